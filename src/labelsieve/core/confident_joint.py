@@ -1,0 +1,212 @@
+"""Confident learning's counts and rules, streamed over row blocks of the probabilities.
+
+Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections 3.1-3.2. The rules and
+the order of the arithmetic are those of cleanlab 2.9 (`filter_by`), so that the same probabilities give the same flags, ties
+included: a class threshold is a mean in the dtype of the probabilities, and ties fall as `numpy.argsort` lets them fall.
+Probabilities may be a memory map; they are read once in row blocks and, for the noise-rate rules, once more class by class.
+Cost: two passes; memory is a few numbers an example, K x K counts, and one block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+
+RULES = (
+    "prune_by_noise_rate",
+    "prune_by_class",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_self_confidence",
+    "low_normalized_margin",
+)
+EPSILON = 1e-6  # cleanlab's tolerance for "equal"
+BLOCK = 1 << 20  # numbers in a block of probabilities: stays in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """What one pass over the probabilities leaves for each example.
+
+    p_y: probability of the given label; guess: the class that is confidently predicted, -1 if none;
+    best: argmax; agrees: the given label is (nearly) the argmax.
+    """
+
+    p_y: np.ndarray
+    guess: np.ndarray
+    best: np.ndarray
+    agrees: np.ndarray
+
+
+def confident_joint(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Estimated counts (K, K) int64 of (given label, true label); rows add up to the given-label counts.
+
+    Args:
+        probs: (n, K) out-of-sample probabilities.
+        labels: (n,) given labels in 0..K-1.
+    """
+    return _calibrated(_read(probs, labels), labels, probs.shape[1]).T
+
+
+def flags(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_noise_rate") -> np.ndarray:
+    """(n,) bool: the examples that `rule` calls wrong; equal to cleanlab's `find_label_issues(filter_by=rule)`.
+
+    Raises:
+        UserError: an unknown rule, or arrays that do not fit each other.
+    """
+    if rule not in RULES:
+        raise UserError(f"Unknown rule {rule!r}; choose one of {', '.join(RULES)}.")
+    if probs.ndim != 2 or len(probs) != len(labels):
+        raise UserError(f"Probabilities of shape {probs.shape} do not fit {len(labels)} labels; expected (n, K).")
+    labels = np.asarray(labels)
+    reading = _read(probs, labels)
+    off_diagonal = (reading.guess >= 0) & (reading.guess != labels) & ~reading.agrees
+    if rule == "confident_learning":
+        return off_diagonal
+    if rule == "predicted_neq_given":
+        return (reading.best != labels) & ~reading.agrees
+    flagged = np.zeros(len(labels), bool)
+    if rule.startswith("low_"):
+        quality = reading.p_y if rule == "low_self_confidence" else (reading.p_y - best_other(probs, labels)[1] + 1) / 2
+        flagged[np.argsort(quality)[: off_diagonal.sum()]] = True
+        return flagged
+    counts = _prunable(_calibrated(reading, labels, probs.shape[1]))
+    for given, rows in _rows_by_class(labels):
+        if len(rows) > 1:
+            wrong = np.ones(len(rows), bool)
+            if rule != "prune_by_noise_rate":
+                wrong &= _least(reading.p_y[rows], len(rows) - counts[given, given])
+            if rule != "prune_by_class":
+                wrong &= _likely_other(probs, reading.p_y[rows], rows, counts[:, given], given)
+            flagged[rows] = wrong
+    return flagged & ~reading.agrees
+
+
+def best_other(probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest class (n,) int64 apart from the given label, and its probability (n,) in the dtype of `probs`."""
+    best = np.empty(len(labels), np.int64)
+    p = np.empty(len(labels), probs.dtype)
+    for rows in _blocks(probs):
+        block = np.array(probs[rows])
+        at = np.arange(len(block))
+        block[at, labels[rows]] = -1
+        best[rows] = block.argmax(1)
+        p[rows] = block[at, best[rows]]
+    return best, p
+
+
+def given_probability(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """p_y (n,), the probability of the given label, in the dtype of `probs`."""
+    return probs[np.arange(len(labels)), labels]
+
+
+def _read(probs: np.ndarray, labels: np.ndarray) -> _Reading:
+    n, n_classes = probs.shape
+    p_y = given_probability(probs, labels)
+    confident = _thresholds(p_y, labels, n_classes) - EPSILON
+    guess, best, agrees = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, bool)
+    for rows in _blocks(probs):
+        block, given = probs[rows], labels[rows]
+        top = block.argmax(1)
+        best[rows] = top
+        # Raising p_y a little and taking the argmax again, without a copy of the block.
+        raised, highest = p_y[rows] + probs.dtype.type(EPSILON), block[np.arange(len(block)), top]
+        agrees[rows] = (top == given) | (raised > highest) | ((raised == highest) & (given < top))
+        hit = np.flatnonzero((block >= confident).reshape(-1))
+        row, column = np.divmod(hit, n_classes)
+        hits = np.bincount(row, minlength=len(block))
+        only = np.full(len(block), -1)
+        only[row] = column
+        guess[rows] = np.where(hits > 1, top, only)
+    return _Reading(p_y, guess, best, agrees)
+
+
+def _blocks(probs: np.ndarray) -> list[slice]:
+    step = max(1, BLOCK // probs.shape[1])
+    return [slice(start, start + step) for start in range(0, len(probs), step)]
+
+
+def _rows_by_class(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    order = np.argsort(labels, kind="stable")
+    present, start = np.unique(labels[order], return_index=True)
+    return list(zip(present.tolist(), np.split(order, start[1:]), strict=True))
+
+
+def _thresholds(p_y: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Mean probability of class j among the examples given j; 2 (out of reach) for a class that nobody has."""
+    rows_of = _rows_by_class(labels)
+    threshold = np.full(n_classes, 2, p_y.dtype if len(rows_of) == n_classes else np.float64)
+    for given, rows in rows_of:
+        threshold[given] = p_y[rows].mean()
+    return np.maximum(threshold, threshold.dtype.type(2 * EPSILON))
+
+
+def _calibrated(reading: _Reading, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Counts (true, given), scaled so that the column of a given class adds up to its size, as whole numbers."""
+    sure = reading.guess >= 0
+    counts = np.bincount(reading.guess[sure] * n_classes + labels[sure], minlength=n_classes**2).reshape(n_classes, n_classes)
+    diagonal = np.arange(n_classes)
+    counts[diagonal, diagonal] = np.maximum(counts.diagonal(), 1)
+    size = np.bincount(labels, minlength=n_classes)
+    scaled = counts / counts.sum(0) * size
+    scaled = scaled / scaled.sum() * len(labels)
+    for given in range(n_classes):
+        counts[:, given] = _round_to_total(scaled[:, given])
+    return counts
+
+
+def _round_to_total(x: np.ndarray) -> np.ndarray:
+    """Round each number, then move those that were rounded furthest until the rounded total is kept."""
+    whole = x.round()
+    missing = int(x.sum().round() - whole.sum())
+    while missing:
+        step = 1 if missing > 0 else -1
+        furthest = np.argsort(x - whole)[::-step][: abs(missing)]
+        whole[furthest] += step
+        missing -= step * len(furthest)
+    return whole.astype(np.int64)
+
+
+def _prunable(counts: np.ndarray) -> np.ndarray:
+    """Keep at least one example in each class: what the diagonal of (true, given) gains, the rest of its column loses."""
+    diagonal = np.arange(len(counts))
+    kept = np.maximum(counts.diagonal(), 1)
+    gained = kept - counts.diagonal()
+    share = gained / np.maximum(np.count_nonzero(counts, axis=0) - 1, 1)
+    counts = np.maximum(counts - share, 0).astype(np.int64)
+    counts[diagonal, diagonal] = kept
+    return counts
+
+
+def _least(values: np.ndarray, number: int) -> np.ndarray:
+    chosen = np.zeros(len(values), bool)
+    if number >= 1:
+        chosen[np.argsort(values)[:number]] = True
+    return chosen
+
+
+def _likely_other(probs: np.ndarray, p_y: np.ndarray, rows: np.ndarray, number: np.ndarray, given: int) -> np.ndarray:
+    """Of the examples `rows` of one class: for each other class j the number[j] with the largest p_j - p_y."""
+    chosen = np.zeros(len(rows), bool)
+    others = np.flatnonzero((number > 0) & (np.arange(len(number)) != given))
+    width = max(1, BLOCK // len(rows))
+    for start in range(0, len(others), width):
+        other = others[start : start + width]
+        margin = _columns(probs, rows, other) - p_y
+        order = np.argsort(-margin, axis=1)
+        chosen[order[np.arange(len(rows)) < number[other, None]]] = True
+    return chosen
+
+
+def _columns(probs: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """probs[rows][:, columns].T, contiguous, without holding more than a block of whole rows."""
+    out = np.empty((len(columns), len(rows)), probs.dtype)
+    step = max(1, BLOCK // probs.shape[1])
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        out[:, part] = probs[rows[part]][:, columns].T
+    return out

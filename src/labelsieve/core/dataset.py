@@ -1,0 +1,123 @@
+"""The data set as it was given: ids, given labels, class names and lazily read inputs. It holds no true labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+
+Kind = Literal["image", "text", "features", "probs"]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """One example that was left out, and why. Exclusions are stored in the run folder and counted in the summary."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A classification data set, n examples in K classes.
+
+    Attributes:
+        ids: (n,) object array of str, unique: the user's own ids (a path inside the folder, a key column, a row number).
+        labels: (n,) int64, the given labels as positions in `classes`.
+        classes: the K class names, in the order of the labels (numbers in numeric order, anything else as text).
+        inputs: n inputs, read only when indexed. kind "image": encoded bytes or uint8 array (H, W), (H, W, 3) or (H, W, 4);
+            "text": str; "features": a (n, d) float array, maybe memory-mapped; "probs": a (n, K) array of probabilities.
+        kind: what the inputs are.
+        source: what the user named (a path or address).
+        groups: (n,) object array of str (annotator, batch, patient), or None.
+        excluded: what was left out while reading.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    inputs: Sequence[Any] | np.ndarray
+    kind: Kind
+    source: str = ""
+    groups: np.ndarray | None = None
+    excluded: tuple[Exclusion, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, keep: np.ndarray, excluded: Sequence[Exclusion] = ()) -> Dataset:
+        """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they are."""
+        rows = np.flatnonzero(keep)
+        if len(rows) == len(self):
+            return self
+        inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else Subset(self.inputs, rows)
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self,
+            ids=self.ids[rows],
+            labels=self.labels[rows],
+            inputs=inputs,
+            groups=groups,
+            excluded=(*self.excluded, *excluded),
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""
+        digest = hashlib.sha256("\0".join(self.classes).encode())
+        digest.update(np.ascontiguousarray(self.labels))
+        digest.update("\0".join(self.ids).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:32]
+
+
+class Subset(Sequence):
+    """Some rows of a lazily read sequence, in a new order."""
+
+    def __init__(self, inputs: Sequence[Any], rows: np.ndarray):
+        self._inputs, self._rows = inputs, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> Any:
+        return self._inputs[int(self._rows[i])]
+
+
+def encode_labels(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels of any kind -> positions (n,) int64 and class names. Numbers sort as numbers, anything else as text."""
+    names = [_name(value) for value in values]
+    unique = set(names)
+    try:
+        classes = tuple(sorted(unique, key=lambda name: (float(name), name)))
+    except ValueError:
+        classes = tuple(sorted(unique))
+    position = {name: i for i, name in enumerate(classes)}
+    return np.fromiter((position[name] for name in names), np.int64, len(names)), classes
+
+
+def _name(value: Any) -> str:
+    """3.0 and 3 are the same class; tables turn integer columns with gaps into floats."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def require_classes(dataset: Dataset) -> Dataset:
+    """The data set itself, if labels can be wrong in it at all.
+
+    Raises:
+        UserError: no example, or fewer than two classes.
+    """
+    where = dataset.source or "the data"
+    if len(dataset) == 0:
+        left = f"; all {len(dataset.excluded)} were excluded, the first because: {dataset.excluded[0].reason}" if dataset.excluded else ""
+        raise UserError(f"{where} holds no usable example{left}.")
+    present = np.unique(dataset.labels)
+    if len(present) < 2:
+        only = dataset.classes[present[0]]
+        raise UserError(f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from.")
+    return dataset

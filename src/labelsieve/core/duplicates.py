@@ -1,0 +1,101 @@
+"""Examples that are the same thing twice, and the ones among them whose given labels disagree.
+
+Two inputs: a 64-bit hash of the content (equal means identical) and, for near-duplicates, a 64-bit sketch of which similar content
+flips few bits (perceptual hash of an image, Charikar's simhash of a text).
+
+Near pairs are found by the pigeonhole principle: of d + 3 blocks of bits at least 3 are untouched by d flipped bits, so two near
+sketches agree on one of the C(d + 3, 3) choices of three blocks (20 sorts for d = 3) and only those meet.
+A flat image or an empty text has a sketch that says nothing and that many unrelated examples share; such a sketch joins nobody.
+Cost: 20 sorts of the distinct sketches, memory linear in n; no step is quadratic.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+BITS = 64
+
+
+def exact_groups(content: np.ndarray) -> np.ndarray:
+    """content (n,) uint64 hashes -> (n,) int64 group ids: the position of the first example with the same content."""
+    _, first, inverse = np.unique(content, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, least_bits: int = 4) -> np.ndarray:
+    """Pairs of examples whose sketches differ in at most `max_distance` bits.
+
+    Args:
+        sketch: (n,) uint64.
+        most: a sketch shared by, or near to, more examples than this is over-frequent, and joins nobody.
+        least_bits: a sketch with fewer ones, or fewer zeros, is flat, and joins nobody.
+
+    Returns:
+        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are linked to the first of them only,
+        and a near pair links the first examples of both sketches: enough to join groups, without listing all pairs.
+    """
+    sketch = np.asarray(sketch, np.uint64)
+    value, first, inverse, count = np.unique(sketch, return_index=True, return_inverse=True, return_counts=True)
+    ones = np.bitwise_count(value)
+    usable = (count <= most) & (ones >= least_bits) & (ones <= BITS - least_bits)
+    near = _near_values(value[usable], max_distance, most)
+    near = first[np.flatnonzero(usable)[near]]
+    same = np.flatnonzero(usable[inverse] & (first[inverse] != np.arange(len(sketch))))
+    pairs = np.concatenate([near, np.stack([first[inverse[same]], same], axis=1)]).astype(np.int64)
+    pairs.sort(axis=1)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def duplicate_groups(content: np.ndarray, sketch: np.ndarray | None = None, max_distance: int = 3) -> np.ndarray:
+    """Group ids (n,) int64 (the smallest position in the group): same content, or joined by a chain of near pairs."""
+    group = exact_groups(content)
+    if sketch is None:
+        return group
+    pairs = near_pairs(sketch, max_distance)
+    return _join(group, pairs)
+
+
+def conflicts(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The ids (g,) of the groups whose given labels (n,) disagree, ascending."""
+    distinct = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]
+    ids, count = np.unique(distinct, return_counts=True)
+    return ids[count > 1]
+
+
+def _near_values(value: np.ndarray, max_distance: int, most: int) -> np.ndarray:
+    """Distinct sketches -> (m, 2) positions of those at most `max_distance` apart, without over-frequent ones."""
+    blocks = np.array_split(np.arange(BITS, dtype=np.uint64), max_distance + 3)
+    masks = [np.bitwise_or.reduce(np.left_shift(np.uint64(1), block)) for block in blocks]
+    found = [np.empty((0, 2), np.int64)]
+    for chosen in combinations(masks, 3):
+        key = value & (chosen[0] | chosen[1] | chosen[2])
+        order = np.lexsort((value, key))
+        key = key[order]
+        # A key that many sketches share says little; comparing each with the next `most` bounds the work.
+        for step in range(1, min(most, len(order) - 1) + 1):
+            at = np.flatnonzero(key[step:] == key[:-step])
+            if not len(at):
+                break
+            a, b = order[at], order[at + step]
+            close = np.bitwise_count(value[a] ^ value[b]) <= max_distance
+            found.append(np.stack([a[close], b[close]], axis=1))
+    pairs = np.concatenate(found)
+    pairs.sort(axis=1)
+    pairs = np.unique(pairs, axis=0)
+    degree = np.bincount(pairs.reshape(-1), minlength=len(value))
+    return pairs[(degree[pairs] <= most).all(1)]
+
+
+def _join(group: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Connected components: every member takes the smallest id its group can reach, until nothing changes."""
+    while True:
+        left, right = group[pairs[:, 0]], group[pairs[:, 1]]
+        if (left == right).all():
+            return group
+        parent = np.arange(len(group))
+        np.minimum.at(parent, np.maximum(left, right), np.minimum(left, right))
+        while (parent != parent[parent]).any():
+            parent = parent[parent]
+        group = parent[group]

@@ -1,0 +1,57 @@
+"""Everything a detector may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from labelsieve.core.record import Record
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The k nearest examples of each example, itself left out.
+
+    Attributes:
+        index: (n, k) int32, nearest first.
+        similarity: (n, k) float32, cosine.
+    """
+
+    index: np.ndarray
+    similarity: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What training left behind for n examples in K classes. A detector names the fields it needs as its parameters.
+
+    Attributes:
+        labels: (n,) int64 given labels.
+        n_classes: K.
+        features: (n, d) float, from a frozen encoder.
+        neighbours: the kNN graph of the features.
+        probs: (n, K) out-of-sample probabilities of a head trained with cross-entropy, or the user's own.
+        probs_gce, probs_blurry, probs_piecewise_zero: the same with the generalised cross-entropy, Blurry and Piecewise-zero loss.
+        record: training dynamics at a constant learning rate.
+        cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
+        threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake class).
+    """
+
+    labels: np.ndarray
+    n_classes: int
+    features: np.ndarray | None = None
+    neighbours: Neighbours | None = None
+    probs: np.ndarray | None = None
+    probs_gce: np.ndarray | None = None
+    probs_blurry: np.ndarray | None = None
+    probs_piecewise_zero: np.ndarray | None = None
+    record: Record | None = None
+    cyclic_record: Record | None = None
+    threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None
+
+    def has(self, name: str) -> bool:
+        return getattr(self, name) is not None
+
+
+NAMES = tuple(field.name for field in fields(Evidence))

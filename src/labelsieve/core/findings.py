@@ -1,0 +1,118 @@
+"""The decided table: which labels are probably wrong, how probably, and what they should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve.core.dataset import Exclusion
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated number of wrong labels with a 95 % interval, low <= count <= high."""
+
+    count: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The answer of `find` for n examples in K classes.
+
+    Attributes:
+        ids: (n,) object array of str, the user's own ids, in the order of the data.
+        classes: the K class names.
+        given: (n,) int64, the given label as a position in `classes`.
+        other: (n,) int64, the likeliest class apart from the given one.
+        p_wrong: (n,) float64 in [0, 1], the estimated probability that the given label is wrong.
+        rank: (n,) int64, 1 = most suspicious.
+        flagged: (n,) bool, called wrong by the flag rule.
+        scores: detector name -> (n,) float, higher = more suspicious.
+        extra: further columns (n,) that explain a row.
+        wrong: the estimated number of wrong labels.
+        excluded: what was left out, and why.
+        notes: sentences that the user should read (a detector that had to be skipped, a fall-back that was taken).
+        settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds a stage.
+    """
+
+    ids: np.ndarray
+    classes: tuple[str, ...]
+    given: np.ndarray
+    other: np.ndarray
+    p_wrong: np.ndarray
+    rank: np.ndarray
+    flagged: np.ndarray
+    scores: dict[str, np.ndarray]
+    extra: dict[str, np.ndarray]
+    wrong: Estimate
+    excluded: tuple[Exclusion, ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def suggested(self) -> np.ndarray:
+        """(n,) int64, the likely label: `other` where that is likelier than the given label or the row is flagged."""
+        return np.where(self.flagged | (self.p_wrong > 0.5), self.other, self.given)
+
+    def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which labels stand for which: given (m,), likely (m,), expected number of examples (m,), the commonest confusion first."""
+        cell, where = np.unique(self.given * len(self.classes) + self.other, return_inverse=True)
+        count = np.bincount(where, self.p_wrong, minlength=len(cell))
+        order = np.argsort(-count, kind="stable")
+        given, likely = np.divmod(cell[order], len(self.classes))
+        return given, likely, count[order]
+
+    def joint(self) -> np.ndarray:
+        """(K, K) float64 expected number of examples given i (row) whose true label is j; rows add up to the given counts.
+        Divided by its column sums it is the noise transition matrix P(given | true), transposed."""
+        k = len(self.classes)
+        out = np.bincount(self.given * k + self.other, self.p_wrong, minlength=k * k).reshape(k, k)
+        out[np.arange(k), np.arange(k)] += np.bincount(self.given, 1 - self.p_wrong, minlength=k)
+        return out
+
+    def order(self) -> np.ndarray:
+        """(n,) positions, most suspicious first."""
+        return np.argsort(self.rank, kind="stable")
+
+    def table(self) -> pa.Table:
+        """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, p_wrong, rank, flagged,
+        score_<detector> ..., then the explaining columns. `.to_pandas()` and Polars' `from_arrow` take it from there."""
+        import pyarrow as pa
+
+        names = pa.array(self.classes, pa.string())
+        columns: dict[str, Any] = {
+            "id": pa.array(self.ids, pa.string()),
+            "given_label": names.take(pa.array(self.given)),
+            "suggested_label": names.take(pa.array(self.suggested)),
+            "p_wrong": pa.array(self.p_wrong, pa.float64()),
+            "rank": pa.array(self.rank, pa.int64()),
+            "flagged": pa.array(self.flagged, pa.bool_()),
+        }
+        columns |= {f"score_{name}": pa.array(score) for name, score in self.scores.items()}
+        columns |= {name: pa.array(column) for name, column in self.extra.items()}
+        return pa.table(columns)
+
+    def cleanlab(self) -> pa.Table:
+        """The same with cleanlab's column names: is_label_issue, label_score (low = suspicious), given_label, predicted_label."""
+        import pyarrow as pa
+
+        table = self.table()
+        return pa.table(
+            {
+                "id": table["id"],
+                "is_label_issue": table["flagged"],
+                "label_score": pa.array(1.0 - self.p_wrong),
+                "given_label": table["given_label"],
+                "predicted_label": table["suggested_label"],
+            }
+        )

@@ -1,0 +1,157 @@
+"""What the likely label of each example is, given what several judges say: a pool of class probabilities, the noise transition
+matrix estimated from it, and the log-odds that the given label is wrong.
+
+Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of the given
+labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a weak prior towards
+uniform noise (Dawid and Skene 1979 with the classifier in the place of the prior class). Real noise depends on the example and
+not only on the class, so T enters the log-odds with an exponent below one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labelsieve.core.evidence import Neighbours
+
+FLOOR = 1e-6  # below this a judge's probability says no more
+TRUST_IN_TRANSITION = 0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
+_SAMPLE = 4_000_000  # numbers (rows x K) that the EM looks at
+_BLOCK = 1 << 21  # numbers in a block
+
+
+@dataclass(frozen=True, eq=False)
+class Transition:
+    """P(given label | true label).
+
+    Attributes:
+        stay: (K,) the diagonal.
+        matrix: (K, K) rows sum to one, or None where there are too few examples a cell to fit more than one noise rate.
+        n_wrong: expected number of wrong labels if noise depended on the class alone.
+        sharpness: the exponent t of the fit.
+    """
+
+    stay: np.ndarray
+    matrix: np.ndarray | None
+    n_wrong: float
+    sharpness: float
+
+    def column(self, given: np.ndarray) -> np.ndarray:
+        """(b, K) P(given | each class) for the given labels (b,)."""
+        if self.matrix is not None:
+            return self.matrix[:, given].T
+        k = len(self.stay)
+        out = np.broadcast_to((1 - self.stay) / (k - 1), (len(given), k)).copy()
+        out[np.arange(len(given)), given] = self.stay[given]
+        return out
+
+
+def vote(neighbours: Neighbours, labels: np.ndarray, n_classes: int, rows: np.ndarray, *, k: int = 20, sharpness: float = 8.0) -> np.ndarray:
+    """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
+
+    A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes.
+    """
+    index, similarity = neighbours.index[rows, :k], neighbours.similarity[rows, :k].astype(np.float64)
+    weight = np.exp(sharpness * (similarity - similarity[:, :1])) if index.shape[1] else similarity
+    cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
+    votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)
+    votes += 0.1 / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    return votes / votes.sum(1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The judges' pooled log-probabilities, made block by block so that n x K is never held.
+
+    Attributes:
+        probs: arrays (n, K) of class probabilities.
+        neighbours: the kNN graph as one more judge, or None.
+        labels: (n,) given labels.
+        n_classes: K.
+    """
+
+    probs: Sequence[np.ndarray]
+    neighbours: Neighbours | None
+    labels: np.ndarray
+    n_classes: int
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """(b, K) float64 mean log-probability over the judges."""
+        judges = [np.asarray(p[rows], np.float64) for p in self.probs]
+        if self.neighbours is not None:
+            judges.append(vote(self.neighbours, self.labels, self.n_classes, rows))
+        return sum(np.log(np.maximum(p, 0) + FLOOR) for p in judges) / len(judges)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Row numbers of consecutive blocks."""
+        n, size = len(self.labels), max(1, _BLOCK // self.n_classes)
+        return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transition:
+    """Fit T (and the sharpness of the pool) to the given labels; a full matrix from five examples a cell, else one noise rate."""
+    n, k = len(pool.labels), pool.n_classes
+    size = min(n, max(2000, _SAMPLE // k))
+    rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+    z, y = pool.rows(rows), pool.labels[rows]
+    full, sharpness = n >= 5 * k * k, 1.0
+    transition = _uniform(0.1, k, full)
+    for step in range(steps):
+        likelihood = transition.column(y)
+        posterior = _softmax(z * sharpness) * likelihood
+        posterior /= posterior.sum(1, keepdims=True)
+        noise = 1 - float(posterior[np.arange(len(y)), y].mean())
+        transition = _uniform(noise, k, full)
+        if full:
+            joint = _class_sums(posterior, y, k) + 2 * transition.matrix
+            matrix = np.maximum(joint / joint.sum(1, keepdims=True), 1e-9)
+            transition = Transition(np.diag(matrix).copy(), matrix, 0.0, 1.0)
+        if step % 3 == 0:
+            likelihood = transition.column(y)
+            tried = sharpness * np.exp(np.linspace(-0.3, 0.3, 7))
+            sharpness = float(tried[np.argmax([np.log((_softmax(z * s) * likelihood).sum(1) + 1e-300).mean() for s in tried])])
+    posterior = _softmax(z * sharpness) * transition.column(y)
+    wrong = 1 - posterior[np.arange(len(y)), y] / posterior.sum(1)
+    return replace(transition, n_wrong=float(wrong.mean()) * n, sharpness=sharpness)
+
+
+def log_odds_wrong(pool: Pool, transition: Transition) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each example: (n,) log-odds that its label is wrong, (n,) the likeliest other class, (n, 2) pooled probability of both."""
+    n = len(pool.labels)
+    odds, other, shown = np.empty(n), np.empty(n, np.int64), np.empty((n, 2))
+    for rows in pool.blocks():
+        z, y, at = pool.rows(rows), pool.labels[rows], np.arange(len(rows))
+        p = _softmax(z)
+        z += TRUST_IN_TRANSITION * np.log(transition.column(y))
+        own = z[at, y].copy()
+        z[at, y] = -np.inf
+        best = z.argmax(1)
+        top = z[at, best]
+        odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own
+        other[rows] = best
+        shown[rows, 0], shown[rows, 1] = p[at, y], p[at, best]
+    return odds, other, shown
+
+
+def _uniform(noise: float, k: int, full: bool) -> Transition:
+    noise = min(max(noise, 1e-6), 1 - 1e-6)
+    matrix = None
+    if full:
+        matrix = np.full((k, k), noise / (k - 1))
+        np.fill_diagonal(matrix, 1 - noise)
+    return Transition(np.full(k, 1 - noise), matrix, 0.0, 1.0)
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def _class_sums(posterior: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+    """(K, K): row = true class, column = given class, summed posterior."""
+    out = np.zeros((k, k))
+    for c in np.unique(y):
+        out[:, c] = posterior[y == c].sum(0)
+    return out

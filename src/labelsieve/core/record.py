@@ -1,0 +1,62 @@
+"""The record of training dynamics: what training left behind for each example in each epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax": np.int32}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set, never loader order.
+
+    Attributes:
+        loss: (E, n) cross-entropy of the given label, whatever loss was trained.
+        margin: (E, n) logit of the given label minus the largest other logit (Pleiss et al. 2020, section 3).
+        p_y: (E, n) softmax probability of the given label.
+        argmax: (E, n) the predicted class.
+    An example that was not seen in an epoch has NaN (argmax -1).
+    """
+
+    loss: np.ndarray
+    margin: np.ndarray
+    p_y: np.ndarray
+    argmax: np.ndarray
+
+    @classmethod
+    def empty(cls, epochs: int, n: int, folder: Path | None = None) -> Record:
+        """A record to be filled: in memory, or memory-mapped `.npy` files under `folder`."""
+        columns = {}
+        for name, dtype in COLUMNS.items():
+            if folder is None:
+                column = np.empty((epochs, n), dtype)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                column = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=(epochs, n))
+            column[:] = -1 if name == "argmax" else np.nan
+            columns[name] = column
+        return cls(**columns)
+
+    @classmethod
+    def load(cls, folder: Path) -> Record:
+        """A record written under `folder`, memory-mapped read-only."""
+        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
+
+    def write(self, epoch: int, index: np.ndarray | slice, logits: np.ndarray, target: np.ndarray) -> None:
+        """Put what `logits` (b, K) say of the given labels `target` (b,) at `index` (positions in the data set)."""
+        logits = np.asarray(logits, np.float32)
+        rows = np.arange(len(target))
+        given = logits[rows, target]
+        top = logits.max(1, keepdims=True)
+        log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(1))
+        best = logits.argmax(1)
+        others = logits.copy()
+        others[rows, target] = -np.inf
+        self.loss[epoch, index] = log_sum - given
+        self.margin[epoch, index] = given - others.max(1)
+        self.p_y[epoch, index] = np.exp(given - log_sum)
+        self.argmax[epoch, index] = best

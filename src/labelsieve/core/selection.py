@@ -1,0 +1,75 @@
+"""Small-loss selection: which examples a method takes to be clean.
+
+Sources: class-wise small-loss selection (CSS) and matched high confidence (MHCS) of Xiao et al., "ProMix", IJCAI 2023, section 3.1;
+`average_seen` is the bookkeeping that all loss-based methods need (an example may be missing from an epoch).
+Cost: one sort of the losses.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+PerClass = Literal["balanced", "proportional"]
+
+
+def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order given), and class sizes (K,)."""
+    size = np.bincount(labels, minlength=n_classes)
+    order = np.lexsort((values, labels))
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - np.repeat(np.cumsum(size) - size, size)
+    return rank, size
+
+
+def class_small_loss(
+    loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: float, *, per_class: PerClass = "balanced"
+) -> np.ndarray:
+    """ProMix's CSS: the smallest losses of each given class.
+
+    Args:
+        loss: (n,) losses of the given labels.
+        labels: (n,) given labels in 0..K-1.
+        rho: fraction to select; should stay below the clean fraction.
+        per_class: "balanced" takes min(ceil(rho n / K), size) from each class, so rare classes are taken whole, wrong labels
+            included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent noise.
+
+    Returns:
+        (n,) bool, at least one example of every class that has any.
+    """
+    rank, size = rank_in_class(loss, labels, n_classes)
+    # A product such as 0.7 * 10 must not become 8 through rounding.
+    fair = np.full(n_classes, len(labels) / n_classes) if per_class == "balanced" else size
+    quota = np.maximum(np.ceil(rho * fair - 1e-9), 1)
+    return rank < quota[labels]
+
+
+def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
+    """ProMix's MHCS: (n,) bool, the given label has probability above tau (for tau >= 0.5 it is then also the prediction)."""
+    return np.asarray(p_y) > tau
+
+
+def average_seen(values: np.ndarray) -> np.ndarray:
+    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN."""
+    total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1], np.int64)
+    for epoch in values:
+        seen = ~np.isnan(epoch)
+        total += np.where(seen, epoch, 0)
+        count += seen
+    return np.where(count > 0, total / np.maximum(count, 1), math.nan)
+
+
+def fill_unseen(score: np.ndarray) -> np.ndarray:
+    """An example without a score (NaN) is neither suspicious nor clean: it gets the median of the others, or 0."""
+    unseen = np.isnan(score)
+    if not unseen.any():
+        return score
+    return np.where(unseen, 0.0 if unseen.all() else np.median(score[~unseen]), score)
+
+
+def break_ties(score: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """`score` (n,) in [0, 1] with its ties, and differences below 1e-6, put in the order of `by`."""
+    rank = np.searchsorted(np.sort(by), by) / max(len(by), 1)
+    return (np.round(score, 6) + 1e-6 * rank) / (1 + 1e-6)

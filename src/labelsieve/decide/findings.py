@@ -1,0 +1,77 @@
+"""From scores to findings: a probability that each label is wrong, how many are wrong in all, what to flag.
+
+Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts confident
+disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself errs. The transition
+model (`core.posterior`) counts what class-dependent noise explains; it is close on artificial noise and too low on human noise.
+Which holds cannot be known without reviews, so the first is the estimate and the interval reaches from the second to a tenth above
+the first, widened by sampling error.
+
+`p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be a
+probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelsieve.core.confident_joint import confident_joint
+from labelsieve.core.findings import Estimate
+from labelsieve.core.scores import Scores
+
+SLOPE = 1.5  # a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
+TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
+_DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
+_NARROW = 0.67
+
+
+def count_wrong(judge: np.ndarray, labels: np.ndarray, class_conditional: float) -> tuple[Estimate, bool]:
+    """The estimated number of wrong labels, and whether the two ways of counting agree.
+
+    Args:
+        judge: (n, K) out-of-sample probabilities, best from a robust loss.
+        labels: (n,) given labels.
+        class_conditional: the count of the transition model.
+    """
+    joint = confident_joint(judge, labels)
+    confident = float(joint.sum() - np.trace(joint))
+    low, high = sorted((confident, class_conditional))
+    agree = low >= _DISAGREE * high or high < 5
+    if agree:
+        low = max(low, _NARROW * confident)
+    high = max(1.1 * confident, class_conditional)
+    sampling = 1.96 * np.sqrt(max(confident, 1.0) * max(1 - confident / len(labels), 0))
+    below = confident - float(np.hypot(confident - low, sampling))
+    above = confident + float(np.hypot(high - confident, sampling))
+    return Estimate(confident, max(0.0, below), min(float(len(labels)), above)), agree
+
+
+def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarray) -> np.ndarray:
+    """(n,) p_wrong: a logistic curve over the log-odds that adds up to the estimate; `unjudged` (n,) bool get the overall rate."""
+    n = len(unjudged)
+    rate = min(max(estimate.count / n, 0.0), 1.0)
+    odds = SLOPE * np.clip(consensus.suspicion[~unjudged], -100, 100)
+    target = rate * len(odds)
+    low, high = -400.0, 400.0
+    for _ in range(80):
+        shift = (low + high) / 2
+        low, high = (shift, high) if _logistic(odds + shift).sum() < target else (low, shift)
+    p = np.full(n, rate)
+    p[~unjudged] = _logistic(odds + (low + high) / 2)
+    return p
+
+
+def unjudgeable(labels: np.ndarray) -> np.ndarray:
+    """(n,) bool: the only examples of their class; nobody held out could have learnt that class."""
+    return np.bincount(labels)[labels] < TOO_FEW
+
+
+def rank(p_wrong: np.ndarray, suspicion: np.ndarray) -> np.ndarray:
+    """(n,) int64, 1 = most suspicious: by p_wrong, ties by suspicion, then by position."""
+    order = np.lexsort((-suspicion, -p_wrong))
+    out = np.empty(len(order), np.int64)
+    out[order] = np.arange(1, len(order) + 1)
+    return out
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))

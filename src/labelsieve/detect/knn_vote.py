@@ -1,0 +1,57 @@
+"""kNN vote: the nearest neighbours in the features of a frozen encoder vote; a label they do not share is suspicious.
+
+Paper: Zhu, Dong, Liu, "Detecting corrupted labels without training a model to predict" (SimiFeat), ICML 2022, section 4.
+Good at: any encoder worth its name, no training at all, human label noise on clear images.
+Bad at: encoders tuned on the noisy labels; confusions between classes that the features do not separate; near-duplicates that
+    carry the same wrong label.
+Numbers: k = 10 counts the example itself, so nine neighbours vote (authors' setting).
+Differs: one round on the features as they are, not 21 rounds of random crops; flags by voting ("mv"); the ranking rule with its
+    estimated transition matrix is left to the decision step. Votes of opposite direction (negative cosine) count nothing.
+Cost: (n, k, k) comparisons of labels in row blocks, never an (n, K) table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelsieve.core.evidence import Neighbours
+from labelsieve.core.scores import Scores
+
+ROWS = 1 << 14
+
+
+def knn_vote(neighbours: Neighbours, labels: np.ndarray, *, k: int = 10) -> Scores:
+    """Score examples by minus the logarithm of the normalised vote for the given label; flag those outvoted.
+
+    Args:
+        neighbours: the kNN graph; its first k - 1 columns are used.
+        labels: (n,) given labels.
+        k: voters, the example itself included.
+    """
+    n = len(labels)
+    suspicion, agreement = np.empty(n), np.empty(n)
+    suggestion, flagged = np.empty(n, np.int64), np.empty(n, bool)
+    for start in range(0, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
+        voter = np.concatenate([labels[rows, None], labels[neighbours.index[rows, : k - 1]]], axis=1)
+        weight = _weights(neighbours.similarity[rows, : k - 1].astype(np.float64))
+        vote = ((voter[:, :, None] == voter[:, None, :]) * weight[:, None, :]).sum(2)
+        # The sum over voters of weight times vote is the sum over classes of vote squared.
+        norm = np.sqrt(np.maximum((weight * vote).sum(1), 1e-24))
+        suspicion[rows] = -np.log(np.clip(vote[:, 0] / norm, 1e-6, 1))
+        flagged[rows] = _leader(vote, voter) != voter[:, 0]
+        suggestion[rows] = _leader(np.where(voter == voter[:, :1], -1, vote), voter)
+        agreement[rows] = (voter[:, 1:] == voter[:, :1]).mean(1) if voter.shape[1] > 1 else 1
+    return Scores(suspicion, suggestion, flagged, {"neighbours_agree": agreement})
+
+
+def _weights(similarity: np.ndarray) -> np.ndarray:
+    """Votes (b, 1 + m) from similarities (b, m): 1 - distance, the example's own distance being 2 d_1 - d_2."""
+    first, second = similarity[:, :1], similarity[:, min(1, similarity.shape[1] - 1) :][:, :1]
+    return np.clip(np.concatenate([2 * first - second, similarity], axis=1), 0, None)
+
+
+def _leader(vote: np.ndarray, voter: np.ndarray) -> np.ndarray:
+    """The class with the largest vote; of equals the smallest class, whatever the order of the voters."""
+    best = vote >= vote.max(1, keepdims=True) - 1e-12
+    return np.where(best, voter, np.iinfo(np.int64).max).min(1)

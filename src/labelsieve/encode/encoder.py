@@ -1,0 +1,56 @@
+"""What every encoder is: a name that identifies its weights and settings, and a call from a batch to features."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+
+
+class Encoder(Protocol):
+    """Anything with these five attributes and this call is an encoder.
+
+    Attributes:
+        name: identifies weights and settings; features under one name are interchangeable, so the cache relies on it.
+        kind: what a batch is: "image", uint8 (b, side, side, 3) RGB; "text", a list of b str.
+        width: d.
+        side: the side of the square images it takes; 0 for text.
+        batch: the number of examples in one call that suits it.
+    """
+
+    name: str
+    kind: str
+    width: int
+    side: int
+    batch: int
+
+    def __call__(self, batch: Any) -> np.ndarray:
+        """Features (b, d) float32."""
+        ...
+
+
+def threads() -> int:
+    """How many threads encoding may use: LABELSIEVE_THREADS, or the processors this process may run on."""
+    wanted = os.environ.get("LABELSIEVE_THREADS", "")
+    if wanted:
+        if not wanted.isdigit() or int(wanted) == 0:
+            raise UserError(f"LABELSIEVE_THREADS is {wanted!r}; it must be a whole number, at least 1.")
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require(module: str, encoder: str, packages: str) -> ModuleType:
+    """The imported module.
+
+    Raises:
+        UserError: it is not installed; the sentence holds the command that installs it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UserError(f"The encoder {encoder!r} needs {error.name or module}, which is not installed: pip install {packages}") from error

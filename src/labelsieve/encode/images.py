@@ -1,0 +1,165 @@
+"""One image, as it was given, to the square of RGB pixels that an encoder takes.
+
+Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, 16-bit
+and float grey are scaled to 8 bits. The image is then stretched to a square (bicubic): a centre crop would lose whatever
+lies at the edge, and in labelled photographs that is sometimes the labelled thing. Large JPEGs are decoded at the
+smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
+
+Two keys find duplicates: `content`, a hash of the decoded pixels, and `sketch`, a difference hash (64 comparisons of
+neighbouring cells of a 9 x 8 grey thumbnail), which differs in a few bits between copies that were resized or compressed
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 100_000_000
+# Readers that neither run a program nor interpret one: EPS, for one, would start Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX")
+_ORIENTATION = 0x0112
+
+
+class DecodeError(ValueError):
+    """Why an input is no usable image; the message completes the sentence "it was left out because it is ..."."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """One decoded image: pixels uint8 (side, side, 3) RGB, and its two duplicate keys (unsigned 64-bit numbers)."""
+
+    pixels: np.ndarray
+    content: int
+    sketch: int
+
+
+def decode(data: bytes | np.ndarray, side: int) -> Decoded:
+    """Decode encoded bytes, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+
+    Raises:
+        DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused before decoding).
+    """
+    from PIL.Image import Resampling
+
+    image, size = _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side)
+    digest = hashlib.blake2b(np.array(size, "<u4").tobytes(), digest_size=8)
+    digest.update(image.tobytes())
+    pixels = image if image.size == (side, side) else image.resize((side, side), Resampling.BICUBIC)
+    return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), _difference_hash(image))
+
+
+def _from_array(array: np.ndarray) -> tuple[Image, tuple[int, int]]:
+    from PIL.Image import fromarray
+
+    if array.dtype != np.uint8:
+        raise DecodeError(f"an array of {array.dtype}; images in arrays must be uint8")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        raise DecodeError(f"an array of shape {array.shape}; expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
+    if array.size == 0:
+        raise DecodeError(f"an image without pixels, shape {array.shape}")
+    _refuse_bomb(array.shape[1], array.shape[0])
+    image = fromarray(np.ascontiguousarray(array))
+    return _to_rgb(image), image.size
+
+
+def _from_bytes(data: bytes, side: int) -> tuple[Image, tuple[int, int]]:
+    from PIL import Image
+
+    _refuse_markup(data)
+    try:
+        image = Image.open(io.BytesIO(data), formats=_readers())
+        size = image.size
+        _refuse_bomb(*size)
+        image.draft(None, (side, side))
+        image.load()
+        return _upright(_to_rgb(image), image), size
+    except DecodeError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DecodeError(f"larger than the limit of {MAX_PIXELS // 1_000_000} megapixels") from error
+    except Image.UnidentifiedImageError as error:
+        raise DecodeError("not an image, or damaged in its first bytes") from error
+    except Exception as error:  # Pillow's readers raise almost anything on damaged bytes; whatever it is, the file is at fault
+        raise DecodeError(f"truncated or damaged ({error or type(error).__name__})") from error
+
+
+@cache
+def _readers() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+
+
+def _refuse_markup(data: bytes) -> None:
+    if len(data) == 0:
+        raise DecodeError("empty (0 bytes)")
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<svg" in head and head.startswith(b"<"):
+        raise DecodeError("an SVG drawing; drawings are not rendered, convert it to PNG first")
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise DecodeError("a web page, not an image; perhaps a download that went wrong")
+
+
+def _refuse_bomb(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DecodeError(f"{width} x {height} pixels, larger than the limit of {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _to_rgb(image: Image) -> Image:
+    from PIL import Image as images
+
+    if image.mode.startswith("I;16"):
+        return images.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        return images.fromarray(_scale(np.asarray(image, np.float64))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return images.alpha_composite(images.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _scale(grey: np.ndarray) -> np.ndarray:
+    """Grey values without a stated range: the least of 0..1, 0..255, 0..65535 that holds them, else their own range."""
+    grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = grey.min(), grey.max()
+    if low >= 0 and high <= 65535:
+        low, high = 0.0, next(top for top in (1.0, 255.0, 65535.0) if high <= top)
+    return np.rint((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def _upright(image: Image, source: Image) -> Image:
+    from PIL.Image import Transpose
+
+    turns: dict[int | None, Transpose] = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        turn = turns.get(source.getexif().get(_ORIENTATION))
+    except Exception:  # damaged metadata does not spoil the pixels
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _difference_hash(image: Image) -> int:
+    from PIL.Image import Resampling
+
+    cells = np.asarray(image.resize((9, 8), Resampling.BOX).convert("L"))
+    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")

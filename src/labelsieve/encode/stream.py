@@ -1,0 +1,132 @@
+"""Encode a data set once: read and decode in threads, encode, keep what is finished.
+
+While the encoder works on one batch, threads read and decode the next ones; a bounded number of batches is under way, so
+memory does not grow with the data set. Finished blocks are kept on disk (`blocks.py`). On a later run the raw inputs are
+read and hashed again, which costs about a thousandth of encoding them, and only blocks whose bytes changed are encoded
+again: a changed file never yields a stale feature.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from labelsieve.encode.blocks import Blocks, Finished, Header
+from labelsieve.encode.encoder import Encoder, threads
+from labelsieve.encode.prepare import Batch, Failure, digest, join, prepare
+
+Progress = Callable[[int, int], None]
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What encoding left behind for n examples.
+
+    Attributes:
+        features: (n, d) float16, memory-mapped; zeros where encoding failed.
+        content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
+        sketch: (n,) uint64, near-duplicates differ in few bits; 0 where encoding failed.
+        failed: (position, reason) of each example that could not be encoded, in order.
+    """
+
+    features: np.ndarray
+    content: np.ndarray
+    sketch: np.ndarray
+    failed: tuple[Failure, ...]
+
+
+def encode(
+    inputs: Sequence[Any],
+    encoder: Encoder,
+    folder: Path,
+    *,
+    key: str,
+    progress: Progress | None = None,
+    block: int = 1024,
+) -> Encoded:
+    """Encode every input, or take from `folder` what an earlier run finished.
+
+    Args:
+        inputs: n images (bytes or uint8 arrays) or texts, as `encoder.kind` says. They are read from several threads.
+        key: anything else that features depend on; another key discards what `folder` holds.
+        progress: called with (examples done, n) after each block.
+        block: examples that are finished together; a killed run repeats one block at most.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full; finished blocks are kept.
+    """
+    n, workers = len(inputs), threads()
+    if n == 0:
+        return Encoded(np.zeros((0, encoder.width), np.float16), np.zeros(0, np.uint64), np.zeros(0, np.uint64), ())
+    blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block))
+    spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
+    done = 0
+
+    with ThreadPoolExecutor(workers) as pool:
+        fresh = []
+        for number, found in _ahead(pool, lambda i: (i, digest(inputs, spans[i])), sorted(blocks.finished), workers + 1):
+            if found == blocks.finished[number].inputs:
+                fresh.append(number)
+                done = _tell(progress, done + len(spans[number]), n)
+
+        todo = sorted(set(range(len(spans))) - set(fresh))
+        if todo:
+            blocks.start(keep=fresh)
+        parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
+        ready = _ahead(pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side)), parts, workers + 2)
+        for number, batches in groupby(ready, key=lambda pair: pair[0]):
+            _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
+            done = _tell(progress, done + len(spans[number]), n)
+
+    failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(spans))))
+    return Encoded(blocks.load("features"), blocks.load("content"), blocks.load("sketch"), failed)
+
+
+def _tell(progress: Progress | None, done: int, total: int) -> int:
+    if progress:
+        progress(done, total)
+    return done
+
+
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int) -> Iterator[_Result]:
+    """Results of `work` in the order of the items, with at most `depth` of them under way."""
+    waiting: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, batches: Iterable[Batch]) -> None:
+    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed."""
+    features = np.zeros((len(span), encoder.width), np.float16)
+    content, sketch = np.zeros(len(span), np.uint64), np.zeros(len(span), np.uint64)
+    failed: list[Failure] = []
+    digests = []
+    for batch in batches:
+        failed += batch.failed
+        digests.append(batch.digests)
+        if len(batch.positions):
+            values = encoder(batch.values)
+            finite = np.isfinite(values).all(1)
+            failed += [(int(p), f"the encoder {encoder.name} gave no finite features for it") for p in batch.positions[~finite]]
+            rows = batch.positions[finite] - span.start
+            features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
+            content[rows], sketch[rows] = batch.content[finite], batch.sketch[finite]
+    blocks.write(number, Finished(join(digests), tuple(sorted(failed))), features=features, content=content, sketch=sketch)

@@ -1,0 +1,66 @@
+"""A recorder of training dynamics that any loop can feed (the surface of Pleiss et al.'s `aum` package)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.record import Record
+
+
+class Recorder:
+    """Collects what a training loop shows of each example, epoch by epoch.
+
+    >>> recorder = Recorder(n=3)
+    >>> recorder.update(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), np.array([0, 2]))
+    >>> recorder.end_epoch()
+    >>> recorder.record().argmax
+    array([[ 0, -1,  1]], dtype=int32)
+    """
+
+    def __init__(self, n: int):
+        """`n` is the number of examples in the data set."""
+        self._n = n
+        self._epochs: list[Record] = []
+        self._open: Record | None = None
+
+    def update(self, logits: Any, target: Any, index: Any) -> None:
+        """One batch: logits (b, K), given labels (b,), positions in the data set (b,). NumPy arrays or torch tensors of any device.
+
+        Raises:
+            UserError: shapes that do not fit, or a position outside the data set.
+        """
+        logits, target, index = _array(logits), _array(target).astype(np.int64), _array(index).astype(np.int64)
+        if logits.ndim != 2 or len(logits) != len(target) or len(target) != len(index):
+            raise UserError(f"Recorder.update wants logits (b, K), target (b,) and index (b,); got {logits.shape}, {target.shape}, {index.shape}.")
+        if len(index) and (index.min() < 0 or index.max() >= self._n):
+            raise UserError(f"Recorder.update got position {index.min() if index.min() < 0 else index.max()} in a data set of {self._n} examples.")
+        if len(target) and (target.min() < 0 or target.max() >= logits.shape[1]):
+            raise UserError(f"Recorder.update got a label outside 0..{logits.shape[1] - 1}.")
+        if self._open is None:
+            self._open = Record.empty(1, self._n)
+        self._open.write(0, index, logits, target)
+
+    def end_epoch(self) -> None:
+        """Close the epoch; the next update starts a new one."""
+        self._epochs.append(self._open if self._open is not None else Record.empty(1, self._n))
+        self._open = None
+
+    def record(self) -> Record:
+        """Everything so far, an epoch that is still open included.
+
+        Raises:
+            UserError: nothing was recorded.
+        """
+        parts = [*self._epochs, *([self._open] if self._open is not None else [])]
+        if not parts:
+            raise UserError("The recorder is empty: call update(logits, target, index) in each training step.")
+        return Record(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("loss", "margin", "p_y", "argmax")})
+
+
+def _array(x: Any) -> np.ndarray:
+    if hasattr(x, "detach"):  # a torch tensor, maybe on a GPU, maybe bfloat16
+        x = x.detach().float().cpu() if x.is_floating_point() else x.detach().cpu()
+    return np.asarray(x)

@@ -1,0 +1,128 @@
+"""`onnx:FILE` on tiny models built here, whose answers NumPy can compute."""
+
+import json
+
+import numpy as np
+import pytest
+
+from labelsieve.core.errors import UserError
+from labelsieve.encode import encoder
+from labelsieve.encode.onnx_model import IMAGENET_MEAN, IMAGENET_STD
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
+
+
+def save(path, nodes, inputs, outputs, constants=()):
+    infos = [[helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in side] for side in (inputs, outputs)]
+    graph = helper.make_graph(nodes, "tiny", *infos, [numpy_helper.from_array(value, name) for name, value in constants])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def image_model(path, shape, kind=TensorProto.FLOAT):
+    """The input itself as a float feature map: pooling must give the mean of each channel."""
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
+    return save(path, nodes, [("x", kind, shape)], [("y", TensorProto.FLOAT, shape)])
+
+
+def means(pictures):
+    return pictures.reshape(len(pictures), -1, 3).mean(1)
+
+
+@pytest.mark.parametrize("shape", [["n", 12, 12, 3], ["n", 3, 12, 12], ["n", 3, "h", "w"], [2, 12, 12, 3], [1, 3, 12, 12]])
+def test_layouts_fixed_and_free_sizes_uint8(tmp_path, shape):
+    made = encoder(f"onnx:{image_model(tmp_path / 'm.onnx', shape, TensorProto.UINT8)}", "image", side=12)
+    assert (made.side, made.width) == (12, 3)
+    assert np.allclose(made(PICTURES), means(PICTURES), atol=1e-3)
+
+
+def test_float_input_is_normalised_as_imagenet_is(tmp_path):
+    made = encoder(f"onnx:{image_model(tmp_path / 'm.onnx', ['n', 3, 12, 12])}", "image")
+    assert np.allclose(made(PICTURES), (means(PICTURES) / 255 - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
+
+
+def test_half_precision_input(tmp_path):
+    made = encoder(f"onnx:{image_model(tmp_path / 'm.onnx', ['n', 3, 12, 12], TensorProto.FLOAT16)}", "image")
+    features = made(PICTURES)
+    assert features.dtype == np.float32
+    assert np.allclose(features, (means(PICTURES) / 255 - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-2)
+
+
+def test_the_preprocessor_beside_the_file_is_obeyed(tmp_path):
+    config = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "size": {"height": 12, "width": 12}}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
+    made = encoder(f"onnx:{image_model(tmp_path / 'm.onnx', ['n', 3, 'h', 'w'])}", "image")
+    assert made.side == 12
+    assert np.allclose(made(PICTURES), (means(PICTURES) / 255 - 0.5) / 0.25, atol=1e-4)
+
+
+def test_other_weights_are_another_name(tmp_path):
+    nodes = [helper.make_node("Mul", ["x", "w"], ["y"])]
+    shapes = [("x", TensorProto.FLOAT, ["n", 12, 12, 3])], [("y", TensorProto.FLOAT, ["n", 12, 12, 3])]
+    names = []
+    for weight in (1, 2):
+        path = save(tmp_path / "same.onnx", nodes, *shapes, [("w", np.float32(weight))])
+        names.append(encoder(f"onnx:{path}", "image").name)
+    assert names[0] != names[1]
+
+
+def test_what_does_not_fit_is_a_sentence(tmp_path):
+    fixed = image_model(tmp_path / "fixed.onnx", ["n", 12, 12, 3])
+    with pytest.raises(UserError, match="12 px only, not 224"):
+        encoder(f"onnx:{fixed}", "image", side=224)
+    with pytest.raises(UserError, match="no input called input_ids"):
+        encoder(f"onnx:{fixed}", "text")
+    with pytest.raises(UserError, match="three channels"):
+        encoder(f"onnx:{image_model(tmp_path / 'grey.onnx', ['n', 1, 12, 12])}", "image")
+    flat = save(tmp_path / "flat.onnx", [helper.make_node("Relu", ["x"], ["y"])], *[[(n, TensorProto.FLOAT, ["n", 4])] for n in "xy"])
+    with pytest.raises(UserError, match="no image model"):
+        encoder(f"onnx:{flat}", "image")
+    (tmp_path / "broken.onnx").write_bytes(b"nothing of the kind")
+    with pytest.raises(UserError, match="cannot load"):
+        encoder(f"onnx:{tmp_path / 'broken.onnx'}", "image")
+
+
+VOCABULARY = {"[PAD]": 0, "[UNK]": 1, "red": 2, "green": 3, "blue": 4}
+TABLE = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+
+
+def text_model(folder, extra=()):
+    """A lookup table: token states that a test can average by hand."""
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["states"])]
+    inputs = [(name, TensorProto.INT64, ["n", "t"]) for name in ("input_ids", "attention_mask", *extra)]
+    return save(folder / "model.onnx", nodes, inputs, [("states", TensorProto.FLOAT, ["n", "t", 6])], [("table", TABLE)])
+
+
+def tokenizer(path):
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(VOCABULARY, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(path))
+
+
+@pytest.mark.parametrize("extra", [(), ("token_type_ids",)])
+@pytest.mark.parametrize("place", ["beside", "one up"])
+def test_texts_are_the_mean_of_their_own_tokens(tmp_path, extra, place):
+    folder = tmp_path / "onnx"
+    folder.mkdir()
+    tokenizer((folder if place == "beside" else tmp_path) / "tokenizer.json")
+    made = encoder(f"onnx:{text_model(folder, extra)}", "text")
+    features = made(["red green", "blue", "red red blue what"])
+    expected = np.stack([TABLE[[2, 3]].mean(0), TABLE[4], TABLE[[2, 2, 4, 1]].mean(0)])
+    assert np.allclose(features, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
+    assert made.width == 6
+
+
+def test_long_texts_are_cut(tmp_path):
+    tokenizer(tmp_path / "tokenizer.json")
+    made = encoder(f"onnx:{text_model(tmp_path)}", "text")
+    assert np.allclose(made(["red " * 256]), made(["red " * 256 + "blue " * 500]))
+
+
+def test_a_text_model_without_its_tokenizer_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"put tokenizer\.json beside it"):
+        encoder(f"onnx:{text_model(tmp_path)}", "text")
