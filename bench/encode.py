@@ -25,11 +25,11 @@ from labelsieve.encode.images import decode
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--n", type=int, default=1024)
+    arguments.add_argument("--n", type=int, default=2048)
     arguments.add_argument("--side", type=int, default=224)
     arguments.add_argument("--npz", type=Path)
     arguments.add_argument("--jpeg", type=int, help="make JPEG files of this many pixels a side")
-    arguments.add_argument("--rounds", type=int, default=4)
+    arguments.add_argument("--rounds", type=int, default=2)
     given = arguments.parse_args()
 
     inputs = _inputs(given)

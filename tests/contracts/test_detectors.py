@@ -43,9 +43,8 @@ def evidence(labels, n_classes, truth, features, rng, dtype=np.float32):
 
     fake = rng.random(n) < 0.2
     halves = [(record(np.where(mask, n_classes, labels), n_classes + 1), mask) for mask in (fake, ~fake & (rng.random(n) < 0.2))]
-    return Evidence(
-        labels, n_classes, features, nearest(features, 15), probs(), probs(), probs(), probs(), record(labels), record(labels), tuple(halves)
-    )
+    four = [probs() for _ in range(4)]
+    return Evidence(labels, n_classes, features, nearest(features, 15), *four, record(labels), record(labels), tuple(halves))
 
 
 def call(name, what):

@@ -287,7 +287,6 @@ PROGRAM = """
     from pathlib import Path
     import numpy as np
     from labelsieve.encode import encode
-from labelsieve.encode.encoder import threads
 
     folder, log = Path(sys.argv[1]), Path(sys.argv[2])
     rng = np.random.default_rng(0)

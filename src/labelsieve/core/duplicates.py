@@ -57,6 +57,12 @@ def duplicate_groups(content: np.ndarray, sketch: np.ndarray | None = None, max_
     return _join(group, pairs)
 
 
+def merge(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Group ids (n,) int64 under which examples are together that are together in either grouping (n,)."""
+    first = exact_groups(other)
+    return _join(exact_groups(one), np.stack([first, np.arange(len(first))], axis=1))
+
+
 def conflicts(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The ids (g,) of the groups whose given labels (n,) disagree, ascending."""
     distinct = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]

@@ -85,7 +85,7 @@ class Findings:
         return np.argsort(self.rank, kind="stable")
 
     def table(self) -> pa.Table:
-        """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, p_wrong, rank, flagged,
+        """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
         score_<detector> ..., then the explaining columns. `.to_pandas()` and Polars' `from_arrow` take it from there."""
         import pyarrow as pa
 
@@ -94,6 +94,7 @@ class Findings:
             "id": pa.array(self.ids, pa.string()),
             "given_label": names.take(pa.array(self.given)),
             "suggested_label": names.take(pa.array(self.suggested)),
+            "other_label": names.take(pa.array(self.other)),
             "p_wrong": pa.array(self.p_wrong, pa.float64()),
             "rank": pa.array(self.rank, pa.int64()),
             "flagged": pa.array(self.flagged, pa.bool_()),

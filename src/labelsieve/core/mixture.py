@@ -4,7 +4,8 @@ Beta mixture: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label n
 section 3.1, with the constants of the authors' code. Gaussian mixture: Li, Socher, Hoi, "DivideMix", ICLR 2020, section 3.1.
 Component 1 is the one with the larger mean (the high losses: probably wrong labels).
 
-Where we differ, and why: EM sees the counts in BINS bins, which are (nearly) sufficient: parameters differ by less than 1e-3; components are put in order; a fit that breaks down (no spread, a <= 0, an empty component) is
+Where we differ, and why: EM sees the counts in BINS bins, which are (nearly) sufficient:
+parameters differ by less than 1e-3; components are put in order; a fit that breaks down (no spread, a <= 0, an empty component) is
 refused and says so with `fitted=False`; the look-up table is interpolated and repaired at its low end too, not only at its tail.
 The Gaussian EM starts from the two-means split of the histogram, so it needs no random numbers.
 
@@ -170,7 +171,7 @@ def _order_statistic(x: np.ndarray, at: float) -> float:
         sample = np.sort(x[:: len(x) // 10_000])
         middle = at / len(x) * len(sample)
         a, b = sample[np.clip([int(middle) - 100, int(middle) + 100], 0, len(sample) - 1)]
-        below, inside = np.count_nonzero(x < a), x[(x >= a) & (x <= b)]
+        below, inside = int(np.count_nonzero(x < a)), x[(x >= a) & (x <= b)]
         if not 0 <= at - below <= len(inside) - 2:
             below, inside = 0, x
     first = int(at) - below
@@ -231,10 +232,11 @@ def _gaussian_log_joint(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, w
 def _two_means(count: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Responsibilities (2, m) of a hard two-means split, from the two ends inwards."""
     centre = np.array([value[0], value[-1]])
+    upper = value > centre.mean()
     for _ in range(100):
-        upper = value > centre.mean()
         moved = np.array([np.average(value[side], weights=count[side]) for side in (~upper, upper)])
         if np.allclose(moved, centre, atol=1e-9, rtol=0):
             break
         centre = moved
+        upper = value > centre.mean()
     return np.stack([count * ~upper, count * upper])

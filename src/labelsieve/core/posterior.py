@@ -28,7 +28,7 @@ class Transition:
 
     Attributes:
         stay: (K,) the diagonal.
-        matrix: (K, K) rows sum to one, or None where there are too few examples a cell to fit more than one noise rate.
+        matrix: (K, K) rows sum to one, or None where there are fewer examples than cells.
         n_wrong: expected number of wrong labels if noise depended on the class alone.
         sharpness: the exponent t of the fit.
     """
@@ -48,7 +48,9 @@ class Transition:
         return out
 
 
-def vote(neighbours: Neighbours, labels: np.ndarray, n_classes: int, rows: np.ndarray, *, k: int = 20, sharpness: float = 8.0) -> np.ndarray:
+def vote(
+    neighbours: Neighbours, labels: np.ndarray, n_classes: int, rows: np.ndarray, *, k: int = 20, sharpness: float = 8.0
+) -> np.ndarray:
     """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
 
     A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes.
@@ -91,12 +93,12 @@ class Pool:
 
 
 def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transition:
-    """Fit T (and the sharpness of the pool) to the given labels; a full matrix from five examples a cell, else one noise rate."""
+    """Fit T (and the sharpness of the pool) to the given labels; a full matrix where there is an example a cell, else one noise rate."""
     n, k = len(pool.labels), pool.n_classes
     size = min(n, max(2000, _SAMPLE // k))
     rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
     z, y = pool.rows(rows), pool.labels[rows]
-    full, sharpness = n >= 5 * k * k, 1.0
+    full, sharpness = n >= k * k, 1.0
     transition = _uniform(0.1, k, full)
     for step in range(steps):
         likelihood = transition.column(y)

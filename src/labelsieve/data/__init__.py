@@ -1,0 +1,114 @@
+"""Every way in: what a user has -> a `Dataset`.
+
+`load` looks at what the source is and hands it to the file that knows it; `load_probabilities` takes the probabilities of
+somebody's own model; `noise` makes wrong labels on purpose. Nothing heavy is imported before a source needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import PurePath
+from typing import Any
+
+from labelsieve.data.probabilities import load_probabilities
+
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.errors import UserError
+from labelsieve.data import arrays, places
+from labelsieve.data.columns import Columns
+from labelsieve.data.draft import Draft, settle
+
+__all__ = ["load", "load_probabilities"]
+
+
+def load(
+    source: Any,
+    *,
+    labels: Any = None,
+    label: str | None = None,
+    text: str | None = None,
+    image: str | None = None,
+    id: str | None = None,
+    group: str | None = None,
+) -> Dataset:
+    """Read a classification data set.
+
+    Args:
+        source: a folder with one folder of images a class; a .csv, .tsv, .parquet or .jsonl file (the text ones also with .gz);
+            an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted `ids`, `classes`,
+            `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face
+            `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of features or images, a list of
+            texts, a `datasets.Dataset`, or any frame that speaks Arrow (pandas, Polars, pyarrow, DuckDB).
+        labels: given labels to take instead of those in the source: one a row in order, or a file: a table with a column `label`
+            and, to be matched by id, a column `id`; an .npy array; a .txt file of one label a line.
+        label: the column of given labels, of a table or frame, as are the following.
+        text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns are features.
+        image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.
+        id: the column of ids, unique. Without it a column called `id` if its values are unique, else row numbers from 0.
+        group: the column that says which examples belong together (annotator, batch, patient).
+
+    Returns:
+        The data set; what was left out, and why, is in its `excluded`.
+
+    Raises:
+        UserError: with one sentence that says what is wrong with the source and what to do.
+    """
+    asked = Columns(label, text, image, id, group)
+    return settle(_draft(source, asked, relabelled=labels is not None), labels)
+
+
+def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
+    if isinstance(source, (str, os.PathLike)):
+        return _named(os.fspath(source), asked, relabelled)
+    if hasattr(source, "__arrow_c_stream__"):
+        from labelsieve.data.table import from_frame
+
+        return from_frame(source, asked, relabelled)
+    if type(source).__module__.partition(".")[0] == "datasets":
+        from labelsieve.data.hub import from_dataset
+
+        return from_dataset(source, asked, relabelled)
+    _no_columns(asked, "An array")
+    return arrays.from_values(source)
+
+
+def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
+    if name.startswith("hf:"):
+        from labelsieve.data.hub import load_hub
+
+        return load_hub(name, asked, relabelled)
+    if places.is_folder(name):
+        from labelsieve.data.folder import load_folder
+
+        _no_columns(asked, f"The folder {name}")
+        return load_folder(name, relabelled)
+    suffix = places.suffix(name)
+    if not places.is_file(name):
+        raise UserError(_absent(name))
+    if suffix in (".npz", ".npy"):
+        _no_columns(asked, name)
+        return arrays.load_arrays(name)
+    from labelsieve.data.readers import READERS
+    from labelsieve.data.table import load_table
+
+    if suffix in READERS:
+        return load_table(name, asked, relabelled)
+    known = ", ".join([*READERS, ".npz", ".npy"])
+    raise UserError(f"{name} is a {suffix or 'file without suffix'}; load takes a folder of class folders, {known}, or hf:NAME.")
+
+
+def _no_columns(asked: Columns, what: str) -> None:
+    given = [f"{role}={name!r}" for role, name in asked.named().items()]
+    if given:
+        raise UserError(f"{what} has no columns, so {', '.join(given)} means nothing here; leave it out.")
+
+
+def _absent(name: str) -> str:
+    path = PurePath(name)
+    near: Sequence[str] = ()
+    if not places.is_remote(name) and os.path.isdir(path.parent):
+        near = get_close_matches(path.name, os.listdir(path.parent), n=3)
+    meant = f" Did you mean {' or '.join(str(path.parent / other) for other in near)}?" if near else ""
+    return f"There is no file or folder {name}.{meant}"

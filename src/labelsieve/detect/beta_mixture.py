@@ -12,7 +12,6 @@ Cost: one pass over the record and a histogram.
 
 from __future__ import annotations
 
-
 from labelsieve.core.mixture import fit_beta
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
@@ -29,4 +28,4 @@ def beta_mixture(record: Record, *, last: int | None = None, threshold: float = 
     """
     loss = fill_unseen(average_seen(record.loss if last is None else record.loss[-last:]))
     w = fit_beta(loss).posterior(loss)
-    return Scores(break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w})
+    return Scores(break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w}, n_wrong=float(w.sum()))

@@ -7,7 +7,7 @@ Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cl
 Differs: flags are those of cleanlab 2.9 to the last tie, but streamed. Suspicion is 1 - p_y (self-confidence), the ranking that
     cleanlab uses by default and the one that needs only the given label: a sample spread over several wrong classes ranks as high
     as one with a clear rival, which the normalised margin (kept as a column) would put behind.
-Cost: two passes over the probabilities in row blocks; K x K counts.
+Cost: four passes over the probabilities in row blocks (two for the flags); K x K counts.
 """
 
 from __future__ import annotations
@@ -31,4 +31,5 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, *, rule: str = "pr
     p_y = given_probability(probs, labels).astype(np.float64)
     suggestion, p_other = best_other(probs, labels)
     margin = (p_y - p_other + 1) / 2
-    return Scores(1 - p_y, suggestion, flags(probs, labels, rule), {"normalized_margin": margin})
+    n_wrong = float(len(labels) - confident_joint(probs, labels).trace())
+    return Scores(1 - p_y, suggestion, flags(probs, labels, rule), {"normalized_margin": margin}, n_wrong)

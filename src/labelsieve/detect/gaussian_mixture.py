@@ -11,7 +11,6 @@ Cost: one pass over the record and a histogram.
 
 from __future__ import annotations
 
-
 from labelsieve.core.mixture import fit_gaussian
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
@@ -28,4 +27,4 @@ def gaussian_mixture(record: Record, *, last: int | None = None, threshold: floa
     """
     loss = fill_unseen(average_seen(record.loss if last is None else record.loss[-last:]))
     w = fit_gaussian(loss).posterior(loss)
-    return Scores(break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w})
+    return Scores(break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w}, n_wrong=float(w.sum()))

@@ -5,9 +5,9 @@ and float grey are scaled to 8 bits. The image is then stretched to a square (bi
 lies at the edge, and in labelled photographs that is sometimes the labelled thing. Large JPEGs are decoded at the
 smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
-Two keys find duplicates: `content`, a hash of the decoded pixels, and `sketch`, a difference hash (64 comparisons of
-neighbouring cells of a 9 x 8 grey thumbnail), which differs in a few bits between copies that were resized or compressed
-again.
+Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
+depends on the side), and `sketch`, a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
+which differs in a few bits between copies that were resized or compressed again.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product X W and
 one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is analytic:
 w(p_y) (p - onehot(y)), see `losses.weights`. Features are standardised and divided by sqrt(d), which makes one learning rate fit
-all encoders. Cost: 4 n d K heads floating-point operations an epoch; memory: features once more (float16 on disk when they are
-large) and (d, heads K) weights.
+all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the features, which is memory-mapped where
+it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch (`xp`).
+Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,25 @@ import numpy as np
 
 from labelsieve.core.record import Record
 from labelsieve.losses import weights
+from labelsieve.train.standardise import allocate
+
+Schedule = Callable[[float, int], float]
+
+
+def cosine(epoch: float, epochs: int) -> float:
+    """From one to zero."""
+    return 0.5 * (1 + np.cos(np.pi * min(epoch / epochs, 1)))
+
+
+def constant(epoch: float, epochs: int) -> float:
+    """AUM's learning rate never drops (Pleiss et al. 2020)."""
+    return 1.0
+
+
+def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low: float = 0.1) -> float:
+    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once an epoch, it falls from high to low in each cycle."""
+    t = (int(epoch) % cycle + 1) / cycle
+    return (1 - t) * high + t * low
 
 
 @dataclass(frozen=True)
@@ -28,36 +49,33 @@ class Track:
         name: the key of its results.
         loss: p_y -> weight of the cross-entropy gradient (`losses.weights`).
         held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on everything.
-        delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025, "delay").
+        delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
         schedule: (epoch, epochs) -> factor on the learning rate.
-        record: keep the training dynamics. With held_out they are those of the held-out head.
+        record: keep the training dynamics, as the training step itself sees them.
+        labels: (n,) labels to train with instead of the given ones, or None.
     """
 
     name: str
     loss: Callable[[Any], Any] = weights.cross_entropy
     held_out: bool = True
     delay: int = 0
-    schedule: Callable[[float, int], float] = lambda epoch, epochs: 0.5 * (1 + np.cos(np.pi * epoch / epochs))
+    schedule: Schedule = cosine
     record: bool = False
+    labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """What a sweep left: (n, K) float32 probabilities for each track, and the records of the tracks that keep one."""
+    """What a sweep left: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of those that keep one."""
 
     probs: dict[str, np.ndarray]
     records: dict[str, Record]
 
 
-def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low: float = 0.1) -> float:
-    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): falls linearly from high to low within each cycle."""
-    t = (epoch % cycle + 1) / cycle
-    return (1 - t) * high + t * low
-
-
-def constant(epoch: float, epochs: int) -> float:
-    """AUM's learning rate never drops (Pleiss et al. 2020)."""
-    return 1.0
+def passes(n: int) -> tuple[int, int]:
+    """How many epochs over n examples, and the batch size: some 3,000 steps and more for small data, fewer epochs for large."""
+    batch = int(np.clip(n // 40, 16, 256))
+    return int(np.clip(750_000 // max(n, 1), 4, 30)), batch
 
 
 def train(
@@ -69,106 +87,126 @@ def train(
     *,
     epochs: int,
     batch: int = 256,
-    learning_rate: float = 2.0,
+    learning_rate: float = 6.0,
     momentum: float = 0.9,
-    weight_decay: float = 1e-4,
+    weight_decay: float = 5e-6,
     seed: int = 0,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    device: str | None = None,
 ) -> Panel:
     """Train all heads of all tracks.
 
     Args:
-        features: (n, d) float, maybe memory-mapped.
+        features: (n, d) standardised (`standardise`), maybe memory-mapped.
         labels: (n,) int64 given labels in 0..n_classes-1.
         fold: (n,) int64, the held-out fold of each example (`folds.assign`).
         epochs: passes over the data.
-        folder: where records (and a shuffled copy of large features) are memory-mapped; None keeps them in memory.
+        folder: where large arrays are memory-mapped; None keeps all in memory.
         progress: called with (epochs done, epochs).
+        device: a torch device to train on; None is NumPy.
     """
     n, d = features.shape
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    x, y, held = _shuffled(features, order), labels[order], fold[order]
-    n_folds = int(fold.max()) + 1
-    heads = [(track, f) for track in tracks for f in (range(n_folds) if track.held_out else [-1])]
-    first = {track.name: next(i for i, (t, _) in enumerate(heads) if t is track) for track in tracks}
-    head_fold = np.array([f for _, f in heads])
-    w = np.zeros((d + 1, len(heads) * n_classes), np.float32)
-    velocity = np.zeros_like(w)
+    x, held = _shuffled(features, order, folder), fold[order]
+    heads = _Heads(tracks, int(fold.max()) + 1, n_classes)
+    targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in heads.of], axis=1)
+    xp, put, get = _backend(device)
+    w = put(np.zeros((d + 1, len(heads.of) * n_classes), np.float32))
+    velocity = w * 0
     records = {t.name: Record.empty(epochs, n, folder / t.name if folder else None) for t in tracks if t.record}
     starts = np.arange(0, n, batch)
     for epoch in range(epochs):
         for step, start in enumerate(rng.permutation(starts)):
-            rows = slice(start, min(start + batch, n))
-            xb, yb, hb = x[rows], y[rows], held[rows]
-            logits = (xb @ w).reshape(len(yb), len(heads), n_classes)
+            rows = slice(int(start), min(int(start) + batch, n))
+            xb, seen = put(np.asarray(x[rows], np.float32)), held[rows]
+            logits = (xb @ w).reshape(len(seen), len(heads.of), n_classes)
             for name, record in records.items():
-                track, head = heads[first[name]][0], first[name]
-                own = logits[np.arange(len(yb)), head + hb] if track.held_out else logits[:, head]
-                record.write(epoch, order[rows], own, yb)
-            gradient = _gradient(logits, yb, heads, head_fold, hb, epoch)
-            moment = epoch + step / len(starts)
-            rate = np.repeat([learning_rate * t.schedule(moment, epochs) for t, _ in heads], n_classes).astype(np.float32)
-            step_ = xb.T @ gradient.reshape(len(yb), -1)
-            step_ /= len(yb)
-            step_ += weight_decay * w
-            step_ *= rate
+                head = heads.own(name, seen)
+                record.write(epoch, order[rows], get(logits[np.arange(len(seen)), head]), targets[rows][np.arange(len(seen)), head])
+            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch)
+            rate = put(heads.rates(learning_rate, epoch + step / len(starts), epochs))
             velocity *= momentum
-            velocity -= step_
+            velocity -= (xb.T @ gradient.reshape(len(seen), -1) / len(seen) + weight_decay * w) * rate
             w += velocity
         if progress:
             progress(epoch + 1, epochs)
-    return Panel(_probabilities(x, w, heads, first, held, order, tracks, n_classes, batch), records)
+    return Panel(_probabilities(x, get(w), heads, held, order, batch, folder), records)
 
 
-def _gradient(logits: np.ndarray, y: np.ndarray, heads: list, head_fold: np.ndarray, held: np.ndarray, epoch: int) -> np.ndarray:
-    """w(p_y) (p - onehot(y)) for each head, zero where the head's fold holds the row out; overwrites logits (b, heads, K)."""
-    p = _softmax(logits)
-    rows = np.arange(len(y))
-    p_y = p[rows, :, y]
-    factor = np.empty_like(p_y)
-    for h, (track, _) in enumerate(heads):
+class _Heads:
+    """Which block of K columns belongs to which track and fold."""
+
+    def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
+        self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
+        self.fold = np.array([fold for _, fold in self.of])
+        self.n_classes = n_classes
+        self._first = {track.name: i for i, (track, _) in reversed(list(enumerate(self.of)))}
+        self.tracks = {track.name: track for track in tracks}
+
+    def own(self, name: str, held: np.ndarray) -> np.ndarray:
+        """(b,) the head of a track that speaks for each row: the one that never saw it, or the only one."""
+        return self._first[name] + (held if self.tracks[name].held_out else np.zeros_like(held))
+
+    def taught(self, held: np.ndarray) -> np.ndarray:
+        """(b, heads) float32, 0 where a head's fold holds the row out."""
+        return (held[:, None] != self.fold).astype(np.float32)
+
+    def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
+        """(heads K,) float32 learning rate of each column."""
+        factor = [track.schedule(moment, epochs) for track, _ in self.of]
+        return np.repeat(np.array(factor, np.float32) * np.float32(learning_rate), self.n_classes)
+
+
+def _gradient(xp: Any, logits: Any, target: np.ndarray, heads: _Heads, taught: Any, epoch: int) -> Any:
+    """w(p_y) (p - onehot(y)) for each head, zero where the row is held out; overwrites logits (b, heads, K)."""
+    p = _softmax(xp, logits)
+    rows, columns = np.arange(len(target))[:, None], np.arange(target.shape[1])[None, :]
+    p_y = p[rows, columns, target]
+    for name, track in heads.tracks.items():
+        own = [h for h, (t, _) in enumerate(heads.of) if t.name == name]
         loss = weights.cross_entropy if epoch < track.delay else track.loss
-        factor[:, h] = loss(p_y[:, h])
-    factor *= held[:, None] != head_fold
-    p[rows, :, y] -= 1
-    p *= factor[:, :, None]
+        taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
+    p[rows, columns, target] -= 1
+    p *= taught[:, :, None]
     return p
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    logits -= logits.max(-1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(-1, keepdims=True)
+def _softmax(xp: Any, logits: Any) -> Any:
+    logits -= xp.amax(logits, -1, keepdims=True)
+    xp.exp(logits, out=logits)
+    logits /= xp.sum(logits, -1, keepdims=True)
     return logits
 
 
-def _shuffled(features: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Standardised features in a random order, with a column of ones for the bias."""
+def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
+    """The features in a random order over sqrt(d), with a column of ones for the bias: float32."""
     n, d = features.shape
-    out = np.empty((n, d + 1), np.float32)
-    total, square = np.zeros(d), np.zeros(d)
+    out = allocate((n, d + 1), np.float32, folder, "shuffled")
+    scale = np.float32(1 / np.sqrt(d))
     for start in range(0, n, 4096):
-        block = np.asarray(features[start : start + 4096], np.float64)
-        total += block.sum(0)
-        square += (block * block).sum(0)
-    mean = total / n
-    std = np.sqrt(np.maximum(square / n - mean**2, 0))
-    scale = np.where(std > 1e-6 * (np.abs(mean) + 1e-12), 1 / np.maximum(std, 1e-30), 0) / np.sqrt(d)
-    for start in range(0, n, 4096):
-        rows = order[start : start + 4096]
-        out[start : start + 4096, :d] = (features[rows] - mean) * scale
-    out[:, d] = 1 / np.sqrt(d)
+        out[start : start + 4096, :d] = features[order[start : start + 4096]] * scale
+    out[:, d] = scale
     return out
 
 
-def _probabilities(x, w, heads, first, held, order, tracks, n_classes, batch) -> dict[str, np.ndarray]:
-    probs = {t.name: np.empty((len(x), n_classes), np.float32) for t in tracks}
-    for start in range(0, len(x), batch):
+def _backend(device: str | None) -> tuple[Any, Callable[[np.ndarray], Any], Callable[[Any], np.ndarray]]:
+    if device is None:
+        return np, lambda a: a, lambda a: a
+    import torch
+
+    return torch, partial(torch.as_tensor, device=device), lambda a: a.cpu().numpy()
+
+
+def _probabilities(
+    x: np.ndarray, w: np.ndarray, heads: _Heads, held: np.ndarray, order: np.ndarray, batch: int, folder: Path | None
+) -> dict[str, np.ndarray]:
+    names = [name for name, track in heads.tracks.items() if track.held_out]
+    probs = {name: allocate((len(x), heads.n_classes), np.float32, folder, f"probs_{name}") for name in names}
+    for start in range(0, len(x), batch) if names else ():
         rows = slice(start, start + batch)
-        logits = (x[rows] @ w).reshape(-1, len(heads), n_classes)
-        for track in tracks:
-            head = first[track.name] + (held[rows] if track.held_out else 0)
-            probs[track.name][order[rows]] = _softmax(logits[np.arange(len(logits)), head])
+        logits = (np.asarray(x[rows], np.float32) @ w).reshape(-1, len(heads.of), heads.n_classes)
+        for name in names:
+            probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), heads.own(name, held[rows])])
     return probs

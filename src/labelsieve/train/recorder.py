@@ -33,11 +33,13 @@ class Recorder:
             UserError: shapes that do not fit, or a position outside the data set.
         """
         logits, target, index = _array(logits), _array(target).astype(np.int64), _array(index).astype(np.int64)
-        if logits.ndim != 2 or len(logits) != len(target) or len(target) != len(index):
-            raise UserError(f"Recorder.update wants logits (b, K), target (b,) and index (b,); got {logits.shape}, {target.shape}, {index.shape}.")
-        if len(index) and (index.min() < 0 or index.max() >= self._n):
-            raise UserError(f"Recorder.update got position {index.min() if index.min() < 0 else index.max()} in a data set of {self._n} examples.")
-        if len(target) and (target.min() < 0 or target.max() >= logits.shape[1]):
+        if logits.ndim != 2 or target.shape != logits.shape[:1] or index.shape != target.shape:
+            shapes = f"{logits.shape}, {target.shape}, {index.shape}"
+            raise UserError(f"Recorder.update wants logits (b, K), target (b,) and index (b,); got {shapes}.")
+        outside = index[(index < 0) | (index >= self._n)]
+        if len(outside):
+            raise UserError(f"Recorder.update got position {outside[0]} in a data set of {self._n} examples.")
+        if ((target < 0) | (target >= logits.shape[1])).any():
             raise UserError(f"Recorder.update got a label outside 0..{logits.shape[1] - 1}.")
         if self._open is None:
             self._open = Record.empty(1, self._n)

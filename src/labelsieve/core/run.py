@@ -1,0 +1,103 @@
+"""The run folder (`photos.sieve/`): findings as Parquet, everything else that the summary says as JSON, exclusions as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from labelsieve.core.dataset import Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing, write_json
+from labelsieve.core.findings import Estimate, Findings
+
+FINDINGS, MANIFEST, EXCLUDED = "findings.parquet", "run.json", "excluded.csv"
+
+
+def claim(folder: Path) -> Path:
+    """The folder, made if it is not there.
+
+    Raises:
+        UserError: it is a file, or a folder with other things in it.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name a folder for the results with --out.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise UserError(f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / MANIFEST).exists():
+            write_json(folder / MANIFEST, {"finished": False})
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with --out.") from error
+    return folder
+
+
+def save(findings: Findings, folder: Path) -> None:
+    """Write the findings into a run folder; each file appears whole or not at all."""
+    import pyarrow.parquet as pq
+
+    table = findings.table()
+    with replacing(folder / FINDINGS) as partial:
+        pq.write_table(table, partial)
+    with replacing(folder / EXCLUDED) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "reason"])
+        writer.writerows((e.id, e.reason) for e in findings.excluded)
+    manifest = {
+        "finished": True,
+        "classes": findings.classes,
+        "wrong": asdict(findings.wrong),
+        "notes": findings.notes,
+        "scores": list(findings.scores),
+        "extra": list(findings.extra),
+        "settings": findings.settings,
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def load(folder: str | Path) -> Findings:
+    """The findings of a finished run.
+
+    Raises:
+        UserError: no run there, or one that has not finished.
+    """
+    import pyarrow.parquet as pq
+
+    folder = Path(folder)
+    if not (folder / MANIFEST).exists():
+        raise UserError(f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if not manifest["finished"]:
+        raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
+    table = pq.read_table(folder / FINDINGS)
+    with open(folder / EXCLUDED, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        excluded = tuple(Exclusion(row["id"], row["reason"]) for row in csv.DictReader(file))
+
+    position = {name: i for i, name in enumerate(manifest["classes"])}
+
+    def labels(name: str) -> np.ndarray:
+        coded = table[name].combine_chunks().dictionary_encode()
+        return np.array([position[c] for c in coded.dictionary.to_pylist()], np.int64)[coded.indices.to_numpy()]
+
+    def column(name: str) -> np.ndarray:
+        return table[name].to_numpy(zero_copy_only=False)
+
+    return Findings(
+        ids=np.array(table["id"].to_pylist(), object),
+        classes=tuple(manifest["classes"]),
+        given=labels("given_label"),
+        other=labels("other_label"),
+        p_wrong=column("p_wrong"),
+        rank=column("rank"),
+        flagged=column("flagged"),
+        scores={name: column(f"score_{name}") for name in manifest["scores"]},
+        extra={name: column(name) for name in manifest["extra"]},
+        wrong=Estimate(**manifest["wrong"]),
+        excluded=excluded,
+        notes=tuple(manifest["notes"]),
+        settings=manifest["settings"],
+    )

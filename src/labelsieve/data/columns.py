@@ -1,0 +1,104 @@
+"""Which column of a table is what: the columns the user named are checked, the others guessed where the names leave no doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from labelsieve.core.errors import UserError
+from labelsieve.data.labels import near
+
+Content = Literal["text", "number", "image", "other"]
+
+LABELS = ("label", "labels", "given_label", "class", "target", "category", "y")
+TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
+IMAGES = ("image", "images", "img", "image_path", "img_path", "path", "file", "filename", "file_name", "filepath", "file_path")
+INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # row numbers that a frame wrote along; no feature
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns for each role, None where there is none; `features` are the numeric ones."""
+
+    label: str | None = None
+    text: str | None = None
+    image: str | None = None
+    id: str | None = None
+    group: str | None = None
+    features: tuple[str, ...] = ()
+
+    def named(self) -> dict[str, str]:
+        return {role: name for role, name in asdict(self).items() if name and role != "features"}
+
+    def all(self) -> list[str]:
+        return [*dict.fromkeys(self.named().values()), *self.features]
+
+
+def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> Columns:
+    """The columns to read.
+
+    Args:
+        columns: every column's name and content.
+        asked: what the user named.
+        relabelled: labels come from elsewhere, so that the table need not have any.
+
+    Raises:
+        UserError: a named column does not exist, both text and image are named, or a guess would be in doubt.
+    """
+    if asked.text and asked.image:
+        raise UserError(f"Both text={asked.text!r} and image={asked.image!r} are named; one data set has one kind of input.")
+    for role, name in asked.named().items():
+        require_column(name, tuple(columns), source, role)
+    chosen = replace(asked, label=asked.label or _label(columns, asked, source, relabelled))
+    if chosen.id is None and "id" in columns and "id" not in chosen.all():
+        chosen = replace(chosen, id="id")
+    used = chosen.all()
+    rest = {name: content for name, content in columns.items() if name not in used and name.lower() not in INDEXES}
+    return _input(chosen, columns, rest, source)
+
+
+def require_column(name: str, names: tuple[str, ...], source: str, role: str) -> None:
+    if name not in names:
+        raise UserError(f"{source} has no column {name!r} to take as {role}.{near(name, names)}")
+
+
+def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> str | None:
+    taken = asked.all()
+    found = [name for name in columns if name.lower() in LABELS and name not in taken]
+    if len(found) == 1 or (found and relabelled):
+        return found[0]
+    if relabelled:
+        return None
+    listed = ", ".join(columns)
+    if found:
+        raise UserError(f"{source} has several columns that may be the label ({', '.join(found)}); name one with label=.")
+    raise UserError(f"No column of {source} is clearly the label; name one with label=. There are: {listed}.")
+
+
+def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, Content], source: str) -> Columns:
+    """The same with what the examples consist of."""
+    if chosen.text and columns[chosen.text] != "text":
+        raise UserError(f"The column {chosen.text!r} of {source} holds no text; text= names a column of text.{near(chosen.text, _texts(columns))}")
+    if chosen.image and columns[chosen.image] not in ("text", "image"):
+        raise UserError(f"The column {chosen.image!r} of {source} holds neither paths nor encoded images.")
+    if chosen.text or chosen.image:
+        return chosen
+    texts = [name for name in rest if name.lower() in TEXTS and columns[name] == "text"]
+    images = [name for name in rest if columns[name] == "image" or (name.lower() in IMAGES and columns[name] == "text")]
+    if len(texts) + len(images) > 1:
+        raise UserError(f"{source} has several columns to look at ({', '.join(images + texts)}); name one with text= or image=.")
+    if images:
+        return replace(chosen, image=images[0])
+    numbers = tuple(name for name, content in rest.items() if content == "number")
+    if not texts and numbers:
+        return replace(chosen, features=numbers)
+    texts = texts or _texts(rest)
+    if len(texts) == 1:
+        return replace(chosen, text=texts[0])
+    listed = ", ".join(columns)
+    raise UserError(f"It is not clear what in {source} to look at; name a column with text= or image=. There are: {listed}.")
+
+
+def _texts(columns: Mapping[str, Content]) -> list[str]:
+    return [name for name, content in columns.items() if content == "text"]

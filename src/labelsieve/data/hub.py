@@ -1,0 +1,73 @@
+"""Hugging Face `datasets`: "hf:NAME_OR_FOLDER[:SPLIT]".
+
+A folder is a data set saved with `save_to_disk` or a data folder (images or tables), and works offline; any other name is asked of
+the hub. Without a split "train" is taken, or the only one there is. A label column of type ClassLabel gives the class names; it is
+found by its type. Images are taken as encoded bytes, never decoded here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.data.columns import Columns, choose
+from labelsieve.data.draft import Draft
+from labelsieve.data.labels import near
+from labelsieve.data.table import contents, from_arrow
+
+
+def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
+    """The draft of "hf:NAME_OR_FOLDER[:SPLIT]".
+
+    Raises:
+        UserError: `datasets` is not installed, there is no such data set or split, or its columns are in doubt.
+    """
+    name, split = _parse(address)
+    found = _open(name, address)
+    if not hasattr(found, "column_names") or isinstance(found.column_names, dict):  # several splits
+        splits = list(found)
+        split = split or (splits[0] if len(splits) == 1 else "train")
+        if split not in splits:
+            raise UserError(f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT.")
+        found = found[split]
+    elif split and split != str(found.split or split):
+        raise UserError(f"{name} is the one split {found.split}, not {split!r}; leave the split out.")
+    return from_dataset(found, asked, relabelled, f"hf:{name}:{split}" if split else f"hf:{name}")
+
+
+def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source: str = "the datasets.Dataset") -> Draft:
+    """The draft of a `datasets.Dataset`."""
+    if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
+        raise UserError(f"A {type(dataset).__name__} cannot be read as data; give one split, a datasets.Dataset of known length.")
+    features = dataset.features
+    coded = [name for name, feature in features.items() if hasattr(feature, "int2str")]
+    if not asked.label and len(coded) == 1 and coded[0] not in asked.all():
+        asked = replace(asked, label=coded[0])
+    table = dataset.with_format("arrow")[:]
+    columns = choose(contents(table.schema, source), asked, source, relabelled)
+    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None)
+    return replace(draft, classes=tuple(features[columns.label].names)) if columns.label in coded else draft
+
+
+def _parse(address: str) -> tuple[str, str]:
+    rest = address.removeprefix("hf:")
+    if os.path.exists(rest) or ":" not in rest:
+        return rest, ""
+    name, _, split = rest.rpartition(":")
+    return name, split
+
+
+def _open(name: str, address: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(f"{address} needs Hugging Face datasets: pip install 'labelsieve[hub]'.") from error
+    try:
+        if any(os.path.exists(os.path.join(name, mark)) for mark in ("state.json", "dataset_dict.json")):
+            return datasets.load_from_disk(name)
+        return datasets.load_dataset(name)
+    except Exception as error:  # the hub, its cache and every file format have exceptions of their own
+        first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        raise UserError(f"{address} cannot be loaded: {first.rstrip('.')}.") from error

@@ -1,0 +1,125 @@
+"""Local paths and fsspec addresses alike: read a file, list a folder. Anything with "://" is an address; fsspec is imported for those only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from labelsieve.core.errors import UserError
+
+
+def is_remote(path: str) -> bool:
+    return "://" in path
+
+
+def suffix(path: str) -> str:
+    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv"."""
+    return os.path.splitext(path.removesuffix(".gz"))[1].lower()
+
+
+def is_file(path: str) -> bool:
+    return _ask(path, "isfile") if is_remote(path) else os.path.isfile(path)
+
+
+def is_folder(path: str) -> bool:
+    return _ask(path, "isdir") if is_remote(path) else os.path.isdir(path)
+
+
+def opened(path: str) -> IO[bytes]:
+    """The file, open for reading bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not is_remote(path):
+        return open(path, "rb")
+    system, inner = _system(path)
+    return system.open(inner, "rb")
+
+
+def read(path: str) -> bytes:
+    """The whole content of the file; raises OSError whatever the storage raises."""
+    if not is_remote(path):
+        with open(path, "rb") as file:
+            return file.read()
+    try:
+        with opened(path) as file:
+            return file.read()
+    except Exception as error:  # each storage brings exceptions of its own, and one bad file must not stop a run
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a folder. `is_file` is false for folders and for pipes, sockets and dangling links."""
+
+    name: str
+    is_folder: bool
+    is_file: bool
+
+
+def entries(folder: str) -> list[Entry]:
+    """What lies in the folder, sorted by name; hidden names and the litter of desktops are passed over."""
+    if is_remote(folder):
+        system, inner = _system(folder)
+        found = [
+            Entry(item["name"].rstrip("/").rpartition("/")[2], item["type"] == "directory", item["type"] == "file")
+            for item in system.ls(inner, detail=True)
+            if item["name"].rstrip("/") != inner.rstrip("/")  # object stores list an empty marker for the folder itself
+        ]
+    else:
+        try:
+            with os.scandir(folder) as items:
+                found = [Entry(item.name, item.is_dir(), item.is_file()) for item in items]
+        except OSError as error:
+            raise UserError(f"{folder} cannot be listed: {error.strerror}.") from error
+    kept = (entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
+    return sorted(kept, key=lambda entry: entry.name)
+
+
+def join(folder: str, name: str) -> str:
+    """`name` below `folder`; an absolute path or an address stays as it is."""
+    if is_remote(name) or os.path.isabs(name):
+        return name
+    return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0] if is_remote(path) else os.path.dirname(path)
+
+
+@dataclass(frozen=True, eq=False)
+class Files(Sequence):
+    """The content of n files as bytes, read when indexed."""
+
+    paths: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> bytes:
+        return read(self.paths[i])
+
+
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def _ask(path: str, question: str) -> bool:
+    system, inner = _system(path)
+    try:
+        return system.isfile(inner) if question == "isfile" else system.isdir(inner)
+    except Exception as error:
+        raise UserError(f"{path} cannot be reached: {error or type(error).__name__}.") from error
+
+
+def _system(path: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise UserError(f"{path} is an address, which needs fsspec: pip install fsspec.") from error
+    try:
+        return url_to_fs(path)
+    except (ImportError, ValueError) as error:  # an unknown protocol, or one whose package (s3fs, gcsfs, ...) is not installed
+        raise UserError(f"{path} cannot be opened: {error}.") from error

@@ -1,0 +1,182 @@
+"""Tables: files of rows (see `readers`) and any frame that speaks Arrow (pandas, Polars, pyarrow, DuckDB).
+
+Texts and encoded images stay in Arrow memory until they are indexed; an image named by a path is looked for at once and read later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from labelsieve.data.arrays import unusable_rows
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import places
+from labelsieve.data.columns import Columns, Content, choose, require_column
+from labelsieve.data.draft import Draft
+from labelsieve.data.labels import is_missing
+from labelsieve.data.readers import open_table, telling
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def load_table(path: str, asked: Columns, relabelled: bool = False) -> Draft:
+    """The draft of a table in a file; relative image paths start at the table's folder."""
+    file = open_table(path)
+    columns = choose(contents(file.schema, path), asked, path, relabelled)
+    return from_arrow(file.read(columns), columns, path, places.parent(path), guessed_id=asked.id is None)
+
+
+def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
+    """The draft of a frame; relative image paths start at the working directory."""
+    import pyarrow as pa
+
+    source = f"the {type(frame).__module__.partition('.')[0]} frame"
+    with telling(source):
+        table = pa.table(frame)
+    columns = choose(contents(table.schema, source), asked, source, relabelled)
+    return from_arrow(table, columns, source, "", guessed_id=asked.id is None)
+
+
+def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
+    """Ids (None if there is no column `id`) and labels of a table of labels."""
+    file = open_table(path)
+    names = tuple(file.schema.names)
+    label = label or (names[0] if len(names) == 1 else "label")
+    require_column(label, names, path, "label")
+    if id:
+        require_column(id, names, path, "id")
+    columns = Columns(label=label, id=id or ("id" if "id" in names else None))
+    table = file.read(columns)
+    return (names_of(table[columns.id]) if columns.id else None), labels_of(table[label], path)
+
+
+def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, guessed_id: bool) -> Draft:
+    """The draft of the chosen columns of an Arrow table."""
+    ids = names_of(table[columns.id]) if columns.id else None
+    if guessed_id and ids and (len(set(ids)) < len(ids) or None in ids):
+        ids = None  # a column that happens to be called "id" and is none
+    draft = Draft(
+        inputs=(),
+        kind="features",
+        source=source,
+        labels=labels_of(table[columns.label], source) if columns.label else None,
+        ids=ids,
+        id_place=f"column {columns.id!r}",
+        groups=names_of(table[columns.group]) if columns.group else None,
+    )
+    if columns.text:
+        return _texts(draft, table[columns.text])
+    if columns.image:
+        return _images(draft, table[columns.image], folder)
+    features = _matrix(table, columns.features)
+    return replace(draft, inputs=features, unusable=unusable_rows(features, "a feature is missing, NaN or infinite"))
+
+
+def names_of(column: pa.ChunkedArray) -> list[str | None]:
+    """Ids, groups or paths as text; 3.0 is "3", bytes that are no UTF-8 are kept as surrogates."""
+    return [None if is_missing(value) else _name(value) for value in column.to_pylist()]
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | list[Any]:
+    from pyarrow import types
+
+    if types.is_nested(column.type):
+        raise UserError(f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label.")
+    return column.to_numpy() if types.is_integer(column.type) and not column.null_count else column.to_pylist()
+
+
+def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = column.cast(pa.large_string())
+    empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), True).to_numpy()
+    return replace(draft, inputs=ArrowColumn(column), kind="text", unusable={int(i): "the text is empty" for i in np.flatnonzero(empty)})
+
+
+def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
+    if _content(column.type) == "image":
+        missing = np.flatnonzero(column.is_null().to_numpy())
+        inputs: Sequence[Any] = ArrowImages(column, folder)
+        return replace(draft, inputs=inputs, kind="image", unusable={int(i): "there is no image" for i in missing})
+    paths = [name and places.join(folder, name) for name in names_of(column)]
+    unusable = {i: "there is no image path" for i, path in enumerate(paths) if not path}
+    for i, path in enumerate(paths):
+        # An address is not asked for here, one request a row; what is not there is listed when the image is read.
+        if path and not places.is_remote(path) and not places.is_file(path):
+            unusable[i] = f"there is no file {path}"
+    return replace(draft, inputs=places.Files([path or "" for path in paths]), kind="image", unusable=unusable)
+
+
+def _matrix(table: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """The numeric columns as (n, d), NaN where a value is missing; float32 if that holds every value exactly, else float64."""
+    import pyarrow as pa
+
+    columns = [table[name].cast(pa.float64()) if pa.types.is_decimal(table[name].type) else table[name] for name in names]
+    arrays = [column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column for column in columns]
+    values = [column.to_numpy() for column in arrays]
+    matrix = np.empty((len(table), len(names)), np.result_type(np.float32, *(value.dtype for value in values)))
+    for j, value in enumerate(values):
+        matrix[:, j] = value
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowColumn(Sequence):
+    """A column as Python values, made when indexed."""
+
+    column: pa.ChunkedArray
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.column[int(i)].as_py()
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowImages(Sequence):
+    """A column of encoded images: bytes, or Hugging Face's {bytes, path}."""
+
+    column: pa.ChunkedArray
+    folder: str
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, i: int) -> bytes:
+        value = self.column[int(i)].as_py()
+        if isinstance(value, dict):
+            value = places.read(places.join(self.folder, value.get("path") or "")) if value["bytes"] is None else value["bytes"]
+        return value
+
+
+def contents(schema: pa.Schema, source: str) -> dict[str, Content]:
+    """What each column holds."""
+    twice = next((name for i, name in enumerate(schema.names) if name in schema.names[:i]), None)
+    if twice is not None:
+        raise UserError(f"{source} has two columns called {twice!r}; column names must be unique.")
+    return {field.name: _content(field.type) for field in schema}
+
+
+def _content(kind: pa.DataType) -> Content:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
+        return "number"
+    binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    return "image" if binary or (types.is_struct(kind) and kind.get_field_index("bytes") >= 0) else "other"

@@ -1,0 +1,270 @@
+"""The order of the steps: load, encode, evidence, detect, decide. The only file that knows them all."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core import duplicates, run
+from labelsieve.core.dataset import Dataset, Exclusion, require_classes
+from labelsieve.core.errors import UserError
+from labelsieve.core.evidence import Evidence
+from labelsieve.core.findings import Findings
+from labelsieve.core.scores import Scores
+from labelsieve.decide.findings import count_wrong, probability_wrong, rank, unjudgeable
+from labelsieve.detect import DETECTORS, detector
+from labelsieve.encode import encode
+from labelsieve.encode import encoder as load_encoder
+from labelsieve.train import evidence as making
+
+Progress = Callable[[str, int, int], None]
+LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
+LEAN_ABOVE = 200  # classes
+
+
+def find(
+    data: Dataset | Any,
+    *,
+    out: str | Path | None = None,
+    encoder: str | None = None,
+    side: int | None = None,
+    detectors: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **columns: Any,
+) -> Findings:
+    """Which labels are wrong?
+
+    Args:
+        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...).
+        out: the run folder to write; None writes nothing.
+        encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
+        side: image side in pixels; None is the encoder's default.
+        detectors: names from `labelsieve.detect.DETECTORS`; None takes all that the data allow.
+        seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
+        progress: called with (stage, done, total).
+
+    Raises:
+        UserError: the data cannot be used; the message says why and what to do.
+    """
+    if out is None:
+        with TemporaryDirectory(prefix="labelsieve-") as folder:
+            return _find(_dataset(data, columns), Path(folder), encoder, side, detectors, seed, progress)
+    dataset = _dataset(data, columns)
+    folder = run.claim(Path(out))
+    findings = _find(dataset, folder, encoder, side, detectors, seed, progress)
+    run.save(findings, folder)
+    return findings
+
+
+def _dataset(data: Any, columns: dict[str, Any]) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    from labelsieve.data import load
+
+    return load(data, **columns)
+
+
+@dataclass
+class _Clock:
+    """Seconds each stage took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str):
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+def _find(
+    dataset: Dataset,
+    folder: Path,
+    encoder: str | None,
+    side: int | None,
+    names: Sequence[str] | None,
+    seed: int,
+    progress: Progress | None,
+) -> Findings:
+    require_classes(dataset)
+    k, clock, notes = len(dataset.classes), _Clock(), []
+    chosen = _chosen(names, dataset, notes)
+    needs = {name: _parameters(name) for name in chosen}
+    wanted = {parameter for parameters in needs.values() for parameter in parameters}
+    with clock("encode"):
+        dataset, features, content, sketch, encoder_name = _features(dataset, folder, encoder, side, progress)
+    require_classes(dataset)
+    group = duplicates.duplicate_groups(content, sketch) if content is not None else None
+    with clock("evidence"):
+        if dataset.kind == "probs":
+            evidence = Evidence(labels=dataset.labels, n_classes=k, probs=np.asarray(dataset.inputs))
+        else:
+            together = _together(dataset, group, notes)
+            device = _device()
+            evidence = making.gather(
+                wanted,
+                features,
+                dataset.labels,
+                k,
+                groups=together,
+                seed=seed,
+                folder=folder / "evidence",
+                progress=progress,
+                device=device,
+            )
+    with clock("detect"):
+        scores: dict[str, Scores] = {}
+        for done, name in enumerate(chosen):
+            if progress:
+                progress("detectors", done, len(chosen))
+            arguments = {p: getattr(evidence, p) for p in needs[name] if evidence.has(p)}
+            scores[name] = detector(name)(**arguments)
+        if progress:
+            progress("detectors", len(chosen), len(chosen))
+    with clock("decide"):
+        findings = _decide(dataset, evidence, scores, group, notes)
+    settings = {
+        "source": dataset.source,
+        "kind": dataset.kind,
+        "encoder": encoder_name,
+        "detectors": chosen,
+        "seed": seed,
+        "data_hash": dataset.fingerprint(),
+        "seconds": clock.seconds,
+        "versions": _versions(),
+    }
+    return replace(findings, settings=settings)
+
+
+def _parameters(name: str) -> dict[str, bool]:
+    """The evidence a detector takes -> whether it can do without."""
+    parameters = inspect.signature(detector(name)).parameters.values()
+    return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+
+
+def _chosen(names: Sequence[str] | None, dataset: Dataset, notes: list[str]) -> list[str]:
+    """The detectors to run: those asked for, or all that the data allow. The consensus decides, so it always runs."""
+    possible = {"labels", "n_classes"} | ({"probs"} if dataset.kind == "probs" else set(inspect.signature(Evidence).parameters))
+    allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in _parameters(n).items())]
+    if names is None:
+        if dataset.kind != "probs" and len(dataset.classes) > LEAN_ABOVE:
+            notes.append(
+                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors."
+            )
+            return list(LEAN)
+        return allowed
+    for name in names:
+        detector(name)
+        if name not in allowed:
+            raise UserError(f"The detector {name!r} needs features; {dataset.kind} alone allow {', '.join(allowed)}.")
+    return list(dict.fromkeys([*names, "consensus"]))
+
+
+def _features(
+    dataset: Dataset, folder: Path, name: str | None, side: int | None, progress: Progress | None
+) -> tuple[Dataset, np.ndarray | None, np.ndarray | None, np.ndarray | None, str | None]:
+    """The data set without what could not be encoded, its features (n, d), content hashes, sketches, and the encoder's name."""
+    if dataset.kind == "probs":
+        return dataset, None, None, None, None
+    model = load_encoder(name, dataset.kind, side=side)
+    if model is None:
+        features = np.asarray(dataset.inputs) if not isinstance(dataset.inputs, np.ndarray) else dataset.inputs
+        return dataset, features, _row_hashes(features), None, None
+    stage = None if progress is None else lambda done, total: progress("encode", done, total)
+    encoded = encode(dataset.inputs, model, folder / "features", key="", progress=stage)
+    keep = np.ones(len(dataset), bool)
+    keep[[position for position, _ in encoded.failed]] = False
+    gone = [Exclusion(dataset.ids[position], reason) for position, reason in encoded.failed]
+    features = encoded.features if keep.all() else encoded.features[keep]
+    return dataset.take(keep, gone), features, encoded.content[keep], encoded.sketch[keep], model.name
+
+
+def _row_hashes(features: np.ndarray) -> np.ndarray:
+    """(n,) uint64, equal for equal rows: a fixed random projection of the bytes, wrapping."""
+    out = np.zeros(len(features), np.uint64)
+    for start in range(0, len(features), 4096):
+        block = np.ascontiguousarray(features[start : start + 4096], np.float64).view(np.uint64)
+        key = np.random.default_rng(0).integers(1, 2**63, block.shape[1], dtype=np.uint64) | np.uint64(1)
+        out[start : start + 4096] = ((block ^ (block >> np.uint64(29))) * key).sum(1, dtype=np.uint64)
+    return out
+
+
+def _together(dataset: Dataset, group: np.ndarray | None, notes: list[str]) -> np.ndarray | None:
+    """Which examples must share a fold: duplicates, and the user's groups where there are enough of them to make folds."""
+    if dataset.groups is None:
+        return group
+    _, own = np.unique(dataset.groups.astype(str), return_inverse=True)
+    if own.max() + 1 < 2 * making.FOLDS:
+        notes.append(f"There are only {own.max() + 1} groups, too few to keep each in one fold; folds ignore them.")
+        return group
+    return own if group is None else duplicates.merge(own, group)
+
+
+def _device() -> str | None:
+    """A GPU for the panel if torch is loaded already and has one; NumPy otherwise."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    return "cuda" if torch is not None and torch.cuda.is_available() else None
+
+
+def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], group: np.ndarray | None, notes: list[str]) -> Findings:
+    main, n = scores["consensus"], len(dataset)
+    judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
+    assert judge is not None and main.suggestion is not None and main.n_wrong is not None  # noqa: S101
+    wrong, agree = count_wrong(judge, dataset.labels, main.n_wrong)
+    unjudged = unjudgeable(dataset.labels)
+    p_wrong = probability_wrong(main, wrong, unjudged)
+    if not agree:
+        notes.append(
+            "Two ways of counting the wrong labels differ more than usual; the interval covers both. "
+            "A hundred reviewed examples would settle it."
+        )
+    if unjudged.any():
+        names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        notes.append(
+            f"Classes with one example only: {len(names)} ({shown}). Nothing can be said about those examples; they get the overall rate."
+        )
+    extra = dict(main.extra)
+    if "knn_vote" in scores:
+        extra |= scores["knn_vote"].extra
+    if group is not None:
+        _, inverse, count = np.unique(group, return_inverse=True, return_counts=True)
+        several = count[inverse] > 1
+        extra["duplicate_group"] = np.where(several, group, -1)
+        extra["duplicate_conflict"] = np.isin(group, duplicates.conflicts(group, dataset.labels))
+    return Findings(
+        ids=dataset.ids,
+        classes=dataset.classes,
+        given=dataset.labels,
+        other=main.suggestion,
+        p_wrong=p_wrong,
+        rank=rank(p_wrong, main.suspicion),
+        flagged=p_wrong > 0.5,
+        scores={name: np.asarray(score.suspicion, np.float64) for name, score in scores.items()},
+        extra=extra,
+        wrong=wrong,
+        excluded=dataset.excluded,
+        notes=tuple(notes),
+    )
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("labelsieve")
+    except PackageNotFoundError:
+        own = "source"
+    return {"labelsieve": own, "numpy": np.__version__, "python": platform.python_version()}

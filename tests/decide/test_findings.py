@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelsieve.core.findings import Estimate
+from labelsieve.core.scores import Scores
+from labelsieve.decide.findings import count_wrong, probability_wrong, rank, unjudgeable
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-30, 30), min_size=3, max_size=60), st.floats(0.01, 0.99))
+def test_p_wrong_adds_up_to_the_estimate_and_keeps_the_order(odds, rate):
+    odds = np.array(odds)
+    p = probability_wrong(Scores(odds), Estimate(rate * len(odds), 0, len(odds)), np.zeros(len(odds), bool))
+    assert p.sum() == pytest.approx(rate * len(odds), rel=1e-6)
+    assert ((p >= 0) & (p <= 1)).all()
+    assert (np.diff(p[np.argsort(odds, kind="stable")]) >= -1e-12).all()
+
+
+def test_the_only_example_of_a_class_gets_the_overall_rate():
+    unjudged = unjudgeable(np.array([0, 0, 0, 1]))
+    assert unjudged.tolist() == [False, False, False, True]
+    p = probability_wrong(Scores(np.array([5.0, -5, -5, 9])), Estimate(1.0, 0, 4), unjudged)
+    assert p[3] == pytest.approx(0.25) and p[0] > 0.5
+
+
+def test_rank_breaks_ties_by_suspicion_then_position():
+    assert rank(np.array([0.5, 0.9, 0.5, 0.5]), np.array([1.0, 0.0, 2.0, 1.0])).tolist() == [3, 1, 2, 4]
+
+
+def judged(n, k, rate, seed):
+    """A sharp judge and labels flipped uniformly."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, k, n)
+    p = 0.02 / k + 0.98 * np.eye(k)[true]
+    p /= p.sum(1, keepdims=True)
+    given = np.where(rng.random(n) < rate, (true + rng.integers(1, k, n)) % k, true)
+    return p, given, int((given != true).sum())
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.4])
+def test_interval_holds_the_truth_for_a_sharp_judge(rate):
+    p, given, wrong = judged(2000, 5, rate, seed=1)
+    estimate, agree = count_wrong(p, given, class_conditional=float(wrong))
+    assert agree and estimate.low <= wrong <= estimate.high
+    assert estimate.low <= estimate.count <= estimate.high
+
+
+def test_counts_that_disagree_widen_the_interval():
+    p, given, _ = judged(2000, 5, 0.2, seed=2)
+    narrow, agree = count_wrong(p, given, 380.0)
+    wide, disagree = count_wrong(p, given, 20.0)
+    assert agree and not disagree
+    assert wide.low < 30 < narrow.low
