@@ -1,6 +1,6 @@
 """Beta mixture on a million losses: histogram EM against EM over every example with scipy.stats.beta.pdf, in one run.
 
-    python bench/mixture.py [n]
+python bench/mixture.py [n]
 """
 
 import sys

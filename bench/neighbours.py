@@ -38,8 +38,10 @@ def main(n: int = 40_000, d: int = 512, k: int = 10, exact_up_to: float | None =
     theirs = model.kneighbors(x[queries], return_distance=False)
     brute = (time.perf_counter() - start) * n / len(queries)
     hits = sum(len(np.intersect1d(ours.index[q], row[row != q][:k])) for q, row in zip(queries, theirs, strict=True))
-    print(f"scikit-learn {brute:.1f} s{' (extrapolated)' if n > 100_000 else ''}, ratio {brute / seconds:.1f}, "
-          f"recall {hits / (k * len(queries)):.4f}")
+    print(
+        f"scikit-learn {brute:.1f} s{' (extrapolated)' if n > 100_000 else ''}, ratio {brute / seconds:.1f}, "
+        f"recall {hits / (k * len(queries)):.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -107,7 +107,11 @@ def test_many_classes_take_the_lean_detectors_and_say_so():
     centres = rng.normal(size=(k, 32)) * 3
     findings = find(
         Dataset(
-            np.array([str(i) for i in range(n)], object), true, tuple(f"c{i}" for i in range(k)), centres[true] + rng.normal(size=(n, 32)), "features"
+            np.array([str(i) for i in range(n)], object),
+            true,
+            tuple(f"c{i}" for i in range(k)),
+            centres[true] + rng.normal(size=(n, 32)),
+            "features",
         )
     )
     assert set(findings.scores) == {"consensus", "gce", "knn_vote"} and "300 classes" in findings.notes[0]

@@ -105,7 +105,7 @@ def _find(
     require_classes(dataset)
     group = duplicates.duplicate_groups(content, sketch) if content is not None else None
     with clock("evidence"):
-        if dataset.kind == "probs":
+        if features is None:
             evidence = Evidence(labels=dataset.labels, n_classes=k, probs=np.asarray(dataset.inputs))
         else:
             together = _together(dataset, group, notes)
@@ -157,9 +157,7 @@ def _chosen(names: Sequence[str] | None, dataset: Dataset, notes: list[str]) -> 
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in _parameters(n).items())]
     if names is None:
         if dataset.kind != "probs" and len(dataset.classes) > LEAN_ABOVE:
-            notes.append(
-                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors."
-            )
+            notes.append(f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors.")
             return list(LEAN)
         return allowed
     for name in names:
@@ -218,10 +216,10 @@ def _device() -> str | None:
 
 
 def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], group: np.ndarray | None, notes: list[str]) -> Findings:
-    main, n = scores["consensus"], len(dataset)
+    main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
-    assert judge is not None and main.suggestion is not None and main.n_wrong is not None  # noqa: S101
-    wrong, agree = count_wrong(judge, dataset.labels, main.n_wrong)
+    assert judge is not None and main.suggestion is not None
+    wrong, agree = count_wrong(judge, dataset.labels, main)
     unjudged = unjudgeable(dataset.labels)
     p_wrong = probability_wrong(main, wrong, unjudged)
     if not agree:

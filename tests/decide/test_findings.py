@@ -39,17 +39,28 @@ def judged(n, k, rate, seed):
     return p, given, int((given != true).sum())
 
 
+def answer(p, given, n_wrong):
+    p_y = p[np.arange(len(given)), given]
+    return Scores(np.log(1 - p_y) - np.log(p_y), n_wrong=n_wrong)
+
+
+def test_the_estimate_is_never_above_the_number_of_disputed_labels():
+    p, given, _ = judged(2000, 5, 0.2, seed=2)
+    calm = Scores(np.where(np.arange(2000) < 17, 1.0, -1.0), n_wrong=17.0)
+    assert count_wrong(p, given, calm)[0].count == 17
+
+
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.4])
 def test_interval_holds_the_truth_for_a_sharp_judge(rate):
     p, given, wrong = judged(2000, 5, rate, seed=1)
-    estimate, agree = count_wrong(p, given, class_conditional=float(wrong))
+    estimate, agree = count_wrong(p, given, answer(p, given, float(wrong)))
     assert agree and estimate.low <= wrong <= estimate.high
     assert estimate.low <= estimate.count <= estimate.high
 
 
 def test_counts_that_disagree_widen_the_interval():
     p, given, _ = judged(2000, 5, 0.2, seed=2)
-    narrow, agree = count_wrong(p, given, 380.0)
-    wide, disagree = count_wrong(p, given, 20.0)
+    narrow, agree = count_wrong(p, given, answer(p, given, 380.0))
+    wide, disagree = count_wrong(p, given, answer(p, given, 20.0))
     assert agree and not disagree
     assert wide.low < 30 < narrow.low

@@ -53,9 +53,7 @@ def test_out_of_fold_probabilities_equal_those_of_separately_trained_heads(loss)
     fold = assign(y, 3, seed=0)
     panel = train(x, y, 3, [Track("other"), Track("main", loss)], fold, epochs=4, batch=32, learning_rate=2.0, seed=5)
     for f in range(3):
-        expected = plain_head(
-            x, y, 3, fold != f, weight=loss, epochs=4, batch=32, lr=2.0, momentum=0.9, decay=5e-6, seed=5
-        )
+        expected = plain_head(x, y, 3, fold != f, weight=loss, epochs=4, batch=32, lr=2.0, momentum=0.9, decay=5e-6, seed=5)
         np.testing.assert_allclose(panel.probs["main"][fold == f], expected[fold == f], atol=2e-5)
 
 

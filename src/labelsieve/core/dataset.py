@@ -69,7 +69,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""
         digest = hashlib.sha256("\0".join(self.classes).encode())
-        digest.update(np.ascontiguousarray(self.labels))
+        digest.update(self.labels.tobytes())
         digest.update("\0".join(self.ids).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:32]
 

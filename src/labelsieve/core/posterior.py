@@ -84,7 +84,7 @@ class Pool:
         judges = [np.asarray(p[rows], np.float64) for p in self.probs]
         if self.neighbours is not None:
             judges.append(vote(self.neighbours, self.labels, self.n_classes, rows))
-        return sum(np.log(np.maximum(p, 0) + FLOOR) for p in judges) / len(judges)
+        return np.mean([np.log(np.maximum(p, 0) + FLOOR) for p in judges], axis=0)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers of consecutive blocks."""
@@ -98,24 +98,14 @@ def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transi
     size = min(n, max(2000, _SAMPLE // k))
     rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
     z, y = pool.rows(rows), pool.labels[rows]
-    full, sharpness = n >= k * k, 1.0
-    transition = _uniform(0.1, k, full)
+    fit = _one_rate if n < k * k else _matrix
+    sharpness, transition = 1.0, _one_rate(0.9 * np.eye(k)[y] + 0.1 / k, y, k)
     for step in range(steps):
-        likelihood = transition.column(y)
-        posterior = _softmax(z * sharpness) * likelihood
-        posterior /= posterior.sum(1, keepdims=True)
-        noise = 1 - float(posterior[np.arange(len(y)), y].mean())
-        transition = _uniform(noise, k, full)
-        if full:
-            joint = _class_sums(posterior, y, k) + 2 * transition.matrix
-            matrix = np.maximum(joint / joint.sum(1, keepdims=True), 1e-9)
-            transition = Transition(np.diag(matrix).copy(), matrix, 0.0, 1.0)
+        transition = fit(_posterior(z * sharpness, transition, y), y, k)
         if step % 3 == 0:
-            likelihood = transition.column(y)
             tried = sharpness * np.exp(np.linspace(-0.3, 0.3, 7))
-            sharpness = float(tried[np.argmax([np.log((_softmax(z * s) * likelihood).sum(1) + 1e-300).mean() for s in tried])])
-    posterior = _softmax(z * sharpness) * transition.column(y)
-    wrong = 1 - posterior[np.arange(len(y)), y] / posterior.sum(1)
+            sharpness = float(tried[np.argmax([_likelihood(z * s, transition, y) for s in tried])])
+    wrong = 1 - _posterior(z * sharpness, transition, y)[np.arange(len(y)), y]
     return replace(transition, n_wrong=float(wrong.mean()) * n, sharpness=sharpness)
 
 
@@ -137,23 +127,31 @@ def log_odds_wrong(pool: Pool, transition: Transition) -> tuple[np.ndarray, np.n
     return odds, other, shown
 
 
-def _uniform(noise: float, k: int, full: bool) -> Transition:
-    noise = min(max(noise, 1e-6), 1 - 1e-6)
-    matrix = None
-    if full:
-        matrix = np.full((k, k), noise / (k - 1))
-        np.fill_diagonal(matrix, 1 - noise)
-    return Transition(np.full(k, 1 - noise), matrix, 0.0, 1.0)
+def _one_rate(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
+    """The same noise rate for all classes, spread evenly."""
+    stay = float(np.clip(posterior[np.arange(len(y)), y].mean(), 1e-6, 1 - 1e-6))
+    return Transition(np.full(k, stay), None, 0.0, 1.0)
+
+
+def _matrix(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
+    """A full matrix; a prior of two examples a class stands for the one noise rate."""
+    joint = np.zeros((k, k))  # row = true class, column = given class
+    for c in np.unique(y):
+        joint[:, c] = posterior[y == c].sum(0)
+    joint += 2 * _one_rate(posterior, y, k).column(np.arange(k)).T
+    matrix = np.maximum(joint / joint.sum(1, keepdims=True), 1e-9)
+    return Transition(np.diag(matrix).copy(), matrix, 0.0, 1.0)
+
+
+def _posterior(z: np.ndarray, transition: Transition, y: np.ndarray) -> np.ndarray:
+    p = _softmax(z) * transition.column(y)
+    return p / p.sum(1, keepdims=True)
+
+
+def _likelihood(z: np.ndarray, transition: Transition, y: np.ndarray) -> float:
+    return float(np.log((_softmax(z) * transition.column(y)).sum(1) + 1e-300).mean())
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
     p = np.exp(z - z.max(1, keepdims=True))
     return p / p.sum(1, keepdims=True)
-
-
-def _class_sums(posterior: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
-    """(K, K): row = true class, column = given class, summed posterior."""
-    out = np.zeros((k, k))
-    for c in np.unique(y):
-        out[:, c] = posterior[y == c].sum(0)
-    return out

@@ -24,9 +24,7 @@ def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tup
     return rank, size
 
 
-def class_small_loss(
-    loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: float, *, per_class: PerClass = "balanced"
-) -> np.ndarray:
+def class_small_loss(loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: float, *, per_class: PerClass = "balanced") -> np.ndarray:
     """ProMix's CSS: the smallest losses of each given class.
 
     Args:

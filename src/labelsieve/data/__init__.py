@@ -12,13 +12,12 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
-from labelsieve.data.probabilities import load_probabilities
-
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import arrays, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft, settle
+from labelsieve.data.probabilities import load_probabilities
 
 __all__ = ["load", "load_probabilities"]
 
@@ -75,7 +74,7 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
 
 
 def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
-    if name.startswith("hf:"):
+    if name.startswith("hf:") and not places.is_remote(name):  # hf:// is an address for fsspec
         from labelsieve.data.hub import load_hub
 
         return load_hub(name, asked, relabelled)

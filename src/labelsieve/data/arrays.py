@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,16 +29,16 @@ def load_arrays(path: str) -> Draft:
         both = "both features and images" if inputs else "neither features nor images"
         raise UserError(f"{path} holds {both}; it should hold one of them. Its keys are: {', '.join(found) or 'none'}.")
     kind = inputs[0]
-    classes = tuple(_names(found["classes"])) if "classes" in found else None
+    classes = tuple(names_in(found["classes"])) if "classes" in found else None
     draft = _images(found[kind], path) if kind == "images" else _features(found[kind], path)
     return Draft(
         draft.inputs,
         draft.kind,
         path,
         one_dimension(found["labels"], f"labels in {path}") if "labels" in found else None,
-        _names(found["ids"]) if "ids" in found else None,
+        names_in(found["ids"]) if "ids" in found else None,
         "'ids'",
-        _names(found["groups"]) if "groups" in found else None,
+        names_in(found["groups"]) if "groups" in found else None,
         classes,
         draft.unusable,
     )
@@ -74,9 +75,12 @@ def read_npy(path: str) -> np.ndarray:
 def read_npz(path: str) -> Mapping[str, np.ndarray]:
     """The arrays in an .npz file."""
     try:
-        with places.opened(path) as file, np.load(file, allow_pickle=False) as archive:
+        with places.opened(path) as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array, as an .npy file does")
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read as an .npz file: {_reason(error)}.") from error
 
 
@@ -91,7 +95,7 @@ def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
 
 def _features(array: np.ndarray, source: str) -> Draft:
     if array.ndim != 2 or array.dtype.kind not in "fiub" or not array.shape[1]:
-        raise UserError(f"The features of {source} have shape {array.shape} and type {array.dtype}; they should be numbers of shape (n, d).")
+        raise UserError(f"The features of {source} have shape {array.shape} and type {array.dtype}; they should be numbers (n, d).")
     features = array if array.dtype.kind == "f" else array.astype(np.result_type(np.float32, array.dtype))
     return Draft(features, "features", source, None, unusable=unusable_rows(features, "a feature is missing, NaN or infinite"))
 
@@ -105,7 +109,8 @@ def _images(array: np.ndarray, source: str) -> Draft:
     return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)
 
 
-def _names(values: np.ndarray) -> list[str | None]:
+def names_in(values: np.ndarray) -> list[str | None]:
+    """Ids, classes or groups as text, None where missing."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
     return [None if is_missing(value) else str(value) for value in values.ravel().tolist()]

@@ -11,7 +11,7 @@ from labelsieve.data.labels import near
 
 Content = Literal["text", "number", "image", "other"]
 
-LABELS = ("label", "labels", "given_label", "class", "target", "category", "y")
+LABELS = ("label", "labels", "given_label", "class", "target", "category")
 TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
 IMAGES = ("image", "images", "img", "image_path", "img_path", "path", "file", "filename", "file_name", "filepath", "file_path")
 INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # row numbers that a frame wrote along; no feature
@@ -66,6 +66,7 @@ def require_column(name: str, names: tuple[str, ...], source: str, role: str) ->
 def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> str | None:
     taken = asked.all()
     found = [name for name in columns if name.lower() in LABELS and name not in taken]
+    found = found or [name for name in columns if name.lower() == "y" and name not in taken]  # beside a label, y is a coordinate
     if len(found) == 1 or (found and relabelled):
         return found[0]
     if relabelled:
@@ -79,7 +80,7 @@ def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, Content], source: str) -> Columns:
     """The same with what the examples consist of."""
     if chosen.text and columns[chosen.text] != "text":
-        raise UserError(f"The column {chosen.text!r} of {source} holds no text; text= names a column of text.{near(chosen.text, _texts(columns))}")
+        raise UserError(f"The column {chosen.text!r} of {source} holds no text. Columns of text: {', '.join(_texts(columns)) or 'none'}.")
     if chosen.image and columns[chosen.image] not in ("text", "image"):
         raise UserError(f"The column {chosen.image!r} of {source} holds neither paths nor encoded images.")
     if chosen.text or chosen.image:

@@ -9,16 +9,13 @@ Cost: one listing a folder; the images themselves are read when the encoder asks
 
 from __future__ import annotations
 
-import os
-
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
 
-SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx"]
-)
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".ppm", ".pgm")
+SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
@@ -45,7 +42,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
 
 
 def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return name.lower().endswith(SUFFIXES)
 
 
 _NOT_IMAGE = "not an image file"

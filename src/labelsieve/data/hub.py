@@ -48,7 +48,9 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
     table = dataset.with_format("arrow")[:]
     columns = choose(contents(table.schema, source), asked, source, relabelled)
     draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None)
-    return replace(draft, classes=tuple(features[columns.label].names)) if columns.label in coded else draft
+    if columns.label not in coded:
+        return draft
+    return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(features[columns.label].names))
 
 
 def _parse(address: str) -> tuple[str, str]:

@@ -22,10 +22,9 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     Missing are None, NaN, NA and blank text; the word "nan" too, where all other labels are numbers. Text that a table wrote as
     "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", "surrogateescape")
     plain = values.tolist() if hasattr(values, "tolist") else list(values)
-    cleaned = [None if is_missing(value) else value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in plain]
+    texts = (value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in plain)
+    cleaned = [None if is_missing(value) else value for value in texts]
     words = {value for value in cleaned if value is not None}
     if words and all(isinstance(word, str) for word in words):
         rest = {word for word in words if word.lower() != "nan"}
@@ -44,7 +43,7 @@ def is_missing(value: Any) -> bool:
     """None, NaN, NA, NaT or blank text."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, str):
         return not value.strip()
     return isinstance(value, (float, np.floating)) and value != value
 
@@ -72,19 +71,24 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
         return one_dimension(labels, "labels"), "the label is missing"
     path = os.fspath(labels)
     keys, values = read_labels(path)
-    if keys is None:
-        if len(values) != len(ids):
-            raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; add a column id, or give one label a row.")
-        return values, f"{path} gives it no label"
-    require_unique(keys, f"{path}, column 'id'")
-    by_id = dict(zip(keys, values, strict=True))
+    if keys is not None:
+        values = matched(path, keys, values, ids)
+    elif len(values) != len(ids):
+        raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; give one a row, or add a column id.")
+    return values, f"{path} gives it no label"
+
+
+def matched(path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray) -> list[Any]:
+    """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in the file."""
+    require_unique(keys, path)
+    by_id = dict(zip(keys, values.tolist() if isinstance(values, np.ndarray) else values, strict=True))
     known = set(ids)
     unknown = [key for key in keys if key not in known]
     if unknown:
-        example = f"; ids look like {ids[0]!r}" if len(ids) else ""
         listed = ", ".join(repr(key) for key in unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
+        example = f"; ids there look like {ids[0]!r}" if len(ids) else ""
         raise UserError(f"{path} names {len(unknown)} ids that the data do not have: {listed}{example}.")
-    return [by_id.get(key) for key in ids], f"{path} gives it no label"
+    return [by_id.get(key) for key in ids]
 
 
 def read_labels(path: str, label: str | None = None, id: str | None = None) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:

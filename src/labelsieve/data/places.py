@@ -1,4 +1,4 @@
-"""Local paths and fsspec addresses alike: read a file, list a folder. Anything with "://" is an address; fsspec is imported for those only."""
+"""Local paths and fsspec addresses alike: read a file, list a folder. What has "://" in it is an address; only that imports fsspec."""
 
 from __future__ import annotations
 
@@ -62,21 +62,26 @@ class Entry:
 
 def entries(folder: str) -> list[Entry]:
     """What lies in the folder, sorted by name; hidden names and the litter of desktops are passed over."""
-    if is_remote(folder):
-        system, inner = _system(folder)
-        found = [
-            Entry(item["name"].rstrip("/").rpartition("/")[2], item["type"] == "directory", item["type"] == "file")
-            for item in system.ls(inner, detail=True)
-            if item["name"].rstrip("/") != inner.rstrip("/")  # object stores list an empty marker for the folder itself
-        ]
-    else:
-        try:
-            with os.scandir(folder) as items:
-                found = [Entry(item.name, item.is_dir(), item.is_file()) for item in items]
-        except OSError as error:
-            raise UserError(f"{folder} cannot be listed: {error.strerror}.") from error
+    try:
+        found = _remote_entries(folder) if is_remote(folder) else _local_entries(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror or error}.") from error
     kept = (entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
     return sorted(kept, key=lambda entry: entry.name)
+
+
+def _local_entries(folder: str) -> list[Entry]:
+    with os.scandir(folder) as items:
+        return [Entry(item.name, item.is_dir(), item.is_file()) for item in items]
+
+
+def _remote_entries(folder: str) -> list[Entry]:
+    system, inner = _system(folder)
+    return [
+        Entry(item["name"].rstrip("/").rpartition("/")[2], item["type"] == "directory", item["type"] == "file")
+        for item in system.ls(inner, detail=True)
+        if item["name"].rstrip("/") != inner.rstrip("/")  # object stores list an empty marker for the folder itself
+    ]
 
 
 def join(folder: str, name: str) -> str:

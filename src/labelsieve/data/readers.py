@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
@@ -69,16 +69,32 @@ def _csv(path: str) -> TableFile:
         parse = csv.ParseOptions(delimiter=_delimiter(file.readline(), path), newlines_in_values=True)
     block = csv.ReadOptions(block_size=_BLOCK)
     with _opened(path) as file:
-        schema = csv.open_csv(file, block, parse).schema
+        reader = csv.open_csv(file, block, parse)
+        schema = reader.schema
+        if not next(iter(reader), ()):
+            raise UserError(f"{path} has a header but no rows.")
 
     def read(columns: Columns) -> pa.Table:
         # Bytes, because ids may be file names, and those need not be UTF-8; the decoder keeps what is not.
         kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name}
         kinds |= {name: pa.string() for name in (columns.text, columns.image) if name}
+        # Fixed, or one word among a million numbers would turn the column into text.
+        kinds |= {name: pa.float64() for name in columns.features if not pa.types.is_boolean(schema.field(name).type)}
         with _opened(path) as file:
             return csv.read_csv(file, block, parse, csv.ConvertOptions(column_types=kinds, include_columns=columns.all()))
 
     return TableFile(schema, read)
+
+
+def headerless(path: str) -> pa.Table:
+    """A CSV or TSV file of numbers whose first row is data."""
+    from pyarrow import csv
+
+    with telling(path):
+        with _opened(path) as file:
+            parse = csv.ParseOptions(delimiter=_delimiter(file.readline(), path))
+        with _opened(path) as file:
+            return csv.read_csv(file, csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK), parse)
 
 
 def _delimiter(header: bytes, path: str) -> str:
@@ -134,7 +150,7 @@ def _parquet(path: str) -> TableFile:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
+def _opened(path: str) -> Iterator[Any]:
     with places.opened(path) as file:
         if path.endswith(".gz"):
             with gzip.open(file, "rb") as plain:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from labelsieve.data.arrays import unusable_rows
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
+from labelsieve.data.arrays import unusable_rows
 from labelsieve.data.columns import Columns, Content, choose, require_column
 from labelsieve.data.draft import Draft
 from labelsieve.data.labels import is_missing
@@ -72,18 +72,20 @@ def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, gues
         return _texts(draft, table[columns.text])
     if columns.image:
         return _images(draft, table[columns.image], folder)
-    features = _matrix(table, columns.features)
+    features = matrix_of(table, columns.features)
     return replace(draft, inputs=features, unusable=unusable_rows(features, "a feature is missing, NaN or infinite"))
 
 
 def names_of(column: pa.ChunkedArray) -> list[str | None]:
     """Ids, groups or paths as text; 3.0 is "3", bytes that are no UTF-8 are kept as surrogates."""
-    return [None if is_missing(value) else _name(value) for value in column.to_pylist()]
+    return [_name(value) for value in column.to_pylist()]
 
 
-def _name(value: Any) -> str:
+def _name(value: Any) -> str | None:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
+        value = value.decode("utf-8", "surrogateescape")
+    if is_missing(value):
+        return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -118,7 +120,7 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
     return replace(draft, inputs=places.Files([path or "" for path in paths]), kind="image", unusable=unusable)
 
 
-def _matrix(table: pa.Table, names: Sequence[str]) -> np.ndarray:
+def matrix_of(table: pa.Table, names: Sequence[str]) -> np.ndarray:
     """The numeric columns as (n, d), NaN where a value is missing; float32 if that holds every value exactly, else float64."""
     import pyarrow as pa
 

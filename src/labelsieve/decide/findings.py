@@ -1,10 +1,11 @@
 """From scores to findings: a probability that each label is wrong, how many are wrong in all, what to flag.
 
 Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts confident
-disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself errs. The transition
-model (`core.posterior`) counts what class-dependent noise explains; it is close on artificial noise and too low on human noise.
-Which holds cannot be known without reviews, so the first is the estimate and the interval reaches from the second to a tenth above
-the first, widened by sampling error.
+disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself errs (it is never let
+above the number of labels that the consensus disputes). The transition model (`core.posterior`) counts what class-dependent noise
+explains; it is close on artificial noise and too low on human noise. Which holds cannot be known without reviews, so the first is the
+estimate and the interval reaches from the second to a tenth above the first, widened by sampling error. Where both roughly agree and no
+class is small, the interval stops a third below the estimate.
 
 `p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be a
 probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
@@ -22,21 +23,24 @@ SLOPE = 1.5  # a mean of two judges' log-odds understates what both together say
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
 _NARROW = 0.67
+_SMALL_CLASS = 50  # examples; class thresholds of the confident joint are shaky below
 
 
-def count_wrong(judge: np.ndarray, labels: np.ndarray, class_conditional: float) -> tuple[Estimate, bool]:
+def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tuple[Estimate, bool]:
     """The estimated number of wrong labels, and whether the two ways of counting agree.
 
     Args:
         judge: (n, K) out-of-sample probabilities, best from a robust loss.
         labels: (n,) given labels.
-        class_conditional: the count of the transition model.
+        consensus: log-odds that each label is wrong; its own count is that of the transition model.
     """
     joint = confident_joint(judge, labels)
-    confident = float(joint.sum() - np.trace(joint))
+    confident = min(float(joint.sum() - np.trace(joint)), float((consensus.suspicion > 0).sum()))
+    class_conditional = confident if consensus.n_wrong is None else consensus.n_wrong
     low, high = sorted((confident, class_conditional))
     agree = low >= _DISAGREE * high or high < 5
-    if agree:
+    present = np.bincount(labels)
+    if agree and present[present > 0].min() >= _SMALL_CLASS:
         low = max(low, _NARROW * confident)
     high = max(1.1 * confident, class_conditional)
     sampling = 1.96 * np.sqrt(max(confident, 1.0) * max(1 - confident / len(labels), 0))

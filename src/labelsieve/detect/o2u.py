@@ -21,9 +21,7 @@ from labelsieve.core.scores import Scores
 from labelsieve.core.selection import average_seen, fill_unseen, rank_in_class
 
 
-def o2u(
-    cyclic_record: Record, labels: np.ndarray, n_classes: int, *, per_class: bool = False, forget_rate: float | None = None
-) -> Scores:
+def o2u(cyclic_record: Record, labels: np.ndarray, n_classes: int, *, per_class: bool = False, forget_rate: float | None = None) -> Scores:
     """Score examples by their loss, centred in each epoch and averaged over the cycles.
 
     Args:

@@ -35,7 +35,7 @@ class Batch:
     digests: bytes
 
 
-def digest(inputs: Sequence[Any], span: range) -> str:
+def digest(inputs: Sequence[Any] | np.ndarray, span: range) -> str:
     """What identifies the raw inputs at `span`."""
     return join(_read(inputs, position)[1] for position in span)
 
@@ -44,7 +44,7 @@ def join(digests: Iterable[bytes]) -> str:
     return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
 
 
-def prepare(inputs: Sequence[Any], span: range, kind: str, side: int) -> Batch:
+def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int) -> Batch:
     """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
     values, keys, failed, digests = [], [], [], []
     for position in span:
@@ -74,7 +74,7 @@ def prepare(inputs: Sequence[Any], span: range, kind: str, side: int) -> Batch:
     return Batch(positions, values, content, sketch, tuple(failed), b"".join(digests))
 
 
-def _read(inputs: Sequence[Any], position: int) -> tuple[Any, bytes, str]:
+def _read(inputs: Sequence[Any] | np.ndarray, position: int) -> tuple[Any, bytes, str]:
     """One raw input, its digest, and why there is none (or "")."""
     try:
         value = inputs[position]

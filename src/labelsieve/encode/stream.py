@@ -46,7 +46,7 @@ class Encoded:
 
 
 def encode(
-    inputs: Sequence[Any],
+    inputs: Sequence[Any] | np.ndarray,
     encoder: Encoder,
     folder: Path,
     *,

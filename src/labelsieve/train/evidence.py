@@ -18,6 +18,7 @@ from labelsieve.train.panel import Track, constant, cyclic, passes, train
 from labelsieve.train.standardise import standardise
 
 NEIGHBOURS = 20
+SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
 _DELAY = 1 / 3  # of the epochs under plain cross-entropy before Blurry and Piecewise-zero act (Pellegrino et al.: 2 to 8 of 10)
@@ -70,6 +71,9 @@ def gather(
         evidence = replace(evidence, **panel.probs, **panel.records)
     if "threshold_records" in wanted:
         evidence = replace(evidence, threshold_records=_threshold_records(sweep, labels, n_classes, seed, folder, progress))
+    if folder is not None:
+        for name in SCRATCH:
+            (folder / f"{name}.npy").unlink(missing_ok=True)
     return evidence
 
 

@@ -1,0 +1,157 @@
+"""A folder with one folder of images a class."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import load
+
+
+def tree(root: Path, *names: str) -> str:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return str(root)
+
+
+def reasons(dataset) -> dict[str, str]:
+    return {item.id: item.reason for item in dataset.excluded}
+
+
+def test_ids_labels_and_lazy_bytes(tmp_path):
+    data = load(tree(tmp_path, "cat/b.jpg", "cat/a.PNG", "dog/a.webp"))
+    assert data.ids.tolist() == ["cat/a.PNG", "cat/b.jpg", "dog/a.webp"]
+    assert data.classes == ("cat", "dog")
+    assert data.labels.tolist() == [0, 0, 1]
+    assert (data.kind, data.source, data.excluded) == ("image", str(tmp_path), ())
+    (tmp_path / "cat/b.jpg").write_bytes(b"changed after loading")
+    assert data.inputs[1] == b"changed after loading"
+    (tmp_path / "cat/b.jpg").unlink()
+    with pytest.raises(OSError):
+        data.inputs[1]
+
+
+def test_a_path_object_and_a_trailing_slash(tmp_path):
+    root = tree(tmp_path, "1/a.jpg", "10/a.jpg", "9/a.jpg")
+    assert load(tmp_path).classes == load(root + "/").classes == ("1", "9", "10")
+
+
+def test_what_is_no_image_is_listed_and_litter_is_not(tmp_path):
+    root = tree(
+        tmp_path, "cat/a.jpg", "cat/notes.txt", "cat/.hidden.jpg", "cat/Thumbs.db", "cat/.DS_Store", "dog/b.jpg", "readme.md", "stray.jpg"
+    )
+    tree(tmp_path, ".git/x.jpg", "__MACOSX/y.jpg", "dog/old/c.jpg")
+    (tmp_path / "empty").mkdir()
+    data = load(root)
+    assert data.ids.tolist() == ["cat/a.jpg", "dog/b.jpg"]
+    assert data.classes == ("cat", "dog")
+    assert reasons(data) == {
+        "cat/notes.txt": "not an image file",
+        "dog/old/c.jpg": "it lies in a folder inside a class folder",
+        "empty/": "the class folder holds no image",
+        "readme.md": "not an image file",
+        "stray.jpg": "it lies outside the class folders",
+    }
+
+
+def test_a_dangling_link_is_listed(tmp_path):
+    root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    os.symlink(tmp_path / "gone.jpg", tmp_path / "cat/z.jpg")
+    assert "dangling" in reasons(load(root))["cat/z.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_a_file_name_that_is_no_utf8(tmp_path):
+    root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    with open(os.path.join(os.fsencode(root), b"cat", b"caf\xe9.jpg"), "wb") as file:
+        file.write(b"bytes")
+    data = load(root)
+    assert data.ids.tolist() == ["cat/a.jpg", "cat/caf\udce9.jpg", "dog/b.jpg"]
+    assert data.inputs[1] == b"bytes"
+    assert len(data.fingerprint()) == 32
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ((), "is empty"),
+        (("a.jpg", "b.jpg"), "2 images but no class folders"),
+        (("a.jpg", "cat/x.txt"), "1 images but no class folder with images"),
+        (("cat/x.txt", "dog/y.txt"), "None of the 2 class folders"),
+        (("notes.txt",), "no images and no class folders"),
+        (("train/cat/a.jpg", "train/dog/b.jpg", "test/cat/c.jpg"), "labels are read from the folder directly below"),
+        (("cat/a.jpg", "cat/b.jpg"), "one class only"),
+        (("state.json", "data.arrow"), "name it hf:"),
+    ],
+)
+def test_folders_that_are_no_data_set(tmp_path, names, says):
+    with pytest.raises(UserError, match=says) as caught:
+        load(tree(tmp_path, *names))
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_split_folders_are_named_in_the_advice(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load(tree(tmp_path, "train/cat/a.jpg", "test/cat/c.jpg"))
+    assert str(tmp_path / "test") in str(caught.value) and str(tmp_path / "train") in str(caught.value)
+
+
+def test_columns_mean_nothing_for_a_folder(tmp_path):
+    with pytest.raises(UserError, match="label='x'"):
+        load(tree(tmp_path, "cat/a.jpg", "dog/b.jpg"), label="x")
+
+
+def test_a_path_that_does_not_exist_names_the_near_misses(tmp_path):
+    tree(tmp_path, "photos/cat/a.jpg", "photos/dog/a.jpg")
+    with pytest.raises(UserError, match="Did you mean .*photos"):
+        load(tmp_path / "fotos")
+
+
+def test_a_flat_folder_with_labels_from_a_file(tmp_path):
+    tree(tmp_path, "flat/a.jpg", "flat/b.jpg", "flat/c.jpg", "flat/notes.txt")
+    (tmp_path / "labels.csv").write_text("id,label\nb.jpg,dog\na.jpg,cat\n")
+    data = load(tmp_path / "flat", labels=tmp_path / "labels.csv")
+    assert data.ids.tolist() == ["a.jpg", "b.jpg"]
+    assert [data.classes[i] for i in data.labels] == ["cat", "dog"]
+    assert reasons(data)["notes.txt"] == "not an image file"
+    assert "gives it no label" in reasons(data)["c.jpg"]
+
+
+def test_two_thousand_classes(tmp_path):
+    for name in range(2_000):
+        (tmp_path / f"k{name:05}").mkdir()
+        (tmp_path / f"k{name:05}" / "a.jpg").touch()
+    (tmp_path / "k00000" / "b.jpg").touch()
+    assert len(load(tmp_path).classes) == 2_000
+
+
+def test_an_address_in_memory():
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("memory")
+    for name in ("cat/a.jpg", "dog/b.jpg", "dog/x.txt"):
+        system.pipe(f"/photos/{name}", name.encode())
+    data = load("memory://photos")
+    assert data.ids.tolist() == ["cat/a.jpg", "dog/b.jpg"]
+    assert data.inputs[1] == b"dog/b.jpg"
+    assert reasons(data) == {"dog/x.txt": "not an image file"}
+    system.rm("/photos/dog/b.jpg")
+    with pytest.raises(OSError):
+        data.inputs[1]
+    with pytest.raises(UserError, match="memory://nowhere"):
+        load("memory://nowhere")
+
+
+def test_a_local_address(tmp_path):
+    pytest.importorskip("fsspec")
+    root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    assert load(f"file://{root}").inputs[0] == b"cat/a.jpg"
+
+
+def test_an_unknown_protocol():
+    pytest.importorskip("fsspec")
+    with pytest.raises(UserError, match="cannot be opened"):
+        load("nosuch://bucket/photos")

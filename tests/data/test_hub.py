@@ -1,0 +1,113 @@
+"""Hugging Face `datasets`, from folders and in memory; nothing here touches the network."""
+
+import builtins
+import os
+
+import pytest
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import load
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path_factory):
+    if "HF_HUB_OFFLINE" not in os.environ:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    module = pytest.importorskip("datasets")
+    monkeypatch.setattr(module.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(module.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    module.disable_progress_bars()
+    return module
+
+
+@pytest.fixture
+def texts(offline):
+    features = offline.Features({"text": offline.Value("string"), "topic": offline.ClassLabel(names=["world", "sport", "1"])})
+    rows = {"text": ["war", "goal", "vote", "", "x"], "topic": [0, 1, 0, 1, -1]}
+    return offline.Dataset.from_dict(rows, features=features)
+
+
+def test_a_saved_data_set_with_class_names(texts, tmp_path):
+    texts.save_to_disk(tmp_path / "ds")
+    data = load(f"hf:{tmp_path / 'ds'}")
+    assert (data.kind, data.classes) == ("text", ("world", "sport", "1"))
+    assert list(data.inputs) == ["war", "goal", "vote"]
+    assert data.labels.tolist() == [0, 1, 0]
+    assert {item.id: item.reason for item in data.excluded} == {"3": "the text is empty", "4": "the label is missing"}
+    with pytest.raises(UserError, match="name it hf:"):
+        load(tmp_path / "ds")
+
+
+def test_missing_labels_beside_class_names(offline):
+    features = offline.Features({"text": offline.Value("string"), "y": offline.ClassLabel(names=["1", "0"])})
+    data = load(offline.Dataset.from_dict({"text": ["a", "b", "c"], "y": [0, 1, None]}, features=features))
+    assert (data.classes, data.labels.tolist()) == (("1", "0"), [0, 1])
+    assert [item.id for item in data.excluded] == ["2"]
+
+
+def test_splits(offline, texts, tmp_path):
+    offline.DatasetDict({"train": texts, "test": texts.select([0, 1, 2])}).save_to_disk(tmp_path / "ds")
+    assert load(f"hf:{tmp_path / 'ds'}").source == f"hf:{tmp_path / 'ds'}:train"
+    assert load(f"hf:{tmp_path / 'ds'}:test").ids.tolist() == ["0", "1", "2"]
+    with pytest.raises(UserError, match="no split 'tset'. Did you mean 'test'"):
+        load(f"hf:{tmp_path / 'ds'}:tset")
+    offline.DatasetDict({"valid": texts}).save_to_disk(tmp_path / "one")
+    assert load(f"hf:{tmp_path / 'one'}").source.endswith(":valid")
+    offline.DatasetDict({"valid": texts, "test": texts}).save_to_disk(tmp_path / "two")
+    with pytest.raises(UserError, match="no split 'train'.*There are: valid, test"):
+        load(f"hf:{tmp_path / 'two'}")
+
+
+def test_rows_picked_and_shuffled_in_memory(texts):
+    data = load(texts.select([2, 1, 0]), text="text", label="topic")
+    assert list(data.inputs) == ["vote", "goal", "war"]
+
+
+def test_images_stay_encoded(offline, tmp_path):
+    features = offline.Features({"image": offline.Image(), "label": offline.ClassLabel(names=["cat", "dog"])})
+    rows = {"image": [{"bytes": b"A", "path": None}, {"bytes": b"B", "path": "b.jpg"}, None], "label": [0, 1, 1]}
+    offline.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "ds")
+    data = load(f"hf:{tmp_path / 'ds'}")
+    assert (data.kind, [data.inputs[i] for i in range(2)]) == ("image", [b"A", b"B"])
+    assert [(item.id, item.reason) for item in data.excluded] == [("2", "there is no image")]
+
+
+def test_a_data_folder_of_images(offline, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for name in ("cat/a.png", "dog/b.png"):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        image.new("RGB", (4, 4)).save(tmp_path / "folder" / name)
+    data = load(f"hf:{tmp_path / 'folder'}")
+    assert (data.kind, data.classes) == ("image", ("cat", "dog"))
+    assert data.inputs[0].startswith(b"\x89PNG")
+
+
+def test_a_data_folder_of_tables(offline, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/train.csv").write_text("text,label\na,x\nb,y\n")
+    assert load(f"hf:{tmp_path / 'folder'}").classes == ("x", "y")
+
+
+def test_what_cannot_be_loaded(offline, texts, tmp_path):
+    with pytest.raises(UserError, match="hf:no-such/data-set cannot be loaded"):
+        load("hf:no-such/data-set")
+    with pytest.raises(UserError, match="no column 'nope'"):
+        load(texts, label="nope")
+    with pytest.raises(UserError, match="one split"):
+        load(offline.DatasetDict({"train": texts}))
+    many = offline.Dataset.from_dict({"text": ["a", "b"], "label": [[0, 1], [1]]})
+    with pytest.raises(UserError, match="exactly one label"):
+        load(many)
+
+
+def test_the_install_hint(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *rest):
+        if name == "datasets":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(UserError, match="pip install"):
+        load("hf:imdb")

@@ -1,0 +1,99 @@
+"""Other labels in place of those of the source: labels=."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import load
+
+X = np.arange(8.0).reshape(4, 2)
+
+
+def test_a_sequence_in_order():
+    for labels in (["b", "a", "b", "a"], np.array(["b", "a", "b", "a"]), np.array([b"b", b"a", b"b", b"a"]), ("b", "a", "b", "a")):
+        data = load(X, labels=labels)
+        assert data.classes == ("a", "b")
+        assert data.labels.tolist() == [1, 0, 1, 0]
+
+
+def test_numbers_sort_as_numbers_and_gaps_are_listed():
+    data = load(X, labels=[100.0, 9, float("nan"), None])
+    assert data.classes == ("9", "100")
+    assert [item.id for item in data.excluded] == ["2", "3"]
+    assert load(X, labels=np.array([300, -5, 300, 7], np.int16)).classes == ("-5", "7", "300")
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-3, 3), st.text("ab 1", max_size=3)), min_size=12, max_size=12))
+def test_each_label_is_its_class_or_a_listed_gap(labels):
+    try:
+        data = load(np.ones((12, 1)), labels=labels)
+    except UserError:
+        present = {str(value) for value in labels if value is not None and str(value).strip()}
+        assert len(present) < 2 or len(present) >= 10
+        return
+    out = {int(item.id) for item in data.excluded}
+    assert sorted([*out, *map(int, data.ids)]) == list(range(12))
+    for key, label in zip(data.ids, data.labels, strict=True):
+        assert str(labels[int(key)]) == data.classes[label]
+
+
+def test_files_in_order(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([2, 7, 2, 7]))
+    (tmp_path / "y.txt").write_bytes(b"2\r\n7\r\n2\r\n7\r\n")
+    (tmp_path / "one.csv").write_text("whatever\n2\n7\n2\n7\n")
+    (tmp_path / "y.csv").write_text("label,note\n2,a\n7,b\n2,c\n7,d\n")
+    for name in ("y.npy", "y.txt", "one.csv", "y.csv"):
+        data = load(X, labels=tmp_path / name)
+        assert (data.classes, data.labels.tolist()) == (("2", "7"), [0, 1, 0, 1])
+
+
+def test_a_blank_line_is_a_missing_label(tmp_path):
+    (tmp_path / "y.txt").write_text("2\n\n2\n7")
+    data = load(X, labels=tmp_path / "y.txt")
+    assert [(item.id, item.reason) for item in data.excluded] == [("1", f"{tmp_path / 'y.txt'} gives it no label")]
+
+
+def test_matched_by_id(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("key,label,x\nk1,a,1\nk2,a,2\nk3,b,3\nk4,b,4\n")
+    other = tmp_path / "y.csv"
+    other.write_text("id,label\nk3,c\nk1,a\nk2,c\n")
+    data = load(table, id="key", labels=other)
+    assert dict(zip(data.ids, (data.classes[i] for i in data.labels), strict=True)) == {"k1": "a", "k2": "c", "k3": "c"}
+    assert [(item.id, item.reason) for item in data.excluded] == [("k4", f"{other} gives it no label")]
+    assert data.inputs.shape == (3, 1)  # the column of old labels is no feature
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("y.csv", "id,label\n0,a\n9,b\n8,b\n", "names 2 ids that the data do not have: '9', '8'; ids there look like '0'"),
+        ("y.csv", "id,label\n0,a\n1,b\n0,b\n", "the id '0' appears twice, in rows 0 and 2"),
+        ("y.csv", "id,lable\n0,a\n", "no column 'label' to take as label. Did you mean 'lable'"),
+        ("y.csv", "label\na\nb\n", "2 labels for 4 examples"),
+        ("y.txt", "a\nb\n", "2 labels for 4 examples"),
+        ("y.npy", "no array", "cannot be read as an array"),
+        ("y.doc", "", "is no file of labels"),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path, name, content, says):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError) as caught:
+        load(X, labels=tmp_path / name)
+    assert says in str(caught.value) and name in str(caught.value)
+
+
+def test_mistakes_in_the_call(tmp_path):
+    with pytest.raises(UserError, match="no file of labels"):
+        load(X, labels=tmp_path / "nowhere.csv")
+    with pytest.raises(UserError, match="There are 3 labels for the 4 examples"):
+        load(X, labels=[1, 2, 3])
+    with pytest.raises(UserError, match="argmax"):
+        load(X, labels=np.eye(4))
+    with pytest.raises(UserError, match="has no labels; give them"):
+        load(X)
+    np.save(tmp_path / "o.npy", np.array(["a", None], object), allow_pickle=True)
+    with pytest.raises(UserError, match="Python objects"):
+        load(X, labels=tmp_path / "o.npy")
