@@ -59,10 +59,20 @@ def find(
         with TemporaryDirectory(prefix="labelsieve-") as folder:
             return _find(_dataset(data, columns), Path(folder), encoder, side, detectors, seed, progress)
     dataset = _dataset(data, columns)
-    folder = run.claim(Path(out))
+    folder = run.claim(Path(out), dataset.source)
     findings = _find(dataset, folder, encoder, side, detectors, seed, progress)
     run.save(findings, folder)
     return findings
+
+
+def features(
+    data: Dataset, folder: str | Path, *, encoder: str | None = None, side: int | None = None, progress: Progress | None = None
+) -> tuple[Dataset, np.ndarray]:
+    """The data set without what cannot be encoded, and its features (n, d); `folder` caches them. Arguments as in `find`."""
+    data, encoded, *_ = _features(data, Path(folder), encoder, side, progress)
+    if encoded is None:
+        raise UserError("Probabilities have no features.")
+    return data, encoded
 
 
 def _dataset(data: Any, columns: dict[str, Any]) -> Dataset:

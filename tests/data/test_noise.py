@@ -34,7 +34,7 @@ def test_exclusive_noise_changes_exactly_that_many(data, percent, seed):
     for noise in (symmetric(labels, k, percent / 100, seed=seed), pair(labels, k, percent / 100, seed=seed)):
         assert changed(noise, labels) == percent * len(labels) // 100
         assert noise.spec.realised_rate == changed(noise, labels) / len(labels)
-        assert 0 <= noise.labels.min() and noise.labels.max() < k
+        assert noise.labels.min() >= 0 and noise.labels.max() < k
 
 
 @given(labelled(), RATES, st.booleans(), st.booleans(), SEEDS)
@@ -48,7 +48,7 @@ def test_every_kind_stays_in_the_classes_and_repeats_with_its_seed(data, percent
         rate = None if kind == "asymmetric" else percent / 100
         first, again = (inject(labels, kind, rate, n_classes=k, exact=exact, seed=seed, **more) for _ in range(2))
         assert first.labels.dtype == np.int64 and first.labels.shape == labels.shape
-        assert 0 <= first.labels.min() and first.labels.max() < k
+        assert first.labels.min() >= 0 and first.labels.max() < k
         np.testing.assert_array_equal(first.labels, again.labels)
         assert first.spec == again.spec
         if percent == 0 and kind != "asymmetric":

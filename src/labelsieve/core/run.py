@@ -17,11 +17,11 @@ from labelsieve.core.findings import Estimate, Findings
 FINDINGS, MANIFEST, EXCLUDED = "findings.parquet", "run.json", "excluded.csv"
 
 
-def claim(folder: Path) -> Path:
-    """The folder, made if it is not there.
+def claim(folder: Path, source: str) -> Path:
+    """The folder, made if it is not there, for a run on `source`.
 
     Raises:
-        UserError: it is a file, or a folder with other things in it.
+        UserError: it is a file, a folder with other things in it, a run on another source, or cannot be written.
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file; name a folder for the results with --out.")
@@ -30,7 +30,10 @@ def claim(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / MANIFEST).exists():
-            write_json(folder / MANIFEST, {"finished": False})
+            write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
+        before = _manifest(folder)["settings"]["source"]
+        if before != source:
+            raise UserError(f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out.")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with --out.") from error
     return folder
@@ -70,7 +73,7 @@ def load(folder: str | Path) -> Findings:
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
         raise UserError(f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = _manifest(folder)
     if not manifest["finished"]:
         raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
     table = pq.read_table(folder / FINDINGS)
@@ -101,3 +104,12 @@ def load(folder: str | Path) -> Findings:
         notes=tuple(manifest["notes"]),
         settings=manifest["settings"],
     )
+
+
+def _manifest(folder: Path) -> dict:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        _ = manifest["settings"]["source"], manifest["finished"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} and run `labelsieve find` again.") from error
+    return manifest

@@ -29,7 +29,7 @@ def load_arrays(path: str) -> Draft:
         both = "both features and images" if inputs else "neither features nor images"
         raise UserError(f"{path} holds {both}; it should hold one of them. Its keys are: {', '.join(found) or 'none'}.")
     kind = inputs[0]
-    classes = tuple(names_in(found["classes"])) if "classes" in found else None
+    classes = class_names(found["classes"]) if "classes" in found else None
     draft = _images(found[kind], path) if kind == "images" else _features(found[kind], path)
     return Draft(
         draft.inputs,
@@ -107,6 +107,11 @@ def _images(array: np.ndarray, source: str) -> Draft:
             "(n, H, W, C) with 1, 3 or 4 channels last."
         )
     return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)
+
+
+def class_names(values: np.ndarray) -> tuple[str, ...]:
+    """The class names under the key `classes`."""
+    return tuple(str(name) for name in names_in(values))
 
 
 def names_in(values: np.ndarray) -> list[str | None]:

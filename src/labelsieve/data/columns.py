@@ -54,7 +54,7 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
     if chosen.id is None and "id" in columns and "id" not in chosen.all():
         chosen = replace(chosen, id="id")
     used = chosen.all()
-    rest = {name: content for name, content in columns.items() if name not in used and name.lower() not in INDEXES}
+    rest: dict[str, Content] = {name: content for name, content in columns.items() if name not in used and name.lower() not in INDEXES}
     return _input(chosen, columns, rest, source)
 
 

@@ -22,7 +22,7 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     Missing are None, NaN, NA and blank text; the word "nan" too, where all other labels are numbers. Text that a table wrote as
     "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
     """
-    plain = values.tolist() if hasattr(values, "tolist") else list(values)
+    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
     texts = (value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in plain)
     cleaned = [None if is_missing(value) else value for value in texts]
     words = {value for value in cleaned if value is not None}

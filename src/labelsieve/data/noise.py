@@ -147,7 +147,7 @@ def asymmetric(
     before, rng = _checked(labels, n_classes, 0.0 if rate is None else rate), np.random.default_rng(seed)
     matrix = _cifar10(n_classes, rate) if rate is not None else _stochastic(transition, n_classes)
     others = matrix * ~np.eye(n_classes, dtype=bool)
-    order = np.lexsort((rng.random(len(before)), before))  # class by class, so that each class gets its share
+    order = np.lexsort((rng.random(len(before)), before))  # class by class: each gets its share
     touched = touch(others.sum(axis=1)[before], order, exact, rng)
     after = before.copy()
     rows = order[touched[order]]
@@ -190,14 +190,13 @@ def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Pat
     """
     if len(noise.labels) != len(dataset):
         raise UserError(f"There are {len(noise.labels)} noisy labels for {len(dataset)} examples; they belong to other data.")
-    path = Path(folder)
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", dataset.labels)):
-        with replacing(path / name) as partial, open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with replacing(Path(folder) / name) as partial, open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(("id", "label"))
             rows.writerows((key, dataset.classes[label]) for key, label in zip(dataset.ids, labels, strict=True))
-    write_json(path / "noise.json", asdict(noise.spec))
-    return path
+    write_json(Path(folder) / "noise.json", asdict(noise.spec))
+    return Path(folder)
 
 
 def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
@@ -247,5 +246,5 @@ def _noise(
     transition: tuple[tuple[float, ...], ...] | None = None,
 ) -> Noise:
     realised = float((after != before).mean())
-    digest = hashlib.sha256(np.ascontiguousarray(after, "<i8")).hexdigest()[:32]
+    digest = hashlib.sha256(after.astype("<i8").tobytes()).hexdigest()[:32]
     return Noise(after, NoiseSpec(kind, rate, inclusive, exact, seed, transition, realised, digest))

@@ -17,7 +17,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels as given
 from labelsieve.data import places
-from labelsieve.data.arrays import names_in, read_npy, read_npz
+from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
 from labelsieve.data.draft import Draft, encode, settle
 
 TOLERANCE = 1e-2  # of a row's sum; probabilities written with two or three decimals, or as float16, pass
@@ -83,7 +83,7 @@ def _read(probs: Any, id: str | None) -> _Found:
         key = next(iter(arrays)) if len(arrays) == 1 else "probs"
         if key not in arrays:
             raise UserError(f"{path} has no key 'probs'; its keys are: {', '.join(arrays)}.")
-        classes = tuple(str(name) for name in names_in(arrays["classes"])) if "classes" in arrays else None
+        classes = class_names(arrays["classes"]) if "classes" in arrays else None
         return _Found(arrays[key], path, classes, names_in(arrays["ids"]) if "ids" in arrays else None)
     from labelsieve.data.readers import READERS
 

@@ -102,7 +102,8 @@ def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
     import pyarrow.compute as pc
 
     column = column.cast(pa.large_string())
-    empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), True).to_numpy()
+    trimmed = pc.call_function("utf8_trim_whitespace", [column])
+    empty = pc.call_function("equal", [trimmed, pa.scalar("", pa.large_string())]).fill_null(True).to_numpy()
     return replace(draft, inputs=ArrowColumn(column), kind="text", unusable={int(i): "the text is empty" for i in np.flatnonzero(empty)})
 
 

@@ -1,0 +1,77 @@
+"""Labelsieve finds the wrong labels in a classification data set.
+
+    import labelsieve as ls
+
+    data = ls.load("photos/")
+    findings = ls.find(data)
+    findings.table().to_pandas()
+
+Names are loaded when first used, so that `import labelsieve` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labelsieve.adapters.sklearn import LabelErrorDetector
+    from labelsieve.core.dataset import Dataset, Exclusion
+    from labelsieve.core.errors import UserError
+    from labelsieve.core.findings import Estimate, Findings
+    from labelsieve.core.record import Record
+    from labelsieve.core.run import load as load_run
+    from labelsieve.data import load, load_probabilities
+    from labelsieve.detect.confident_learning import flags
+    from labelsieve.pipeline import find
+    from labelsieve.train.recorder import Recorder
+
+__all__ = [
+    "Dataset",
+    "Estimate",
+    "Exclusion",
+    "Findings",
+    "LabelErrorDetector",
+    "Record",
+    "Recorder",
+    "UserError",
+    "__version__",
+    "find",
+    "flags",
+    "load",
+    "load_probabilities",
+    "load_run",
+]
+
+_HOMES = {
+    "Dataset": "core.dataset:Dataset",
+    "Estimate": "core.findings:Estimate",
+    "Exclusion": "core.dataset:Exclusion",
+    "Findings": "core.findings:Findings",
+    "LabelErrorDetector": "adapters.sklearn:LabelErrorDetector",
+    "Record": "core.record:Record",
+    "Recorder": "train.recorder:Recorder",
+    "UserError": "core.errors:UserError",
+    "find": "pipeline:find",
+    "flags": "detect.confident_learning:flags",
+    "load": "data:load",
+    "load_probabilities": "data:load_probabilities",
+    "load_run": "core.run:load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("labelsieve")
+        except PackageNotFoundError:  # run from a source tree that was not installed
+            return "0+source"
+    if name not in _HOMES:
+        raise AttributeError(f"module 'labelsieve' has no attribute {name!r}")
+    module, attribute = _HOMES[name].split(":")
+    return getattr(import_module(f"labelsieve.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,93 @@
+"""labelsieve find: which labels are wrong?"""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.errors import UserError
+
+
+def find(
+    source: Annotated[str | None, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")] = None,
+    /,
+    *,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")] = None,
+    probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
+    encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
+    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.")] = None,
+    fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
+    detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
+    seed: Annotated[int, Parameter(help="Same seed, same findings.")] = 0,
+    out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.")] = None,
+    json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
+) -> int:
+    """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
+    from labelsieve import pipeline
+    from labelsieve.cli.screen import progress_bar
+    from labelsieve.decide.summary import summarise
+
+    if fast and (encoder or side):
+        raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or --fast.")
+    data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
+    folder = out or default_folder(source or probs or "")
+    with progress_bar() as progress:
+        findings = pipeline.find(
+            data,
+            out=folder,
+            encoder="fast" if fast and data.kind == "image" else encoder,
+            side=side,
+            detectors=detectors.split(",") if detectors else None,
+            seed=seed,
+            progress=progress,
+        )
+    summary = summarise(findings)
+    if json:
+        print(json_format.dumps({"run": os.fspath(folder), **asdict(summary)}, ensure_ascii=True))
+    else:
+        from labelsieve.cli.summary import show
+
+        show(summary, folder)
+        if fast:
+            from rich.console import Console
+
+            Console(stderr=True).print("--fast: on small photographs 96 px finds less than 224 px (AUPRC 0.71 against 0.83 on CIFAR-10N).")
+    return 0
+
+
+def read(source: str | None, *, probs: str | None = None, labels: str | None = None, **columns: str | None) -> Dataset:
+    """The data set that the arguments of a command name."""
+    from labelsieve.data import load, load_probabilities
+
+    if probs is None:
+        if source is None:
+            raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
+        return load(source, labels=labels, **columns)
+    if labels is None:
+        raise UserError("--probs needs --labels, a file of the given labels (id,label, or one label a row).")
+    unused = [f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")]
+    if source is not None or unused:
+        raise UserError(f"--probs stands alone; leave out {', '.join([*([source] if source else []), *unused])}.")
+    return load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
+
+
+def default_folder(source: str) -> Path:
+    """photos/ -> photos.sieve, s3://bucket/reviews.parquet -> reviews.sieve, hf:ag_news:test -> ag_news-test.sieve."""
+    name = PurePosixPath(source.removeprefix("hf:").replace(os.sep, "/").rstrip("/")).name.replace(":", "-")
+    if not os.path.isdir(source):
+        for suffix in (".gz", ".csv", ".tsv", ".parquet", ".jsonl", ".npz", ".npy"):
+            name = name.removesuffix(suffix)
+    if name in ("", ".", ".."):
+        name = Path(source).resolve().name
+    return Path(f"{name or 'data'}.sieve")

@@ -1,0 +1,155 @@
+"""What a person wants to know first: the findings in a few plain numbers. The terminal and `--json` say the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.findings import Findings
+
+TOP = 10
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One example of the ranked list, with the reason in words."""
+
+    rank: int
+    id: str
+    given_label: str
+    suggested_label: str
+    p_wrong: float
+    flagged: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClassHealth:
+    """One class: its examples, how many of them are expected to be wrong, and what those would mostly be."""
+
+    label: str
+    examples: int
+    expected_wrong: float
+    rate: float
+    mostly: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Examples given one label that are likely another: the expected number."""
+
+    given_label: str
+    likely_label: str
+    expected: float
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups of exact and near duplicates, and how many of those carry labels that disagree."""
+
+    groups: int
+    conflicting: int
+    examples: tuple[tuple[tuple[str, str], ...], ...]  # of conflicting groups: (id, given label) of each member
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval."""
+
+    source: str
+    kind: str
+    examples: int
+    classes: int
+    excluded: int
+    exclusion_reasons: tuple[tuple[str, int], ...]
+    estimate: tuple[float, float, float]
+    rate: float
+    flagged: int
+    worst_classes: tuple[ClassHealth, ...]
+    confusions: tuple[Confusion, ...]
+    duplicates: Duplicates | None
+    top: tuple[Suspect, ...]
+    notes: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+def summarise(findings: Findings, *, top: int = TOP) -> Summary:
+    """The summary of the findings, with the `top` most suspicious examples."""
+    names = findings.classes
+    given, likely, expected = (column[:top] for column in findings.confusions())
+    shown = expected >= 0.5
+    suggested = findings.other  # what to look for; the table's suggested_label keeps labels that are probably right
+    return Summary(
+        source=findings.settings.get("source", ""),
+        kind=findings.settings.get("kind", ""),
+        examples=len(findings),
+        classes=len(names),
+        excluded=len(findings.excluded),
+        exclusion_reasons=tuple(Counter(e.reason for e in findings.excluded).most_common()),
+        estimate=(findings.wrong.low, findings.wrong.count, findings.wrong.high),
+        rate=findings.wrong.count / max(1, len(findings)),
+        flagged=int(findings.flagged.sum()),
+        worst_classes=class_health(findings)[:top],
+        confusions=tuple(
+            Confusion(names[g], names[o], float(e)) for g, o, e in zip(given[shown], likely[shown], expected[shown], strict=True)
+        ),
+        duplicates=_duplicates(findings, top),
+        top=tuple(
+            Suspect(
+                int(findings.rank[i]),
+                findings.ids[i],
+                names[findings.given[i]],
+                names[suggested[i]],
+                float(findings.p_wrong[i]),
+                bool(findings.flagged[i]),
+                reason(findings, i),
+            )
+            for i in findings.order()[:top]
+        ),
+        notes=findings.notes,
+        settings=findings.settings,
+    )
+
+
+def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
+    """Every class that occurs, the worst rate first."""
+    k, given = len(findings.classes), findings.given
+    size, wrong = np.bincount(given, minlength=k), np.bincount(given, findings.p_wrong, minlength=k)
+    confused, likely, _ = findings.confusions()
+    mostly = dict(zip(confused[::-1], likely[::-1], strict=True))  # the commonest confusion of a class is written last
+    rate = wrong / np.maximum(size, 1)
+    order = [c for c in np.argsort(-rate, kind="stable") if size[c]]
+    return tuple(
+        ClassHealth(findings.classes[c], int(size[c]), float(wrong[c]), float(rate[c]), findings.classes[mostly[c]]) for c in order
+    )
+
+
+def reason(findings: Findings, i: int) -> str:
+    """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its neighbours carry."""
+    parts, extra = [], findings.extra
+    if "p_given" in extra:
+        parts.append(f"model {_percent(extra['p_suggested'][i])} against {_percent(extra['p_given'][i])}")
+    if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
+        share = extra["neighbours_agree"][i]
+        parts.append("no neighbour agrees" if share == 0 else f"{_percent(share)} of neighbours agree")
+    if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
+        parts.append("a duplicate has another label")
+    return "; ".join(parts)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _duplicates(findings: Findings, top: int) -> Duplicates | None:
+    if "duplicate_group" not in findings.extra:
+        return None
+    group, conflict = findings.extra["duplicate_group"], findings.extra["duplicate_conflict"]
+    conflicting = np.unique(group[conflict])
+    shown = tuple(
+        tuple((findings.ids[i], findings.classes[findings.given[i]]) for i in np.flatnonzero(group == g)[:top]) for g in conflicting[:top]
+    )
+    return Duplicates(len(np.unique(group[group >= 0])), len(conflicting), shown)
