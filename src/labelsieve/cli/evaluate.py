@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +13,20 @@ def evaluate(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    truth: Annotated[Path, Parameter(help="True labels: a table with id,label, or one label a row in order.")],
+    truth: Annotated[Path, Parameter(help="True labels: a table with id,label, or one label a row in the order of the run.")],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
-) -> int:
-    """Measure findings against true labels (oracle: truth never reaches `find`)."""
+) -> None:
+    """Measure findings against true labels (oracle: they never reach `find`)."""
+    from labelsieve.cli.screen import print_json
     from labelsieve.core.run import load
+    from labelsieve.data.truth import read_truth
     from labelsieve.decide import evaluate as oracle
 
     findings = load(run)
-    result = oracle.evaluate(findings, oracle.read_truth(truth, findings))
+    result = oracle.evaluate(findings, read_truth(truth, findings.ids, findings.classes))
     if json:
-        print(json_format.dumps(asdict(result)))
+        print_json({"oracle": True, "run": str(run), **asdict(result)})
     else:
         from labelsieve.cli.scores import show
 
         show(result)
-    return 0

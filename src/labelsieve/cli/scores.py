@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import math
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from labelsieve.cli.screen import blank_table, printer
 from labelsieve.decide.evaluate import Evaluation
 
 
-def show(result: Evaluation, console: Console | None = None) -> None:
+def show(result: Evaluation) -> None:
     """Print an evaluation to stdout."""
-    console = console or Console(highlight=False)
-    table = Table(box=SIMPLE_HEAD, title="Against the true labels (oracle)", title_justify="left", title_style="bold", pad_edge=False)
+    console = printer()
+    low, count, high = result.estimate
+    told = {True: ", and the true number lies inside", False: ", and the true number lies outside", None: ""}[result.inside]
+    without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
+    console.print(Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}."))
+    console.print(f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}{told}: it is {result.errors:,}.")
+    table = blank_table()
     table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right")
+    table.add_column("value", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
-    table.add_column("meaning", style="dim", overflow="fold")
-    for name, value, low, high, meaning in result.rows():
-        table.add_row(name, _number(value), "" if math.isnan(low) else f"{_number(low)} to {_number(high)}", meaning)
+    table.add_column("meaning", style="dim")
+    for name, measure, meaning in result.rows():
+        interval = "" if math.isnan(measure.low) else f"{measure.low:.3f} to {measure.high:.3f}"
+        table.add_row(name, "-" if math.isnan(measure.value) else f"{measure.value:.3f}", interval, meaning)
     console.print(table)
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:,.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"

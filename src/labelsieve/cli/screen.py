@@ -1,19 +1,39 @@
-"""What every command shares: the progress bar on stderr and safe text for terminals."""
+"""What the commands share: the printer on stdout, the progress bar on stderr, JSON, and safe text for terminals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+PIPE_WIDTH = 100  # columns where nobody says how wide the output is
+
+
+def printer() -> Console:
+    """The console for results: stdout as it is now, no markup, no guessing at what is a number or a path."""
+    width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return Console(file=sys.stdout, width=max(60, min(width, 140)), highlight=False, markup=False, emoji=False)
+
+
+def blank_table(title: str = "") -> Table:
+    """A table with one line under its header and nothing around it."""
+    return Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
 
 
 @contextmanager
-def progress_bar() -> Iterator[object]:
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:<18}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         tasks = {}
 
@@ -25,7 +45,23 @@ def progress_bar() -> Iterator[object]:
         yield tell
 
 
+def print_json(value: Any) -> None:
+    """One JSON object on stdout, in ASCII, so that no id can disturb a terminal; what is not a number is null."""
+    print(json.dumps(_plain(value), ensure_ascii=True, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def safe(text: str, width: int = 60) -> str:
     """Text for a terminal: control and direction characters shown as escapes, the middle of long text left out."""
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text[:4096])
-    return visible if len(visible) <= width else f"{visible[: (width - 1) // 2]}…{visible[-(width - 1 - (width - 1) // 2) :]}"
+    if len(visible) <= width:
+        return visible
+    end = (width - 1) // 2
+    return f"{visible[: width - 1 - end]}…{visible[-end:]}"

@@ -15,7 +15,7 @@ from labelsieve.core.record import Record
 from labelsieve.losses import weights
 from labelsieve.train.folds import assign
 from labelsieve.train.panel import Track, constant, cyclic, passes, train
-from labelsieve.train.standardise import standardise
+from labelsieve.train.standardise import project, standardise
 
 NEIGHBOURS = 20
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
@@ -59,7 +59,7 @@ def gather(
     if "neighbours" in wanted:
         if progress:
             progress("neighbours", 0, 1)
-        evidence = replace(evidence, neighbours=nearest(x, NEIGHBOURS, seed=seed))
+        evidence = replace(evidence, neighbours=nearest(project(x, seed=seed), NEIGHBOURS, seed=seed))
         if progress:
             progress("neighbours", 1, 1)
     epochs, batch = passes(len(labels))

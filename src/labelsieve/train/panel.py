@@ -181,9 +181,9 @@ def _softmax(xp: Any, logits: Any) -> Any:
 
 
 def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
-    """The features in a random order over sqrt(d), with a column of ones for the bias: float32."""
+    """The features in a random order over sqrt(d), with a column of ones for the bias; float32, on disk float16."""
     n, d = features.shape
-    out = allocate((n, d + 1), np.float32, folder, "shuffled")
+    out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
     scale = np.float32(1 / np.sqrt(d))
     for start in range(0, n, 4096):
         out[start : start + 4096, :d] = features[order[start : start + 4096]] * scale

@@ -22,12 +22,26 @@ def standardise(features: np.ndarray, folder: Path | None = None) -> np.ndarray:
     return out
 
 
-def allocate(shape: tuple[int, ...], dtype: type, folder: Path | None, name: str) -> np.ndarray:
-    """An array in memory, or a memory map `folder/name.npy` where it would be large and there is a folder."""
+def allocate(shape: tuple[int, ...], dtype: type, folder: Path | None, name: str, *, on_disk: type | None = None) -> np.ndarray:
+    """An array in memory, or a memory map `folder/name.npy` (of type `on_disk`) where it would be large and there is a folder."""
     if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.empty(shape, dtype)
     folder.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=on_disk or dtype, shape=shape)
+
+
+def project(features: np.ndarray, limit: int = 2 * IN_MEMORY, seed: int = 0) -> np.ndarray:
+    """The features themselves, or, where they exceed `limit` bytes as float32, a Gaussian random projection that keeps cosines
+    (Johnson and Lindenstrauss 1984) and fits."""
+    n, d = features.shape
+    width = max(32, limit // (4 * n))
+    if width >= d:
+        return features
+    matrix = np.random.default_rng(seed).normal(size=(d, width)).astype(np.float32) / np.float32(np.sqrt(width))
+    out = np.empty((n, width), np.float32)
+    for start in range(0, n, _ROWS):
+        out[start : start + _ROWS] = np.asarray(features[start : start + _ROWS], np.float32) @ matrix
+    return out
 
 
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
