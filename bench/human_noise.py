@@ -26,7 +26,7 @@ def cifar10n(shared: Path, kind: str) -> tuple[Dataset, np.ndarray]:
 
     given, true = cifar10.human(kind).astype(np.int64), cifar10.labels("train").astype(np.int64)
     ids = np.array([str(i) for i in range(len(given))], object)
-    return Dataset(ids, given, tuple(cifar10.class_names()), cifar10.images("train"), "image", f"cifar10n-{kind}"), true
+    return Dataset(ids, given, tuple(cifar10.class_names()), cifar10.images("train"), "image", "cifar10n"), true
 
 
 def noisy_ag(shared: Path) -> tuple[Dataset, np.ndarray]:

@@ -229,14 +229,11 @@ def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], gro
     main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
     assert judge is not None and main.suggestion is not None
-    wrong, agree = count_wrong(judge, dataset.labels, main)
+    wrong, doubt = count_wrong(judge, dataset.labels, main)
     unjudged = unjudgeable(dataset.labels)
     p_wrong = probability_wrong(main, wrong, unjudged)
-    if not agree:
-        notes.append(
-            "Two ways of counting the wrong labels differ more than usual; the interval covers both. "
-            "A hundred reviewed examples would settle it."
-        )
+    if doubt:
+        notes.append(doubt)
     if unjudged.any():
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

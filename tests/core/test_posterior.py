@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labelsieve.core.evidence import Neighbours
-from labelsieve.core.posterior import Pool, estimate_transition, log_odds_wrong, vote
+from labelsieve.core.posterior import Pool, estimate_transition, verdict, vote
 
 
 def noisy_judge(n, k, transition, seed=0, certainty=4.0):
@@ -38,11 +38,14 @@ def test_log_odds_rank_the_wrong_ones_first_and_name_the_class():
     t = np.array([[0.9, 0.1, 0.0], [0.0, 0.9, 0.1], [0.1, 0.0, 0.9]])
     p, given, true = noisy_judge(3000, 3, t)
     pool = Pool([p], None, given, 3)
-    odds, other, shown = log_odds_wrong(pool, estimate_transition(pool))
+    said = verdict(pool, estimate_transition(pool))
     wrong = given != true
-    assert np.median(odds[wrong]) > 0 > np.quantile(odds[~wrong], 0.95)
-    assert (other != given).all() and (other[wrong] == true[wrong]).mean() > 0.95
-    np.testing.assert_allclose(shown[:, 0], p[np.arange(3000), given], atol=1e-3)
+    assert np.median(said.log_odds[wrong]) > 0 > np.quantile(said.log_odds[~wrong], 0.95)
+    assert (said.other != given).all() and (said.other[wrong] == true[wrong]).mean() > 0.95
+    np.testing.assert_allclose(said.p_given, p[np.arange(3000), given], atol=1e-3)
+    assert said.united.all()
+    split = verdict(Pool([p, p[:, ::-1]], None, given, 3), estimate_transition(pool))
+    np.testing.assert_array_equal(split.united, p.argmax(1) == p[:, ::-1].argmax(1))
 
 
 def test_vote_by_hand():
@@ -56,14 +59,15 @@ def test_blocks_do_not_change_the_answer(monkeypatch):
     p, given, _ = noisy_judge(500, 3, t)
     pool = Pool([p], None, given, 3)
     fit = estimate_transition(pool)
-    whole = log_odds_wrong(pool, fit)
+    whole = verdict(pool, fit)
     monkeypatch.setattr("labelsieve.core.posterior._BLOCK", 30)
-    for a, b in zip(whole, log_odds_wrong(pool, fit), strict=True):
-        np.testing.assert_array_equal(a, b)
+    again = verdict(pool, fit)
+    for name in ("log_odds", "other", "p_given", "p_other", "united"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(again, name))
 
 
 def test_zero_probabilities_stay_finite():
     p = np.eye(3)[[0, 1, 2, 0]]
     pool = Pool([p], None, np.array([0, 1, 2, 1]), 3)
-    odds, _, _ = log_odds_wrong(pool, estimate_transition(pool))
+    odds = verdict(pool, estimate_transition(pool)).log_odds
     assert np.isfinite(odds).all() and odds.argmax() == 3

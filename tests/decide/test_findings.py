@@ -53,14 +53,22 @@ def test_the_estimate_is_never_above_the_number_of_disputed_labels():
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.4])
 def test_interval_holds_the_truth_for_a_sharp_judge(rate):
     p, given, wrong = judged(2000, 5, rate, seed=1)
-    estimate, agree = count_wrong(p, given, answer(p, given, float(wrong)))
-    assert agree and estimate.low <= wrong <= estimate.high
+    estimate, doubt = count_wrong(p, given, answer(p, given, float(wrong)))
+    assert doubt is None and estimate.low <= wrong <= estimate.high
     assert estimate.low <= estimate.count <= estimate.high
 
 
 def test_counts_that_disagree_widen_the_interval():
     p, given, _ = judged(2000, 5, 0.2, seed=2)
-    narrow, agree = count_wrong(p, given, answer(p, given, 380.0))
-    wide, disagree = count_wrong(p, given, answer(p, given, 20.0))
-    assert agree and not disagree
+    narrow, none = count_wrong(p, given, answer(p, given, 380.0))
+    wide, doubt = count_wrong(p, given, answer(p, given, 20.0))
+    assert none is None and "Two ways" in doubt
     assert wide.low < 30 < narrow.low
+
+
+def test_divided_judges_lower_the_count_and_widen_the_interval():
+    p, given, wrong = judged(2000, 5, 0.1, seed=3)
+    said = answer(p, given, 250.0)
+    united = np.arange(2000) % 2 == 0
+    estimate, doubt = count_wrong(p, given, Scores(said.suspicion, extra={"judges_agree": united}, n_wrong=250.0))
+    assert "disagree" in doubt and estimate.count == 0 and estimate.low == 0 and estimate.high > wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,16 +11,17 @@ from labelsieve.core.errors import UserError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Mistakes are told in one sentence on stderr, never as a stack trace."""
-    from cyclopts import CycloptsError
-
-    from labelsieve.cli.app import app
-
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not stop a run
     try:
-        result = app(sys.argv[1:] if arguments is None else arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        from labelsieve.cli.app import app
+
+        result = app(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except (UserError, CycloptsError) as error:
-        return _say(str(error).strip(), 2)
+    except UserError as error:
+        return _say(str(error), 2)
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on from there.", 130)
     except BrokenPipeError:
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         return _say("out of memory; fewer detectors (--detectors consensus) or a smaller --side need less.", 2)
     except Exception as error:
+        if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
+            return _say(str(error), 2)
         if os.environ.get("LABELSIEVE_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -35,5 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"labelsieve: {sentence}", file=sys.stderr)
+    from labelsieve.cli.screen import safe
+
+    print(f"labelsieve: {safe(' '.join(sentence.split()), 2000)}", file=sys.stderr)
     return code

@@ -10,6 +10,14 @@ from labelsieve.cli.evaluate import evaluate
 from labelsieve.cli.find import find
 from labelsieve.cli.noise import noise
 
-app = App(name="labelsieve", help="Finds the wrong labels in a classification data set.", version=labelsieve.__version__)
+app = App(
+    name="labelsieve",
+    help="Finds the wrong labels in a classification data set.",
+    version=labelsieve.__version__,
+    exit_on_error=False,  # what goes wrong is told by `main`, in one place
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
 for command in (find, demo, noise, evaluate):
     app.command(command)

@@ -1,4 +1,4 @@
-"""labelsieve demo: the main job on built-in data."""
+"""labelsieve demo: the main job on pictures drawn on the spot."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ def demo(
     folder: Annotated[Path, Parameter(help="Where the pictures are drawn.")] = Path("labelsieve-demo"),
     /,
     *,
-    seed: int = 0,
-) -> int:
+    seed: Annotated[int, Parameter(help="Same seed, same pictures.")] = 0,
+) -> None:
     """Draw a folder of pictures with planted wrong labels, find them, and say how many were found."""
+    from labelsieve.cli.evaluate import evaluate
     from labelsieve.cli.find import find
-    from labelsieve.cli.scores import show
-    from labelsieve.core.run import load
+    from labelsieve.core.files import replacing
     from labelsieve.data.demo import write
-    from labelsieve.decide import evaluate as oracle
 
     pictures, run, truth = folder / "pictures", folder / "pictures.sieve", folder / "truth.csv"
-    labels = write(pictures, seed=seed)
-    with open(truth, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(("id", "label"))
-        rows.writerows(labels.items())
-    print(f"$ labelsieve find {pictures} --out {run}\n")
+    letters = write(pictures, seed)
+    with replacing(truth) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("id", "label"), *letters.items()])
+    print(f"$ labelsieve find {pictures} --out {run}\n", flush=True)
     find(str(pictures), out=run)
-    print(f"\n$ labelsieve evaluate {run} --truth {truth}     (the demo planted the errors, so it knows them)\n")
-    findings = load(run)
-    show(oracle.evaluate(findings, oracle.read_truth(truth, findings)))
-    return 0
+    print(f"\nThe demo planted the wrong labels, so it knows the truth:\n\n$ labelsieve evaluate {run} --truth {truth}\n", flush=True)
+    evaluate(run, truth=truth)
+    print("\nNow yours. One folder of images a class, or a table:")
+    print("  labelsieve find photos/\n  labelsieve find reviews.csv --text body --label topic")

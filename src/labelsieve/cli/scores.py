@@ -17,7 +17,7 @@ def show(result: Evaluation) -> None:
     told = {True: ", and the true number lies inside", False: ", and the true number lies outside", None: ""}[result.inside]
     without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
     console.print(Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}."))
-    console.print(f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}{told}: it is {result.errors:,}.")
+    console.print(f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}{told}: it is {result.n_wrong:,}.")
     table = blank_table()
     table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)

@@ -18,15 +18,20 @@ from rich.table import Table
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
 
 
+class _Printer(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # for `main`, like that of print(); rich would exit with 1
+
+
 def printer() -> Console:
     """The console for results: stdout as it is now, no markup, no guessing at what is a number or a path."""
     width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
-    return Console(file=sys.stdout, width=max(60, min(width, 140)), highlight=False, markup=False, emoji=False)
+    return _Printer(file=sys.stdout, width=max(60, min(width, 140)), highlight=False, markup=False, emoji=False)
 
 
 def blank_table(title: str = "") -> Table:
     """A table with one line under its header and nothing around it."""
-    return Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title or None, title_justify="left", title_style="bold")
 
 
 @contextmanager
@@ -60,7 +65,8 @@ def _plain(value: Any) -> Any:
 
 def safe(text: str, width: int = 60) -> str:
     """Text for a terminal: control and direction characters shown as escapes, the middle of long text left out."""
-    visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text[:4096])
+    shortened = text if len(text) <= 2 * width else text[:width] + text[-width:]
+    visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shortened)
     if len(visible) <= width:
         return visible
     end = (width - 1) // 2

@@ -79,12 +79,16 @@ class Pool:
     labels: np.ndarray
     n_classes: int
 
-    def rows(self, rows: np.ndarray) -> np.ndarray:
-        """(b, K) float64 mean log-probability over the judges."""
+    def judges(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The class probabilities (b, K) float64 of each judge."""
         judges = [np.asarray(p[rows], np.float64) for p in self.probs]
         if self.neighbours is not None:
             judges.append(vote(self.neighbours, self.labels, self.n_classes, rows))
-        return np.mean([np.log(np.maximum(p, 0) + FLOOR) for p in judges], axis=0)
+        return judges
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """(b, K) float64 mean log-probability over the judges."""
+        return _mean_log(self.judges(rows))
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers of consecutive blocks."""
@@ -109,22 +113,46 @@ def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transi
     return replace(transition, n_wrong=float(wrong.mean()) * n, sharpness=sharpness)
 
 
-def log_odds_wrong(pool: Pool, transition: Transition) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each example: (n,) log-odds that its label is wrong, (n,) the likeliest other class, (n, 2) pooled probability of both."""
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the judges say of each of n examples.
+
+    Attributes:
+        log_odds: (n,) that the given label is wrong.
+        other: (n,) int64, the likeliest other class.
+        p_given, p_other: (n,) pooled probability of the given label and of `other`.
+        united: (n,) bool, all judges name the same likeliest class; always true with one judge.
+    """
+
+    log_odds: np.ndarray
+    other: np.ndarray
+    p_given: np.ndarray
+    p_other: np.ndarray
+    united: np.ndarray
+
+
+def verdict(pool: Pool, transition: Transition) -> Verdict:
+    """The log-odds that each label is wrong: another class's pooled probability against the given one's, times T (tempered)."""
     n = len(pool.labels)
-    odds, other, shown = np.empty(n), np.empty(n, np.int64), np.empty((n, 2))
+    out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
     for rows in pool.blocks():
-        z, y, at = pool.rows(rows), pool.labels[rows], np.arange(len(rows))
+        judges, y, at = pool.judges(rows), pool.labels[rows], np.arange(len(rows))
+        z = _mean_log(judges)
         p = _softmax(z)
         z += TRUST_IN_TRANSITION * np.log(transition.column(y))
         own = z[at, y].copy()
         z[at, y] = -np.inf
         best = z.argmax(1)
         top = z[at, best]
-        odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own
-        other[rows] = best
-        shown[rows, 0], shown[rows, 1] = p[at, y], p[at, best]
-    return odds, other, shown
+        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own
+        out.other[rows], out.p_given[rows], out.p_other[rows] = best, p[at, y], p[at, best]
+        named = [judge.argmax(1) for judge in judges]
+        out.united[rows] = np.all([name == named[0] for name in named], axis=0)
+    return out
+
+
+def _mean_log(judges: list[np.ndarray]) -> np.ndarray:
+    return np.mean([np.log(np.maximum(p, 0) + FLOOR) for p in judges], axis=0)
 
 
 def _one_rate(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:

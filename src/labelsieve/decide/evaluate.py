@@ -52,15 +52,15 @@ class Evaluation:
     Attributes:
         examples: how many have a known true label; the measures are about those.
         unknown: how many have none.
-        errors: how many given labels are wrong.
+        n_wrong: how many given labels are wrong.
         estimate: (low, count, high) that the findings state.
-        inside: whether `errors` lies in that interval; None if some true labels are unknown.
+        inside: whether `n_wrong` lies in that interval; None if some true labels are unknown.
         measures: by the names in `MEANING`.
     """
 
     examples: int
     unknown: int
-    errors: int
+    n_wrong: int
     estimate: tuple[float, float, float]
     inside: bool | None
     measures: dict[str, Measure]
@@ -111,7 +111,7 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
     return Evaluation(
         examples=n,
         unknown=len(truth) - n,
-        errors=errors,
+        n_wrong=errors,
         estimate=(estimate.low, estimate.count, estimate.high),
         inside=estimate.low <= errors <= estimate.high if n == len(truth) else None,
         measures={name: _interval(value[name], np.array([r[name] for r in resampled])) for name in MEANING},

@@ -7,6 +7,9 @@ explains; it is close on artificial noise and too low on human noise. Which hold
 estimate and the interval reaches from the second to a tenth above the first, widened by sampling error. Where both roughly agree and no
 class is small, the interval stops a third below the estimate.
 
+Where the judges often name different classes, both counts count the judges' errors too; then the estimate is the second count less a
+quarter of the divided examples, with an interval from less a half of them to the first count.
+
 `p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be a
 probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
 """
@@ -21,32 +24,48 @@ from labelsieve.core.scores import Scores
 
 SLOPE = 1.5  # a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
+_DIVIDED = 0.28  # share of examples on which the judges name different classes; above, their own errors drown the wrong labels
 _DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
 _NARROW = 0.67
 _SMALL_CLASS = 50  # examples; class thresholds of the confident joint are shaky below
+_HARD = (
+    "The encoder tells these classes apart poorly (its judges often disagree), so the count is rough and many flags will be false; "
+    "another encoder (--encoder) may do better."
+)
+_TWO_COUNTS = (
+    "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed examples would settle it."
+)
 
 
-def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tuple[Estimate, bool]:
-    """The estimated number of wrong labels, and whether the two ways of counting agree.
+def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tuple[Estimate, str | None]:
+    """The estimated number of wrong labels, and a sentence where it is uncertain beyond the usual.
 
     Args:
         judge: (n, K) out-of-sample probabilities, best from a robust loss.
         labels: (n,) given labels.
         consensus: log-odds that each label is wrong; its own count is that of the transition model.
     """
+    n = len(labels)
     joint = confident_joint(judge, labels)
     confident = min(float(joint.sum() - np.trace(joint)), float((consensus.suspicion > 0).sum()))
-    class_conditional = confident if consensus.n_wrong is None else consensus.n_wrong
-    low, high = sorted((confident, class_conditional))
-    agree = low >= _DISAGREE * high or high < 5
-    present = np.bincount(labels)
-    if agree and present[present > 0].min() >= _SMALL_CLASS:
+    modelled = confident if consensus.n_wrong is None else consensus.n_wrong
+    divided = float((~consensus.extra["judges_agree"]).sum()) if "judges_agree" in consensus.extra else 0.0
+    if divided > _DIVIDED * n:
+        count, low, high = max(0.0, modelled - divided / 4), max(0.0, modelled - divided / 2), max(confident, modelled)
+        return _widened(count, low, high, n), _HARD
+    low, high = min(modelled, confident), max(1.1 * confident, modelled)
+    agree = low >= _DISAGREE * max(confident, modelled) or high < 5
+    size = np.bincount(labels)
+    if agree and size[size > 0].min() >= _SMALL_CLASS:
         low = max(low, _NARROW * confident)
-    high = max(1.1 * confident, class_conditional)
-    sampling = 1.96 * np.sqrt(max(confident, 1.0) * max(1 - confident / len(labels), 0))
-    below = confident - float(np.hypot(confident - low, sampling))
-    above = confident + float(np.hypot(high - confident, sampling))
-    return Estimate(confident, max(0.0, below), min(float(len(labels)), above)), agree
+    return _widened(confident, low, high, n), None if agree else _TWO_COUNTS
+
+
+def _widened(count: float, low: float, high: float, n: int) -> Estimate:
+    """The interval with sampling error added in quadrature."""
+    sampling = 1.96 * np.sqrt(max(count, 1.0) * max(1 - count / n, 0.0))
+    below, above = float(np.hypot(count - low, sampling)), float(np.hypot(high - count, sampling))
+    return Estimate(count, max(0.0, count - below), min(float(n), count + above))
 
 
 def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarray) -> np.ndarray:

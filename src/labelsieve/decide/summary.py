@@ -131,7 +131,7 @@ def reason(findings: Findings, i: int) -> str:
     """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its neighbours carry."""
     parts, extra = [], findings.extra
     if "p_given" in extra:
-        parts.append(f"model {_percent(extra['p_suggested'][i])} against {_percent(extra['p_given'][i])}")
+        parts.append(f"model {_percent(extra['p_other'][i])} against {_percent(extra['p_given'][i])}")
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
         share = extra["neighbours_agree"][i]
         parts.append("no neighbour agrees" if share == 0 else f"{_percent(share)} of neighbours agree")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
-from labelsieve.core.posterior import Pool, estimate_transition, log_odds_wrong
+from labelsieve.core.posterior import Pool, estimate_transition, verdict
 from labelsieve.core.scores import Scores
 
 
@@ -40,5 +40,6 @@ def consensus(
         raise ValueError("consensus needs probs or probs_gce")
     pool = Pool([judge], neighbours, labels, n_classes)
     transition = estimate_transition(pool)
-    odds, other, shown = log_odds_wrong(pool, transition)
-    return Scores(odds, other, odds > 0, {"p_given": shown[:, 0], "p_suggested": shown[:, 1]}, transition.n_wrong)
+    said = verdict(pool, transition)
+    why = {"p_given": said.p_given, "p_other": said.p_other, "judges_agree": said.united}
+    return Scores(said.log_odds, said.other, said.log_odds > 0, why, transition.n_wrong)

@@ -1,0 +1,59 @@
+"""Training dynamics out of a Lightning loop: a callback that feeds a `labelsieve.Recorder`.
+
+The contract: `training_step` returns a dict that holds, beside "loss",
+    "logits" (b, K), detached, so that Lightning does not keep the graph of the step alive,
+    "target" (b,) the given labels,
+    "index"  (b,) positions in the data set, which the data set hands out with each example: `return x, y, i`.
+Lightning (2.0 or newer, as `lightning` or `pytorch_lightning`) passes that dict on, under automatic and manual optimisation alike.
+Validation is not recorded. One process only: each process of a distributed run sees a part of the data, so more are refused.
+Cost: the logits of each batch are copied to the CPU, which waits for the GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.train.recorder import Recorder
+
+try:
+    from lightning.pytorch import Callback
+except ImportError:
+    try:
+        from pytorch_lightning import Callback
+    except ImportError as error:
+        raise UserError(f"The Lightning callback needs Lightning ({error}); pip install pytorch-lightning") from error
+
+KEYS = ("logits", "target", "index")
+
+
+class RecorderCallback(Callback):
+    """Feeds `recorder` in each training step and closes its epochs.
+
+        recorder = labelsieve.Recorder(n=len(train_set))
+        Trainer(max_epochs=10, callbacks=[RecorderCallback(recorder)]).fit(module, train_loader)
+        recorder.record()
+
+    Raises:
+        UserError: in training, if `training_step` does not return what the contract says, or several processes train.
+    """
+
+    def __init__(self, recorder: Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.world_size > 1:
+            raise UserError(f"Training dynamics are recorded in one process, and {trainer.world_size} train; use devices=1.")
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        absent = [key for key in KEYS if not isinstance(outputs, Mapping) or key not in outputs]
+        if absent:
+            raise UserError(
+                f"training_step did not return {', '.join(absent)}; to be recorded it must return a dict with loss, {', '.join(KEYS)}."
+            )
+        self.recorder.update(*(outputs[key] for key in KEYS))
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self.recorder.end_epoch()
