@@ -1,6 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TOOLS = basedpyright cleanlab hypothesis import-linter polars pytest pytest-xdist ruff scipy
 STAMP = pyproject.toml constraints.txt Makefile
 
 .PHONY: demo test check clean
@@ -27,7 +28,7 @@ check: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,remote]' basedpyright cleanlab hypothesis import-linter pytest pytest-xdist ruff scipy
+	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning]' $(TOOLS)
 	touch $@
 
 clean:

@@ -36,7 +36,7 @@ __all__ = [
     "Record",
     "Recorder",
     "UserError",
-    "__version__",
+    "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "find",
     "flags",
     "load",

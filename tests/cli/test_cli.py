@@ -137,7 +137,9 @@ def test_odd_ids_and_labels_are_shown_safely(tmp_path):
     true = np.arange(100) % 2
     given = true.copy()
     given[:7] = 1 - given[:7]
-    np.savez(tmp_path / "f.npz", features=rng.normal(size=(100, 6)) + 5 * np.eye(2, 6)[true], labels=np.array(["[b]a", "b\tb"])[given], ids=ids)
+    np.savez(
+        tmp_path / "f.npz", features=rng.normal(size=(100, 6)) + 5 * np.eye(2, 6)[true], labels=np.array(["[b]a", "b\tb"])[given], ids=ids
+    )
     done = labelsieve("find", "f.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout and "\u202e" not in done.stdout

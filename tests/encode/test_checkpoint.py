@@ -95,8 +95,8 @@ def test_a_hostile_pickle_is_refused_before_it_runs(tmp_path, module, name):
     with pytest.raises(ValueError, match=f"{module}.{name}"):
         load_tensors(written(tmp_path, call))
     assert not trap.exists()
+    head = pickled(0x1950A86A20F9469CFC6C) + pickled(1001) + pickled({})
     with pytest.raises(ValueError, match=f"{module}.{name}"):
-        head = pickled(0x1950A86A20F9469CFC6C) + pickled(1001) + pickled({})
         load_tensors(written(tmp_path, head + call))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -36,9 +36,7 @@ def noise(
     if kind == "instance" and data.kind in ("image", "text"):
         with progress_bar() as progress:
             data, features = pipeline.features(data, out / "encoded", progress=progress)
-    made = inject(
-        data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=_matrix(transition), features=features, seed=seed
-    )
+    made = inject(data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=_matrix(transition), features=features, seed=seed)
     write(made, data, out)
     print(f"{out}: {made.spec.realised_rate:.2%} of {len(data)} labels are now wrong. Next:")
     print(f"  labelsieve find {source} --labels {out / 'labels.csv'} --out {out / 'run.sieve'}")
@@ -46,7 +44,7 @@ def noise(
     return 0
 
 
-def _matrix(path: Path | None) -> object:
+def _matrix(path: Path | None) -> Any:
     if path is None:
         return None
     import numpy as np

@@ -33,7 +33,9 @@ def claim(folder: Path, source: str) -> Path:
             write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
         before = _manifest(folder)["settings"]["source"]
         if before != source:
-            raise UserError(f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out.")
+            raise UserError(
+                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out."
+            )
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with --out.") from error
     return folder

@@ -37,7 +37,9 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
     by_id = dict(zip(keys, labels, strict=True))
     matched = [by_id.get(key) for key in ids]
     if not any(label is not None for label in matched):
-        raise UserError(f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run {ids[0]!r}.")
+        raise UserError(
+            f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run {ids[0]!r}."
+        )
     return matched
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -154,12 +155,12 @@ def _measures(ranked: _Ranked, weight: np.ndarray) -> dict[str, float]:
     }
 
 
-def _among_first(m: float, total: np.ndarray, found: np.ndarray) -> float:
+def _among_first(m: Any, total: np.ndarray, found: np.ndarray) -> float:
     """Share of wrong labels among the first m examples; a tie at the border counts in proportion."""
     return _ratio(float(np.interp(m, np.append(0, total), np.append(0, found))), m)
 
 
-def _ratio(part: float, whole: float) -> float:
+def _ratio(part: Any, whole: Any) -> float:
     return float(part / whole) if whole > 0 else float("nan")
 
 

@@ -100,7 +100,7 @@ def summarise(findings: Findings, *, top: int = TOP) -> Summary:
         top=tuple(
             Suspect(
                 int(findings.rank[i]),
-                findings.ids[i],
+                str(findings.ids[i]),
                 names[findings.given[i]],
                 names[suggested[i]],
                 float(findings.p_wrong[i]),
@@ -149,7 +149,6 @@ def _duplicates(findings: Findings, top: int) -> Duplicates | None:
         return None
     group, conflict = findings.extra["duplicate_group"], findings.extra["duplicate_conflict"]
     conflicting = np.unique(group[conflict])
-    shown = tuple(
-        tuple((findings.ids[i], findings.classes[findings.given[i]]) for i in np.flatnonzero(group == g)[:top]) for g in conflicting[:top]
-    )
+    members = [np.flatnonzero(group == g)[:top] for g in conflicting[:top]]
+    shown = tuple(tuple((str(findings.ids[i]), findings.classes[findings.given[i]]) for i in rows) for rows in members)
     return Duplicates(len(np.unique(group[group >= 0])), len(conflicting), shown)

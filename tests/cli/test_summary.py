@@ -1,0 +1,132 @@
+"""The summary at several widths, for findings good, odd and empty."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelsieve.cli.screen import print_json, safe
+from labelsieve.cli.summary import show
+from labelsieve.core.dataset import Exclusion
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.decide.summary import summarise
+
+
+def findings(n=60, ids=None, classes=("cat", "dog", "ferret"), **change):
+    rng = np.random.default_rng(0)
+    given = np.arange(n) % len(classes)
+    p = np.where(np.arange(n) < 10, 0.95, 0.02) + rng.random(n) * 0.01
+    rank = np.empty(n, np.int64)
+    rank[np.argsort(-p, kind="stable")] = np.arange(1, n + 1)
+    group = np.full(n, -1)
+    group[:4] = [0, 0, 2, 2]
+    fields = {
+        "ids": np.array([f"{classes[c]}/img_{i:04}.jpg" for i, c in enumerate(given)] if ids is None else ids, object),
+        "classes": classes,
+        "given": given,
+        "other": (given + 1) % len(classes),
+        "p_wrong": p,
+        "rank": rank,
+        "flagged": p > 0.5,
+        "scores": {},
+        "extra": {"p_given": 1 - p, "p_other": p, "neighbours_agree": np.where(p > 0.5, 0.0, np.nan)}
+        | {"duplicate_group": group, "duplicate_conflict": group == 0},
+        "wrong": Estimate(9.0, 6.0, 13.0),
+        "excluded": (Exclusion("cat/bad.jpg", "the image is truncated"), Exclusion("dog/bad.jpg", "the image is truncated")),
+        "notes": ("Classes with one example only: 1 (lynx).",),
+        "settings": {"source": "pets/", "kind": "image", "seconds": {"encode": 3.0, "detect": 1.5}},
+    }
+    return Findings(**fields | change)
+
+
+def printed(monkeypatch, capsys, found, columns=100):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show(summarise(found), Path("pets.sieve"))
+    return capsys.readouterr().out
+
+
+def test_says_everything_that_a_person_wants_to_know_first(monkeypatch, capsys):
+    out = printed(monkeypatch, capsys, findings())
+    for said in (
+        "pets/: 60 images, 3 classes, 2 left out. 4.5 s.",
+        "About 9 labels are probably wrong (15.0 %; 95 % interval 6 to 13). Flagged: 10.",
+        "Note: Classes with one example only",
+        "cat/img_0000.jpg",
+        "Duplicates: 2 groups, in 1 of them the labels disagree.",
+        "2  the image is truncated",
+        "pets.sieve/",
+        "labelsieve evaluate pets.sieve --truth truth.csv",
+    ):
+        assert said in out, said
+    assert out.count("img_") >= 10
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 300])
+def test_no_line_is_wider_than_the_screen(monkeypatch, capsys, columns):
+    long = [f"{'very/' * 60}deep/{i:04}.jpg" for i in range(60)]
+    out = printed(monkeypatch, capsys, findings(ids=long, classes=("a" * 90, "b" * 90, "c" * 90)), columns)
+    assert max(map(len, out.splitlines())) <= min(columns, 140)
+    assert "/0000.jpg" in out if columns >= 80 else True
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_odd_names_stay_on_their_line_and_are_not_read_as_markup(monkeypatch, capsys, columns):
+    odd = ["[red]x[/red]", "new\nline", "\u202egpj.exe", "\x1b[31mred", "tab\tbed", "\ud800", ":smile:", "אבג", "写真/猫.jpg", "\x00"]
+    out = printed(monkeypatch, capsys, findings(ids=odd + [str(i) for i in range(50)]), columns)
+    out.encode()
+    for shown in (
+        "[red]x[/red]",
+        "new\\nline",
+        "\\u202egpj.exe",
+        "\\x1b[31mred",
+        "tab\\tbed",
+        "\\ud800",
+        ":smile:",
+        "写真/猫.jpg",
+        "\\x00",
+    ):
+        assert shown in out, shown
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]", out)
+
+
+def test_nothing_found_says_so_without_empty_tables(monkeypatch, capsys):
+    clean = findings(
+        p_wrong=np.zeros(60), flagged=np.zeros(60, bool), wrong=Estimate(0, 0, 2), excluded=(), notes=(), extra={}, settings={}
+    )
+    out = printed(monkeypatch, capsys, clean)
+    assert "About 0 labels are probably wrong (0.0 %; 95 % interval 0 to 2). Flagged: 0." in out
+    for absent in ("confusions", "attention", "Duplicates", "Left out", "Note"):
+        assert absent not in out
+
+
+def test_colour_only_where_it_is_wanted(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def coloured():
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stdout", terminal)
+        show(summarise(findings()), Path("pets.sieve"))
+        return "\x1b[31m" in terminal.getvalue() or "\x1b[36m" in terminal.getvalue()
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert coloured()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not coloured()
+
+
+def test_long_text_keeps_both_ends():
+    assert safe("a" * 50 + "b" * 50, 21) == "a" * 10 + "…" + "b" * 10
+    assert safe("short", 5) == "short"
+    assert len(safe("\n" * 5000, 30)) == 30
+
+
+def test_json_is_strict_and_ascii(capsys):
+    print_json({"a": float("nan"), "b": (1, {"é": float("inf")}), "c": "\u202e"})
+    out = capsys.readouterr().out
+    assert out.isascii() and json.loads(out) == {"a": None, "b": [1, {"é": None}], "c": "\u202e"}
