@@ -102,18 +102,3 @@ class Findings:
         columns |= {f"score_{name}": pa.array(score) for name, score in self.scores.items()}
         columns |= {name: pa.array(column) for name, column in self.extra.items()}
         return pa.table(columns)
-
-    def cleanlab(self) -> pa.Table:
-        """The same with cleanlab's column names: is_label_issue, label_score (low = suspicious), given_label, predicted_label."""
-        import pyarrow as pa
-
-        table = self.table()
-        return pa.table(
-            {
-                "id": table["id"],
-                "is_label_issue": table["flagged"],
-                "label_score": pa.array(1.0 - self.p_wrong),
-                "given_label": table["given_label"],
-                "predicted_label": table["suggested_label"],
-            }
-        )

@@ -1,0 +1,74 @@
+"""Findings under cleanlab's column names, and cleanlab's table of label issues as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from labelsieve.core.dataset import encode_labels
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.decide.findings import rank
+
+QUALITY = ("label_score", "label_quality")  # Datalab's name and CleanLearning's; low = suspicious
+COLUMNS = ("is_label_issue", "given_label", "predicted_label")
+
+
+def to_cleanlab(findings: Findings) -> pa.Table:
+    """The columns of cleanlab's `Datalab.get_issues("label")`, one row an example in the order of the data, and `id`."""
+    table = findings.table()
+    return pa.table(
+        {
+            "id": table["id"],
+            "is_label_issue": table["flagged"],
+            "label_score": pa.array(1.0 - findings.p_wrong),
+            "given_label": table["given_label"],
+            "predicted_label": table["suggested_label"],
+        }
+    )
+
+
+def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
+    """Findings from cleanlab's table of label issues (any frame that speaks Arrow: pandas, Polars, pyarrow).
+
+    cleanlab's quality score is no probability; it stands in `p_wrong` as one minus the score, and a note says so.
+
+    Args:
+        issues: columns is_label_issue, given_label, predicted_label, and label_score (Datalab) or label_quality (CleanLearning).
+        ids: (n,) ids; None takes a column `id`, or row numbers.
+
+    Raises:
+        UserError: a column is missing, or the ids are not as many as the rows.
+    """
+    table = pa.table(issues)
+    quality = next((name for name in QUALITY if name in table.column_names), None)
+    missing = [name for name in COLUMNS if name not in table.column_names] + ([] if quality else [" or ".join(QUALITY)])
+    if missing or quality is None:
+        raise UserError(
+            f"This is no table of cleanlab's label issues: it lacks {', '.join(missing)}; it has {', '.join(table.column_names)}."
+        )
+    n = table.num_rows
+    if ids is None:
+        ids = table["id"].to_pylist() if "id" in table.column_names else [str(i) for i in range(n)]
+    if len(ids) != n:
+        raise UserError(f"There are {len(ids)} ids for {n} rows of label issues.")
+    labels, classes = encode_labels(table["given_label"].to_pylist() + table["predicted_label"].to_pylist())
+    p_wrong = np.clip(1.0 - table[quality].to_numpy().astype(np.float64), 0, 1)
+    flagged = table["is_label_issue"].to_numpy(zero_copy_only=False).astype(bool)
+    return Findings(
+        ids=np.array([str(key) for key in ids], object),
+        classes=classes,
+        given=labels[:n],
+        other=labels[n:],
+        p_wrong=p_wrong,
+        rank=rank(p_wrong, p_wrong),
+        flagged=flagged,
+        scores={"cleanlab": p_wrong},
+        extra={},
+        wrong=Estimate(float(flagged.sum()), 0.0, float(n)),
+        notes=("These findings come from cleanlab: p_wrong is one minus its quality score and no probability.",),
+        settings={"source": "cleanlab", "kind": "", "seconds": {}},
+    )
