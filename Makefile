@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TOOLS = basedpyright cleanlab hypothesis import-linter polars pytest pytest-xdist ruff scipy
+# For Debian without python3-venv; pip is MIT-licensed.
+PIP_WHEEL = .ci/pip-26.3-py3-none-any.whl
 STAMP = pyproject.toml constraints.txt Makefile
 
 .PHONY: demo test check clean
@@ -20,7 +22,8 @@ check: .venv/dev.stamp
 	.venv/bin/lint-imports
 
 .venv/python.stamp:
-	$(PYTHON) -m venv .venv
+	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv .venv; \
+	else $(PYTHON) -m venv --clear --without-pip .venv && .venv/bin/python $(PIP_WHEEL)/pip install --quiet --no-index $(PIP_WHEEL); fi
 	touch $@
 
 .venv/demo.stamp: .venv/python.stamp $(STAMP)

@@ -71,3 +71,19 @@ def test_links_between_the_documents_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+?)\)", page.read_text()):
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
+    """Every Python block, on a folder of pictures called photos/."""
+    pytest.importorskip("onnxruntime")
+    from labelsieve.data import demo
+
+    monkeypatch.setattr(demo, "EACH", 8)
+    monkeypatch.setattr(demo, "TWINS", 2)
+    demo.write(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict = {}
+    for block in blocks:
+        exec(block, names)
+    assert blocks and len(names["findings"]) == 98

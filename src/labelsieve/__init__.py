@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from labelsieve.core.record import Record
     from labelsieve.core.run import load as load_run
     from labelsieve.data import load, load_probabilities
+    from labelsieve.data.truth import read_truth
+    from labelsieve.decide.evaluate import evaluate
     from labelsieve.detect.confident_learning import flags
     from labelsieve.pipeline import find
     from labelsieve.train.recorder import Recorder
@@ -37,11 +39,13 @@ __all__ = [
     "Recorder",
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
+    "evaluate",
     "find",
     "flags",
     "load",
     "load_probabilities",
     "load_run",
+    "read_truth",
 ]
 
 _HOMES = {
@@ -53,11 +57,13 @@ _HOMES = {
     "Record": "core.record:Record",
     "Recorder": "train.recorder:Recorder",
     "UserError": "core.errors:UserError",
+    "evaluate": "decide.evaluate:evaluate",
     "find": "pipeline:find",
     "flags": "detect.confident_learning:flags",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",
     "load_run": "core.run:load",
+    "read_truth": "data.truth:read_truth",
 }
 
 

@@ -28,7 +28,7 @@ except ImportError:
 KEYS = ("logits", "target", "index")
 
 
-class RecorderCallback(Callback):
+class RecorderCallback(Callback):  # pyright: ignore[reportGeneralTypeIssues] - either of two packages
     """Feeds `recorder` in each training step and closes its epochs.
 
         recorder = labelsieve.Recorder(n=len(train_set))

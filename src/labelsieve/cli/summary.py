@@ -33,8 +33,8 @@ def show(summary: Summary, folder: Path) -> None:
     if summary.excluded:
         _excluded(console, summary, folder)
     where = safe(str(folder), 200)
-    console.print(Text.assemble("\nEverything is in ", (f"{where}/", "bold"), "; findings.parquet has one row an example, with its rank."))
-    console.print("Next: look at the first rows, or, where true labels are known, measure how well this went:")
+    console.print(Text.assemble("\nEverything is in ", (f"{where}/", "bold"), ": findings.parquet has one ranked row an example."))
+    console.print("Next: look at the first rows. If true labels are known, measure this run:")
     console.print(Text(f"  labelsieve evaluate {shlex.quote(where)} --truth truth.csv", "cyan"), soft_wrap=True)
 
 

@@ -9,6 +9,8 @@ Output: float32 features (n, 1280), the globally pooled last feature map.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from labelsieve.encode.checkpoint import load_tensors
@@ -38,7 +40,7 @@ def build(path: str | None = None) -> bytes:
         constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def op(kind: str, inputs: list[str], **attributes: object) -> str:
+    def op(kind: str, inputs: list[str], **attributes: Any) -> str:
         output = f"v{len(nodes)}"
         nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output

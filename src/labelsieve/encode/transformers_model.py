@@ -115,7 +115,7 @@ def _pooled(output: Any) -> Any:
 
 
 def _preprocessor(name: str, local: bool) -> dict[str, Any]:
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     found = cached_file(name, "preprocessor_config.json", local_files_only=local, _raise_exceptions_for_missing_entries=False)
     return json.loads(Path(found).read_text(encoding="utf-8")) if found else {}

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.neighbours import nearest
@@ -18,6 +19,7 @@ from labelsieve.train.panel import Track, constant, cyclic, passes, train
 from labelsieve.train.standardise import project, standardise
 
 NEIGHBOURS = 20
+SMALL = 20_000  # examples
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
@@ -54,6 +56,22 @@ def gather(
         progress: called with (stage, done, total).
         device: a torch device for the panel; None is NumPy.
     """
+    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one.
+    with threadpool_limits(1 if len(labels) < SMALL else None, "blas"):
+        return _gather(wanted, features, labels, n_classes, groups, seed, folder, progress, device)
+
+
+def _gather(
+    wanted: Collection[str],
+    features: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    groups: np.ndarray | None,
+    seed: int,
+    folder: Path | None,
+    progress: Progress | None,
+    device: str | None,
+) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     x = standardise(features, folder)
     if "neighbours" in wanted:
