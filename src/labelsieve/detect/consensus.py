@@ -5,7 +5,8 @@ Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with
 Paper: pool and transition matrix in `core.posterior`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML 2022.
 Good at: staying near the best single detector on every kind of noise we tried: symmetric, pair, boundary and human.
 Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives the class away).
-Numbers: k = 20 neighbours; the matrix enters with exponent 0.25 (`core.posterior`); neither was chosen on a single data set.
+Numbers: k = 20 neighbours; the matrix enters with exponent 0.25 (`core.posterior`); both chosen on
+    development sets with known errors, CIFAR-10N among them (docs/calibration.md).
 Differs: ours. The default score of `find`; with the user's own probabilities those are the only judge.
 Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
 """
