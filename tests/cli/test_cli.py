@@ -156,3 +156,8 @@ def test_help_names_every_command(tmp_path):
     text = labelsieve("--help", cwd=tmp_path).stdout
     for command in ("find", "demo", "noise", "evaluate"):
         assert command in text
+
+
+def test_noise_never_overwrites_what_it_did_not_write(blobs):
+    done = labelsieve("noise", "features.npz", "--rate", "0.1", "-o", ".", cwd=blobs)
+    assert done.returncode == 2 and "truth.csv" in done.stderr

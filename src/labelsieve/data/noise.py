@@ -190,6 +190,9 @@ def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Pat
     """
     if len(noise.labels) != len(dataset):
         raise UserError(f"There are {len(noise.labels)} noisy labels for {len(dataset)} examples; they belong to other data.")
+    taken = [name for name in ("labels.csv", "truth.csv") if (Path(folder) / name).exists()]
+    if taken and not (Path(folder) / "noise.json").exists():
+        raise UserError(f"{Path(folder) / taken[0]} is there already and was not written by noise; name another folder.")
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", dataset.labels)):
         with replacing(Path(folder) / name) as partial, open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
