@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ class Dataset:
         source: what the user named (a path or address).
         groups: (n,) object array of str (annotator, batch, patient), or None.
         excluded: what was left out while reading.
+        recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are text; else None.
     """
 
     ids: np.ndarray
@@ -46,25 +47,22 @@ class Dataset:
     source: str = ""
     groups: np.ndarray | None = None
     excluded: tuple[Exclusion, ...] = field(default=())
+    recipe: Mapping[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, keep: np.ndarray, excluded: Sequence[Exclusion] = ()) -> Dataset:
         """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they are."""
-        rows = np.flatnonzero(keep)
-        if len(rows) == len(self):
+        if keep.all():
             return self
+        return replace(self.pick(np.flatnonzero(keep)), excluded=(*self.excluded, *excluded))
+
+    def pick(self, rows: np.ndarray) -> Dataset:
+        """The examples at the positions `rows` (m,), in that order."""
         inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else Subset(self.inputs, rows)
         groups = None if self.groups is None else self.groups[rows]
-        return replace(
-            self,
-            ids=self.ids[rows],
-            labels=self.labels[rows],
-            inputs=inputs,
-            groups=groups,
-            excluded=(*self.excluded, *excluded),
-        )
+        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=inputs, groups=groups)
 
     def fingerprint(self) -> str:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.files import write_array
 from labelsieve.core.record import Record
 
 
@@ -20,6 +22,15 @@ class Neighbours:
 
     index: np.ndarray
     similarity: np.ndarray
+
+    def save(self, folder: Path) -> None:
+        write_array(folder / "neighbours.npy", self.index)
+        write_array(folder / "similarity.npy", self.similarity)
+
+    @classmethod
+    def load(cls, folder: Path) -> Neighbours:
+        """What `save` wrote, memory-mapped."""
+        return cls(np.load(folder / "neighbours.npy", mmap_mode="r"), np.load(folder / "similarity.npy", mmap_mode="r"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
@@ -16,7 +17,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import arrays, places
 from labelsieve.data.columns import Columns
-from labelsieve.data.draft import Draft, settle
+from labelsieve.data.draft import Draft, recipe, settle
 from labelsieve.data.probabilities import load_probabilities
 
 __all__ = ["load", "load_probabilities"]
@@ -55,7 +56,9 @@ def load(
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
     asked = Columns(label, text, image, id, group)
-    return settle(_draft(source, asked, relabelled=labels is not None), labels)
+    dataset = settle(_draft(source, asked, relabelled=labels is not None), labels)
+    named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
+    return replace(dataset, recipe=recipe(named))
 
 
 def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:

@@ -6,6 +6,7 @@ leave out and list what cannot be used, turn labels into positions, refuse what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,12 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
     dataset = require_classes(dataset.take(keep, [Exclusion(ids[i], reasons[i]) for i in sorted(reasons)]))
     _require_plausible(dataset)
     return dataset
+
+
+def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
+    """The arguments that read the data again, absent ones left out; None if one of them is a value and not a name."""
+    named = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in arguments.items() if value is not None}
+    return named if all(isinstance(value, str) for value in named.values()) else None
 
 
 def encode(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

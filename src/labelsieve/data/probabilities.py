@@ -8,7 +8,7 @@ order, as scikit-learn's `classes_` do. Every row is checked, in blocks of 4 mil
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
-from labelsieve.data.draft import Draft, encode, settle
+from labelsieve.data.draft import Draft, encode, recipe, settle
 
 TOLERANCE = 1e-2  # of a row's sum; probabilities written with two or three decimals, or as float16, pass
 _BLOCK = 1 << 22
@@ -58,7 +58,8 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     draft = Draft(
         matrix, "probs", source, codes, ids, classes=classes, unusable=dict.fromkeys(bad, "its probabilities hold NaN or infinity")
     )
-    return settle(draft)
+    named = {"probs": probs, "labels": labels, "label": label, "id": id}
+    return replace(settle(draft), recipe=recipe(named))
 
 
 @dataclass(frozen=True, eq=False)

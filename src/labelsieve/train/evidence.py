@@ -77,7 +77,10 @@ def _gather(
     if "neighbours" in wanted:
         if progress:
             progress("neighbours", 0, 1)
-        evidence = replace(evidence, neighbours=nearest(project(x, seed=seed), NEIGHBOURS, seed=seed))
+        neighbours = nearest(project(x, seed=seed), NEIGHBOURS, seed=seed)
+        evidence = replace(evidence, neighbours=neighbours)
+        if folder is not None:
+            neighbours.save(folder)  # the review page shows them
         if progress:
             progress("neighbours", 1, 1)
     epochs, batch = passes(len(labels))
