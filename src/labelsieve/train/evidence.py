@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.neighbours import nearest
-from labelsieve.core.record import Record
 from labelsieve.losses import weights
 from labelsieve.train.folds import assign
 from labelsieve.train.panel import Track, constant, cyclic, passes, train
@@ -20,6 +19,7 @@ from labelsieve.train.standardise import project, standardise
 
 NEIGHBOURS = 20
 SMALL = 20_000  # examples
+_THRESHOLD = "threshold_record_{}"
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
@@ -84,44 +84,50 @@ def _gather(
         if progress:
             progress("neighbours", 1, 1)
     epochs, batch = passes(len(labels))
-    tracks = _tracks(wanted, epochs)
-    sweep = partial(train, x, epochs=epochs, batch=batch, seed=seed, device=device)
+    fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
+    tracks = _tracks(wanted, epochs, fakes, labels, n_classes)
     if tracks:
         fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
-        panel = sweep(labels, n_classes, tracks, fold, folder=folder, progress=_stage(progress, "panel"))
-        evidence = replace(evidence, **panel.probs, **panel.records)
-    if "threshold_records" in wanted:
-        evidence = replace(evidence, threshold_records=_threshold_records(sweep, labels, n_classes, seed, folder, progress))
+        panel = train(
+            x,
+            labels,
+            n_classes,
+            tracks,
+            fold,
+            epochs=epochs,
+            batch=batch,
+            seed=seed,
+            folder=folder,
+            device=device,
+            progress=_stage(progress, "panel"),
+        )
+        threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
+        evidence = replace(evidence, **panel.probs, **panel.records, threshold_records=threshold or None)
     if folder is not None:
         for name in SCRATCH:
             (folder / f"{name}.npy").unlink(missing_ok=True)
     return evidence
 
 
-def _tracks(wanted: Collection[str], epochs: int) -> list[Track]:
+def _tracks(wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int) -> list[Track]:
     delay = max(1, round(_DELAY * epochs))
     tracks = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
     if "record" in wanted:
         tracks.append(Track("record", held_out=False, schedule=constant, record=True))
     if "cyclic_record" in wanted:
         tracks.append(Track("cyclic_record", held_out=False, schedule=partial(cyclic, cycle=max(2, min(10, epochs // 3))), record=True))
+    for i, fake in enumerate(fakes):
+        wearing = np.where(fake, n_classes, labels)
+        tracks.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=wearing))
     return tracks
 
 
-def _threshold_records(
-    sweep: Callable, labels: np.ndarray, n_classes: int, seed: int, folder: Path | None, progress: Progress | None
-) -> tuple[tuple[Record, np.ndarray], ...]:
-    """AUM's two runs in which disjoint random n / (K + 1) examples wear a class that does not exist (Pleiss et al. 2020, section 3.3)."""
+def _fakes(labels: np.ndarray, n_classes: int, seed: int) -> list[np.ndarray]:
+    """Two masks (n,) of disjoint random n / (K + 1) examples that wear a class that does not exist, one for each of AUM's two runs
+    with threshold samples (Pleiss et al. 2020, section 3.3)."""
     n = len(labels)
     chosen = np.random.default_rng([seed, 1]).permutation(n)[: 2 * (n // (n_classes + 1))].reshape(2, -1)
-    masks = [np.isin(np.arange(n), rows) for rows in chosen]
-    tracks = [
-        Track(f"threshold_record_{i}", held_out=False, schedule=constant, record=True, labels=np.where(mask, n_classes, labels))
-        for i, mask in enumerate(masks)
-    ]
-    none_held = np.zeros(n, np.int64)
-    panel = sweep(labels, n_classes + 1, tracks, none_held, folder=folder, progress=_stage(progress, "threshold samples"))
-    return tuple((panel.records[track.name], mask) for track, mask in zip(tracks, masks, strict=True))
+    return [np.isin(np.arange(n), rows) for rows in chosen]
 
 
 def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:

@@ -22,6 +22,7 @@ from labelsieve.core.record import Record
 from labelsieve.losses import weights
 from labelsieve.train.standardise import allocate
 
+_WRITTEN_TOGETHER = 32  # steps; writing a record costs some fifteen small calls
 Schedule = Callable[[float, int], float]
 
 
@@ -52,7 +53,7 @@ class Track:
         delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
         schedule: (epoch, epochs) -> factor on the learning rate.
         record: keep the training dynamics, as the training step itself sees them.
-        labels: (n,) labels to train with instead of the given ones, or None.
+        labels: (n,) labels to train with instead of the given ones, or None; they may name one class more than there are, number K.
     """
 
     name: str
@@ -73,9 +74,9 @@ class Panel:
 
 
 def passes(n: int) -> tuple[int, int]:
-    """How many epochs over n examples, and the batch size: some 3,000 steps and more for small data, fewer epochs for large."""
+    """How many epochs over n examples, and the batch size: some 2,300 steps and more for small data, fewer epochs for large."""
     batch = int(np.clip(n // 40, 16, 256))
-    return int(np.clip(750_000 // max(n, 1), 4, 30)), batch
+    return int(np.clip(600_000 // max(n, 1), 4, 30)), batch
 
 
 def train(
@@ -113,70 +114,90 @@ def train(
     heads = _Heads(tracks, int(fold.max()) + 1, n_classes)
     targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in heads.of], axis=1)
     xp, put, get = _backend(device)
-    w = put(np.zeros((d + 1, len(heads.of) * n_classes), np.float32))
+    w = put(np.zeros((d + 1, heads.classes * len(heads.of)), np.float32))
     velocity = w * 0
     records = {t.name: Record.empty(epochs, n, folder / t.name if folder else None) for t in tracks if t.record}
     starts = np.arange(0, n, batch)
     for epoch in range(epochs):
+        unwritten: list[tuple[slice, np.ndarray]] = []
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
             xb, seen = put(np.asarray(x[rows], np.float32)), held[rows]
-            logits = (xb @ w).reshape(len(seen), len(heads.of), n_classes)
-            for name, record in records.items():
-                head = heads.own(name, seen)
-                record.write(epoch, order[rows], get(logits[np.arange(len(seen)), head]), targets[rows][np.arange(len(seen)), head])
-            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch)
+            logits = (xb @ w).reshape(len(seen), heads.classes, len(heads.of))
+            logits[:, n_classes:, heads.plain] = -np.inf
+            if records:
+                unwritten.append((rows, get(logits[:, :, heads.recorded])))
+                if len(unwritten) == _WRITTEN_TOGETHER:
+                    _write(records, epoch, unwritten, order, targets[:, heads.recorded])
+            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch).reshape(len(seen), -1)
             rate = put(heads.rates(learning_rate, epoch + step / len(starts), epochs))
+            gradient *= rate / len(seen)
             velocity *= momentum
-            velocity -= (xb.T @ gradient.reshape(len(seen), -1) / len(seen) + weight_decay * w) * rate
+            velocity -= xb.T @ gradient
+            velocity -= w * (rate * weight_decay)
             w += velocity
+        _write(records, epoch, unwritten, order, targets[:, heads.recorded])
         if progress:
             progress(epoch + 1, epochs)
-    return Panel(_probabilities(x, get(w), heads, held, order, batch, folder), records)
+    return Panel(_probabilities(x, get(w), heads, n_classes, held, order, batch, folder), records)
 
 
 class _Heads:
-    """Which block of K columns belongs to which track and fold."""
+    """Which columns belong to which track and fold: column c * heads + h is class c of head h, so that sums over classes are fast."""
 
     def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
         self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
         self.fold = np.array([fold for _, fold in self.of])
-        self.n_classes = n_classes
-        self._first = {track.name: i for i, (track, _) in reversed(list(enumerate(self.of)))}
-        self.tracks = {track.name: track for track in tracks}
+        self.classes = n_classes + any(track.labels is not None for track in tracks)
+        self.plain = [h for h, (track, _) in enumerate(self.of) if track.labels is None]  # heads without the class number K
+        self.recorded = [h for h, (track, _) in enumerate(self.of) if track.record]
+        self.tracks = {track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks}
 
-    def own(self, name: str, held: np.ndarray) -> np.ndarray:
-        """(b,) the head of a track that speaks for each row: the one that never saw it, or the only one."""
-        return self._first[name] + (held if self.tracks[name].held_out else np.zeros_like(held))
+    def judge(self, name: str, held: np.ndarray) -> np.ndarray:
+        """(b,) the head of a track with folds that never saw each row."""
+        return self.tracks[name][1][0] + held
 
     def taught(self, held: np.ndarray) -> np.ndarray:
         """(b, heads) float32, 0 where a head's fold holds the row out."""
         return (held[:, None] != self.fold).astype(np.float32)
 
     def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
-        """(heads K,) float32 learning rate of each column."""
+        """(K heads,) float32 learning rate of each column."""
         factor = [track.schedule(moment, epochs) for track, _ in self.of]
-        return np.repeat(np.array(factor, np.float32) * np.float32(learning_rate), self.n_classes)
+        return np.tile(np.array(factor, np.float32) * np.float32(learning_rate), self.classes)
+
+
+def _write(
+    records: dict[str, Record], epoch: int, unwritten: list[tuple[slice, np.ndarray]], order: np.ndarray, targets: np.ndarray
+) -> None:
+    """Put the logits (b, K, records) of some steps into the records; empties the list."""
+    if not unwritten:
+        return
+    at = np.concatenate([np.arange(rows.start, rows.stop) for rows, _ in unwritten])
+    logits = np.concatenate([block for _, block in unwritten])
+    for i, record in enumerate(records.values()):
+        record.write(epoch, order[at], logits[:, :, i], targets[at, i])
+    unwritten.clear()
 
 
 def _gradient(xp: Any, logits: Any, target: np.ndarray, heads: _Heads, taught: Any, epoch: int) -> Any:
-    """w(p_y) (p - onehot(y)) for each head, zero where the row is held out; overwrites logits (b, heads, K)."""
+    """w(p_y) (p - onehot(y)) for each head, zero where the row is held out; overwrites logits (b, K, heads)."""
     p = _softmax(xp, logits)
     rows, columns = np.arange(len(target))[:, None], np.arange(target.shape[1])[None, :]
-    p_y = p[rows, columns, target]
-    for name, track in heads.tracks.items():
-        own = [h for h, (t, _) in enumerate(heads.of) if t.name == name]
+    p_y = p[rows, target, columns]
+    for track, own in heads.tracks.values():
         loss = weights.cross_entropy if epoch < track.delay else track.loss
         taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
-    p[rows, columns, target] -= 1
-    p *= taught[:, :, None]
+    p[rows, target, columns] -= 1
+    p *= taught[:, None, :]
     return p
 
 
 def _softmax(xp: Any, logits: Any) -> Any:
-    logits -= xp.amax(logits, -1, keepdims=True)
+    """Over the classes, (b, K) or (b, K, heads); overwrites its argument."""
+    logits -= xp.amax(logits, 1, keepdims=True)
     xp.exp(logits, out=logits)
-    logits /= xp.sum(logits, -1, keepdims=True)
+    logits /= xp.sum(logits, 1, keepdims=True)
     return logits
 
 
@@ -200,13 +221,13 @@ def _backend(device: str | None) -> tuple[Any, Callable[[np.ndarray], Any], Call
 
 
 def _probabilities(
-    x: np.ndarray, w: np.ndarray, heads: _Heads, held: np.ndarray, order: np.ndarray, batch: int, folder: Path | None
+    x: np.ndarray, w: np.ndarray, heads: _Heads, n_classes: int, held: np.ndarray, order: np.ndarray, batch: int, folder: Path | None
 ) -> dict[str, np.ndarray]:
-    names = [name for name, track in heads.tracks.items() if track.held_out]
-    probs = {name: allocate((len(x), heads.n_classes), np.float32, folder, f"probs_{name}") for name in names}
+    names = [name for name, (track, _) in heads.tracks.items() if track.held_out]
+    probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     for start in range(0, len(x), batch) if names else ():
         rows = slice(start, start + batch)
-        logits = (np.asarray(x[rows], np.float32) @ w).reshape(-1, len(heads.of), heads.n_classes)
+        logits = (np.asarray(x[rows], np.float32) @ w).reshape(-1, heads.classes, len(heads.of))[:, :n_classes]
         for name in names:
-            probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), heads.own(name, held[rows])])
+            probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), :, heads.judge(name, held[rows])])
     return probs
