@@ -124,3 +124,13 @@ def test_an_npz_address():
     with fsspec.open("memory://arrays/f.npz", "wb") as file:
         np.savez(file, features=X, labels=Y)
     np.testing.assert_array_equal(load("memory://arrays/f.npz").inputs, X)
+
+
+@pytest.mark.parametrize("name", ["d.npz", "d.npy"])
+def test_a_text_file_under_a_numpy_suffix(tmp_path, name):
+    (tmp_path / name).write_text("label,x\na,1\nb,2\n")
+    with pytest.raises(UserError, match=r"is a text file that begins 'label,x'.*\.csv"):
+        load(tmp_path / name, labels=Y)
+    (tmp_path / name).write_bytes(bytes(range(256)))
+    with pytest.raises(UserError, match="no NumPy file"):
+        load(tmp_path / name, labels=Y)

@@ -64,13 +64,38 @@ def test_a_dangling_link_is_listed(tmp_path):
     assert "dangling" in reasons(load(root))["cat/z.jpg"]
 
 
+@pytest.mark.parametrize("name", ["loop", "cat/loop", "cat/loop.jpg"])
+def test_a_link_to_itself_or_to_nothing_is_listed_and_the_rest_is_read(tmp_path, name):
+    root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    os.symlink(f"{root}/{name}", f"{root}/{name}")
+    os.symlink(tmp_path / "gone", f"{root}/gone")
+    data = load(root)
+    assert data.ids.tolist() == ["cat/a.jpg", "dog/b.jpg"]
+    assert "link to itself" in reasons(data)[name] and "dangling" in reasons(data)["gone"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_class_folders_and_left_out_files_whose_names_are_no_utf8(tmp_path):
+    root = tree(tmp_path, "dog/b.jpg")
+    os.mkdir(os.path.join(os.fsencode(root), b"cha\xeene"))
+    for name in (b"a.jpg", b"n\xf6tes.txt"):
+        with open(os.path.join(os.fsencode(root), b"cha\xeene", name), "wb") as file:
+            file.write(b"bytes")
+    data = load(root)
+    assert data.classes == (r"cha\xeene", "dog") and data.ids.tolist() == [r"cha\xeene/a.jpg", "dog/b.jpg"]
+    assert data.inputs[0] == b"bytes"
+    assert reasons(data) == {r"cha\xeene/n\xf6tes.txt": "not an image file"}
+    (tmp_path / "labels.csv").write_bytes(b"id,label\ncha\xeene/a.jpg,dog\ndog/b.jpg,cat\n")
+    assert load(root, labels=tmp_path / "labels.csv").classes == ("cat", "dog")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
 def test_a_file_name_that_is_no_utf8(tmp_path):
     root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
     with open(os.path.join(os.fsencode(root), b"cat", b"caf\xe9.jpg"), "wb") as file:
         file.write(b"bytes")
     data = load(root)
-    assert data.ids.tolist() == ["cat/a.jpg", "cat/caf\udce9.jpg", "dog/b.jpg"]
+    assert data.ids.tolist() == ["cat/a.jpg", r"cat/caf\xe9.jpg", "dog/b.jpg"]
     assert data.inputs[1] == b"bytes"
     assert len(data.fingerprint()) == 32
 

@@ -199,7 +199,7 @@ def test_a_data_set_brings_its_classes_and_features():
 
 
 def test_written_noise_is_read_back(tmp_path):
-    odd = ['say "hi"', "two\nlines", "مرحبا\u202e", "x" * 4096, "caf\udce9.jpg", "cr\rlf", "a,b", "nul"]
+    odd = ['say "hi"', "two\nlines", "مرحبا\u202e", "x" * 4096, r"caf\xe9.jpg", "cr\rlf", "a,b", "nul"]
     (tmp_path / "x").mkdir()
     np.save(tmp_path / "x.npy", np.eye(8))
     base = load(tmp_path / "x.npy", labels=["b c", 'd"e'] * 4)

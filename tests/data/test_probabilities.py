@@ -170,3 +170,24 @@ def test_a_large_memory_map_is_scanned_in_little_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 40e6  # the matrix takes 200e6
     finally:
         tracemalloc.stop()
+
+
+def test_labels_with_ids_for_rows_without(tmp_path):
+    np.save(tmp_path / "p.npy", P)
+
+    def read(*ids):
+        (tmp_path / "l.csv").write_text("id,label\n" + "".join(f"{key},{c}\n" for key, c in zip(ids, [0, 1, 2, 0], strict=True)))
+        return load_probabilities(tmp_path / "p.npy", tmp_path / "l.csv")
+
+    assert read("0", "1", "2", "3").notes == ()
+    data = read("x", "y", "z", "7")
+    assert data.ids.tolist() == ["x", "y", "z", "7"]
+    assert "by order" in data.notes[0] and "'x'" in data.notes[0]
+    with pytest.raises(UserError, match="not in that order"):
+        read("3", "2", "1", "0")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_whole_one_hot_rows_are_told_from_probabilities(dtype):
+    with pytest.raises(UserError, match="predict_proba"):
+        load_probabilities(np.eye(3, dtype=dtype)[[0, 1, 2, 0]], [0, 1, 2, 0])

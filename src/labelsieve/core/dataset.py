@@ -36,6 +36,7 @@ class Dataset:
         source: what the user named (a path or address).
         groups: (n,) object array of str (annotator, batch, patient), or None.
         excluded: what was left out while reading.
+        notes: sentences that the user should read: how it was decoded, class names that look alike.
         recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are text; else None.
     """
 
@@ -47,10 +48,15 @@ class Dataset:
     source: str = ""
     groups: np.ndarray | None = None
     excluded: tuple[Exclusion, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     recipe: Mapping[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        left_out = f", {len(self.excluded):,} left out" if self.excluded else ""
+        return f"<Dataset {self.source or 'in memory'!r}: {len(self):,} of kind {self.kind!r}, {len(self.classes):,} classes{left_out}>"
 
     def take(self, keep: np.ndarray, excluded: Sequence[Exclusion] = ()) -> Dataset:
         """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they are."""
@@ -66,7 +72,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""
-        digest = hashlib.sha256("\0".join(self.classes).encode())
+        digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogatepass"))
         digest.update(self.labels.tobytes())
         digest.update("\0".join(self.ids).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:32]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve.core.dataset import Exclusion
+from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +60,10 @@ class Findings:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        wrong = f"about {self.wrong.count:,.0f} wrong ({self.wrong.low:,.0f} to {self.wrong.high:,.0f}), {self.flagged.sum():,} flagged"
+        return f"<Findings: {len(self):,} examples, {len(self.classes):,} classes, {wrong}>"
+
     @property
     def suggested(self) -> np.ndarray:
         """(n,) int64, the likely label: `other` where that is likelier than the given label or the row is flagged."""
@@ -71,6 +76,11 @@ class Findings:
         order = np.argsort(-count, kind="stable")
         given, likely = np.divmod(cell[order], len(self.classes))
         return given, likely, count[order]
+
+    def named_confusions(self, most: int = 10) -> list[tuple[str, str, float]]:
+        """The commonest confusions by name: (given label, likely label, expected number of examples), at most `most` of them."""
+        rows = zip(*(column[:most].tolist() for column in self.confusions()), strict=True)
+        return [(self.classes[given], self.classes[likely], count) for given, likely, count in rows]
 
     def joint(self) -> np.ndarray:
         """(K, K) float64 expected number of examples given i (row) whose true label is j; rows add up to the given counts.
@@ -86,7 +96,7 @@ class Findings:
 
     def table(self) -> pa.Table:
         """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
-        score_<detector> ..., then the explaining columns. `.to_pandas()` and Polars' `from_arrow` take it from there."""
+        score_<detector> ..., then the explaining columns. Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
@@ -102,3 +112,15 @@ class Findings:
         columns |= {f"score_{name}": pa.array(score) for name, score in self.scores.items()}
         columns |= {name: pa.array(column) for name, column in self.extra.items()}
         return pa.table(columns)
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas frame.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: F401
+        except ImportError as error:
+            raise UserError("to_pandas needs pandas: pip install pandas. Without it, findings.table() is an Arrow table.") from error
+        return self.table().to_pandas()

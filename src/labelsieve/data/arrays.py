@@ -14,6 +14,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
 from labelsieve.data.labels import is_missing, one_dimension
+from labelsieve.data.words import readable
 
 _BLOCK = 1 << 22  # values looked at in one step
 KEYS = ("features", "images", "labels", "ids", "classes", "groups")
@@ -69,7 +70,7 @@ def read_npy(path: str) -> np.ndarray:
             return np.load(io.BytesIO(places.read(path)), allow_pickle=False)
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as an array: {_reason(error)}.") from error
+        raise UserError(f"{path} cannot be read as an array: {_reason(error, path)}.") from error
 
 
 def read_npz(path: str) -> Mapping[str, np.ndarray]:
@@ -81,7 +82,7 @@ def read_npz(path: str) -> Mapping[str, np.ndarray]:
                 raise ValueError("it holds a single array, as an .npy file does")
             return {key: archive[key] for key in archive.files}
     except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} cannot be read as an .npz file: {_reason(error)}.") from error
+        raise UserError(f"{path} cannot be read as an .npz file: {_reason(error, path)}.") from error
 
 
 def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
@@ -118,11 +119,23 @@ def names_in(values: np.ndarray) -> list[str | None]:
     """Ids, classes or groups as text, None where missing."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
-    return [None if is_missing(value) else str(value) for value in values.ravel().tolist()]
+    return [None if is_missing(value) else readable(str(value)) for value in values.ravel().tolist()]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: str) -> str:
     text = str(error).rstrip(".")
     if "allow_pickle" in text or "pickled" in text.lower():
+        begins = _beginning(path)
+        if begins:
+            return f"it is a text file that begins {begins!r}; if it is a table, give it its own suffix (.csv, .tsv, .jsonl)"
         return "it holds Python objects (or is no NumPy file); save plain numbers or fixed-width text, as with array.astype(str)"
     return text or type(error).__name__
+
+
+def _beginning(path: str) -> str:
+    """The first line of a text file, "" of any other."""
+    with places.opened(path) as file:
+        head = file.read(200)
+    text = head.decode("utf-8", "ignore")
+    first = text.strip().partition("\n")[0].strip()
+    return first[:60] if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else ""

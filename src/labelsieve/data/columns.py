@@ -9,7 +9,7 @@ from typing import Literal
 from labelsieve.core.errors import UserError
 from labelsieve.data.labels import near
 
-Content = Literal["text", "number", "image", "other"]
+Content = Literal["text", "number", "image", "vector", "other"]
 
 LABELS = ("label", "labels", "given_label", "class", "target", "category")
 TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
@@ -19,7 +19,7 @@ INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # row numbers that a
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns for each role, None where there is none; `features` are the numeric ones."""
+    """The names of the columns for each role, None where there is none; `features` are the numeric ones, or one of vectors."""
 
     label: str | None = None
     text: str | None = None
@@ -91,7 +91,10 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
         raise UserError(f"{source} has several columns to look at ({', '.join(images + texts)}); name one with text= or image=.")
     if images:
         return replace(chosen, image=images[0])
-    numbers = tuple(name for name, content in rest.items() if content == "number")
+    vectors = tuple(name for name, content in rest.items() if content == "vector")
+    numbers = vectors or tuple(name for name, content in rest.items() if content == "number")
+    if not texts and not images and len(vectors) > 1:
+        raise UserError(f"{source} has several columns of vectors ({', '.join(vectors)}); keep the one to take as features.")
     if not texts and numbers:
         return replace(chosen, features=numbers)
     texts = texts or _texts(rest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from labelsieve.core.dataset import Dataset, Exclusion, Kind, encode_labels, require_classes
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels as given
+from labelsieve.data.words import label_notes, misread, readable
 
 ALL_DIFFERENT = 10  # from so many examples on, a label of its own for every one of them means that the column is no label
 
@@ -33,6 +34,7 @@ class Draft:
         classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a missing label.
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
+        notes: what the user should know of how it was read.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -45,6 +47,7 @@ class Draft:
     classes: tuple[str, ...] | None = None
     unusable: Mapping[int, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def settle(draft: Draft, relabel: Any = None) -> Dataset:
@@ -73,10 +76,17 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
     if draft.classes is None:  # a class whose every example is unusable is no class
         used = np.unique(codes[keep])
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
-    dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), draft.excluded)
-    dataset = require_classes(dataset.take(keep, [Exclusion(ids[i], reasons[i]) for i in sorted(reasons)]))
+    excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
+    dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), excluded)
+    dataset = require_classes(dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)]))
     _require_plausible(dataset)
-    return dataset
+    notes = (*draft.notes, *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
+    return replace(dataset, notes=notes)
+
+
+def _plain(values: Sequence[Any] | np.ndarray) -> Sequence[Any]:
+    """The values if some of them may be bytes."""
+    return values if not isinstance(values, np.ndarray) else values.tolist() if values.dtype.kind in "SO" else ()
 
 
 def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
@@ -124,7 +134,7 @@ def _ids(draft: Draft, n: int) -> np.ndarray:
     if draft.ids is None:
         return np.array(np.arange(n).astype(str), object)
     ids = np.empty(len(draft.ids), object)
-    ids[:] = draft.ids
+    ids[:] = [name and readable(name) for name in draft.ids]
     if len(ids) != n:
         raise UserError(f"There are {len(ids)} ids for the {n} examples of {draft.source}; the two must be as many.")
     missing = [i for i, name in enumerate(ids) if not name]

@@ -29,13 +29,15 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if not top:
         raise UserError(f"The folder {root} is empty; it should hold one folder of images a class.")
     folders = [entry.name for entry in top if entry.is_folder]
-    loose = [entry.name for entry in top if not entry.is_folder]
+    loose = [entry.name for entry in top if entry.is_file]
+    broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
     if relabelled and not folders:
         ids, labels = [name for name in loose if is_image(name)], None
         excluded = [Exclusion(name, _NOT_IMAGE) for name in loose if not is_image(name)]
     else:
         ids, labels, excluded = _classes(root, folders)
         excluded += [Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE) for name in loose]
+    excluded += broken
     if not ids:
         raise UserError(_nothing(root, folders, loose))
     return Draft(places.Files([places.join(root, name) for name in ids]), "image", root, labels, ids, excluded=tuple(excluded))
@@ -46,6 +48,7 @@ def is_image(name: str) -> bool:
 
 
 _NOT_IMAGE = "not an image file"
+_NO_FILE = "not a readable file (a dangling link, a link to itself or a device)"
 
 
 def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[Exclusion]]:
@@ -64,7 +67,7 @@ def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[
                 ids.append(key)
                 labels.append(name)
             else:
-                excluded.append(Exclusion(key, _NOT_IMAGE if entry.is_file else "not a readable file (a dangling link or a device)"))
+                excluded.append(Exclusion(key, _NOT_IMAGE if entry.is_file else _NO_FILE))
         if len(ids) == before:
             excluded.append(Exclusion(f"{name}/", "the class folder holds no image"))
     return ids, labels, excluded

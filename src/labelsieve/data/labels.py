@@ -12,6 +12,7 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
+from labelsieve.data.words import readable, word
 
 NAMED = 3  # how many ids or names a message lists
 
@@ -23,14 +24,17 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
     """
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    texts = (value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in plain)
+    texts = (word(value) if isinstance(value, bytes) else value for value in plain)
     cleaned = [None if is_missing(value) else value for value in texts]
     words = {value for value in cleaned if value is not None}
-    if words and all(isinstance(word, str) for word in words):
-        rest = {word for word in words if word.lower() != "nan"}
-        if rest and len(rest) < len(words) and all(_NUMBER.fullmatch(word) for word in rest):
+    odd = {value: readable(value) for value in words if isinstance(value, str) and readable(value) != value}
+    if odd:  # folders, whose names need not be text
+        cleaned, words = [odd.get(value, value) for value in cleaned], {odd.get(value, value) for value in words}
+    if words and all(isinstance(value, str) for value in words):
+        rest = {value for value in words if value.lower() != "nan"}
+        if rest and len(rest) < len(words) and all(_NUMBER.fullmatch(value) for value in rest):
             cleaned = [None if value in words - rest else value for value in cleaned]
-        if rest and all(_WHOLE.fullmatch(word) for word in rest):
+        if rest and all(_WHOLE.fullmatch(value) for value in rest):
             cleaned = [value and value.partition(".")[0] for value in cleaned]
     return cleaned
 
@@ -103,8 +107,8 @@ def read_labels(path: str, label: str | None = None, id: str | None = None) -> t
 
         return None, one_dimension(read_npy(path), path)
     if suffix == ".txt":
-        lines = places.read(path).decode("utf-8-sig", "surrogateescape").removesuffix("\n").split("\n")
-        return None, [line.removesuffix("\r") for line in lines]
+        lines = places.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
+        return None, [line.removesuffix(b"\r") for line in lines]
     from labelsieve.data.readers import READERS
     from labelsieve.data.table import read_columns
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -72,7 +72,15 @@ def entries(folder: str) -> list[Entry]:
 
 def _local_entries(folder: str) -> list[Entry]:
     with os.scandir(folder) as items:
-        return [Entry(item.name, item.is_dir(), item.is_file()) for item in items]
+        return [Entry(item.name, _asked(item.is_dir), _asked(item.is_file)) for item in items]
+
+
+def _asked(question: Callable[[], bool]) -> bool:
+    """False too where the answer cannot be had: a link that leads to itself."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _remote_entries(folder: str) -> list[Entry]:

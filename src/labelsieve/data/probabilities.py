@@ -8,6 +8,7 @@ order, as scikit-learn's `classes_` do. Every row is checked, in blocks of 4 mil
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
 from labelsieve.data.draft import Draft, encode, recipe, settle
+from labelsieve.data.words import misread
 
 TOLERANCE = 1e-2  # of a row's sum; probabilities written with two or three decimals, or as float16, pass
 _BLOCK = 1 << 22
@@ -43,10 +45,12 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     """
     found = _read(probs, id)
     matrix, source = found.matrix, found.source
+    if _one_hot(matrix):
+        raise UserError(f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives.")
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
         raise UserError(f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes).")
     n, k = matrix.shape
-    ids, values = _labels(labels, found, label, id)
+    ids, values, notes = _labels(labels, found, label, id)
     if len(values) != n:
         turned = f" It has {k} columns: is it transposed? It should be (examples, classes)." if len(values) == k else ""
         raise UserError(f"{source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
@@ -55,9 +59,9 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     codes, classes = _positions(values, found.classes, k, source)
     shown = ids if ids is not None else [str(i) for i in range(n)]
     bad = _check(matrix, shown, source)
-    draft = Draft(
-        matrix, "probs", source, codes, ids, classes=classes, unusable=dict.fromkeys(bad, "its probabilities hold NaN or infinity")
-    )
+    unusable = dict.fromkeys(bad, "its probabilities hold NaN or infinity")
+    notes += misread(values.tolist() if isinstance(values, np.ndarray) else values, "labels")
+    draft = Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes)
     named = {"probs": probs, "labels": labels, "label": label, "id": id}
     return replace(settle(draft), recipe=recipe(named))
 
@@ -101,7 +105,7 @@ def _read_table(path: str, id: str | None) -> _Found:
     file = open_table(path)
     if _is_data(file.schema.names):
         table = headerless(path)
-        return _Found(matrix_of(table, table.column_names), path)
+        return _Found(matrix_of(table, table.column_names, path), path)
     columns = contents(file.schema, path)
     key = id if id in columns else "id" if "id" in columns else None
     classes = tuple(name for name in columns if name != key and name.lower() not in INDEXES)
@@ -109,7 +113,7 @@ def _read_table(path: str, id: str | None) -> _Found:
     if wrong:
         raise UserError(f"The column {wrong[0]!r} of {path} holds no numbers; besides an id, every column should be one class.")
     table = file.read(Columns(id=key, features=classes))
-    return _Found(matrix_of(table, classes), path, classes, names_of(table[key]) if key else None)
+    return _Found(matrix_of(table, classes, path), path, classes, names_of(table[key]) if key else None)
 
 
 def _is_data(names: list[str]) -> bool:
@@ -121,16 +125,40 @@ def _is_data(names: list[str]) -> bool:
     return abs(total - 1) <= TOLERANCE and names != [str(i) for i in range(len(names))]
 
 
-def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tuple[Any, Any]:
-    """Ids (or None) and labels in the order of the rows."""
+def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tuple[Any, Any, tuple[str, ...]]:
+    """Ids (or None) and labels in the order of the rows, and a note where that order is taken on trust."""
     if not isinstance(labels, (str, os.PathLike)):
-        return found.ids, given.one_dimension(labels, "labels")
+        return found.ids, given.one_dimension(labels, "labels"), ()
     path = os.fspath(labels)
     ids, values = given.read_labels(path, label, id)
-    if ids is None or found.ids is None:
-        return (found.ids if ids is None else ids), values
+    if ids is None:
+        return found.ids, values, ()
+    if found.ids is None:
+        return ids, values, _by_order(ids, path, found.source)
     given.require_unique(found.ids, found.source)
-    return found.ids, given.matched(path, ids, values, found.ids)
+    return found.ids, given.matched(path, ids, values, found.ids), ()
+
+
+def _by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ...]:
+    """A note that rows without ids were matched to the labels by order.
+
+    Raises:
+        UserError: the ids are the row numbers in another order, which says that the labels are.
+    """
+    rows = [str(i) for i in range(len(ids))]
+    if list(ids) == rows:
+        return ()
+    if None not in ids and sorted(map(str, ids)) == sorted(rows):
+        raise UserError(
+            f"The ids of {path} are the row numbers 0 to {len(ids) - 1}, but not in that order, and {source} has no ids to match them by; "
+            "sort the labels by id if the rows are in that order, or give the probabilities ids."
+        )
+    return (f"{source} has no ids: its rows were matched to those of {path} by order, the first of them to {ids[0]!r}.",)
+
+
+def _one_hot(matrix: np.ndarray) -> bool:
+    whole = matrix.ndim == 2 and matrix.dtype.kind in "iub" and matrix.size > 0
+    return whole and bool((matrix.max(axis=1) == 1).all() and (np.abs(matrix).sum(axis=1) == 1).all())
 
 
 def _positions(values: Any, named: tuple[str, ...] | None, k: int, source: str) -> tuple[np.ndarray, tuple[str, ...]]:

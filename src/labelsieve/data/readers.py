@@ -31,6 +31,7 @@ class TableFile:
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
+    notes: tuple[str, ...] = ()
 
 
 def open_table(path: str) -> TableFile:
@@ -46,7 +47,7 @@ def open_table(path: str) -> TableFile:
         with telling(path):
             return file.read(columns)
 
-    return TableFile(file.schema, read)
+    return TableFile(file.schema, read, file.notes)
 
 
 @contextmanager
@@ -66,24 +67,31 @@ def _csv(path: str) -> TableFile:
     from pyarrow import csv
 
     with _opened(path) as file:
-        parse = csv.ParseOptions(delimiter=_delimiter(file.readline(), path), newlines_in_values=True)
-    block = csv.ReadOptions(block_size=_BLOCK)
+        header = file.readline()
+    parse = csv.ParseOptions(delimiter=_delimiter(header, path), newlines_in_values=True)
+    encoding, notes = "utf8", ()
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        encoding, notes = "cp1252", (f"{path} is not UTF-8 and was read as Windows-1252 (Latin-1).",)
+    block = csv.ReadOptions(block_size=_BLOCK, encoding=encoding)
     with _opened(path) as file:
-        reader = csv.open_csv(file, block, parse)
+        reader = csv.open_csv(file, block, parse, csv.ConvertOptions(check_utf8=False))  # what is no UTF-8 is decoded where it is used
         schema = reader.schema
         if not next(iter(reader), ()):
             raise UserError(f"{path} has a header but no rows.")
 
     def read(columns: Columns) -> pa.Table:
-        # Bytes, because ids may be file names, and those need not be UTF-8; the decoder keeps what is not.
+        # Bytes, because ids may be file names, and those need not be UTF-8.
         kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name}
         kinds |= {name: pa.string() for name in (columns.text, columns.image) if name}
         # Fixed, or one word among a million numbers would turn the column into text.
         kinds |= {name: pa.float64() for name in columns.features if not pa.types.is_boolean(schema.field(name).type)}
         with _opened(path) as file:
-            return csv.read_csv(file, block, parse, csv.ConvertOptions(column_types=kinds, include_columns=columns.all()))
+            options = csv.ConvertOptions(column_types=kinds, include_columns=columns.all(), check_utf8=False)
+            return csv.read_csv(file, block, parse, options)
 
-    return TableFile(schema, read)
+    return TableFile(schema, read, notes)
 
 
 def headerless(path: str) -> pa.Table:

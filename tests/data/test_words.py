@@ -1,0 +1,71 @@
+"""Bytes that are no text, and class names that look alike."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelsieve.data import load
+from labelsieve.data.words import label_notes, readable, word
+
+
+@given(st.binary())
+def test_every_bytes_become_text_that_can_be_stored(raw):
+    assert word(raw).encode().decode() == word(raw)
+    assert len(word(raw)) <= len(raw)
+
+
+@given(st.text())
+def test_utf8_is_read_as_written(text):
+    assert word(text.encode()) == text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_every_name_becomes_text_that_can_be_stored(name):
+    shown = readable(name)
+    assert shown.encode().decode() == shown
+    assert readable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"), [("caf\u00e9".encode(), "caf\u00e9"), (b"caf\xe9", "caf\u00e9"), (b"\x80 5", "\u20ac 5"), (b"\x81", "\x81")]
+)
+def test_words(raw, text):
+    assert word(raw) == text
+
+
+def test_readable_names():
+    assert readable("caf\u00e9") == "caf\u00e9"
+    assert readable("caf\udce9") == r"caf\xe9"
+    assert readable("half \ud83d") == r"half \ud83d"
+
+
+def test_variants_of_a_label_are_named_with_counts_and_not_merged():
+    given = ["Cat", "cat ", " cat", "cat", "cat", "dog", "caf\u00e9", "cafe\u0301"]
+    data = load(np.eye(8), labels=given)
+    assert len(data.classes) == 7
+    (note,) = data.notes
+    for told in ("'Cat' (1)", "'cat ' (1)", "' cat' (1)", "'cat' (2)", "'caf\u00e9' (1)"):
+        assert told in note
+    assert "dog" not in note
+
+
+@pytest.mark.parametrize("gap", ["NA", "nan", "None", "null", "?", "N/A", " na "])
+def test_a_word_for_missing_is_told(gap):
+    data = load(np.eye(4), labels=["a", "b", gap, gap])
+    assert data.classes == tuple(sorted(["a", "b", gap]))
+    (note,) = data.notes
+    assert f"{gap!r} (2)" in note and "missing" in note
+
+
+def test_classes_that_do_not_occur_and_ordinary_names_need_no_note():
+    assert label_notes(("Cat", "cat", "NA", "b"), np.array([1, 1, 3])) == ()
+    assert load(np.eye(4), labels=["a", "b", "Nathan", "bananas"]).notes == ()
+
+
+def test_labels_as_bytes(tmp_path):
+    np.savez(tmp_path / "d.npz", features=np.eye(3), labels=np.array([b"caf\xe9", b"tea", b"tea"]))
+    data = load(tmp_path / "d.npz")
+    assert data.classes == ("caf\u00e9", "tea") and "1 of the labels" in data.notes[0]
+    (tmp_path / "l.txt").write_bytes(b"th\xe9\ntea\ntea\n")
+    assert load(np.eye(3), labels=tmp_path / "l.txt").classes == ("tea", "th\u00e9")
