@@ -1,0 +1,80 @@
+"""labelsieve diff: what changed between two versions of a data set?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from labelsieve.decide.versions import Difference
+
+ROWS = 10
+
+
+def diff(
+    old: Annotated[Path, Parameter(help="The run of the old version.")],
+    new: Annotated[Path, Parameter(help="The run of the new version.")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
+) -> None:
+    """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
+    from labelsieve.cli.screen import print_json
+    from labelsieve.cli.standing import stands
+    from labelsieve.decide.versions import difference
+
+    found = difference(stands(old), stands(new))
+    if json:
+        rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
+        print_json(
+            {
+                "old": str(old),
+                "new": str(new),
+                "added": found.added.tolist(),
+                "removed": found.removed.tolist(),
+                "relabelled": [{"id": key, "old": was, "new": now} for key, was, now in rows],
+                "classes": {name: {"old": was, "new": now} for name, (was, now) in found.sizes.items()},
+                "error_rate": {"old": asdict(found.before), "new": asdict(found.now)},
+            }
+        )
+    else:
+        _show(found)
+
+
+def _show(found: Difference) -> None:
+    from rich.text import Text
+
+    from labelsieve.cli.screen import blank_table, printer, safe
+
+    console = printer()
+    ids, was, now = found.relabelled
+    console.print(f"Added: {len(found.added):,}. Removed: {len(found.removed):,}. Relabelled: {len(ids):,}.")
+    for name, estimate in (("before", found.before), ("now", found.now)):
+        told = f"{100 * estimate.count:.2f} % (95 % interval {100 * estimate.low:.2f} to {100 * estimate.high:.2f} %)"
+        console.print(f"Labels still wrong, {name}: {told}")
+    for sign, keys in (("+", found.added), ("-", found.removed)):
+        for key in keys[:ROWS]:
+            console.print(Text(f"  {sign} {safe(key, 60)}"))
+        if len(keys) > ROWS:
+            console.print(f"  {sign} and {len(keys) - ROWS:,} more")
+    if len(ids):
+        table = blank_table("Relabelled")
+        for name in ("id", "before", "now"):
+            table.add_column(name, no_wrap=True)
+        for row in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True):
+            table.add_row(*(Text(safe(text, 30)) for text in row))
+        console.print(table)
+    changed = {name: sizes for name, sizes in found.sizes.items() if sizes[0] != sizes[1]}
+    if changed:
+        table = blank_table("Classes whose size changed")
+        for name in ("class", "before", "now", "change"):
+            table.add_column(name, justify="left" if name == "class" else "right", no_wrap=True)
+        largest = sorted(changed.items(), key=lambda item: -abs(item[1][1] - item[1][0]))[:ROWS]
+        for name, (before, after) in largest:
+            table.add_row(Text(safe(name, 40)), f"{before:,}", f"{after:,}", f"{after - before:+,}")
+        console.print(table)
+    if len(ids) > ROWS or len(changed) > ROWS:
+        console.print("Every one of them: labelsieve diff OLD NEW --json")
