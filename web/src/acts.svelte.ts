@@ -1,0 +1,144 @@
+// Decisions: each act is written to this browser's storage, sent, and taken out again when the server has it.
+// A server that is away is asked again with the same batch, which it recognises; nothing is lost and nothing doubled.
+import { ask, Refused, uuid, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
+import { place, query } from './place.svelte'
+import { queue } from './queue.svelte'
+import { t } from './words'
+
+type Sent = { path: string; body: Record<string, unknown>; at: number }
+const PATIENCE = 1500 // ms until the next example shows although the act is only in this browser's storage
+
+export const desk = $state({
+  unsaved: 0,
+  said: '', // for the status line and the screen reader
+  error: '',
+  decided: 0,
+  since: 0,
+  progress: null as Calibrated | null,
+  readonly: false,
+})
+let prefix = ''
+
+/** Start with the acts that an earlier page of this run could not send. */
+export function start(run: string) {
+  prefix = `labelsieve.unsent.${run}.`
+  const left: [string, Sent][] = []
+  for (let at = 0; at < localStorage.length; at++) {
+    const key = localStorage.key(at)!
+    if (key.startsWith(prefix)) left.push([key, JSON.parse(localStorage.getItem(key)!)])
+  }
+  left.sort((a, b) => a[1].at - b[1].at)
+  desk.unsaved = left.length
+  for (const [key, sent] of left) deliver(key, sent).catch(() => {})
+}
+
+let line: Promise<unknown> = Promise.resolve()
+/** Send acts one after the other, each until the server has answered. */
+function deliver<T>(key: string, sent: Sent): Promise<T> {
+  const answer = line.then(async () => {
+    for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
+      try {
+        const said = await ask<T>(sent.path, sent.body)
+        desk.error = ''
+        return said
+      } catch (error) {
+        if (error instanceof Refused && !error.passing) throw error
+        desk.error = error instanceof Refused ? error.message : t('away')
+        await new Promise((done) => setTimeout(done, wait))
+      }
+    }
+  })
+  const settle = () => {
+    localStorage.removeItem(key)
+    desk.unsaved--
+  }
+  line = answer.then(settle, (error) => {
+    settle()
+    desk.error = error.message
+  })
+  return answer
+}
+
+function send<T>(path: string, body: Record<string, unknown>): Promise<T> {
+  const sent = { path, body, at: Date.now() }
+  const key = prefix + body.batch
+  try {
+    localStorage.setItem(key, JSON.stringify(sent))
+  } catch {
+    // storage is full or forbidden: the act then lives in this page until the server has it
+  }
+  desk.unsaved++
+  return deliver<T>(key, sent)
+}
+
+/** How the examples came before the reviewer. */
+function pick(): string {
+  if (place.like !== null) return 'similar'
+  if (place.sample) return place.sample === 'stratified' ? 'sample' : place.sample
+  if (place.state === 'conflict') return 'settle'
+  return query({ ...place, state: '', by: '', mine: '' }) || !['', 'p'].includes(place.by) ? 'view' : 'ranked'
+}
+
+const STATES: Record<Act, State> = { keep: 'keep', relabel: 'relabel', exclude: 'exclude', ambiguous: 'ambiguous', later: 'later' }
+
+export function sentence(said: Said | null): string {
+  return said ? t(said.act === 'relabel' ? 'said_relabel' : `said_${said.act}`, { label: said.label ?? '' }) : t('said_none')
+}
+
+/** What the act means for one example: `label` is a class, or "suggested"; the given class again means keep. */
+function meant(item: { i: number; given: string; other: string }, act: Act, label?: string) {
+  const to = label === 'suggested' ? item.other : label
+  if (act !== 'relabel') return { i: item.i, act }
+  return to === item.given ? { i: item.i, act: 'keep' as Act } : { i: item.i, act, label: to }
+}
+
+/** Say something of some examples; resolves when it is saved here or there. */
+export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[], act: Act, label?: string): Promise<void> {
+  if (!items.length) return
+  if (desk.readonly) {
+    desk.said = t('readonly')
+    return
+  }
+  const acts = items.map((item) => meant(item, act, label))
+  const said = new Map(acts.map((a) => [a.i, { act: a.act, label: a.label ?? null }]))
+  queue.mark(Object.fromEntries(acts.map((a) => [a.i, STATES[a.act]])), said)
+  desk.said = items.length === 1 ? `${items[0].id}: ${sentence(said.get(items[0].i)!)}` : t('said_many', { n: items.length })
+  desk.since ||= Date.now()
+  desk.decided += items.length
+  const saved = send<Acted>('/api/decisions', { batch: uuid(), pick: pick(), blind: place.blind, acts }).then(
+    (answer) => {
+      queue.mark(answer.states, said)
+      if (answer.progress) desk.progress = answer.progress
+      queue.count()
+    },
+    () => queue.mark(Object.fromEntries(items.map((item) => [item.i, 'open']))),
+  )
+  await Promise.race([saved, new Promise((done) => setTimeout(done, PATIENCE))])
+}
+
+/** Say something of every example of the view; the server refuses if the view has not `expect` of them any more. */
+export async function decideAll(act: Act, expect: number, label?: string): Promise<boolean> {
+  try {
+    const body = { batch: uuid(), pick: pick(), blind: place.blind, view: queue.query, expect, act, ...(label ? { label } : {}) }
+    const answer = await send<Acted>('/api/decisions', body)
+    desk.said = t('said_many', { n: expect })
+    if (answer.progress) desk.progress = answer.progress
+    return true
+  } catch (error) {
+    desk.error = (error as Error).message
+    return false
+  }
+}
+
+export async function undo(way: 'undo' | 'redo'): Promise<number | null> {
+  const answer = await send<Undone>(`/api/${way}`, { batch: uuid() }).catch(() => null)
+  if (!answer?.undone) {
+    if (answer) desk.said = t(way === 'undo' ? 'nothing_undo' : 'nothing_redo')
+    return null
+  }
+  queue.mark(answer.states)
+  if (answer.progress) desk.progress = answer.progress
+  queue.count()
+  desk.said = t(way === 'undo' ? 'undone' : 'redone', { n: Object.keys(answer.states).length })
+  return answer.at_item
+}

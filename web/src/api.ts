@@ -1,0 +1,105 @@
+// What the server says and how it is asked. The shapes follow src/labelsieve/review.
+export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
+export type State = 'open' | 'later' | 'conflict' | Exclude<Act, 'later'> | 'decided'
+export type Estimate = { low: number; count: number; high: number }
+export type Counts = Record<'open' | 'decided' | 'later' | 'conflict' | 'flagged' | 'all', number>
+export type Cell = { given: string; other: string; count: number; expected: number; open: number }
+export type Said = { act: Act; label: string | null; reviewer?: string }
+export type Calibrated = { wrong: Estimate; left: Estimate; reviewed: number; found: number }
+
+export type Run = {
+  id?: string
+  name: string
+  source: string
+  kind: 'image' | 'text' | 'features' | 'probs'
+  n: number
+  classes: string[]
+  estimate: Estimate
+  calibrated: Calibrated
+  precision_at: { cut: number; expected: number; rows: number }[]
+  plan: { review: number; catch: number }[]
+  scores: string[]
+  notes: string[]
+  settings: Record<string, unknown>
+  reviewers: { name: string; decisions: number; suggestions_taken: number | null; agreement: number | null }[]
+  ranking: number
+  samples: { name: string; size: number; done: number }[]
+  cells: Cell[]
+  class_health: { label: string; n: number; expected: number; rate: number; mostly: string | null }[]
+  reliability: { low: number; high: number; expected: number; observed: number; n: number }[]
+  trail: { reviewed: number; low: number; count: number; high: number }[]
+  readonly: boolean
+  data_error: string | null
+}
+
+export type Item = {
+  i: number
+  id: string
+  given: string
+  other: string
+  p: number
+  flagged: boolean
+  state: State
+  decision: Said | null
+  mine: Said | null
+  text: string | null
+}
+
+export type Detail = {
+  i: number
+  id: string
+  given: string
+  other: string
+  p: number
+  rank: number
+  flagged: boolean
+  state: State
+  reason: string | null
+  text: string | null
+  features: { name: string; value: number; z: number }[] | null
+  scores: { name: string; value: number; percentile: number }[]
+  curve: { loss: number[]; median: number[]; low: number[]; high: number[] } | null
+  top: { label: string; p: number }[] | null
+  neighbours: { i: number; id: string; given: string; similarity: number; state: State }[]
+  duplicates: number[]
+  history: { act: Act; label: string | null; reviewer: string; at: string; stands: boolean; pick: string; blind: boolean }[]
+  excluded_reason: string | null
+}
+
+export type View = { total: number; counts: Counts; cells: Cell[] }
+export type Acted = { states: Record<string, State>; progress?: Calibrated }
+export type Undone = Acted & { undone: string | null; at_item: number | null }
+
+/** The server answered, and said no. `passing` is true where the same words may be accepted later. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+  }
+  get passing() {
+    return this.status >= 500 || [401, 403, 408, 429].includes(this.status)
+  }
+}
+
+export const who = { name: '' }
+
+export async function ask<T>(path: string, body?: unknown): Promise<T> {
+  const answer = await fetch(path, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'X-Reviewer': encodeURIComponent(who.name), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  })
+  const said = await answer.json().catch(() => ({ error: answer.statusText }))
+  if (!answer.ok) throw new Refused(answer.status, said.error ?? answer.statusText)
+  return said as T
+}
+
+/** A random id. `crypto.randomUUID` is missing where the page is served to another machine without TLS. */
+export function uuid(): string {
+  const b = crypto.getRandomValues(new Uint8Array(16))
+  b[6] = (b[6] & 15) | 64
+  b[8] = (b[8] & 63) | 128
+  return [...b].map((x, at) => ([4, 6, 8, 10].includes(at) ? '-' : '') + x.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,28 @@
+// Which class has which key, and where pictures come from.
+import type { Cell, Detail, Run } from './api'
+
+/** Ten classes at most, in the order of the classes: all of them, or those that the view is about. They stay put within a view. */
+export function keyed(run: Run, cells: Cell[]): string[] {
+  if (run.classes.length <= 10) return run.classes
+  const weight = new Map<string, number>()
+  for (const cell of cells.length ? cells : run.cells) {
+    weight.set(cell.given, (weight.get(cell.given) ?? 0) + cell.count)
+    weight.set(cell.other, (weight.get(cell.other) ?? 0) + cell.count)
+  }
+  const most = [...weight].sort((a, b) => b[1] - a[1]).map(([label]) => label)
+  const ten = new Set([...most, ...run.classes.slice(0, 10)].slice(0, 10))
+  return run.classes.filter((label) => ten.has(label))
+}
+
+/** The classes of one example, most likely first: by its probabilities where they are known, else by what its neighbours are called. */
+export function likely(run: Run, detail: Detail): string[] {
+  const votes = new Map<string, number>()
+  for (const near of detail.neighbours) votes.set(near.given, (votes.get(near.given) ?? 0) + near.similarity)
+  const near = [...votes].sort((a, b) => b[1] - a[1]).map(([label]) => label)
+  const known = (detail.top ?? []).map((each) => each.label)
+  return [...new Set([...known, detail.other, detail.given, ...near, ...run.classes.slice(0, 20)])].slice(0, 10)
+}
+
+const version = (run: Run) => encodeURIComponent(run.id ?? `${run.name}-${run.n}`)
+export const thumb = (run: Run, i: number) => `/thumb/${i}.webp?v=${version(run)}`
+export const image = (run: Run, i: number) => `/image/${i}?v=${version(run)}`

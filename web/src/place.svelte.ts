@@ -1,0 +1,82 @@
+// Where the reader is: one object that mirrors the address bar, so that every view is a link and Back works.
+import { uuid } from './api'
+
+const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'sample', 'by', 'mine'] as const
+export type View = 'overview' | 'grid' | 'focus'
+export type Place = Record<(typeof FILTERS)[number], string> & {
+  view: View
+  at: number
+  i: number | null // one example outside the queue, as a neighbour that was followed
+  like: number | null // the queue is what resembles this example
+  blind: boolean
+}
+
+function read(): Place {
+  const said = new URLSearchParams(location.search)
+  const whole = (name: string) => (/^\d+$/.test(said.get(name) ?? '') ? Number(said.get(name)) : null)
+  const view = location.pathname.slice(1) as View
+  return {
+    ...(Object.fromEntries(FILTERS.map((name) => [name, said.get(name) ?? ''])) as Record<(typeof FILTERS)[number], string>),
+    view: ['grid', 'focus'].includes(view) ? view : 'overview',
+    at: whole('at') ?? 0,
+    i: whole('i'),
+    like: whole('like'),
+    blind: said.get('blind') === '1',
+  }
+}
+
+export const place = $state(read())
+/** Changes when the reader asks for a fresh order: the server keeps the order of a view until then. */
+export const fresh = $state({ token: uuid().slice(0, 8) })
+
+export function query(from: Partial<Place> = place): string {
+  const said = new URLSearchParams()
+  for (const name of FILTERS) if (from[name]) said.set(name, from[name])
+  return said.toString()
+}
+
+export function href(change: Partial<Place>, base: Partial<Place> = place): string {
+  const to = { ...base, ...change }
+  const said = new URLSearchParams(query(to))
+  if (to.like != null) said.set('like', String(to.like))
+  if (to.blind) said.set('blind', '1')
+  if (to.view !== 'overview' && to.at) said.set('at', String(to.at))
+  if (to.view === 'focus' && to.i != null) said.set('i', String(to.i))
+  return `/${to.view ?? 'grid'}${said.size ? `?${said}` : ''}`
+}
+
+let writing = 0
+/** Change the place. A step within a queue replaces the address (a little later); anything else is a new entry in the history. */
+export function go(change: Partial<Place>) {
+  const step = Object.keys(change).every((name) => name === 'at')
+  if (!step && writing) {
+    clearTimeout(writing)
+    writing = 0
+    history.replaceState(null, '', href({}))
+  }
+  Object.assign(place, change)
+  if (!step) history.pushState(null, '', href({}))
+  else if (!writing)
+    writing = window.setTimeout(() => {
+      writing = 0
+      history.replaceState(null, '', href({}))
+    }, 200)
+}
+
+addEventListener('popstate', () => {
+  clearTimeout(writing)
+  writing = 0
+  Object.assign(place, read())
+})
+
+/** Follow a link inside the page without loading it again; a click with a modifier stays the browser's. */
+export function follow(event: MouseEvent) {
+  const link = (event.target as Element).closest?.('a[href^="/"]') as HTMLAnchorElement | null
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link.target) return
+  event.preventDefault()
+  clearTimeout(writing)
+  writing = 0
+  history.replaceState(null, '', href({}))
+  history.pushState(null, '', link.href)
+  Object.assign(place, read())
+}

@@ -1,0 +1,145 @@
+// The queue: one view in its frozen order, of which windows of a page are loaded as they are looked at.
+import { SvelteMap } from 'svelte/reactivity'
+import { ask, type Cell, type Counts, type Detail, type Item, type Said, type State, type View } from './api'
+import { fresh, place, query } from './place.svelte'
+
+const PAGE = 120
+const KEPT = 40 // pages
+const DETAILS = 48
+
+class Queue {
+  total = $state(-1)
+  counts = $state.raw<Counts | null>(null)
+  cells = $state.raw<Cell[]>([])
+  error = $state('')
+  pages = new SvelteMap<number, Item[]>()
+  /** What was said in this page since its items were loaded. */
+  marks = new SvelteMap<number, { state: State; said: Said | null }>()
+  details = new SvelteMap<number, Detail>()
+  private key = ''
+  private like: number | null = null
+  private first = 0
+  private last = 0
+  private loading = new Set<number>()
+  private asking = new Map<number, Promise<Detail>>()
+
+  /** Look at the place's queue; the same queue is not loaded again. */
+  open() {
+    const key = `${query()}&fresh=${fresh.token}&like=${place.like ?? ''}`
+    if (key === this.key) return
+    this.key = key
+    this.like = place.like
+    this.total = -1
+    this.error = ''
+    this.pages.clear()
+    this.marks.clear()
+    this.loading.clear()
+    if (this.like === null) this.count()
+    this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
+  }
+
+  get query() {
+    return [query(), `fresh=${fresh.token}`].filter(Boolean).join('&')
+  }
+
+  async count() {
+    const key = this.key
+    try {
+      const view = await ask<View>(`/api/view?${this.query}`)
+      if (key !== this.key) return
+      this.counts = view.counts
+      this.cells = view.cells
+    } catch (error) {
+      if (key === this.key) this.error = (error as Error).message
+    }
+  }
+
+  item(at: number): Item | undefined {
+    return this.pages.get(Math.floor(at / PAGE))?.[at % PAGE]
+  }
+
+  state(item: { i: number; state: State }): State {
+    return this.marks.get(item.i)?.state ?? item.state
+  }
+
+  said(item: Item): Said | null {
+    const mark = this.marks.get(item.i)
+    return mark ? mark.said : (item.mine ?? item.decision)
+  }
+
+  ensure(first: number, last: number) {
+    this.first = Math.max(0, first)
+    this.last = last
+    this.pump()
+  }
+
+  private async pump() {
+    const key = this.key
+    const end = this.total < 0 ? this.last : Math.min(this.last, this.total - 1)
+    for (let page = Math.floor(this.first / PAGE); page <= end / PAGE; page++) {
+      if (this.loading.size >= 3) return
+      if (this.pages.has(page) || this.loading.has(page)) continue
+      this.loading.add(page)
+      this.load(page, key)
+    }
+  }
+
+  private async load(page: number, key: string) {
+    try {
+      const url =
+        this.like === null
+          ? `/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}`
+          : `/api/similar/${this.like}?n=${PAGE}`
+      const said = await ask<{ total?: number; items: Item[] }>(url)
+      if (key !== this.key) return
+      this.total = said.total ?? said.items.length
+      this.pages.set(page, said.items)
+      for (const old of this.pages.keys()) {
+        if (this.pages.size <= KEPT) break
+        this.pages.delete(old)
+      }
+    } catch (error) {
+      if (key !== this.key) return
+      this.error = (error as Error).message
+      this.total = Math.max(0, this.total)
+      return
+    } finally {
+      if (key === this.key) this.loading.delete(page)
+    }
+    this.pump()
+  }
+
+  /** One example with its evidence; the same promise however often it is asked for. */
+  detail(i: number): Promise<Detail> {
+    let asked = this.asking.get(i)
+    if (!asked) {
+      asked = ask<Detail>(`/api/item/${i}`)
+      this.asking.set(i, asked)
+      asked.then(
+        (detail) => this.asking.get(i) === asked && this.details.set(i, detail),
+        () => this.asking.delete(i),
+      )
+      for (const old of this.asking.keys()) {
+        if (this.asking.size <= DETAILS) break
+        this.asking.delete(old)
+        this.details.delete(old)
+      }
+    }
+    return asked
+  }
+
+  forget(i: number) {
+    this.asking.delete(i)
+    this.detail(i).catch(() => {})
+  }
+
+  mark(states: Record<string, State>, said: Map<number, Said | null> = new Map()) {
+    for (const [name, state] of Object.entries(states)) {
+      const i = Number(name)
+      this.marks.set(i, { state, said: said.get(i) ?? null })
+      if (this.details.has(i)) this.forget(i)
+    }
+  }
+}
+
+export const queue = new Queue()
