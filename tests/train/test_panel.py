@@ -176,3 +176,23 @@ def test_projection_keeps_cosines_and_fits():
         return unit @ unit.T
 
     assert np.abs(cosines(x) - cosines(small)).max() < 0.01
+
+
+def test_a_track_learns_the_same_alone_and_among_others():
+    """Alone, there are more classes than heads, and the columns lie the other way round."""
+    x, y = blobs()
+    fold = assign(y, 2)
+    alone = train(x, y, 3, [Track("gce", weights.gce)], fold, epochs=4, batch=16).probs["gce"]
+    others = [Track("gce", weights.gce), Track("ce"), Track("blurry", weights.blurry), Track("record", held_out=False, record=True)]
+    np.testing.assert_allclose(train(x, y, 3, others, fold, epochs=4, batch=16).probs["gce"], alone, atol=1e-5)
+
+
+def test_a_track_with_one_class_more_leaves_the_others_alone():
+    x, y = blobs()
+    fake = np.arange(len(y)) % 7 == 0
+    tracks = [Track("ce"), Track("record", held_out=False, record=True)]
+    wearing = Track("threshold", held_out=False, record=True, labels=np.where(fake, 3, y))
+    plain, mixed = (train(x, y, 3, t, assign(y, 2), epochs=4, batch=16) for t in (tracks, [*tracks, wearing]))
+    np.testing.assert_allclose(mixed.probs["ce"], plain.probs["ce"], atol=1e-5)
+    np.testing.assert_allclose(mixed.records["record"].margin, plain.records["record"].margin, atol=1e-4)
+    assert mixed.records["threshold"].argmax.max() <= 3 and np.isfinite(mixed.records["threshold"].margin).all()

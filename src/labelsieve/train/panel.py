@@ -123,17 +123,18 @@ def train(
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
             xb, seen = put(np.asarray(x[rows], np.float32)), held[rows]
-            logits = (xb @ w).reshape(len(seen), heads.classes, len(heads.of))
+            logits = heads.unfold(xb @ w)
             logits[:, n_classes:, heads.plain] = -np.inf
             if records:
                 unwritten.append((rows, get(logits[:, :, heads.recorded])))
                 if len(unwritten) == _WRITTEN_TOGETHER:
                     _write(records, epoch, unwritten, order, targets[:, heads.recorded])
-            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch).reshape(len(seen), -1)
+            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch)
             rate = put(heads.rates(learning_rate, epoch + step / len(starts), epochs))
-            gradient *= rate / len(seen)
+            columns = heads.fold_up(gradient)
+            columns *= rate / len(seen)
             velocity *= momentum
-            velocity -= xb.T @ gradient
+            velocity -= xb.T @ columns
             velocity -= w * (rate * weight_decay)
             w += velocity
         _write(records, epoch, unwritten, order, targets[:, heads.recorded])
@@ -143,7 +144,8 @@ def train(
 
 
 class _Heads:
-    """Which columns belong to which track and fold: column c * heads + h is class c of head h, so that sums over classes are fast."""
+    """Which columns belong to which track and fold. Few classes: column c * heads + h is class c of head h; many: column h * K + c.
+    Either way sums over classes run along the longer stretch, several times faster than along the shorter."""
 
     def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
         self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
@@ -152,6 +154,15 @@ class _Heads:
         self.plain = [h for h, (track, _) in enumerate(self.of) if track.labels is None]  # heads without the class number K
         self.recorded = [h for h, (track, _) in enumerate(self.of) if track.record]
         self.tracks = {track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks}
+
+    def unfold(self, columns: Any) -> Any:
+        """(b, K heads) -> a view (b, K, heads)."""
+        b, h = len(columns), len(self.of)
+        return columns.reshape(b, h, self.classes).swapaxes(1, 2) if self.classes > h else columns.reshape(b, self.classes, h)
+
+    def fold_up(self, logits: Any) -> Any:
+        """The inverse of `unfold`, a view too."""
+        return (logits.swapaxes(1, 2) if self.classes > len(self.of) else logits).reshape(len(logits), -1)
 
     def judge(self, name: str, held: np.ndarray) -> np.ndarray:
         """(b,) the head of a track with folds that never saw each row."""
@@ -164,7 +175,8 @@ class _Heads:
     def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
         """(K heads,) float32 learning rate of each column."""
         factor = [track.schedule(moment, epochs) for track, _ in self.of]
-        return np.tile(np.array(factor, np.float32) * np.float32(learning_rate), self.classes)
+        rate = np.array(factor, np.float32) * np.float32(learning_rate)
+        return np.repeat(rate, self.classes) if self.classes > len(self.of) else np.tile(rate, self.classes)
 
 
 def _write(
@@ -227,7 +239,7 @@ def _probabilities(
     probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     for start in range(0, len(x), batch) if names else ():
         rows = slice(start, start + batch)
-        logits = (np.asarray(x[rows], np.float32) @ w).reshape(-1, heads.classes, len(heads.of))[:, :n_classes]
+        logits = heads.unfold(np.asarray(x[rows], np.float32) @ w)[:, :n_classes]
         for name in names:
             probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), :, heads.judge(name, held[rows])])
     return probs

@@ -30,7 +30,8 @@ class Recorder:
         """One batch: logits (b, K), given labels (b,), positions in the data set (b,). NumPy arrays or torch tensors of any device.
 
         Raises:
-            UserError: shapes that do not fit, or a position outside the data set.
+            UserError: shapes that do not fit, a position outside the data set, or one that occurs twice in the batch. In an epoch an
+                example counts once: where later batches show it again, the last one does.
         """
         logits, target, index = _array(logits), _array(target).astype(np.int64), _array(index).astype(np.int64)
         if logits.ndim != 2 or target.shape != logits.shape[:1] or index.shape != target.shape:
@@ -39,6 +40,12 @@ class Recorder:
         outside = index[(index < 0) | (index >= self._n)]
         if len(outside):
             raise UserError(f"Recorder.update got position {outside[0]} in a data set of {self._n} examples.")
+        if len(np.unique(index)) < len(index):
+            twice = np.sort(index)[:-1][np.diff(np.sort(index)) == 0][0]
+            raise UserError(
+                f"Recorder.update got position {twice} twice in one batch; index must be the position in the data set of each example, "
+                "and a batch filled up with repeats must be cut first."
+            )
         if ((target < 0) | (target >= logits.shape[1])).any():
             raise UserError(f"Recorder.update got a label outside 0..{logits.shape[1] - 1}.")
         if self._open is None:
