@@ -20,7 +20,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.findings import Findings
 from labelsieve.core.scores import Scores
-from labelsieve.decide.findings import count_wrong, probability_wrong, rank, unjudgeable
+from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable
 from labelsieve.detect import DETECTORS, detector
 from labelsieve.encode import encode
 from labelsieve.encode import encoder as load_encoder
@@ -270,7 +270,7 @@ def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], gro
     unjudged = unjudgeable(dataset.labels)
     p_wrong = probability_wrong(main, wrong, unjudged)
     if doubt:
-        notes.append(doubt)
+        notes.append(f"{doubt} Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else doubt)
     if unjudged.any():
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -28,10 +28,7 @@ _DIVIDED = 0.28  # share of examples on which the judges name different classes;
 _DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
 _NARROW = 0.67
 _SMALL_CLASS = 50  # examples; class thresholds of the confident joint are shaky below
-_HARD = (
-    "The encoder tells these classes apart poorly (its judges often disagree), so the count is rough and many flags will be false; "
-    "another encoder (--encoder) may do better."
-)
+HARD = "These features tell the classes apart poorly (the judges often disagree), so the count is rough and many flags will be false."
 _TWO_COUNTS = (
     "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed examples would settle it."
 )
@@ -52,7 +49,7 @@ def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tup
     divided = float((~consensus.extra["judges_agree"]).sum()) if "judges_agree" in consensus.extra else 0.0
     if divided > _DIVIDED * n:
         count, low, high = max(0.0, modelled - divided / 4), max(0.0, modelled - divided / 2), max(confident, modelled)
-        return _widened(count, low, high, n), _HARD
+        return _widened(count, low, high, n), HARD
     low, high = min(modelled, confident), max(1.1 * confident, modelled)
     agree = low >= _DISAGREE * max(confident, modelled) or high < 5
     size = np.bincount(labels)
