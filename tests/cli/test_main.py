@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from labelsieve.cli import main
+from labelsieve.core.errors import UserError
 
 
 @pytest.fixture
@@ -71,3 +72,56 @@ def test_version(capsys):
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == labelsieve.__version__
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_output_that_cannot_be_written(features, more):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "labelsieve", "find", "f.npz", *more]
+        done = subprocess.run(command, cwd=features, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2 and done.stderr == "labelsieve: the output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_whose_reader_has_left(tmp_path, option):
+    process = started(option, cwd=tmp_path)
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+@pytest.mark.parametrize("module", ["cyclopts", "numpy", "labelsieve.data", "labelsieve.pipeline"])
+def test_interrupted_while_importing(features, module):
+    code = f"""
+import os, signal, sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop())
+from labelsieve.cli import main
+raise SystemExit(main(["find", "f.npz"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=features, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "labelsieve: interrupted; the same command goes on from there.\n"
+
+
+def test_the_machine_is_at_fault_not_labelsieve(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "/vault/x")
+
+    monkeypatch.setattr("labelsieve.data.load", refuse)
+    assert main(["find", "f.npz"]) == 2
+    assert "/vault/x cannot be read or written: Permission denied." in capsys.readouterr().err
+
+
+def test_arguments_are_spelled_as_the_command_line_does(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise UserError("give labels=FILE or label=, not text='label=a.csv', in part/label=cat/a.csv; or label=.")
+
+    monkeypatch.setattr("labelsieve.data.load", refuse)
+    assert main(["find", "f.npz"]) == 2
+    assert "give --labels FILE or --label, not --text 'label=a.csv', in part/label=cat/a.csv; or --label." in capsys.readouterr().err

@@ -58,7 +58,10 @@ def test_says_everything_that_a_person_wants_to_know_first(monkeypatch, capsys):
         "Duplicates: 2 groups, in 1 of them the labels disagree.",
         "2  the image is truncated",
         "pets.sieve/",
-        "labelsieve evaluate pets.sieve --truth truth.csv",
+        "labelsieve review pets.sieve ",
+        "labelsieve apply pets.sieve -o corrected",
+        "labelsieve export pets.sieve --to csv",
+        "why: what the model gives the likely label",
     ):
         assert said in out, said
     assert out.count("img_") >= 10
@@ -98,8 +101,21 @@ def test_nothing_found_says_so_without_empty_tables(monkeypatch, capsys):
     )
     out = printed(monkeypatch, capsys, clean)
     assert "About 0 labels are probably wrong (0.0 %; 95 % interval 0 to 2). Flagged: 0." in out
-    for absent in ("confusions", "attention", "Duplicates", "Left out", "Note"):
+    for absent in ("confusions", "attention", "Duplicates", "Left out", "Note", "Most suspicious", "img_"):
         assert absent not in out
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1.2, "About 1 label is probably wrong"), (0.6, "About 1 label is"), (1.6, "About 2 labels are")]
+)
+def test_one_label_is_one(monkeypatch, capsys, count, said):
+    assert said in printed(monkeypatch, capsys, findings(wrong=Estimate(count, 0, 3)))
+
+
+def test_the_next_commands_work_as_pasted(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    show(summarise(findings()), Path("my pets.sieve"))
+    assert "labelsieve review 'my pets.sieve'" in capsys.readouterr().out
 
 
 def test_colour_only_where_it_is_wanted(monkeypatch):

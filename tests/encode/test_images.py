@@ -1,6 +1,8 @@
 """Decoding: every oddity becomes either the right pixels or a sentence."""
 
 import io
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from labelsieve.core.duplicates import near_pairs
 from labelsieve.encode.images import DecodeError, decode
 
 SIDE = 32
@@ -213,3 +216,49 @@ def test_damaged_bytes_never_raise_anything_else(data):
         assert decode(bytes(raw), SIDE).pixels.shape == (SIDE, SIDE, 3)
     except DecodeError as error:
         assert str(error)  # noqa: PT017 - most damage is noticed, not all
+
+
+def photographed(light, rng, side=96, grain=4.0, thing=False):
+    """A bare wall, or one with a small thing on it, under one light; the camera adds its grain."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    dx, dy = rng.normal(0, 0.05, 2)
+    level = {
+        "slope": 120 + 40 * x + 30 * y,
+        "vignette": 170 - 60 * ((x - dx) ** 2 + (y - dy) ** 2),
+        "spot": 90 + 120 * np.exp(-2 * ((x - 0.2 - dx) ** 2 + (y + 0.1 - dy) ** 2)),
+    }[light]
+    wall = level + rng.normal(0, grain, (side, side))
+    if thing:
+        top, left = rng.integers(8, side - 24, 2)
+        wall[top : top + 14, left : left + 14] += 60
+    return np.clip(wall, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("light", ["slope", "vignette", "spot"])
+@pytest.mark.parametrize("thing", [False, True])
+def test_the_same_light_makes_no_duplicates(light, thing):
+    rng = np.random.default_rng(0)
+    sketch = np.array([decode(photographed(light, rng, thing=thing), SIDE).sketch for _ in range(150)], np.uint64)
+    assert len(near_pairs(sketch)) == 0
+
+
+def test_the_same_scene_under_another_light_is_still_a_duplicate():
+    rng = np.random.default_rng(2)
+    scene = Image.fromarray(rng.integers(60, 196, (7, 7), np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
+    copies = [np.asarray(scene) + rng.normal(0, 3, (96, 96)) + shift for shift in (0, 20, -15)]
+    sketch = np.array([decode(np.clip(copy, 0, 255).astype(np.uint8), SIDE).sketch for copy in copies], np.uint64)
+    assert len(near_pairs(sketch, 6)) >= 2
+
+
+def test_pillow_does_not_warn_of_a_bomb_beside_our_own_sentence(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(bomb(10_000, 10_001))
+    code = """if True:
+        import sys
+        from labelsieve.encode.images import decode
+        try:
+            decode(open(sys.argv[1], "rb").read(), 64)
+        except ValueError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "bomb.png")], capture_output=True, text=True, check=True)
+    assert "100 megapixels" in done.stdout and done.stderr == ""

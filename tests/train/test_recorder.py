@@ -45,3 +45,13 @@ def test_torch_tensors_of_any_precision():
     recorder = Recorder(n=2)
     recorder.update(torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16, requires_grad=True), torch.tensor([1]), torch.tensor([0]))
     assert recorder.record().margin[0, 0] == pytest.approx(1.0)
+
+
+def test_a_position_twice_in_a_batch_is_refused_and_the_last_batch_counts():
+    recorder = Recorder(n=3)
+    logits, target = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0])
+    with pytest.raises(UserError, match="position 1 twice in one batch"):
+        recorder.update(logits, target, np.array([1, 1]))
+    recorder.update(logits, target, np.array([0, 1]))
+    recorder.update(logits[::-1], target, np.array([0, 2]))
+    assert recorder.record().argmax.tolist() == [[1, 1, 0]]

@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import re
+import signal
 import sys
+from contextlib import suppress
 
 from labelsieve.core.errors import UserError
+
+_INTERRUPTED = "interrupted; the same command goes on from there."
+# Errors of the machine, not of Labelsieve: no right to write, a full or read-only disk, a path that cannot be one.
+_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
+# "label=", "labels=FILE", "text='body'": arguments as Python writes them.
+_ARGUMENT = re.compile(r"(?<=[ (])(labels|label|text|image|id|group|transition|probs)=(?=('|FILE|[.,;) ]|$))")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Mistakes are told in one sentence on stderr, never as a stack trace."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not stop a run
+    _prepare_streams()
     try:
-        from labelsieve.cli.app import app
-
-        result = app(sys.argv[1:] if arguments is None else arguments)
+        app, console = _load()
+        result = app(sys.argv[1:] if arguments is None else arguments, console=console)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except UserError as error:
-        return _say(str(error), 2)
+        return _say(_ARGUMENT.sub(_option, str(error)), 2)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command goes on from there.", 130)
+        return _say(_INTERRUPTED, 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has left
+        _drop_output()  # whoever read the output has left
         return 0
     except MemoryError:
         return _say("out of memory; fewer detectors (--detectors consensus) or a smaller --side need less.", 2)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
-            return _say(str(error), 2)
-        if os.environ.get("LABELSIEVE_DEBUG"):
-            raise
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _say(f"a fault of Labelsieve itself ({what}). Please report it with the trace that LABELSIEVE_DEBUG=1 shows.", 70)
+        return _unexpected(error)
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not stop a run
+
+
+def _load():
+    """All commands, and the console for help. Nothing has begun yet, so that Ctrl-C may stop the imports, some of which would turn it
+    into an error of their own, at once."""
+    before = None
+    with suppress(ValueError):  # only the main thread gets signals
+        before = signal.signal(signal.SIGINT, lambda *_: (os.write(2, f"labelsieve: {_INTERRUPTED}\n".encode()), os._exit(130)))
+    try:
+        from labelsieve.cli.app import app
+        from labelsieve.cli.screen import printer
+
+        return app, printer()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _unexpected(error: Exception) -> int:
+    if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
+        return _say(str(error), 2)
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        if error.filename is None:
+            _drop_output()
+            return _say(f"the output cannot be written: {error.strerror}.", 2)
+        return _say(f"{error.filename} cannot be read or written: {error.strerror}.", 2)
+    if os.environ.get("LABELSIEVE_DEBUG"):
+        raise error
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    return _say(f"a fault of Labelsieve itself ({what}). Please report it with the trace that LABELSIEVE_DEBUG=1 shows.", 70)
+
+
+def _drop_output() -> None:
+    """What is still in the buffer of stdout goes nowhere, or the interpreter would fail on it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _option(match: re.Match[str]) -> str:
+    return f"--{match[1]}{' ' if match[2] in ('FILE', chr(39)) else ''}"
 
 
 def _say(sentence: str, code: int) -> int:

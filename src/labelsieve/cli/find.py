@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import SEEDS, SIDES, folder, within
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 
@@ -26,11 +27,11 @@ def find(
     labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
-    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.")] = None,
+    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", validator=within(SIDES))] = None,
     fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
-    seed: Annotated[int, Parameter(help="Same seed, same findings.")] = 0,
-    out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.")] = None,
+    seed: Annotated[int, Parameter(help="Same seed, same findings.", validator=within(SEEDS))] = 0,
+    out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.", converter=folder)] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:
     """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
@@ -41,11 +42,11 @@ def find(
     if fast and (encoder or side):
         raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or --fast.")
     data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
-    folder = out or default_folder(source or probs or "")
+    run = out or default_folder(source or probs or "")
     with progress_bar() as progress:
         findings = pipeline.find(
             data,
-            out=folder,
+            out=run,
             encoder="fast" if fast and data.kind == "image" else encoder,
             side=side,
             detectors=detectors.split(",") if detectors else None,
@@ -54,11 +55,11 @@ def find(
         )
     summary = summarise(findings)
     if json:
-        print(json_format.dumps({"run": os.fspath(folder), **asdict(summary)}, ensure_ascii=True))
+        print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))
     else:
         from labelsieve.cli.summary import show
 
-        show(summary, folder)
+        show(summary, run)
         if fast:
             from rich.console import Console
 
@@ -71,7 +72,7 @@ def read(source: str | None, *, probs: str | None = None, labels: str | None = N
     from labelsieve.data import load, load_probabilities
 
     if probs is None:
-        if source is None:
+        if not source:
             raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
         return load(source, labels=labels, **columns)
     if labels is None:

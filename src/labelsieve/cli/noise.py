@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import SEEDS, folder, within
 from labelsieve.core.errors import UserError
 
 
@@ -15,16 +17,16 @@ def noise(
     /,
     *,
     rate: Annotated[float | None, Parameter(help="Share of the labels to touch, 0 to 1.")] = None,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.")],
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)],
     kind: Annotated[Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")] = "symmetric",
     inclusive: Annotated[bool, Parameter(help="Symmetric noise may draw the own class again.", negative="")] = False,
     bernoulli: Annotated[bool, Parameter(help="Touch each label independently instead of an exact number.", negative="")] = False,
     transition: Annotated[Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")] = None,
-    seed: int = 0,
-    image: str | None = None,
-    text: str | None = None,
-    label: str | None = None,
-    id: str | None = None,
+    seed: Annotated[int, Parameter(help="Same seed, same noise.", validator=within(SEEDS))] = 0,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
 ) -> int:
     """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
     from labelsieve import pipeline
@@ -32,15 +34,21 @@ def noise(
     from labelsieve.cli.screen import progress_bar
     from labelsieve.data.noise import inject, write
 
-    data, features = read(source, image=image, text=text, label=label, id=id), None
+    columns = {"image": image, "text": text, "label": label, "id": id}
+    data, features = read(source, **columns), None
     if kind == "instance" and data.kind in ("image", "text"):
         with progress_bar() as progress:
             data, features = pipeline.features(data, out / "encoded", progress=progress)
     made = inject(data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=_matrix(transition), features=features, seed=seed)
-    write(made, data, out)
+    try:
+        write(made, data, out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror or error}); name another folder with --out.") from error
     print(f"{out}: {made.spec.realised_rate:.2%} of {len(data)} labels are now wrong. Next:")
-    print(f"  labelsieve find {source} --labels {out / 'labels.csv'} --out {out / 'run.sieve'}")
-    print(f"  labelsieve evaluate {out / 'run.sieve'} --truth {out / 'truth.csv'}")
+    named = [word for name, value in columns.items() if value is not None for word in (f"--{name}", value)]
+    run = str(out / "run.sieve")
+    print(" ", shlex.join(["labelsieve", "find", source, *named, "--labels", str(out / "labels.csv"), "--out", run]))
+    print(" ", shlex.join(["labelsieve", "evaluate", run, "--truth", str(out / "truth.csv")]))
     return 0
 
 

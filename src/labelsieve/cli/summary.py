@@ -13,6 +13,7 @@ from labelsieve.cli.screen import blank_table, printer, safe
 from labelsieve.decide.summary import Summary
 
 ROWS = 5  # of the small tables
+LIKELY = 0.05  # p(wrong) below which an example is not worth a row
 NARROW = 100  # columns; below, names are shortened more
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 
@@ -22,8 +23,10 @@ def show(summary: Summary, folder: Path) -> None:
     console = printer()
     name = 30 if console.width >= NARROW else 20
     _headline(console, summary)
-    if summary.top:
+    if any(s.p_wrong >= LIKELY for s in summary.top):
         _table(console, _suspects(summary, console.width))
+        if any(s.reason.startswith("model") for s in summary.top):
+            console.print("why: what the model gives the likely label against the given one; how many of the nearest examples agree.")
     if summary.confusions:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
@@ -32,10 +35,23 @@ def show(summary: Summary, folder: Path) -> None:
         _duplicates(console, summary, name)
     if summary.excluded:
         _excluded(console, summary, folder)
-    where = safe(str(folder), 200)
-    console.print(Text.assemble("\nEverything is in ", (f"{where}/", "bold"), ": findings.parquet has one ranked row an example."))
-    console.print("Next: look at the first rows. If true labels are known, measure this run:")
-    console.print(Text(f"  labelsieve evaluate {shlex.quote(where)} --truth truth.csv", "cyan"), soft_wrap=True)
+    _next(console, folder)
+
+
+def _next(console: Console, folder: Path) -> None:
+    shown, named = safe(str(folder), 200), shlex.quote(safe(str(folder), 4096))
+    console.print(
+        Text.assemble("\nEverything is in ", (f"{shown}/", "bold"), "; findings.parquet opens with pandas, Polars and DuckDB. Next:")
+    )
+    steps = {
+        f"labelsieve review {named}": "look at them and decide",
+        f"labelsieve apply {named} -o corrected": "write the corrected data",
+        f"labelsieve export {named} --to csv": "or take the table elsewhere",
+    }
+    width = max(map(len, steps))
+    fits = width + 4 + max(map(len, steps.values())) <= console.width
+    for step, why in steps.items():
+        console.print(Text.assemble("  ", (step, "cyan"), " " * (width - len(step) + 2) + why if fits else ""), soft_wrap=True)
 
 
 def _headline(console: Console, summary: Summary) -> None:
@@ -45,7 +61,8 @@ def _headline(console: Console, summary: Summary) -> None:
     low, count, high = summary.estimate
     rate = f" ({_share(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
     console.print(Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", what))
-    console.print(Text.assemble("About ", (f"{count:,.0f} labels are probably wrong", "bold"), rate))
+    noun = "label is" if round(count) == 1 else "labels are"
+    console.print(Text.assemble("About ", (f"{count:,.0f} {noun} probably wrong", "bold"), rate))
     for note in summary.notes:
         console.print(Text(f"Note: {safe(note, 600)}", "yellow"))
 
@@ -63,7 +80,7 @@ def _suspects(summary: Summary, width: int) -> Table:
     table.add_column("p(wrong)", justify="right", no_wrap=True)
     table.add_column("why", style="dim", overflow="fold")
     key, label = (34, 18) if width >= NARROW else (22, 11)
-    for s in summary.top:
+    for s in [s for s in summary.top if s.p_wrong >= LIKELY]:
         names = Text(safe(s.id, key)), Text(safe(s.given_label, label)), Text(safe(s.suggested_label, label))
         table.add_row(*names, f"{s.p_wrong:.2f}", Text(safe(s.reason, 120)))
     return table

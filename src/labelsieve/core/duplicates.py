@@ -5,7 +5,9 @@ flips few bits (perceptual hash of an image, Charikar's simhash of a text).
 
 Near pairs are found by the pigeonhole principle: of d + 3 blocks of bits at least 3 are untouched by d flipped bits, so two near
 sketches agree on one of the C(d + 3, 3) choices of three blocks (20 sorts for d = 3) and only those meet.
-A flat image or an empty text has a sketch that says nothing and that many unrelated examples share; such a sketch joins nobody.
+A flat image, one that shows little but how it was lit, or an empty text has a sketch that says nothing and that many unrelated examples
+share; such a sketch joins nobody. Lighting alone, be it a slope, a vignette or a spot, changes its direction once a row; of 800 photographs
+1 % have as few changes.
 Cost: 20 sorts of the distinct sketches, memory linear in n; no step is quadratic.
 """
 
@@ -24,13 +26,13 @@ def exact_groups(content: np.ndarray) -> np.ndarray:
     return first[inverse].astype(np.int64)
 
 
-def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, least_bits: int = 4) -> np.ndarray:
+def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, least_changes: int = 24) -> np.ndarray:
     """Pairs of examples whose sketches differ in at most `max_distance` bits.
 
     Args:
         sketch: (n,) uint64.
         most: a sketch shared by, or near to, more examples than this is over-frequent, and joins nobody.
-        least_bits: a sketch with fewer ones, or fewer zeros, is flat, and joins nobody.
+        least_changes: a sketch, read as 8 rows of 8 bits, with fewer neighbouring bits that differ (of 112; 56 by chance) joins nobody.
 
     Returns:
         (m, 2) int64, first < second, sorted. Examples with one and the same sketch are linked to the first of them only,
@@ -38,8 +40,7 @@ def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, lea
     """
     sketch = np.asarray(sketch, np.uint64)
     value, first, inverse, count = np.unique(sketch, return_index=True, return_inverse=True, return_counts=True)
-    ones = np.bitwise_count(value)
-    usable = (count <= most) & (ones >= least_bits) & (ones <= BITS - least_bits)
+    usable = (count <= most) & (_changes(value) >= least_changes)
     near = _near_values(value[usable], max_distance, most)
     near = first[np.flatnonzero(usable)[near]]
     same = np.flatnonzero(usable[inverse] & (first[inverse] != np.arange(len(sketch))))
@@ -68,6 +69,13 @@ def conflicts(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
     distinct = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]
     ids, count = np.unique(distinct, return_counts=True)
     return ids[count > 1]
+
+
+def _changes(value: np.ndarray) -> np.ndarray:
+    """How many neighbouring bits differ, in the rows (bytes) and from row to row."""
+    beside = (value ^ (value >> np.uint64(1))) & np.uint64(0x7F7F7F7F7F7F7F7F)
+    below = (value ^ (value >> np.uint64(8))) & np.uint64(0x00FFFFFFFFFFFFFF)
+    return np.bitwise_count(beside) + np.bitwise_count(below)
 
 
 def _near_values(value: np.ndarray, max_distance: int, most: int) -> np.ndarray:

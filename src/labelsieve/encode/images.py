@@ -7,13 +7,15 @@ smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
 Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
 depends on the side), and `sketch`, a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
-which differs in a few bits between copies that were resized or compressed again.
+which differs in a few bits between copies that were resized or compressed again (`core.duplicates` passes over those that
+show no more than the lighting).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -99,6 +101,8 @@ def _readers() -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
+    # Our own limit is lower, and told as a sentence.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
