@@ -1,16 +1,20 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-TOOLS = basedpyright cleanlab hypothesis import-linter polars pytest pytest-xdist ruff scipy
+TOOLS = basedpyright cleanlab httpx hypothesis import-linter playwright polars pytest pytest-xdist ruff scipy
 # For Debian without python3-venv; pip is MIT-licensed.
 PIP_WHEEL = .ci/pip-26.3-py3-none-any.whl
-STAMP = pyproject.toml constraints.txt Makefile
+STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: demo test check clean
+.PHONY: demo test check web clean
 
 demo: .venv/demo.stamp
 	@du -sm .venv | awk '{print "Installed in .venv: " $$1 " MB"}'
 	.venv/bin/labelsieve demo
+
+# The review page. Node comes from the PATH or from PyPI; without either the rest works, and `review` says what is missing.
+web: .venv/demo.stamp
+	.venv/bin/python web/build.py
 
 test: .venv/dev.stamp
 	.venv/bin/python -m pytest -n 2
@@ -28,10 +32,11 @@ check: .venv/dev.stamp
 
 .venv/demo.stamp: .venv/python.stamp $(STAMP)
 	$(PIP) --editable '.[images]'
+	-.venv/bin/python web/build.py
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning]' $(TOOLS)
+	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning,train]' $(TOOLS)
 	touch $@
 
 clean:
