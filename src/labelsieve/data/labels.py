@@ -27,7 +27,7 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     texts = (word(value) if isinstance(value, bytes) else value for value in plain)
     cleaned = [None if is_missing(value) else value for value in texts]
     words = {value for value in cleaned if value is not None}
-    odd = {value: readable(value) for value in words if isinstance(value, str) and readable(value) != value}
+    odd: dict[Any, str] = {value: readable(value) for value in words if isinstance(value, str) and readable(value) != value}
     if odd:  # folders, whose names need not be text
         cleaned, words = [odd.get(value, value) for value in cleaned], {odd.get(value, value) for value in words}
     if words and all(isinstance(value, str) for value in words):

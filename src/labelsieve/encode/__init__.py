@@ -18,6 +18,7 @@ __all__ = ["DEFAULTS", "FAST_SIDE", "SIDE", "Encoded", "Encoder", "encode", "enc
 # Up-sampling pays: on 32 px photographs (CIFAR-10N) the same probe finds wrong labels with AUPRC 0.83 at 224 px and 0.71 at 96 px,
 # which is five times faster.
 SIDE, FAST_SIDE = 224, 96
+LARGEST = 1024  # pixels; above, a batch of images fills the memory
 DEFAULTS = {"image": "lite0", "text": "use"}
 _NAMES = {"image": ("lite0", "fast", "onnx:FILE", "hf:NAME", "timm:NAME"), "text": ("use", "onnx:FILE", "hf:NAME")}
 
@@ -29,7 +30,7 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
         name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "onnx:FILE", "hf:NAME_OR_DIR", "timm:NAME", or
             "none" for inputs that are features already. None is the default of the kind.
         kind: "image", "text" or "features".
-        side: image side in pixels, where the encoder leaves a choice.
+        side: image side in pixels, 1 to 1024, where the encoder leaves a choice.
 
     Returns:
         The encoder, or None for features, which need none.
@@ -44,6 +45,8 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
     family, _, rest = (name or DEFAULTS[kind]).partition(":")
     if side is not None and kind != "image":
         raise UserError(f"A side in pixels was given ({side}), but the inputs are {kind}s.")
+    if side is not None and not 0 < side <= LARGEST:
+        raise UserError(f"A side of {side} pixels is outside 1 to {LARGEST}.")
     if kind == "image" and not rest and family in ("lite0", "fast"):
         return _lite0(side or (FAST_SIDE if family == "fast" else SIDE))
     if kind == "text" and name in (None, "use"):
