@@ -1,0 +1,222 @@
+"""The report: one HTML file that can be mailed, opens offline, prints, and stays small whatever the data set holds.
+
+`facts` gathers what it says (bounded lists, plain values: also the answer of `--json`), `figures` draws it, `page` fills the template.
+No script, nothing from the network: the page forbids both itself (Content-Security-Policy). All text from data is escaped by the
+template and made visible by `visible`. Cost: a few sorts of the probabilities; the file depends on the bounds below, not on n.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.decision import FINAL, Decision, Fold
+from labelsieve.core.findings import Findings
+from labelsieve.core.visible import visible
+from labelsieve.report import charts
+from labelsieve.report.samples import Sample
+
+ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 40  # lines of a table, bars, sides of the matrix, groups, decisions
+KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
+ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded", "ambiguous": "ambiguous", "later": "later"}
+
+
+def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Decision] = (), *, run: str = "") -> dict[str, Any]:
+    """What the report says, as plain values.
+
+    Args:
+        findings: of the run, before any review.
+        summary: a `decide.summary.Summary`; its `top` are the examples to show.
+        calibrated: a `decide.calibrate.Calibrated`: p_wrong (n,), reviewed_rows (n,), wrong, left, reviewed, found, unknown.
+        rows: every row of the journal.
+        run: name of the run folder, for the commands that the report suggests.
+    """
+    fold = Fold(rows)
+    verdicts = {key: verdict for key in fold.ids() if (verdict := fold.verdict(key)) is not None}
+    return {
+        "source": summary.source,
+        "run": run,
+        "kind": KINDS.get(summary.kind, "examples"),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "examples": len(findings),
+        "classes": len(findings.classes),
+        "excluded": summary.excluded,
+        "reviewed": calibrated.reviewed,
+        "found": calibrated.found,
+        "flagged": summary.flagged,
+        "before": asdict(findings.wrong),
+        "now": asdict(calibrated.wrong),
+        "left": asdict(calibrated.left),
+        "rate": calibrated.wrong.count / max(1, len(findings)),
+        "effort": _effort(calibrated.p_wrong[~calibrated.reviewed_rows]),
+        "worst": [asdict(suspect) for suspect in summary.top],
+        "confusions": [asdict(c) for c in summary.confusions[:ROWS]],
+        "worst_classes": [asdict(c) for c in summary.worst_classes[:ROWS]],
+        "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
+        "exclusion_reasons": summary.exclusion_reasons[:ROWS],
+        "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
+        "acts": _acts(fold, verdicts),
+        "history": [asdict(row) for row in reversed(rows[-TRAIL:])],
+        "decisions": len(rows),
+        "notes": [*summary.notes, *_strangers(calibrated.unknown)],
+        "settings": summary.settings,
+        "reliability": _reliability(fold),
+        "trail": _trail(verdicts),
+    }
+
+
+def figures(findings: Findings, calibrated: Any, told: dict[str, Any]) -> dict[str, str]:
+    """The figures that there is something to draw for: name -> SVG."""
+    rows = [("found by the models alone", findings.wrong)]
+    if told["reviewed"]:
+        rows += [(f"after {told['reviewed']:,} reviews", calibrated.wrong), ("of these still in the data", calibrated.left)]
+    drawn = {
+        "estimate": charts.intervals([(name, e.low, e.count, e.high) for name, e in rows]),
+        "histogram": charts.histogram(calibrated.p_wrong),
+    }
+    names, cells = _matrix(findings, calibrated.p_wrong)
+    if len(names) > 1:
+        drawn["confusions"] = charts.matrix(names, cells)
+    if told["worst_classes"]:
+        drawn["classes"] = charts.bars([(c["label"], c["examples"], c["expected_wrong"]) for c in told["worst_classes"][:BARS]])
+    if told["reliability"]:
+        drawn["reliability"] = charts.reliability(told["reliability"])
+    if len(told["trail"]) > 1:
+        drawn["trail"] = charts.trail(told["trail"])
+    return drawn
+
+
+def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] = ()) -> str:
+    """The report as HTML; `samples` stand beside the worst examples, in their order (none: no pictures)."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = Path(__file__).parent / "templates"
+    house = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    house.filters |= {"seen": lambda text, width=60: visible(str(text), width), "n": lambda x: f"{x:,.0f}", "share": _share}
+    template = house.get_template("report.html.j2")
+    shown = {name: Markup(svg) for name, svg in drawn.items()}  # drawn by `charts`, which escapes what it is given
+    return template.render(
+        told | {"advice": advice(told), "one_in": _one_in(told["rate"])},
+        figures=shown,
+        samples=list(samples) or [None] * len(told["worst"]),
+        chart_style=Markup(charts.STYLE),
+        acts_named=ACTS,
+        groups=GROUPS,
+    )
+
+
+def advice(told: dict[str, Any]) -> list[str]:
+    """What to do next, most useful first."""
+    steps = []
+    effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
+    if told["left"]["count"] >= 0.5 and effort:
+        hits = "nearly all" if effort["precision"] > 0.9 else f"about {_share(effort['precision'])}"
+        steps.append(
+            f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "
+            f"there, and {hits} of what is looked at will be wrong."
+        )
+    if told["left"]["count"] < 0.5:
+        steps.append("Nothing more to review: hardly any wrong label is expected among what nobody has looked at.")
+    elif told["reviewed"] < 50:
+        steps.append(
+            "Let people answer for some 200 examples. Until then the numbers rest on models alone; the answers tighten the interval."
+        )
+    if told["found"]:
+        steps.append(f"Take over the {told['found']:,} corrections that reviewers made: labelsieve apply writes the corrected data set.")
+    conflicting = (told["duplicates"] or {}).get("conflicting", 0)
+    if conflicting:
+        steps.append(f"Settle {conflicting:,} groups of duplicates whose labels disagree: in each, at least one label is wrong.")
+    return steps
+
+
+def _strangers(ids: Sequence[str]) -> list[str]:
+    if not ids:
+        return []
+    return [
+        f"{len(ids):,} decisions are on examples that this run does not hold, the first on {visible(ids[0], 60)!r}; they are not counted."
+    ]
+
+
+def _effort(p: np.ndarray) -> list[dict[str, float]]:
+    """How many reviews, most suspicious first, catch which share of the wrong labels left, and how many of those looked at are wrong."""
+    caught = np.cumsum(np.sort(p)[::-1])
+    if not len(p) or caught[-1] < 0.5:
+        return []
+    out = []
+    for share in (0.5, 0.8, 0.9, 0.95):
+        reviews = min(len(p), int(np.searchsorted(caught, share * caught[-1])) + 1)
+        out.append(
+            {"catch": share, "reviews": reviews, "wrong": float(caught[reviews - 1]), "precision": float(caught[reviews - 1] / reviews)}
+        )
+    return out
+
+
+def _acts(fold: Fold, verdicts: dict[str, Decision]) -> dict[str, Any]:
+    reviewers = Counter(row.reviewer for row in fold.standing())
+    return {
+        "answers": dict(Counter(verdict.act for verdict in verdicts.values())),
+        "conflicts": sum(fold.conflict(key) for key in fold.ids()),
+        "reviewers": reviewers.most_common(ROWS),
+    }
+
+
+def _reliability(fold: Fold, bins: int = 8, least: int = 20) -> list[tuple[float, float, float, float, int]]:
+    """Decisions in bins of the probability that stood when they were made: (mean p, share wrong, low, high, number)."""
+    judged = [row for row in fold.standing() if row.act in ("keep", "relabel", "exclude") and row.p_wrong is not None]
+    if len(judged) < least:
+        return []
+    p = np.array([row.p_wrong for row in judged], float)
+    wrong = np.array([row.act != "keep" for row in judged])
+    where = np.minimum((p * bins).astype(int), bins - 1)
+    out = []
+    for b in np.unique(where):
+        here = where == b
+        n = int(here.sum())
+        share = float(wrong[here].mean())
+        out.append((float(p[here].mean()), share, *_wilson(share, n), n))
+    return out
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The score interval of a share (Wilson 1927)."""
+    middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+
+
+def _trail(verdicts: dict[str, Decision]) -> list[int]:
+    """Wrong labels found so far, after each answer in the order of time."""
+    ordered = sorted((v for v in verdicts.values() if v.act in FINAL), key=lambda v: v.at)
+    return np.cumsum([v.act in ("relabel", "exclude") for v in ordered]).tolist()
+
+
+def _matrix(findings: Findings, p: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The classes of the commonest confusions, at most CELLS, and their cells (m, m)."""
+    k = len(findings.classes)
+    cell, where = np.unique(findings.given * k + findings.other, return_inverse=True)
+    count = np.bincount(where, p, minlength=len(cell))
+    common = np.argsort(-count, kind="stable")[: 4 * CELLS]
+    chosen = list(dict.fromkeys(np.stack(np.divmod(cell[common[count[common] >= 0.5]], k), 1).reshape(-1).tolist()))[:CELLS]
+    chosen.sort()
+    place = np.full(k, -1)
+    place[chosen] = np.arange(len(chosen))
+    row, column = place[cell // k], place[cell % k]
+    inside = (row >= 0) & (column >= 0)
+    cells = np.zeros((len(chosen), len(chosen)))
+    cells[row[inside], column[inside]] = count[inside]
+    return [findings.classes[c] for c in chosen], cells
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def _one_in(rate: float) -> str:
+    return f"about one in {1 / rate:,.0f}" if 0.0001 < rate < 0.67 else "most of them" if rate >= 0.67 else "hardly any"

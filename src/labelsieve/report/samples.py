@@ -1,0 +1,109 @@
+"""One example as the report shows it: a small picture, an excerpt, a few values, or the reason why there is nothing to see.
+
+Whatever the bytes are, the answer is small: pictures are drawn anew as JPEG of at most 200 px, so nothing of the file itself travels.
+Vector graphics are never drawn, and a picture with more pixels than LARGEST is only drawn if it can be decoded at a fraction of its size.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.visible import visible
+
+SIDE = 200  # pixels
+LARGEST = 50_000_000  # pixels that are decoded
+HEAVIEST = 100 << 20  # bytes that are looked at
+EXCERPT = 420  # characters
+VALUES = 8
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Exactly one of the first three is set: `picture` a data address, `text` an excerpt, `values` (name, value) pairs.
+    Without any, `odd` says why; `size` describes the whole ("640 x 480 px", "1,204 characters")."""
+
+    picture: str | None = None
+    text: str | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    odd: str = ""
+    size: str = ""
+
+
+def sample(dataset: Dataset, row: int) -> Sample:
+    """The example at position `row`; never raises on account of the data."""
+    try:
+        value = dataset.inputs[row]
+        if dataset.kind == "image":
+            return _picture(value)
+        if dataset.kind == "text":
+            text = str(value)
+            return Sample(
+                text=visible(text, EXCERPT) if text.strip() else None,
+                odd="" if text.strip() else "empty text",
+                size=f"{len(text):,} characters",
+            )
+        return _values(np.asarray(value, np.float64), dataset.classes if dataset.kind == "probs" else None)
+    except MemoryError:
+        return Sample(odd="too large to show")
+    except Exception as error:  # any decoder may fail in any way on hostile bytes; the report says so and goes on
+        return Sample(odd=visible(f"cannot be shown ({str(error) or type(error).__name__})", 120))
+
+
+def _picture(value: Any) -> Sample:
+    from PIL import Image
+
+    if isinstance(value, np.ndarray):
+        return _drawn(Image.fromarray(value), "")
+    if not value:
+        return Sample(odd="zero bytes")
+    if len(value) > HEAVIEST:
+        return Sample(odd=f"a file of {len(value) / (1 << 20):,.0f} MB, too large to show")
+    if b"<svg" in value[:1024].lower():
+        return Sample(odd="an SVG drawing, never drawn here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the check below is stricter, and tells the size
+        try:
+            with Image.open(io.BytesIO(value), formats=FORMATS) as image:
+                size = f"{image.width:,} × {image.height:,} px {image.format}"
+                image.draft("RGB", (SIDE, SIDE))  # JPEG decodes at an eighth of the size
+                if image.width * image.height > LARGEST:
+                    return Sample(odd=f"too large to show ({size})", size=size)
+                return _drawn(image, size)
+        except Image.UnidentifiedImageError:
+            return Sample(odd="not an image file")
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _drawn(image: Any, size: str) -> Sample:
+    from PIL import Image
+
+    size = size or f"{image.width:,} × {image.height:,} px"
+    if max(image.size) < SIDE // 2:  # small pictures, such as CIFAR's, are shown with their pixels
+        factor = SIDE // max(image.size)
+        image = image.convert("RGBA").resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    image.thumbnail((SIDE, SIDE))
+    image = image.convert("RGBA")
+    flat = Image.new("RGBA", image.size, "white")
+    flat.alpha_composite(image)
+    out = io.BytesIO()
+    flat.convert("RGB").save(out, "JPEG", quality=82, optimize=True)
+    return Sample(picture="data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode(), size=size)
+
+
+def _values(row: np.ndarray, classes: tuple[str, ...] | None) -> Sample:
+    """Features as they stand; of probabilities the largest, by class."""
+    if classes is not None:
+        best = np.argsort(-row, kind="stable")[:VALUES]
+        return Sample(values=tuple((visible(classes[c], 24), f"{row[c]:.3f}") for c in best), size=f"{len(row):,} classes")
+    flat = row.reshape(-1)
+    return Sample(values=tuple((str(i), f"{x:.4g}") for i, x in enumerate(flat[:VALUES])), size=f"{len(flat):,} features")
