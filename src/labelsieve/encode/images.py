@@ -52,11 +52,21 @@ def decode(data: bytes | np.ndarray, side: int) -> Decoded:
     """
     from PIL.Image import Resampling
 
-    image, size = _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side)
+    image, size = picture(data, side)
     digest = hashlib.blake2b(np.array(size, "<u4").tobytes(), digest_size=8)
     digest.update(image.tobytes())
     pixels = image if image.size == (side, side) else image.resize((side, side), Resampling.BICUBIC)
     return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), _difference_hash(image))
+
+
+def picture(data: bytes | np.ndarray, side: int) -> tuple[Image, tuple[int, int]]:
+    """The upright RGB image in encoded bytes or a uint8 array, and the original (width, height). A large JPEG comes at the smallest of
+    1, 1/2, 1/4, 1/8 that still covers `side`; anything else in its own size.
+
+    Raises:
+        DecodeError: as in `decode`.
+    """
+    return _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side)
 
 
 def _from_array(array: np.ndarray) -> tuple[Image, tuple[int, int]]:

@@ -1,0 +1,76 @@
+"""labelsieve review: look at the findings in a browser, one key per decision."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import webbrowser
+from pathlib import Path
+from threading import Timer
+from typing import Annotated
+from urllib.parse import urlencode
+
+from cyclopts import Parameter
+
+from labelsieve.core.errors import UserError
+
+PORT = 8765  # taken if it is free
+
+
+def review(
+    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    /,
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on; any but loopback needs the token that is printed.")] = "127.0.0.1",
+    port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
+    reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
+    sample: Annotated[str | None, Parameter(help="Open a sample that was drawn for review.")] = None,
+    no_browser: Annotated[bool, Parameter(help="Only print the address.", negative="")] = False,
+) -> int:
+    """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once."""
+    import uvicorn
+
+    from labelsieve.core import samples
+    from labelsieve.review.desk import Desk
+    from labelsieve.review.security import is_loopback
+    from labelsieve.review.server import STATIC, application
+
+    if not (STATIC / "index.html").exists():
+        raise UserError("The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel.")
+    if sample is not None:
+        samples.load(run, sample)
+    desk = Desk(run)
+    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    listening = _listen(host, port)
+    query = urlencode({key: value for key, value in (("sample", sample), ("token", token)) if value})
+    url = f"http://{_shown(host)}:{listening.getsockname()[1]}/{'grid' if sample else ''}{'?' if query else ''}{query}"
+    print(f"{run} is open for review at {url}  (Ctrl+C ends it; decisions are saved as they are made)", flush=True)
+    if token is not None:
+        print("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.", flush=True)
+    if not no_browser:
+        Timer(0.5, webbrowser.open, [url]).start()
+    app = application(desk, reviewer=reviewer, host=host, token=token)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
+    uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """A listening socket, on the wished port or, if none was wished, on 8765 or any free one."""
+    for candidate in (PORT, 0) if port is None else (port,):
+        try:
+            family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), candidate, type=socket.SOCK_STREAM)[0]
+            sock = socket.socket(family, kind, proto)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            return sock
+        except (OSError, OverflowError) as error:
+            why = error
+    raise UserError(f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another --port or --host.") from why
+
+
+def _shown(host: str) -> str:
+    """The address for the browser: a wildcard is this machine's name."""
+    if host in ("0.0.0.0", "::", "[::]"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

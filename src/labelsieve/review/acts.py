@@ -1,0 +1,154 @@
+"""What reviewers do: decide, undo, redo. Every act is committed to the journal before it is answered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from labelsieve.core.decision import FINAL, Decision
+from labelsieve.core.errors import UserError
+from labelsieve.review.desk import STATES, Desk
+from labelsieve.review.query import ACCEPT, Query
+from labelsieve.review.view import Views
+
+ACTS = ("keep", "relabel", "exclude", "ambiguous", "later")
+PICKS = ("ranked", "view", "similar", "sample", "settle", "planted")
+MOST = 100_000  # acts in one batch
+
+
+class Stale(Exception):
+    """The view no longer holds as many examples as the reviewer was told."""
+
+
+def decide(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> dict:
+    """Commit one batch: {batch, pick, blind, acts: [{i, act, label?}]}, or an act on a whole view: {batch, pick, blind, view, expect, act,
+    label?}. A batch that is in the journal already is not written again.
+
+    Raises:
+        UserError: something in it cannot be; then nothing of it is written.
+        Stale: the view holds another number of examples than `expect`.
+    """
+    batch, (pick, blind) = _batch(said), _pick(said)
+    with desk.lock:
+        desk.catch_up()
+        touched = desk.fold.touched(batch)
+        if touched:
+            _own(desk, batch, touched[0], reviewer)
+            return _answer(desk, touched, 0, blind)
+        acts = _whole_view(desk, views, said, reviewer) if "view" in said else said.get("acts")
+        if not isinstance(acts, list) or not 0 < len(acts) <= MOST:
+            raise UserError(f"A batch has between 1 and {MOST:,} acts.")
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        rows = [_decision(desk, act, Decision("", "keep", None, reviewer, at, batch, pick, blind)) for act in acts]
+        if len({row.id for row in rows}) < len(rows):
+            raise UserError("A batch names each example once.")
+        return _answer(desk, [row.id for row in rows], desk.write(rows), blind)
+
+
+def take_back(desk: Desk, act: str, said: dict[str, Any], reviewer: str) -> dict:
+    """Undo or redo the last batch of this reviewer; as often as there are batches."""
+    batch = _batch(said)
+    with desk.lock:
+        desk.catch_up()
+        target = desk.taken_back.get(batch)
+        if target is None:
+            target = desk.fold.last(reviewer, "undo" if act == "undo" else "redo")
+            if target is None:
+                return {"undone": None, "states": {}, "at_item": None, "progress": progress(desk)}
+            at = datetime.now(UTC).isoformat(timespec="microseconds")
+            desk.write([Decision("", "undo" if act == "undo" else "redo", None, reviewer, at, batch, target=target)])
+        answer = _answer(desk, desk.fold.touched(target), 1, False)
+    return {"undone": target, "at_item": next(map(int, answer["states"]), None), **answer}
+
+
+def progress(desk: Desk) -> dict:
+    """How far the review is, cheaply: counts of now beside the estimates of the last calibration."""
+    count = dict(zip(STATES, np.bincount(desk.state, minlength=len(STATES)).tolist(), strict=True))
+    answered = {"reviewed": sum(count[act] for act in FINAL), "found": count["relabel"] + count["exclude"]}
+    return estimates(desk.calibrated) | answered
+
+
+def estimates(ranking: Any) -> dict:
+    """The estimates of a ranking in JSON."""
+    return {
+        **{name: {"low": e.low, "count": e.count, "high": e.high} for name, e in (("wrong", ranking.wrong), ("left", ranking.left))},
+        "reviewed": ranking.reviewed,
+        "found": ranking.found,
+    }
+
+
+def _answer(desk: Desk, ids: list[str], saved: int, blind: bool) -> dict:
+    rows = [i for i in map(desk.rows.of, ids) if i is not None]
+    states = desk.states(rows)
+    if blind:
+        states = {i: state if state in ("open", "later") else "decided" for i, state in states.items()}
+    return {"saved": saved, "states": states, "progress": progress(desk)}
+
+
+def _batch(said: dict[str, Any]) -> str:
+    batch = said.get("batch")
+    if not isinstance(batch, str) or not 8 <= len(batch) <= 64 or not batch.isascii() or not batch.isprintable():
+        raise UserError("An act needs a batch, a name of 8 to 64 characters that no other act has (a UUID).")
+    return batch
+
+
+def _pick(said: dict[str, Any]) -> tuple[str, bool]:
+    pick = said.get("pick", "ranked")
+    if isinstance(pick, str) and pick.startswith(ACCEPT):  # the name of the sample stands for it
+        pick = f"accept:{pick}"
+    if isinstance(pick, str) and pick.startswith("accept:"):
+        return pick[:100], True
+    if pick not in PICKS:
+        raise UserError(f"{pick!r} is no way to come before a reviewer; use {', '.join(PICKS)} or accept:NAME.")
+    return pick, said.get("blind") is True
+
+
+def _own(desk: Desk, batch: str, id: str, reviewer: str) -> None:
+    if not any(row.batch == batch and row.reviewer == reviewer for row, _ in desk.fold.history(id)):
+        raise UserError("This batch is in the journal under another reviewer's name; send the act under a new one.")
+
+
+def _whole_view(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> list[dict]:
+    query = Query.parse(dict(parse_qsl(str(said["view"]))), desk)
+    rows = views.standing(query, reviewer)
+    if said.get("expect") != len(rows):
+        raise Stale(f"This view holds {len(rows):,} examples now, not {said.get('expect')}; look again before you decide on all of them.")
+    if query.blind:
+        raise UserError("Examples that are judged blind are judged one by one.")
+    act, label = said.get("act"), said.get("label")
+    names, other = desk.findings.classes, desk.findings.other
+    if label == "suggested":
+        return [{"i": i, "act": act, "label": names[other[i]]} for i in rows.tolist()]
+    return [{"i": i, "act": act, "label": label} for i in rows.tolist()]
+
+
+def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
+    """One act in the frame of its batch: reviewer, time, pick. The given class chosen again means keep."""
+    findings = desk.findings
+    i, what, label = (act.get("i"), act.get("act"), act.get("label")) if isinstance(act, dict) else (None, None, None)
+    if not isinstance(i, int) or isinstance(i, bool) or not 0 <= i < len(findings):
+        raise UserError(f"There is no example {str(i)[:40]}; the findings have {len(findings)}.")
+    if what not in ACTS:
+        raise UserError(f"{str(what)[:40]!r} is no act; use {', '.join(ACTS)}.")
+    if what == "relabel":
+        if label not in desk.classes:
+            raise UserError(f"There is no class {str(label)[:200]!r} in these findings; exclude the example, or choose a class.")
+        if desk.classes[label] == findings.given[i]:
+            what = "keep"
+    return Decision(
+        str(findings.ids[i]),
+        what,
+        label if what == "relabel" else None,
+        frame.reviewer,
+        frame.at,
+        frame.batch,
+        frame.pick,
+        frame.blind,
+        float(desk.ranking.p_wrong[i]),
+        None if frame.blind else findings.classes[findings.other[i]],
+        None,
+        str(act.get("note") or "")[:2000],
+    )

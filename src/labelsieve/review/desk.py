@@ -1,0 +1,165 @@
+"""What every request works on: the findings in memory, the journal, and the state of each example as one byte.
+
+Several reviewers and several servers may work on one run folder: before each answer the journal is read on from where it was
+last read, so that every process sees every committed decision. Scores never change; only the decisions do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+
+from labelsieve import pipeline
+from labelsieve.core import run
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.decision import FINAL, Decision, Fold
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Findings
+from labelsieve.core.journal import FILE, Journal
+from labelsieve.review.ranking import Ranking, rank
+from labelsieve.review.rows import Rows
+
+STATES = ("open", *FINAL, "later", "conflict")
+CODE = {name: code for code, name in enumerate(STATES)}
+OPEN, LATER, CONFLICT = CODE["open"], CODE["later"], CODE["conflict"]
+NO_ROWS = np.empty(0, np.int64)
+
+
+class Desk:
+    """One run folder under review.
+
+    Raises:
+        UserError: no finished run there, or its journal cannot be opened.
+    """
+
+    def __init__(self, folder: str | Path, findings: Findings | None = None):
+        self.folder = Path(folder)
+        self.findings = run.load(folder) if findings is None else findings
+        self.rows = Rows(self.findings.ids)
+        self.classes = {name: c for c, name in enumerate(self.findings.classes)}
+        self.readonly = not os.access(self.folder, os.W_OK)
+        self.lock = RLock()
+        self.journal = Journal(_copy(self.folder) if self.readonly else self.folder)
+        self.fold, self.seq = Fold(), 0
+        self.state = np.zeros(len(self.findings), np.uint8)
+        self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
+        self.strangers: set[str] = set()  # ids of the journal that the findings do not have
+        self.catch_up()
+        self.ranking = rank(self.findings, self.fold, self.seq)
+        self.calibrated = self.ranking
+        self.trail = [self.ranking]
+        self._data: Future[Dataset] = ThreadPoolExecutor(1).submit(pipeline.reopen, self.folder, self.findings)
+
+    @property
+    def id(self) -> str:
+        """One name for each run: pictures are cached under it."""
+        return str(self.findings.settings.get("data_hash", "run"))[:16]
+
+    def data(self) -> Dataset:
+        """The inputs; waits until they are open.
+
+        Raises:
+            UserError: they cannot be read again.
+        """
+        try:
+            return self._data.result()
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"The data of {self.folder} cannot be read again ({error}).") from error
+
+    def data_error(self) -> str | None:
+        """Why the inputs cannot be shown; None if they can, or are still being opened."""
+        if not self._data.done():
+            return None
+        try:
+            self.data()
+        except UserError as error:
+            return str(error)
+        return None
+
+    def catch_up(self) -> list[int]:
+        """Read what was committed since the last time, by whomever; returns the positions whose state may have changed."""
+        with self.lock:
+            new, self.seq = self.journal.read(self.seq)
+            if not new:
+                return []
+            self.taken_back |= {row.batch: row.target or "" for row in new if row.act in ("undo", "redo")}
+            return self._refresh(self.fold.add(new))
+
+    def _refresh(self, ids: Iterable[str]) -> list[int]:
+        changed = []
+        for id in ids:
+            i = self.rows.of(id)
+            if i is None:
+                self.strangers.add(id)
+                continue
+            self.state[i] = _code(self.fold.of(id).values())
+            changed.append(i)
+        return changed
+
+    def write(self, rows: list[Decision]) -> int:
+        """Commit decisions and hear them (with whatever others said); returns how many were new.
+
+        Raises:
+            PermissionError: the run folder is read-only.
+        """
+        if self.readonly:
+            raise PermissionError(f"{self.folder} is read-only; decisions cannot be saved.")
+        with self.lock:
+            saved = self.journal.append(rows)
+            self.catch_up()
+            return saved
+
+    def rerank(self) -> Ranking:
+        """Calibrate with the decisions so far and take the new order."""
+        self.ranking = self.latest()
+        return self.ranking
+
+    def latest(self) -> Ranking:
+        """What the decisions so far say of the whole; the order of the page stays that of `ranking`."""
+        with self.lock:
+            if self.calibrated.version != self.seq:
+                self.calibrated = rank(self.findings, self.fold, self.seq)
+                self.trail = [*self.trail, self.calibrated]
+            return self.calibrated
+
+    def states(self, rows: Iterable[int]) -> dict[str, str]:
+        """Position -> name of the state, as the page wants it."""
+        return {str(i): STATES[self.state[i]] for i in rows}
+
+    def decided_by(self, reviewer: str) -> np.ndarray:
+        """(n,) bool, where this reviewer has a current decision other than "later"."""
+        with self.lock:
+            mine = [self.rows.of(row.id) for row in self.fold.standing() if row.reviewer == reviewer and row.act != "later"]
+        out = np.zeros(len(self.findings), bool)
+        out[[i for i in mine if i is not None]] = True
+        return out
+
+    def close(self) -> None:
+        self.journal.close()
+
+
+def _code(current: Iterable[Decision]) -> int:
+    """The state that the current decisions of all reviewers make together, as `Fold.verdict` and `Fold.conflict` say it."""
+    acts = {(row.act, row.label) for row in current}
+    answers = [act for act, _ in acts if act in FINAL]
+    if len(answers) > 1:
+        return CONFLICT
+    return CODE[answers[0]] if answers else LATER if acts else OPEN
+
+
+def _copy(folder: Path) -> Path:
+    """The journal of a folder that cannot be written, copied to where SQLite can open it."""
+    to = Path(tempfile.mkdtemp(prefix="labelsieve-"))
+    for suffix in ("", "-wal"):
+        if (folder / (FILE + suffix)).exists():
+            shutil.copy(folder / (FILE + suffix), to)
+    return to

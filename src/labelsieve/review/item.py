@@ -1,0 +1,201 @@
+"""Examples as the page shows them: rows of a window, and one with all the evidence. Where a reviewer judges blind, the given
+label, the suggestion and whatever tells them (the id, which may hold the class folder; neighbours; scores) stay here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
+from labelsieve.core.evidence import Neighbours
+from labelsieve.core.record import Record
+from labelsieve.decide.summary import reason
+from labelsieve.review.desk import OPEN, STATES, Desk
+from labelsieve.review.query import Query
+
+SNIPPET, TEXT = 280, 100_000  # characters
+FEATURES, NEIGHBOURS, DUPLICATES = 60, 12, 60
+CURVES = 2000  # examples of a class that its curve is taken from
+
+
+class Items:
+    """Reads examples of one desk; keeps the curves of the classes last looked at."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        evidence = desk.folder / "evidence"
+        self._neighbours = _maybe(Neighbours.load, evidence, len(desk.findings))
+        self._loss = _maybe(lambda folder: Record.load(folder).loss, evidence / "record", len(desk.findings), axis=1)
+        self._curves: OrderedDict[int, dict[str, list[float]]] = OrderedDict()
+        self._spread: tuple[np.ndarray, np.ndarray] | None = None
+
+    def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[dict]:
+        """The rows in short."""
+        with self.desk.lock:
+            return [self._short(int(i), reviewer, query) for i in rows]
+
+    def _short(self, i: int, reviewer: str, query: Query) -> dict:
+        findings, desk = self.desk.findings, self.desk
+        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN else {}
+        mine = current.get(reviewer)
+        if query.blind:
+            return self._hidden(i, mine if mine is None or not query.accepting or mine.pick == query.pick else None)
+        verdict = desk.fold.verdict(findings.ids[i]) if current else None
+        return {
+            "i": i,
+            "id": str(findings.ids[i]),
+            "given": findings.classes[findings.given[i]],
+            "other": findings.classes[findings.other[i]],
+            "p": _number(desk.ranking.p_wrong[i]),
+            "flagged": bool(findings.flagged[i]),
+            "state": STATES[desk.state[i]],
+            "decision": _said(verdict) and {**_said(verdict), "reviewer": verdict.reviewer},
+            "mine": _said(mine),
+            "text": self._text(i, SNIPPET),
+        }
+
+    def _hidden(self, i: int, mine: Decision | None) -> dict:
+        """What may be seen of an example that is judged blind: itself, and what this reviewer said."""
+        said = _said(mine)
+        if said and said["act"] == "keep":
+            said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
+        state = "open" if mine is None else "later" if mine.act == "later" else "decided"
+        nothing = dict.fromkeys(("given", "other", "p", "flagged", "decision"))
+        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, "text": self._text(i, SNIPPET)}
+
+    def whole(self, i: int, reviewer: str, query: Query) -> dict:
+        """One example with its evidence.
+
+        Raises:
+            UserError: no such example.
+        """
+        if not 0 <= i < len(self.desk.findings):
+            raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
+        [out] = self.window([i], reviewer, query)
+        out |= {"text": self._text(i, TEXT), "features": self._features(i), "excluded_reason": None}
+        if query.blind:
+            nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
+            return out | nothing | {"scores": [], "neighbours": [], "duplicates": [], "history": []}
+        findings = self.desk.findings
+        return out | {
+            "rank": int(findings.rank[i]),
+            "reason": reason(findings, i),
+            "scores": [
+                {"name": name, "value": _number(score[i]), "percentile": float(np.mean(score < score[i]))}
+                for name, score in findings.scores.items()
+            ],
+            "curve": self._curve(i),
+            "top": self._top(i),
+            "neighbours": self._near(i),
+            "duplicates": self._duplicates(i),
+            "history": self._history(i),
+        }
+
+    def similar(self, i: int, n: int) -> np.ndarray:
+        """(m,) positions that resemble `i`: its neighbours and theirs, by the best product of cosines along the way."""
+        if self._neighbours is None:
+            return np.empty(0, np.int64)
+        first, near = self._neighbours.index[i].astype(np.int64), np.asarray(self._neighbours.similarity[i])
+        second = self._neighbours.index[first].astype(np.int64).ravel()
+        far = (near[:, None] * self._neighbours.similarity[first]).ravel()
+        rows, likeness = np.concatenate([first, second]), np.concatenate([near + 1, far])  # a neighbour comes before theirs
+        order = np.argsort(-likeness, kind="stable")
+        rows = rows[order]
+        _, once = np.unique(rows, return_index=True)
+        rows = rows[np.sort(once)]
+        return rows[rows != i][:n]
+
+    def _near(self, i: int) -> list[dict]:
+        if self._neighbours is None:
+            return []
+        findings = self.desk.findings
+        pairs = zip(self._neighbours.index[i, :NEIGHBOURS].tolist(), self._neighbours.similarity[i, :NEIGHBOURS].tolist(), strict=True)
+        return [
+            {
+                "i": j,
+                "id": str(findings.ids[j]),
+                "given": findings.classes[findings.given[j]],
+                "similarity": _number(similarity),
+                "state": STATES[self.desk.state[j]],
+            }
+            for j, similarity in pairs
+        ]
+
+    def _duplicates(self, i: int) -> list[int]:
+        group = self.desk.findings.extra.get("duplicate_group")
+        if group is None or group[i] < 0:
+            return []
+        return [int(j) for j in np.flatnonzero(group == group[i])[: DUPLICATES + 1] if j != i]
+
+    def _history(self, i: int) -> list[dict]:
+        with self.desk.lock:
+            told = self.desk.fold.history(self.desk.findings.ids[i])
+        keys = ("act", "label", "reviewer", "at", "pick", "blind", "note")
+        return [{**{key: getattr(row, key) for key in keys}, "stands": stands} for row, stands in told]
+
+    def _top(self, i: int) -> list[dict] | None:
+        findings = self.desk.findings
+        if "p_given" not in findings.extra:
+            return None
+        pairs = [(findings.other[i], findings.extra["p_other"][i]), (findings.given[i], findings.extra["p_given"][i])]
+        told = [{"label": findings.classes[c], "p": _number(p)} for c, p in pairs]
+        return sorted(told, key=lambda one: -(one["p"] or 0))
+
+    def _curve(self, i: int) -> dict[str, list[float | None]] | None:
+        """The loss of the example over the epochs, against the median and the middle 80 % of its class."""
+        if self._loss is None:
+            return None
+        label = int(self.desk.findings.given[i])
+        if label not in self._curves:
+            rows = np.flatnonzero(self.desk.findings.given == label)
+            rows = rows[:: max(1, len(rows) // CURVES)]
+            low, median, high = np.nanquantile(self._loss[:, rows], (0.1, 0.5, 0.9), axis=1)
+            self._curves[label] = {"median": _numbers(median), "low": _numbers(low), "high": _numbers(high)}
+            while len(self._curves) > 64:
+                self._curves.popitem(last=False)
+        return {"loss": _numbers(self._loss[:, i]), **self._curves[label]}
+
+    def _features(self, i: int) -> list[dict] | None:
+        """The first feature values, each with its distance from the mean in standard deviations."""
+        if self.desk.findings.settings.get("kind") != "features" or self.desk.data_error():
+            return None
+        rows = np.asarray(self.desk.data().inputs)[:, :FEATURES]
+        if self._spread is None:
+            some = np.asarray(rows[:: max(1, len(rows) // 20_000)], np.float64)
+            self._spread = some.mean(0), some.std(0)
+        mean, spread = self._spread
+        values = np.asarray(rows[i], np.float64)
+        z = (values - mean) / np.where(spread > 0, spread, 1)
+        return [{"name": f"feature {j}", "value": _number(v), "z": _number(s)} for j, (v, s) in enumerate(zip(values, z, strict=True))]
+
+    def _text(self, i: int, length: int) -> str | None:
+        if self.desk.findings.settings.get("kind") != "text" or self.desk.data_error():
+            return None
+        text = str(self.desk.data().inputs[i])
+        return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _maybe(load: Any, folder: Any, n: int, axis: int = 0) -> Any:
+    """Evidence of the run folder, or None where the run has none for these n examples."""
+    try:
+        found = load(folder)
+    except (OSError, ValueError):
+        return None
+    shape = found.index.shape if isinstance(found, Neighbours) else found.shape
+    return found if shape[axis] == n else None
+
+
+def _said(row: Decision | None) -> dict[str, Any] | None:
+    return None if row is None else {"act": row.act, "label": row.label}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [_number(value) for value in values]

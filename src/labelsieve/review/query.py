@@ -1,0 +1,82 @@
+"""The query of the page's URL, checked once. Links, the back button and `send me this view` all carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labelsieve.core.errors import UserError
+from labelsieve.review.desk import STATES, Desk
+
+ACCEPT = "accept-"  # samples so named are shown blind
+
+
+@dataclass(frozen=True)
+class Query:
+    """The view that a URL names; `given` and `other` are positions of classes."""
+
+    given: int | None = None
+    other: int | None = None
+    state: str = "open"
+    pmin: float = 0.0
+    pmax: float = 1.0
+    q: str = ""
+    duplicates: bool = False
+    sample: str = ""
+    by: str = ""
+    mine: bool = False
+    fresh: str = ""
+    blind: bool = False
+
+    @classmethod
+    def parse(cls, said: Mapping[str, str], desk: Desk) -> Query:
+        """Raises:
+        UserError: an unknown class, state, order or number.
+        """
+        state, by = said.get("state") or "open", said.get("by") or ""
+        if state not in (*STATES, "all", "decided", "flagged"):
+            raise UserError(f"{state!r} is no state; use open, decided, later, conflict, flagged or all.")
+        if by not in ("", "p", "id", "random", *desk.findings.scores):
+            raise UserError(f"{by!r} is no order; use p, id, random or the name of a score.")
+        sample = said.get("sample") or ""
+        query = cls(
+            given=_class(said.get("given"), desk),
+            other=_class(said.get("other"), desk),
+            state=state,
+            pmin=_number(said.get("pmin"), 0.0),
+            pmax=_number(said.get("pmax"), 1.0),
+            q=(said.get("q") or "")[:200].casefold(),
+            duplicates=said.get("duplicates") == "1",
+            sample=sample,
+            by=by,
+            mine=said.get("mine") == "1",
+            fresh=(said.get("fresh") or "")[:64],
+            blind=said.get("blind") == "1" or sample.startswith(ACCEPT),
+        )
+        if sample.startswith(ACCEPT):  # a filter or an order by what is hidden would tell it
+            return cls(state=state, sample=sample, mine=query.mine, fresh=query.fresh, blind=True)
+        return query
+
+    @property
+    def accepting(self) -> bool:
+        return self.sample.startswith(ACCEPT)
+
+    @property
+    def pick(self) -> str:
+        """How decisions of an acceptance sample are marked in the journal."""
+        return f"accept:{self.sample}"
+
+
+def _class(name: str | None, desk: Desk) -> int | None:
+    if not name:
+        return None
+    if name not in desk.classes:
+        raise UserError(f"There is no class {name[:200]!r} in these findings.")
+    return desk.classes[name]
+
+
+def _number(said: str | None, default: float) -> float:
+    try:
+        return float(said) if said else default
+    except ValueError:
+        raise UserError(f"{said!r} is no number.") from None

@@ -1,0 +1,26 @@
+"""From the user's id to the position in the findings: a sorted table of hashes, 16 bytes an example where a dict takes a hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class Rows:
+    """Positions of ids; built on first use."""
+
+    def __init__(self, ids: Sequence[str]):
+        self._ids = ids
+        self._keys: np.ndarray | None = None
+        self._order = np.empty(0, np.int64)
+
+    def of(self, id: str) -> int | None:
+        """The position of an id, or None if the findings do not have it."""
+        if self._keys is None:
+            keys = np.fromiter(map(hash, self._ids), np.int64, len(self._ids))
+            self._order = np.argsort(keys, kind="stable")
+            self._keys = keys[self._order]
+        key = np.int64(hash(id))
+        first, last = np.searchsorted(self._keys, key, "left"), np.searchsorted(self._keys, key, "right")
+        return next((int(i) for i in self._order[first:last] if self._ids[i] == id), None)

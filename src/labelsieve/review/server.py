@@ -1,0 +1,259 @@
+"""The server of the review page: about fifteen routes over one desk. What blocks runs in threads, each act under the desk's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from labelsieve.core import samples
+from labelsieve.core.errors import UserError
+from labelsieve.decide.sample import draw
+from labelsieve.review.acts import Stale, decide, estimates, take_back
+from labelsieve.review.desk import Desk
+from labelsieve.review.item import Items
+from labelsieve.review.media import WORKERS, Media, Picture
+from labelsieve.review.overview import overview
+from labelsieve.review.query import ACCEPT, Query
+from labelsieve.review.security import BODY, Guard
+from labelsieve.review.view import Views
+
+STATIC = Path(__file__).parent / "static"
+WINDOW, CLASSES = 500, 200  # most items and classes in one answer
+LISTENERS = 64  # event streams
+TICK = 0.5  # seconds between two looks at what others decided
+NOT_BUILT = (
+    "<!doctype html><title>Labelsieve</title><p>The review page is not built in this checkout: run <code>make web</code> (needs Node), "
+    "or install the wheel, which holds it."
+)
+
+
+def application(desk: Desk, *, reviewer: str = "", host: str = "127.0.0.1", token: str | None = None) -> Starlette:
+    """The ASGI application.
+
+    Args:
+        desk: the run under review; closed when the application ends.
+        reviewer: the name of who does not say one.
+        host: the address listened on.
+        token: what clients must know; None on loopback.
+    """
+    house = House(desk, reviewer or _user())
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        house.open = False
+        desk.close()
+
+    app = Starlette(routes=house.routes(), lifespan=lifespan, middleware=[Middleware(Guard, host=host, token=token)])
+    app.add_exception_handler(HTTPException, lambda request, error: JSONResponse({"error": error.detail}, error.status_code))  # type: ignore
+    app.add_exception_handler(500, lambda request, error: JSONResponse({"error": "A fault of Labelsieve itself; see the terminal."}, 500))
+    return app
+
+
+class House:
+    """The routes, and what they share."""
+
+    def __init__(self, desk: Desk, reviewer: str):
+        self.desk, self.reviewer = desk, reviewer
+        self.views, self.items, self.media = Views(desk), Items(desk), Media(desk)
+        self.lane = anyio.CapacityLimiter(WORKERS)  # of picture decoding
+        self.assets = {path.name: path for path in (STATIC / "assets").glob("*") if path.is_file()}
+        self.listening = 0
+        self.open = True
+
+    def routes(self) -> list[Route]:
+        get, post = self._get, self._post
+        return [
+            get("/api/run", lambda asked: overview(self.desk, self.views)),
+            get("/api/view", self.view),
+            get("/api/items", self.window),
+            get("/api/where", self.where),
+            get("/api/item/{i:int}", lambda asked: self.items.whole(asked.number("i"), asked.who, asked.query())),
+            get("/api/similar/{i:int}", self.similar),
+            get("/api/classes", self.classes),
+            post("/api/decisions", lambda said, who: decide(self.desk, self.views, said, who)),
+            post("/api/undo", lambda said, who: take_back(self.desk, "undo", said, who)),
+            post("/api/redo", lambda said, who: take_back(self.desk, "redo", said, who)),
+            post("/api/rerank", self.rerank),
+            post("/api/sample", self.sample),
+            Route("/thumb/{i:int}.webp", self.thumb),
+            Route("/image/{i:int}", self.image),
+            Route("/api/events", self.events),
+            Route("/assets/{name}", self.asset),
+            *(Route(path, self.page) for path in ("/", "/grid", "/focus", "/overview")),
+        ]
+
+    def view(self, asked: Asked) -> dict:
+        query = asked.query()
+        rows = self.views.rows(query, asked.who)
+        return {"total": len(rows), **self.views.counts(query, asked.who), "seq": self.desk.seq}
+
+    def window(self, asked: Asked) -> dict:
+        query = asked.query()
+        rows = self.views.rows(query, asked.who)
+        at, n = max(0, asked.number("at", 0)), min(max(1, asked.number("n", 60)), WINDOW)
+        return {"total": len(rows), "at": at, "items": self.items.window(rows[at : at + n], asked.who, query)}
+
+    def where(self, asked: Asked) -> dict:
+        found = np.flatnonzero(self.views.rows(asked.query(), asked.who) == asked.number("i"))
+        return {"at": int(found[0]) if len(found) else -1}
+
+    def similar(self, asked: Asked) -> dict:
+        query, i = asked.query(), asked.number("i")
+        if i >= len(self.desk.findings):
+            raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
+        return {"items": self.items.window(self.items.similar(i, min(asked.number("n", 60), WINDOW)), asked.who, query)}
+
+    def classes(self, asked: Asked) -> list[dict]:
+        q, names = asked.said.get("q", "").casefold(), self.desk.findings.classes
+        count = np.bincount(self.desk.findings.given, minlength=len(names))
+        found = [c for c, name in enumerate(names) if q in name.casefold()]
+        found.sort(key=lambda c: (not names[c].casefold().startswith(q), -count[c]))
+        return [{"label": names[c], "n": int(count[c])} for c in found[:CLASSES]]
+
+    def rerank(self, said: dict, who: str) -> dict:
+        ranking = self.desk.rerank()
+        return {"ranking": ranking.version, "calibrated": estimates(ranking), **estimates(ranking)}
+
+    def sample(self, said: dict, who: str) -> dict:
+        name, size = said.get("name"), said.get("size")
+        if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise UserError("A sample needs a name and a size.")
+        if name.startswith(ACCEPT):
+            raise UserError("Samples for acceptance are drawn by `labelsieve accept`.")
+        if name in samples.names(self.desk.folder):
+            return {"name": name, "size": len(samples.load(self.desk.folder, name).ids)}
+        if self.desk.readonly:
+            raise PermissionError(f"{self.desk.folder} is read-only; no sample can be kept there.")
+        drawn = draw(self.desk.findings, size, name=name)
+        samples.save(self.desk.folder, drawn)
+        return {"name": name, "size": len(drawn.ids)}
+
+    async def thumb(self, request: Request) -> Response:
+        return await self._picture(request, self.media.thumb)
+
+    async def image(self, request: Request) -> Response:
+        return await self._picture(request, self.media.large)
+
+    async def _picture(self, request: Request, make: Callable[[int], Picture]) -> Response:
+        i = request.path_params["i"]
+        if i >= len(self.desk.findings) or self.desk.findings.settings.get("kind") != "image":
+            return JSONResponse({"error": "There is no such picture."}, 404)
+        made = await anyio.to_thread.run_sync(make, i, limiter=self.lane)
+        if made.broken is not None:
+            return Response(made.data, media_type=made.type, headers={"X-Broken": quote(made.broken[:500])})
+        return Response(made.data, media_type=made.type, headers={"Cache-Control": "private, max-age=31536000, immutable"})
+
+    async def events(self, request: Request) -> Response:
+        if self.listening >= LISTENERS:
+            return JSONResponse({"error": "Too many pages listen."}, 503)
+        return StreamingResponse(self._news(request), media_type="text/event-stream")
+
+    async def _news(self, request: Request) -> AsyncIterator[str]:
+        self.listening += 1
+        try:
+            told = -1
+            while self.open and not await request.is_disconnected():
+                if self.desk.seq == told:
+                    await run_in_threadpool(self.desk.catch_up)
+                if self.desk.seq != told:
+                    told = self.desk.seq
+                    yield f"data: {json.dumps({'seq': told})}\n\n"
+                await asyncio.sleep(TICK)
+        finally:
+            self.listening -= 1
+
+    async def asset(self, request: Request) -> Response:
+        path = self.assets.get(request.path_params["name"])  # exact names from the listing, never a path of the client
+        if path is None:
+            return JSONResponse({"error": "There is no such file."}, 404)
+        return FileResponse(path, headers={"Cache-Control": "private, max-age=31536000, immutable"})
+
+    async def page(self, request: Request) -> Response:
+        index = STATIC / "index.html"
+        return HTMLResponse(await run_in_threadpool(index.read_bytes)) if index.exists() else HTMLResponse(NOT_BUILT, 503)
+
+    def _get(self, path: str, answer: Callable[[Asked], Any]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            asked = Asked(request, self)
+            return await _answered(lambda: (self.desk.catch_up(), answer(asked))[1])
+
+        return Route(path, endpoint)
+
+    def _post(self, path: str, answer: Callable[[dict, str], Any]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            body = bytearray()
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY:
+                    return JSONResponse({"error": f"A body has at most {BODY >> 20} MiB."}, 413)
+            try:
+                said = json.loads(bytes(body) or b"{}")
+            except (ValueError, RecursionError):
+                return JSONResponse({"error": "The body is no JSON."}, 400)
+            if not isinstance(said, dict):
+                return JSONResponse({"error": "The body is no JSON object."}, 400)
+            who = _reviewer(request, self.reviewer)
+            return await _answered(lambda: answer(said, who))
+
+        return Route(path, endpoint, methods=["POST"])
+
+
+class Asked:
+    """A GET: its path and query parameters, and who asks."""
+
+    def __init__(self, request: Request, house: House):
+        self.said = {**request.query_params, **request.path_params}
+        self.who = _reviewer(request, house.reviewer)
+        self._desk = house.desk
+
+    def query(self) -> Query:
+        return Query.parse(self.said, self._desk)
+
+    def number(self, name: str, default: int = -1) -> int:
+        try:
+            return int(self.said.get(name, default))
+        except ValueError:
+            raise UserError(f"{name} is a whole number.") from None
+
+
+async def _answered(work: Callable[[], Any]) -> Response:
+    """The answer of `work`, done in a thread, as JSON; what the client did wrong as a sentence."""
+    try:
+        said, status = await run_in_threadpool(work), 200
+    except Stale as error:
+        said, status = {"error": str(error)}, 409
+    except PermissionError as error:
+        said, status = {"error": str(error)}, 403
+    except UserError as error:
+        said, status = {"error": str(error)}, 400
+    return Response(json.dumps(said, allow_nan=False, separators=(",", ":")), status, media_type="application/json")
+
+
+def _reviewer(request: Request, default: str) -> str:
+    name = unquote(request.headers.get("x-reviewer", ""))
+    return "".join(c for c in name if c.isprintable()).strip()[:80] or default
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "reviewer"

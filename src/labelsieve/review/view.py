@@ -1,0 +1,188 @@
+"""A view: the query of the page's URL -> positions in the findings, filtered and in order.
+
+Filters are masks over NumPy columns, orders are permutations that are made once; a view over a million rows takes some ten
+milliseconds and is then kept, frozen, under its query. So what a reviewer decides does not move what comes next.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from labelsieve.core import samples
+from labelsieve.review.desk import CODE, CONFLICT, LATER, OPEN, STATES, Desk
+from labelsieve.review.query import Query
+
+CELLS = 200
+KEPT_BYTES = 256 << 20  # of frozen views
+KEPT_ORDERS = 6
+
+
+class Views:
+    """The views of one desk, the last used ones kept."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self._frozen: OrderedDict[Hashable, Future[np.ndarray]] = OrderedDict()
+        self._made: OrderedDict[Hashable, np.ndarray] = OrderedDict()  # orders and text masks
+        self._lock = Lock()
+        findings = desk.findings
+        self._cells, inverse = np.unique(findings.given * len(findings.classes) + findings.other, return_inverse=True)
+        self._cell = inverse.astype(np.int32)
+
+    def rows(self, query: Query, reviewer: str) -> np.ndarray:
+        """(m,) positions in the order of the view, frozen since the query was first asked."""
+        who = reviewer if query.mine or query.accepting else ""
+        key = (replace(query, blind=False), who, 0 if query.fresh else self.desk.ranking.version)
+        with self._lock:
+            future, first = self._frozen.get(key), False
+            if future is None:
+                future = self._frozen[key] = Future()
+                first = True
+            self._frozen.move_to_end(key)
+        if first:
+            try:
+                future.set_result(self._build(query, reviewer))
+            except BaseException as error:
+                with self._lock:
+                    self._frozen.pop(key, None)
+                future.set_exception(error)
+            self._forget()
+        return future.result()
+
+    def _forget(self) -> None:
+        with self._lock:
+            size = sum(f.result().nbytes for f in self._frozen.values() if f.done() and not f.exception())
+            while len(self._frozen) > 1 and (size > KEPT_BYTES or len(self._frozen) > 4096):
+                _, old = self._frozen.popitem(last=False)
+                size -= old.result().nbytes if old.done() and not old.exception() else 0
+
+    def _build(self, query: Query, reviewer: str) -> np.ndarray:
+        mask = self._base(query, reviewer) & self._in_state(query, reviewer)
+        drawn = query.sample and query.by in ("", "random")  # in the order of the draw, so that half of it is a sample too
+        order = self._sample(query.sample) if drawn else self._order(query.by or "p")
+        return order[mask[order]]
+
+    def _base(self, query: Query, reviewer: str) -> np.ndarray:
+        """(n,) bool, all filters of the query but that of the state."""
+        findings, p = self.desk.findings, self.desk.ranking.p_wrong
+        mask = np.ones(len(findings), bool)
+        if query.given is not None:
+            mask &= findings.given == query.given
+        if query.other is not None:
+            mask &= findings.other == query.other
+        if query.pmin > 0:
+            mask &= p >= query.pmin
+        if query.pmax < 1:
+            mask &= p <= query.pmax
+        if query.duplicates:
+            mask &= findings.extra["duplicate_group"] >= 0 if "duplicate_group" in findings.extra else False
+        if query.q:
+            mask &= self._once(("q", query.q), lambda: self._holding(query.q))
+        if query.sample:
+            drawn = np.zeros(len(findings), bool)
+            drawn[self._sample(query.sample)] = True
+            mask &= drawn
+        if query.mine:
+            mask &= ~self.desk.decided_by(reviewer)
+        return mask
+
+    def _state(self, query: Query) -> np.ndarray:
+        """(n,) uint8 states; in an acceptance sample only decisions made for it count."""
+        if not query.accepting:
+            return self.desk.state
+        state, pick = np.zeros(len(self.desk.findings), np.uint8), query.pick
+        with self.desk.lock:
+            for i in self._sample(query.sample):
+                said = [row for row, stands in self.desk.fold.history(self.desk.findings.ids[i]) if stands and row.pick == pick]
+                state[i] = CODE[said[-1].act] if said else OPEN
+        return state
+
+    def _in_state(self, query: Query, reviewer: str) -> np.ndarray:
+        state = self._state(query)
+        if query.state == "all":
+            return np.ones(len(state), bool)
+        if query.state == "flagged":
+            return self.desk.findings.flagged
+        if query.state == "decided":
+            return (state > OPEN) & (state < LATER)
+        return state == CODE[query.state]
+
+    def standing(self, query: Query, reviewer: str) -> np.ndarray:
+        """The positions of the frozen view that the query's state still fits."""
+        rows = self.rows(query, reviewer)
+        return rows[self._in_state(query, reviewer)[rows]]
+
+    def counts(self, query: Query, reviewer: str) -> dict:
+        """The examples of the view by state (whatever state the query asks for), and its confusion cells, now."""
+        findings, mask = self.desk.findings, self._base(query, reviewer)
+        state = self._state(query)
+        by_state = np.bincount(state[mask], minlength=len(STATES)).tolist()
+        counts = {
+            "open": by_state[OPEN],
+            "decided": sum(by_state[OPEN + 1 : LATER]),
+            "later": by_state[LATER],
+            "conflict": by_state[CONFLICT],
+            "flagged": None if query.blind else int((findings.flagged & mask).sum()),
+            "all": int(mask.sum()),
+        }
+        return {"counts": counts, "cells": [] if query.blind else self.cells(mask)}
+
+    def cells(self, mask: np.ndarray | None = None) -> list[dict]:
+        """The confusion cells among the examples of the mask, those with most wrong labels expected first."""
+        findings, p = self.desk.findings, self.desk.ranking.p_wrong
+        where, still = (self._cell, self.desk.state == OPEN) if mask is None else (self._cell[mask], self.desk.state[mask] == OPEN)
+        size = len(self._cells)
+        count, left = np.bincount(where, minlength=size), np.bincount(where[still], minlength=size)
+        expected = np.bincount(where, p if mask is None else p[mask], minlength=size)
+        top = np.argsort(-expected, kind="stable")[:CELLS]
+        given, other = np.divmod(self._cells, len(findings.classes))
+        return [
+            {
+                "given": findings.classes[given[c]],
+                "other": findings.classes[other[c]],
+                "count": int(count[c]),
+                "expected": round(float(expected[c]), 2),
+                "open": int(left[c]),
+            }
+            for c in top
+            if count[c]
+        ]
+
+    def _sample(self, name: str) -> np.ndarray:
+        places = [self.desk.rows.of(id) for id in samples.load(self.desk.folder, name).ids]
+        return np.array([i for i in places if i is not None], np.int64)
+
+    def _holding(self, q: str) -> np.ndarray:
+        """(n,) bool, where the id or the text holds `q`, small and capital letters alike."""
+        ids = self.desk.findings.ids
+        mask = np.fromiter((q in id.casefold() for id in ids), bool, len(ids))
+        if self.desk.findings.settings.get("kind") == "text" and self.desk.data_error() is None:
+            mask |= np.fromiter((q in text.casefold() for text in self.desk.data().inputs), bool, len(ids))
+        return mask
+
+    def _order(self, by: str) -> np.ndarray:
+        """(n,) positions in an order that does not depend on the filters."""
+        findings, ranking = self.desk.findings, self.desk.ranking
+        if by == "p":
+            return ranking.order
+        if by == "random":
+            return self._once(by, lambda: np.random.default_rng(0).permutation(len(findings)).astype(np.int32))
+        if by == "id":
+            return self._once(by, lambda: np.array(sorted(range(len(findings)), key=findings.ids.__getitem__), np.int32))
+        return self._once(("score", by), lambda: np.argsort(-findings.scores[by], kind="stable").astype(np.int32))
+
+    def _once(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        made = self._made.get(key)
+        if made is None:
+            made = make()
+            with self._lock:
+                self._made[key] = made
+                while len(self._made) > KEPT_ORDERS:
+                    self._made.popitem(last=False)
+        return made
