@@ -61,7 +61,7 @@ def test_says_everything_that_a_person_wants_to_know_first(monkeypatch, capsys):
         "labelsieve review pets.sieve ",
         "labelsieve apply pets.sieve -o corrected",
         "labelsieve export pets.sieve --to csv",
-        "why: what the model gives the likely label",
+        "why: what the model gives the likely and the given label",
     ):
         assert said in out, said
     assert out.count("img_") >= 10

@@ -26,7 +26,7 @@ def show(summary: Summary, folder: Path) -> None:
     if any(s.p_wrong >= LIKELY for s in summary.top):
         _table(console, _suspects(summary, console.width))
         if any(s.reason.startswith("model") for s in summary.top):
-            console.print("why: what the model gives the likely label against the given one; how many of the nearest examples agree.")
+            console.print("why: what the model gives the likely and the given label; neighbours are the nearest examples.")
     if summary.confusions:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):

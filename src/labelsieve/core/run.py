@@ -46,8 +46,9 @@ def save(findings: Findings, folder: Path) -> None:
     import pyarrow.parquet as pq
 
     table = findings.table()
-    with replacing(folder / FINDINGS) as partial:
-        pq.write_table(table, partial)
+    # An open file, because Arrow takes no path that is not UTF-8, and reads columns into one like "label=cat.sieve".
+    with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
+        pq.write_table(table, file)
     with replacing(folder / EXCLUDED) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "reason"])
@@ -78,7 +79,8 @@ def load(folder: str | Path) -> Findings:
     manifest = _manifest(folder)
     if not manifest["finished"]:
         raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
-    table = pq.read_table(folder / FINDINGS)
+    with open(folder / FINDINGS, "rb") as file:
+        table = pq.read_table(file)
     with open(folder / EXCLUDED, newline="", encoding="utf-8", errors="surrogateescape") as file:
         excluded = tuple(Exclusion(row["id"], row["reason"]) for row in csv.DictReader(file))
 
