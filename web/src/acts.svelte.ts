@@ -1,7 +1,7 @@
 // Decisions: each act is written to this browser's storage, sent, and taken out again when the server has it.
 // A server that is away is asked again with the same batch, which it recognises; nothing is lost and nothing doubled.
 import { ask, Refused, uuid, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
-import { place, query } from './place.svelte'
+import { hidden, place, query } from './place.svelte'
 import { queue } from './queue.svelte'
 import { t } from './words'
 
@@ -74,7 +74,7 @@ function send<T>(path: string, body: Record<string, unknown>): Promise<T> {
 /** How the examples came before the reviewer. */
 function pick(): string {
   if (place.like !== null) return 'similar'
-  if (place.sample) return place.sample === 'stratified' ? 'sample' : place.sample
+  if (place.sample) return place.sample.startsWith('accept-') ? place.sample : 'sample'
   if (place.state === 'conflict') return 'settle'
   return query({ ...place, state: '', by: '', mine: '' }) || !['', 'p'].includes(place.by) ? 'view' : 'ranked'
 }
@@ -86,8 +86,8 @@ export function sentence(said: Said | null): string {
 }
 
 /** What the act means for one example: `label` is a class, or "suggested"; the given class again means keep. */
-function meant(item: { i: number; given: string; other: string }, act: Act, label?: string) {
-  const to = label === 'suggested' ? item.other : label
+function meant(item: Pick<Item, 'i' | 'given' | 'other'>, act: Act, label?: string) {
+  const to = label === 'suggested' ? (item.other ?? undefined) : label
   if (act !== 'relabel') return { i: item.i, act }
   return to === item.given ? { i: item.i, act: 'keep' as Act } : { i: item.i, act, label: to }
 }
@@ -105,11 +105,11 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
   desk.said = items.length === 1 ? `${items[0].id}: ${sentence(said.get(items[0].i)!)}` : t('said_many', { n: items.length })
   desk.since ||= Date.now()
   desk.decided += items.length
-  const saved = send<Acted>('/api/decisions', { batch: uuid(), pick: pick(), blind: place.blind, acts }).then(
+  const saved = send<Acted>('/api/decisions', { batch: uuid(), pick: pick(), blind: hidden(), acts }).then(
     (answer) => {
       queue.mark(answer.states, said)
       if (answer.progress) desk.progress = answer.progress
-      queue.count()
+      queue.recount()
     },
     () => queue.mark(Object.fromEntries(items.map((item) => [item.i, 'open']))),
   )
@@ -117,16 +117,14 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
 }
 
 /** Say something of every example of the view; the server refuses if the view has not `expect` of them any more. */
-export async function decideAll(act: Act, expect: number, label?: string): Promise<boolean> {
+export async function decideAll(act: Act, expect: number, label?: string): Promise<void> {
   try {
-    const body = { batch: uuid(), pick: pick(), blind: place.blind, view: queue.query, expect, act, ...(label ? { label } : {}) }
+    const body = { batch: uuid(), pick: pick(), blind: hidden(), view: queue.query, expect, act, ...(label ? { label } : {}) }
     const answer = await send<Acted>('/api/decisions', body)
     desk.said = t('said_many', { n: expect })
     if (answer.progress) desk.progress = answer.progress
-    return true
   } catch (error) {
     desk.error = (error as Error).message
-    return false
   }
 }
 
@@ -138,7 +136,7 @@ export async function undo(way: 'undo' | 'redo'): Promise<number | null> {
   }
   queue.mark(answer.states)
   if (answer.progress) desk.progress = answer.progress
-  queue.count()
+  queue.recount()
   desk.said = t(way === 'undo' ? 'undone' : 'redone', { n: Object.keys(answer.states).length })
   return answer.at_item
 }

@@ -2,7 +2,7 @@
 export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
 export type State = 'open' | 'later' | 'conflict' | Exclude<Act, 'later'> | 'decided'
 export type Estimate = { low: number; count: number; high: number }
-export type Counts = Record<'open' | 'decided' | 'later' | 'conflict' | 'flagged' | 'all', number>
+export type Counts = Record<'open' | 'decided' | 'later' | 'conflict' | 'flagged' | 'all', number | null>
 export type Cell = { given: string; other: string; count: number; expected: number; open: number }
 export type Said = { act: Act; label: string | null; reviewer?: string }
 export type Calibrated = { wrong: Estimate; left: Estimate; reviewed: number; found: number }
@@ -16,7 +16,7 @@ export type Run = {
   classes: string[]
   estimate: Estimate
   calibrated: Calibrated
-  precision_at: { cut: number; expected: number; rows: number }[]
+  precision_at: { cut: number; expected: number | null; rows: number }[]
   plan: { review: number; catch: number }[]
   scores: string[]
   notes: string[]
@@ -32,35 +32,29 @@ export type Run = {
   data_error: string | null
 }
 
+/** Given label, suggestion and whatever tells them are null where the reviewer judges blind: the server keeps them. */
 export type Item = {
   i: number
   id: string
-  given: string
-  other: string
-  p: number
-  flagged: boolean
+  given: string | null
+  other: string | null
+  p: number | null
+  flagged: boolean | null
   state: State
   decision: Said | null
   mine: Said | null
   text: string | null
 }
 
-export type Detail = {
-  i: number
-  id: string
-  given: string
-  other: string
-  p: number
-  rank: number
-  flagged: boolean
-  state: State
+type Series = (number | null)[]
+export type Detail = Item & {
+  rank: number | null
   reason: string | null
-  text: string | null
-  features: { name: string; value: number; z: number }[] | null
-  scores: { name: string; value: number; percentile: number }[]
-  curve: { loss: number[]; median: number[]; low: number[]; high: number[] } | null
-  top: { label: string; p: number }[] | null
-  neighbours: { i: number; id: string; given: string; similarity: number; state: State }[]
+  features: { name: string; value: number | null; z: number | null }[] | null
+  scores: { name: string; value: number | null; percentile: number }[]
+  curve: { loss: Series; median: Series; low: Series; high: Series } | null
+  top: { label: string; p: number | null }[] | null
+  neighbours: { i: number; id: string; given: string; similarity: number | null; state: State }[]
   duplicates: number[]
   history: { act: Act; label: string | null; reviewer: string; at: string; stands: boolean; pick: string; blind: boolean }[]
   excluded_reason: string | null

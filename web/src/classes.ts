@@ -1,9 +1,10 @@
 // Which class has which key, and where pictures come from.
 import type { Cell, Detail, Run } from './api'
 
-/** Ten classes at most, in the order of the classes: all of them, or those that the view is about. They stay put within a view. */
+/** The classes that have a key, in the order of the classes: all while they are at most 20, else the ten that the view is about.
+ *  They stay put within a view. */
 export function keyed(run: Run, cells: Cell[]): string[] {
-  if (run.classes.length <= 10) return run.classes
+  if (run.classes.length <= 20) return run.classes
   const weight = new Map<string, number>()
   for (const cell of cells.length ? cells : run.cells) {
     weight.set(cell.given, (weight.get(cell.given) ?? 0) + cell.count)
@@ -17,11 +18,14 @@ export function keyed(run: Run, cells: Cell[]): string[] {
 /** The classes of one example, most likely first: by its probabilities where they are known, else by what its neighbours are called. */
 export function likely(run: Run, detail: Detail): string[] {
   const votes = new Map<string, number>()
-  for (const near of detail.neighbours) votes.set(near.given, (votes.get(near.given) ?? 0) + near.similarity)
+  for (const near of detail.neighbours) votes.set(near.given, (votes.get(near.given) ?? 0) + (near.similarity ?? 0))
   const near = [...votes].sort((a, b) => b[1] - a[1]).map(([label]) => label)
   const known = (detail.top ?? []).map((each) => each.label)
-  return [...new Set([...known, detail.other, detail.given, ...near, ...run.classes.slice(0, 20)])].slice(0, 10)
+  return [...new Set([...known, detail.other, detail.given, ...near, ...run.classes.slice(0, 20)])].filter((label) => label !== null).slice(0, run.classes.length <= 20 ? 20 : 10)
 }
+
+/** Keys 1 to 9 and 0, then the same with shift. */
+export const keyOf = (at: number) => (at < 10 ? '' : 'shift+') + ((at + 1) % 10)
 
 const version = (run: Run) => encodeURIComponent(run.id ?? `${run.name}-${run.n}`)
 export const thumb = (run: Run, i: number) => `/thumb/${i}.webp?v=${version(run)}`

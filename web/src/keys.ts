@@ -15,6 +15,8 @@ function name(event: KeyboardEvent): string {
   let key = event.key.toLowerCase()
   if (key.length === 1 && key > '~' && /^Key[A-Z]$/.test(event.code)) key = event.code.slice(3).toLowerCase()
   if (key === ' ') key = 'space'
+  const digit = /^Digit(\d)$/.exec(event.code)
+  if (digit && event.shiftKey && !/[0-9/?]/.test(key)) return `shift+${digit[1]}`
   const shift = event.shiftKey && (key.length > 1 || /[a-z]/.test(key)) ? 'shift+' : ''
   return (event.ctrlKey || event.metaKey ? 'ctrl+' : '') + shift + key
 }

@@ -29,6 +29,9 @@ export const place = $state(read())
 /** Changes when the reader asks for a fresh order: the server keeps the order of a view until then. */
 export const fresh = $state({ token: uuid().slice(0, 8) })
 
+/** Whether given labels and suggestions are hidden: by the reader's choice, or because an acceptance sample is always judged so. */
+export const hidden = () => place.blind || place.sample.startsWith('accept-')
+
 export function query(from: Partial<Place> = place): string {
   const said = new URLSearchParams()
   for (const name of FILTERS) if (from[name]) said.set(name, from[name])

@@ -1,7 +1,7 @@
 // The queue: one view in its frozen order, of which windows of a page are loaded as they are looked at.
 import { SvelteMap } from 'svelte/reactivity'
 import { ask, type Cell, type Counts, type Detail, type Item, type Said, type State, type View } from './api'
-import { fresh, place, query } from './place.svelte'
+import { fresh, hidden, place, query } from './place.svelte'
 
 const PAGE = 120
 const KEPT = 40 // pages
@@ -15,8 +15,9 @@ class Queue {
   pages = new SvelteMap<number, Item[]>()
   /** What was said in this page since its items were loaded. */
   marks = new SvelteMap<number, { state: State; said: Said | null }>()
-  details = new SvelteMap<number, Detail>()
+  private details = new SvelteMap<number, Detail>() // by slot
   private key = ''
+  private counting = 0
   private like: number | null = null
   private first = 0
   private last = 0
@@ -25,7 +26,7 @@ class Queue {
 
   /** Look at the place's queue; the same queue is not loaded again. */
   open() {
-    const key = `${query()}&fresh=${fresh.token}&like=${place.like ?? ''}`
+    const key = `${this.query}&like=${place.like ?? ''}`
     if (key === this.key) return
     this.key = key
     this.like = place.like
@@ -39,10 +40,16 @@ class Queue {
   }
 
   get query() {
-    return [query(), `fresh=${fresh.token}`].filter(Boolean).join('&')
+    return [query(), `fresh=${fresh.token}`, hidden() ? 'blind=1' : ''].filter(Boolean).join('&')
   }
 
-  async count() {
+  /** Ask for the counts, once for many decisions in a row. */
+  recount() {
+    clearTimeout(this.counting)
+    this.counting = window.setTimeout(() => this.count(), 400)
+  }
+
+  private async count() {
     const key = this.key
     try {
       const view = await ask<View>(`/api/view?${this.query}`)
@@ -62,6 +69,7 @@ class Queue {
     return this.marks.get(item.i)?.state ?? item.state
   }
 
+  /** What stands for an example as this reviewer sees it. */
   said(item: Item): Said | null {
     const mark = this.marks.get(item.i)
     return mark ? mark.said : (item.mine ?? item.decision)
@@ -89,7 +97,7 @@ class Queue {
       const url =
         this.like === null
           ? `/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}`
-          : `/api/similar/${this.like}?n=${PAGE}`
+          : `/api/similar/${this.like}?${this.query}&n=${PAGE}`
       const said = await ask<{ total?: number; items: Item[] }>(url)
       if (key !== this.key) return
       this.total = said.total ?? said.items.length
@@ -109,15 +117,25 @@ class Queue {
     this.pump()
   }
 
+  /** Where the evidence of an example is kept; what is shown blind is another answer. */
+  private slot(i: number) {
+    return hidden() ? -1 - i : i
+  }
+
+  known(i: number): Detail | undefined {
+    return this.details.get(this.slot(i))
+  }
+
   /** One example with its evidence; the same promise however often it is asked for. */
   detail(i: number): Promise<Detail> {
-    let asked = this.asking.get(i)
+    const slot = this.slot(i)
+    let asked = this.asking.get(slot)
     if (!asked) {
-      asked = ask<Detail>(`/api/item/${i}`)
-      this.asking.set(i, asked)
+      asked = ask<Detail>(`/api/item/${i}?${this.query}`)
+      this.asking.set(slot, asked)
       asked.then(
-        (detail) => this.asking.get(i) === asked && this.details.set(i, detail),
-        () => this.asking.delete(i),
+        (detail) => this.asking.get(slot) === asked && this.details.set(slot, detail),
+        () => this.asking.delete(slot),
       )
       for (const old of this.asking.keys()) {
         if (this.asking.size <= DETAILS) break
@@ -128,16 +146,11 @@ class Queue {
     return asked
   }
 
-  forget(i: number) {
-    this.asking.delete(i)
-    this.detail(i).catch(() => {})
-  }
-
   mark(states: Record<string, State>, said: Map<number, Said | null> = new Map()) {
     for (const [name, state] of Object.entries(states)) {
       const i = Number(name)
       this.marks.set(i, { state, said: said.get(i) ?? null })
-      if (this.details.has(i)) this.forget(i)
+      this.asking.delete(this.slot(i)) // asked again when it is looked at
     }
   }
 }

@@ -63,6 +63,7 @@ const en = {
   examples: 'Examples',
   exclude: 'Excluded',
   expected: 'Expected wrong',
+  expected_of: '{n} of {of}',
   feature: 'Feature',
   filters: 'Filters',
   flagged: 'Flagged',
@@ -248,6 +249,7 @@ const zh: Record<Word, string> = {
   examples: '样本',
   exclude: '已排除',
   expected: '预计有误',
+  expected_of: '{n} / {of}',
   feature: '特征',
   filters: '筛选',
   flagged: '已标记',
@@ -392,8 +394,8 @@ const part = new Intl.NumberFormat(language, { style: 'percent', maximumFraction
 const brief = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 })
 const clock = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'short' })
 export const count = (n: number) => whole.format(n)
-export const share = (x: number) => part.format(x)
+export const share = (x: number | null) => (x === null ? '–' : part.format(x))
 /** A probability is never shown as certain. */
-export const percent = (x: number) => (x > 0.995 && x < 1 ? '> 99%' : whole.format(100 * x) + '%')
-export const short = (x: number) => brief.format(x)
+export const percent = (x: number | null) => (x === null ? '–' : x > 0.995 && x < 1 ? '>\u202f99%' : whole.format(100 * x) + '%')
+export const short = (x: number | null) => (x === null ? '–' : brief.format(x))
 export const when = (at: string) => clock.format(new Date(at))
