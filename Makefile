@@ -36,7 +36,7 @@ check: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning,train]' $(TOOLS)
+	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning,train,postgres]' $(TOOLS)
 	touch $@
 
 clean:

@@ -1,0 +1,80 @@
+"""The journal in PostgreSQL, for teams whose reviewers sit at several machines: the same few statements as `core.journal`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
+from labelsieve.core.journal import COLUMNS
+
+_TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
+    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
+    reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION,
+    suggestion TEXT, target TEXT, note TEXT NOT NULL)"""
+# A unique index over the id itself would refuse ids of more than some 2,700 bytes.
+_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS labelsieve_once ON labelsieve_decisions (run, batch, md5(id))"
+_INSERT = (
+    f"INSERT INTO labelsieve_decisions (run, {', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 1))}) "
+    "ON CONFLICT (run, batch, md5(id)) DO NOTHING"
+)
+_SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM labelsieve_decisions WHERE run = %s AND seq > %s ORDER BY seq"
+_LOCK = 0x6C61_6265  # "labe"
+
+
+class PostgresJournal:
+    """The decisions of one run in a shared database.
+
+    Raises:
+        UserError: psycopg is not installed, or the server cannot be reached.
+    """
+
+    def __init__(self, address: str, run: str):
+        """
+        Args:
+            address: "postgresql://user@host/database", as libpq takes it.
+            run: what tells this run's decisions from others'; the data hash serves.
+        """
+        try:
+            import psycopg
+        except ImportError as error:
+            raise UserError(f"{_hidden(address)} needs psycopg: pip install 'labelsieve[postgres]'.") from error
+        self._run = run
+        try:
+            self._db: Any = psycopg.connect(address, autocommit=True)
+            with self._db.transaction():
+                self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # two servers may start at once
+                self._db.execute(_TABLE)
+                self._db.execute(_UNIQUE)
+        except psycopg.Error as error:
+            raise UserError(f"{_hidden(address)} cannot be used as a journal: {str(error).splitlines()[0]}.") from error
+
+    def append(self, rows: Sequence[Decision]) -> int:
+        """Write the rows in one transaction; a row whose batch and id are there already is not written again.
+        Returns how many were new."""
+        # One writer at a time, so that no reader sees row 8 before row 7 is committed and then misses 7 for good.
+        with self._db.transaction(), self._db.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.executemany(_INSERT, [(self._run, *map(_storable, astuple(row))) for row in rows])
+            return max(cursor.rowcount, 0)
+
+    def read(self, after: int = 0) -> tuple[list[Decision], int]:
+        """The rows after number `after`, in order, and the number of the last."""
+        rows = self._db.execute(_SELECT, (self._run, after)).fetchall()
+        return [Decision(**dict(zip(COLUMNS, row[1:], strict=True))) for row in rows], rows[-1][0] if rows else after
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _storable(value: Any) -> Any:
+    """PostgreSQL holds no NUL in text."""
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
+
+
+def _hidden(address: str) -> str:
+    """The address without a password."""
+    head, at, tail = address.rpartition("@")
+    return f"{head.rpartition(':')[0]}{at}{tail}" if at and head.count(":") > 1 else address
