@@ -21,6 +21,7 @@ from labelsieve.core.evidence import Evidence
 from labelsieve.core.findings import Findings
 from labelsieve.core.scores import Scores
 from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable
+from labelsieve.decide.notes import plausibility
 from labelsieve.detect import DETECTORS, detector
 from labelsieve.encode import encode
 from labelsieve.encode import encoder as load_encoder
@@ -141,7 +142,7 @@ def _find(
     progress: Progress | None,
 ) -> Findings:
     require_classes(dataset)
-    k, clock, notes = len(dataset.classes), _Clock(), []
+    k, clock, notes = len(dataset.classes), _Clock(), list(dataset.notes)
     chosen = _chosen(names, dataset, notes)
     needs = {name: _parameters(name) for name in chosen}
     wanted = {parameter for parameters in needs.values() for parameter in parameters}
@@ -189,7 +190,7 @@ def _find(
         "folder": os.getcwd(),
         "versions": _versions(),
     }
-    return replace(findings, settings=settings)
+    return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)))
 
 
 def _parameters(name: str) -> dict[str, bool]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from cyclopts import App
 
 import labelsieve
+from labelsieve.cli.check import check
 from labelsieve.cli.demo import demo
+from labelsieve.cli.diff import diff
 from labelsieve.cli.evaluate import evaluate
 from labelsieve.cli.find import find
 from labelsieve.cli.noise import noise
+from labelsieve.cli.report import report
+from labelsieve.cli.review import review
 
 app = App(
     name="labelsieve",
@@ -19,5 +23,5 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, demo, noise, evaluate):
+for command in (find, review, report, check, diff, demo, noise, evaluate):
     app.command(command)
