@@ -1,0 +1,11 @@
+"""The mean of per-sample losses over a part of the batch that may be empty."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def mean_over(loss: Tensor, chosen: Tensor) -> Tensor:
+    """Sum over the chosen / max(their number, 1); loss (n,), chosen (n,) bool or weights. 0, never NaN, where nobody is chosen."""
+    chosen = chosen.to(loss.dtype)
+    return (loss * chosen).sum() / chosen.sum().clamp(min=1)

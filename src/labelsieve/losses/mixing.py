@@ -1,0 +1,51 @@
+"""Mixup and FMix: inputs of two examples in one, and the two labels in the same proportion.
+
+Papers: Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018; Harris et al., "FMix: enhancing mixed sample data
+augmentation", 2020: a mask from thresholded low-frequency noise, spectrum falling with frequency^-decay.
+Numbers: mixup Beta(32, 32) in dynamic bootstrapping, Beta(4, 4) with `dominant` in DivideMix and ProMix; FMix decay 3, alpha 1.
+Randomness comes from a NumPy generator, whatever the device of the data, so one seed gives one run.
+Cost: one permutation of the batch; FMix one inverse FFT of the image size a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelsieve.losses.cross_entropy import cross_entropy
+
+
+def draw_pairs(n: int, alpha: float, rng: np.random.Generator, *, dominant: bool = False) -> tuple[float, Tensor]:
+    """Lambda ~ Beta(alpha, alpha), and who is mixed with whom (n,); dominant: lambda is at least 1/2, the first example prevails."""
+    lam = float(rng.beta(alpha, alpha))
+    return max(lam, 1 - lam) if dominant else lam, torch.from_numpy(rng.permutation(n))
+
+
+def mixup(inputs: Tensor, partner: Tensor, lam: float | Tensor) -> Tensor:
+    """Lam x + (1 - lam) x[partner]; inputs (n, ...), partner (n,), lam a number or one for each example (n,)."""
+    lam = torch.as_tensor(lam, dtype=inputs.dtype, device=inputs.device).reshape(-1, *[1] * (inputs.dim() - 1))
+    return lam * inputs + (1 - lam) * inputs[partner.to(inputs.device)]
+
+
+def fmix(inputs: Tensor, partner: Tensor, mask: Tensor) -> Tensor:
+    """The pixels of x where the mask is 1, of x[partner] where it is 0; inputs (n, C, H, W), mask (H, W)."""
+    return torch.where(mask.to(inputs.device) > 0, inputs, inputs[partner.to(inputs.device)])
+
+
+def fmix_mask(height: int, width: int, lam: float, rng: np.random.Generator, *, decay: float = 3.0) -> Tensor:
+    """Mask (H, W) of 0 and 1 in large patches; lam is the expected share of ones."""
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    amplitude = np.maximum(frequency, 1 / max(height, width)) ** -decay
+    spectrum = amplitude * (rng.standard_normal(amplitude.shape) + 1j * rng.standard_normal(amplitude.shape))
+    grey = np.fft.irfft2(spectrum, s=(height, width)).ravel()
+    ones = int(lam * height * width + rng.random())  # rounded at random: exact on average
+    mask = np.zeros(height * width, np.float32)
+    mask[np.argsort(-grey, kind="stable")[:ones]] = 1
+    return torch.from_numpy(mask.reshape(height, width))
+
+
+def mixed_cross_entropy(logits: Tensor, target: Tensor, partner: Tensor, lam: float | Tensor) -> Tensor:
+    """Loss (n,) lam CE(y) + (1 - lam) CE(y[partner]); target positions (n,) or probabilities (n, K)."""
+    other = target[partner.to(target.device)]
+    return lam * cross_entropy(logits, target) + (1 - lam) * cross_entropy(logits, other)
