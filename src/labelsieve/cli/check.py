@@ -55,10 +55,10 @@ def _show(rules: tuple[Rule, ...], run: Path) -> None:
     console = printer()
     for rule in rules:
         mark = ("holds ", "green") if rule.holds else ("BROKEN", "bold red")
-        console.print(Text.assemble(mark, f"  {rule.name}: {safe(rule.sentence, 400)}"))
+        console.print(Text.assemble(mark, f"  {rule.name}: {safe(rule.sentence, 400)}"), soft_wrap=True)
         if rule.ids:
             more = f" and {rule.offending - 5:,} more" if rule.offending > 5 else ""
-            console.print(Text("        " + ", ".join(safe(key, 40) for key in rule.ids[:5]) + more, "dim"))
+            console.print(Text("        " + ", ".join(safe(key, 40) for key in rule.ids[:5]) + more, "dim"), soft_wrap=True)
     broken = sum(not rule.holds for rule in rules)
     console.print(f"\n{safe(str(run), 200)}: " + (f"{broken} of {len(rules)} rules are broken." if broken else "the contract holds."))
 

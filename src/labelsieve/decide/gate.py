@@ -125,7 +125,7 @@ def _error_upper(limit: float | None, now: Standing) -> Rule | None:
     rate = now.rate_left
     told = f"{_percent(rate.count)} of the labels are still wrong (95 % interval {_percent(rate.low)} to {_percent(rate.high)})"
     suspects = np.flatnonzero(~now.reviewed)
-    suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")[:SHOWN]]]
+    suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")]]
     return _rule("max_error_upper", limit, rate.high, rate.high <= limit, f"{told}; the upper end may be {_percent(limit)}.", suspects)
 
 

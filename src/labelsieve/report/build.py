@@ -34,7 +34,7 @@ def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Deci
     Args:
         findings: of the run, before any review.
         summary: a `decide.summary.Summary`; its `top` are the examples to show.
-        calibrated: a `decide.calibrate.Calibrated`: p_wrong (n,), reviewed_rows (n,), wrong, left, reviewed, found, unknown.
+        calibrated: a `decide.calibrate.Calibrated`: p_wrong (n,), reviewed_rows (n,), wrong, left, reviewed, found, drawn, unknown.
         rows: every row of the journal.
         run: name of the run folder, for the commands that the report suggests.
     """
@@ -50,6 +50,7 @@ def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Deci
         "excluded": summary.excluded,
         "reviewed": calibrated.reviewed,
         "found": calibrated.found,
+        "drawn": calibrated.drawn,
         "flagged": summary.flagged,
         "before": asdict(findings.wrong),
         "now": asdict(calibrated.wrong),
@@ -118,22 +119,22 @@ def advice(told: dict[str, Any]) -> list[str]:
     steps = []
     effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
     if told["left"]["count"] >= 0.5 and effort:
-        hits = "nearly all" if effort["precision"] > 0.9 else f"about {_share(effort['precision'])}"
+        hits = "nearly all" if effort["precision"] > 0.9 else f"about {100 * effort['precision']:.0f} %"
         steps.append(
             f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "
             f"there, and {hits} of what is looked at will be wrong."
         )
     if told["left"]["count"] < 0.5:
         steps.append("Nothing more to review: hardly any wrong label is expected among what nobody has looked at.")
-    elif told["reviewed"] < 50:
+    elif told["drawn"] < 50:
         steps.append(
-            "Let people answer for some 200 examples. Until then the numbers rest on models alone; the answers tighten the interval."
+            "Let people answer for some 200 examples drawn at random. Until then the count rests on models; the answers tighten it."
         )
     if told["found"]:
         steps.append(f"Take over the {told['found']:,} corrections that reviewers made: labelsieve apply writes the corrected data set.")
     conflicting = (told["duplicates"] or {}).get("conflicting", 0)
     if conflicting:
-        steps.append(f"Settle {conflicting:,} groups of duplicates whose labels disagree: in each, at least one label is wrong.")
+        steps.append(f"Settle {conflicting:,} groups of duplicates whose labels disagree: hardly more than one label in each can be right.")
     return steps
 
 
@@ -168,20 +169,17 @@ def _acts(fold: Fold, verdicts: dict[str, Decision]) -> dict[str, Any]:
     }
 
 
-def _reliability(fold: Fold, bins: int = 8, least: int = 20) -> list[tuple[float, float, float, float, int]]:
-    """Decisions in bins of the probability that stood when they were made: (mean p, share wrong, low, high, number)."""
+def _reliability(fold: Fold, least: int = 15, most: int = 8) -> list[tuple[float, float, float, float, int]]:
+    """Decisions in groups of like size by the probability that stood when they were made: (mean p, share wrong, low, high, number)."""
     judged = [row for row in fold.standing() if row.act in ("keep", "relabel", "exclude") and row.p_wrong is not None]
-    if len(judged) < least:
+    if len(judged) < 2 * least:
         return []
     p = np.array([row.p_wrong for row in judged], float)
     wrong = np.array([row.act != "keep" for row in judged])
-    where = np.minimum((p * bins).astype(int), bins - 1)
     out = []
-    for b in np.unique(where):
-        here = where == b
-        n = int(here.sum())
+    for here in np.array_split(np.argsort(p, kind="stable"), min(most, len(p) // least)):
         share = float(wrong[here].mean())
-        out.append((float(p[here].mean()), share, *_wilson(share, n), n))
+        out.append((float(p[here].mean()), share, *_wilson(share, len(here)), len(here)))
     return out
 
 

@@ -69,9 +69,11 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
             f'<rect class="band" x="{place(low):.1f}" y="{y - 9:.1f}" width="{max(2, place(high) - place(low)):.1f}" height="18" rx="9"/>'
         )
         parts.append(f'<circle class="main" cx="{place(count):.1f}" cy="{y:.1f}" r="5"/>')
-        parts.append(_text(left - 12, y + 4, name, "end", "ink") + _text(width - right + 14, y - 1, f"{count:,.0f}", "start", "strong"))
+        parts.append(
+            _text(left - 12, y + 4, visible(name, 28), "end", "ink") + _text(width - right + 14, y - 1, f"{count:,.0f}", "start", "strong")
+        )
         parts.append(_text(width - right + 14, y + 14, f"{low:,.0f} to {high:,.0f}"))
-    told = "; ".join(f"{name} {count:,.0f} ({low:,.0f} to {high:,.0f})" for name, low, count, high in rows)
+    told = "; ".join(f"{visible(name, 28)} {count:,.0f} ({low:,.0f} to {high:,.0f})" for name, low, count, high in rows)
     return _svg(width, base + 26, f"Estimated wrong labels with 95 % intervals: {told}", parts)
 
 
@@ -114,7 +116,7 @@ def trail(found: Sequence[int]) -> str:
 def matrix(names: Sequence[str], cells: np.ndarray) -> str:
     """Expected numbers (m, m) of examples given the row's name that are likely the column's; the diagonal is empty."""
     m = len(names)
-    size, left, top = max(26, min(44, 620 // max(1, m))), 150, 104
+    size, left, top = max(26, min(44, 620 // max(1, m))), max(110, _gutter(names, 18)), 30 + 5 * min(14, max(map(len, names)))
     most = max(1e-9, float(cells.max(initial=0)))
     parts = [_text(left - 10, top - 8, "given ↓  likely →", "end")]
     for i, name in enumerate(names):
@@ -143,7 +145,7 @@ def _cell(x: float, y: float, size: float, kind: str, shade: float, told: str) -
 
 def bars(rows: Sequence[tuple[str, int, float]]) -> str:
     """Classes as (name, examples, expected wrong): the share that is probably wrong, one bar a class."""
-    width, left, right, tall = 560, 150, 130, 24
+    width, left, right, tall = 860, _gutter([name for name, *_ in rows], 20), 150, 24
     most = max([1e-9, *(wrong / max(1, size) for _, size, wrong in rows)])
     parts = []
     for i, (name, size, wrong) in enumerate(rows):
@@ -172,6 +174,11 @@ def _svg(width: float, height: float, told: str, parts: Sequence[str]) -> str:
 def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> str:
     style = f' class="{kind}"' if kind else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(words)}</text>'
+
+
+def _gutter(names: Sequence[str], most: int) -> int:
+    """Pixels for the longest of the names, shortened to `most` characters (wide scripts take twice the room of Latin)."""
+    return 16 + max((sum(14 if ord(c) > 0x2E7F else 7 for c in visible(name, most)) for name in names), default=0)
 
 
 def _nice(most: float) -> float:
