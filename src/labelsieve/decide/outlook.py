@@ -1,0 +1,113 @@
+"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, how the count tightened,
+and whether the probabilities keep their word (a reliability table: DeGroot and Fienberg, The Statistician 1983).
+
+Cost: one sort of n numbers; the trail calibrates once a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelsieve.core.decision import Decision, Fold
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.decide.answers import answers
+from labelsieve.decide.calibrate import Calibrated, calibrate
+
+CUTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The rows not reviewed with p_wrong at or above a cut: how many, the share of them expected to be wrong (None without rows), and the
+    share of the wrong labels left that is expected among them."""
+
+    at: float
+    rows: int
+    precision: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Reviewed rows with p in [low, high): how many, their mean p before the reviews and now, and the share that was called wrong with a
+    95 % interval."""
+
+    low: float
+    high: float
+    reviewed: int
+    before: float
+    now: float
+    wrong: float
+    wrong_low: float
+    wrong_high: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """The count of wrong labels after so many reviewed rows."""
+
+    reviewed: int
+    wrong: Estimate
+
+
+def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
+    """What to expect of the rows not reviewed above each cut."""
+    p = np.sort(calibrated.p_wrong[~calibrated.reviewed_rows])[::-1]
+    expected = np.append(0.0, np.cumsum(p))
+    out = []
+    for cut in at:
+        rows = int(np.searchsorted(-p, -cut, side="right"))
+        share = float(expected[rows] / expected[-1]) if expected[-1] > 0 else 0.0
+        out.append(Cut(cut, rows, float(expected[rows] / rows) if rows else None, share))
+    return tuple(out)
+
+
+def next_for(calibrated: Calibrated, share: float = 0.9) -> int:
+    """How many of the rows not reviewed, most suspicious first, to review so that about `share` of the wrong labels left is among them."""
+    expected = np.cumsum(np.sort(calibrated.p_wrong[~calibrated.reviewed_rows])[::-1])
+    if not len(expected) or expected[-1] <= 0:
+        return 0
+    return min(int(np.searchsorted(expected, share * expected[-1])) + 1, len(expected))
+
+
+def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins: int = 5) -> tuple[Bin, ...]:
+    """Stated against seen: reviewed rows of a random sample (all reviewed rows where there is none) in bins of equal width of p now.
+
+    The p of a row is what its scores say, without its own answer as a fact; but the curve has seen that answer, so with few reviews
+    the table is a little too good.
+    """
+    said = answers(findings, fold)
+    use = said.drawn if said.drawn.any() else np.ones(len(said.row), bool)
+    row, wrong = said.row[use], said.wrong[use]
+    now, before = calibrated.p_model[row], findings.p_wrong[row]
+    which = np.minimum((now * bins).astype(np.int64), bins - 1)
+    out = []
+    for b in np.unique(which):
+        here = which == b
+        n, share = int(here.sum()), float(wrong[here].mean())
+        low, high = _wilson(share, n)
+        out.append(Bin(float(b / bins), float((b + 1) / bins), n, float(before[here].mean()), float(now[here].mean()), share, low, high))
+    return tuple(out)
+
+
+def trail(findings: Findings, rows: Sequence[Decision], *, steps: int = 8, reviewer_error: float | None = None) -> tuple[Step, ...]:
+    """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step is before any."""
+    out = [Step(0, findings.wrong)]
+    ends = sorted({round(len(rows) * (i + 1) / steps) for i in range(steps)} - {0}) if rows else []
+    fold, start = Fold(), 0
+    for end in ends:
+        fold.add(rows[start:end])
+        start = end
+        now = calibrate(findings, fold, reviewer_error=reviewer_error)
+        out.append(Step(now.reviewed, now.wrong))
+    return tuple(out)
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's interval for a share (JASA 1927)."""
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, middle - half), min(1.0, middle + half)
