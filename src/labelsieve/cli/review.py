@@ -49,7 +49,7 @@ def review(
         print("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.", flush=True)
     if not no_browser:
         Timer(0.5, webbrowser.open, [url]).start()
-    app = application(desk, reviewer=reviewer, host=host, token=token)
+    app = application(desk, name=reviewer, host=host, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[listening])
     return 0
@@ -57,6 +57,7 @@ def review(
 
 def _listen(host: str, port: int | None) -> socket.socket:
     """A listening socket, on the wished port or, if none was wished, on 8765 or any free one."""
+    why: Exception = OSError()
     for candidate in (PORT, 0) if port is None else (port,):
         try:
             family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), candidate, type=socket.SOCK_STREAM)[0]
@@ -66,7 +67,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
             return sock
         except (OSError, OverflowError) as error:
             why = error
-    raise UserError(f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another --port or --host.") from why
+    raise UserError(f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another --port or --host.")
 
 
 def _shown(host: str) -> str:

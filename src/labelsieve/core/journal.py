@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 
 FILE = "decisions.sqlite"
 COLUMNS = tuple(field.name for field in fields(Decision))
+_values = attrgetter(*COLUMNS)
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL,
     batch TEXT NOT NULL, pick TEXT NOT NULL, blind INTEGER NOT NULL, p_wrong REAL, suggestion TEXT, target TEXT, note TEXT NOT NULL,
@@ -52,7 +54,7 @@ class Journal:
         before = self._db.total_changes
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(_INSERT, map(astuple, rows))
+            self._db.executemany(_INSERT, map(_values, rows))
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -69,5 +71,6 @@ class Journal:
 
 
 def _decision(row: tuple) -> Decision:
-    values = dict(zip(COLUMNS, row, strict=True))
-    return Decision(**values | {"blind": bool(values["blind"])})
+    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    values["blind"] = bool(values["blind"])
+    return Decision(**values)

@@ -10,6 +10,7 @@ import numpy as np
 
 from labelsieve.core.decision import FINAL, Decision
 from labelsieve.core.errors import UserError
+from labelsieve.decide.calibrate import Calibrated
 from labelsieve.review.desk import STATES, Desk
 from labelsieve.review.query import ACCEPT, Query
 from labelsieve.review.view import Views
@@ -68,16 +69,13 @@ def progress(desk: Desk) -> dict:
     """How far the review is, cheaply: counts of now beside the estimates of the last calibration."""
     count = dict(zip(STATES, np.bincount(desk.state, minlength=len(STATES)).tolist(), strict=True))
     answered = {"reviewed": sum(count[act] for act in FINAL), "found": count["relabel"] + count["exclude"]}
-    return estimates(desk.calibrated) | answered
+    return estimates(desk.calibrated.said) | answered
 
 
-def estimates(ranking: Any) -> dict:
-    """The estimates of a ranking in JSON."""
-    return {
-        **{name: {"low": e.low, "count": e.count, "high": e.high} for name, e in (("wrong", ranking.wrong), ("left", ranking.left))},
-        "reviewed": ranking.reviewed,
-        "found": ranking.found,
-    }
+def estimates(said: Calibrated) -> dict:
+    """The estimates of a calibration in JSON."""
+    ranges = {name: {"low": e.low, "count": e.count, "high": e.high} for name, e in (("wrong", said.wrong), ("left", said.left))}
+    return {**ranges, "reviewed": said.reviewed, "found": said.found}
 
 
 def _answer(desk: Desk, ids: list[str], saved: int, blind: bool) -> dict:
@@ -134,7 +132,7 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
     if what not in ACTS:
         raise UserError(f"{str(what)[:40]!r} is no act; use {', '.join(ACTS)}.")
     if what == "relabel":
-        if label not in desk.classes:
+        if not isinstance(label, str) or label not in desk.classes:
             raise UserError(f"There is no class {str(label)[:200]!r} in these findings; exclude the example, or choose a class.")
         if desk.classes[label] == findings.given[i]:
             what = "keep"

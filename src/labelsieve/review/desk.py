@@ -11,8 +11,9 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 
 import numpy as np
 
@@ -23,13 +24,15 @@ from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.journal import FILE, Journal
+from labelsieve.decide.outlook import Step, trail
+from labelsieve.decide.summary import ClassHealth, class_health
 from labelsieve.review.ranking import Ranking, rank
 from labelsieve.review.rows import Rows
 
 STATES = ("open", *FINAL, "later", "conflict")
 CODE = {name: code for code, name in enumerate(STATES)}
 OPEN, LATER, CONFLICT = CODE["open"], CODE["later"], CODE["conflict"]
-NO_ROWS = np.empty(0, np.int64)
+PATIENCE = 0.5  # seconds that a calibration may hold up an answer
 
 
 class Desk:
@@ -52,15 +55,22 @@ class Desk:
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
         self.strangers: set[str] = set()  # ids of the journal that the findings do not have
         self.catch_up()
-        self.ranking = rank(self.findings, self.fold, self.seq)
-        self.calibrated = self.ranking
-        self.trail = [self.ranking]
+        self.ranking = self.calibrated = rank(self.findings, *self.journal.read())
+        self._calibrating = Lock()
+        self._aside = ThreadPoolExecutor(1)  # what nobody needs to wait for
+        self._aside.submit(self.rows.of, "")  # the first decision need not wait for the table
+        self._trail = self._aside.submit(self._past)
         self._data: Future[Dataset] = ThreadPoolExecutor(1).submit(pipeline.reopen, self.folder, self.findings)
 
     @property
     def id(self) -> str:
         """One name for each run: pictures are cached under it."""
         return str(self.findings.settings.get("data_hash", "run"))[:16]
+
+    @cached_property
+    def health(self) -> tuple[ClassHealth, ...]:
+        """Every class, the worst first, as `find` sees it."""
+        return class_health(self.findings)
 
     def data(self) -> Dataset:
         """The inputs; waits until they are open.
@@ -120,16 +130,36 @@ class Desk:
 
     def rerank(self) -> Ranking:
         """Calibrate with the decisions so far and take the new order."""
-        self.ranking = self.latest()
+        self.ranking = self.calibrate()
         return self.ranking
 
-    def latest(self) -> Ranking:
-        """What the decisions so far say of the whole; the order of the page stays that of `ranking`."""
-        with self.lock:
-            if self.calibrated.version != self.seq:
-                self.calibrated = rank(self.findings, self.fold, self.seq)
-                self.trail = [*self.trail, self.calibrated]
+    def calibrate(self) -> Ranking:
+        """What the decisions so far say of the whole; the order of the page stays that of `ranking`. Deciding goes on meanwhile."""
+        with self._calibrating:
+            if self.calibrated.version < self.seq:
+                with self.lock:
+                    rows, seq = self.journal.read()
+                self.calibrated = rank(self.findings, rows, seq)
             return self.calibrated
+
+    def latest(self) -> Ranking:
+        """The newest calibration; where it takes long it is made aside, and the last one is what there is until then."""
+        if self.calibrated.seconds < PATIENCE:
+            return self.calibrate()
+        if self.calibrated.version < self.seq and not self._calibrating.locked():
+            self._aside.submit(self.calibrate)
+        return self.calibrated
+
+    def trail(self) -> list[Step]:
+        """How the count tightened: before this server started, and now."""
+        past = list(self._trail.result()) if self._trail.done() else [Step(0, self.findings.wrong)]
+        now = self.latest().said
+        return [*past, Step(now.reviewed, now.wrong)] if now.reviewed > past[-1].reviewed else past
+
+    def _past(self) -> tuple[Step, ...]:
+        with self.lock:
+            rows, _ = self.journal.read()
+        return trail(self.findings, rows if self.calibrated.seconds < PATIENCE else [])
 
     def states(self, rows: Iterable[int]) -> dict[str, str]:
         """Position -> name of the state, as the page wants it."""
@@ -144,7 +174,9 @@ class Desk:
         return out
 
     def close(self) -> None:
-        self.journal.close()
+        self._aside.shutdown(cancel_futures=True)
+        with self.lock:
+            self.journal.close()
 
 
 def _code(current: Iterable[Decision]) -> int:

@@ -30,7 +30,7 @@ class Items:
         evidence = desk.folder / "evidence"
         self._neighbours = _maybe(Neighbours.load, evidence, len(desk.findings))
         self._loss = _maybe(lambda folder: Record.load(folder).loss, evidence / "record", len(desk.findings), axis=1)
-        self._curves: OrderedDict[int, dict[str, list[float]]] = OrderedDict()
+        self._curves: OrderedDict[int, dict[str, list[float | None]]] = OrderedDict()
         self._spread: tuple[np.ndarray, np.ndarray] | None = None
 
     def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[dict]:
@@ -53,7 +53,7 @@ class Items:
             "p": _number(desk.ranking.p_wrong[i]),
             "flagged": bool(findings.flagged[i]),
             "state": STATES[desk.state[i]],
-            "decision": _said(verdict) and {**_said(verdict), "reviewer": verdict.reviewer},
+            "decision": None if verdict is None else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
             "mine": _said(mine),
             "text": self._text(i, SNIPPET),
         }

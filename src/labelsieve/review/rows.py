@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 
 class Rows:
     """Positions of ids; built on first use."""
 
-    def __init__(self, ids: Sequence[str]):
+    def __init__(self, ids: np.ndarray):
         self._ids = ids
         self._keys: np.ndarray | None = None
         self._order = np.empty(0, np.int64)
@@ -20,7 +18,7 @@ class Rows:
         if self._keys is None:
             keys = np.fromiter(map(hash, self._ids), np.int64, len(self._ids))
             self._order = np.argsort(keys, kind="stable")
-            self._keys = keys[self._order]
+            self._keys = keys[self._order]  # last: another thread may be looking
         key = np.int64(hash(id))
         first, last = np.searchsorted(self._keys, key, "left"), np.searchsorted(self._keys, key, "right")
         return next((int(i) for i in self._order[first:last] if self._ids[i] == id), None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -25,12 +24,13 @@ from starlette.routing import Route
 from labelsieve.core import samples
 from labelsieve.core.errors import UserError
 from labelsieve.decide.sample import draw
-from labelsieve.review.acts import Stale, decide, estimates, take_back
+from labelsieve.review.acts import decide, estimates, take_back
+from labelsieve.review.asking import Asked, answered, login, reviewer
 from labelsieve.review.desk import Desk
 from labelsieve.review.item import Items
 from labelsieve.review.media import WORKERS, Media, Picture
 from labelsieve.review.overview import overview
-from labelsieve.review.query import ACCEPT, Query
+from labelsieve.review.query import ACCEPT
 from labelsieve.review.security import BODY, Guard
 from labelsieve.review.view import Views
 
@@ -44,16 +44,16 @@ NOT_BUILT = (
 )
 
 
-def application(desk: Desk, *, reviewer: str = "", host: str = "127.0.0.1", token: str | None = None) -> Starlette:
+def application(desk: Desk, *, name: str = "", host: str = "127.0.0.1", token: str | None = None) -> Starlette:
     """The ASGI application.
 
     Args:
         desk: the run under review; closed when the application ends.
-        reviewer: the name of who does not say one.
+        name: of the reviewer who does not say one.
         host: the address listened on.
         token: what clients must know; None on loopback.
     """
-    house = House(desk, reviewer or _user())
+    house = House(desk, name or login())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -130,7 +130,7 @@ class House:
 
     def rerank(self, said: dict, who: str) -> dict:
         ranking = self.desk.rerank()
-        return {"ranking": ranking.version, "calibrated": estimates(ranking), **estimates(ranking)}
+        return {"ranking": ranking.version, "calibrated": estimates(ranking.said), **estimates(ranking.said)}
 
     def sample(self, said: dict, who: str) -> dict:
         name, size = said.get("name"), said.get("size")
@@ -192,8 +192,8 @@ class House:
 
     def _get(self, path: str, answer: Callable[[Asked], Any]) -> Route:
         async def endpoint(request: Request) -> Response:
-            asked = Asked(request, self)
-            return await _answered(lambda: (self.desk.catch_up(), answer(asked))[1])
+            asked = Asked(request, self.desk, self.reviewer)
+            return await answered(lambda: (self.desk.catch_up(), answer(asked))[1])
 
         return Route(path, endpoint)
 
@@ -210,50 +210,7 @@ class House:
                 return JSONResponse({"error": "The body is no JSON."}, 400)
             if not isinstance(said, dict):
                 return JSONResponse({"error": "The body is no JSON object."}, 400)
-            who = _reviewer(request, self.reviewer)
-            return await _answered(lambda: answer(said, who))
+            who = reviewer(request, self.reviewer)
+            return await answered(lambda: answer(said, who))
 
         return Route(path, endpoint, methods=["POST"])
-
-
-class Asked:
-    """A GET: its path and query parameters, and who asks."""
-
-    def __init__(self, request: Request, house: House):
-        self.said = {**request.query_params, **request.path_params}
-        self.who = _reviewer(request, house.reviewer)
-        self._desk = house.desk
-
-    def query(self) -> Query:
-        return Query.parse(self.said, self._desk)
-
-    def number(self, name: str, default: int = -1) -> int:
-        try:
-            return int(self.said.get(name, default))
-        except ValueError:
-            raise UserError(f"{name} is a whole number.") from None
-
-
-async def _answered(work: Callable[[], Any]) -> Response:
-    """The answer of `work`, done in a thread, as JSON; what the client did wrong as a sentence."""
-    try:
-        said, status = await run_in_threadpool(work), 200
-    except Stale as error:
-        said, status = {"error": str(error)}, 409
-    except PermissionError as error:
-        said, status = {"error": str(error)}, 403
-    except UserError as error:
-        said, status = {"error": str(error)}, 400
-    return Response(json.dumps(said, allow_nan=False, separators=(",", ":")), status, media_type="application/json")
-
-
-def _reviewer(request: Request, default: str) -> str:
-    name = unquote(request.headers.get("x-reviewer", ""))
-    return "".join(c for c in name if c.isprintable()).strip()[:80] or default
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "reviewer"

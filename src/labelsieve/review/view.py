@@ -19,7 +19,7 @@ from labelsieve.review.desk import CODE, CONFLICT, LATER, OPEN, STATES, Desk
 from labelsieve.review.query import Query
 
 CELLS = 200
-KEPT_BYTES = 256 << 20  # of frozen views
+KEPT_BYTES = 128 << 20  # of frozen views
 KEPT_ORDERS = 6
 
 
@@ -99,7 +99,7 @@ class Views:
         state, pick = np.zeros(len(self.desk.findings), np.uint8), query.pick
         with self.desk.lock:
             for i in self._sample(query.sample):
-                said = [row for row, stands in self.desk.fold.history(self.desk.findings.ids[i]) if stands and row.pick == pick]
+                said = [row for row, stands in self.desk.fold.history(str(self.desk.findings.ids[i])) if stands and row.pick == pick]
                 state[i] = CODE[said[-1].act] if said else OPEN
         return state
 
