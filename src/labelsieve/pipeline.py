@@ -141,6 +141,8 @@ def _find(
     seed: int,
     progress: Progress | None,
 ) -> Findings:
+    if seed < 0:
+        raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
     require_classes(dataset)
     k, clock, notes = len(dataset.classes), _Clock(), list(dataset.notes)
     chosen = _chosen(names, dataset, notes)
