@@ -23,7 +23,7 @@ from labelsieve.core.visible import visible
 from labelsieve.report import charts
 from labelsieve.report.samples import Sample
 
-ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 40  # lines of a table, bars, sides of the matrix, groups, decisions
+ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 25  # lines of a table, bars, sides of the matrix, groups, decisions
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded", "ambiguous": "ambiguous", "later": "later"}
 

@@ -1,7 +1,8 @@
 """One example as the report shows it: a small picture, an excerpt, a few values, or the reason why there is nothing to see.
 
 Whatever the bytes are, the answer is small: pictures are drawn anew as JPEG of at most 200 px, so nothing of the file itself travels.
-Vector graphics are never drawn, and a picture with more pixels than LARGEST (eight times that for JPEG, which decodes at a fraction of its size) is named, not drawn.
+Vector graphics are never drawn. A picture with more pixels than LARGEST is named, not drawn; a JPEG decodes at a fraction of its size, so
+it may have eight times that.
 """
 
 from __future__ import annotations
