@@ -4,8 +4,9 @@ Two counts of the wrong labels frame the truth. The confident joint of the robus
 disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself errs (it is never let
 above the number of labels that the consensus disputes). The transition model (`core.posterior`) counts what class-dependent noise
 explains; it is close on artificial noise and too low on human noise. Which holds cannot be known without reviews, so the first is the
-estimate and the interval reaches from the second to a tenth above the first, widened by sampling error. Where both roughly agree and no
-class is small, the interval stops a third below the estimate.
+estimate and the interval reaches from the second, less half of the examples on which the judges name different classes (there at least one
+judge errs, and its error may have been counted), to a tenth above the first, widened by sampling error. Where both counts roughly agree and
+no class is small, the interval stops a third below the estimate.
 
 Where the judges often name different classes, both counts count the judges' errors too; then the estimate is the second count less a
 quarter of the divided examples, with an interval from less a half of them to the first count.
@@ -52,6 +53,7 @@ def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tup
         return _widened(count, low, high, n), HARD
     low, high = min(modelled, confident), max(1.1 * confident, modelled)
     agree = low >= _DISAGREE * max(confident, modelled) or high < 5
+    low = max(0.0, low - divided / 2)
     size = np.bincount(labels)
     if agree and size[size > 0].min() >= _SMALL_CLASS:
         low = max(low, _NARROW * confident)
