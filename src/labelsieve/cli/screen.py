@@ -15,6 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from labelsieve.core.visible import visible as safe
+
+__all__ = ["blank_table", "print_json", "printer", "progress_bar", "safe"]
+
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
 
 
@@ -61,13 +65,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def safe(text: str, width: int = 60) -> str:
-    """Text for a terminal: control and direction characters shown as escapes, the middle of long text left out."""
-    shortened = text if len(text) <= 2 * width else text[:width] + text[-width:]
-    visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shortened)
-    if len(visible) <= width:
-        return visible
-    end = (width - 1) // 2
-    return f"{visible[: width - 1 - end]}…{visible[-end:]}"
