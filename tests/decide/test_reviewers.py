@@ -27,15 +27,7 @@ def findings_of(given):
 def said(reviewer, i, label, given=0, **more):
     """A decision that names a class; naming the given one is to keep it."""
     act, name = ("keep", None) if label == given else ("relabel", CLASSES[label])
-    return Decision(
-        f"e{i}",
-        act,
-        name,
-        reviewer,
-        f"{i:03d}",
-        f"{reviewer}{i}{more.get('batch_', '')}",
-        **{k: v for k, v in more.items() if k != "batch_"},
-    )
+    return Decision(f"e{i}", act, name, reviewer, f"{i:03d}", f"{reviewer}{i}", **more)
 
 
 def test_kappa_of_two_reviewers_is_scotts_pi():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Sample:
         ids: the drawn examples in the order in which to review them.
         stratum: the stratum of each.
         chance: the probability with which each was drawn; 1 / chance is its weight.
+        plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Sample:
     ids: tuple[str, ...]
     stratum: tuple[int, ...]
     chance: tuple[float, ...]
+    plan: dict[str, Any] = field(default_factory=dict)
 
 
 def save(folder: str | Path, sample: Sample) -> Path:
@@ -53,7 +55,7 @@ def load(folder: str | Path, name: str) -> Sample:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         ids, stratum, chance = (tuple(value[key]) for key in ("ids", "stratum", "chance"))
-        return Sample(value["name"], value["seed"], value["size"], ids, stratum, chance)
+        return Sample(value["name"], value["seed"], value["size"], ids, stratum, chance, dict(value.get("plan") or {}))
     except FileNotFoundError:
         there = ", ".join(names(folder)) or "none"
         raise UserError(f"{folder} has no sample named {name!r} (there: {there}).") from None

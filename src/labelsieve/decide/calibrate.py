@@ -25,11 +25,11 @@ from labelsieve.decide.estimate import DRAWS, WIDE, draws_left, gather, summed
 from labelsieve.decide.reviewers import overlap
 from labelsieve.decide.sample import strata
 
-MANY = 300  # answers, before classes and the other detectors get a say
+MANY = 150  # answers, before classes and the other detectors get a say
 _CLASS_ANSWERS = 10  # answers a class needs for an intercept of its own
 _CLASS_SPREAD, _RANK_SPREAD = 0.2, 0.3
 _ERRORS = np.array([0.0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2])
-_CAREFUL = 120  # the prior of the error rate: as if a reviewer had been right on so many known items
+_CAREFUL = 80  # the prior of the error rate: as if a reviewer had been right on so many known items
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,17 +202,18 @@ def _count(
     drawn, picked = said.row[said.drawn], said.row[~said.drawn]
     held = gather(before, strata(findings.p_wrong), unseen=unseen, drawable=drawable, drawn=drawn, wrong=said.wrong[said.drawn])
     both = np.stack([np.ones(len(before)), before], 1)
+    spread = WIDE if len(drawn) else np.array(BASE)  # without a sample, what was stated before is all there is to hold on to
     left = []
     doubt = np.sqrt(weight) / np.sqrt(weight).sum()  # the answers alone hardly tell an error of the reviewer from one of the model
     for error, w in zip(errors, doubt, strict=True):
         many = round(DRAWS * float(w))
         if many:
-            apart = fit(before[picked], both[picked], WIDE, said.wrong[~said.drawn], error)
-            together = fit(before[said.row], both[said.row], WIDE, said.wrong, error)
-            left.append(draws_left(held, apart, together, picked_rows=len(picked), error=error, many=many, rng=rng))
+            apart = fit(before[picked], both[picked], spread, said.wrong[~said.drawn], error)
+            together = fit(before[said.row], both[said.row], spread, said.wrong, error)
+            left.append(draws_left(held, apart, together, spread=spread, picked_rows=len(picked), error=error, many=many, rng=rng))
     total = np.concatenate(left)
-    spread = np.sqrt((of_row * (1 - of_row)).sum())
-    return total, np.clip(of_row.sum() + spread * rng.standard_normal(len(total)), 0, len(said.row))
+    slips = np.sqrt((of_row * (1 - of_row)).sum())
+    return total, np.clip(of_row.sum() + slips * rng.standard_normal(len(total)), 0, len(said.row))
 
 
 def _untouched(findings: Findings, unknown: tuple[str, ...]) -> Calibrated:

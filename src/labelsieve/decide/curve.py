@@ -4,7 +4,7 @@ logit p = logit(p_before) + x'b with b ~ N(0, spread^2): no review, no change (P
 mode, its covariance the inverse Hessian: MacKay, Neural Computation 1992). A reviewer who errs at a rate e calls a label wrong with the
 probability e + (1 - 2e) p; that likelihood is fitted by Fisher scoring with halved steps, and its evidence tells how well e explains
 the answers.
-Differs: the intercept is held to +-1, the slope to 1 +- 0.25 (chosen on development sets, docs/calibration.md), so that ten reviews move
+Differs: the intercept is held to +-1, the slope to 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that ten reviews move
     a probability that was right by little, and two hundred move one that was wrong by as much as it needs.
 Cost: a few solves of (columns, columns) over the reviewed rows.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BASE = (1.0, 0.25)  # spread of intercept and slope
+BASE = (1.0, 0.2)  # spread of intercept and slope
 _FAR = 12.0  # log-odds beyond which a probability is taken at its word no further
 _STEPS = 60
 

@@ -25,7 +25,7 @@ _STRENGTH = 15.0  # c
 _MIDDLE = (1.5, 98.5)  # per cent; a little more than 95 %, because the posterior leans on the model
 _TRUST = 50  # reviews: what hand-picked rows tell the curve is not counted for more than this many
 DRAWS = 2000
-WIDE = np.array([2.0, 0.6])  # spread of intercept and slope: the count is not held to what was stated before as p_wrong is
+WIDE = np.array([2.0, 0.6])  # spread of intercept and slope where a random sample can move them: the count is held less than p_wrong
 _AXIS = np.linspace(-3.5, 3.5, 15)
 _SHARES = logistic(np.linspace(-14, 14, 141))
 _POINTS = 64  # of a stratum, to average the curve over
@@ -81,7 +81,15 @@ def _points(before: np.ndarray, stratum: np.ndarray) -> np.ndarray:
 
 
 def draws_left(
-    strata: Strata, picked: Curve, together: Curve, *, picked_rows: int, error: float, many: int, rng: np.random.Generator
+    strata: Strata,
+    picked: Curve,
+    together: Curve,
+    *,
+    spread: np.ndarray,
+    picked_rows: int,
+    error: float,
+    many: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """(many,) draws from the posterior of the number of wrong labels among the rows not reviewed.
 
@@ -89,12 +97,13 @@ def draws_left(
         strata: from `gather`.
         picked: the curve that the rows outside the random sample give, with the prior; intercept and slope.
         together: the curve of all rows, around which the grid is laid.
+        spread: of the prior of both.
         picked_rows: how many rows `picked` has seen.
         error: the rate at which reviewers err.
         many: draws wanted.
         rng: the source of randomness.
     """
-    hold = np.diag(1 / WIDE**2)
+    hold = np.diag(1 / spread**2)
     trust = min(1.0, _TRUST / max(picked_rows, 1))
     precision = hold + trust * (np.linalg.inv(picked.covariance) - hold)
     width = np.linalg.cholesky(np.linalg.inv(hold + trust * (np.linalg.inv(together.covariance) - hold)))
