@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from http.client import HTTPException
 from uuid import uuid4
 
 import numpy as np
@@ -36,7 +37,9 @@ def write(folder):
     p, given = rng.random(N), rng.integers(0, 3, N)
     rank = np.argsort(np.argsort(-p)) + 1
     ids = np.array([f"{i}' ; \"\n\u202e{'x' * (4000 if i == 7 else 1)}" for i in range(N)], object)
-    found = Findings(ids, ("a", "b", "c"), given, (given + 1) % 3, p, rank, p > 0.5, {"consensus": p}, {}, Estimate(1, 0, 2))
+    found = Findings(
+        ids, ("a", "b", "c"), given, (given + 1) % 3, p, rank, p > 0.5, {"consensus": p}, {}, Estimate(1, 0, 2), settings={"source": "x"}
+    )
     folder.mkdir()
     run.save(found, folder)
     return found
@@ -48,7 +51,8 @@ def start(folder, port):
 
 def send(port, who, body):
     """Until there is an answer, with the same batch, as the page does."""
-    while True:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/decisions",
             json.dumps(body).encode(),
@@ -59,8 +63,9 @@ def send(port, who, body):
                 return json.load(answer)
         except urllib.error.HTTPError:
             raise
-        except (OSError, ValueError):  # the server is away, or went while it answered
+        except (OSError, ValueError, HTTPException):  # the server is away, or went while it answered
             time.sleep(0.05)
+    raise TimeoutError("the server did not come back")
 
 
 @pytest.mark.slow
