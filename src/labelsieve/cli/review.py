@@ -51,7 +51,9 @@ def review(
         Timer(0.5, webbrowser.open, [url]).start()
     app = application(desk, name=reviewer, host=host, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    app.state.leaving = lambda: server.should_exit
+    server.run(sockets=[listening])
     return 0
 
 

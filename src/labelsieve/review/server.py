@@ -58,10 +58,10 @@ def application(desk: Desk, *, name: str = "", host: str = "127.0.0.1", token: s
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        house.open = False
         desk.close()
 
     app = Starlette(routes=house.routes(), lifespan=lifespan, middleware=[Middleware(Guard, host=host, token=token)])
+    app.state.leaving = lambda: False  # whoever runs the server says when it ends, so that open event streams end too
     app.add_exception_handler(HTTPException, lambda request, error: JSONResponse({"error": error.detail}, error.status_code))  # type: ignore
     app.add_exception_handler(500, lambda request, error: JSONResponse({"error": "A fault of Labelsieve itself; see the terminal."}, 500))
     return app
@@ -76,7 +76,6 @@ class House:
         self.lane = anyio.CapacityLimiter(WORKERS)  # of picture decoding
         self.assets = {path.name: path for path in (STATIC / "assets").glob("*") if path.is_file()}
         self.listening = 0
-        self.open = True
 
     def routes(self) -> list[Route]:
         get, post = self._get, self._post
@@ -170,7 +169,7 @@ class House:
         self.listening += 1
         try:
             told = -1
-            while self.open and not await request.is_disconnected():
+            while not request.app.state.leaving() and not await request.is_disconnected():
                 if self.desk.seq == told:
                     await run_in_threadpool(self.desk.catch_up)
                 if self.desk.seq != told:
