@@ -1,11 +1,11 @@
 // Decisions: each act is written to this browser's storage, sent, and taken out again when the server has it.
 // A server that is away is asked again with the same batch, which it recognises; nothing is lost and nothing doubled.
-import { ask, Refused, uuid, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
+import { ask, Refused, uuid, who, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
 import { hidden, place, query } from './place.svelte'
 import { queue } from './queue.svelte'
 import { t } from './words'
 
-type Sent = { path: string; body: Record<string, unknown>; at: number }
+type Sent = { path: string; body: Record<string, unknown>; at: number; who: string }
 const PATIENCE = 1500 // ms until the next example shows although the act is only in this browser's storage
 
 export const desk = $state({
@@ -38,7 +38,7 @@ function deliver<T>(key: string, sent: Sent): Promise<T> {
   const answer = line.then(async () => {
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       try {
-        const said = await ask<T>(sent.path, sent.body)
+        const said = await ask<T>(sent.path, sent.body, sent.who)
         desk.error = ''
         return said
       } catch (error) {
@@ -60,7 +60,7 @@ function deliver<T>(key: string, sent: Sent): Promise<T> {
 }
 
 function send<T>(path: string, body: Record<string, unknown>): Promise<T> {
-  const sent = { path, body, at: Date.now() }
+  const sent = { path, body, at: Date.now(), who: who.name }
   const key = prefix + body.batch
   try {
     localStorage.setItem(key, JSON.stringify(sent))
@@ -118,6 +118,7 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
 
 /** Say something of every example of the view; the server refuses if the view has not `expect` of them any more. */
 export async function decideAll(act: Act, expect: number, label?: string): Promise<void> {
+  if (desk.readonly) return
   try {
     const body = { batch: uuid(), pick: pick(), blind: hidden(), view: queue.query, expect, act, ...(label ? { label } : {}) }
     const answer = await send<Acted>('/api/decisions', body)

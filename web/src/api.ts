@@ -79,10 +79,10 @@ export class Refused extends Error {
 
 export const who = { name: '' }
 
-export async function ask<T>(path: string, body?: unknown): Promise<T> {
+export async function ask<T>(path: string, body?: unknown, name = who.name): Promise<T> {
   const answer = await fetch(path, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { 'X-Reviewer': encodeURIComponent(who.name), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+    headers: { 'X-Reviewer': encodeURIComponent(name), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   })
   const said = await answer.json().catch(() => ({ error: answer.statusText }))

@@ -12,6 +12,7 @@ class Queue {
   counts = $state.raw<Counts | null>(null)
   cells = $state.raw<Cell[]>([])
   error = $state('')
+  news = $state(0)
   pages = new SvelteMap<number, Item[]>()
   /** What was said in this page since its items were loaded. */
   marks = new SvelteMap<number, { state: State; said: Said | null }>()
@@ -35,6 +36,7 @@ class Queue {
     this.pages.clear()
     this.marks.clear()
     this.loading.clear()
+    this.asking.clear()
     if (this.like === null) this.count()
     this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
   }
@@ -47,6 +49,13 @@ class Queue {
   recount() {
     clearTimeout(this.counting)
     this.counting = window.setTimeout(() => this.count(), 400)
+  }
+
+  /** Somebody decided something: what is known is shown on, but asked again when it is looked at. */
+  heard() {
+    this.asking.clear()
+    this.news++
+    this.recount()
   }
 
   private async count() {
@@ -134,14 +143,17 @@ class Queue {
       asked = ask<Detail>(`/api/item/${i}?${this.query}`)
       this.asking.set(slot, asked)
       asked.then(
-        (detail) => this.asking.get(slot) === asked && this.details.set(slot, detail),
+        (detail) => {
+          if (this.asking.get(slot) !== asked) return
+          this.details.set(slot, detail)
+          for (const old of this.details.keys()) {
+            if (this.details.size <= DETAILS) break
+            this.asking.delete(old)
+            this.details.delete(old)
+          }
+        },
         () => this.asking.delete(slot),
       )
-      for (const old of this.asking.keys()) {
-        if (this.asking.size <= DETAILS) break
-        this.asking.delete(old)
-        this.details.delete(old)
-      }
     }
     return asked
   }

