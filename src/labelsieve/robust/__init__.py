@@ -1,0 +1,36 @@
+"""Robust methods: noisy labels in, networks that withstand them out.
+
+A method is a function (samples, network, session, *, ...) -> `Trained`; what stands after `*` is a hyper-parameter with the paper's
+value for images, and `FEATURES` beside the function has the values for heads on features. The table is text, so that reading it is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from labelsieve.core.errors import UserError
+
+METHODS = {
+    "standard": "labelsieve.robust.standard:standard",
+    "mixup": "labelsieve.robust.mixup:mixup",
+    "gce": "labelsieve.robust.gce:gce",
+}
+
+
+def method(name: str) -> Callable[..., Any]:
+    """The method called `name`, a function that returns `Trained`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in METHODS:
+        raise UserError(f"There is no method {name!r}; choose from {', '.join(METHODS)}.")
+    module, function = METHODS[name].split(":")
+    return getattr(import_module(module), function)
+
+
+def for_features(name: str) -> dict[str, Any]:
+    """The settings of a method for heads on features."""
+    return dict(import_module(method(name).__module__).FEATURES)
