@@ -1,0 +1,230 @@
+"""labelsieve accept: is a batch that came back from annotators good enough?"""
+
+from __future__ import annotations
+
+import hashlib
+import json as jsonlib
+import shlex
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from labelsieve.cli.options import SEEDS, within
+from labelsieve.core.errors import UserError
+
+if TYPE_CHECKING:
+    from labelsieve.core.findings import Findings
+    from labelsieve.core.samples import Sample
+    from labelsieve.decide.accept import Acceptance
+    from labelsieve.decide.acceptance_plan import CountingPlan
+
+
+def accept(
+    run: Annotated[Path, Parameter(help="A run folder that `find` wrote for the batch.")],
+    /,
+    *,
+    max_error: Annotated[str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3%% or 0.03.")] = None,
+    confidence: Annotated[str | None, Parameter(help="Of the verdict and the intervals; default: 95%%.")] = None,
+    plan: Annotated[Literal["sequential", "single", "double"] | None, Parameter(help="How to sample; default: sequential.")] = None,
+    aql: Annotated[
+        str | None, Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error.")
+    ] = None,
+    producer_risk: Annotated[str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5%%.")] = None,
+    reviewer_error: Annotated[str | None, Parameter(help="Reviewers err on at most this share; default: 0.")] = None,
+    size: Annotated[
+        int | None, Parameter(help="Rows of a sequential sample; a larger one continues it. Default: what is expected to do.")
+    ] = None,
+    name: Annotated[str, Parameter(help="Name of the sample.")] = "batch",
+    seed: Annotated[int, Parameter(help="Of the draw.", validator=within(SEEDS))] = 0,
+    by: Annotated[str, Parameter(help="Who signs the report; default: who is logged in.")] = "",
+    json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
+) -> int:
+    """Draw a sample to review, then say accept, reject or go on. Exit code 0: accept, 1: reject or go on, 2: a mistake."""
+    from labelsieve.cli.standing import read
+    from labelsieve.core import samples
+    from labelsieve.core.decision import Fold
+    from labelsieve.decide import accept as accepting
+
+    findings, decisions = read(run)
+    if not len(findings):
+        raise UserError(f"{run} has no examples to accept.")
+    sample_name = f"accept-{name.removeprefix('accept-')}"
+    asked = {"kind": plan, "max_error": _share(max_error, "--max-error"), "confidence": _share(confidence, "--confidence")}
+    asked |= {"aql": _share(aql, "--aql"), "producer_risk": _share(producer_risk, "--producer-risk")}
+    asked["reviewer_error"] = _share(reviewer_error, "--reviewer-error", 0.5)
+    new = sample_name not in samples.names(run)
+    sample = _begin(findings, sample_name, asked, size, seed) if new else _continue(findings, samples.load(run, sample_name), asked, size)
+    samples.save(run, sample)
+    terms, counting = sample.plan, _counting(sample.plan)
+    said = accepting.answers(sample, Fold(decisions))
+    if not (said != accepting.UNCLEAR).any():
+        _tell_plan(run, sample, json)
+        return 1
+    groups, note = _groups(run, findings)
+    keywords = {"limit": terms["max_error"], "confidence": terms["confidence"], "error": terms["reviewer_error"]}
+    result = accepting.weigh(findings, sample, said, plan=counting, groups=groups, **keywords)
+    record = {
+        "run": str(run),
+        "verdict": result.verdict,
+        "why": result.why,
+        "signed_by": by or getuser(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": len(findings),
+        "result": asdict(result),
+        "plan": terms,
+        "sample": asdict(replace(sample, plan={})),
+        "data_sha256": _data_hash(findings),
+        "decisions_sha256": _hash([asdict(row) for row in decisions]),
+        "note": note,
+    }
+    _write(run, sample_name, record)
+    if json:
+        from labelsieve.cli.screen import print_json
+
+        print_json(record)
+    else:
+        _tell(run, sample, result, len(findings), note)
+    return 0 if result.verdict == "accept" else 1
+
+
+def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | None, seed: int) -> Sample:
+    """The plan that was asked for and its sample."""
+    from labelsieve.decide import accept as accepting
+    from labelsieve.decide import acceptance_plan
+
+    if asked["max_error"] is None:
+        raise UserError("Say how many wrong labels are good enough, for example --max-error 3%.")
+    default = {"kind": "sequential", "confidence": 0.95, "aql": asked["max_error"] / 4, "producer_risk": 0.05, "reviewer_error": 0.0}
+    terms: dict[str, Any] = default | {key: value for key, value in asked.items() if value is not None}
+    kind, limit, confidence, error = (terms[key] for key in ("kind", "max_error", "confidence", "reviewer_error"))
+    if kind == "sequential":
+        many = size or accepting.outlook(findings, limit=limit, confidence=confidence, error=error, seed=seed)
+    elif error or size:
+        raise UserError("--size and --reviewer-error go with the sequential plan; single and double plans count exact answers.")
+    else:
+        make = acceptance_plan.single if kind == "single" else acceptance_plan.double
+        risks = {"producer_risk": terms["producer_risk"], "consumer_risk": 1 - confidence}
+        counting = make(len(findings), aql=terms["aql"], ltpd=limit, **risks)
+        terms["counts"], many = asdict(counting), counting.first + counting.second
+    return accepting.draw(findings, many, name=name, seed=seed, kind=kind, plan=terms)
+
+
+def _continue(findings: Findings, sample: Sample, asked: dict[str, Any], size: int | None) -> Sample:
+    """The sample that is there, longer if that was asked for. Its plan was fixed before the answers were seen and stays."""
+    from labelsieve.decide import accept as accepting
+
+    if "max_error" not in sample.plan:
+        raise UserError(f"The sample {sample.name!r} has no acceptance plan; choose another --name.")
+    for key, value in asked.items():
+        if value is not None and value != sample.plan.get(key):
+            option = "--plan" if key == "kind" else f"--{key.replace('_', '-')}"
+            raise UserError(
+                f"The sample {sample.name!r} was drawn with {option} {sample.plan.get(key)}; a plan is not changed once its sample is "
+                "drawn. Leave the option out, or draw a sample of another --name."
+            )
+    if size is None or size == len(sample.ids):
+        return sample
+    if sample.plan["kind"] != "sequential" or size < len(sample.ids):
+        raise UserError(f"The sample {sample.name!r} has {len(sample.ids):,} rows; only a sequential one can be made longer, none shorter.")
+    longer = accepting.draw(findings, size, name=sample.name, seed=sample.seed, plan=sample.plan)
+    if longer.ids[: len(sample.ids)] != sample.ids:
+        raise UserError(f"The findings have changed since the sample {sample.name!r} was drawn; draw one of another --name.")
+    return longer
+
+
+def _counting(terms: dict[str, Any]) -> CountingPlan | None:
+    from labelsieve.decide.acceptance_plan import CountingPlan
+
+    return CountingPlan(**terms["counts"]) if "counts" in terms else None
+
+
+def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
+    """A share as 3% or 0.03."""
+    if text is None:
+        return None
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < below:
+        raise UserError(f"{option} {text}: write a share below {100 * below:.0f} %, as 3% or 0.03.")
+    if option == "--confidence" and value < 0.5:
+        raise UserError(f"--confidence {text}: it is at least 50 %.")
+    return value
+
+
+def _groups(run: Path, findings: Findings) -> tuple[Any, str]:
+    """The annotator or group of each row, or why there is none."""
+    from labelsieve.pipeline import reopen
+
+    if findings.settings.get("recipe") is None:
+        return None, ""
+    try:
+        return reopen(run, findings).groups, ""
+    except UserError as error:
+        return None, f"Annotators and groups are not told apart: {error}"
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(jsonlib.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _data_hash(findings: Findings) -> str:
+    """Of the ids and the labels that were judged."""
+    return _hash([findings.ids.tolist(), findings.given.tolist(), list(findings.classes)])
+
+
+def _write(run: Path, name: str, record: dict[str, Any]) -> None:
+    from labelsieve.core.files import replacing, write_json
+    from labelsieve.report.acceptance import markdown
+
+    try:
+        write_json(run / f"{name}.json", record)
+        with replacing(run / f"{name}.md") as partial:
+            partial.write_bytes(markdown(record).encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise UserError(f"{run} cannot be written ({error.strerror or error}).") from error
+
+
+def _tell_plan(run: Path, sample: Sample, json: bool) -> None:
+    from labelsieve.cli.screen import print_json
+
+    if json:
+        print_json({"run": str(run), "verdict": None, "plan": sample.plan, "sample": asdict(replace(sample, plan={}))})
+        return
+    terms = sample.plan
+    print(f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.")
+    counts = terms.get("counts")
+    if counts:
+        print(f"Accept with at most {counts['accept']} wrong among the first {counts['first']:,}; reject with more than {counts['limit']}.")
+        if counts["second"]:
+            print(f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.")
+    print(f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then ask again:")
+    named = shlex.quote(str(run))
+    print(f"  labelsieve review {named} --sample {sample.name}\n  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}")
+
+
+def _tell(run: Path, sample: Sample, result: Acceptance, rows: int, note: str) -> None:
+    from rich.text import Text
+
+    from labelsieve.cli.screen import printer, safe
+
+    console = printer()
+    style = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}[result.verdict]
+    console.print(Text.assemble((result.verdict.upper(), style), f": {result.why}"), soft_wrap=True)
+    unclear = f", {result.unclear:,} without one clear answer" if result.unclear else ""
+    console.print(f"Reviewed {result.reviewed:,} of {len(sample.ids):,} drawn, {result.found:,} wrong{unclear}.", soft_wrap=True)
+    for title, parts in (("class", result.classes), ("group", result.groups)):
+        for part in sorted(parts, key=lambda p: -p.wrong.low / p.rows)[:5]:
+            low, high = 100 * part.wrong.low / part.rows, 100 * part.wrong.high / part.rows
+            console.print(f"  {title} {safe(part.name, 40)}: {low:.1f} % to {high:.1f} % wrong ({part.reviewed:,} reviewed)")
+    if note:
+        console.print(Text(safe(note, 600), "yellow"), soft_wrap=True)
+    if result.verdict == "go on":
+        longer = " and --size for more rows" if "counts" not in sample.plan and result.reviewed == len(sample.ids) else ""
+        console.print(f"Go on reviewing, then ask again with --name {sample.name.removeprefix('accept-')}{longer}.")
+    console.print(f"The report is in {safe(str(run / sample.name), 200)}.md and .json.", soft_wrap=True)

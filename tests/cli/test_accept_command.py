@@ -1,0 +1,112 @@
+"""`labelsieve accept` through its command function: the plan, the sample, the verdict, the signed report."""
+
+import json
+
+import numpy as np
+import pytest
+
+from labelsieve.cli.accept import accept
+from labelsieve.core import samples
+from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.journal import Journal
+from labelsieve.core.run import save
+
+N = 2000
+
+
+@pytest.fixture
+def run(tmp_path):
+    p = np.where(np.arange(N) < 20, 0.8, 0.002)
+    given = np.arange(N) % 2
+    found = Findings(
+        ids=np.array([f"img|{i}" for i in range(N)], object),
+        classes=("cat", "d|og"),
+        given=given,
+        other=1 - given,
+        p_wrong=p,
+        rank=np.arange(1, N + 1),
+        flagged=p > 0.5,
+        scores={},
+        extra={},
+        wrong=Estimate(20, 10, 40),
+        settings={"source": "batch"},
+    )
+    save(found, tmp_path / "batch.sieve")
+    return tmp_path / "batch.sieve"
+
+
+def review(run, name="accept-batch", wrong=(), blind=True, part=None):
+    ids = samples.load(run, name).ids[:part]
+    journal = Journal(run)
+    act = {id: "exclude" if id in wrong else "keep" for id in ids}
+    pick = f"accept:{name}" if blind else "ranked"
+    journal.append(
+        [Decision(id, act[id], reviewer="ada", at="2026-01-01", batch=f"b{i}", pick=pick, blind=blind) for i, id in enumerate(ids)]
+    )
+    journal.close()
+
+
+def test_plan_then_accept_then_a_signed_report(run, capsys):
+    assert accept(run, max_error="3%", confidence="95%") == 1
+    assert "--sample accept-batch" in capsys.readouterr().out
+    sample = samples.load(run, "accept-batch")
+    chance = dict(zip(sample.stratum, sample.chance, strict=True))
+    for h, p in chance.items():
+        assert p == pytest.approx(sample.stratum.count(h) / (20 if h == max(chance) else N - 20))
+    review(run)
+    assert accept(run, by="Ada | Lovelace") == 0
+    assert "ACCEPT" in capsys.readouterr().out
+    record = json.loads((run / "accept-batch.json").read_text())
+    assert (record["verdict"], record["signed_by"]) == ("accept", "Ada | Lovelace")
+    assert record["result"]["wrong"]["high"] <= 60
+    text = (run / "accept-batch.md").read_text()
+    assert record["data_sha256"] in text and record["decisions_sha256"] in text and "d\\|og" in text and "Ada \\| Lovelace" in text
+
+
+def test_a_bad_batch_is_rejected(run, capsys):
+    accept(run, max_error="0.03")
+    review(run, wrong=set(samples.load(run, "accept-batch").ids[::2]))
+    capsys.readouterr()
+    assert accept(run, json=True) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["verdict"] == "reject" and printed["result"]["wrong"]["low"] > 60
+
+
+def test_answers_with_the_label_in_sight_do_not_count(run, capsys):
+    accept(run, max_error="3%")
+    review(run, blind=False)
+    capsys.readouterr()
+    assert accept(run) == 1
+    assert "Review them blind" in capsys.readouterr().out
+
+
+def test_few_answers_go_on_and_the_sample_grows_from_its_beginning(run, capsys):
+    accept(run, max_error="3%", size=100)
+    before = samples.load(run, "accept-batch").ids
+    review(run, part=20)
+    assert accept(run, size=150) == 1
+    assert "GO ON" in capsys.readouterr().out
+    after = samples.load(run, "accept-batch").ids
+    assert after[:100] == before and len(set(after)) == 150
+
+
+@pytest.mark.parametrize("kind", ["single", "double"])
+def test_plans_that_count(run, kind):
+    accept(run, max_error="3%", plan=kind, aql="0.5%", name=kind)
+    counts = samples.load(run, f"accept-{kind}").plan["counts"]
+    review(run, f"accept-{kind}", part=counts["first"])
+    assert accept(run, name=kind) == 0
+
+
+def test_mistakes_are_told(run):
+    with pytest.raises(UserError, match="--max-error 3%"):
+        accept(run)
+    with pytest.raises(UserError, match="three"):
+        accept(run, max_error="three")
+    with pytest.raises(UserError, match="go with the sequential plan"):
+        accept(run, max_error="3%", plan="single", reviewer_error="1%")
+    accept(run, max_error="3%")
+    with pytest.raises(UserError, match="a plan is not changed"):
+        accept(run, max_error="5%")
