@@ -76,7 +76,9 @@ def draw(findings: Findings, size: int, *, name: str, seed: int = 0, kind: Kind 
     stratum = strata(findings, kind)
     rng = np.random.default_rng(seed)
     many, expected = _expected(findings, stratum)
-    share = many * np.sqrt(np.clip(expected, _FLOOR, 1 - _FLOOR) * (1 - np.clip(expected, _FLOOR, 1 - _FLOOR)))
+    spread = np.clip(expected, _FLOOR, 1 - _FLOOR)
+    neyman = many * np.sqrt(spread * (1 - spread))
+    share = many / many.sum() + neyman / neyman.sum()  # half in proportion, so that poor scores cost little
     lot = rng.permutation(len(findings))
     by_lot = lot[np.argsort(stratum[lot], kind="stable")]
     turn = np.arange(len(findings)) - np.repeat(np.cumsum(many) - many, many)

@@ -72,8 +72,8 @@ def _bounds(strata: Sequence[Stratum], risk: float) -> tuple[int, int]:
     """The lowest and the highest total that is not refuted."""
     profile, first = _profile(strata)
     kept = np.flatnonzero(profile > sum(map(_log_mixture, strata)) - log(1 / risk))
-    # The set is an interval, because the profile is concave; it is never empty where the mixture is no better than the best allocation.
-    return (first + int(kept[0]), first + int(kept[-1])) if len(kept) else (first + int(profile.argmax()),) * 2
+    # An interval, because the profile is concave; never empty, because a mixture is no better than the best allocation.
+    return first + int(kept[0]), first + int(kept[-1])
 
 
 def _profile(strata: Sequence[Stratum]) -> tuple[np.ndarray, int]:
