@@ -19,7 +19,7 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-FEATURES = {"epochs": 15, "lr": 3.0, "weight_decay": 1e-5}
+FEATURES = {"epochs": 15, "lr": 6.0, "weight_decay": 1e-5}
 
 
 def gce(
