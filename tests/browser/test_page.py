@@ -197,6 +197,8 @@ def test_a_killed_server_loses_nothing_and_doubles_nothing(serve, open_page, pic
     server = serve(pictures)
     page = open_page(f"{server.url}/focus", quiet=False)
     first = shown(page)
+    fetched = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/api/item/')).length"
+    eventually(lambda: page.evaluate(fetched) >= 3)  # the next examples are there before they are asked for
     server.kill()
     page.keyboard.press("e")
     page.get_by_text("not saved yet").wait_for()

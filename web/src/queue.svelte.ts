@@ -55,6 +55,11 @@ class Queue {
   heard() {
     this.asking.clear()
     this.news++
+    if (this.error) {
+      this.error = '' // the server is back
+      if (!this.pages.size) this.total = -1
+      this.pump()
+    }
     this.recount()
   }
 
