@@ -25,6 +25,7 @@ from labelsieve.decide.estimate import DRAWS, WIDE, draws_left, gather, summed
 from labelsieve.decide.reviewers import overlap
 from labelsieve.decide.sample import strata
 
+FEW = 20  # answers, below which the count stays what `find` said: an interval that leaps at the first key press helps nobody
 MANY = 150  # answers, before classes and the other detectors get a say
 _CLASS_ANSWERS = 10  # answers a class needs for an intercept of its own
 _CLASS_SPREAD, _RANK_SPREAD = 0.2, 0.3
@@ -94,7 +95,10 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
     p_wrong[said.row] = of_row
     unseen = np.ones(len(findings), bool)
     unseen[said.row] = False
-    left, found = _count(findings, said, before, unseen, errors, weight, of_row, np.random.default_rng(seed))
+    wrong, left = _held(findings.wrong, float(said.wrong.sum()), len(said.row), len(findings))
+    if len(said.row) >= FEW:
+        unseen_wrong, seen_wrong = _count(findings, said, before, unseen, errors, weight, of_row, np.random.default_rng(seed))
+        wrong, left = summed(unseen_wrong + seen_wrong), summed(unseen_wrong)
     order = np.lexsort((findings.rank, -p_wrong))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(1, len(order) + 1)
@@ -103,8 +107,8 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
         p_model=p_model,
         rank=rank,
         reviewed_rows=~unseen,
-        wrong=summed(left + found),
-        left=summed(left),
+        wrong=wrong,
+        left=left,
         reviewed=len(said.row),
         found=int(said.wrong.sum()),
         drawn=int(said.drawn.sum()),
@@ -214,6 +218,13 @@ def _count(
     total = np.concatenate(left)
     slips = np.sqrt((of_row * (1 - of_row)).sum())
     return total, np.clip(of_row.sum() + slips * rng.standard_normal(len(total)), 0, len(said.row))
+
+
+def _held(before: Estimate, found: float, reviewed: int, n: int) -> tuple[Estimate, Estimate]:
+    """The count of `find` in all and among the rows not reviewed, made to agree with what was found."""
+    most = n - (reviewed - found)
+    wrong = Estimate(*(min(max(number, found), most) for number in (before.count, before.low, before.high)))
+    return wrong, Estimate(wrong.count - found, wrong.low - found, wrong.high - found)
 
 
 def _untouched(findings: Findings, unknown: tuple[str, ...]) -> Calibrated:
