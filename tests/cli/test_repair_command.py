@@ -1,0 +1,143 @@
+"""`labelsieve repair` and `labelsieve spectrum` on saved heads: files, output, mistakes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from labelsieve.cli.repair import repair
+from labelsieve.cli.spectrum import spectrum
+from labelsieve.core.errors import UserError
+from labelsieve.core.model_file import load, save
+from labelsieve.repair.lip import lip
+from labelsieve.repair.spectrum import compare
+from labelsieve.repair.spectrum_page import page
+
+CLASSES = ["ant", "bee", "cow", "<dog>"]
+
+
+def data(seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(4, size=150)
+    features = rng.normal(size=(150, 6)) + rng.normal(size=(4, 6))[labels]
+    return features.astype(np.float32), labels
+
+
+@pytest.fixture
+def model(tmp_path):
+    rng = np.random.default_rng(1)
+    weights = {"fc.weight": rng.normal(size=(4, 6)).astype(np.float32), "fc.bias": np.arange(4, dtype=np.float32)}
+    save(tmp_path / "model", weights, {"classes": CLASSES, "network": "linear", "features": "../train.npz"})
+    features, labels = data()
+    np.savez(tmp_path / "train.npz", features=features, labels=labels)
+    np.savez(tmp_path / "named.npz", features=features, labels=np.array(CLASSES)[labels])
+    np.savez(tmp_path / "held.npz", features=data(2)[0], labels=data(2)[1])
+    return tmp_path
+
+
+def test_repaired_folder_is_lip_and_keeps_the_rest(model, capsys):
+    repair(model / "model", out=model / "out", keep="0.5")
+    before, after = load(model / "model"), load(model / "out")
+    expected = lip(before[0]["fc.weight"], *data(), keep=0.5)
+    np.testing.assert_array_equal(after[0]["fc.weight"], expected.weight)
+    np.testing.assert_array_equal(after[0]["fc.bias"], before[0]["fc.bias"])
+    assert after[1]["network"] == "linear" and after[1]["repair"]["keep"] == "0.5"
+    assert "2 of 4 components stay" in capsys.readouterr().out
+
+
+def test_labels_by_name_and_held_out_and_json(model, capsys):
+    repair(model / "model", features=[model / "named.npz"], out=model / "a", keep="held-out", held_out=model / "held.npz", json=True)
+    (row,) = json.loads(capsys.readouterr().out)["heads"]
+    expected = lip(load(model / "model")[0]["fc.weight"], *data(), bias=np.arange(4), keep="held-out", held_out=data(2))
+    assert row["kept"] == expected.kept and row["new_values"] == pytest.approx(expected.diagonal.tolist())
+    assert len(row["ratio"]) == 4 and row["head"] == "fc.weight"
+
+
+def test_two_heads_with_their_own_features(model):
+    weights = {f"{n}.weight": np.random.default_rng(i).normal(size=(4, 6)) for i, n in enumerate("ab")}
+    save(model / "two", weights, {"classes": CLASSES, "heads": ["a", "b"]})
+    repair(model / "two", features=[model / "train.npz", model / "held.npz"], out=model / "out", keep="0.5")
+    after = load(model / "out")[0]
+    for name, seed in (("a.weight", 0), ("b.weight", 2)):
+        np.testing.assert_array_equal(after[name], lip(weights[name], *data(seed), keep=0.5).weight)
+    with pytest.raises(UserError, match="2 heads and 3 files"):
+        repair(model / "two", features=[model / "train.npz"] * 3, out=model / "no")
+
+
+def test_a_head_of_another_size_is_told_so(model, capsys):
+    weights = load(model / "model")[0]
+    weights["fc.weight"] = 40 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T
+    save(model / "big", weights, {"classes": CLASSES})
+    repair(model / "big", features=[model / "train.npz"], out=model / "out", keep="0.5")
+    assert "40 times the size" in capsys.readouterr().out
+    repair(model / "big", features=[model / "train.npz"], out=model / "out", keep="0.5", scale="head")
+    assert "times the size" not in capsys.readouterr().out
+    np.testing.assert_allclose(load(model / "out")[0]["fc.weight"], weights["fc.weight"], atol=1e-9)
+
+
+def test_a_state_dict_goes_through(model):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 6), torch.nn.Linear(6, 4))
+    torch.save(net.state_dict(), model / "net.pt")
+    repair(model / "net.pt", features=[model / "train.npz"], out=model / "new.pt", keep="0.5")
+    state = torch.load(model / "new.pt", weights_only=True)
+    expected = lip(net[1].weight.detach().numpy(), *data(), keep=0.5).weight
+    np.testing.assert_array_equal(state["1.weight"], expected)
+    assert torch.equal(state["0.weight"], net[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "what"),
+    [
+        ({"features": np.zeros((3, 6))}, "features and labels; it holds: features"),
+        ({"features": np.zeros((3, 6)), "labels": np.array(["ant", "bee", "gnu"])}, "'gnu' is none of its classes"),
+        ({"features": np.zeros((3, 6)), "labels": np.arange(4)}, "one for each"),
+        ({"features": np.zeros((3, 5)), "labels": np.arange(3)}, "takes 6 features"),
+        ({"features": np.zeros((3, 6)), "labels": np.array([0, 1, 4])}, "knows 4 classes"),
+    ],
+)
+def test_features_that_do_not_fit_are_told_and_nothing_is_written(model, arrays, what):
+    np.savez(model / "bad.npz", **arrays)
+    with pytest.raises(UserError, match=what):
+        repair(model / "model", features=[model / "bad.npz"], out=model / "out")
+    assert not (model / "out").exists()
+
+
+def test_a_model_that_names_no_features_asks_for_them(model):
+    np.savez(model / "head.npz", W=np.ones((4, 6)))
+    with pytest.raises(UserError, match="--features"):
+        repair(model / "head.npz", out=model / "out")
+
+
+def test_spectrum_prints_writes_and_lists(model, capsys):
+    repair(model / "model", out=model / "out", keep="0.5")
+    spectrum(model / "model", model / "out", out=model / "s.html", k=2)
+    printed = capsys.readouterr().out
+    assert "The 2 leading directions share" in printed and "Effective rank" in printed
+    html = (model / "s.html").read_text(encoding="utf-8")
+    assert html.count("<svg") == 3 and "http" not in html and "<script" not in html
+    spectrum(model / "model", model / "out", k=2, json=True)
+    found = json.loads(capsys.readouterr().out)
+    first, second = (load(model / name)[0]["fc.weight"] for name in ("model", "out"))
+    expected = compare(first, second, k=2)
+    assert found["features"]["angles"] == pytest.approx(expected.features.angles.tolist())
+    assert np.shape(found["features"]["phi"]) == (4, 4)
+
+
+def test_heads_that_cannot_be_compared_are_told(model):
+    save(model / "other", load(model / "model")[0], {"classes": CLASSES[::-1]})
+    with pytest.raises(UserError, match="different classes"):
+        spectrum(model / "model", model / "other")
+    np.savez(model / "small.npz", W=np.ones((4, 5)))
+    with pytest.raises(UserError, match="one shape"):
+        spectrum(model / "model", model / "small.npz")
+
+
+def test_the_page_holds_names_safely_and_stays_small_for_many_classes():
+    rng = np.random.default_rng(0)
+    head = rng.normal(size=(300, 310))
+    html = page(compare(head, head + rng.normal(size=head.shape)), "<script>alert(1)</script>", 'a"b')
+    assert "<script" not in html and len(html) < 1_000_000
+    flat = page(compare(np.eye(1), 100 * np.eye(1)), "a", "b")
+    assert "none (no gap)" in page(compare(np.eye(3), 100 * np.eye(3), k=1), "a", "b") and "nan" not in flat
