@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from labelsieve.adapters.postgres import PostgresJournal
+from labelsieve.adapters.postgres import PostgresJournal, journal_of
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.journal import Journal
@@ -78,6 +78,19 @@ def test_writers_at_once_lose_nothing_and_readers_miss_nothing(run):
     stop.set()
     reader.join()
     assert sorted(seen) == sorted(f"{w}-{i}" for w in range(4) for i in range(50))
+
+
+@real
+def test_a_run_folder_remembers_its_server(run, tmp_path):
+    journal_of(tmp_path, run, ADDRESS).append([act(1, "a")])
+    assert [row.id for row in journal_of(tmp_path, run).read()[0]] == ["id 1"]
+    assert not (tmp_path / "decisions.sqlite").exists()
+
+
+def test_a_damaged_pointer_is_told(tmp_path):
+    (tmp_path / "journal.json").write_text("{")
+    with pytest.raises(UserError, match="journal.json is damaged"):
+        journal_of(tmp_path, "r")
 
 
 def test_no_server_is_a_sentence_without_the_password():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
-from labelsieve.core.journal import COLUMNS
+from labelsieve.core.files import write_json
+from labelsieve.core.journal import COLUMNS, Journal, Store
 
+POINTER = "journal.json"
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
     reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION,
@@ -22,6 +26,28 @@ _INSERT = (
 )
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM labelsieve_decisions WHERE run = %s AND seq > %s ORDER BY seq"
 _LOCK = 0x6C61_6265  # "labe"
+
+
+def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
+    """The journal of a run folder: the file in it, or the PostgreSQL server that was named once, which `journal.json` remembers.
+
+    Args:
+        folder: the run folder.
+        run: its data hash.
+        address: "postgresql://..." to use from now on, by every command. The password is not kept: libpq finds it in ~/.pgpass or
+            PGPASSWORD.
+    """
+    pointer = folder / POINTER
+    if address is not None:
+        shared = PostgresJournal(address, run)
+        write_json(pointer, {"address": _hidden(address)})
+        return shared
+    if pointer.exists():
+        try:
+            return PostgresJournal(json.loads(pointer.read_text(encoding="utf-8"))["address"], run)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{pointer} is damaged ({error}); name the journal with --journal again, or remove it.") from error
+    return Journal(folder)
 
 
 class PostgresJournal:

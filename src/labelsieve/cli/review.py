@@ -25,6 +25,7 @@ def review(
     port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
     reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
     sample: Annotated[str | None, Parameter(help="Open a sample that was drawn for review.")] = None,
+    journal: Annotated[str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")] = None,
     no_browser: Annotated[bool, Parameter(help="Only print the address.", negative="")] = False,
 ) -> int:
     """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once."""
@@ -39,7 +40,7 @@ def review(
         raise UserError("The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel.")
     if sample is not None:
         samples.load(run, sample)
-    desk = Desk(run)
+    desk = Desk(run, journal=journal)
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     listening = _listen(host, port)
     query = urlencode({key: value for key, value in (("sample", sample), ("token", token)) if value})

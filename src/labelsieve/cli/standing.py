@@ -10,13 +10,14 @@ from labelsieve.core.findings import Findings
 
 def read(run: Path) -> tuple[Findings, list[Decision]]:
     """The findings of a run folder and every row of its journal."""
-    from labelsieve.core.journal import FILE, Journal
+    from labelsieve.adapters.postgres import POINTER, journal_of
+    from labelsieve.core.journal import FILE
     from labelsieve.core.run import load
 
     findings = load(run)
-    if not (run / FILE).exists():
+    if not (run / FILE).exists() and not (run / POINTER).exists():
         return findings, []
-    journal = Journal(run)
+    journal = journal_of(run, str(findings.settings.get("data_hash", "run")))
     try:
         return findings, journal.read()[0]
     finally:

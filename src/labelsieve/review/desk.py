@@ -18,6 +18,7 @@ from threading import Lock, RLock
 import numpy as np
 
 from labelsieve import pipeline
+from labelsieve.adapters.postgres import journal_of
 from labelsieve.core import run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
@@ -42,14 +43,15 @@ class Desk:
         UserError: no finished run there, or its journal cannot be opened.
     """
 
-    def __init__(self, folder: str | Path, findings: Findings | None = None):
+    def __init__(self, folder: str | Path, findings: Findings | None = None, journal: str | None = None):
+        """`journal` is the address of a PostgreSQL server to keep the decisions in."""
         self.folder = Path(folder)
         self.findings = run.load(folder) if findings is None else findings
         self.rows = Rows(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
-        self.journal = Journal(_copy(self.folder) if self.readonly else self.folder)
+        self.journal = Journal(_copy(self.folder)) if self.readonly else journal_of(self.folder, self._hash, journal)
         self.fold, self.seq = Fold(), 0
         self.state = np.zeros(len(self.findings), np.uint8)
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
@@ -65,7 +67,11 @@ class Desk:
     @property
     def id(self) -> str:
         """One name for each run: pictures are cached under it."""
-        return str(self.findings.settings.get("data_hash", "run"))[:16]
+        return self._hash[:16]
+
+    @property
+    def _hash(self) -> str:
+        return str(self.findings.settings.get("data_hash", "run"))
 
     @cached_property
     def health(self) -> tuple[ClassHealth, ...]:
