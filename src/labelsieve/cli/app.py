@@ -5,14 +5,17 @@ from __future__ import annotations
 from cyclopts import App
 
 import labelsieve
+from labelsieve.cli.accept import accept
 from labelsieve.cli.check import check
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
 from labelsieve.cli.evaluate import evaluate
 from labelsieve.cli.find import find
 from labelsieve.cli.noise import noise
+from labelsieve.cli.repair import repair
 from labelsieve.cli.report import report
 from labelsieve.cli.review import review
+from labelsieve.cli.spectrum import spectrum
 
 app = App(
     name="labelsieve",
@@ -23,5 +26,5 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, check, diff, demo, noise, evaluate):
+for command in (find, review, report, accept, check, diff, repair, spectrum, demo, noise, evaluate):
     app.command(command)
