@@ -27,13 +27,13 @@ def accept(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote for the batch.")],
     /,
     *,
-    max_error: Annotated[str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3%% or 0.03.")] = None,
-    confidence: Annotated[str | None, Parameter(help="Of the verdict and the intervals; default: 95%%.")] = None,
+    max_error: Annotated[str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3 % or 0.03.")] = None,
+    confidence: Annotated[str | None, Parameter(help="Of the verdict and the intervals; default: 95 %.")] = None,
     plan: Annotated[Literal["sequential", "single", "double"] | None, Parameter(help="How to sample; default: sequential.")] = None,
     aql: Annotated[
         str | None, Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error.")
     ] = None,
-    producer_risk: Annotated[str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5%%.")] = None,
+    producer_risk: Annotated[str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5 %.")] = None,
     reviewer_error: Annotated[str | None, Parameter(help="Reviewers err on at most this share; default: 0.")] = None,
     size: Annotated[
         int | None, Parameter(help="Rows of a sequential sample; a larger one continues it. Default: what is expected to do.")
