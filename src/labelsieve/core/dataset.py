@@ -90,6 +90,13 @@ class Subset(Sequence):
     def __getitem__(self, i: int) -> Any:
         return self._inputs[int(self._rows[i])]
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of inputs that are files; other inputs have no such attribute."""
+        inner: Any = self._inputs
+        paths = inner.paths
+        return [paths[int(row)] for row in self._rows]
+
 
 def encode_labels(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels of any kind -> positions (n,) int64 and class names. Numbers sort as numbers, anything else as text."""

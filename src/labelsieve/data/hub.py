@@ -24,6 +24,12 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
     Raises:
         UserError: `datasets` is not installed, there is no such data set or split, or its columns are in doubt.
     """
+    found, source = open_split(address)
+    return from_dataset(found, asked, relabelled, source)
+
+
+def open_split(address: str) -> tuple[Any, str]:
+    """The `datasets.Dataset` of "hf:NAME_OR_FOLDER[:SPLIT]", and its address with the split that was taken."""
     name, split = _parse(address)
     found = _open(name, address)
     if not hasattr(found, "column_names") or isinstance(found.column_names, dict):  # several splits
@@ -34,23 +40,28 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
         found = found[split]
     elif split and split != str(found.split or split):
         raise UserError(f"{name} is the one split {found.split}, not {split!r}; leave the split out.")
-    return from_dataset(found, asked, relabelled, f"hf:{name}:{split}" if split else f"hf:{name}")
+    return found, f"hf:{name}:{split}" if split else f"hf:{name}"
 
 
 def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source: str = "the datasets.Dataset") -> Draft:
     """The draft of a `datasets.Dataset`."""
     if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
         raise UserError(f"A {type(dataset).__name__} cannot be read as data; give one split, a datasets.Dataset of known length.")
-    features = dataset.features
-    coded = [name for name, feature in features.items() if hasattr(feature, "int2str")]
+    table = dataset.with_format("arrow")[:]
+    columns = columns_of(dataset, asked, relabelled, source)
+    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None)
+    names = getattr(dataset.features.get(columns.label), "names", None)
+    if names is None:
+        return draft
+    return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(names))
+
+
+def columns_of(dataset: Any, asked: Columns, relabelled: bool, source: str) -> Columns:
+    """Which column of a `datasets.Dataset` is what."""
+    coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str")]
     if not asked.label and len(coded) == 1 and coded[0] not in asked.all():
         asked = replace(asked, label=coded[0])
-    table = dataset.with_format("arrow")[:]
-    columns = choose(contents(table.schema, source), asked, source, relabelled)
-    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None)
-    if columns.label not in coded:
-        return draft
-    return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(features[columns.label].names))
+    return choose(contents(dataset.with_format("arrow")[:1].schema, source), asked, source, relabelled)
 
 
 def _parse(address: str) -> tuple[str, str]:

@@ -58,9 +58,7 @@ def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str
 
 def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, guessed_id: bool) -> Draft:
     """The draft of the chosen columns of an Arrow table."""
-    ids = names_of(table[columns.id]) if columns.id else None
-    if guessed_id and ids and (len(set(ids)) < len(ids) or None in ids):
-        ids = None  # a column that happens to be called "id" and is none
+    ids = _ids(table, columns, guessed_id)
     draft = Draft(
         inputs=(),
         kind="features",
@@ -76,6 +74,19 @@ def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, gues
         return _images(draft, table[columns.image], folder)
     features = matrix_of(table, columns.features, source)
     return replace(draft, inputs=features, unusable=unusable_rows(features, "a feature is missing, NaN or infinite"))
+
+
+def row_ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str]:
+    """The id of every row, row numbers where there are none."""
+    ids = _ids(table, columns, guessed_id)
+    return [str(i) for i in range(len(table))] if ids is None else [str(key) for key in ids]
+
+
+def _ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str | None] | None:
+    ids = names_of(table[columns.id]) if columns.id else None
+    if guessed_id and ids and (len(set(ids)) < len(ids) or None in ids):
+        return None  # a column that happens to be called "id" and is none
+    return ids
 
 
 def names_of(column: pa.ChunkedArray) -> list[str | None]:

@@ -1,0 +1,227 @@
+"""labelsieve apply: the corrected data set, in the layout it came in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from labelsieve.cli.options import folder
+from labelsieve.core.errors import UserError
+
+if TYPE_CHECKING:
+    from labelsieve.core.dataset import Dataset
+    from labelsieve.export.patch import Change, Conflict
+
+SHOWN = 10
+
+
+def apply(
+    source: Annotated[str, Parameter(help="A run folder that `find` wrote; with --patch, the data themselves will do.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)] = None,
+    auto: Annotated[float | None, Parameter(help="Also take the suggestion where p_wrong is at least this and nobody looked.")] = None,
+    dry_run: Annotated[bool, Parameter(help="Say what would change and write nothing.", negative="")] = False,
+    patch: Annotated[Path | None, Parameter(help="Apply this patch file, not the decisions of the run.")] = None,
+    image: Annotated[str | None, Parameter(help="Column of image paths, where the source is data.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts, where the source is data.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of given labels, where the source is data.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids, where the source is data.")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels, where the source is data.")] = None,
+    json: Annotated[bool, Parameter(help="Print what changed as one JSON object.", negative="")] = False,
+) -> None:
+    """Write a corrected copy of the data with a patch of what changed. The source is only read."""
+    if out is None and not dry_run:
+        raise UserError("Name the new folder with --out, or say --dry-run to see what would change.")
+    if auto is not None and (patch or not 0 < auto <= 1):
+        raise UserError("--auto takes a probability above 0, up to 1, and goes without --patch, which names its changes itself.")
+    named = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    dataset, changes, conflicts = _wanted(source, patch, auto, {name: value for name, value in named.items() if value})
+    from labelsieve.export import patch as patches
+
+    given = dict(zip(dataset.ids.tolist(), (dataset.classes[c] for c in dataset.labels), strict=True))
+    changes, unfit = patches.fitting(changes, given)
+    conflicts = [*conflicts, *unfit]
+    told: dict[str, Any] = {"source": dataset.source, "out": None if dry_run else str(out), "files": [], "renamed": [], "notes": []}
+    if not dry_run and out is not None:
+        _write(dataset, given, changes, conflicts, out, told)
+    told |= {"changes": [asdict(c) for c in changes], "conflicts": [asdict(c) for c in conflicts]}
+    told["not_read"] = [asdict(e) for e in dataset.excluded]
+    if json:
+        from labelsieve.cli.screen import print_json
+
+        print_json(told)
+    else:
+        _show(told, changes, conflicts, len(dataset))
+
+
+def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str, str]) -> tuple[Dataset, list[Change], list[Conflict]]:
+    """The data, the changes asked for, and what is in conflict already."""
+    from labelsieve.core.run import MANIFEST
+    from labelsieve.export import patch as patches
+
+    if not os.path.exists(os.path.join(source, MANIFEST)):
+        if path is None:
+            raise UserError(f"{source} is not a run folder of Labelsieve; name one, or give the changes with --patch FILE.")
+        from labelsieve.data import load
+
+        return load(source, **named), patches.read(path), []
+    if named:
+        raise UserError(f"A run knows its columns and labels; leave out --{next(iter(named))}.")
+    from labelsieve import pipeline
+    from labelsieve.cli.standing import read
+    from labelsieve.core.decision import Fold
+    from labelsieve.decide.calibrate import calibrate
+
+    findings, rows = read(Path(source))
+    dataset = pipeline.reopen(source, findings)
+    if path is not None:
+        return dataset, patches.read(path), []
+    fold = Fold(rows)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    p_wrong = findings.p_wrong if auto is None and not rows else calibrate(findings, fold).p_wrong
+    return dataset, *patches.decided(findings, fold, p_wrong, auto, now)
+
+
+def _write(
+    dataset: Dataset, given: dict[str, str], changes: list[Change], conflicts: list[Conflict], out: Path, told: dict[str, Any]
+) -> None:
+    from labelsieve.data import places
+    from labelsieve.export import patch as patches
+    from labelsieve.export.places import new_folder
+
+    recipe = dict(dataset.recipe or {})
+    source = recipe.get("source", "")
+    with new_folder(out, source.removeprefix("hf:")) as place:
+        if "labels" in recipe:
+            _labels(dataset, given, changes, place)
+        elif source.startswith("hf:") and not places.is_remote(source):
+            _hub(recipe, given, changes, place)
+        elif places.is_folder(source):
+            _folder(dataset, given, changes, place, told)
+        elif places.suffix(source) == ".npz":
+            _arrays(source, given, changes, place)
+        else:
+            _table(recipe, dataset, given, changes, place, told)
+        patches.write(place / "patch.csv", changes)
+        if conflicts:
+            patches.write_conflicts(place / "conflicts.csv", conflicts)
+        told["files"] = sorted(entry.name for entry in place.iterdir())
+
+
+def _labels(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path) -> None:
+    from labelsieve.export.apply_table import write_labels
+
+    by_id = {change.id: change for change in changes}
+    rows = []
+    for key in dataset.ids:
+        change = by_id.get(key)
+        if change is None:
+            rows.append((key, given[key], given[key], ""))
+        elif change.new:
+            rows.append((key, change.new, given[key], f"{change.who} {change.why}".strip()))
+    write_labels(rows, place / "labels.csv")
+
+
+def _hub(recipe: dict[str, str], given: dict[str, str], changes: list[Change], place: Path) -> None:
+    from labelsieve.data.columns import Columns
+    from labelsieve.data.hub import columns_of, open_split
+    from labelsieve.data.table import row_ids
+    from labelsieve.export.apply_hub import apply_hub
+    from labelsieve.export.plan import plan
+
+    asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
+    found, source = open_split(recipe["source"])
+    columns = columns_of(found, asked, False, source)
+    ids = row_ids(found.with_format("arrow")[:], columns, guessed_id=asked.id is None)
+    apply_hub(found, str(columns.label), plan(ids, given, changes), place / "data")
+
+
+def _folder(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]) -> None:
+    from labelsieve.data import places
+    from labelsieve.export.apply_folder import apply_folder
+
+    if places.is_remote(dataset.source):
+        raise UserError(f"{dataset.source} is an address; a corrected copy is made of a local folder. Download it first.")
+    files = dict(zip(dataset.ids.tolist(), dataset.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
+    told["renamed"] = [{"id": key, "file": name} for key, name in apply_folder(files, given, changes, place)]
+
+
+def _arrays(source: str, given: dict[str, str], changes: list[Change], place: Path) -> None:
+    from labelsieve.data import places
+    from labelsieve.data.arrays import names_in, read_npz
+    from labelsieve.export.apply_arrays import apply_npz
+    from labelsieve.export.plan import plan
+
+    found = read_npz(source)
+    ids = [str(key) for key in names_in(found["ids"])] if "ids" in found else [str(i) for i in range(len(found["labels"]))]
+    apply_npz(source, plan(ids, given, changes), place / os.path.basename(source), places.opened)
+
+
+def _table(
+    recipe: dict[str, str], dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]
+) -> None:
+    from labelsieve.data import places
+    from labelsieve.data.columns import Columns, choose
+    from labelsieve.data.readers import open_table
+    from labelsieve.data.table import contents, row_ids
+    from labelsieve.export.apply_folder import copy_beside
+    from labelsieve.export.apply_table import apply_table
+    from labelsieve.export.plan import plan
+
+    source = recipe["source"]
+    asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
+    file = open_table(source)
+    columns = choose(contents(file.schema, source), asked, source, False)
+    rows = file.read(Columns(label=columns.label, id=columns.id))
+    ids = row_ids(rows, columns, guessed_id=asked.id is None)
+    apply_table(source, str(columns.label), plan(ids, given, changes), place / os.path.basename(source), places.opened)
+    paths = getattr(dataset.inputs, "paths", None)
+    if paths and not places.is_remote(source):
+        gone = {change.id for change in changes if not change.new}
+        kept = [path for key, path in zip(dataset.ids, paths, strict=True) if key not in gone]
+        left = copy_beside(kept, os.path.dirname(source), place)
+        if left:
+            told["notes"].append(f"{left:,} images outside the folder of the table were not copied; the table names them as before.")
+
+
+def _show(told: dict[str, Any], changes: list[Change], conflicts: list[Conflict], n: int) -> None:
+    from rich.text import Text
+
+    from labelsieve.cli.screen import blank_table, printer, safe
+
+    console = printer()
+    gone = sum(not change.new for change in changes)
+    auto = sum(change.who == "auto" for change in changes)
+    made = "would be " if told["out"] is None else ""
+    console.print(f"Of {n:,} examples {len(changes) - gone:,} {made}relabelled ({auto:,} of them by --auto) and {gone:,} {made}left out.")
+    if changes:
+        table = blank_table("What changed" if told["out"] else "What would change")
+        for name in ("id", "old", "new", "who", "why"):
+            table.add_column(name, no_wrap=True)
+        for change in changes[:SHOWN]:
+            row = (change.id, change.old, change.new or "(left out)", change.who, change.why)
+            table.add_row(*(Text(safe(cell, 30)) for cell in row))
+        console.print(table)
+        if len(changes) > SHOWN:
+            console.print(f"and {len(changes) - SHOWN:,} more, see patch.csv or --json")
+    for title, rows in (
+        ("Conflicts, on which nothing was done", [(c.id, c.reason) for c in conflicts]),
+        ("Under another name, because the folder had one of theirs", [(row["id"], row["file"]) for row in told["renamed"]]),
+        ("Not read by the run", [(row["id"], row["reason"]) for row in told["not_read"]]),
+    ):
+        if rows:
+            console.print(f"{title}: {len(rows):,}")
+            for key, what in rows[:SHOWN]:
+                console.print(Text(f"  {safe(key, 50)}: {safe(what, 110)}"))
+    for note in told["notes"]:
+        console.print(Text(safe(note, 300)))
+    if told["out"]:
+        console.print(Text(f"{safe(told['out'], 200)}: {', '.join(safe(name, 40) for name in told['files'][:SHOWN])}"))
+    else:
+        console.print("Nothing was written.")

@@ -1,0 +1,154 @@
+"""The patch: every label that changes, one row each, as a CSV file that can be read, shortened and applied like a diff.
+
+Columns: id, old, new (empty: the example is left out), who, when, why, p_wrong. A row whose `old` is not the label that the data
+have now, or whose id they do not have, is a conflict: it is listed and nothing is done.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from labelsieve.core.decision import Fold
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing
+from labelsieve.core.findings import Findings
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One label that changes. `new` "" leaves the example out; `when` is ISO 8601; `p_wrong` None where nobody said."""
+
+    id: str
+    old: str
+    new: str
+    who: str = ""
+    when: str = ""
+    why: str = ""
+    p_wrong: float | None = None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An example on which nothing is done, and why."""
+
+    id: str
+    reason: str
+
+
+COLUMNS = tuple(field.name for field in fields(Change))
+
+
+def decided(
+    findings: Findings, fold: Fold, p_wrong: np.ndarray, auto: float | None = None, now: str = ""
+) -> tuple[list[Change], list[Conflict]]:
+    """The changes that the decisions make, in the order of the data.
+
+    Args:
+        p_wrong: (n,) float, the current probabilities.
+        auto: also take the likeliest other class where p_wrong >= auto and nobody decided anything; None does not.
+        now: the time to write beside what `auto` takes.
+    """
+    changes: list[Change] = []
+    conflicts: list[Conflict] = []
+    place = {key: i for i, key in enumerate(findings.ids)}
+    rows = {place[key] for key in fold.ids() if key in place}
+    conflicts += [Conflict(key, "a decision on an example that the run does not have") for key in fold.ids() if key not in place]
+    untouched = {row for row in rows if not fold.of(findings.ids[row])}
+    taken = set() if auto is None else set(np.flatnonzero(p_wrong >= auto).tolist()) - (rows - untouched)
+    for row in sorted(rows | taken):
+        key, old, p = findings.ids[row], findings.classes[findings.given[row]], float(p_wrong[row])
+        verdict = fold.verdict(key)
+        if fold.conflict(key):
+            said = {f"{d.reviewer}: {d.label or d.act}" for d in fold.of(key).values()}
+            conflicts.append(Conflict(key, f"reviewers differ ({', '.join(sorted(said))}); the given label stays"))
+        elif row in taken:
+            changes.append(Change(key, old, findings.classes[findings.other[row]], AUTO, now, f"p_wrong >= {auto:g}", p))
+        elif verdict and (verdict.act == "exclude" or (verdict.act == "relabel" and verdict.label != old)):
+            why = verdict.act + (f": {verdict.note}" if verdict.note else "")
+            changes.append(Change(key, old, verdict.label or "", verdict.reviewer, verdict.at, why, p))
+    return changes, conflicts
+
+
+def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[Change], list[Conflict]]:
+    """The changes that fit the data, whose `given` is id -> label, and a conflict for each that does not. One id with several
+    different new labels fits with none of them."""
+    wanted: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        wanted[change.id].append(change)
+    fit: list[Change] = []
+    conflicts: list[Conflict] = []
+    for key, several in wanted.items():
+        if key not in given:
+            conflicts.append(Conflict(key, "the data have no such id"))
+        elif len({(c.old, c.new) for c in several}) > 1:
+            conflicts.append(Conflict(key, f"the patch names it {len(several)} times and differently"))
+        elif several[0].old != given[key]:
+            conflicts.append(Conflict(key, f"the patch expects the label {several[0].old!r}, the data have {given[key]!r}"))
+        elif several[0].new != several[0].old:
+            fit.append(several[-1])
+    return fit, conflicts
+
+
+def write(path: Path, changes: Sequence[Change]) -> None:
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(["" if value is None else value for value in astuple(change)] for change in changes)
+
+
+def read(path: Path) -> list[Change]:
+    """The changes of a patch file.
+
+    Raises:
+        UserError: it cannot be read, or lacks the columns id, old, new.
+    """
+    changes: list[Change] = []
+    for number, row in enumerate(rows_of(path, ("id", "old", "new")), 1):
+        told = {name: (row.get(name) or "") for name in COLUMNS}
+        if not told["id"] or not told["old"]:
+            raise UserError(f"{path}, row {number}: {'id' if not told['id'] else 'old'} is empty; each row names an id and its old label.")
+        try:
+            p_wrong = float(told["p_wrong"]) if told["p_wrong"] else None
+        except ValueError as error:
+            raise UserError(f"{path}, row {number}: p_wrong is {told['p_wrong'][:40]!r}, which is no number.") from error
+        changes.append(Change(**{**told, "p_wrong": p_wrong}))  # pyright: ignore[reportArgumentType]
+    return changes
+
+
+def rows_of(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header that holds the columns `needed`.
+
+    Raises:
+        UserError: it cannot be read, or a column is missing, or a row is longer or shorter than the header.
+    """
+    before = csv.field_size_limit(1 << 30)
+    try:
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file, restkey="", restval=None)
+            missing = [name for name in needed if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}.")
+            rows = list(reader)
+    except (OSError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    finally:
+        csv.field_size_limit(before)
+    crooked = next((i for i, row in enumerate(rows, 1) if "" in row or None in row.values()), None)
+    if crooked is not None:
+        raise UserError(f"{path}, row {crooked} does not have as many cells as the header; mend it, or quote what holds a comma.")
+    return rows
+
+
+def write_conflicts(path: Path, conflicts: Sequence[Conflict]) -> None:
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "reason"])
+        writer.writerows(astuple(conflict) for conflict in conflicts)

@@ -1,0 +1,64 @@
+"""What a list of changes does to the rows of a source.
+
+A changed row takes its label from another row of its new class, spelled and typed as the source writes it (b"3.0", 3, True, a code),
+so that no format needs a rule for how classes are written. Only a class that no row has is written from its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.export.patch import Change
+
+BEFORE, DECISION = "label_before", "label_decision"  # the columns that a corrected copy has more than its source
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """For a source of n rows.
+
+    Attributes:
+        take: (n,) int64, the row whose label each row gets; n + j stands for the j-th of the `fresh` names.
+        fresh: names of classes that no row has.
+        keep: (n,) bool, false where the example is left out.
+        decision: n words: who changed the label and why, "" where nobody did.
+    """
+
+    take: np.ndarray
+    fresh: tuple[str, ...]
+    keep: np.ndarray
+    decision: list[str]
+
+
+def plan(ids: Sequence[str], given: Mapping[str, str], changes: Sequence[Change]) -> Plan:
+    """The plan for the rows with these `ids`; `given` is id -> class of the examples that could be used."""
+    n = len(ids)
+    row_of = {key: i for i, key in enumerate(ids)}
+    lost = next((key for key in given if key not in row_of), None)
+    if lost is not None:
+        raise UserError(f"The data have no row {lost!r} any more; run find on them again.")
+    example: dict[str, int] = {}
+    for key, name in given.items():
+        example.setdefault(name, row_of[key])
+    fresh = dict.fromkeys(c.new for c in changes if c.new and c.new not in example)
+    example |= {name: n + j for j, name in enumerate(fresh)}
+    take, keep, decision = np.arange(n), np.ones(n, bool), [""] * n
+    for change in changes:
+        row = row_of[change.id]
+        decision[row] = " ".join(part for part in (change.who, change.why) if part)
+        if change.new:
+            take[row] = example[change.new]
+        else:
+            keep[row] = False
+    return Plan(take, tuple(fresh), keep, decision)
+
+
+def two_new(names: Sequence[str]) -> None:
+    """Raises UserError if the source has columns of the added names already."""
+    there = next((name for name in (BEFORE, DECISION) if name in names), None)
+    if there:
+        raise UserError(f"The data have a column {there!r} already, which a corrected copy adds; rename it in the data.")

@@ -1,0 +1,272 @@
+import csv
+import gzip
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labelsieve
+from labelsieve.cli.apply import apply
+from labelsieve.core import run
+from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.journal import Journal
+
+ODD = 'q"uo,te\nnew \u202eline'
+
+
+def made(source, folder, p_wrong=None, **columns):
+    """A run on the data as `find` leaves it, without the finding."""
+    data = labelsieve.load(source, **columns)
+    n, k = len(data), len(data.classes)
+    p = np.full(n, 0.1) if p_wrong is None else np.asarray(p_wrong, float)
+    settings = {"source": data.source, "kind": data.kind, "recipe": data.recipe, "folder": os.getcwd()}
+    findings = Findings(
+        data.ids, data.classes, data.labels, (data.labels + 1) % k, p, np.argsort(np.argsort(-p)) + 1, p > 0.5,
+        {"consensus": p}, {}, Estimate(p.sum(), 0, n), data.excluded, (), settings,
+    )  # fmt: skip
+    folder.mkdir()
+    run.save(findings, folder)
+    return findings
+
+
+def decide(folder, *rows, reviewer="ann"):
+    journal = Journal(folder)
+    at = f"2026-01-02T03:04:{len(journal.read()[0]):02}+00:00"
+    journal.append([Decision(id, act, label, reviewer, at, f"{reviewer}-{id}-{at}") for id, act, label in rows])
+    journal.close()
+
+
+def pictures(root, names):
+    for i, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (i * 20 % 256, i, 0)).save(path)
+    return root
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def tree(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in Path(root).rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return pictures(tmp_path / "photos", ["cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/4.png", "dog/5.png"])
+
+
+def test_folder_is_reclassed_and_the_source_is_untouched(photos, tmp_path, capsys):
+    before = tree(photos)
+    made(photos, tmp_path / "r")
+    decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"), ("dog/4.png", "exclude", None), ("cat/2.png", "keep", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean", json=True)
+    told = json.loads(capsys.readouterr().out)
+    after = tree(tmp_path / "clean")
+    after.pop("patch.csv")
+    assert set(after) == {"cat/2.png", "cat/3.png", "dog/1.png", "dog/1 (from cat).png", "dog/5.png"}
+    assert after["dog/1.png"] == before["dog/1.png"] and after["dog/1 (from cat).png"] == before["cat/1.png"]
+    assert told["renamed"] == [{"id": "cat/1.png", "file": "dog/1 (from cat).png"}]
+    assert tree(photos) == before
+    patch = rows_of(tmp_path / "clean/patch.csv")
+    assert [(r["id"], r["old"], r["new"], r["who"]) for r in patch] == [("cat/1.png", "cat", "dog", "ann"), ("dog/4.png", "dog", "", "ann")]
+
+
+def test_patch_of_one_run_applies_to_the_data_like_the_decisions_did(photos, tmp_path, capsys):
+    made(photos, tmp_path / "r")
+    decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"), ("dog/4.png", "exclude", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "a")
+    apply(str(photos), patch=tmp_path / "a/patch.csv", out=tmp_path / "b")
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_stale_rows_and_unknown_ids_of_a_patch_are_conflicts(photos, tmp_path, capsys):
+    (tmp_path / "p.csv").write_text("id,old,new\ncat/1.png,dog,cat\nnobody,cat,dog\ncat/2.png,cat,dog\ncat/3.png,cat,dog\ncat/3.png,cat,\n")
+    apply(str(photos), patch=tmp_path / "p.csv", out=tmp_path / "clean", json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [c["id"] for c in told["changes"]] == ["cat/2.png"]
+    assert {c["id"] for c in told["conflicts"]} == {"cat/1.png", "nobody", "cat/3.png"}
+    assert {r["id"] for r in rows_of(tmp_path / "clean/conflicts.csv")} == {"cat/1.png", "nobody", "cat/3.png"}
+
+
+def test_reviewers_who_differ_leave_the_given_label(photos, tmp_path, capsys):
+    made(photos, tmp_path / "r", [0.99] * 6)
+    decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"))
+    decide(tmp_path / "r", ("cat/1.png", "keep", None), reviewer="bob")
+    apply(str(tmp_path / "r"), dry_run=True, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["changes"] == [] and told["conflicts"][0]["id"] == "cat/1.png"
+
+
+def test_dry_run_writes_nothing(photos, tmp_path, capsys):
+    made(photos, tmp_path / "r")
+    decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean", dry_run=True)
+    assert "Nothing was written" in capsys.readouterr().out and not (tmp_path / "clean").exists()
+
+
+def test_nothing_is_overwritten(photos, tmp_path):
+    made(photos, tmp_path / "r")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine.txt").write_text("mine")
+    for place, word in ((tmp_path / "full", "not empty"), (photos / "new", "lies in the data"), (photos, "not empty")):
+        with pytest.raises(UserError, match=word):
+            apply(str(tmp_path / "r"), out=place)
+    assert tree(tmp_path / "full") == {"mine.txt": b"mine"}
+    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../evil", "a/b", "a\\b", ".hidden", "x" * 300, "a\nb", " cat"])
+def test_a_class_that_is_no_folder_name_is_refused_before_anything_is_written(photos, tmp_path, name):
+    made(photos, tmp_path / "r")
+    decide(tmp_path / "r", ("cat/1.png", "relabel", name))
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UserError, match="cannot be the name of a folder"):
+        apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_links_in_the_source_become_files(photos, tmp_path):
+    (photos / "cat/link.png").symlink_to(photos / "dog/5.png")
+    made(photos, tmp_path / "r")
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    copy = tmp_path / "clean/cat/link.png"
+    assert copy.is_file() and not copy.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz"])
+def test_text_tables_keep_every_cell(tmp_path, name, capsys):
+    source, comma = tmp_path / name, "\t" if "tsv" in name else ","
+    lines = [["id", "note", "label", "text"], [ODD, "007", "good", "a"], ["../x", "", "good ", "b"], ["y" * 4096, "1.0", "bad", "c"]]
+    lines += [[f"r{i}", "é", "bad", "d"] for i in range(3)] + [["gone", "", "", "e"]]
+    with (gzip.open if name.endswith("gz") else open)(source, "wt", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=comma).writerows(lines)
+    made(source, tmp_path / "r", text="text")
+    decide(tmp_path / "r", (ODD, "relabel", "bad"), ("r1", "exclude", None), ("r2", "relabel", "new, class"))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    with (gzip.open if name.endswith("gz") else open)(tmp_path / "clean" / name, "rt", newline="", encoding="utf-8") as file:
+        found = list(csv.reader(file, delimiter=comma))
+    want = [[*row] for row in lines if row[0] != "r1"]
+    want[1][2], want[5][2] = "bad", "new, class"
+    assert [row[:4] for row in found] == want
+    assert found[0][4:] == ["label_before", "label_decision"] and found[1][4:] == ["good", "ann relabel"] and found[2][4:] == ["good ", ""]
+    apply(str(source), patch=tmp_path / "clean/patch.csv", out=tmp_path / "again", text="text")
+    assert tree(tmp_path / "again") == tree(tmp_path / "clean")
+
+
+def test_jsonl_keeps_objects_and_types(tmp_path):
+    rows = [{"text": f"t{i}", "label": i % 2, "more": {"a": [1, None]}} for i in range(6)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made(tmp_path / "t.jsonl", tmp_path / "r", text="text")
+    decide(tmp_path / "r", ("0", "relabel", "1"), ("3", "exclude", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    found = [json.loads(line) for line in (tmp_path / "clean/t.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in found] == [1, 1, 0, 0, 1] and found[0]["label_before"] == 0
+    assert all(row["more"] == {"a": [1, None]} for row in found)
+
+
+@pytest.mark.parametrize("kind", ["int8", "string", "dictionary<values=string, indices=int8, ordered=0>", "decimal128(4, 1)"])
+def test_parquet_keeps_columns_order_types_and_metadata(tmp_path, kind):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    labels = pa.array(["1", "2", "1", "2", "1", "2"])
+    labels = labels.dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())) if "dict" in kind else labels
+    if kind == "int8" or "decimal" in kind:
+        labels = labels.cast(pa.int8()) if kind == "int8" else labels.cast(pa.decimal128(4, 1))
+    columns = {"text": pa.array(list("abcdef")), "label": labels, "w": pa.array(np.arange(6), pa.uint16())}
+    table = pa.table(columns).replace_schema_metadata({"mine": "yes"})
+    pq.write_table(table, tmp_path / "t.parquet")
+    findings = made(tmp_path / "t.parquet", tmp_path / "r", text="text")
+    decide(tmp_path / "r", ("0", "relabel", findings.classes[1]), ("3", "exclude", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    found = pq.read_table(tmp_path / "clean/t.parquet")
+    assert found.schema.names == ["text", "label", "w", "label_before", "label_decision"]
+    assert [found.schema.field(i).type for i in range(3)] == [table.schema.field(i).type for i in range(3)]
+    assert found.schema.metadata[b"mine"] == b"yes"
+    assert [str(v) for v in found["label"].cast(pa.string()).to_pylist()] == [
+        str(v) for v in labels.cast(pa.string()).take(pa.array([1, 1, 2, 4, 5])).to_pylist()
+    ]
+
+
+def test_table_of_images_takes_its_images_along(tmp_path):
+    pictures(tmp_path / "d", [f"img/{i}.png" for i in range(6)])
+    pictures(tmp_path, ["out.png"])
+    names = [f"img/{i}.png" for i in range(6)] + ["../out.png"]
+    (tmp_path / "d/t.csv").write_text("image,label\n" + "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names)))
+    made(tmp_path / "d/t.csv", tmp_path / "r")
+    decide(tmp_path / "r", ("0", "exclude", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "deep/clean")
+    assert set(tree(tmp_path / "deep")) == {f"clean/{n}" for n in (*names[1:6], "t.csv", "patch.csv")}
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1, 0, 1, 0, 1]), np.array(["a", "b"] * 3)])
+def test_npz_keeps_its_keys_and_grows_a_class(tmp_path, labels):
+    features = np.arange(12, dtype=np.float32).reshape(6, 2)
+    np.savez(tmp_path / "d.npz", features=features, labels=labels, classes=np.array(["a", "b"]), ids=np.array(list("uvwxyz")), w=np.ones(6))
+    made(tmp_path / "d.npz", tmp_path / "r")
+    decide(tmp_path / "r", ("u", "relabel", "b"), ("v", "exclude", None), ("w", "relabel", "longer"))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    with np.load(tmp_path / "clean/d.npz") as found:
+        assert {"features", "labels", "classes", "ids", "w", "label_before", "label_decision"} == set(found)
+        assert found["classes"].tolist() == ["a", "b", "longer"] and found["ids"].tolist() == list("uwxyz") and len(found["w"]) == 5
+        assert np.array_equal(found["features"], features[[0, 2, 3, 4, 5]])
+    again = labelsieve.load(tmp_path / "clean/d.npz")
+    assert [again.classes[c] for c in again.labels] == ["b", "longer", "b", "a", "b"]
+
+
+def test_labels_beside_the_data_come_back_as_a_file_of_labels(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(6, 2))
+    np.save(tmp_path / "y.npy", np.array([0, 1] * 3))
+    made(str(tmp_path / "x.npy"), tmp_path / "r", labels=str(tmp_path / "y.npy"))
+    decide(tmp_path / "r", ("0", "relabel", "1"), ("1", "exclude", None))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    again = labelsieve.load(str(tmp_path / "x.npy"), labels=str(tmp_path / "clean/labels.csv"))
+    assert again.ids.tolist() == ["0", "2", "3", "4", "5"] and again.labels.tolist() == [1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_hugging_face_comes_back_as_it_was_saved(tmp_path, coded):
+    datasets = pytest.importorskip("datasets")
+    kind = datasets.ClassLabel(names=["a", "b"]) if coded else datasets.Value("string")
+    values = [0, 1, 0, 1, 0, 1] if coded else ["a", "b"] * 3
+    features = datasets.Features({"text": datasets.Value("string"), "label": kind, "n": datasets.Value("int16")})
+    datasets.Dataset.from_dict({"text": list("uvwxyz"), "label": values, "n": list(range(6))}, features).save_to_disk(tmp_path / "hf")
+    made(f"hf:{tmp_path / 'hf'}", tmp_path / "r")
+    decide(tmp_path / "r", ("0", "relabel", "b"), ("1", "exclude", None), ("2", "relabel", "c"))
+    apply(str(tmp_path / "r"), out=tmp_path / "clean")
+    found = datasets.load_from_disk(str(tmp_path / "clean/data"))
+    assert found.column_names == ["text", "label", "n", "label_before", "label_decision"]
+    assert found.features["n"] == features["n"] and isinstance(found.features["label"], type(kind))
+    again = labelsieve.load(f"hf:{tmp_path / 'clean/data'}", text="text", label="label")
+    assert [again.classes[c] for c in again.labels] == ["b", "c", "b", "a", "b"]
+
+
+def test_auto_takes_only_what_nobody_looked_at(photos, tmp_path, capsys):
+    made(photos, tmp_path / "r", [0.999, 0.999, 0.999, 0.001, 0.999, 0.001])
+    decide(tmp_path / "r", ("cat/1.png", "keep", None), ("cat/2.png", "later", None), ("cat/3.png", "relabel", "dog"))
+    decide(tmp_path / "r", ("cat/3.png", "keep", None), reviewer="bob")
+    apply(str(tmp_path / "r"), dry_run=True, auto=1e-9, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert {c["who"] for c in told["changes"]} == {"auto"}
+    assert {c["id"] for c in told["changes"]} == {"dog/1.png", "dog/4.png", "dog/5.png"}
+
+
+def test_mistakes_are_told(photos, tmp_path):
+    made(photos, tmp_path / "r")
+    for arguments, word in (
+        ({"source": str(tmp_path / "r")}, "--out"),
+        ({"source": str(photos), "dry_run": True}, "--patch"),
+        ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "--auto"),
+        ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "--label"),
+        ({"source": str(photos), "dry_run": True, "patch": tmp_path / "none.csv"}, "cannot be read"),
+    ):
+        with pytest.raises(UserError, match=word):
+            apply(arguments.pop("source"), **arguments)
