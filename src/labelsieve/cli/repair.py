@@ -21,12 +21,12 @@ def repair(
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The repaired model: a folder, or a name ending in .npz or .pt.")],
     features: Annotated[
         list[Path] | None,
-        Parameter(help=".npz with features (the head's inputs, training set) and labels (given); once, or for each head."),
+        Parameter(help=".npz with features (the head's inputs, training set) and labels (given); once, or for each head.", negative=""),
     ] = None,
     keep: Annotated[str, Parameter(help="Components that stay: a fraction, energy:0.95, effective-rank or held-out.")] = "0.9",
     held_out: Annotated[Path | None, Parameter(help=".npz of examples the head was not trained on, with given labels.")] = None,
     scale: Annotated[Literal["targets", "head"], Parameter(help="Size of refitted components: as the targets or as the head.")] = "targets",
-    head: Annotated[list[str] | None, Parameter(help="Name of the head's layer; once for each network of an ensemble.")] = None,
+    head: Annotated[list[str] | None, Parameter(help="Name of the head's layer; for an ensemble, once for each.", negative="")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Mend the head of a model trained on wrong labels, in closed form: leading singular components stay, the others are refitted."""
