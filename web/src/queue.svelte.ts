@@ -149,7 +149,7 @@ class Queue {
       this.asking.set(slot, asked)
       asked.then(
         (detail) => {
-          if (this.asking.get(slot) !== asked) return
+          if (this.asking.get(slot) !== asked && this.details.has(slot)) return // old news, unless it is all there is
           this.details.set(slot, detail)
           for (const old of this.details.keys()) {
             if (this.details.size <= DETAILS) break
