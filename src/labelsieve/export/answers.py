@@ -1,0 +1,94 @@
+"""Answers from another tool -> decisions for the journal. What does not fit is listed, never guessed.
+
+All answers of one file are one batch, named by their content and the reviewer, so that a second import of it adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labelsieve.core.decision import FINAL, Decision, Fold
+from labelsieve.core.findings import Findings
+from labelsieve.export.patch import Conflict
+
+SAYABLE = (*FINAL, "later")
+LABEL = "label"  # an answer that is a class
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a file says of one example.
+
+    Attributes:
+        act: as in `Decision`; or "label": a person chose this class; or "", in formats where each example has a label whether somebody
+            looked at it or not: then only a label that changed is an answer.
+        label: the class; "" where the act needs none.
+        exported: with act "", the label that the export wrote; None if unknown, then the label as it stands takes its place.
+    """
+
+    id: str
+    act: str
+    label: str
+    exported: str | None = None
+    note: str = ""
+
+
+def decisions(
+    answers: Sequence[Answer], findings: Findings, fold: Fold, reviewer: str, now: str
+) -> tuple[list[Decision], list[Conflict], int]:
+    """The rows for the journal, what is in conflict, and how many answers say nothing new.
+
+    Args:
+        fold: the decisions so far; what they say already is not said again.
+        now: the time of the import, ISO 8601.
+    """
+    told = sorted((a.id, a.act, a.label, a.exported or "", a.note) for a in answers)
+    content = "\0".join("\1".join(parts) for parts in (*told, (reviewer,)))
+    batch = str(uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()))
+    place = {key: i for i, key in enumerate(findings.ids.tolist())}
+    classes = set(findings.classes) | {d.label for d in fold.standing() if d.label}
+    said: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    notes: dict[str, str] = {}
+    conflicts: list[Conflict] = []
+    same = 0
+    for answer in answers:
+        if answer.id not in place:
+            conflicts.append(Conflict(answer.id, "the run has no such id"))
+            continue
+        given = findings.classes[findings.given[place[answer.id]]]
+        act = answer.act
+        if not act:
+            verdict = fold.verdict(answer.id)
+            stands = (verdict and verdict.label) or given
+            if answer.label == (stands if answer.exported is None else answer.exported):
+                same += 1
+                continue
+        if act in ("", LABEL):
+            act = "keep" if answer.label == given else "relabel"
+        if act not in SAYABLE:
+            conflicts.append(Conflict(answer.id, f"{act!r} is no decision; there are {', '.join(SAYABLE)}"))
+        elif act == "relabel" and answer.label not in classes:
+            conflicts.append(Conflict(answer.id, f"the run has no class {answer.label!r}"))
+        else:
+            said[answer.id].add((act, answer.label if act == "relabel" else ""))
+            notes[answer.id] = answer.note
+    rows: list[Decision] = []
+    for key, several in said.items():
+        if len(several) > 1:
+            conflicts.append(Conflict(key, f"the file says {' and '.join(sorted(label or act for act, label in several))}"))
+            continue
+        ((act, label),) = several
+        verdict = fold.verdict(key)
+        if verdict and (verdict.act, verdict.label or "") == (act, label):
+            same += 1
+            continue
+        row = place[key]
+        p, other = float(findings.p_wrong[row]), findings.classes[findings.other[row]]
+        rows.append(
+            Decision(key, act, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key])  # pyright: ignore[reportArgumentType]
+        )
+    return rows, conflicts, same

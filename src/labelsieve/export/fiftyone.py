@@ -1,0 +1,66 @@
+"""FiftyOne: a folder of its type FiftyOneImageClassificationDataset, `data/` and `labels.json`.
+
+Format: https://docs.voxel51.com/user_guide/import_datasets.html#fiftyoneimageclassificationdataset. Each label is an object {label,
+confidence, attributes}; the finding is in the attributes, which FiftyOne shows as fields of the label. Excluded examples have no label.
+Coming back, the same layout is read, as `dataset.export(dataset_type=...)` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import write_json
+from labelsieve.export.answers import Answer
+from labelsieve.export.pictures import picture, require_pictures
+from labelsieve.export.rows import Row
+
+FILE, ID, WRITTEN = "labels.json", "labelsieve_id", "label_exported"
+
+
+def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+    """Write into the empty folder `out`."""
+    require_pictures(kind, "FiftyOne")
+    (out / "data").mkdir()
+    labels: dict[str, Any] = {}
+    for i, row in enumerate(rows):
+        raw, suffix, _ = picture(inputs[i], row.id)
+        name = f"{i:08}"
+        (out / "data" / (name + suffix)).write_bytes(raw)
+        facts = {ID: row.id, WRITTEN: row.label, "given_label": row.given_label, "suggested_label": row.suggested_label}
+        told = {"p_wrong": row.p_wrong, "decision": row.decision}
+        labels[name] = None if row.decision == "exclude" else {"label": row.label, "attributes": {**facts, **told}}
+    write_json(out / FILE, {"classes": None, "labels": labels})  # no classes: labels are names, not positions
+
+
+def read(path: Path) -> list[Answer]:
+    """The labels of the folder or of its `labels.json`.
+
+    Raises:
+        UserError: it is no such file, or a label lacks the id.
+    """
+    path = path / FILE if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        classes, labels = found.get("classes"), found["labels"].items()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}.") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no labels.json of a FiftyOneImageClassificationDataset.") from error
+    answers = []
+    for name, value in labels:
+        if value is None:
+            continue
+        told = value.get("attributes", value) if isinstance(value, dict) else {}
+        if ID not in told:
+            raise UserError(f"{path}: the label of {name!r} has no {ID}; export from FiftyOne with its attributes.")
+        label = value["label"]
+        try:
+            label = classes[label] if classes and isinstance(label, int) else label
+        except IndexError as error:
+            raise UserError(f"{path}: the label of {name!r} is {label}, which is no class of the file.") from error
+        answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN)))
+    return answers

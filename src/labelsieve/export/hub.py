@@ -1,0 +1,58 @@
+"""Hugging Face `datasets`: a folder of `save_to_disk` with the inputs, the label as it stands, and the finding of each example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.export.answers import Answer
+from labelsieve.export.pictures import picture
+from labelsieve.export.rows import Row
+
+WRITTEN = "label_exported"
+_TYPES = {"p_wrong": "float64", "rank": "int64", "flagged": "bool"}
+
+
+def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+    """Write into the empty folder `out`; excluded examples are there, with decision "exclude"."""
+    datasets = _datasets()
+    names = list(dict.fromkeys([*classes, *(row.label for row in rows)]))
+    value: Any = {"image": datasets.Image(), "text": datasets.Value("string")}.get(kind, datasets.Sequence(datasets.Value("float32")))
+    features = {kind: value} | {field.name: datasets.Value(_TYPES.get(field.name, "string")) for field in fields(Row)}
+    features |= {"label": datasets.ClassLabel(names=names), WRITTEN: datasets.Value("string")}
+
+    columns: dict[str, list[Any]] = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
+    columns[kind] = [{"bytes": picture(inputs[i], row.id)[0], "path": None} if kind == "image" else inputs[i] for i, row in enumerate(rows)]
+    columns[WRITTEN] = columns["label"]
+    datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)).save_to_disk(str(out))
+
+
+def read(path: Path) -> list[Answer]:
+    """The labels of a folder of `save_to_disk` that has the columns `id` and `label`.
+
+    Raises:
+        UserError: it cannot be read, or has no such columns.
+    """
+    datasets = _datasets()
+    try:
+        found = datasets.load_from_disk(str(path))
+    except Exception as error:  # every file format in it has exceptions of its own
+        raise UserError(f"{path} cannot be read as a saved Hugging Face data set: {error}.") from error
+    if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
+        raise UserError(f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it.")
+    names = getattr(found.features["label"], "names", None)
+    labels = [None if c is None else str(names[c] if names else c) for c in found["label"]]
+    written = found[WRITTEN] if WRITTEN in found.column_names else [None] * len(labels)
+    rows = zip(found["id"], labels, written, strict=True)
+    return [Answer(str(key), "", label, before) for key, label, before in rows if label is not None]
+
+
+def _datasets() -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError("Hugging Face's format needs its package: pip install 'labelsieve[hub]'.") from error
+    return datasets
