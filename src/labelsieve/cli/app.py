@@ -6,6 +6,7 @@ from cyclopts import App
 
 import labelsieve
 from labelsieve.cli.accept import accept
+from labelsieve.cli.apply import apply
 from labelsieve.cli.check import check
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
@@ -26,5 +27,5 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, accept, check, diff, repair, spectrum, demo, noise, evaluate):
+for command in (find, review, report, apply, accept, check, diff, repair, spectrum, demo, noise, evaluate):
     app.command(command)
