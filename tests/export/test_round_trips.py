@@ -121,8 +121,9 @@ def test_fiftyone_layout_and_back(photos, tmp_path, capsys):
     assert said(photos, "bob") == {"cat/2.png": ("relabel", "dog")}
 
 
-def test_real_fiftyone_reads_the_folder(photos, tmp_path):
+def test_real_fiftyone_reads_the_folder_and_what_it_writes_comes_back(photos, tmp_path, capsys):
     pytest.importorskip("fiftyone")
+    from fiftyone.utils.data.exporters import FiftyOneImageClassificationDatasetExporter as Exporter
     from fiftyone.utils.data.importers import FiftyOneImageClassificationDatasetImporter as Importer
 
     decide(photos, ("dog/4.png", "exclude", None))
@@ -131,6 +132,14 @@ def test_real_fiftyone_reads_the_folder(photos, tmp_path):
         samples = list(importer)
     labels = {label["labelsieve_id"]: label.label for _, _, label in samples if label is not None}
     assert len(samples) == 6 and labels["cat/1.png"] == "cat" and "dog/4.png" not in labels and len(labels) == 5
+    with Exporter(str(tmp_path / "g"), include_attributes=True) as exporter:
+        for path, _, label in samples:
+            if label is not None and label.labelsieve_id == "cat/1.png":
+                label.label = "dog"
+            exporter.export_sample(path, label)
+    capsys.readouterr()
+    taken(capsys, photos, tmp_path / "g", "fiftyone")
+    assert said(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
 
 
 def test_hugging_face_out_and_back(texts, tmp_path, capsys):
