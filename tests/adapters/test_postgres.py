@@ -12,7 +12,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.journal import Journal
 
 ADDRESS = os.environ.get("LABELSIEVE_POSTGRES", "")
-pytest.importorskip("psycopg")
+conninfo_to_dict = pytest.importorskip("psycopg.conninfo").conninfo_to_dict
 real = pytest.mark.skipif(not ADDRESS, reason="LABELSIEVE_POSTGRES names no server")
 
 
@@ -81,10 +81,14 @@ def test_writers_at_once_lose_nothing_and_readers_miss_nothing(run):
 
 
 @real
-def test_a_run_folder_remembers_its_server(run, tmp_path):
+def test_a_run_folder_remembers_its_server_but_not_the_password(run, tmp_path, monkeypatch):
+    password = conninfo_to_dict(ADDRESS).get("password")
+    if password:  # from now on libpq finds it in the environment
+        monkeypatch.setenv("PGPASSWORD", str(password))
     journal_of(tmp_path, run, ADDRESS).append([act(1, "a")])
     assert [row.id for row in journal_of(tmp_path, run).read()[0]] == ["id 1"]
     assert not (tmp_path / "decisions.sqlite").exists()
+    assert not password or f":{password}@" not in (tmp_path / "journal.json").read_text(encoding="utf-8")
 
 
 def test_a_damaged_pointer_is_told(tmp_path):

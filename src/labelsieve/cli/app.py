@@ -11,7 +11,9 @@ from labelsieve.cli.check import check
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
 from labelsieve.cli.evaluate import evaluate
+from labelsieve.cli.export import export
 from labelsieve.cli.find import find
+from labelsieve.cli.import_ import import_
 from labelsieve.cli.noise import noise
 from labelsieve.cli.repair import repair
 from labelsieve.cli.report import report
@@ -27,5 +29,6 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, apply, accept, check, diff, repair, spectrum, demo, noise, evaluate):
+for command in (find, review, report, export, apply, accept, check, diff, repair, spectrum, demo, noise, evaluate):
     app.command(command)
+app.command(import_, name="import")
