@@ -30,6 +30,7 @@ from labelsieve.train import evidence as making
 Progress = Callable[[str, int, int], None]
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
+_HASHED = 256  # rows at a time: they stay in the cache
 
 
 def find(
@@ -190,7 +191,7 @@ def _find(
         "seconds": clock.seconds,
         "recipe": dataset.recipe,
         "folder": os.getcwd(),
-        "versions": _versions(),
+        "versions": versions(),
     }
     return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)))
 
@@ -238,11 +239,21 @@ def _features(
 
 def _row_hashes(features: np.ndarray) -> np.ndarray:
     """(n,) uint64, equal for equal rows: a fixed random projection of the bytes, wrapping."""
-    out = np.zeros(len(features), np.uint64)
-    for start in range(0, len(features), 4096):
-        block = np.ascontiguousarray(features[start : start + 4096], np.float64).view(np.uint64)
-        key = np.random.default_rng(0).integers(1, 2**63, block.shape[1], dtype=np.uint64) | np.uint64(1)
-        out[start : start + 4096] = ((block ^ (block >> np.uint64(29))) * key).sum(1, dtype=np.uint64)
+    n, d = features.shape
+    words = -(-d * features.itemsize // 8)
+    key = np.random.default_rng(0).integers(1, 2**63, words, dtype=np.uint64) | np.uint64(1)
+    padded = np.zeros((min(n, _HASHED), 8 * words // features.itemsize), features.dtype)
+    out = np.empty(n, np.uint64)
+    for start in range(0, n, _HASHED):
+        block = padded[: min(n - start, _HASHED)]
+        block[:, :d] = features[start : start + _HASHED]
+        raw = block.view(f"u{features.itemsize}")
+        raw[raw == 1 << (8 * features.itemsize - 1)] = 0  # -0.0 is 0.0
+        bits = block.view(np.uint64)
+        bits ^= bits >> np.uint64(29)
+        bits *= key
+        out[start : start + _HASHED] = bits.sum(1)
+        bits[:, -1] = 0  # the filling
     return out
 
 
@@ -304,7 +315,8 @@ def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], gro
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What made a run: our version, NumPy's, Python's."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 

@@ -45,7 +45,7 @@ def nearest(
     best = _Best(n, min(k, n - 1))
     if best.k > 0:
         if float(n) * n * d <= exact_up_to or n < 4 * cluster_size:
-            _meet(unit, np.arange(n, dtype=np.int32), best)
+            _meet(unit, _alike_together(unit, np.random.default_rng(seed)), best)
         else:
             clusters = min(n // cluster_size, 4 * math.isqrt(n))
             _approximate(unit, best, clusters, probes, np.random.default_rng(seed))
@@ -98,6 +98,16 @@ class _Best:
         order = np.lexsort((self.index, -self.similarity), axis=1)
         similarity = np.take_along_axis(self.similarity, order, axis=1)
         return Neighbours(np.take_along_axis(self.index, order, axis=1), np.clip(similarity, -1, 1))
+
+
+def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All positions, those of one cluster in a row: the first block that an example meets holds most of its neighbours, and few of
+    the later candidates beat them."""
+    n = len(unit)
+    clusters = n // BLOCK
+    if clusters < 2:
+        return np.arange(n, dtype=np.int32)
+    return np.concatenate(_lists(_nearest_centroids(unit, _centroids(unit, clusters, rng), 1)[:, 0], clusters))
 
 
 def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:

@@ -10,8 +10,8 @@ CUT = 10.0  # standard deviations; a spike in one coordinate must not outvote al
 BROKEN = 100.0  # a column's standard deviation over its robust width: beyond, a few wild values drown all others
 IN_MEMORY = 2_000_000_000  # bytes; larger arrays are memory-mapped in the run folder
 _ROWS = 512  # a block stays in the cache
-WIDTH = 256  # principal directions in which neighbours are sought
-_ROTATE = 20_000  # rows that give the directions
+WIDTH = 192  # principal directions in which neighbours are sought
+_ROTATE = 10_000  # rows that give the directions
 _SAMPLE = 2_000  # rows for the robust width
 
 
@@ -69,7 +69,7 @@ def _blocks(n: int) -> list[slice]:
 
 
 def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray) -> np.ndarray:
-    block = features[rows].astype(unit.dtype)
+    block = np.asarray(features[rows], unit.dtype)
     return block * unit if unit.ndim else block
 
 
