@@ -284,7 +284,8 @@ def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], gro
     unjudged = unjudgeable(dataset.labels)
     p_wrong = probability_wrong(main, wrong, unjudged)
     if doubt:
-        notes.append(f"{doubt} Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else doubt)
+        other = " Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else ""
+        notes.append(doubt + other)
     if unjudged.any():
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
