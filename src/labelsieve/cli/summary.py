@@ -46,7 +46,7 @@ def _next(console: Console, folder: Path) -> None:
     steps = {
         f"labelsieve review {named}": "look at them and decide",
         f"labelsieve apply {named} -o corrected": "write the corrected data",
-        f"labelsieve export {named} --to csv": "or take the table elsewhere",
+        f"labelsieve export {named} --to csv -o findings.csv": "or take the table elsewhere",
     }
     width = max(map(len, steps))
     fits = width + 4 + max(map(len, steps.values())) <= console.width
