@@ -16,6 +16,8 @@ METHODS = {
     "standard": "labelsieve.robust.standard:standard",
     "mixup": "labelsieve.robust.mixup:mixup",
     "gce": "labelsieve.robust.gce:gce",
+    "blurry": "labelsieve.robust.blurry:blurry",
+    "piecewise-zero": "labelsieve.robust.piecewise_zero:piecewise_zero",
 }
 
 

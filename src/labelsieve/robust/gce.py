@@ -37,7 +37,7 @@ def gce(
     """Train one network with L_q; q = 0 is cross-entropy, 1 the mean absolute error."""
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
-    schedule = optim.lr_scheduler.MultiStepLR(optimiser, [epochs // 3, 2 * epochs // 3])
+    schedule = optim.lr_scheduler.MultiStepLR(optimiser, [-(-epochs // 3), -(-2 * epochs // 3)])  # rounded up
     for _ in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
         net.train()
         for rows in samples.batches(batch, session.generator):
