@@ -26,8 +26,10 @@ from labelsieve.detect import DETECTORS, detector
 from labelsieve.encode import encode
 from labelsieve.encode import encoder as load_encoder
 from labelsieve.train import evidence as making
+from labelsieve.train.resume import key_of
 
 Progress = Callable[[str, int, int], None]
+EVIDENCE = "evidence"  # its place in the run folder
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
 _HASHED = 256  # rows at a time: they stay in the cache
@@ -65,6 +67,7 @@ def find(
     folder = run.claim(Path(out), dataset.source)
     findings = _find(dataset, folder, encoder, side, detectors, seed, progress)
     run.save(findings, folder)
+    making.finish(folder / EVIDENCE)
     return findings
 
 
@@ -166,7 +169,8 @@ def _find(
                 k,
                 groups=together,
                 seed=seed,
-                folder=folder / "evidence",
+                folder=folder / EVIDENCE,
+                content=None if content is None else key_of(content, encoder_name),
                 progress=progress,
                 device=device,
             )

@@ -42,6 +42,11 @@ class Record:
         return cls(**columns)
 
     @classmethod
+    def resume(cls, folder: Path) -> Record:
+        """The record that `empty` began under `folder`, to be filled further."""
+        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in COLUMNS})
+
+    @classmethod
     def load(cls, folder: Path) -> Record:
         """A record written under `folder`, memory-mapped read-only."""
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})

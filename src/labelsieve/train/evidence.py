@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from labelsieve.core.evidence import Evidence
+from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.neighbours import nearest
 from labelsieve.losses import weights
 from labelsieve.train.folds import assign
-from labelsieve.train.panel import Track, constant, cyclic, passes, train
+from labelsieve.train.panel import STATE, Track, constant, cyclic, passes, train
+from labelsieve.train.resume import State, key_of
 from labelsieve.train.standardise import project, standardise
 
 NEIGHBOURS = 20
 SMALL = 20_000  # examples
+_NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
 _THRESHOLD = "threshold_record_{}"
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
@@ -42,6 +44,7 @@ def gather(
     groups: np.ndarray | None = None,
     seed: int = 0,
     folder: Path | None = None,
+    content: str | None = None,
     progress: Progress | None = None,
     device: str | None = None,
 ) -> Evidence:
@@ -53,12 +56,19 @@ def gather(
         n_classes: K.
         groups: (n,) int ids of examples that must share a fold, or None.
         folder: where large arrays and records are memory-mapped; None keeps all in memory.
+        content: a hash of the features; with it and a folder, what a killed run has done is not done again.
         progress: called with (stage, done, total).
         device: a torch device for the panel; None is NumPy.
     """
     # On small products two threads that wait for each other on a busy machine are a hundred times slower than one.
     with threadpool_limits(1 if len(labels) < SMALL else None, "blas"):
-        return _gather(wanted, features, labels, n_classes, groups, seed, folder, progress, device)
+        return _gather(wanted, features, labels, n_classes, groups, seed, folder, content, progress, device)
+
+
+def finish(folder: Path) -> None:
+    """The findings are safe: what only a killed run would need goes."""
+    for name in (STATE, _NEIGHBOURS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _gather(
@@ -69,20 +79,14 @@ def _gather(
     groups: np.ndarray | None,
     seed: int,
     folder: Path | None,
+    content: str | None,
     progress: Progress | None,
     device: str | None,
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     x = standardise(features, folder)
     if "neighbours" in wanted:
-        if progress:
-            progress("neighbours", 0, 1)
-        neighbours = nearest(project(x, seed=seed), NEIGHBOURS, seed=seed)
-        evidence = replace(evidence, neighbours=neighbours)
-        if folder is not None:
-            neighbours.save(folder)  # the review page shows them
-        if progress:
-            progress("neighbours", 1, 1)
+        evidence = replace(evidence, neighbours=_neighbours(x, seed, folder, content, progress))
     epochs, batch = passes(len(labels))
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
     tracks = _tracks(wanted, epochs, fakes, labels, n_classes)
@@ -98,6 +102,7 @@ def _gather(
             batch=batch,
             seed=seed,
             folder=folder,
+            key=content and key_of(content, labels, fold, [(t.name, t.delay) for t in tracks], epochs, batch, seed, device),
             device=device,
             progress=_stage(progress, "panel"),
         )
@@ -107,6 +112,21 @@ def _gather(
         for name in SCRATCH:
             (folder / f"{name}.npy").unlink(missing_ok=True)
     return evidence
+
+
+def _neighbours(x: np.ndarray, seed: int, folder: Path | None, content: str | None, progress: Progress | None) -> Neighbours:
+    state = State(folder and folder / _NEIGHBOURS, content and key_of(content, NEIGHBOURS, seed))
+    if folder is not None and state.find() is not None:
+        return Neighbours.load(folder)
+    if progress:
+        progress("neighbours", 0, 1)
+    found = nearest(project(x, seed=seed), NEIGHBOURS, seed=seed)
+    if folder is not None:
+        found.save(folder)  # the review page shows them
+        state.write(dict, now=True)
+    if progress:
+        progress("neighbours", 1, 1)
+    return found
 
 
 def _tracks(wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int) -> list[Track]:

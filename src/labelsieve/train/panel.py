@@ -10,6 +10,7 @@ Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled cop
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,10 @@ import numpy as np
 
 from labelsieve.core.record import Record
 from labelsieve.losses import weights
+from labelsieve.train.resume import State
 from labelsieve.train.standardise import allocate
 
+STATE = "panel.npz"
 _WRITTEN_TOGETHER = 32  # steps; writing a record costs some fifteen small calls
 Schedule = Callable[[float, int], float]
 
@@ -93,6 +96,7 @@ def train(
     weight_decay: float = 5e-6,
     seed: int = 0,
     folder: Path | None = None,
+    key: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     device: str | None = None,
 ) -> Panel:
@@ -104,6 +108,8 @@ def train(
         fold: (n,) int64, the held-out fold of each example (`folds.assign`).
         epochs: passes over the data.
         folder: where large arrays are memory-mapped; None keeps all in memory.
+        key: what the result depends on; with it and a folder, a killed sweep goes on, with the same result, from the last epoch whose
+            state was written (every few seconds). Whoever has the result safe removes `STATE`.
         progress: called with (epochs done, epochs).
         device: a torch device to train on; None is NumPy.
     """
@@ -116,9 +122,16 @@ def train(
     xp, put, get = _backend(device)
     w = put(np.zeros((d + 1, heads.classes * len(heads.of)), np.float32))
     velocity = w * 0
-    records = {t.name: Record.empty(epochs, n, folder / t.name if folder else None) for t in tracks if t.record}
+    state = State(folder and folder / STATE, key)
+    before = state.find()
+    recorded = [t.name for t in tracks if t.record]
+    if before is None or folder is None:
+        records = {name: Record.empty(epochs, n, folder and folder / name) for name in recorded}
+    else:
+        records = {name: Record.resume(folder / name) for name in recorded}
+        w, velocity, rng.bit_generator.state = put(before["w"]), put(before["velocity"]), json.loads(str(before["rng"]))
     starts = np.arange(0, n, batch)
-    for epoch in range(epochs):
+    for epoch in range(0 if before is None else int(before["epoch"]), epochs):
         unwritten: list[tuple[slice, np.ndarray]] = []
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
@@ -138,6 +151,7 @@ def train(
             velocity -= w * (rate * weight_decay)
             w += velocity
         _write(records, epoch, unwritten, order, targets[:, heads.recorded])
+        state.write(lambda: {"epoch": epoch + 1, "w": get(w), "velocity": get(velocity), "rng": json.dumps(rng.bit_generator.state)})  # noqa: B023
         if progress:
             progress(epoch + 1, epochs)
     return Panel(_probabilities(x, get(w), heads, n_classes, held, order, batch, folder), records)
