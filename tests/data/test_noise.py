@@ -210,7 +210,7 @@ def test_written_noise_is_read_back(tmp_path):
     assert spec == json.loads(json.dumps(asdict(noise.spec)))
     assert (spec["kind"], spec["realised_rate"], spec["inclusive"]) == ("symmetric", 0.5, False)
 
-    from labelsieve.data.labels import replacement
+    from labelsieve.data.label_file import replacement
 
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", data.labels)):
         values, _ = replacement(folder / name, data.ids)

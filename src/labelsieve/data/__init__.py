@@ -17,10 +17,11 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import arrays, places
 from labelsieve.data.columns import Columns
-from labelsieve.data.draft import Draft, recipe, settle
+from labelsieve.data.draft import Draft
 from labelsieve.data.probabilities import load_probabilities
+from labelsieve.data.settle import recipe, settle
 
-__all__ = ["load", "load_probabilities"]
+__all__ = ["load", "load_inputs", "load_probabilities"]
 
 
 def load(
@@ -59,6 +60,16 @@ def load(
     dataset = settle(_draft(source, asked, relabelled=labels is not None), labels)
     named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
     return replace(dataset, recipe=recipe(named))
+
+
+def load_inputs(
+    source: Any, *, label: str | None = None, text: str | None = None, image: str | None = None, id: str | None = None
+) -> Dataset:
+    """Read data to be labelled by a model; labels may be there or not, and are not used. Arguments and errors as for `load`; the
+    class folders of a folder only order its images, and one without any is fine."""
+    from labelsieve.data.unlabelled import unlabelled
+
+    return unlabelled(_draft(source, Columns(label, text, image, id, None), relabelled=True))
 
 
 def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:

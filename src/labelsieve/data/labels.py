@@ -1,8 +1,7 @@
-"""Given labels: what counts as missing, and a file or sequence of labels that replaces those of a source."""
+"""Given labels and ids: what counts as missing, which numbers are names, what must be unique, and what a user may have meant."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -11,10 +10,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import places
 from labelsieve.data.words import readable, word
-
-NAMED = 3  # how many ids or names a message lists
 
 
 def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
@@ -56,65 +52,6 @@ def positions(names: Sequence[str], classes: Sequence[str], first: int = 0) -> n
     """Each name's position in the classes, counted from `first`; None if one is not among them."""
     place = {name: i for i, name in enumerate(classes, first)}
     return np.array([place[name] for name in names], np.int64) if all(name in place for name in names) else None
-
-
-def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarray, str]:
-    """The labels for the examples `ids` (n,), in their order.
-
-    Args:
-        labels: a sequence of n labels; or a file: a table with a column `label` and perhaps a column `id` (then matched by it),
-            an .npy array, a .txt file of one label a line.
-
-    Returns:
-        n labels, None for an example that the file does not name, and the reason to give for those.
-
-    Raises:
-        UserError: the file cannot be read, names an id that the data do not have, or names one twice.
-    """
-    if not isinstance(labels, (str, os.PathLike)):
-        return one_dimension(labels, "labels"), "the label is missing"
-    path = os.fspath(labels)
-    keys, values = read_labels(path)
-    if keys is not None:
-        values = matched(path, keys, values, ids)
-    elif len(values) != len(ids):
-        raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; give one a row, or add a column id.")
-    return values, f"{path} gives it no label"
-
-
-def matched(path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray) -> list[Any]:
-    """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in the file."""
-    require_unique(keys, path)
-    by_id = dict(zip(keys, values.tolist() if isinstance(values, np.ndarray) else values, strict=True))
-    known = set(ids)
-    unknown = [key for key in keys if key not in known]
-    if unknown:
-        listed = ", ".join(repr(key) for key in unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
-        example = f"; ids there look like {ids[0]!r}" if len(ids) else ""
-        raise UserError(f"{path} names {len(unknown)} ids that the data do not have: {listed}{example}.")
-    return [by_id.get(key) for key in ids]
-
-
-def read_labels(path: str, label: str | None = None, id: str | None = None) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
-    """Ids (None if the file has none) and labels of a file: a table, an .npy array, a .txt file."""
-    if not places.is_file(path):
-        raise UserError(f"There is no file of labels {path}.")
-    suffix = places.suffix(path)
-    if suffix in (".npy", ".txt") and (label or id):
-        raise UserError(f"{path} has no columns, so no column {(label or id)!r}.")
-    if suffix == ".npy":
-        from labelsieve.data.arrays import read_npy
-
-        return None, one_dimension(read_npy(path), path)
-    if suffix == ".txt":
-        lines = places.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
-        return None, [line.removesuffix(b"\r") for line in lines]
-    from labelsieve.data.readers import READERS
-    from labelsieve.data.table import read_columns
-
-    if suffix not in READERS:
-        raise UserError(f"{path} is no file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file.")
-    return read_columns(path, label, id)
 
 
 def one_dimension(labels: Any, what: str) -> np.ndarray | list[Any]:

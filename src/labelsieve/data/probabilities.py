@@ -19,7 +19,9 @@ from labelsieve.core.errors import UserError
 from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
-from labelsieve.data.draft import Draft, encode, recipe, settle
+from labelsieve.data.draft import Draft
+from labelsieve.data.label_file import matched, read_labels
+from labelsieve.data.settle import encode, recipe, settle
 from labelsieve.data.words import misread
 
 TOLERANCE = 1e-2  # of a row's sum; probabilities written with two or three decimals, or as float16, pass
@@ -130,13 +132,13 @@ def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tu
     if not isinstance(labels, (str, os.PathLike)):
         return found.ids, given.one_dimension(labels, "labels"), ()
     path = os.fspath(labels)
-    ids, values = given.read_labels(path, label, id)
+    ids, values = read_labels(path, label, id)
     if ids is None:
         return found.ids, values, ()
     if found.ids is None:
         return ids, values, _by_order(ids, path, found.source)
     given.require_unique(found.ids, found.source)
-    return found.ids, given.matched(path, ids, values, found.ids), ()
+    return found.ids, matched(path, ids, values, found.ids), ()
 
 
 def _by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels as given
-from labelsieve.data.draft import encode
+from labelsieve.data.label_file import read_labels
+from labelsieve.data.settle import encode
 
 
 def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str]) -> list[str | None]:
@@ -25,7 +26,7 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
         UserError: the file cannot be read, does not fit the run, or speaks of other classes.
     """
     name = os.fspath(path)
-    keys, values = given.read_labels(name)
+    keys, values = read_labels(name)
     codes, names = encode(values)
     names = _as_classes(names, classes, name)
     labels = [None if code < 0 else names[code] for code in codes]

@@ -1,0 +1,27 @@
+"""Inputs without labels, for a model to label: the ways in of `load`, but labels are neither asked for nor looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.data.draft import Draft
+from labelsieve.data.settle import identify
+
+
+def unlabelled(draft: Draft) -> Dataset:
+    """The data set of a draft; every label is the position 0 of the one class "".
+
+    Raises:
+        UserError: no usable example; duplicate or missing ids.
+    """
+    n = len(draft.inputs)
+    ids = identify(draft, n)
+    keep = np.ones(n, bool)
+    keep[list(draft.unusable)] = False
+    data = Dataset(ids, np.zeros(n, np.int64), ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, draft.notes)
+    data = data.take(keep, [Exclusion(ids[i], draft.unusable[i]) for i in sorted(draft.unusable)])
+    if len(data) == 0:
+        raise UserError(f"{draft.source or 'The data'} holds no usable example.")
+    return data
