@@ -18,6 +18,7 @@ METHODS = {
     "gce": "labelsieve.robust.gce:gce",
     "blurry": "labelsieve.robust.blurry:blurry",
     "piecewise-zero": "labelsieve.robust.piecewise_zero:piecewise_zero",
+    "o2u": "labelsieve.robust.o2u:o2u",
 }
 
 
