@@ -19,6 +19,8 @@ METHODS = {
     "blurry": "labelsieve.robust.blurry:blurry",
     "piecewise-zero": "labelsieve.robust.piecewise_zero:piecewise_zero",
     "o2u": "labelsieve.robust.o2u:o2u",
+    "co-teaching": "labelsieve.robust.co_teaching:co_teaching",
+    "elr": "labelsieve.robust.elr:elr",
 }
 
 
