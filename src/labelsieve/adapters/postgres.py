@@ -39,14 +39,17 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
     """
     pointer = folder / POINTER
     if address is not None:
+        if not address.startswith(("postgresql://", "postgres://")):
+            raise UserError(f"{_hidden(address)} is no address of a PostgreSQL server; write postgresql://user@host/database.")
         shared = PostgresJournal(address, run)
         write_json(pointer, {"address": _hidden(address)})
         return shared
     if pointer.exists():
         try:
-            return PostgresJournal(json.loads(pointer.read_text(encoding="utf-8"))["address"], run)
+            address = str(json.loads(pointer.read_text(encoding="utf-8"))["address"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{pointer} is damaged ({error}); name the journal with --journal again, or remove it.") from error
+        return PostgresJournal(address, run)
     return Journal(folder)
 
 

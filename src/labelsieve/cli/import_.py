@@ -27,8 +27,8 @@ def import_(
 ) -> None:
     """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing."""
     from labelsieve.cli.screen import print_json, safe
+    from labelsieve.cli.standing import journal_for
     from labelsieve.core.decision import Fold
-    from labelsieve.core.journal import Journal
     from labelsieve.core.run import load
     from labelsieve.export.answers import decisions
 
@@ -38,7 +38,7 @@ def import_(
         raise UserError(f"There is no file or folder {file}.")
     findings = load(run)
     answers = import_module(f"labelsieve.export.{MODULES[from_]}").read(file)
-    journal = Journal(run)
+    journal = journal_for(run, findings)
     try:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         rows, conflicts, same = decisions(answers, findings, Fold(journal.read()[0]), reviewer, now)

@@ -10,18 +10,25 @@ from labelsieve.core.findings import Findings
 
 def read(run: Path) -> tuple[Findings, list[Decision]]:
     """The findings of a run folder and every row of its journal."""
-    from labelsieve.adapters.postgres import POINTER, journal_of
+    from labelsieve.adapters.postgres import POINTER
     from labelsieve.core.journal import FILE
     from labelsieve.core.run import load
 
     findings = load(run)
     if not (run / FILE).exists() and not (run / POINTER).exists():
         return findings, []
-    journal = journal_of(run, str(findings.settings.get("data_hash", "run")))
+    journal = journal_for(run, findings)
     try:
         return findings, journal.read()[0]
     finally:
         journal.close()
+
+
+def journal_for(run: Path, findings: Findings):
+    """The journal of a run, the file in it or the server it remembers; made if there is none."""
+    from labelsieve.adapters.postgres import journal_of
+
+    return journal_of(run, str(findings.settings.get("data_hash", "run")))
 
 
 def stands(run: Path):
