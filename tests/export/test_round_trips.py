@@ -271,6 +271,6 @@ def test_nothing_is_overwritten_and_texts_are_no_pictures(texts, tmp_path):
 def test_import_goes_to_the_journal_that_the_run_remembers(texts, tmp_path):
     (texts / "journal.json").write_text('{"address": "postgresql://me@127.0.0.1:9/none?connect_timeout=2"}')
     (tmp_path / "a.csv").write_text("id,label\n1,x\n")
-    with pytest.raises(UserError, match=r"127\.0\.0\.1:9/none cannot be used as a journal"):
+    with pytest.raises(UserError, match=r"^postgresql://me@127.*cannot be used as a journal"):
         import_(texts, tmp_path / "a.csv", from_="csv", reviewer="bob")
     assert not (texts / "decisions.sqlite").exists()
