@@ -21,6 +21,7 @@ METHODS = {
     "o2u": "labelsieve.robust.o2u:o2u",
     "co-teaching": "labelsieve.robust.co_teaching:co_teaching",
     "elr": "labelsieve.robust.elr:elr",
+    "promix": "labelsieve.robust.promix:promix",
 }
 
 

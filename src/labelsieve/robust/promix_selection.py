@@ -1,0 +1,39 @@
+"""What ProMix trusts in a batch: matched high confidence (MHCS) and the guesses on which two networks agree (LGA), and its rates.
+
+Paper: Xiao et al., "ProMix", IJCAI 2023, sections 3.1 and 3.2. The class-wise small-loss part (CSS) is `core.selection.class_small_loss`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labelsieve.core.selection import PerClass
+
+
+def matched(probabilities: Tensor, given: Tensor, tau: float) -> Tensor:
+    """MHCS: bool (b,), the given label (b,) has a probability above tau; probabilities (b, K)."""
+    return probabilities.gather(1, given[:, None])[:, 0] > tau
+
+
+def agreed(one: Tensor, two: Tensor, chosen: Tensor, *, tau: float, fill: float) -> Tensor:
+    """LGA: bool (b,), examples not chosen for which both networks (b, K) name the same class with probabilities above tau; the
+    surest first, until a share `fill` of the batch is chosen."""
+    (sure, name), (sure_too, name_too) = one.max(1), two.max(1)
+    candidate = ~chosen & (name == name_too) & (sure > tau) & (sure_too > tau)
+    order = torch.where(candidate, sure + sure_too, -1.0).argsort(descending=True, stable=True)
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order), device=order.device)
+    return candidate & (place < int(fill * len(chosen)) - chosen.sum())
+
+
+def chosen_rho(noise: float) -> float:
+    """The share to select by small loss when about `noise` of the labels are wrong. Nine tenths of the right ones, even of a class with
+    twice the noise of the average; but the authors' 0.5, as long as that is no more than nine tenths of the right ones of all."""
+    return min(max(0.9 * (1 - 2 * noise), 0.5), 0.9 * (1 - noise))
+
+
+def quotas(labels: Tensor, n_classes: int, rho: float) -> PerClass:
+    """ "balanced", the paper's rho n / K from each class, unless that takes a whole class, wrong labels and all."""
+    size = labels.bincount(minlength=n_classes)
+    return "balanced" if size[size > 0].min() > rho * len(labels) / n_classes else "proportional"
