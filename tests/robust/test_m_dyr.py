@@ -1,0 +1,152 @@
+"""Dynamic bootstrapping: steps against the formulae written out, schedule, guard, resumption."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import beta as beta_distribution
+from torch import nn
+
+from labelsieve.core.mixture import fit_beta
+from labelsieve.robust.m_dyr import m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, temperature, uniform_prior
+
+SHORT = {"epochs": 6, "lr": 0.3, "noise": 0.3}
+
+
+def network(k):
+    return nn.Linear(5, k)
+
+
+def replay(n, epochs, seed=0):
+    """Order, lambda and partners of the last epoch, for one batch an epoch."""
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    for _ in range(epochs):
+        order = torch.randperm(n, generator=generator)
+        lam, partner = rng.beta(32, 32), torch.from_numpy(rng.permutation(n))
+    return order, lam, partner
+
+
+def frozen(samples, step, order):
+    """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64."""
+    x = ((samples.inputs - samples.mean) / samples.std).double()
+    weight, bias = (p.double().requires_grad_() for p in step.weights)
+    z = x @ weight.T + bias
+    log_p = z - z.exp().sum(1, keepdim=True).log()
+    losses = -log_p[torch.arange(len(x)), samples.labels].detach()
+    mixture = fit_beta(losses.float().numpy())
+    grid = np.linspace(1e-12, 1 - 1e-12, 100)
+    heaps = [mixture.weight[k] * beta_distribution.pdf(grid, mixture.a[k], mixture.b[k]) for k in (0, 1)]
+    table = heaps[1] / (heaps[0] + heaps[1])
+    table[table.argmax() :] = table.max()
+    low = table[: table.argmax() + 1].argmin()
+    table[:low] = table[low]
+    unit = (losses.numpy() - mixture.lo) / (mixture.hi - mixture.lo + 1e-6)
+    unit[unit >= 1], unit[unit <= 0] = 1 - 1e-3, 1e-3
+    w = torch.from_numpy(np.interp(unit, grid, table)).clamp(1e-4, 1 - 1e-4)
+    assert mixture.fitted and 0.05 < w.mean() < 0.95
+    return x[order], samples.labels[order], (weight, bias), z.detach()[order], w[order]
+
+
+def reference(x, y, weights, z, w, partner, mix, lam, target):
+    mixed = mix[:, None] * x + (1 - mix)[:, None] * x[partner]
+    out = mixed @ weights[0].T + weights[1]
+    log_out = out - out.exp().sum(1, keepdim=True).log()
+    k = out.shape[1]
+    each = -(1 - w) * log_out[torch.arange(len(y)), y] - w * (target * log_out).sum(1)
+    other = -(1 - w[partner]) * log_out[torch.arange(len(y)), y[partner]] - w[partner] * (target[partner] * log_out).sum(1)
+    h = log_out.exp().mean(0)
+    loss = lam * each.mean() + (1 - lam) * other.mean() + (1 / k * (1 / k / h).log()).sum()
+    return loss, torch.autograd.grad(loss, weights)
+
+
+def agree(step, loss, gradients):
+    assert step.loss == pytest.approx(loss.item(), abs=1e-5)
+    for ours, theirs in zip(step.gradients, gradients, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s])
+def test_a_bootstrapped_step_is_the_paper_s(method, blobs, spy):
+    samples, _ = blobs(200)
+    session = spy(200)
+    method(samples, network, session, batch=200, **SHORT)
+    order, lam, partner = replay(200, 6)
+    x, y, weights, z, w = frozen(samples, session.steps[-1], order)
+    guess = torch.softmax(z, 1) if method is m_dyr_s else nn.functional.one_hot(z.argmax(1), 3).double()
+    agree(session.steps[-1], *reference(x, y, weights, z, w, partner, torch.full((200,), lam).double(), lam, guess))
+
+
+def test_a_step_of_md_dyr_sh_is_the_paper_s(blobs, spy):
+    samples, _ = blobs(200)
+    session = spy(200)
+    md_dyr_sh(samples, network, session, batch=200, **SHORT)
+    order, _, partner = replay(200, 6)
+    x, y, weights, z, w = frozen(samples, session.steps[-1], order)
+    mix = (1 - w) / ((1 - w) + (1 - w[partner]))
+    guess = torch.softmax(z / temperature(5, 6), 1)
+    agree(session.steps[-1], *reference(x, y, weights, z, w, partner, mix, 0.5, guess))
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, md_dyr_sh])
+def test_before_it_begins_a_step_is_mixup(method, blobs, spy):
+    samples, _ = blobs(200)
+    session = spy(200)
+    method(samples, network, session, batch=200, **SHORT)
+    order, lam, partner = replay(200, 2)
+    x, y, weights, _, _ = frozen(samples, session.steps[1], order)
+    out = (lam * x + (1 - lam) * x[partner]) @ weights[0].T + weights[1]
+    loss = lam * nn.functional.cross_entropy(out, y) + (1 - lam) * nn.functional.cross_entropy(out, y[partner])
+    agree(session.steps[1], loss, torch.autograd.grad(loss, weights))
+
+
+def test_temperature_of_the_published_schedule():
+    assert [temperature(e) for e in (0, 110, 198, 299)] == pytest.approx([1, 1, 0.001, 0.001])  # epochs 111 and 199, counted from 1
+    steps = np.diff([temperature(e) for e in range(110, 199)])
+    np.testing.assert_allclose(steps, -0.999 / 88)
+
+
+def test_the_prior_is_zero_for_a_uniform_mean_and_positive_otherwise():
+    turned = torch.tensor([[9.0, 0, 0], [0, 9, 0], [0, 0, 9]])
+    assert uniform_prior(turned).abs() < 1e-6
+    assert uniform_prior(turned[:2]) > 0.1
+    assert uniform_prior(torch.tensor([[500.0, 0, 0]])).isfinite()
+
+
+def test_the_weight_uses_the_range_of_the_fit_and_evaluation_mode(blobs):
+    samples, _ = blobs(200)
+    net = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.9))
+    x = samples.plain(torch.arange(200))
+    with torch.no_grad():
+        losses = nn.functional.cross_entropy(net[0](x), samples.labels, reduction="none").numpy()
+    mixture = fit_beta(losses)
+    w = p_wrong(net, x, samples.labels, mixture)
+    np.testing.assert_allclose(w, mixture.posterior(losses).clip(1e-4, 1 - 1e-4), atol=1e-5)
+    part = p_wrong(net, x[:10], samples.labels[:10], mixture)  # a batch is not normalised by itself
+    torch.testing.assert_close(part, w[:10])
+    assert net.training and not w.requires_grad
+
+
+def test_equal_losses_do_not_stop_it(blobs, spy):
+    samples, _ = blobs(60)
+    silent = samples.take(torch.zeros(60, dtype=torch.int64))  # one example sixty times: nothing to separate
+    trained = m_dyr_h(silent, network, spy(60), **SHORT)
+    assert trained.logits(silent).isfinite().all() and (trained.p_wrong == 0).all()
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
+def test_guard_and_what_it_finds(method, blobs, spy):
+    samples, wrong = blobs(400)
+    settings = {"epochs": 20, "lr": 0.1, "batch": 100}
+    guarded = spy(400)
+    none = method(samples, network, guarded, noise=0.0, **settings)
+    open_ = spy(400)
+    trained = method(samples, network, open_, **settings)
+    assert not none.settings["bootstrapping"] and trained.settings["bootstrapping"]
+    assert trained.settings["noise"] == pytest.approx(wrong.mean(), abs=0.1)
+    assert trained.p_wrong[wrong].mean() > 0.8 and trained.p_wrong[~wrong].mean() < 0.3
+    assert guarded.steps[5].loss == open_.steps[5].loss and guarded.steps[-1].loss != open_.steps[-1].loss
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
+def test_a_killed_run_goes_on(method, blobs, survives_a_kill):
+    samples, _ = blobs(80)
+    survives_a_kill(lambda session: method(samples, network, session, epochs=8, lr=0.1, batch=16), samples, 5)
