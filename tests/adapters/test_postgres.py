@@ -101,3 +101,9 @@ def test_no_server_is_a_sentence_without_the_password():
     with pytest.raises(UserError, match="cannot be used as a journal") as told:
         PostgresJournal("postgresql://me:secret@127.0.0.1:9/none?connect_timeout=2", "r")
     assert "secret" not in str(told.value)
+
+
+def test_an_address_of_something_else_is_told(tmp_path):
+    with pytest.raises(UserError, match="is no address of a PostgreSQL server"):
+        journal_of(tmp_path, "r", "sqlite:///x")
+    assert not (tmp_path / "journal.json").exists()

@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 import labelsieve
 from labelsieve.cli.apply import apply
 from labelsieve.core import run
+from labelsieve.core.dataset import Exclusion
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
@@ -103,6 +105,20 @@ def test_reviewers_who_differ_leave_the_given_label(photos, tmp_path, capsys):
     apply(str(tmp_path / "r"), dry_run=True, json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["changes"] == [] and told["conflicts"][0]["id"] == "cat/1.png"
+
+
+def test_what_only_decoding_found_unreadable_is_listed(photos, tmp_path, capsys):
+    findings = made(photos, tmp_path / "r")
+    kept = np.arange(len(findings)) != 1
+    part = {name: getattr(findings, name)[kept] for name in ("ids", "given", "other", "p_wrong", "rank", "flagged")}
+    run.save(
+        replace(findings, **part, scores={}, excluded=(Exclusion("cat/2.png", "the image is truncated"),)),
+        tmp_path / "r",
+    )
+    apply(str(tmp_path / "r"), out=tmp_path / "clean", json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["not_read"] == [{"id": "cat/2.png", "reason": "the image is truncated"}]
+    assert not (tmp_path / "clean/cat/2.png").exists()
 
 
 def test_dry_run_writes_nothing(photos, tmp_path, capsys):

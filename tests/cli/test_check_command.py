@@ -111,6 +111,13 @@ def test_diff_prints_and_lists_everything_as_json(tmp_path, capsys):
     assert "img_5" not in {row["id"] for row in answer["relabelled"]}
 
 
+def test_diff_of_runs_on_different_data_is_a_mistake(tmp_path):
+    old = make(tmp_path / "old.sieve")
+    new = make(tmp_path / "new.sieve", [f"other_{i}" for i in range(N)])
+    with pytest.raises(UserError, match="no example in common"):
+        diff(old, new)
+
+
 def test_check_needs_no_training_library(tmp_path):
     run = make(tmp_path / "a.sieve")
     rules = contract(tmp_path, "min_class_size = 1")

@@ -1,6 +1,8 @@
 """Decisions and their fold, and the journal that keeps them."""
 
 import multiprocessing
+import os
+import shutil
 import sqlite3
 
 import pytest
@@ -105,7 +107,7 @@ def test_processes_write_at_once(tmp_path):
 
 def test_nothing_of_a_failed_append_stays(tmp_path):
     journal = Journal(tmp_path)
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(OSError, match="not saved"):
         journal.append([said("x"), Decision(None, "keep", batch="b")])
     assert journal.read() == ([], 0)
 
@@ -114,3 +116,46 @@ def test_a_file_that_is_no_journal_is_told(tmp_path):
     (tmp_path / FILE).write_bytes(b"something else " * 100)
     with pytest.raises(UserError, match=FILE):
         Journal(tmp_path)
+
+
+def test_a_file_damaged_in_its_middle_is_told(tmp_path):
+    journal = Journal(tmp_path)
+    journal.append([said(f"{i}", batch=f"{i}") for i in range(2000)])
+    journal.close()
+    raw = bytearray((tmp_path / FILE).read_bytes())
+    raw[9000:60000] = b"\xff" * 51000
+    (tmp_path / FILE).write_bytes(raw)
+    with pytest.raises(UserError, match="decisions.sqlite is damaged"):
+        Journal(tmp_path).read()
+
+
+def test_another_table_of_that_name_is_told(tmp_path):
+    sqlite3.connect(tmp_path / FILE).execute("CREATE TABLE decisions (a INT)")
+    with pytest.raises(UserError, match="decisions.sqlite is damaged"):
+        Journal(tmp_path).read()
+
+
+def test_a_writer_that_does_not_end_is_an_error_of_the_machine(tmp_path):
+    journal, other = Journal(tmp_path), sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    journal._db.execute("PRAGMA busy_timeout = 1")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OSError, match="not saved"):
+        journal.append([said("x")])
+    other.execute("ROLLBACK")
+    assert journal.append([said("x")]) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_read_with_its_log(tmp_path, monkeypatch):
+    (tmp_path / "made").mkdir()
+    journal = Journal(tmp_path / "made")
+    journal.append([said("x")])  # still in the write-ahead log
+    shutil.copytree(tmp_path / "made", tmp_path / "r")
+    (tmp_path / "r" / f"{FILE}-shm").unlink()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    locked = Journal(tmp_path / "r")
+    assert [row.id for row in locked.read()[0]] == ["x"]
+    with pytest.raises(PermissionError):
+        locked.append([said("y")])
+    locked.close()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before

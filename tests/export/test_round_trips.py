@@ -218,7 +218,7 @@ def test_csv_carries_every_act_and_odd_ids(texts, tmp_path, capsys):
     export(texts, to="csv", out=tmp_path / "t.csv.out")
     with open(tmp_path / "t.csv.out", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["id"] for row in rows] == ODD
+    assert [row["id"] for row in rows] == [id.replace("=1+1", "'=1+1") for id in ODD]
     acts = ["keep", "relabel", "exclude", "ambiguous", "later", "", "burn", "relabel"]
     for row, act in zip(rows, acts, strict=True):
         row["decision"], row["label"] = act, "no such" if row is rows[-1] else "a/b"
@@ -274,3 +274,45 @@ def test_import_goes_to_the_journal_that_the_run_remembers(texts, tmp_path):
     with pytest.raises(UserError, match=r"^postgresql://me@127.*cannot be used as a journal"):
         import_(texts, tmp_path / "a.csv", from_="csv", reviewer="bob")
     assert not (texts / "decisions.sqlite").exists()
+
+
+def test_a_file_of_another_run_is_refused(photos, tmp_path):
+    (tmp_path / "a.csv").write_text("id,decision,label\nr1,keep,\nr2,exclude,\n")
+    with pytest.raises(UserError, match="None of the 2 ids is in the run"):
+        import_(photos, tmp_path / "a.csv", from_="csv", reviewer="bob")
+
+
+@pytest.mark.parametrize("kind", ["coco", "fiftyone", "label-studio"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        "3",
+        "[3]",
+        '[{"data": 3}]',
+        '[{"data": {"labelsieve_id": "cat/1.png"}, "annotations": [{"result": [5]}]}]',
+        '{"labels": 3}',
+        '{"labels": {"a": {"attributes": {"labelsieve_id": "cat/1.png"}}}}',
+        '{"labels": {"a": 3}}',
+        '{"images": [], "categories": [], "annotations": [{}]}',
+    ],
+)
+def test_what_no_tool_wrote_is_one_sentence(photos, tmp_path, kind, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match="a.json"):
+        import_(photos, tmp_path / "a.json", from_=kind, reviewer="bob")
+
+
+def test_a_folder_without_the_file_is_told(photos, tmp_path):
+    with pytest.raises(UserError, match="annotations.json cannot be read"):
+        import_(photos, tmp_path, from_="coco", reviewer="bob")
+
+
+def test_decisions_go_where_the_run_keeps_them(photos, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("id,decision,label\ncat/1.png,keep,\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("labelsieve.adapters.postgres.journal_of", lambda folder, run: Journal(tmp_path / "elsewhere"))
+    import_(photos, tmp_path / "a.csv", from_="csv", reviewer="bob")
+    assert said(tmp_path / "elsewhere", "bob") == {"cat/1.png": ("keep", None)} and not (photos / "decisions.sqlite").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,7 +79,7 @@ def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str,
     from labelsieve.decide.calibrate import calibrate
 
     findings, rows = read(Path(source))
-    dataset = pipeline.reopen(source, findings)
+    dataset = replace(pipeline.reopen(source, findings), excluded=findings.excluded)  # also what only decoding could tell
     if path is not None:
         return dataset, patches.read(path), []
     fold = Fold(rows)

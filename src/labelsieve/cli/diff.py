@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.core.errors import UserError
+
 if TYPE_CHECKING:
     from labelsieve.decide.versions import Difference
 
@@ -27,6 +29,8 @@ def diff(
     from labelsieve.decide.versions import difference
 
     found = difference(stands(old), stands(new))
+    if not found.common:
+        raise UserError(f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared.")
     if json:
         rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
         print_json(

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 
 PORT = 8765  # taken if it is free
+BACKLOG = 2048  # connections that may wait until they are answered
 
 
 def review(
@@ -60,6 +61,8 @@ def review(
 
 def _listen(host: str, port: int | None) -> socket.socket:
     """A listening socket, on the wished port or, if none was wished, on 8765 or any free one."""
+    if port is not None and not 0 <= port < 65536:
+        raise UserError(f"--port {port} is no port; it is a number from 0 (a free one) to 65535.")
     why: Exception = OSError()
     for candidate in (PORT, 0) if port is None else (port,):
         try:
@@ -67,6 +70,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
             sock = socket.socket(family, kind, proto)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
+            sock.listen(BACKLOG)  # before the address is told; two that only bind would also share the port
             return sock
         except (OSError, OverflowError) as error:
             why = error

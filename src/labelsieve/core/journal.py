@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from labelsieve.core.decision import Decision
@@ -32,16 +36,18 @@ class Store(Protocol):
 
 
 class Journal:
-    """The decisions of one run folder.
+    """The decisions of one run folder. Where the folder cannot be written, they are read from a copy, and none can be added.
 
     Raises:
-        UserError: the file cannot be opened or is no journal.
+        UserError: the file cannot be opened, is no journal, or is damaged.
     """
 
     def __init__(self, folder: str | Path):
-        path = Path(folder) / FILE
+        self._path = path = Path(folder) / FILE
+        self._copy = None if os.access(folder, os.W_OK) else _copy(path)  # SQLite cannot read a write-ahead log without writing
         try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            place = path if self._copy is None else Path(self._copy.name) / FILE
+            self._db = sqlite3.connect(place, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
             self._db.execute(_TABLE)
@@ -50,24 +56,50 @@ class Journal:
 
     def append(self, rows: Sequence[Decision]) -> int:
         """Write the rows in one transaction; a row whose batch and id are there already is not written again.
-        Returns how many were new."""
+        Returns how many were new.
+
+        Raises:
+            OSError: they could not be written (no right to, a full disk, another writer that does not end); none of them is.
+        """
+        if self._copy is not None:
+            raise PermissionError(errno.EACCES, "no decision can be added, the run folder is read-only", str(self._path))
         before = self._db.total_changes
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(_INSERT, map(_values, rows))
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(_INSERT, map(_values, rows))
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.DatabaseError as error:
+            raise OSError(errno.EIO, f"the decisions were not saved ({error})", str(self._path)) from error
         return self._db.total_changes - before
 
     def read(self, after: int = 0) -> tuple[list[Decision], int]:
         """The rows after number `after`, in order, and the number of the last."""
-        rows = self._db.execute(_SELECT, (after,)).fetchall()
+        try:
+            rows = self._db.execute(_SELECT, (after,)).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"{self._path} is damaged ({error}). Put it aside with its -wal file; the program sqlite3 may save its rows with .recover."
+            ) from error
         return [_decision(row[1:]) for row in rows], rows[-1][0] if rows else after
 
     def close(self) -> None:
         self._db.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+
+def _copy(path: Path) -> TemporaryDirectory[str]:
+    """The journal and its log in a folder of their own."""
+    folder = TemporaryDirectory(prefix="labelsieve-")
+    for suffix in ("", "-wal"):
+        if os.path.exists(f"{path}{suffix}"):
+            shutil.copy(f"{path}{suffix}", folder.name)
+    return folder
 
 
 def _decision(row: tuple) -> Decision:

@@ -6,12 +6,16 @@ All answers of one file are one batch, named by their content and the reviewer, 
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from labelsieve.core.decision import FINAL, Decision, Fold
+from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.export.patch import Conflict
 
@@ -37,6 +41,20 @@ class Answer:
     note: str = ""
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        UserError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON ({error}).") from error
+
+
 def decisions(
     answers: Sequence[Answer], findings: Findings, fold: Fold, reviewer: str, now: str
 ) -> tuple[list[Decision], list[Conflict], int]:
@@ -45,11 +63,19 @@ def decisions(
     Args:
         fold: the decisions so far; what they say already is not said again.
         now: the time of the import, ISO 8601.
+
+    Raises:
+        UserError: the findings have none of the ids, so the answers are about other data.
     """
     told = sorted((a.id, a.act, a.label, a.exported or "", a.note) for a in answers)
     content = "\0".join("\1".join(parts) for parts in (*told, (reviewer,)))
     batch = str(uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()))
     place = {key: i for i, key in enumerate(findings.ids.tolist())}
+    if answers and not any(answer.id in place for answer in answers):
+        raise UserError(
+            f"None of the {len(answers):,} ids is in the run, which has ids like {findings.ids[0][:80]!r} where the file has "
+            f"{answers[0].id[:80]!r}; these are answers on other data."
+        )
     classes = set(findings.classes) | {d.label for d in fold.standing() if d.label}
     said: dict[str, set[tuple[str, str]]] = defaultdict(set)
     notes: dict[str, str] = {}

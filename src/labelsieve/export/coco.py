@@ -7,14 +7,13 @@ Excluded examples have no annotation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.export.answers import Answer
+from labelsieve.export.answers import Answer, read_json
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
@@ -51,13 +50,11 @@ def read(path: Path) -> list[Answer]:
         UserError: it is no COCO file, or refers to an image or a category that it does not have.
     """
     path = path / FILE if path.is_dir() else path
+    found = read_json(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
         images = {image["id"]: image for image in found["images"]}
         names = {category["id"]: category["name"] for category in found["categories"]}
         labelled = [(images[a["image_id"]], str(names[a["category_id"]])) for a in found["annotations"]]
         return [Answer(str(image.get(ID, image.get("file_name"))), "", label, image.get(WRITTEN)) for image, label in labelled]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}.") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no whole COCO file: {error} is missing in it.") from error

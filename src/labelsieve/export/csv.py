@@ -3,27 +3,22 @@ is no column `decision`, `label` alone."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from labelsieve.core.files import replacing
 from labelsieve.export.answers import Answer
-from labelsieve.export.patch import rows_of
 from labelsieve.export.rows import CONFLICT, Row
+from labelsieve.export.sheet import read_sheet, write_sheet
 
 
 def write(rows: Sequence[Row], out: Path) -> None:
-    with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Row)])
-        writer.writerows(astuple(row) for row in rows)
+    write_sheet(out, [field.name for field in fields(Row)], map(astuple, rows))
 
 
 def read(path: Path) -> list[Answer]:
     """An empty decision says nothing, nor does "conflict", which the export writes where reviewers differ."""
-    found = rows_of(path, ("id", "label"))
+    found = read_sheet(path, ("id", "label"))
     if found and "decision" not in found[0]:
         return [Answer(row["id"], "", row["label"]) for row in found if row["label"]]
     said = (row for row in found if row["decision"] not in ("", CONFLICT))

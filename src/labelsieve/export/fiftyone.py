@@ -7,14 +7,13 @@ Coming back, the same layout is read, as `dataset.export(dataset_type=...)` writ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.export.answers import Answer
+from labelsieve.export.answers import Answer, read_json
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
@@ -43,11 +42,9 @@ def read(path: Path) -> list[Answer]:
         UserError: it is no such file, or a label lacks the id.
     """
     path = path / FILE if path.is_dir() else path
+    found = read_json(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
         classes, labels = found.get("classes"), found["labels"].items()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}.") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no labels.json of a FiftyOneImageClassificationDataset.") from error
     answers = []
@@ -57,10 +54,10 @@ def read(path: Path) -> list[Answer]:
         told = value.get("attributes", value) if isinstance(value, dict) else {}
         if ID not in told:
             raise UserError(f"{path}: the label of {name!r} has no {ID}; export from FiftyOne with its attributes.")
-        label = value["label"]
-        try:
-            label = classes[label] if classes and isinstance(label, int) else label
-        except IndexError as error:
-            raise UserError(f"{path}: the label of {name!r} is {label}, which is no class of the file.") from error
+        label = value.get("label") if isinstance(value, dict) else None
+        if classes and isinstance(label, int):
+            label = classes[label] if 0 <= label < len(classes) else None
+        if label is None:
+            raise UserError(f"{path}: {name!r} has no label, or one that is no class of the file.")
         answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN)))
     return answers

@@ -40,7 +40,7 @@ def read(path: Path) -> list[Answer]:
     try:
         found = datasets.load_from_disk(str(path))
     except Exception as error:  # every file format in it has exceptions of its own
-        raise UserError(f"{path} cannot be read as a saved Hugging Face data set: {error}.") from error
+        raise UserError(f"{path} cannot be read as a saved Hugging Face data set ({str(error).rstrip('.')}).") from error
     if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
         raise UserError(f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it.")
     names = getattr(found.features["label"], "names", None)

@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
-from labelsieve.export.answers import LABEL, Answer
+from labelsieve.export.answers import LABEL, Answer, read_json
 from labelsieve.export.pictures import picture
 from labelsieve.export.rows import Row
 
@@ -80,22 +80,22 @@ def read(path: Path) -> list[Answer]:
     Raises:
         UserError: it is no export of Label Studio, or its tasks lack the id.
     """
-    try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}.") from error
+    tasks = read_json(path)
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise UserError(f"{path} is no list of tasks; export from Label Studio as JSON or JSON-MIN.")
     answers: list[Answer] = []
     for number, task in enumerate(tasks, 1):
-        data = task.get("data", task)
-        if ID not in data:
-            raise UserError(f"{path}, task {number} has no {ID!r} in its data, so it is not clear which example it is.")
-        found = _annotated(task) if "data" in task else [task[NAME]] if task.get(NAME) else []
-        for label in found:
-            if not isinstance(label, str):
-                raise UserError(f"{path}, task {number} has several choices at once; each example has one label.")
-            answers.append(Answer(str(data[ID]), LABEL, label))
+        try:
+            data = task.get("data", task)
+            if ID not in data:
+                raise UserError(f"{path}, task {number} has no {ID!r} in its data, so it is not clear which example it is.")
+            found = _annotated(task) if "data" in task else [task[NAME]] if task.get(NAME) else []
+            for label in found:
+                if not isinstance(label, str):
+                    raise UserError(f"{path}, task {number} has several choices at once; each example has one label.")
+                answers.append(Answer(str(data[ID]), LABEL, label))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path}, task {number} is not as Label Studio writes it ({type(error).__name__}: {error}).") from error
     return answers
 
 

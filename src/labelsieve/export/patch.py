@@ -6,7 +6,6 @@ have now, or whose id they do not have, is a conflict: it is listed and nothing 
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -16,8 +15,8 @@ import numpy as np
 
 from labelsieve.core.decision import Fold
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing
 from labelsieve.core.findings import Findings
+from labelsieve.export.sheet import read_sheet, write_sheet
 
 AUTO = "auto"
 
@@ -98,10 +97,7 @@ def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[C
 
 
 def write(path: Path, changes: Sequence[Change]) -> None:
-    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(["" if value is None else value for value in astuple(change)] for change in changes)
+    write_sheet(path, COLUMNS, map(astuple, changes))
 
 
 def read(path: Path) -> list[Change]:
@@ -111,7 +107,7 @@ def read(path: Path) -> list[Change]:
         UserError: it cannot be read, or lacks the columns id, old, new.
     """
     changes: list[Change] = []
-    for number, row in enumerate(rows_of(path, ("id", "old", "new")), 1):
+    for number, row in enumerate(read_sheet(path, ("id", "old", "new")), 1):
         told = {name: (row.get(name) or "") for name in COLUMNS}
         if not told["id"] or not told["old"]:
             raise UserError(f"{path}, row {number}: {'id' if not told['id'] else 'old'} is empty; each row names an id and its old label.")
@@ -123,32 +119,5 @@ def read(path: Path) -> list[Change]:
     return changes
 
 
-def rows_of(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header that holds the columns `needed`.
-
-    Raises:
-        UserError: it cannot be read, or a column is missing, or a row is longer or shorter than the header.
-    """
-    before = csv.field_size_limit(1 << 30)
-    try:
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file, restkey="", restval=None)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}.")
-            rows = list(reader)
-    except (OSError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    finally:
-        csv.field_size_limit(before)
-    crooked = next((i for i, row in enumerate(rows, 1) if "" in row or None in row.values()), None)
-    if crooked is not None:
-        raise UserError(f"{path}, row {crooked} does not have as many cells as the header; mend it, or quote what holds a comma.")
-    return rows
-
-
 def write_conflicts(path: Path, conflicts: Sequence[Conflict]) -> None:
-    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "reason"])
-        writer.writerows(astuple(conflict) for conflict in conflicts)
+    write_sheet(path, ("id", "reason"), map(astuple, conflicts))

@@ -44,6 +44,8 @@ async def answered(work: Callable[[], Any]) -> Response:
         said, status = {"error": str(error)}, 409
     except PermissionError as error:
         said, status = {"error": str(error)}, 403
+    except OSError as error:  # a full disk, a lock: the page asks again until it is saved
+        said, status = {"error": error.strerror or str(error)}, 503
     except UserError as error:
         said, status = {"error": str(error)}, 400
     return Response(json.dumps(said, allow_nan=False, separators=(",", ":")), status, media_type="application/json")

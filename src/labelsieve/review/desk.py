@@ -7,8 +7,6 @@ last read, so that every process sees every committed decision. Scores never cha
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
@@ -24,7 +22,6 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
-from labelsieve.core.journal import FILE, Journal
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.summary import ClassHealth, class_health
 from labelsieve.review.ranking import Ranking, rank
@@ -51,7 +48,7 @@ class Desk:
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
-        self.journal = Journal(_copy(self.folder)) if self.readonly else journal_of(self.folder, self._hash, journal)
+        self.journal = journal_of(self.folder, self._hash, journal)
         self.fold, self.seq = Fold(), 0
         self.state = np.zeros(len(self.findings), np.uint8)
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
@@ -192,12 +189,3 @@ def _code(current: Iterable[Decision]) -> int:
     if len(answers) > 1:
         return CONFLICT
     return CODE[answers[0]] if answers else LATER if acts else OPEN
-
-
-def _copy(folder: Path) -> Path:
-    """The journal of a folder that cannot be written, copied to where SQLite can open it."""
-    to = Path(tempfile.mkdtemp(prefix="labelsieve-"))
-    for suffix in ("", "-wal"):
-        if (folder / (FILE + suffix)).exists():
-            shutil.copy(folder / (FILE + suffix), to)
-    return to
