@@ -13,7 +13,7 @@ from labelsieve.export.sheet import read_sheet, write_sheet
 
 
 def write(rows: Sequence[Row], out: Path) -> None:
-    write_sheet(out, [field.name for field in fields(Row)], map(astuple, rows))
+    write_sheet(out, [field.name for field in fields(Row)], (astuple(row) for row in rows))
 
 
 def read(path: Path) -> list[Answer]:

@@ -97,7 +97,7 @@ def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[C
 
 
 def write(path: Path, changes: Sequence[Change]) -> None:
-    write_sheet(path, COLUMNS, map(astuple, changes))
+    write_sheet(path, COLUMNS, (astuple(change) for change in changes))
 
 
 def read(path: Path) -> list[Change]:
@@ -120,4 +120,4 @@ def read(path: Path) -> list[Change]:
 
 
 def write_conflicts(path: Path, conflicts: Sequence[Conflict]) -> None:
-    write_sheet(path, ("id", "reason"), map(astuple, conflicts))
+    write_sheet(path, ("id", "reason"), (astuple(conflict) for conflict in conflicts))
