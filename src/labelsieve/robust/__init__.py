@@ -26,6 +26,8 @@ METHODS = {
     "elr": "labelsieve.robust.elr:elr",
     "promix": "labelsieve.robust.promix:promix",
 }
+# They treat every example alone, so that heads on features can train together (train/lockstep.py).
+TOGETHER = ("standard", "gce", "blurry", "piecewise-zero", "elr")
 
 
 def method(name: str) -> Callable[..., Any]:
