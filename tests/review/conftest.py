@@ -1,5 +1,6 @@
 """A small run on pictures, and a client of its server."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -65,3 +66,16 @@ def serve(sieve):
 @pytest.fixture
 def page(serve):
     return serve()
+
+
+@pytest.fixture
+def odd_texts(tmp_path):
+    """A client of a run on texts that would turn the page around, and one that is long."""
+    texts = ["plain", "\u202eturned\u202c", "bell\x07 and\nline", "שלום", "x" * 200_000, "last"]
+    keys = ["a", "\u202egnp.exe", "new\nline", "d", "e" * 4000, "f"]
+    with open(tmp_path / "t.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("id", "text", "label"), *zip(keys, texts, "ababab", strict=True)])
+    (tmp_path / "t.sieve").mkdir()
+    run.save(findings_of(load(str(tmp_path / "t.csv"), text="text", label="label")), tmp_path / "t.sieve")
+    with TestClient(application(Desk(tmp_path / "t.sieve")), base_url="http://127.0.0.1:8765") as client:
+        yield client

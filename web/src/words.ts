@@ -20,7 +20,7 @@ const en = {
   away: 'The server does not answer. Your decisions are kept in this browser and are sent as soon as it does.',
   back: 'Back',
   bar_label: '{found} wrong labels found, about {left} left',
-  between: '{share} of the data; with 95 % confidence between {low} and {high}',
+  between: '{share} of the data; with 95% confidence between {low} and {high}',
   blind: 'Blind',
   blind_why: 'Blind: the given label, the suggestion and the evidence are hidden, so that your answer is your own. Pick a class.',
   by: 'Order',

@@ -3,6 +3,7 @@ label, the suggestion and whatever tells them (the id, which may hold the class 
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
@@ -13,11 +14,13 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.record import Record
+from labelsieve.core.visible import visible
 from labelsieve.decide.summary import reason
 from labelsieve.review.desk import OPEN, STATES, Desk
 from labelsieve.review.query import Query
 
-SNIPPET, TEXT = 280, 100_000  # characters
+SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls, and what turns the writing direction
 FEATURES, NEIGHBOURS, DUPLICATES = 60, 12, 60
 CURVES = 2000  # examples of a class that its curve is taken from
 
@@ -47,7 +50,7 @@ class Items:
         verdict = desk.fold.verdict(findings.ids[i]) if current else None
         return {
             "i": i,
-            "id": str(findings.ids[i]),
+            "id": visible(str(findings.ids[i]), ID),
             "given": findings.classes[findings.given[i]],
             "other": findings.classes[findings.other[i]],
             "p": _number(desk.ranking.p_wrong[i]),
@@ -117,7 +120,7 @@ class Items:
         return [
             {
                 "i": j,
-                "id": str(findings.ids[j]),
+                "id": visible(str(findings.ids[j]), ID),
                 "given": findings.classes[findings.given[j]],
                 "similarity": _number(similarity),
                 "state": STATES[self.desk.state[j]],
@@ -176,7 +179,10 @@ class Items:
         if self.desk.findings.settings.get("kind") != "text" or self.desk.data_error():
             return None
         text = str(self.desk.data().inputs[i])
-        return text if len(text) <= length else text[: length - 1] + "…"
+        shown = _UNSEEN.sub(lambda found: visible(found[0]), text[:length].replace("\r\n", "\n"))
+        if len(text) <= length:
+            return shown
+        return shown[:-1] + ("…" if length < TEXT else f"…\n\n[{len(text):,} characters; the first {TEXT:,} are shown]")
 
 
 def _maybe(load: Any, folder: Any, n: int, axis: int = 0) -> Any:
