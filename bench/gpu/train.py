@@ -3,19 +3,19 @@
     python bench/gpu/train.py IMAGES.npz [MORE.npz ...] --work runs/gpu --limit 560        # until it says "finished"; exit status 75: again
     python bench/gpu/train.py IMAGES.npz --work runs/tiny --tiny --device cpu              # minutes: does it run at all?
 
-The .npz files together hold `images` uint8 (n, 32, 32, 3), `labels`, `test_images`, `test_labels`, and `worst`, CIFAR-10N's human labels in
-the same order; a name that occurs in several files is joined in their order, so that large files can travel in parts. Nothing is downloaded.
+The .npz files together hold `images` uint8 (n, 32, 32, 3), `labels`, `test_images`, `test_labels`, and `worst`, CIFAR-10N's human
+labels in the same order; a name that occurs in several files is joined in their order, so that large files can travel in parts.
 
-What is trained, and what the papers report (methods.md; best test accuracy of 300 epochs, last of 600):
-    standard-80, m-dyr-h-80   PreAct ResNet-18, symmetric 80 % inclusive (72 % wrong)       M-DYR-H 86.8, CE 62.9
-    promix-worst              two ResNet-18, the worst human labels (40 % wrong)            96.34, CE 77.69
-    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive     tables unread; "about 90 % of noisy labels found"
-These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First of all the time of an epoch of every job is
-measured on a tenth of the images, and the epochs that fit its share are written into plan.json: the schedule that was shortened to is in the
-results. Settings are otherwise the methods' own for images. O2U is told the true rate, as in the paper (oracle); the others are told nothing.
+What is trained, and what the papers report (best test accuracy of 300 epochs, last of 600):
+    standard-80, m-dyr-h-80   PreAct ResNet-18, symmetric 80 % inclusive (72 % wrong)      M-DYR-H 86.8, CE 62.9
+    promix-worst              two ResNet-18, the worst human labels (40 % wrong)           96.34, CE 77.69
+    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive    "about 90 % of noisy labels found"
+These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First of all the time of an epoch of every job
+is measured on a tenth of the images; the epochs that then fit its share are the shortened schedule, which is in the results ("plan").
+Settings are otherwise the methods' own for images. O2U is told the true rate, as in the paper (oracle); the others are told nothing.
 
-It stops before the epoch that would pass --limit seconds, saves, and goes on from there when started again: each job has its folder with
-a checkpoint an epoch, each finished job its results in --record, which is rewritten after each job. Accuracy is that of the last epoch.
+It stops before the epoch that would pass --limit seconds, saves, and goes on from there when started again: each job has its folder
+with a checkpoint an epoch, each finished job its results in --record, which is rewritten after each. Accuracy is the last epoch's.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Stop(Exception):
 
 
 class Clock:
-    """Lets one epoch pass after another until the next would end after the limit. At least one passes, so that each start gets somewhere."""
+    """Lets epochs pass until the next would end after the limit. At least one passes, so that each start gets somewhere."""
 
     def __init__(self, limit: float):
         self.end, self.passed, self.last, self.longest = time.monotonic() + limit, 0, None, 0.0
@@ -205,7 +205,7 @@ class Plain(torch.utils.data.Dataset):
 
 
 def against_plain(data: Data, device: torch.device, tiny: bool) -> dict[str, float]:
-    """Seconds of an epoch of `standard`, ours and a plain loop over a DataLoader with workers: same network, precision, batch, optimiser."""
+    """Seconds of an epoch of `standard`, ours and a plain loop over a DataLoader: same network, precision, batch, optimiser."""
     name, workers = "small-cnn" if tiny else "resnet18", 0 if tiny else min(8, os.cpu_count() or 1)
     loader = torch.utils.data.DataLoader(
         Plain(data), 128, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=not tiny
@@ -222,7 +222,8 @@ def against_plain(data: Data, device: torch.device, tiny: bool) -> dict[str, flo
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-        loss.item()  # waits for the device
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         plain += [time.perf_counter() - start]
     before = time.perf_counter()
     session = Session(len(data.labels), progress=lambda *_: ours.append(time.perf_counter()))
