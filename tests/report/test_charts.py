@@ -64,3 +64,10 @@ def test_any_name_leaves_whole_xml(names, value):
         charts.intervals([(name, 0, value, value) for name in names]),
     ):
         xml.fromstring(charts.alone(svg))
+
+
+def test_numbers_under_the_trail_stand_where_they_belong():
+    svg = charts.trail([1, 2, 2, 3, 4])
+    left, right = 48, 560 - 16
+    under = {int(words): float(x) for x, words in re.findall(r'<text x="([\d.]+)" y="214.0"[^>]*>(\d+)<', svg)}
+    assert under and all(abs(x - (left + (right - left) * i / 5)) < 0.1 for i, x in under.items())

@@ -123,7 +123,7 @@ def test_reviews_change_the_count_and_tell_their_history(tmp_path):
     page = Reader(written(run))
     found = sum(row.act == "relabel" for row in rows)
     assert f"People have answered for 60 examples and found {found} wrong" in page.text
-    assert "label is right" in page.text and "ann" in page.text and "(60)" in page.text
+    assert "label is right" in page.text and "ann 60" in page.text
     assert "decisions are on examples that this run does not hold" in page.text
 
 

@@ -21,7 +21,17 @@ export type Run = {
   scores: string[]
   notes: string[]
   settings: Record<string, unknown>
-  reviewers: { name: string; decisions: number; suggestions_taken: number | null; agreement: number | null }[]
+  reviewers: {
+    name: string
+    decisions: number
+    suggestions_taken: number | null
+    shared: number
+    agreement: number | null
+    planted: number
+    planted_right: number
+  }[]
+  agreement: { label: string | null; examples: number; agree: number; kappa: number | null }[] // of all classes first
+  known: number
   ranking: number
   samples: { name: string; size: number; done: number }[]
   cells: Cell[]

@@ -30,9 +30,11 @@ def report(
     """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, how it was found."""
     from labelsieve.cli.screen import print_json, safe
     from labelsieve.cli.standing import read
+    from labelsieve.core import known
     from labelsieve.core.decision import Fold
     from labelsieve.core.files import replacing
     from labelsieve.decide.calibrate import calibrate
+    from labelsieve.decide.reviewers import reviewers
     from labelsieve.decide.summary import summarise
     from labelsieve.report import build, charts
 
@@ -44,7 +46,8 @@ def report(
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
     if trouble:
         summary = replace(summary, notes=(*summary.notes, trouble))
-    told = build.facts(findings, summary, calibrated, rows, run=str(run))
+    people = reviewers(findings, fold, known.load(run))
+    told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run))
     drawn = build.figures(findings, calibrated, told)
     path = out or run / NAME
     files = {path: build.page(told, drawn, samples)}

@@ -26,6 +26,7 @@ def review(
     port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
     reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
     sample: Annotated[str | None, Parameter(help="Open a sample that was drawn for review.")] = None,
+    known: Annotated[Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")] = None,
     journal: Annotated[str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")] = None,
     no_browser: Annotated[bool, Parameter(help="Only print the address.", negative="")] = False,
 ) -> int:
@@ -41,6 +42,8 @@ def review(
         raise UserError("The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel.")
     if sample is not None:
         samples.load(run, sample)
+    if known is not None:
+        _keep_known(run, known)
     desk = Desk(run, journal=journal)
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     listening = _listen(host, port)
@@ -57,6 +60,16 @@ def review(
     app.state.leaving = lambda: server.should_exit
     server.run(sockets=[listening])
     return 0
+
+
+def _keep_known(run: Path, file: Path) -> None:
+    from labelsieve.core import known
+    from labelsieve.core.run import load
+    from labelsieve.data.truth import read_truth
+
+    findings = load(run)
+    labels = read_truth(file, findings.ids, findings.classes)
+    known.save(run, {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None})
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

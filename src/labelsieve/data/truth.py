@@ -1,4 +1,5 @@
-"""Labels held to be true, for `evaluate` and for benchmarks: the only way by which they enter, and `find` never comes here."""
+"""Labels held to be true, for `evaluate`, for benchmarks, and for known examples that check a reviewer: the only way by which they
+enter, and `find` never comes here."""
 
 from __future__ import annotations
 

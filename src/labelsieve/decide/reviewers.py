@@ -156,17 +156,15 @@ def overlap(fold: Fold) -> tuple[int, int]:
     return differ, pairs
 
 
-def plant(queue: list[str], known: list[str], *, every: int = 20, seed: int = 0) -> list[str]:
-    """The queue with one known item at a random place in every `every` examples, while there are any; the order of the queue stays."""
+def plant(queue: np.ndarray, known: np.ndarray, *, every: int = 20, seed: int = 0) -> np.ndarray:
+    """The queue (m,) with one known item at a random place in every `every` examples, while there are any; the order of the queue stays.
+    A planted item that is in the queue leaves its own place."""
     rng = np.random.default_rng(seed)
-    items = [known[i] for i in rng.permutation(len(known))]
-    out: list[str] = []
-    for start in range(0, len(queue), every):
-        block = queue[start : start + every]
-        if items:
-            block.insert(int(rng.integers(len(block) + 1)), items.pop())
-        out += block
-    return out
+    blocks = -(-int((~np.isin(queue, known)).sum()) // every)
+    chosen = rng.permutation(known)[:blocks]
+    queue = queue[~np.isin(queue, chosen)]
+    start = every * np.arange(len(chosen))
+    return np.insert(queue, rng.integers(start, np.minimum(start + every, len(queue)) + 1), chosen)
 
 
 def own_answers(fold: Fold, id: str) -> dict[str, Decision]:

@@ -28,7 +28,9 @@ KINDS = {"image": "images", "text": "texts", "features": "rows of features", "pr
 ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded", "ambiguous": "ambiguous", "later": "later"}
 
 
-def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Decision] = (), *, run: str = "") -> dict[str, Any]:
+def facts(
+    findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Decision] = (), *, people: Sequence[Any] = (), run: str = ""
+) -> dict[str, Any]:
     """What the report says, as plain values.
 
     Args:
@@ -36,6 +38,7 @@ def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Deci
         summary: a `decide.summary.Summary`; its `top` are the examples to show.
         calibrated: a `decide.calibrate.Calibrated`: p_wrong (n,), reviewed_rows (n,), wrong, left, reviewed, found, drawn, unknown.
         rows: every row of the journal.
+        people: of `decide.reviewers.Reviewer`, the busiest first.
         run: name of the run folder, for the commands that the report suggests.
     """
     fold = Fold(rows)
@@ -64,6 +67,7 @@ def facts(findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Deci
         "exclusion_reasons": summary.exclusion_reasons[:ROWS],
         "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
         "acts": _acts(fold, verdicts),
+        "reviewers": [asdict(person) for person in people[:ROWS]],
         "history": [asdict(row) for row in reversed(rows[-TRAIL:])],
         "decisions": len(rows),
         "notes": [*summary.notes, *_strangers(calibrated.unknown)],
@@ -161,11 +165,9 @@ def _effort(p: np.ndarray) -> list[dict[str, float]]:
 
 
 def _acts(fold: Fold, verdicts: dict[str, Decision]) -> dict[str, Any]:
-    reviewers = Counter(row.reviewer for row in fold.standing())
     return {
         "answers": dict(Counter(verdict.act for verdict in verdicts.values())),
         "conflicts": sum(fold.conflict(key) for key in fold.ids()),
-        "reviewers": reviewers.most_common(ROWS),
     }
 
 

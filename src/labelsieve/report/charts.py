@@ -107,7 +107,8 @@ def trail(found: Sequence[int]) -> str:
         parts.append(
             f'<line class="grid" x1="{left}" x2="{width - 16}" y1="{y}" y2="{y}"/>' + _text(left - 8, y + 4, f"{most * i / 4:,.0f}", "end")
         )
-        parts.append(_text(left + (width - left - 16) * i / 4, base + 18, f"{n * i / 4:,.0f}", "middle"))
+    for i in dict.fromkeys(round(n * quarter / 4) for quarter in range(5)):
+        parts.append(_text(left + (width - left - 16) * i / n, base + 18, f"{i:,}", "middle"))
     parts.append('<path class="line" d="M' + "L".join(f"{x:.1f} {y:.1f}" for x, y in steps) + '"/>')
     parts.append(_text((left + width) / 2, base + 36, "examples reviewed", "middle") + _text(left + 6, 10, "wrong labels found", "start"))
     return _svg(width, height, f"{found[-1] if found else 0:,} wrong labels found in {len(found):,} reviews", parts)
@@ -150,7 +151,6 @@ def bars(rows: Sequence[tuple[str, int, float]]) -> str:
     parts = []
     for i, (name, size, wrong) in enumerate(rows):
         y, share = 4 + tall * i, wrong / max(1, size)
-        parts.append(f'<rect class="base" x="{left}" y="{y + 3}" width="{width - left - right}" height="{tall - 8}" rx="3"/>')
         parts.append(
             f'<rect class="wrong" x="{left}" y="{y + 3}" width="{(width - left - right) * share / most:.1f}" height="{tall - 8}" rx="3"/>'
         )

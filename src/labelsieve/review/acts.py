@@ -11,12 +11,13 @@ import numpy as np
 from labelsieve.core.decision import FINAL, Decision
 from labelsieve.core.errors import UserError
 from labelsieve.decide.calibrate import Calibrated
+from labelsieve.decide.reviewers import PLANTED
 from labelsieve.review.desk import STATES, Desk
 from labelsieve.review.query import ACCEPT, Query
 from labelsieve.review.view import Views
 
 ACTS = ("keep", "relabel", "exclude", "ambiguous", "later")
-PICKS = ("ranked", "view", "similar", "sample", "settle", "planted")
+PICKS = ("ranked", "view", "similar", "sample", "settle")
 MOST = 100_000  # acts in one batch
 
 
@@ -143,7 +144,7 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
         frame.reviewer,
         frame.at,
         frame.batch,
-        frame.pick,
+        PLANTED if frame.pick == "ranked" and findings.ids[i] in desk.known else frame.pick,
         frame.blind,
         float(desk.ranking.p_wrong[i]),
         None if frame.blind else findings.classes[findings.other[i]],

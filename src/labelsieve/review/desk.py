@@ -17,12 +17,13 @@ import numpy as np
 
 from labelsieve import pipeline
 from labelsieve.adapters.postgres import journal_of
-from labelsieve.core import run
+from labelsieve.core import known, run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.decide.outlook import Step, trail
+from labelsieve.decide.reviewers import own_answers
 from labelsieve.decide.summary import ClassHealth, class_health
 from labelsieve.review.ranking import Ranking, rank
 from labelsieve.review.rows import Rows
@@ -46,6 +47,7 @@ class Desk:
         self.findings = run.load(folder) if findings is None else findings
         self.rows = Rows(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
+        self.known = known.load(folder)
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
         self.journal = journal_of(self.folder, self._hash, journal)
@@ -175,6 +177,10 @@ class Desk:
         out = np.zeros(len(self.findings), bool)
         out[[i for i in mine if i is not None]] = True
         return out
+
+    def untold(self, id: str, reviewer: str) -> bool:
+        """Whether it is a known example that this reviewer has not answered: what others said of it must not show."""
+        return id in self.known and reviewer not in own_answers(self.fold, id)
 
     def close(self) -> None:
         self._aside.shutdown(cancel_futures=True)

@@ -43,7 +43,8 @@ class Items:
 
     def _short(self, i: int, reviewer: str, query: Query) -> dict:
         findings, desk = self.desk.findings, self.desk
-        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN else {}
+        untold = desk.untold(findings.ids[i], reviewer)
+        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN and not untold else {}
         mine = current.get(reviewer)
         if query.blind:
             return self._hidden(i, mine if mine is None or not query.accepting or mine.pick == query.pick else None)
@@ -55,7 +56,7 @@ class Items:
             "other": findings.classes[findings.other[i]],
             "p": _number(desk.ranking.p_wrong[i]),
             "flagged": bool(findings.flagged[i]),
-            "state": STATES[desk.state[i]],
+            "state": STATES[OPEN if untold else desk.state[i]],
             "decision": None if verdict is None else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
             "mine": _said(mine),
             "text": self._text(i, SNIPPET),
@@ -95,7 +96,7 @@ class Items:
             "top": self._top(i),
             "neighbours": self._near(i),
             "duplicates": self._duplicates(i),
-            "history": self._history(i),
+            "history": [] if self.desk.untold(findings.ids[i], reviewer) else self._history(i),
         }
 
     def similar(self, i: int, n: int) -> np.ndarray:

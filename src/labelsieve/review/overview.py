@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from labelsieve.core import samples
 from labelsieve.core.decision import FINAL
 from labelsieve.decide.outlook import cuts, next_for, reliability
-from labelsieve.decide.reviewers import reviewers
+from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.review.acts import estimates
 from labelsieve.review.desk import Desk
 from labelsieve.review.view import Views
@@ -13,13 +15,15 @@ from labelsieve.review.view import Views
 BINS = 5
 CATCHES = (0.5, 0.8, 0.9, 0.95)  # of the wrong labels left
 HEALTH = 200  # classes
+ALIKE = 20  # classes, those that reviewers agree on least
 
 
 def overview(desk: Desk, views: Views) -> dict:
     """Everything of GET /api/run."""
     findings, said, wrong = desk.findings, desk.latest().said, desk.findings.wrong
     with desk.lock:
-        people, bins = reviewers(findings, desk.fold), reliability(findings, desk.fold, said, bins=BINS)
+        people, alike = reviewers(findings, desk.fold, desk.known), agreement(findings, desk.fold)
+        bins = reliability(findings, desk.fold, said, bins=BINS)
     return {
         "id": desk.id,
         "name": desk.folder.resolve().name,
@@ -35,8 +39,22 @@ def overview(desk: Desk, views: Views) -> dict:
         "notes": [*findings.notes, *_strangers(desk)],
         "settings": findings.settings,
         "reviewers": [
-            {"name": r.name, "decisions": r.answers, "suggestions_taken": r.acceptance, "agreement": r.agreement} for r in people
+            {
+                "name": r.name,
+                "decisions": r.answers,
+                "suggestions_taken": r.acceptance,
+                "shared": r.shared,
+                "agreement": r.agreement,
+                "planted": r.planted,
+                "planted_right": r.planted_right,
+            }
+            for r in people
         ],
+        "agreement": [
+            {"label": a.label, "examples": a.examples, "agree": a.agree, "kappa": None if isnan(a.kappa) else a.kappa}
+            for a in sorted(alike, key=lambda a: (a.label is not None, a.agree))[: ALIKE + 1]
+        ],
+        "known": len(desk.known),
         "ranking": desk.ranking.version,
         "samples": [_sample(desk, name) for name in samples.names(desk.folder)],
         "cells": views.cells(),

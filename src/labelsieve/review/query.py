@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labelsieve.core.errors import UserError
 from labelsieve.review.desk import STATES, Desk
@@ -60,6 +60,11 @@ class Query:
     @property
     def accepting(self) -> bool:
         return self.sample.startswith(ACCEPT)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the queue of what is open, most suspicious first: where known examples are planted."""
+        return replace(self, fresh="", blind=False, by="" if self.by == "p" else self.by) == Query()
 
     @property
     def pick(self) -> str:

@@ -6,6 +6,7 @@ milliseconds and is then kept, frozen, under its query. So what a reviewer decid
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from threading import Lock
 import numpy as np
 
 from labelsieve.core import samples
+from labelsieve.decide.reviewers import plant
 from labelsieve.review.desk import CODE, CONFLICT, LATER, OPEN, STATES, Desk
 from labelsieve.review.query import Query
 
@@ -37,7 +39,7 @@ class Views:
 
     def rows(self, query: Query, reviewer: str) -> np.ndarray:
         """(m,) positions in the order of the view, frozen since the query was first asked."""
-        who = reviewer if query.mine or query.accepting else ""
+        who = reviewer if query.mine or query.accepting or (query.plain and self.desk.known) else ""
         key = (replace(query, blind=False), who, 0 if query.fresh else self.desk.ranking.version)
         with self._lock:
             future, first = self._frozen.get(key), False
@@ -66,7 +68,16 @@ class Views:
         mask = self._base(query, reviewer) & self._in_state(query, reviewer)
         drawn = query.sample and query.by in ("", "random")  # in the order of the draw, so that half of it is a sample too
         order = self._sample(query.sample) if drawn else self._order(query.by or "p")
-        return order[mask[order]]
+        rows = order[mask[order]]
+        return self._planted(rows, reviewer) if query.plain and self.desk.known else rows
+
+    def _planted(self, rows: np.ndarray, reviewer: str) -> np.ndarray:
+        """The queue with the known examples that this reviewer has not answered."""
+        desk = self.desk
+        with desk.lock:
+            places = [desk.rows.of(id) for id in desk.known if desk.untold(id, reviewer)]
+        left = np.array(sorted(i for i in places if i is not None), rows.dtype)
+        return plant(rows, left, seed=zlib.crc32(reviewer.encode("utf-8", "surrogatepass")))
 
     def _base(self, query: Query, reviewer: str) -> np.ndarray:
         """(n,) bool, all filters of the query but that of the state."""
