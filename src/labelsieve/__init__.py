@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelsieve.adapters.robust import RobustClassifier
     from labelsieve.adapters.sklearn import LabelErrorDetector
     from labelsieve.core.dataset import Dataset, Exclusion
     from labelsieve.core.errors import UserError
@@ -36,6 +37,7 @@ __all__ = [
     "LabelErrorDetector",
     "Record",
     "Recorder",
+    "RobustClassifier",
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "evaluate",
@@ -55,6 +57,7 @@ _HOMES = {
     "LabelErrorDetector": "adapters.sklearn:LabelErrorDetector",
     "Record": "core.record:Record",
     "Recorder": "train.recorder:Recorder",
+    "RobustClassifier": "adapters.robust:RobustClassifier",
     "UserError": "core.errors:UserError",
     "evaluate": "decide.evaluate:evaluate",
     "find": "pipeline:find",

@@ -69,7 +69,7 @@ class LabelErrorDetector(BaseEstimator):
         ids = np.arange(len(y)).astype(str).astype(object)
         names = tuple(str(label) for label in self.classes_.tolist())
         data = Dataset(ids, codes.astype(np.int64), names, X, "features", "y")
-        self.findings_ = find(data, detectors=self.detectors, seed=_seed(self.random_state))
+        self.findings_ = find(data, detectors=self.detectors, seed=seed_of(self.random_state))
         self.p_wrong_ = self.findings_.p_wrong
         self.suggested_ = self.classes_[self.findings_.suggested]
         self.flagged_ = self.findings_.flagged
@@ -85,7 +85,7 @@ class LabelErrorDetector(BaseEstimator):
         return tags
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
     if random_state is None:
         return 0
     if isinstance(random_state, (int, np.integer)):

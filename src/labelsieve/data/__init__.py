@@ -20,6 +20,7 @@ from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import recipe, settle
+from labelsieve.data.torch_dataset import from_torch, is_torch
 
 __all__ = ["load", "load_inputs", "load_probabilities"]
 
@@ -41,7 +42,8 @@ def load(
             an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted `ids`, `classes`,
             `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face
             `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of features or images, a list of
-            texts, a `datasets.Dataset`, or any frame that speaks Arrow (pandas, Polars, pyarrow, DuckDB).
+            texts, a `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame that speaks Arrow (pandas, Polars,
+            pyarrow, DuckDB).
         labels: given labels to take instead of those in the source: one a row in order, or a file: a table with a column `label`
             and, to be matched by id, a column `id`; an .npy array; a .txt file of one label a line.
         label: the column of given labels, of a table or frame, as are the following.
@@ -83,6 +85,9 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
         from labelsieve.data.hub import from_dataset
 
         return from_dataset(source, asked, relabelled)
+    if is_torch(source):
+        _no_columns(asked, "A torch Dataset")
+        return from_torch(source)
     _no_columns(asked, "An array")
     return arrays.from_values(source)
 

@@ -1,0 +1,104 @@
+"""A map-style torch `Dataset` of (input, label): torchvision's, a `TensorDataset`, a `Subset`, one's own.
+
+Inputs may be Pillow images, image tensors (C, H, W) of bytes or of values 0 to 1, arrays (H, W[, C]) of bytes, texts, or features (d,).
+Images are read when they are needed, so the data set's transform should draw nothing at random and not normalise. Its `targets`, if it has
+them, are the labels; otherwise every item is read once for its label. Its `classes` are the class names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import arrays
+from labelsieve.data.draft import Draft
+
+
+def is_torch(source: Any) -> bool:
+    """Whether it is a torch Dataset; torch need not be there to say no."""
+    return any(kind.__module__.startswith("torch.utils.data") for kind in type(source).__mro__)
+
+
+def from_torch(dataset: Any) -> Draft:
+    """The draft of a map-style torch Dataset.
+
+    Raises:
+        UserError: it has no length or no item, or its items are no pairs of an input and a label that can be read.
+    """
+    source = f"the {type(dataset).__name__}"
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        raise UserError(f"{source} has no length and no items by number; give a map-style torch Dataset.")
+    n = len(dataset)
+    if n == 0:
+        raise UserError(f"{source} is empty.")
+    first = _pair(dataset[0], source)[0]
+    labels = _labels(dataset, n, source)
+    names = getattr(dataset, "classes", None)
+    classes = tuple(map(str, names)) if names is not None and labels.dtype.kind in "iu" and labels.max() < len(names) else None
+    if isinstance(first, str):
+        draft = arrays.from_values([dataset[i][0] for i in range(n)])
+    elif not _is_image(first) and np.asarray(first).ndim == 1:
+        draft = arrays.from_values(np.stack([np.asarray(dataset[i][0]) for i in range(n)]), source)
+    else:
+        pixels(first, source)
+        draft = Draft(Images(dataset, source), "image", source, None)
+    return Draft(draft.inputs, draft.kind, source, labels, classes=classes, unusable=draft.unusable)
+
+
+class Images(Sequence):
+    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C)."""
+
+    def __init__(self, dataset: Any, source: str):
+        self._dataset, self._source = dataset, source
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return pixels(self._dataset[int(i)][0], self._source)
+
+
+def pixels(image: Any, source: str) -> np.ndarray:
+    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last.
+
+    Raises:
+        UserError: it is none of these, or its values are not 0 to 1.
+    """
+    if _is_image(image):
+        return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    values = np.asarray(image)
+    if type(image).__module__.partition(".")[0] == "torch" and values.ndim == 3:
+        values = values.transpose(1, 2, 0)
+    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)) or values.dtype.kind not in "fu":
+        raise UserError(
+            f"{source} has an item of shape {values.shape} and type {values.dtype}, which is no image, text or row of features."
+        )
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= 1:
+        raise UserError(f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its transform.")
+    return (values * 255).round().astype(np.uint8)
+
+
+def _labels(dataset: Any, n: int, source: str) -> np.ndarray:
+    """(n,) labels: its `targets`, where they are one a row, else those of its items."""
+    found = getattr(dataset, "targets", None)
+    if found is None or np.ndim(found) != 1 or len(found) != n:
+        found = [_pair(dataset[i], source)[1] for i in range(n)]
+        found = [value.item() if hasattr(value, "item") else value for value in found]
+    return np.asarray(found)
+
+
+def _pair(item: Any, source: str) -> tuple[Any, Any]:
+    if not isinstance(item, (tuple, list)) or len(item) < 2:
+        raise UserError(f"{source} has items of type {type(item).__name__}; they should be pairs (input, label).")
+    return item[0], item[1]
+
+
+def _is_image(value: Any) -> bool:
+    return hasattr(value, "convert") and hasattr(value, "mode")
