@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import labelsieve as ls
-from labelsieve.core.decision import Fold
+from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.journal import Journal
 from labelsieve.core.run import load
 from labelsieve.data import demo
@@ -390,3 +390,18 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(serve, open_page, pictu
         item, classes = (page.locator(f"main section >> nth={k}").bounding_box() for k in (0, 1))
         assert classes["y"] >= item["y"] + item["height"] and item["width"] > 350
         assert page.locator(".label.given").bounding_box()["height"] < 60  # on one line
+
+
+def test_another_name_sees_nothing_as_said_by_itself(serve, open_page, pictures):
+    server = serve(pictures)
+    findings = load(pictures)
+    for name, label in (("ana", findings.classes[0]), ("ben", findings.classes[1])):
+        row = Decision(findings.ids[7], "relabel", label, name, "2026-01-01T00:00:00+00:00", f"batch-of-{name}")
+        journal = Journal(server.run)
+        journal.append([row])
+        journal.close()
+    page = open_page(f"{server.url}/focus?state=all&i=7")
+    page.wait_for_selector("[aria-label=Classes] button.said")
+    page.get_by_placeholder("your name").fill("eve")
+    page.get_by_placeholder("your name").press("Enter")
+    eventually(lambda: page.locator("#id").count() == 1 and page.locator("[aria-label=Classes] button.said").count() == 0)

@@ -2,6 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity'
 import { ask, type Cell, type Counts, type Detail, type Item, type Said, type State, type View } from './api'
 import { fresh, hidden, place, query } from './place.svelte'
+import { prefs } from './prefs.svelte'
 
 const PAGE = 120
 const KEPT = 40 // pages
@@ -18,6 +19,7 @@ class Queue {
   marks = new SvelteMap<number, { state: State; said: Said | null }>()
   private details = new SvelteMap<number, Detail>() // by slot
   private key = ''
+  private reviewer = ''
   private counting = 0
   private like: number | null = null
   private first = 0
@@ -27,9 +29,11 @@ class Queue {
 
   /** Look at the place's queue; the same queue is not loaded again. */
   open() {
-    const key = `${this.query}&like=${place.like ?? ''}`
+    const key = `${this.query}&like=${place.like ?? ''}&who=${prefs.reviewer}`
     if (key === this.key) return
     this.key = key
+    if (this.reviewer !== prefs.reviewer) this.details.clear() // what one has said oneself is in them
+    this.reviewer = prefs.reviewer
     this.like = place.like
     this.total = -1
     this.error = ''

@@ -107,8 +107,8 @@ def trail(found: Sequence[int]) -> str:
         parts.append(
             f'<line class="grid" x1="{left}" x2="{width - 16}" y1="{y}" y2="{y}"/>' + _text(left - 8, y + 4, f"{most * i / 4:,.0f}", "end")
         )
-    for i in dict.fromkeys(round(n * quarter / 4) for quarter in range(5)):
-        parts.append(_text(left + (width - left - 16) * i / n, base + 18, f"{i:,}", "middle"))
+    under = dict.fromkeys(round(n * quarter / 4) for quarter in range(5))
+    parts += [_text(left + (width - left - 16) * i / n, base + 18, f"{i:,}", "middle") for i in under]
     parts.append('<path class="line" d="M' + "L".join(f"{x:.1f} {y:.1f}" for x, y in steps) + '"/>')
     parts.append(_text((left + width) / 2, base + 36, "examples reviewed", "middle") + _text(left + 6, 10, "wrong labels found", "start"))
     return _svg(width, height, f"{found[-1] if found else 0:,} wrong labels found in {len(found):,} reviews", parts)
