@@ -165,23 +165,23 @@ class _Sweep:
         """(S b, K) for each method; leaves of the graph, classes first in memory, where a softmax over few classes is fastest."""
         if rows is not self._rows:
             used = self._used * self.classes
-            self._rows, self._x = rows, self._inputs[rows % len(self._inputs)].view(self.seeds, -1, self._inputs.shape[1])
+            self._rows = rows
+            self._x = self._inputs.index_select(0, rows % len(self._inputs)).view(self.seeds, -1, self._inputs.shape[1])
             out = torch.baddbmm(self.bias[:, :used, None], self.weight[:, :used], self._x.mT, alpha=self.scale)  # (S, M K, b)
-            out = out.transpose(0, 1).reshape(-1, self.classes, len(rows))
-            self._leaves = [part.T.requires_grad_() for part in out]
+            out = out.view(self.seeds, self._used, self.classes, -1).permute(1, 2, 0, 3).reshape(self._used, self.classes, -1)
+            self._leaves = [part.requires_grad_() for part in out.mT.unbind()]
         return self._leaves
 
     def step(self, lanes: list[_Lane]) -> None:
         """The gradients of all heads, and a step of each lane's optimiser."""
-        slopes = torch.autograd.grad([lane.told[0] for lane in lanes], [self._leaves[lane.number] for lane in lanes])
-        slope = self._x.new_zeros(len(self._leaves), self.classes, len(self._x) * self._x.shape[1])
-        for lane, part in zip(lanes, slopes, strict=True):
-            slope[lane.number] = part.T
-        slope = slope.view(-1, self.seeds, self._x.shape[1]).transpose(0, 1)
-        slope = slope * self.seeds  # the mean of one head's batch, not of all seeds'
+        slopes = iter(torch.autograd.grad([lane.told[0] for lane in lanes], [self._leaves[lane.number] for lane in lanes]))
+        live = {lane.number for lane in lanes}
+        each = [next(slopes).T if number in live else self._leaves[number].detach().T * 0 for number in range(self._used)]
+        slope = torch.cat(each).view(len(each) * self.classes, self.seeds, -1).transpose(0, 1)  # (S, M K, b)
         used = slope.shape[1]
-        torch.sum(slope, 2, out=self.bias_slope[:, :used])
-        self.weight_slope[:, :used].baddbmm_(slope, self._x, beta=0, alpha=self.scale)
+        alpha = self.seeds * self.scale  # a head has the mean of its own seed's batch, not of all
+        self.weight_slope[:, :used].baddbmm_(slope, self._x, beta=0, alpha=alpha)
+        torch.sum(slope, 2, out=self.bias_slope[:, :used]).mul_(self.seeds)
         for lane in lanes:
             lane.told[1].step()
         self._rows, self._used = None, max(lane.number for lane in lanes) + 1
