@@ -17,23 +17,20 @@ class Queue {
   pages = new SvelteMap<number, Item[]>()
   /** What was said in this page since its items were loaded. */
   marks = new SvelteMap<number, { state: State; said: Said | null }>()
-  private details = new SvelteMap<number, Detail>() // by slot
+  private details = new SvelteMap<string, Detail>() // by slot
   private key = ''
-  private reviewer = ''
   private counting = 0
   private like: number | null = null
   private first = 0
   private last = 0
   private loading = new Set<number>()
-  private asking = new Map<number, Promise<Detail>>()
+  private asking = new Map<string, Promise<Detail>>()
 
   /** Look at the place's queue; the same queue is not loaded again. */
   open() {
     const key = `${this.query}&like=${place.like ?? ''}&who=${prefs.reviewer}`
     if (key === this.key) return
     this.key = key
-    if (this.reviewer !== prefs.reviewer) this.details.clear() // what one has said oneself is in them
-    this.reviewer = prefs.reviewer
     this.like = place.like
     this.total = -1
     this.error = ''
@@ -135,9 +132,9 @@ class Queue {
     this.pump()
   }
 
-  /** Where the evidence of an example is kept; what is shown blind is another answer. */
+  /** Where the evidence of an example is kept; what is shown blind, or to another name, is another answer. */
   private slot(i: number) {
-    return hidden() ? -1 - i : i
+    return `${i} ${hidden()} ${prefs.reviewer}`
   }
 
   known(i: number): Detail | undefined {
