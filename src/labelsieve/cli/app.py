@@ -15,10 +15,13 @@ from labelsieve.cli.export import export
 from labelsieve.cli.find import find
 from labelsieve.cli.import_ import import_
 from labelsieve.cli.noise import noise
+from labelsieve.cli.predict import predict
 from labelsieve.cli.repair import repair
 from labelsieve.cli.report import report
 from labelsieve.cli.review import review
+from labelsieve.cli.score import score
 from labelsieve.cli.spectrum import spectrum
+from labelsieve.cli.train import train
 
 app = App(
     name="labelsieve",
@@ -29,6 +32,6 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, export, apply, accept, check, diff, repair, spectrum, demo, noise, evaluate):
+for command in (find, review, report, export, apply, accept, check, diff, train, predict, score, repair, spectrum, demo, noise, evaluate):
     app.command(command)
 app.command(import_, name="import")

@@ -40,16 +40,18 @@ def blank_table(title: str = "") -> Table:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal."""
+    """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal. What
+    follows a colon in the stage is news of it, not another stage."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         tasks = {}
 
         def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
+            name = stage.partition(":")[0]
+            if name not in tasks:
+                tasks[name] = progress.add_task(stage, total=total)
+            progress.update(tasks[name], description=stage, completed=done, total=total)
 
         yield tell
 

@@ -1,0 +1,59 @@
+"""labelsieve predict: the label a model gives to each example."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from labelsieve.core.errors import UserError
+
+
+def predict(
+    model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
+    source: Annotated[str, Parameter(help="Anything that `train` reads; labels are not needed.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="CSV file to write; default: print.")] = None,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of labels, to be passed over.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
+) -> int:
+    """Say which class each example is, and with what probability: id, label, probability."""
+    from labelsieve.cli.screen import progress_bar
+    from labelsieve.cli.train import need_torch
+    from labelsieve.core.files import replacing
+    from labelsieve.data import load_inputs
+
+    need_torch("predict")
+    from labelsieve.model import Model
+
+    if out is not None and out.is_dir():
+        raise UserError(f"{out} is a folder; name a CSV file with -o.")
+    trained = Model.load(model)
+    data = load_inputs(source, image=image, text=text, label=label, id=id)
+    with progress_bar() as progress:
+        data, probs = trained.probabilities(data, device=device, progress=progress)
+    best = probs.argmax(1)
+    rows = zip(data.ids, (trained.classes[c] for c in best), (f"{p:.6f}" for p in probs.max(1)), strict=True)
+    if out is None:
+        _write(sys.stdout, rows)
+    else:
+        with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            _write(file, rows)
+    for item in data.excluded[:3]:
+        print(f"left out: {item.id}, because it is {item.reason}", file=sys.stderr)
+    if len(data.excluded) > 3:
+        print(f"left out: {len(data.excluded) - 3} more", file=sys.stderr)
+    return 0
+
+
+def _write(file, rows) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["id", "label", "probability"])
+    writer.writerows(rows)

@@ -1,0 +1,52 @@
+"""labelsieve score: how often a model says the given label."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def score(
+    model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
+    source: Annotated[str, Parameter(help="Test data with labels: anything that `train` reads.")],
+    /,
+    *,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    labels: Annotated[str | None, Parameter(help="File of labels to take instead (id,label).")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
+) -> int:
+    """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
+    from labelsieve.cli.find import read
+    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe
+    from labelsieve.cli.train import need_torch
+
+    need_torch("score")
+    from labelsieve.model import Model
+    from labelsieve.model import score as measure
+
+    trained = Model.load(model)
+    data = read(source, image=image, text=text, label=label, id=id, labels=labels)
+    with progress_bar() as progress:
+        result = measure(trained, data, device=device, progress=progress)
+    if json:
+        print_json({"model": os.fspath(model), **result})
+        return 0
+    console, table = printer(), blank_table()
+    for heading in ("class", "n", "recall", "precision"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, own in result["classes"].items():
+        table.add_row(safe(name), str(own["n"]), _percent(own["recall"]), _percent(own["precision"]))
+    console.print(f"accuracy {result['accuracy']:.4f} on {result['n']} examples")
+    console.print(table)
+    return 0
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"

@@ -1,0 +1,127 @@
+"""labelsieve train: a classifier that withstands wrong labels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.core.errors import UserError
+
+
+def train(
+    source: Annotated[str, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")],
+    /,
+    *,
+    method: Annotated[str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; a wrong name lists them.")] = "standard",
+    network: Annotated[str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)] = None,
+    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: the method's.", validator=within((1, 100_000)))] = None,
+    lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's.")] = None,
+    batch: Annotated[int | None, Parameter(help="Examples a step; default: the method's.", validator=within((2, 65_536)))] = None,
+    set: Annotated[tuple[str, ...], Parameter(help="Another setting of the method, NAME=VALUE.", negative="")] = (),
+    run: Annotated[Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")] = None,
+    drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
+    noise: Annotated[float | None, Parameter(help="Share of wrong labels, if known; default: that of --run, or estimated.")] = None,
+    features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,
+    encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
+    side: Annotated[
+        int | None, Parameter(help="Image side in pixels; default: their own, 16 to 64.", validator=within((16, SIDES[1])))
+    ] = None,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
+    seed: Annotated[int, Parameter(help="Same seed, same model.", validator=within(SEEDS))] = 0,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
+    onnx: Annotated[bool, Parameter(help="Write model.onnx too.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
+) -> int:
+    """Train a classifier that withstands wrong labels. Interrupted, the same command goes on after the last whole epoch."""
+    need_torch("train")
+    from labelsieve import training
+    from labelsieve.cli.find import read
+    from labelsieve.cli.screen import print_json, progress_bar
+    from labelsieve.model import export_onnx
+
+    if lr is not None and not 0 < lr < 1e6:
+        raise UserError(f"The learning rate is {lr}; it should be above 0.")
+    if noise is not None and not 0 <= noise < 1:
+        raise UserError(f"--noise is {noise}; it is a share, 0 to 1.")
+    data = read(source, image=image, text=text, label=label, id=id, labels=labels)
+    model_folder = out or Path(f"{PurePath(source.removeprefix('hf:').rstrip('/')).stem or 'data'}.model")
+    with progress_bar() as progress:
+        model = training.train(
+            data,
+            method=method,
+            network=network,
+            out=model_folder,
+            epochs=epochs,
+            lr=lr,
+            batch=batch,
+            seed=seed,
+            device=device,
+            findings=run,
+            drop_flagged=drop_flagged,
+            noise=noise,
+            features=features,
+            encoder=encoder,
+            side=side,
+            settings=_named(set),
+            progress=progress,
+        )
+        if onnx:
+            export_onnx(model, model_folder / "model.onnx")
+    if json:
+        print_json({"model": os.fspath(model_folder), **model.manifest, "excluded": len(model.excluded)})
+    else:
+        _show(model, model_folder)
+    return 0
+
+
+def need_torch(command: str) -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"`labelsieve {command}` needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
+
+
+def _named(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs; numbers, true and false as what they are."""
+    import json as reader
+
+    named = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UserError(f"--set {pair} is not NAME=VALUE, as in --set q=0.5.")
+        try:
+            named[name.strip().replace("-", "_")] = reader.loads(value)
+        except ValueError:
+            named[name.strip().replace("-", "_")] = value
+    return named
+
+
+def _show(model: Any, folder: Path) -> None:
+    from labelsieve.cli.screen import printer
+
+    console, said = printer(), model.manifest
+    settings = {**said["settings"], **said["chosen"]}
+    console.print(f"{folder}: {said['method']}, {said['network']}, {len(model.classes)} classes.", soft_wrap=True)
+    console.print("  " + ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if value is not None), soft_wrap=True)
+    if model.excluded:
+        first = model.excluded[0]
+        console.print(
+            f"  {len(model.excluded)} examples were left out, the first ({first.id}) because it is {first.reason}.", soft_wrap=True
+        )
+    for note in said["notes"]:
+        console.print(f"  {note}", soft_wrap=True)
+    console.print(f"Next: labelsieve predict {folder} MORE/, labelsieve score {folder} TEST/", soft_wrap=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,81 @@
+"""Images to one array of pixels at one size, for networks that are trained on them.
+
+Every image is stretched to the square (bicubic, with a low-pass when it shrinks), as for encoders. Threads decode.
+Cost: the decoding; n C side^2 bytes in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve.encode.encoder import threads
+from labelsieve.encode.images import DecodeError, picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: beyond, training takes days on what has no GPU
+_LOOK = 101  # images that say how large they are
+_TOGETHER = 64
+
+
+def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
+    """The median of the shorter sides, between 16 and 64."""
+    sides = []
+    for i in np.unique(np.linspace(0, len(inputs) - 1, _LOOK).astype(int)):
+        try:
+            sides.append(min(_read(inputs, int(i), 10**6).size))
+        except DecodeError:
+            continue  # told when all are read
+    return int(np.clip(np.median(sides or [LARGEST]), SMALLEST, LARGEST))
+
+
+def pixels(inputs: Sequence[Any] | np.ndarray, side: int, channels: int | None = None) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """Uint8 (n, C, side, side), zeros where an image cannot be read, and (position, reason) of those.
+
+    Args:
+        inputs: n images, bytes or uint8 arrays.
+        channels: 1 for grey, 3 for colours, None for grey if all images are.
+    """
+    n = len(inputs)
+    out = np.zeros((n, channels or 3, side, side), np.uint8)
+    starts = range(0, n, _TOGETHER)
+    with ThreadPoolExecutor(threads()) as pool:
+        parts = list(pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out), starts))
+    failed = [failure for _, failures in parts for failure in failures]
+    if channels is None and all(grey for grey, _ in parts):
+        out = np.ascontiguousarray(out[:, :1])
+    return out, failed
+
+
+def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> tuple[bool, list[tuple[int, str]]]:
+    """Puts the images of `span` into `out`; whether all of them are grey, and what failed."""
+    from PIL.Image import Resampling
+
+    grey, failed, side = True, [], out.shape[2]
+    for i in span:
+        try:
+            image = _read(inputs, i, side).convert("L" if out.shape[1] == 1 else "RGB")
+        except DecodeError as error:
+            failed.append((i, str(error)))
+            continue
+        if image.size != (side, side):
+            image = image.resize((side, side), Resampling.BICUBIC)
+        array = np.asarray(image)
+        out[i] = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+        grey = grey and bool((out[i] == out[i, :1]).all())
+    return grey, failed
+
+
+def _read(inputs: Sequence[Any] | np.ndarray, i: int, side: int) -> Image:
+    try:
+        value = inputs[i]
+    except (OSError, ValueError, EOFError) as error:
+        raise DecodeError(f"it could not be read ({error or type(error).__name__})") from error
+    if not isinstance(value, (bytes, np.ndarray)):
+        raise DecodeError("it is missing" if value is None else f"it is a {type(value).__name__}")
+    return picture(value, side)[0]

@@ -1,0 +1,162 @@
+"""A trained classifier: its folder, what it says of new data, how often that is the given label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve import pipeline
+from labelsieve.core import model_file
+from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.models import network as named
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained classifier.
+
+    Attributes:
+        nets: its networks; the logits are the mean of theirs.
+        classes: what it was taught, in the order of its outputs.
+        manifest: all that `model.json` says.
+        scale: mean and standard deviation of the training data, channel by channel or feature by feature.
+        excluded: examples that could not be trained on, and why.
+        p_wrong: (n,) what the method believes of each given label, or None; n as trained on.
+    """
+
+    nets: tuple[nn.Module, ...]
+    classes: tuple[str, ...]
+    manifest: dict[str, Any]
+    scale: tuple[np.ndarray, np.ndarray]
+    excluded: tuple[Exclusion, ...] = field(default=())
+    p_wrong: np.ndarray | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path, network: Callable[[int], nn.Module] | None = None) -> Model:
+        """The model in a folder; `network` makes its network if that was a function of the user's.
+
+        Raises:
+            UserError: no finished model is there, or its weights are not those of its network.
+        """
+        import torch
+
+        folder = Path(folder)
+        if not (folder / model_file.WEIGHTS).exists() and (folder / model_file.MANIFEST).exists():
+            raise UserError(f"The training in {folder} has not finished; the same `labelsieve train` command goes on where it stopped.")
+        weights, manifest = model_file.load(folder)
+        try:
+            classes, take = tuple(manifest["classes"]), manifest["input"]
+            make = network or named(manifest["network"], images=take["kind"] == "image", width=take["width"], pretrained=False)
+            nets = tuple(make(len(classes)).eval() for _ in range(manifest["nets"]))
+            for i, net in enumerate(nets):
+                own = {key.removeprefix(f"net{i}."): torch.from_numpy(a) for key, a in weights.items() if key.startswith(f"net{i}.")}
+                net.load_state_dict(own)
+            return cls(nets, classes, manifest, (weights["input.mean"], weights["input.std"]))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{folder} is a model, but not one that `labelsieve train` wrote (no {error}).") from error
+        except RuntimeError as error:
+            what = f"the network {manifest['network']!r} with {len(manifest['classes'])} classes"
+            raise UserError(f"The weights in {folder} do not fit {what}; the folder mixes two models, train again.") from error
+
+    def save(self, folder: Path, **more: Any) -> None:
+        """Write weights and manifest into a folder, both at once; `more` goes into the manifest."""
+        weights = {f"net{i}.{key}": value.cpu().numpy() for i, net in enumerate(self.nets) for key, value in net.state_dict().items()}
+        mean, std = self.scale
+        model_file.save(folder, {**weights, "input.mean": mean, "input.std": std}, {**self.manifest, **more})
+
+    def probabilities(self, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> tuple[Dataset, np.ndarray]:
+        """The examples that could be read, and their probabilities (n, K) float32.
+
+        Raises:
+            UserError: the data are of another kind or width than what the model was trained on.
+        """
+        import torch
+
+        from labelsieve.robust.trained import Trained
+        from labelsieve.train.device import pick
+        from labelsieve.train.inputs import samples
+
+        take = self.manifest["input"]
+        with TemporaryDirectory(prefix="labelsieve-") as folder:
+            data, inputs, _ = read_inputs(data, Path(folder), take, progress)
+            if inputs.shape[1] != take["width"]:
+                raise UserError(f"{data.source or 'The data'} has {inputs.shape[1]} features; the model was trained on {take['width']}.")
+            ready, _ = samples(inputs, np.zeros(len(inputs), np.int64), len(self.classes), self.scale)
+        where = pick(device)
+        nets = tuple(net.to(where) for net in self.nets)
+        return data, torch.softmax(Trained(nets).logits(ready.to(where)), 1).cpu().numpy()
+
+
+def score(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """How often the model says the given label: accuracy, and for each class its number, recall and precision.
+
+    Raises:
+        UserError: the data hold a class that the model was never taught.
+    """
+    position = {name: i for i, name in enumerate(model.classes)}
+    unknown = [name for name in data.classes if name not in position]
+    if unknown:
+        known = ", ".join(model.classes[:5]) + (", ..." if len(model.classes) > 5 else "")
+        raise UserError(f"{data.source or 'The data'} has the class {unknown[0]!r}, which the model was never taught; it knows {known}.")
+    data, probs = model.probabilities(data, device=device, progress=progress)
+    if len(data) == 0:
+        raise UserError(f"No example of {data.source or 'the data'} could be read; the first because it is {data.excluded[0].reason}.")
+    given = np.array([position[name] for name in data.classes])[data.labels]
+    said, k = probs.argmax(1), len(model.classes)
+    table = np.bincount(given * k + said, minlength=k * k).reshape(k, k)
+    hits, there, told = table.diagonal(), table.sum(1), table.sum(0)
+    classes = {
+        name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
+        for c, name in enumerate(model.classes)
+    }
+    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": len(data.excluded), "classes": classes}
+
+
+def export_onnx(model: Model, path: str | Path) -> None:
+    """Write the model as ONNX: input float32 (n, C, side, side) of values 0 to 1, or features (n, d); output logits (n, K).
+
+    Raises:
+        UserError: a package is missing.
+    """
+    from labelsieve.train.onnx_export import export
+
+    take = model.manifest["input"]
+    shape = (take["width"], take["side"], take["side"]) if take["kind"] == "image" else (take["width"],)
+    export(model.nets, model.scale, shape, Path(path))
+
+
+def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Progress | None) -> tuple[Dataset, np.ndarray, dict[str, Any]]:
+    """The examples that can be read, their pixels or features, and what was taken: kind, side, width, encoder."""
+    if data.kind == "probs" or (take["kind"] == "image" and data.kind != "image"):
+        raise UserError(f"{data.source or 'The data'} holds {data.kind}; this model takes {take['kind']}.")
+    if take["kind"] == "features":
+        if data.kind == "features":
+            return data, np.asarray(data.inputs), {"kind": "features", "width": np.asarray(data.inputs).shape[1]}
+        if "of" in take and data.kind != take["of"]:
+            raise UserError(f"{data.source or 'The data'} holds {data.kind}; this model takes {take['of']}.")
+        encoder, side = take.get("encoder"), take.get("side")
+        data, found = pipeline.features(data, folder, encoder=encoder, side=side, progress=progress)
+        return data, found, {"kind": "features", "width": found.shape[1], "encoder": encoder, "side": side, "of": data.kind}
+    from labelsieve.encode.pixels import pixels, usual_side
+
+    side = take.get("side") or usual_side(data.inputs)
+    array, failed = pixels(data.inputs, side, take.get("width"))
+    keep = np.ones(len(data), bool)
+    keep[[i for i, _ in failed]] = False
+    data = data.take(keep, [Exclusion(data.ids[i], reason) for i, reason in failed])
+    return data, array[keep] if failed else array, {"kind": "image", "width": array.shape[1], "side": side}
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,248 @@
+"""The order of the steps of training: read, method, model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve import pipeline, robust
+from labelsieve.core import model_file, run
+from labelsieve.core.dataset import Dataset, Exclusion, require_classes
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing, write_array, write_json
+from labelsieve.model import Model, Progress, read_inputs
+from labelsieve.models import network as find_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from labelsieve.core.findings import Findings
+    from labelsieve.robust.trained import Trained
+    from labelsieve.train.samples import Samples
+    from labelsieve.train.session import Session
+
+METHOD = "standard"
+
+
+def train(
+    data: Dataset | Any,
+    *,
+    method: str = METHOD,
+    network: str | Callable[[int], nn.Module] | None = None,
+    out: str | Path | None = None,
+    epochs: int | None = None,
+    lr: float | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    findings: str | Path | None = None,
+    drop_flagged: bool = False,
+    noise: float | None = None,
+    features: bool = False,
+    encoder: str | None = None,
+    side: int | None = None,
+    settings: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    logger: Any = None,
+    **columns: Any,
+) -> Model:
+    """Train a classifier that withstands wrong labels. A killed run, started again, goes on after its last whole epoch.
+
+    Args:
+        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments).
+        method: a name of `labelsieve.robust.METHODS`.
+        network: a name of `labelsieve.models.NETWORKS`, "timm:NAME", or a function of the number of classes that makes one; None is
+            "linear" for features, ResNet-18 for images on a GPU, a small network for images on a CPU.
+        out: the model folder; None writes nothing.
+        epochs, lr, batch: instead of the method's own.
+        device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+        findings: a run folder of `find`, whose estimate of the share of wrong labels the method may use.
+        drop_flagged: leave out what it flagged, instead of withstanding it.
+        noise: that share, if it is known; else a method that needs it estimates it.
+        features: train a head on the features of an encoder instead of a network on the images. Texts always do.
+        encoder, side: the encoder as in `find`; side is that of the images, None is their own between 16 and 64.
+        settings: hyper-parameters of the method by name.
+        progress: called with (sentence, epochs done, epochs).
+        logger: see `Session`.
+
+    Raises:
+        UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
+    """
+    from labelsieve.data import load
+    from labelsieve.train.device import pick
+    from labelsieve.train.inputs import samples
+    from labelsieve.train.session import Session
+
+    function = robust.method(method)
+    where = pick(device)
+    data = data if isinstance(data, Dataset) else load(data, **columns)
+    if drop_flagged and findings is None:
+        raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
+    if findings is not None:
+        found = run.load(findings)
+        data = _without_flagged(data, found, findings) if drop_flagged else data
+        noise = _share_left(found, drop_flagged) if noise is None else noise
+    with TemporaryDirectory(prefix="labelsieve-") as spare:
+        folder = None if out is None else _claim(Path(out), data.source)
+        asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
+        data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
+        require_classes(data)
+        ready, scale = samples(inputs, data.labels, len(data.classes))
+        name, make = _network(network, take, where)
+        chosen = _settings(function, method, take["kind"], len(data), settings or {}, epochs=epochs, lr=lr, batch=batch, noise=noise)
+        data_hash = _hash(data, inputs)
+        about = {"method": method, "network": name, "settings": chosen, "seed": seed, "input": take, "data_hash": data_hash}
+        session = Session(len(data), seed=seed, folder=folder, key=json.dumps(about, default=str), progress=progress, logger=logger)
+        ready = ready.to(where)
+        trained = function(ready, make, session, **chosen)
+    heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
+    more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
+    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": _notes(session, data), "versions": _versions()}
+    model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
+    if folder is not None:
+        try:
+            _save(model, folder, data, session, trained, ready)
+        except OSError as error:
+            raise UserError(
+                f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. Make room and "
+                "give the same command again."
+            ) from error
+    return model
+
+
+def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Callable[[int], nn.Module]]:
+    """The name of a network and what makes it, on the device."""
+    import torch
+
+    from labelsieve.train.device import layout
+
+    images = take["kind"] == "image"
+    if wanted is None:
+        wanted = "linear" if not images else "resnet18" if device.type == "cuda" else "small-cnn"
+    name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
+    make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
+    how = layout(device) if images else torch.preserve_format
+    return name, lambda classes: make(classes).to(device=device, memory_format=how)
+
+
+def _settings(
+    function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], *, noise: float | None, **asked: Any
+) -> dict[str, Any]:
+    """The method's settings: its own, for features those of its file, then what the user named."""
+    own = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    named = {**named, **{name: value for name, value in asked.items() if value is not None}}
+    unknown = [name for name in named if name not in own]
+    if unknown:
+        raise UserError(f"The method {method!r} has no setting {unknown[0]!r}; it has {', '.join(own)}.")
+    if asked["batch"] is not None and asked["batch"] > n:
+        raise UserError(f"The batch of {asked['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
+    if noise is not None and "noise" in own:
+        named = {"noise": noise, **named}
+    return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
+
+
+def _share_left(found: Findings, dropped: bool) -> float:
+    """The share of wrong labels that `find` expects among what is trained on."""
+    if not dropped:
+        return found.wrong.count / max(1, len(found.ids))
+    return float(found.p_wrong[~found.flagged].mean()) if not found.flagged.all() else 0.0
+
+
+def _without_flagged(data: Dataset, found: Findings, folder: str | Path) -> Dataset:
+    known = {*found.ids, *(item.id for item in found.excluded)}
+    strange = next((key for key in data.ids if key not in known), None)
+    if strange is not None:
+        raise UserError(f"{folder} says nothing of the example {strange!r}, so it was made on other data; run `find` on these.")
+    flagged = set(found.ids[found.flagged])
+    keep = np.array([key not in flagged for key in data.ids])
+    return data.take(keep, [Exclusion(key, f"it was flagged in {folder}") for key in data.ids[~keep]])
+
+
+def _claim(folder: Path, source: str) -> Path:
+    """The folder, made if it is not there, for a model."""
+    own = {model_file.MANIFEST, model_file.WEIGHTS}
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name a folder for the model with -o.")
+    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in own):
+        raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
+    try:
+        if not any((folder / name).exists() for name in own):
+            write_json(folder / model_file.MANIFEST, {"finished": False, "source": source})
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with -o.") from error
+    return folder
+
+
+def _save(model: Model, folder: Path, data: Dataset, session: Session, trained: Trained, ready: Samples) -> None:
+    """Everything else first, the weights last: who finds them finds all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from labelsieve.train.samples import outputs
+
+    names = dict.fromkeys(name for epoch in session.history for name in epoch)
+    history = pa.table({name: [epoch.get(name) for epoch in session.history] for name in names})
+    given = np.array(data.classes, object)[data.labels]
+    examples = {"id": pa.array(data.ids.tolist(), pa.string()), "given_label": pa.array(given.tolist(), pa.string())}
+    if trained.p_wrong is not None:
+        examples["p_wrong"] = pa.array(np.asarray(trained.p_wrong, np.float64))
+    for name, table in (("history", history), ("examples", pa.table(examples))):
+        with replacing(folder / f"{name}.parquet") as partial, open(partial, "wb") as file:
+            pq.write_table(table, file)
+    dynamics = session.dynamics
+    if dynamics is not None:
+        for name, column in vars(dynamics).items():
+            write_array(folder / "record" / f"{name}.npy", column)
+    files = []
+    for i, net in enumerate(trained.nets):
+        if hasattr(net, "head") and hasattr(net, "features"):  # what `repair` needs
+            files.append(f"head_inputs{i}.npz")
+            seen = outputs(net, ready, net.features).half().cpu().numpy()
+            with replacing(folder / files[-1]) as partial, open(partial, "wb") as file:
+                np.savez(file, features=seen, labels=data.labels)
+    model.save(folder, features=files)
+    session.finish()
+
+
+def _notes(session: Session, data: Dataset) -> list[str]:
+    notes = [*data.notes]
+    last = None if session.dynamics is None else session.dynamics.argmax[-1]
+    if last is not None:
+        said = np.bincount(last[last >= 0], minlength=len(data.classes))
+        silent = [data.classes[c] for c in np.flatnonzero((said == 0) & (np.bincount(data.labels, minlength=len(said)) > 0))]
+        if silent:
+            shown = ", ".join(silent[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+            notes.append(f"In the last epoch nothing was taken for {shown}: more epochs, or a smaller learning rate (--lr), may help.")
+    return notes
+
+
+def _hash(data: Dataset, inputs: np.ndarray) -> str:
+    digest = hashlib.sha256(data.fingerprint().encode())
+    for start in range(0, len(inputs), 4096):
+        digest.update(np.ascontiguousarray(inputs[start : start + 4096]).data)
+    return digest.hexdigest()[:32]
+
+
+def _noise(data: Dataset) -> dict[str, Any] | None:
+    """The specification of noise made on purpose, if `labelsieve noise` wrote the labels."""
+    try:
+        return json.loads((Path((data.recipe or {})["labels"]).parent / "noise.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    return {**pipeline.versions(), "torch": str(torch.__version__)}
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
