@@ -34,8 +34,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from plain import plain_epochs  # beside this file
 from torch import nn
-from torch.nn import functional as F
 
 from labelsieve.core.files import write_json
 from labelsieve.core.record import Record
@@ -43,7 +43,7 @@ from labelsieve.data.noise import inject
 from labelsieve.detect.o2u import o2u as o2u_score
 from labelsieve.models import network
 from labelsieve.robust import method
-from labelsieve.train.device import autocast, pick
+from labelsieve.train.device import pick
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -70,9 +70,9 @@ class Clock:
             raise Stop
         self.passed, self.last = self.passed + 1, now
 
-    def rest(self) -> None:
-        """What follows is no epoch of the same job."""
-        self.last, self.longest = None, 0.0
+    def expect(self, seconds: float) -> None:
+        """Another job follows, with epochs of about so many seconds."""
+        self.last, self.longest = None, seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def train(job: str, data: Data, planned: dict[str, Any], work: Path, clock: Cloc
         len(given), folder=folder, key=json.dumps([job, planned, chosen]), progress=lambda *said: print(job, *said, flush=True)
     )
     ready = samples(data, given, clock, device)
-    clock.rest()
+    clock.expect(planned["seconds_an_epoch"])
     trained = method(name)(ready, maker(planned["network"], device), session, **chosen)
     test = replace(ready, inputs=torch.from_numpy(data.test_images).to(device), labels=torch.from_numpy(data.test_labels).to(device))
     row = {**planned, "settings": chosen, "chosen": trained.settings, "wrong": float(wrong.mean())}
@@ -186,50 +186,15 @@ def train(job: str, data: Data, planned: dict[str, Any], work: Path, clock: Cloc
     return row
 
 
-class Plain(torch.utils.data.Dataset):
-    """Crop, flip, normalise: one image at a time, as with torchvision's transforms."""
-
-    def __init__(self, data: Data):
-        self.images, self.labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-        self.mean, self.std = torch.tensor((0.4914, 0.4822, 0.4465)).view(3, 1, 1), torch.tensor((0.2023, 0.1994, 0.2010)).view(3, 1, 1)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image = F.pad(self.images[i], (4, 4, 4, 4))
-        top, left, flip = torch.randint(0, 9, (2,)).tolist() + [torch.rand(()).item() < 0.5]
-        height, width = self.images.shape[2:]
-        image = image[:, top : top + height, left : left + width].float() / 255
-        return ((image.flip(2) if flip else image) - self.mean) / self.std, self.labels[i]
-
-
 def against_plain(data: Data, device: torch.device, tiny: bool) -> dict[str, float]:
-    """Seconds of an epoch of `standard`, ours and a plain loop over a DataLoader: same network, precision, batch, optimiser."""
-    name, workers = "small-cnn" if tiny else "resnet18", 0 if tiny else min(8, os.cpu_count() or 1)
-    loader = torch.utils.data.DataLoader(
-        Plain(data), 128, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=not tiny
-    )
-    net = maker(name, device)(K)
-    optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=5e-4)
-    plain, ours, before = [], [], 0.0
-    for _ in range(3):
-        start = time.perf_counter()
-        for x, y in loader:
-            x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-            with autocast(device):
-                loss = F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)), y)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        plain += [time.perf_counter() - start]
-    before = time.perf_counter()
-    session = Session(len(data.labels), progress=lambda *_: ours.append(time.perf_counter()))
-    method("standard")(samples(data, data.labels, None, device), maker(name, device), session, epochs=3)
-    ours = np.diff([before, *ours]).tolist()
-    return {"ours": min(ours), "plain": min(plain), "ratio": min(plain) / min(ours), "plain_workers": workers}
+    """Seconds of the fastest of three epochs of `standard`, ours and plain: same network, precision, batch and optimiser."""
+    make, workers = maker("small-cnn" if tiny else "resnet18", device), 0 if tiny else min(8, os.cpu_count() or 1)
+    plain = min(plain_epochs(data.images, data.labels, make, device, workers=workers))
+    ends = [time.perf_counter()]
+    session = Session(len(data.labels), progress=lambda *_: ends.append(time.perf_counter()))
+    method("standard")(samples(data, data.labels, None, device), make, session, epochs=3)
+    ours = float(np.diff(ends).min())
+    return {"ours": ours, "plain": plain, "ratio": plain / ours, "plain_workers": workers}
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

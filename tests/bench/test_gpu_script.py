@@ -14,10 +14,12 @@ SCRIPT = Path(__file__).parents[2] / "bench" / "gpu" / "train.py"
 
 @pytest.fixture(scope="module")
 def script():
+    sys.path.insert(0, str(SCRIPT.parent))
     spec = importlib.util.spec_from_file_location("gpu_train", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     sys.modules["gpu_train"] = module
     spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
     return module
 
 
