@@ -49,7 +49,9 @@ def test_operation_does_what_pillow_does(operation):
     for image, strength, got in zip(x, u.tolist(), ours, strict=True):
         theirs = pillow(operation.__name__, Image.fromarray((image * 255).byte().permute(1, 2, 0).numpy()), strength)
         difference = (got * 255 - torch.from_numpy(np.array(theirs)).permute(2, 0, 1)).abs()
-        assert (difference > 2.01).float().mean() < 0.005, difference.max()  # Pillow rounds twice, and here and there an edge falls on a tie
+        assert (difference > 2.01).float().mean() < 0.005, (
+            difference.max()
+        )  # Pillow rounds twice, and here and there an edge falls on a tie
 
 
 @pytest.mark.parametrize("operation", operations.OPERATIONS, ids=lambda f: f.__name__)

@@ -1,6 +1,7 @@
 """A small convolutional network for grey or coloured images of about 28 to 64 px, fast on a CPU.
 
-Three 3x3 convolutions of 32, 64, 128 channels, each with batch normalisation and ReLU; the first two halve the image; global mean.
+Three 3x3 convolutions of 32, 64, 128 channels, each with batch normalisation and ReLU; the first two halve the image, before the
+ReLU, which then has a quarter of the work and the same result; global mean.
 Cost: 8 million multiplications a grey image of 28 px; 94 thousand weights.
 """
 
@@ -15,8 +16,9 @@ class SmallCNN(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for width, out in ((channels, 32), (32, 64), (64, 128)):
-            layers += [nn.Conv2d(width, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
-        self.body = nn.Sequential(*layers[:-1])
+            layers += [nn.Conv2d(width, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.MaxPool2d(2), nn.ReLU()]
+        del layers[-2]
+        self.body = nn.Sequential(*layers)
         self.head = nn.Linear(128, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,10 +1,10 @@
 """Fourteen ways to distort images, each for a batch with one strength an image, on the device.
 
 Source: Cubuk et al., "RandAugment", CVPR 2020, in the set and the ranges of ProMix (Xiao et al., IJCAI 2023): autocontrast, brightness,
-colour, contrast, equalise, identity, posterise to 4 to 8 bits, rotate by up to 30 degrees, sharpness, shear by up to 0.3, solarise, shift by
-up to 0.3 of the side; brightness, colour, contrast and sharpness keep 0.05 to 0.95 of the image.
-Every operation takes images (b, C, H, W) of values 0 to 1 and strengths (b,) uniform in [0, 1), and follows Pillow's arithmetic, geometry with
-the nearest pixel and black outside, but does not round to 1/255.
+colour, contrast, equalise, identity, posterise to 4 to 8 bits, rotate by up to 30 degrees, sharpness, shear by up to 0.3, solarise, shift
+by up to 0.3 of the side; brightness, colour, contrast and sharpness keep 0.05 to 0.95 of the image.
+Every operation takes images (b, C, H, W) of values 0 to 1 and strengths (b,) uniform in [0, 1), and follows Pillow's arithmetic, geometry
+with the nearest pixel and black outside, but does not round to 1/255.
 Cost: a few passes over the batch; equalise sorts its pixels into 256 bins.
 """
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 
 from labelsieve.train import augment
+from labelsieve.train.device import autocast, layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,39 +65,43 @@ class Samples:
 
     def plain(self, rows: torch.Tensor) -> torch.Tensor:
         """Normalised inputs as they are."""
-        return self._normalised(self._floats(rows))
+        return self._normalised(self.inputs[rows])
 
     def weak(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Images: random crop and flip. Features: as they are."""
-        x = self._floats(rows)
+        x = self.inputs[rows]
         return self._normalised(augment.crop_and_flip(x, generator) if self.are_images else x)
 
     def strong(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Images: three random operations and a cutout, then crop and flip (RandAugment as in ProMix). Features: some dropped."""
-        x = self._floats(rows)
-        if self.are_images:
-            return self._normalised(augment.crop_and_flip(augment.distort(x, generator), generator))
-        return augment.drop(self._normalised(x), generator)
-
-    def _floats(self, rows: torch.Tensor) -> torch.Tensor:
-        x = self.inputs[rows].float()
-        return x / 255 if self.are_images else x
+        x = self.inputs[rows]
+        if not self.are_images:
+            return augment.drop(self._normalised(x), generator)
+        return self._normalised(augment.crop_and_flip(augment.distort(x.float().div_(255), generator), generator))
 
     def _normalised(self, x: torch.Tensor) -> torch.Tensor:
-        x = (x - self.mean) / self.std
-        return x.contiguous(memory_format=torch.channels_last) if self.are_images else x
+        """Images (b, C, H, W), bytes or values 0 to 1, as the device wants them; features (b, d)."""
+        if not self.are_images:
+            return (x - self.mean) / self.std
+        scale = (1 / 255 if x.dtype == torch.uint8 else 1) / self.std
+        x = x.permute(0, 2, 3, 1).float() * scale.flatten() - (self.mean / self.std).flatten()
+        x = x.flatten().view(x.shape).permute(0, 3, 1, 2)  # also grey images, which `channels_last` would leave as they are
+        return x.contiguous(memory_format=layout(x.device))
+
+
+def logits(network: torch.nn.Module, samples: Samples, *, size: int = 1024) -> torch.Tensor:
+    """(n, K) float32 of the plain inputs, in evaluation mode; the mode before is restored."""
+    return outputs(network, samples, network, size=size)
 
 
 @torch.inference_mode()
-def logits(network: torch.nn.Module, samples: Samples, *, size: int = 1024) -> torch.Tensor:
-    """(n, K) float32 of the plain inputs, in evaluation mode; the mode before is restored."""
+def outputs(network: torch.nn.Module, samples: Samples, part: Callable[[torch.Tensor], torch.Tensor], *, size: int = 1024) -> torch.Tensor:
+    """(n, ...) float32 of what `part` of the network, or the network itself, makes of the plain inputs; as `logits`."""
     was = network.training
     network.eval()
     device = samples.labels.device
     rows = torch.arange(len(samples), device=device).split(size)
-    from labelsieve.train.device import autocast
-
     with autocast(device):
-        out = torch.cat([network(samples.plain(part)).float() for part in rows])
+        out = torch.cat([part(samples.plain(own)).float() for own in rows])
     network.train(was)
     return out
