@@ -30,7 +30,7 @@ class Spy(Session):
         if self.stop_after is not None and len(self.history) >= self.stop_after:
             raise InterruptedError
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
         self.steps.append(Step(loss.item(), list(gradients), [p.detach().clone() for p in parameters]))
         super().step(loss, optimiser, clip=clip)
 
