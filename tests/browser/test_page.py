@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import labelsieve as ls
+from labelsieve.cli.accept import accept
+from labelsieve.core import samples
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.journal import Journal
 from labelsieve.core.run import load
@@ -405,3 +407,25 @@ def test_another_name_sees_nothing_as_said_by_itself(serve, open_page, pictures)
     page.get_by_placeholder("your name").fill("eve")
     page.get_by_placeholder("your name").press("Enter")
     eventually(lambda: page.locator("#id").count() == 1 and page.locator("[aria-label=Classes] button.said").count() == 0)
+
+
+def test_an_acceptance_sample_is_judged_blind_in_its_order_and_brings_a_verdict(serve, open_page, pictures, capsys):
+    server = serve(pictures)
+    findings = load(server.run)
+    assert accept(server.run, max_error="60%") == 1
+    drawn = samples.load(server.run, "accept-batch").ids
+    place = {key: i for i, key in enumerate(findings.ids)}
+    page = open_page(f"{server.url}/focus?sample=accept-batch")
+    for key in drawn:
+        page.wait_for_selector("#id")
+        eventually(lambda key=key: shown(page) == f"#{place[key]}")
+        seen = page.locator("header").inner_text() + page.locator("main").inner_text()
+        assert key not in seen and "wrong" not in seen and page.locator(".verdict").count() == 0
+        assert page.get_by_text("Order", exact=True).count() == page.get_by_role("button", name="Filters").count() == 0
+        page.keyboard.press(str(findings.given[place[key]] + 1))
+    page.get_by_text("labelsieve accept").wait_for()
+    assert server.decisions() == dict.fromkeys(drawn, ("keep", None))
+    capsys.readouterr()
+    assert accept(server.run) == 0
+    said = capsys.readouterr().out
+    assert "ACCEPT" in said and f"Reviewed {len(drawn)} of {len(drawn)} drawn, 0 wrong." in said

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import labelsieve
 from labelsieve.cli.accept import accept
 from labelsieve.core import samples
 from labelsieve.core.decision import Decision
@@ -110,3 +111,39 @@ def test_mistakes_are_told(run):
     accept(run, max_error="3%")
     with pytest.raises(UserError, match="a plan is not changed"):
         accept(run, max_error="5%")
+
+
+def test_annotators_are_told_apart_where_the_data_name_them(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    who = np.array([f"annotator {i % 3}" for i in range(300)])
+    np.savez(tmp_path / "batch.npz", features=rng.normal(size=(300, 4)).astype(np.float32), labels=labels, groups=who)
+    data = labelsieve.load(tmp_path / "batch.npz")
+    p = np.where(who == "annotator 1", 0.3, 0.01)
+    settings = {"source": data.source, "kind": data.kind, "recipe": data.recipe, "folder": str(tmp_path)}
+    folder = tmp_path / "batch.sieve"
+    folder.mkdir()
+    wrong = Estimate(float(p.sum()), 0.0, 300.0)
+    found = Findings(
+        data.ids,
+        data.classes,
+        data.labels,
+        (data.labels + 1) % 3,
+        p,
+        np.arange(1, 301),
+        p > 0.5,
+        {"consensus": p},
+        {},
+        wrong,
+        settings=settings,
+    )
+    save(found, folder)
+    assert accept(folder, max_error="20%", size=300) == 1
+    bad = [key for key, name in zip(data.ids, who, strict=True) if name == "annotator 1"][::3]
+    review(folder, wrong=bad)
+    assert accept(folder, json=True) == 0
+    groups = {part["name"]: part for part in json.loads(capsys.readouterr().out.splitlines()[-1])["result"]["groups"]}
+    assert {name: (part["rows"], part["wrong"]["low"]) for name, part in groups.items()} == {
+        "annotator 0": (100, 0), "annotator 1": (100, 34), "annotator 2": (100, 0),
+    }  # fmt: skip
+    assert groups["annotator 1"]["wrong"]["high"] == 34

@@ -30,7 +30,9 @@ export const place = $state(read())
 export const fresh = $state({ token: uuid().slice(0, 8) })
 
 /** Whether given labels and suggestions are hidden: by the reader's choice, or because an acceptance sample is always judged so. */
-export const hidden = () => place.blind || place.sample.startsWith('accept-')
+export const hidden = () => place.blind || accepting()
+/** An acceptance sample is judged in the order in which it was drawn, without filters. */
+export const accepting = () => place.sample.startsWith('accept-')
 
 export function query(from: Partial<Place> = place): string {
   const said = new URLSearchParams()
