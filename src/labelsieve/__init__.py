@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from labelsieve.data.truth import read_truth
     from labelsieve.decide.evaluate import evaluate
     from labelsieve.detect.confident_learning import flags
+    from labelsieve.model import Model
     from labelsieve.pipeline import find
     from labelsieve.train.recorder import Recorder
+    from labelsieve.training import train as train_model
 
 __all__ = [
     "Dataset",
@@ -35,6 +37,7 @@ __all__ = [
     "Exclusion",
     "Findings",
     "LabelErrorDetector",
+    "Model",
     "Record",
     "Recorder",
     "RobustClassifier",
@@ -47,6 +50,7 @@ __all__ = [
     "load_probabilities",
     "load_run",
     "read_truth",
+    "train_model",
 ]
 
 _HOMES = {
@@ -55,6 +59,7 @@ _HOMES = {
     "Exclusion": "core.dataset:Exclusion",
     "Findings": "core.findings:Findings",
     "LabelErrorDetector": "adapters.sklearn:LabelErrorDetector",
+    "Model": "model:Model",
     "Record": "core.record:Record",
     "Recorder": "train.recorder:Recorder",
     "RobustClassifier": "adapters.robust:RobustClassifier",
@@ -66,6 +71,7 @@ _HOMES = {
     "load_probabilities": "data:load_probabilities",
     "load_run": "core.run:load",
     "read_truth": "data.truth:read_truth",
+    "train_model": "training:train",
 }
 
 

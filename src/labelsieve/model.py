@@ -111,7 +111,7 @@ def score(model: Model, data: Dataset, *, device: str | None = None, progress: P
         raise UserError(f"{data.source or 'The data'} has the class {unknown[0]!r}, which the model was never taught; it knows {known}.")
     data, probs = model.probabilities(data, device=device, progress=progress)
     if len(data) == 0:
-        raise UserError(f"No example of {data.source or 'the data'} could be read; the first because it is {data.excluded[0].reason}.")
+        raise UserError(f"No example of {data.source or 'the data'} could be read; the first: {data.excluded[0].reason}.")
     given = np.array([position[name] for name in data.classes])[data.labels]
     said, k = probs.argmax(1), len(model.classes)
     table = np.bincount(given * k + said, minlength=k * k).reshape(k, k)

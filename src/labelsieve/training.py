@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import pipeline, robust
-from labelsieve.core import model_file, run
+from labelsieve.core import run
 from labelsieve.core.dataset import Dataset, Exclusion, require_classes
-from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, write_array, write_json
+from labelsieve.core.errors import UserError, meant
 from labelsieve.model import Model, Progress, read_inputs
+from labelsieve.model_folder import claim, save
 from labelsieve.models import network as find_network
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from labelsieve.core.findings import Findings
-    from labelsieve.robust.trained import Trained
-    from labelsieve.train.samples import Samples
     from labelsieve.train.session import Session
 
 METHOD = "standard"
@@ -82,38 +79,38 @@ def train(
 
     function = robust.method(method)
     where = pick(device)
-    data = data if isinstance(data, Dataset) else load(data, **columns)
+    data = whole = data if isinstance(data, Dataset) else load(data, **columns)
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
     if findings is not None:
-        found = run.load(findings)
-        data = _without_flagged(data, found, findings) if drop_flagged else data
-        noise = _share_left(found, drop_flagged) if noise is None else noise
+        data, share = _with_findings(data, findings, drop_flagged)
+        noise = share if noise is None else noise
     with TemporaryDirectory(prefix="labelsieve-") as spare:
-        folder = None if out is None else _claim(Path(out), data.source)
+        folder = None if out is None else claim(Path(out), data.source)
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
         data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
         require_classes(data)
+        _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))
         name, make = _network(network, take, where)
-        chosen = _settings(function, method, take["kind"], len(data), settings or {}, epochs=epochs, lr=lr, batch=batch, noise=noise)
-        data_hash = _hash(data, inputs)
-        about = {"method": method, "network": name, "settings": chosen, "seed": seed, "input": take, "data_hash": data_hash}
-        session = Session(len(data), seed=seed, folder=folder, key=json.dumps(about, default=str), progress=progress, logger=logger)
+        named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
+        chosen = _settings(function, method, take["kind"], len(data), named, noise)
+        about = {"method": method, "network": name, "settings": chosen, "seed": seed, "input": take, "data_hash": _hash(data, inputs)}
+        key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
+        session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         ready = ready.to(where)
-        trained = function(ready, make, session, **chosen)
+        try:
+            trained = function(ready, make, session, **chosen)
+        except (ValueError, ZeroDivisionError) as error:
+            if isinstance(error, UserError) or not named:
+                raise
+            raise UserError(f"The method {method!r} cannot work with {_listed(named)} ({error}).") from error
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": _notes(session, data), "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
     if folder is not None:
-        try:
-            _save(model, folder, data, session, trained, ready)
-        except OSError as error:
-            raise UserError(
-                f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. Make room and "
-                "give the same command again."
-            ) from error
+        save(model, folder, data, session, trained, ready)
     return model
 
 
@@ -132,83 +129,59 @@ def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Calla
     return name, lambda classes: make(classes).to(device=device, memory_format=how)
 
 
-def _settings(
-    function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], *, noise: float | None, **asked: Any
-) -> dict[str, Any]:
+def _settings(function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], noise: float | None) -> dict[str, Any]:
     """The method's settings: its own, for features those of its file, then what the user named."""
     own = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    named = {**named, **{name: value for name, value in asked.items() if value is not None}}
-    unknown = [name for name in named if name not in own]
-    if unknown:
-        raise UserError(f"The method {method!r} has no setting {unknown[0]!r}; it has {', '.join(own)}.")
-    if asked["batch"] is not None and asked["batch"] > n:
-        raise UserError(f"The batch of {asked['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
+    for name, value in named.items():
+        if name not in own:
+            raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")
+        if not _fits(value, own[name]):
+            kind = {bool: "true or false", int: "a whole number"}.get(type(own[name]), "a number")
+            raise UserError(f"The setting {name!r} of {method!r} should be {kind}, not negative; {value!r} was given.")
+    if named.get("batch", 0) > n:
+        raise UserError(f"The batch of {named['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
     if noise is not None and "noise" in own:
         named = {"noise": noise, **named}
     return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
 
 
-def _share_left(found: Findings, dropped: bool) -> float:
-    """The share of wrong labels that `find` expects among what is trained on."""
-    if not dropped:
-        return found.wrong.count / max(1, len(found.ids))
-    return float(found.p_wrong[~found.flagged].mean()) if not found.flagged.all() else 0.0
+def _fits(value: Any, default: Any) -> bool:
+    """Whether a setting has the type of its default; no setting of any method is negative, and None stands for a number to be chosen."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    kinds = int if isinstance(default, int) else (int, float)
+    return isinstance(value, kinds) and 0 <= value < float("inf")
 
 
-def _without_flagged(data: Dataset, found: Findings, folder: str | Path) -> Dataset:
+def _listed(named: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in named.items())
+
+
+def _with_findings(data: Dataset, folder: str | Path, drop: bool) -> tuple[Dataset, float]:
+    """The data, if asked without what is flagged, and the share of wrong labels that `find` expects in them."""
+    found = run.load(folder)
     known = {*found.ids, *(item.id for item in found.excluded)}
     strange = next((key for key in data.ids if key not in known), None)
     if strange is not None:
         raise UserError(f"{folder} says nothing of the example {strange!r}, so it was made on other data; run `find` on these.")
+    if not drop:
+        return data, found.wrong.count / max(1, len(found.ids))
     flagged = set(found.ids[found.flagged])
     keep = np.array([key not in flagged for key in data.ids])
-    return data.take(keep, [Exclusion(key, f"it was flagged in {folder}") for key in data.ids[~keep]])
+    share = found.p_wrong[~found.flagged]
+    gone = [Exclusion(key, f"flagged in {folder}") for key in data.ids[~keep]]
+    return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
 
 
-def _claim(folder: Path, source: str) -> Path:
-    """The folder, made if it is not there, for a model."""
-    own = {model_file.MANIFEST, model_file.WEIGHTS}
-    if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the model with -o.")
-    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in own):
-        raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
-    try:
-        if not any((folder / name).exists() for name in own):
-            write_json(folder / model_file.MANIFEST, {"finished": False, "source": source})
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with -o.") from error
-    return folder
-
-
-def _save(model: Model, folder: Path, data: Dataset, session: Session, trained: Trained, ready: Samples) -> None:
-    """Everything else first, the weights last: who finds them finds all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from labelsieve.train.samples import outputs
-
-    names = dict.fromkeys(name for epoch in session.history for name in epoch)
-    history = pa.table({name: [epoch.get(name) for epoch in session.history] for name in names})
-    given = np.array(data.classes, object)[data.labels]
-    examples = {"id": pa.array(data.ids.tolist(), pa.string()), "given_label": pa.array(given.tolist(), pa.string())}
-    if trained.p_wrong is not None:
-        examples["p_wrong"] = pa.array(np.asarray(trained.p_wrong, np.float64))
-    for name, table in (("history", history), ("examples", pa.table(examples))):
-        with replacing(folder / f"{name}.parquet") as partial, open(partial, "wb") as file:
-            pq.write_table(table, file)
-    dynamics = session.dynamics
-    if dynamics is not None:
-        for name, column in vars(dynamics).items():
-            write_array(folder / "record" / f"{name}.npy", column)
-    files = []
-    for i, net in enumerate(trained.nets):
-        if hasattr(net, "head") and hasattr(net, "features"):  # what `repair` needs
-            files.append(f"head_inputs{i}.npz")
-            seen = outputs(net, ready, net.features).half().cpu().numpy()
-            with replacing(folder / files[-1]) as partial, open(partial, "wb") as file:
-                np.savez(file, features=seen, labels=data.labels)
-    model.save(folder, features=files)
-    session.finish()
+def _require_each_class(data: Dataset, whole: Dataset) -> None:
+    """Every class that the data held at first is still there."""
+    gone = np.setdiff1d(whole.labels, data.labels)
+    if len(gone):
+        example = whole.ids[np.argmax(whole.labels == gone[0])]
+        why = next((item.reason for item in data.excluded if item.id == example), "it could not be used")
+        raise UserError(
+            f"No example of the class {whole.classes[gone[0]]!r} is left to train on; {example!r}, for one, was left out: {why}."
+        )
 
 
 def _notes(session: Session, data: Dataset) -> list[str]:

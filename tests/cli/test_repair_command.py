@@ -28,7 +28,7 @@ def data(seed=0):
 def model(tmp_path):
     rng = np.random.default_rng(1)
     weights = {"fc.weight": rng.normal(size=(4, 6)).astype(np.float32), "fc.bias": np.arange(4, dtype=np.float32)}
-    save(tmp_path / "model", weights, {"classes": CLASSES, "network": "linear", "features": "../train.npz"})
+    save(tmp_path / "model", weights, {"classes": CLASSES, "network": "linear", "features": ["../train.npz"]})
     features, labels = data()
     np.savez(tmp_path / "train.npz", features=features, labels=labels)
     np.savez(tmp_path / "named.npz", features=features, labels=np.array(CLASSES)[labels])

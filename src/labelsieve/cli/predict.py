@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 from cyclopts import Parameter
 
 from labelsieve.core.errors import UserError
+
+COLUMNS = ("id", "label", "probability")
 
 
 def predict(
@@ -23,9 +27,10 @@ def predict(
     label: Annotated[str | None, Parameter(help="Column of labels, to be passed over.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead.", negative="")] = False,
 ) -> int:
     """Say which class each example is, and with what probability: id, label, probability."""
-    from labelsieve.cli.screen import progress_bar
+    from labelsieve.cli.screen import print_json, progress_bar, safe
     from labelsieve.cli.train import need_torch
     from labelsieve.core.files import replacing
     from labelsieve.data import load_inputs
@@ -40,20 +45,23 @@ def predict(
     with progress_bar() as progress:
         data, probs = trained.probabilities(data, device=device, progress=progress)
     best = probs.argmax(1)
-    rows = zip(data.ids, (trained.classes[c] for c in best), (f"{p:.6f}" for p in probs.max(1)), strict=True)
-    if out is None:
+    rows = list(zip(data.ids.tolist(), (trained.classes[c] for c in best), probs.max(1).round(6).tolist(), strict=True))
+    if json:
+        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        print_json({"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded]})
+    elif out is None:
         _write(sys.stdout, rows)
-    else:
+    if out is not None:
         with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             _write(file, rows)
     for item in data.excluded[:3]:
-        print(f"left out: {item.id}, because it is {item.reason}", file=sys.stderr)
+        print(f"left out: {safe(item.id)}: {safe(item.reason, 200)}", file=sys.stderr)
     if len(data.excluded) > 3:
         print(f"left out: {len(data.excluded) - 3} more", file=sys.stderr)
     return 0
 
 
-def _write(file, rows) -> None:
+def _write(file: TextIO, rows: list[tuple[str, str, float]]) -> None:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["id", "label", "probability"])
-    writer.writerows(rows)
+    writer.writerow(COLUMNS)
+    writer.writerows((key, label, f"{probability:.6f}") for key, label, probability in rows)

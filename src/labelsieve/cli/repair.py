@@ -76,10 +76,11 @@ def repair(
 
 
 def _recorded(saved: SavedModel) -> list[Path]:
-    """The file of features that the model folder names."""
-    if not saved.manifest.get("features"):
+    """The files of features that the model folder names, one for each head."""
+    named = [saved.path / name for name in saved.manifest.get("features") or ()]
+    if not named or not all(path.is_file() for path in named):
         raise UserError(f"{saved.path} does not say what its head was trained on; give --features FILE.npz with features and labels.")
-    return [saved.path / saved.manifest["features"]]
+    return named
 
 
 def read_features(path: Path, classes: list[str] | None) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -44,16 +44,16 @@ def train(
     """Train a classifier that withstands wrong labels. Interrupted, the same command goes on after the last whole epoch."""
     need_torch("train")
     from labelsieve import training
-    from labelsieve.cli.find import read
+    from labelsieve.cli.find import default_folder, read
     from labelsieve.cli.screen import print_json, progress_bar
     from labelsieve.model import export_onnx
 
     if lr is not None and not 0 < lr < 1e6:
-        raise UserError(f"The learning rate is {lr}; it should be above 0.")
+        raise UserError(f"The learning rate is {lr}; it should be above 0 and below a million.")
     if noise is not None and not 0 <= noise < 1:
         raise UserError(f"--noise is {noise}; it is a share, 0 to 1.")
     data = read(source, image=image, text=text, label=label, id=id, labels=labels)
-    model_folder = out or Path(f"{PurePath(source.removeprefix('hf:').rstrip('/')).stem or 'data'}.model")
+    model_folder = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:
         model = training.train(
             data,
@@ -107,20 +107,18 @@ def _named(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _show(model: Any, folder: Path) -> None:
-    from labelsieve.cli.screen import printer
+    from labelsieve.cli.screen import safe
 
-    console, said = printer(), model.manifest
+    said = model.manifest
     settings = {**said["settings"], **said["chosen"]}
-    console.print(f"{folder}: {said['method']}, {said['network']}, {len(model.classes)} classes.", soft_wrap=True)
-    console.print("  " + ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if value is not None), soft_wrap=True)
+    print(f"{folder}: {said['method']}, {said['network']}, {len(model.classes)} classes.")
+    print("  " + ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if value is not None))
     if model.excluded:
         first = model.excluded[0]
-        console.print(
-            f"  {len(model.excluded)} examples were left out, the first ({first.id}) because it is {first.reason}.", soft_wrap=True
-        )
+        print(f"  Left out: {len(model.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.")
     for note in said["notes"]:
-        console.print(f"  {note}", soft_wrap=True)
-    console.print(f"Next: labelsieve predict {folder} MORE/, labelsieve score {folder} TEST/", soft_wrap=True)
+        print(f"  {safe(note, 400)}")
+    print(f"Next: labelsieve predict {folder} MORE, labelsieve score {folder} TEST")
 
 
 def _short(value: Any) -> str:

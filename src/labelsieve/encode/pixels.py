@@ -76,6 +76,6 @@ def _read(inputs: Sequence[Any] | np.ndarray, i: int, side: int) -> Image:
         value = inputs[i]
     except (OSError, ValueError, EOFError) as error:
         raise DecodeError(f"it could not be read ({error or type(error).__name__})") from error
-    if not isinstance(value, (bytes, np.ndarray)):
+    if not isinstance(value, (bytes, bytearray, memoryview, np.ndarray)):
         raise DecodeError("it is missing" if value is None else f"it is a {type(value).__name__}")
-    return picture(value, side)[0]
+    return picture(value if isinstance(value, np.ndarray) else bytes(value), side)[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,7 +43,8 @@ def network(name: str, *, images: bool, width: int, pretrained: bool = True) -> 
     fit = [own for own in NETWORKS if (own in HEADS) != images]
     if name not in fit:
         kind = "images" if images else "features"
-        raise UserError(f"There is no network {name!r} for {kind}; choose from {', '.join(fit)}{' or timm:NAME' if images else ''}.")
+        known = ", ".join(fit) + (" or timm:NAME" if images else "")
+        raise UserError(f"There is no network {name!r} for {kind}.{meant(name, fit)} Choose from {known}.")
     module, function = NETWORKS[name].split(":")
     factory = getattr(import_module(module), function)
     return lambda classes: factory(classes, width)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 
 METHODS = {
     "standard": "labelsieve.robust.standard:standard",
@@ -37,7 +37,7 @@ def method(name: str) -> Callable[..., Any]:
         UserError: there is none of that name.
     """
     if name not in METHODS:
-        raise UserError(f"There is no method {name!r}; choose from {', '.join(METHODS)}.")
+        raise UserError(f"There is no method {name!r}.{meant(name, METHODS)} Choose from {', '.join(METHODS)}.")
     module, function = METHODS[name].split(":")
     return getattr(import_module(module), function)
 

@@ -37,7 +37,7 @@ class Session:
         *,
         seed: int = 0,
         folder: Path | None = None,
-        key: str = "",
+        key: Any = "",
         progress: Callable[[str, int, int], None] | None = None,
         logger: Any = None,
     ):
@@ -45,7 +45,7 @@ class Session:
         Args:
             n: examples.
             folder: where the checkpoint lies; None keeps none.
-            key: what the run depends on (data, method, settings); a checkpoint with another key is refused.
+            key: what the run depends on, text or a dict of it part by part; a checkpoint with another key is refused.
             progress: called with (sentence, epochs done, epochs).
             logger: anything with log(dict) (Weights & Biases), log_metrics(dict, step) (MLflow) or add_scalar(name, value, step).
         """
@@ -58,6 +58,7 @@ class Session:
         self._record: list[Record] = []
         self._open: Record | None = None
         self._losses: list[torch.Tensor] = []
+        self._rate = 0.0
         self._stages = 0
 
     def epochs(self, total: int, stage: str = "train", /, **state: Any) -> Iterator[int]:
@@ -85,6 +86,7 @@ class Session:
             UserError: the loss is not finite.
         """
         self._losses.append(loss.detach())
+        self._rate = optimiser.param_groups[0]["lr"]
         if loss.device.type == "cpu":  # on a GPU one look an epoch, so that steps need not wait
             self._finite()
         optimiser.zero_grad(set_to_none=True)
@@ -96,8 +98,8 @@ class Session:
     def _finite(self) -> None:
         if not torch.isfinite(self._losses[-1] if self._losses[-1].device.type == "cpu" else torch.stack(self._losses).sum()):
             raise UserError(
-                f"The loss is no longer a finite number in epoch {len(self.history) + 1}; a learning rate three times smaller (--lr) "
-                "usually helps. The last whole epoch is kept."
+                f"The loss is no longer a finite number in epoch {len(self.history) + 1}, at a learning rate of {self._rate:.3g}; start "
+                "again in another folder with a third of it (--lr), or larger batches."
             )
 
     def log(self, **values: float) -> None:
@@ -148,8 +150,12 @@ class Session:
         try:
             with replacing(self._folder / CHECKPOINT) as partial:
                 torch.save(kept, partial)
-        except (OSError, RuntimeError) as error:
-            raise UserError(f"The checkpoint in {self._folder} cannot be written ({error}); the one before is intact.") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of a full disk
+            why = getattr(error, "strerror", None) or "is the disk full?"
+            raise UserError(
+                f"The checkpoint in {self._folder} cannot be written ({why}); the one before is intact. Make room and give the same "
+                "command again."
+            ) from error
 
     def _restore(self, stage: int, state: dict[str, Any]) -> int:
         path = None if self._folder is None else self._folder / CHECKPOINT
@@ -160,7 +166,10 @@ class Session:
         except Exception as error:  # a damaged archive raises whatever its reader meets first
             raise UserError(f"{path} is damaged ({type(error).__name__}); remove it to start again.") from error
         if kept["key"] != self._key:
-            raise UserError(f"{path} is of another run (other data, method or settings); name another folder with -o, or remove it.")
+            raise UserError(
+                f"{path} is of another run ({_difference(kept['key'], self._key)}); name another folder with -o, or remove the file to "
+                "start again."
+            )
         if kept["stage"] != stage:
             return 10**9 if kept["stage"] > stage else 0
         for name, value in state.items():
@@ -176,6 +185,12 @@ class Session:
         """The run is complete and saved elsewhere; the checkpoint goes."""
         if self._folder is not None and (self._folder / CHECKPOINT).exists():
             os.unlink(self._folder / CHECKPOINT)
+
+
+def _difference(then: Any, now: Any) -> str:
+    if not isinstance(then, dict) or not isinstance(now, dict):
+        return "other data, method or settings"
+    return "other " + ", ".join(name for name in now if then.get(name) != now[name])
 
 
 def _get(value: Any) -> Any:
