@@ -81,9 +81,10 @@ def test_ten_reviews_do_no_harm_to_a_probability_that_was_right():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("shift", "slope"), [(0.0, 1.0), (2.5, 1.0), (-2.5, 1.0), (0.0, 2.0)])
-@pytest.mark.parametrize(("error", "stated", "least"), [(0.0, 0.0, 36), (0.05, 0.05, 36), (0.05, None, 32)])
+@pytest.mark.parametrize(("error", "stated", "least"), [(0.0, 0.0, 36), (0.05, 0.05, 36), (0.05, None, 34)])
 def test_the_interval_holds_the_truth(shift, slope, error, stated, least):
-    """38 of 40 are expected, and fewer than 36 happen once in twenty; slips that nobody states can be taken for wrong labels."""
+    """38 of 40 are expected, and fewer than 36 happen once in twenty. Slips that nobody states can be taken for wrong labels: of 200
+    repeats 93 % hold then at worst, and fewer than 34 of 40 happen once in twenty-five."""
     findings, wrong = made(shift=shift, slope=slope)
     inside = 0
     for seed in range(40):
