@@ -7,7 +7,7 @@ from scipy.stats import beta as beta_distribution
 from torch import nn
 
 from labelsieve.core.mixture import fit_beta
-from labelsieve.robust.m_dyr import m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, temperature, uniform_prior
+from labelsieve.robust.m_dyr import hard, m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, temperature, uniform_prior
 
 SHORT = {"epochs": 6, "lr": 0.3, "noise": 0.3}
 
@@ -25,6 +25,27 @@ def replay(n, epochs, seed=0):
     return order, lam, partner
 
 
+def mixture_by_example(losses):
+    """The paper's mixture in float64, ten EM steps over single losses: (a, b, weight, lo, hi)."""
+    lo, hi = np.percentile(losses, [5, 95])
+    kept = losses[(losses >= lo) & (losses <= hi)]
+    lo += 1e-5
+    x = (kept - lo) / (hi - lo + 1e-6)
+    x[x >= 1], x[x <= 0] = 1 - 1e-3, 1e-3
+    x = x.clip(1e-4, 1 - 1e-4)
+    a, b, weight = [1.0, 2.0], [2.0, 1.0], [0.5, 0.5]
+    for _ in range(10):
+        r = np.maximum([weight[k] * beta_distribution.pdf(x, a[k], b[k]) for k in (0, 1)], 1e-12)
+        r /= r.sum(0)
+        for k in (0, 1):
+            m = np.average(x, weights=r[k])
+            v = np.average((x - m) ** 2, weights=r[k])
+            a[k] = m * (m * (1 - m) / v - 1)
+            b[k] = a[k] * (1 - m) / m
+            weight[k] = r[k].mean()
+    return a, b, weight, lo, hi
+
+
 def frozen(samples, step, order):
     """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64."""
     x = ((samples.inputs - samples.mean) / samples.std).double()
@@ -33,6 +54,10 @@ def frozen(samples, step, order):
     log_p = z - z.exp().sum(1, keepdim=True).log()
     losses = -log_p[torch.arange(len(x)), samples.labels].detach()
     mixture = fit_beta(losses.float().numpy())
+    for ours, theirs in zip(
+        (mixture.a, mixture.b, mixture.weight, mixture.lo, mixture.hi), mixture_by_example(losses.numpy()), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=5e-3)
     grid = np.linspace(1e-12, 1 - 1e-12, 100)
     heaps = [mixture.weight[k] * beta_distribution.pdf(grid, mixture.a[k], mixture.b[k]) for k in (0, 1)]
     table = heaps[1] / (heaps[0] + heaps[1])
@@ -98,6 +123,18 @@ def test_before_it_begins_a_step_is_mixup(method, blobs, spy):
     agree(session.steps[1], loss, torch.autograd.grad(loss, weights))
 
 
+@pytest.mark.parametrize("w", [1e-4, 1 - 1e-4])
+def test_labels_believed_wholly_are_mixup_with_the_prior_and_labels_doubted_wholly_are_self_training(w):
+    torch.manual_seed(0)
+    net, x, y, partner = network(3), torch.randn(40, 5), torch.randint(3, (40,)), torch.randperm(40)
+    out = net(0.3 * x + 0.7 * x[partner])
+    target = y if w < 0.5 else net(x).argmax(1)
+    ce = nn.functional.cross_entropy
+    expected = 0.3 * ce(out, target) + 0.7 * ce(out, target[partner]) - (3 * out.softmax(1).mean(0)).log().mean()
+    loss = hard(net, x, y, torch.full((40,), w), 0.3, partner, reg=1.0)
+    torch.testing.assert_close(loss, expected, rtol=0, atol=1e-3)
+
+
 def test_temperature_of_the_published_schedule():
     assert [temperature(e) for e in (0, 110, 198, 299)] == pytest.approx([1, 1, 0.001, 0.001])  # epochs 111 and 199, counted from 1
     steps = np.diff([temperature(e) for e in range(110, 199)])
@@ -133,17 +170,24 @@ def test_equal_losses_do_not_stop_it(blobs, spy):
 
 
 @pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
-def test_guard_and_what_it_finds(method, blobs, spy):
+def test_it_finds_the_wrong_labels(method, blobs, spy):
     samples, wrong = blobs(400)
-    settings = {"epochs": 20, "lr": 0.1, "batch": 100}
-    guarded = spy(400)
-    none = method(samples, network, guarded, noise=0.0, **settings)
-    open_ = spy(400)
-    trained = method(samples, network, open_, **settings)
-    assert not none.settings["bootstrapping"] and trained.settings["bootstrapping"]
-    assert trained.settings["noise"] == pytest.approx(wrong.mean(), abs=0.1)
+    trained = method(samples, network, spy(400), epochs=20, lr=0.1, batch=100)
+    assert trained.settings["bootstrapping"] and trained.settings["noise"] == pytest.approx(wrong.mean(), abs=0.1)
     assert trained.p_wrong[wrong].mean() > 0.8 and trained.p_wrong[~wrong].mean() < 0.3
-    assert guarded.steps[5].loss == open_.steps[5].loss and guarded.steps[-1].loss != open_.steps[-1].loss
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, md_dyr_sh])
+def test_where_no_label_is_in_doubt_it_goes_on_with_cross_entropy(method, blobs, spy):
+    samples, _ = blobs(200, noise=0.0, spread=4.0)
+    session = spy(200)
+    trained = method(samples, network, session, epochs=20, lr=0.3, batch=200)
+    assert not trained.settings["bootstrapping"] and trained.settings["noise"] < 0.02
+    order, _, _ = replay(200, 20)
+    x = ((samples.inputs - samples.mean) / samples.std).double()[order]
+    weights = [p.double().requires_grad_() for p in session.steps[-1].weights]
+    loss = nn.functional.cross_entropy(x @ weights[0].T + weights[1], samples.labels[order])
+    agree(session.steps[-1], loss, torch.autograd.grad(loss, weights))
 
 
 @pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])

@@ -4,14 +4,15 @@ Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise mo
     epoch a two-component Beta mixture is fitted to the cross-entropies; w, the chance of the high-loss component, moves an example's
     target from its label to the network's own prediction; mixup and a prior that wants all classes go with it.
 Needs: a first phase at a learning rate too high to memorise; bootstrapping begins after the first drop.
-Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric noise, where losses do not part; very imbalanced
-    classes (the prior is uniform); data without noise, where a second heap is found all the same: see `noise`.
+Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric noise at high rates, where losses do not part; very
+    imbalanced classes (the prior is uniform); 90 % with M-DYR-H, which ends in one class.
 Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on (MD-DYR-SH:
     dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1. All epochs are shares of
-    the run, so that a shorter run keeps its shape.
+    the run, so that a shorter run keeps its shape; too few steps before START and the losses have not parted.
 Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is interpolated; the prior
-    has K classes (their soft variant always 10); tracking takes no gradients; one seed rules everything. Guard: where fewer than GUARD
-    of the labels are thought wrong (`noise`, else a mixture of the losses when bootstrapping would begin), it never begins.
+    has K classes (their soft variant always 10); tracking takes no gradients; one seed rules everything.
+Guard, not in the paper, which loses points on clean labels: where fewer than GUARD of the labels are in doubt when bootstrapping would
+    begin (`noise`, else what lies off the diagonal of the confident joint), the run goes on with plain cross-entropy.
 Cost: three forward passes and one backward a step, and one forward pass over all examples an epoch.
 """
 
@@ -24,20 +25,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from labelsieve.core.mixture import BetaMixture, fit_beta, fit_gaussian
+from labelsieve.core.confident_joint import confident_joint
+from labelsieve.core.mixture import BetaMixture, fit_beta
 from labelsieve.losses import bootstrap_hard, bootstrap_soft, cross_entropy, draw_pairs, mixed_cross_entropy, mixup
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.trained import Trained
 from labelsieve.train.device import autocast
-from labelsieve.train.samples import Samples
+from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 20, "lr": 3.0, "weight_decay": 1e-5}
+# Heads: planted symmetric noise of 0, 10, 40 and 50 % and human labels, on photographs, clothes, digits and two sets of texts. Rates from
+# 3 to 12 differ by a point; weight decay 1e-4 costs two on clean labels.
+FEATURES: dict[str, Any] = {"epochs": 20, "lr": 8.0, "weight_decay": 1e-5, "batch": 256}
 Network = Callable[[int], nn.Module]
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # of (net, x, y, w, lam, partner)
 START = 0.35  # of the run is mixup alone: 105 of 300 epochs
 DROPS = (1 / 3, 5 / 6)  # of the run, where the learning rate falls tenfold
-GUARD = 0.02
+GUARD = 0.025  # without a wrong label 0.004 to 0.033 was seen, with 9 % of them 0.058: above, nothing is lost either
 EDGE = 1e-4  # w stays within [EDGE, 1 - EDGE]
 
 
@@ -134,12 +138,14 @@ def _train(
     losses, share = torch.zeros(len(samples)), torch.tensor([-1.0 if noise is None else noise])
     for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule, losses=losses, share=share):
         mixture, loss = fit_beta(losses.numpy()), later(epoch)
-        doubted = _doubted(epoch >= round(START * epochs), losses, share)
+        if (late := epoch >= round(START * epochs)) and share.item() < 0:
+            share.fill_(suspected(net, samples))
+        doubted = late and share.item() >= GUARD
         net.train()
         for rows in samples.batches(batch, session.generator):
             x, y = samples.weak(rows, session.generator), samples.labels[rows]
             lam, partner = draw_pairs(len(rows), alpha, session.numpy)
-            partner = partner.to(y.device)
+            lam, partner = 1.0 if late and not doubted else lam, partner.to(y.device)
             if doubted:
                 session.step(loss(net, x, y, p_wrong(net, x, y, mixture), lam, partner), optimiser)
             else:
@@ -215,9 +221,9 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
     losses = torch.empty(len(samples))
     for rows in torch.arange(len(samples), device=samples.labels.device).split(1024):
         with torch.no_grad():
-            logits = _forward(net, samples.weak(rows, session.generator))
-        losses[rows.cpu()] = cross_entropy(logits, samples.labels[rows]).cpu()
-        session.record(rows, logits, samples.labels[rows])
+            out = _forward(net, samples.weak(rows, session.generator))
+        losses[rows.cpu()] = cross_entropy(out, samples.labels[rows]).cpu()
+        session.record(rows, out, samples.labels[rows])
     return losses
 
 
@@ -232,8 +238,8 @@ def _predict(net: nn.Module, x: Tensor) -> Tensor:
     return _forward(net, x)
 
 
-def _doubted(late: bool, losses: Tensor, share: Tensor) -> bool:
-    """Whether labels are doubted by now; `share` (1,), if not yet known (negative), becomes the mixture's view of the losses."""
-    if late and share < 0:
-        share.fill_(float(fit_gaussian(losses.numpy()).posterior(losses.numpy()).mean()))
-    return late and bool(share >= GUARD)
+def suspected(net: nn.Module, samples: Samples) -> float:
+    """The share of labels off the diagonal of the confident joint, for the guard: near zero where no label is wrong, while a mixture
+    of the losses finds its second heap there all the same."""
+    probs = torch.softmax(logits(net, samples), 1).cpu().numpy()
+    return 1 - float(confident_joint(probs, samples.labels.cpu().numpy()).trace()) / len(samples)
