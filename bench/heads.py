@@ -1,0 +1,98 @@
+"""Five methods x five seeds as one sweep, against a plain PyTorch loop with one head a run: same machine, same run, same mathematics.
+
+    python bench/heads.py [--rows 50000] [--width 1280] [--rounds 5]
+
+Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, the method's optimiser.
+Every round times one epoch of one head of each method on that side, times five seeds (runs of one head do not help each other, so this is
+what 25 of them take), and on ours an epoch of all 25 heads, start and end included; the two take turns, so a busy machine slows both.
+Features are random, float32: the time does not depend on them. OMP_NUM_THREADS sets the threads of both sides.
+"""
+
+import argparse
+from functools import partial
+from time import perf_counter, process_time
+
+import numpy as np
+import torch
+from torch.nn.functional import log_softmax
+from torch.utils.data import DataLoader, TensorDataset
+
+from labelsieve.robust import TOGETHER, for_features, method
+from labelsieve.train.lockstep import together
+from labelsieve.train.samples import Samples
+
+CLASSES, SEEDS, EPOCHS = 10, 5, 2
+LATE = {"blurry": {"delay": 0}, "piecewise-zero": {"delay": 0}}  # their own loss from the start, as on the other side
+
+
+def data(rows, width):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, rows)
+    inputs = rng.standard_normal((rows, width), np.float32)
+    inputs += 0.2 * rng.standard_normal((CLASSES, width), np.float32)[labels]
+    given = np.where(rng.random(rows) < 0.2, rng.integers(0, CLASSES, rows), labels)
+    return Samples(torch.from_numpy(inputs), torch.from_numpy(given), CLASSES, torch.zeros(width), torch.ones(width))
+
+
+def plain(name, samples):
+    """One epoch of one head."""
+    net = torch.nn.Linear(samples.inputs.shape[1], CLASSES)
+    if name in ("blurry", "piecewise-zero"):
+        optimiser = torch.optim.Adam(net.parameters(), 0.001)
+    else:
+        optimiser = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-5)
+    positions = (torch.arange(len(samples)),) if name == "elr" else ()
+    loader = DataLoader(TensorDataset(samples.inputs, samples.labels, *positions), batch_size=128, shuffle=True)
+    memory = torch.zeros(len(samples), CLASSES)
+    for x, y, *rows in loader:
+        log_p = log_softmax(net(x), 1)
+        log_y = log_p[torch.arange(len(y)), y]
+        if name == "standard":
+            loss = -log_y
+        elif name == "gce":
+            loss = (1 - torch.exp(0.7 * log_y)) / 0.7
+        elif name == "blurry":
+            loss = -torch.exp(0.5 * log_y) * log_y
+        elif name == "piecewise-zero":
+            loss = torch.where(log_y.exp() >= 0.05, -log_y, 0.0)
+        else:
+            p = log_p.exp().clamp(1e-4, 1 - 1e-4)
+            now = 0.7 * memory[rows[0]] + 0.3 * (p / p.sum(1, keepdim=True)).detach()
+            memory[rows[0]] = now
+            loss = -log_y + 3 * torch.log(1 - (now * p).sum(1))
+        optimiser.zero_grad()
+        loss.mean().backward()
+        optimiser.step()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    samples = data(asked.rows, asked.width)
+    calls = [partial(method(name), **{**for_features(name), "batch": 128, "epochs": EPOCHS, **LATE.get(name, {})}) for name in TOGETHER]
+    together(samples.take(torch.arange(512)), calls, range(SEEDS))  # imports and first calls
+    ratios = []
+    for _ in range(asked.rounds):
+        one = {name: timed(plain, name, samples) for name in TOGETHER}
+        ours = timed(together, samples, calls, range(SEEDS)) / EPOCHS
+        theirs = SEEDS * sum(one.values())
+        ratios.append(theirs / ours)
+        told = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
+        print(f"plain, one head: {told} s; x {SEEDS}: {theirs[0]:.2f} s; sweep: {ours[0]:.3f} s; {ratios[-1][0]:.1f} times", flush=True)
+    clock, processor = np.median(ratios, axis=0)
+    shape = f"{asked.rows} x {asked.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+    print(f"{shape}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)")
+
+
+def timed(call, *arguments):
+    """Seconds by the clock and of the processor."""
+    clock, processor = perf_counter(), process_time()
+    call(*arguments)
+    return np.array([perf_counter() - clock, process_time() - processor])
+
+
+if __name__ == "__main__":
+    main()

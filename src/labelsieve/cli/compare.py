@@ -1,0 +1,81 @@
+"""labelsieve compare: which method withstands the wrong labels of this data set best?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from labelsieve.cli.options import SIDES, within
+
+if TYPE_CHECKING:
+    from labelsieve.comparison import Comparison
+
+
+def compare(
+    source: Annotated[str, Parameter(help="Features (.npz, .npy, table), or images or texts for the encoder.")],
+    /,
+    *,
+    test: Annotated[str | None, Parameter(help="Data with labels to trust; default: a fifth of the data, as labelled as they are.")] = None,
+    methods: Annotated[str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")] = None,
+    seeds: Annotated[int, Parameter(help="Heads a method, each with its own order of rows.", validator=within((1, 100)))] = 5,
+    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: each method's.", validator=within((1, 10_000)))] = None,
+    encoder: Annotated[str | None, Parameter(help="Encoder for images and texts, as in `find`.")] = None,
+    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.", validator=within(SIDES))] = None,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
+) -> int:
+    """Train a linear head on features with several methods and seeds, and measure each on other data."""
+    from labelsieve.cli.find import read
+    from labelsieve.cli.screen import print_json, progress_bar
+    from labelsieve.cli.train import need_torch
+
+    need_torch("compare")
+    from labelsieve import comparison
+    from labelsieve.robust import TOGETHER
+
+    names = tuple(dict.fromkeys(methods.split(","))) if methods else TOGETHER
+    columns = {"image": image, "text": text, "label": label, "id": id}
+    data = read(source, labels=labels, **columns)
+    tested = None if test is None else read(test, **columns)
+    with progress_bar() as progress:
+        found = comparison.compare(
+            data,
+            tested,
+            methods=names,
+            seeds=seeds,
+            epochs=epochs,
+            encoder=encoder,
+            side=side,
+            device=device,
+            progress=progress,
+        )
+    if json:
+        print_json(asdict(found))
+    else:
+        _show(found, seeds)
+    return 0
+
+
+def _show(found: Comparison, seeds: int) -> None:
+    from labelsieve.cli.screen import blank_table, printer
+
+    console, table = printer(), blank_table()
+    for heading in ("method", "accuracy", "seconds"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for row in found.rows:
+        margin = "" if row.margin is None else f" ± {row.margin:.4f}"
+        table.add_row(row.method, f"{row.accuracy:.4f}{margin}", f"{row.seconds:.1f}{'*' if row.together else ' '}")
+    console.print(table)
+    if any(row.together for row in found.rows):
+        console.print("* one sweep, all of these together", soft_wrap=True)
+    many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
+    console.print(f"Trained on {found.trained_on} examples, {many}.", soft_wrap=True)
+    others = "given labels held out from training, which may be wrong too (--test names better ones)"
+    console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)

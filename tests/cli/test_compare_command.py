@@ -1,0 +1,61 @@
+"""labelsieve compare, from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from labelsieve.cli.compare import compare
+from labelsieve.core.errors import UserError
+
+
+def write(path, n, noise, seed, classes=3, width=8):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    features = np.random.default_rng(9).normal(0, 2, (classes, width))[labels] + rng.normal(0, 1, (n, width))
+    given = np.where(rng.random(n) < noise, rng.integers(0, classes, n), labels)
+    np.savez(path, features=features.astype(np.float32), labels=given)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return write(folder / "train.npz", 300, 0.3, 0), write(folder / "test.npz", 150, 0.0, 1), folder
+
+
+def test_a_table_and_what_it_was_measured_on(data, capsys):
+    train, test, _ = data
+    assert compare(train, test=test, seeds=2, epochs=2) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("standard", "gce", "blurry", "piecewise-zero", "elr"))
+    assert "300 examples, 2 seeds" in out and "150 labels of --test" in out and "one sweep" in out
+
+
+def test_json(data, capsys):
+    train, test, _ = data
+    assert compare(train, test=test, methods="gce,mixup", seeds=3, json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["trained_on"], found["tested_on"], found["held_out"]) == (300, 150, False)
+    rows = {row["method"]: row for row in found["rows"]}
+    assert set(rows) == {"gce", "mixup"}
+    for row in rows.values():
+        assert len(row["each"]) == 3 and row["accuracy"] == pytest.approx(np.mean(row["each"])) and row["accuracy"] > 0.8
+        assert row["margin"] == pytest.approx(4.303 * np.std(row["each"], ddof=1) / 3**0.5)
+    assert found["rows"][0]["accuracy"] >= found["rows"][1]["accuracy"]
+
+
+def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
+    train, _, _ = data
+    assert compare(train, methods="standard", seeds=1, epochs=1) == 0
+    out = capsys.readouterr().out
+    assert "239 examples, 1 seed a method" in out and "61 given labels held out from training, which may be wrong too" in out
+
+
+def test_mistakes_are_one_sentence(data):
+    train, _, folder = data
+    other = write(folder / "other.npz", 40, 0.0, 1, classes=4)
+    narrow = write(folder / "narrow.npz", 40, 0.0, 1, width=5)
+    for named, said in (({"methods": "magic"}, "no method 'magic'"), ({"test": other}, "class '3'"), ({"test": narrow}, "5 features")):
+        with pytest.raises(UserError, match=said):
+            compare(train, **named)
