@@ -54,7 +54,7 @@ def test_the_docs_name_every_detector_command_and_option():
         assert command.__name__ in app
         for parameter in inspect.signature(command).parameters.values():
             if parameter.kind is parameter.KEYWORD_ONLY:
-                assert f"--{parameter.name}" in docs["commands.md"], parameter.name
+                assert f"--{parameter.name.replace('_', '-')}" in docs["commands.md"], parameter.name
 
 
 def test_the_docs_name_every_column():

@@ -42,6 +42,7 @@ def find(
     encoder: str | None = None,
     side: int | None = None,
     detectors: Sequence[str] | None = None,
+    from_network: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     **columns: Any,
@@ -54,6 +55,8 @@ def find(
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
         detectors: names from `labelsieve.detect.DETECTORS`; None takes all that the data allow.
+        from_network: name of a network (`labelsieve.models`) to train on the images instead of asking an encoder; `side` is then that
+            of its images, None their own between 16 and 64.
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
         progress: called with (stage, done, total).
 
@@ -62,10 +65,10 @@ def find(
     """
     if out is None:
         with TemporaryDirectory(prefix="labelsieve-") as folder:
-            return _find(_dataset(data, columns), Path(folder), encoder, side, detectors, seed, progress)
+            return _find(_dataset(data, columns), Path(folder), encoder, side, detectors, from_network, seed, progress)
     dataset = _dataset(data, columns)
     folder = run.claim(Path(out), dataset.source)
-    findings = _find(dataset, folder, encoder, side, detectors, seed, progress)
+    findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
     run.save(findings, folder)
     making.finish(folder / EVIDENCE)
     return findings
@@ -142,6 +145,7 @@ def _find(
     encoder: str | None,
     side: int | None,
     names: Sequence[str] | None,
+    network: str | None,
     seed: int,
     progress: Progress | None,
 ) -> Findings:
@@ -153,7 +157,11 @@ def _find(
     needs = {name: _parameters(name) for name in chosen}
     wanted = {parameter for parameters in needs.values() for parameter in parameters}
     with clock("encode"):
-        dataset, features, content, sketch, encoder_name = _features(dataset, folder, encoder, side, progress)
+        if network is None:
+            dataset, features, content, sketch, encoder_name = _features(dataset, folder, encoder, side, progress)
+        else:
+            dataset, features, content = _pixels(dataset, encoder, side)
+            sketch = encoder_name = None
     require_classes(dataset)
     group = duplicates.duplicate_groups(content, sketch) if content is not None else None
     with clock("evidence"):
@@ -161,19 +169,25 @@ def _find(
             evidence = Evidence(labels=dataset.labels, n_classes=k, probs=np.asarray(dataset.inputs))
         else:
             together = _together(dataset, group, notes)
-            device = _device()
-            evidence = making.gather(
-                wanted,
-                features,
-                dataset.labels,
-                k,
-                groups=together,
-                seed=seed,
-                folder=folder / EVIDENCE,
-                content=None if content is None else key_of(content, encoder_name),
-                progress=progress,
-                device=device,
-            )
+            if network is None:
+                evidence = making.gather(
+                    wanted,
+                    features,
+                    dataset.labels,
+                    k,
+                    groups=together,
+                    seed=seed,
+                    folder=folder / EVIDENCE,
+                    content=None if content is None else key_of(content, encoder_name),
+                    progress=progress,
+                    device=_device(),
+                )
+            else:
+                evidence = _from_network(network, wanted, dataset, features, together, seed, folder / EVIDENCE, progress)
+                notes.append(
+                    f"The evidence comes from {network}, trained here: probabilities and neighbours of each image from a network "
+                    "that never saw its label, training dynamics from one that saw all, as their detectors want it."
+                )
     with clock("detect"):
         scores: dict[str, Scores] = {}
         for done, name in enumerate(chosen):
@@ -189,6 +203,7 @@ def _find(
         "source": dataset.source,
         "kind": dataset.kind,
         "encoder": encoder_name,
+        "network": network,
         "detectors": chosen,
         "seed": seed,
         "data_hash": dataset.fingerprint(),
@@ -241,18 +256,68 @@ def _features(
     return dataset.take(keep, gone), features, encoded.content[keep], encoded.sketch[keep], model.name
 
 
+def _pixels(dataset: Dataset, encoder: str | None, side: int | None) -> tuple[Dataset, np.ndarray, np.ndarray]:
+    """The data set without images that cannot be read, their pixels (n, C, side, side), and content hashes (n,)."""
+    if dataset.kind != "image":
+        raise UserError(
+            f"A network is trained on images, and {dataset.source or 'the data'} holds {dataset.kind}; leave out --from-network."
+        )
+    if encoder is not None:
+        raise UserError("A network takes the place of an encoder; name --encoder or --from-network.")
+    from labelsieve.encode.pixels import pixels, usual_side
+
+    array, failed = pixels(dataset.inputs, side or usual_side(dataset.inputs))
+    keep = np.ones(len(dataset), bool)
+    keep[[i for i, _ in failed]] = False
+    array = array[keep] if failed else array
+    content = _row_hashes(array.reshape(len(array), -1))
+    return dataset.take(keep, [Exclusion(dataset.ids[i], reason) for i, reason in failed]), array, content
+
+
+def _from_network(
+    name: str,
+    wanted: set[str],
+    dataset: Dataset,
+    pixels: np.ndarray,
+    groups: np.ndarray | None,
+    seed: int,
+    folder: Path,
+    progress: Progress | None,
+) -> Evidence:
+    try:
+        from labelsieve.train import from_network, inputs
+        from labelsieve.train.device import layout, pick
+    except ImportError as error:
+        raise UserError("--from-network needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
+    from labelsieve.models import network
+
+    device = pick()
+    make = network(name, images=True, width=pixels.shape[1])
+    samples, _ = inputs.samples(pixels, dataset.labels, len(dataset.classes))
+    return from_network.gather(
+        wanted,
+        samples.to(device),
+        lambda classes: make(classes).to(device=device, memory_format=layout(device)),
+        groups=groups,
+        seed=seed,
+        folder=folder,
+        progress=progress,
+    )
+
+
 def _row_hashes(features: np.ndarray) -> np.ndarray:
     """(n,) uint64, equal for equal rows: a fixed random projection of the bytes, wrapping."""
     n, d = features.shape
-    words = -(-d * features.itemsize // 8)
+    kind = np.result_type(features, np.float16)  # bytes too are numbers
+    words = -(-d * kind.itemsize // 8)
     key = np.random.default_rng(0).integers(1, 2**63, words, dtype=np.uint64) | np.uint64(1)
-    padded = np.zeros((min(n, _HASHED), 8 * words // features.itemsize), features.dtype)
+    padded = np.zeros((min(n, _HASHED), 8 * words // kind.itemsize), kind)
     out = np.empty(n, np.uint64)
     for start in range(0, n, _HASHED):
         block = padded[: min(n - start, _HASHED)]
         block[:, :d] = features[start : start + _HASHED]
-        raw = block.view(f"u{features.itemsize}")
-        raw[raw == 1 << (8 * features.itemsize - 1)] = 0  # -0.0 is 0.0
+        raw = block.view(f"u{kind.itemsize}")
+        raw[raw == 1 << (8 * kind.itemsize - 1)] = 0  # -0.0 is 0.0
         bits = block.view(np.uint64)
         bits ^= bits >> np.uint64(29)
         bits *= key

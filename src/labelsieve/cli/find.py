@@ -30,6 +30,7 @@ def find(
     side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", validator=within(SIDES))] = None,
     fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
+    from_network: Annotated[str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", validator=within(SEEDS))] = 0,
     out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.", converter=folder)] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
@@ -41,6 +42,8 @@ def find(
 
     if fast and (encoder or side):
         raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or --fast.")
+    if fast and from_network:
+        raise UserError("--fast is an encoder, and --from-network takes the place of one; leave out either.")
     data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:
@@ -50,6 +53,7 @@ def find(
             encoder="fast" if fast and data.kind == "image" else encoder,
             side=side,
             detectors=detectors.split(",") if detectors else None,
+            from_network=from_network,
             seed=seed,
             progress=progress,
         )

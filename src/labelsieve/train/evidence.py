@@ -89,20 +89,20 @@ def _gather(
         evidence = replace(evidence, neighbours=_neighbours(x, seed, folder, content, progress))
     epochs, batch = passes(len(labels))
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
-    tracks = _tracks(wanted, epochs, fakes, labels, n_classes)
-    if tracks:
+    chosen = tracks(wanted, epochs, fakes, labels, n_classes)
+    if chosen:
         fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
         panel = train(
             x,
             labels,
             n_classes,
-            tracks,
+            chosen,
             fold,
             epochs=epochs,
             batch=batch,
             seed=seed,
             folder=folder,
-            key=content and key_of(content, labels, fold, [(t.name, t.delay) for t in tracks], epochs, batch, seed, device),
+            key=content and key_of(content, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device),
             device=device,
             progress=_stage(progress, "panel"),
         )
@@ -129,17 +129,18 @@ def _neighbours(x: np.ndarray, seed: int, folder: Path | None, content: str | No
     return found
 
 
-def _tracks(wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int) -> list[Track]:
+def tracks(wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int) -> list[Track]:
+    """The training runs of the panel that leave what is wanted; `fakes` are masks (n,) of AUM's threshold samples."""
     delay = max(1, round(_DELAY * epochs))
-    tracks = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
+    out = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
     if "record" in wanted:
-        tracks.append(Track("record", held_out=False, schedule=constant, record=True))
+        out.append(Track("record", held_out=False, schedule=constant, record=True))
     if "cyclic_record" in wanted:
-        tracks.append(Track("cyclic_record", held_out=False, schedule=partial(cyclic, cycle=max(2, min(10, epochs // 3))), record=True))
+        out.append(Track("cyclic_record", held_out=False, schedule=partial(cyclic, cycle=max(2, min(10, epochs // 3))), record=True))
     for i, fake in enumerate(fakes):
         wearing = np.where(fake, n_classes, labels)
-        tracks.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=wearing))
-    return tracks
+        out.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=wearing))
+    return out
 
 
 def _fakes(labels: np.ndarray, n_classes: int, seed: int) -> list[np.ndarray]:
