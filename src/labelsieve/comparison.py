@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import robust
-from labelsieve.core.dataset import Dataset, require_classes
+from labelsieve.core.dataset import Dataset, Exclusion, require_classes
 from labelsieve.core.errors import UserError
 from labelsieve.model import Progress, read_inputs
 from labelsieve.robust import TOGETHER
@@ -63,12 +63,14 @@ class Comparison:
         rows: the methods, the most accurate first.
         trained_on, tested_on: numbers of examples.
         held_out: the test data are a part of the data themselves, whose labels may be wrong.
+        excluded: examples of either that could not be used, and why.
     """
 
     rows: tuple[Row, ...]
     trained_on: int
     tested_on: int
     held_out: bool
+    excluded: tuple[Exclusion, ...]
 
 
 def compare(
@@ -110,6 +112,8 @@ def compare(
             data, test, inputs, others = data.take(~chosen), data.take(chosen), inputs[~chosen], inputs[chosen]
         else:
             test, others, _ = read_inputs(test, Path(folder) / "test", take, progress)
+        if len(test) == 0:
+            raise UserError(f"No example of {test.source or 'the test data'} could be read.")
         answers = _positions(test, data.classes)
         if others.shape[1] != inputs.shape[1]:
             raise UserError(
@@ -118,7 +122,8 @@ def compare(
         ready, scale = samples(inputs, data.labels, len(data.classes))
         tested, _ = samples(others, answers, len(data.classes), scale)
     rows = _train(ready.to(where), tested.to(where), functions, range(seeds), progress)
-    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out)
+    excluded = data.excluded if held_out else (*data.excluded, *test.excluded)
+    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded)
 
 
 def _with_settings(name: str, epochs: int | None) -> partial:

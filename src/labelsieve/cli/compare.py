@@ -57,7 +57,7 @@ def compare(
             progress=progress,
         )
     if json:
-        print_json(asdict(found))
+        print_json({**asdict(found), "excluded": len(found.excluded)})
     else:
         _show(found, seeds)
     return 0
@@ -77,5 +77,8 @@ def _show(found: Comparison, seeds: int) -> None:
         console.print("* one sweep, all of these together", soft_wrap=True)
     many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
     console.print(f"Trained on {found.trained_on} examples, {many}.", soft_wrap=True)
+    if found.excluded:
+        first = found.excluded[0]
+        console.print(f"{len(found.excluded)} examples were left out, the first ({first.id}) because it is {first.reason}.", soft_wrap=True)
     others = "given labels held out from training, which may be wrong too (--test names better ones)"
     console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)
