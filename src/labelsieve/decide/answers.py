@@ -26,7 +26,7 @@ def answers(findings: Findings, fold: Fold) -> Answers:
     """The answers on which the reviewers of each example agree."""
     ids = fold.ids()
     wanted = set(ids)
-    place = {id: i for i, id in enumerate(findings.ids) if id in wanted}
+    place = {id: i for i, id in enumerate(findings.ids if wanted else ()) if id in wanted}
     rows = []
     for id in ids:
         verdict = fold.verdict(id)

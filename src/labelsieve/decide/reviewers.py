@@ -177,7 +177,7 @@ _NONE, _SEVERAL = "exclude", "ambiguous"
 
 def _given(findings: Findings, fold: Fold) -> dict[str, str]:
     wanted = set(fold.ids())
-    return {id: findings.classes[findings.given[i]] for i, id in enumerate(findings.ids) if id in wanted}
+    return {id: findings.classes[findings.given[i]] for i, id in enumerate(findings.ids if wanted else ()) if id in wanted}
 
 
 def _named(row: Decision, given: Mapping[str, str]) -> str:
