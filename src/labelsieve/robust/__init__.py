@@ -23,6 +23,7 @@ METHODS = {
     "piecewise-zero": "labelsieve.robust.piecewise_zero:piecewise_zero",
     "o2u": "labelsieve.robust.o2u:o2u",
     "co-teaching": "labelsieve.robust.co_teaching:co_teaching",
+    "dividemix": "labelsieve.robust.dividemix:dividemix",
     "elr": "labelsieve.robust.elr:elr",
     "promix": "labelsieve.robust.promix:promix",
 }
