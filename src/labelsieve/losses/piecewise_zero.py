@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from labelsieve.losses.softmax import log_p_y
+from labelsieve.losses.softmax import log_p_y, probabilities
 
 
 def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor:
@@ -22,9 +22,8 @@ def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor
 
 def surviving(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor:
     """Bool (n,): examples with p_y >= c."""
-    wide = logits.detach() if logits.element_size() == 8 else logits.detach().float()
     # From softmax, not exp(log-softmax): uniform logits give exactly 1/K, and p_y = c counts.
-    return wide.softmax(-1).gather(-1, target.long()[..., None])[..., 0] >= c
+    return probabilities(logits.detach()).gather(-1, target.long()[..., None])[..., 0] >= c
 
 
 class PiecewiseZero(nn.Module):

@@ -5,16 +5,27 @@ Half precision would lose p^gamma to underflow, and log(softmax(.)) is infinite 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
     """Log-softmax (n, K); half precision is lifted to float32, float64 stays."""
+    return _over_classes(torch.log_softmax, logits)
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Softmax (n, K), in the same precision; equal logits give exactly 1/K, which exp(log-softmax) does not."""
+    return _over_classes(torch.softmax, logits)
+
+
+def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
     logits = logits if logits.dtype == torch.float64 else logits.float()
     if logits.dim() == 2 and logits.stride(0) == 1:  # classes first in memory: over few of them several times faster that way
-        return torch.log_softmax(logits.T, dim=0).T
-    return torch.log_softmax(logits, dim=-1)
+        return softmax(logits.T, 0).T
+    return softmax(logits, -1)
 
 
 def log_p_y(logits: Tensor, target: Tensor) -> Tensor:

@@ -140,9 +140,12 @@ class _Lane(Session):
         if clip is not None:
             raise ValueError("The norm of one head's gradient is not known here; a method that clips trains alone.")
         self._losses.append(loss.detach())
-        self._finite()
         self.told = loss, optimiser
         self._main.switch()
+
+    def check(self) -> None:
+        """Raises a UserError if the last loss is not finite."""
+        self._finite()
 
     def record(self, rows: Tensor, logits: Tensor, labels: Tensor) -> None:
         pass
@@ -174,6 +177,9 @@ class _Sweep:
 
     def step(self, lanes: list[_Lane]) -> None:
         """The gradients of all heads, and a step of each lane's optimiser."""
+        if not torch.isfinite(torch.stack([lane.told[0].detach() for lane in lanes])).all():
+            for lane in lanes:
+                lane.check()
         slopes = iter(torch.autograd.grad([lane.told[0] for lane in lanes], [self._leaves[lane.number] for lane in lanes]))
         live = {lane.number for lane in lanes}
         each = [next(slopes).T if number in live else self._leaves[number].detach().T * 0 for number in range(self._used)]
