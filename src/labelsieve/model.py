@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Progress = Callable[[str, int, int], None]
+_KINDS = {"image": "images", "text": "texts", "features": "features"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +139,18 @@ def export_onnx(model: Model, path: str | Path) -> None:
 
 def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Progress | None) -> tuple[Dataset, np.ndarray, dict[str, Any]]:
     """The examples that can be read, their pixels or features, and what was taken: kind, side, width, encoder."""
-    if data.kind == "probs" or (take["kind"] == "image" and data.kind != "image"):
-        raise UserError(f"{data.source or 'The data'} holds {data.kind}; this model takes {take['kind']}.")
+    if data.kind == "probs":
+        raise UserError("Probabilities are no inputs of a model; name the images, texts or features that they are of.")
+    wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
+    if data.kind != wants:
+        raise UserError(f"{data.source or 'The data'} holds {_KINDS[data.kind]}; this model takes {_KINDS[wants]}.")
+    if data.kind == "features":
+        found = np.asarray(data.inputs)
+        return data, found, {"kind": "features", "of": "features", "width": found.shape[1]}
     if take["kind"] == "features":
-        if data.kind == "features":
-            return data, np.asarray(data.inputs), {"kind": "features", "width": np.asarray(data.inputs).shape[1]}
-        if "of" in take and data.kind != take["of"]:
-            raise UserError(f"{data.source or 'The data'} holds {data.kind}; this model takes {take['of']}.")
         encoder, side = take.get("encoder"), take.get("side")
         data, found = pipeline.features(data, folder, encoder=encoder, side=side, progress=progress)
-        return data, found, {"kind": "features", "width": found.shape[1], "encoder": encoder, "side": side, "of": data.kind}
+        return data, found, {"kind": "features", "of": data.kind, "width": found.shape[1], "encoder": encoder, "side": side}
     from labelsieve.encode.pixels import pixels, usual_side
 
     side = take.get("side") or usual_side(data.inputs)
@@ -155,7 +158,7 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
     keep = np.ones(len(data), bool)
     keep[[i for i, _ in failed]] = False
     data = data.take(keep, [Exclusion(data.ids[i], reason) for i, reason in failed])
-    return data, array[keep] if failed else array, {"kind": "image", "width": array.shape[1], "side": side}
+    return data, array[keep] if failed else array, {"kind": "image", "of": "image", "width": array.shape[1], "side": side}
 
 
 def _ratio(part: int, whole: int) -> float | None:

