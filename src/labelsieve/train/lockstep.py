@@ -6,7 +6,8 @@ their step. A method sees its seeds as one data set of seeds x n examples, seed 
 it must treat every example alone, as a loss does, and as a mixture fitted to all losses does not.
 Differs from one head a run: nothing but rounding; every method has its own optimiser, every seed its own order of rows. No record of
 training dynamics, no checkpoint.
-Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b); bench/heads.py.
+Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b); for 5 methods, 5
+    seeds and 10 classes 5 (d = 1280) to 10 (d = 64) times less than a plain loop for each head (bench/heads.py).
 """
 
 from __future__ import annotations
