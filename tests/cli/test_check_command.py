@@ -111,6 +111,13 @@ def test_diff_prints_and_lists_everything_as_json(tmp_path, capsys):
     assert "img_5" not in {row["id"] for row in answer["relabelled"]}
 
 
+def test_diff_of_a_version_whose_examples_were_all_excluded(tmp_path, capsys):
+    old, new = make(tmp_path / "old.sieve"), make(tmp_path / "new.sieve")
+    Journal(new).append([Decision(f"img_{i}", "exclude", None, "ann", "2026-01-01", "1") for i in range(N)])
+    diff(old, new)
+    assert f"Removed: {N}." in capsys.readouterr().out
+
+
 def test_diff_of_runs_on_different_data_is_a_mistake(tmp_path):
     old = make(tmp_path / "old.sieve")
     new = make(tmp_path / "new.sieve", [f"other_{i}" for i in range(N)])

@@ -316,3 +316,10 @@ def test_decisions_go_where_the_run_keeps_them(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("labelsieve.adapters.postgres.journal_of", lambda folder, run: Journal(tmp_path / "elsewhere"))
     import_(photos, tmp_path / "a.csv", from_="csv", reviewer="bob")
     assert said(tmp_path / "elsewhere", "bob") == {"cat/1.png": ("keep", None)} and not (photos / "decisions.sqlite").exists()
+
+
+def test_hugging_face_draws_no_bar_and_leaves_the_switch_as_it_was(photos, tmp_path, capfd):
+    datasets = pytest.importorskip("datasets")
+    datasets.enable_progress_bars()
+    export(photos, to="hf", out=tmp_path / "h")
+    assert "Saving" not in capfd.readouterr().err and not datasets.are_progress_bars_disabled()

@@ -85,7 +85,7 @@ class Difference:
         relabelled: (id, old label, new label) as three aligned arrays: ids, names, names.
         sizes: class name -> (examples before, examples now), for classes of either version.
         before, now: the share of labels still wrong.
-        common: how many examples both versions keep.
+        common: how many ids both versions have, kept or not.
     """
 
     added: np.ndarray
@@ -117,7 +117,7 @@ def difference(old: Standing, new: Standing) -> Difference:
         sizes={name: (sizes.get(name, 0), sizes_now.get(name, 0)) for name in dict.fromkeys([*sizes, *sizes_now])},
         before=old.rate_left,
         now=new.rate_left,
-        common=len(both),
+        common=int((_positions(old.ids, new.ids) >= 0).sum()),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.export.apply_table import corrected
+from labelsieve.export.hub import save
 from labelsieve.export.plan import BEFORE, DECISION, Plan
 
 
@@ -33,4 +34,4 @@ def apply_hub(dataset: Any, label: str, plan: Plan, out: Path) -> None:
     features |= {BEFORE: features[label], DECISION: datasets.Value("string")}
     info = datasets.DatasetInfo(description=dataset.info.description, features=datasets.Features(features))
     plain = done.replace_schema_metadata(None)
-    datasets.Dataset(InMemoryTable(plain.cast(info.features.arrow_schema)), info=info, split=dataset.split).save_to_disk(str(out))
+    save(datasets.Dataset(InMemoryTable(plain.cast(info.features.arrow_schema)), info=info, split=dataset.split), out)

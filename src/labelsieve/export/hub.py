@@ -27,7 +27,19 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     columns: dict[str, list[Any]] = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
     columns[kind] = [{"bytes": picture(inputs[i], row.id)[0], "path": None} if kind == "image" else inputs[i] for i, row in enumerate(rows)]
     columns[WRITTEN] = columns["label"]
-    datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)).save_to_disk(str(out))
+    save(datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)), out)
+
+
+def save(dataset: Any, out: Path) -> None:
+    """`save_to_disk` without the progress bar that it draws even where nobody sees it."""
+    datasets = _datasets()
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        dataset.save_to_disk(str(out))
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def read(path: Path) -> list[Answer]:
