@@ -1,3 +1,3 @@
-from labelsieve.cli import main
+from labelsieve.cli import run
 
-raise SystemExit(main())
+run()

@@ -41,6 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
         return _unexpected(error)
 
 
+def run() -> None:
+    """`main` as a process of its own, which ends at once: threads of Arrow may still hold Python files, and the interpreter would abort
+    on those that let go of one while it shuts down."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

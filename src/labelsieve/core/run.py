@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def load(folder: str | Path) -> Findings:
     Raises:
         UserError: no run there, or one that has not finished.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     folder = Path(folder)
@@ -79,7 +81,7 @@ def load(folder: str | Path) -> Findings:
     manifest = _manifest(folder)
     if not manifest["finished"]:
         raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
-    with open(folder / FINDINGS, "rb") as file:
+    with pa.OSFile(os.fsencode(folder / FINDINGS)) as file:  # a Python file would be let go by a thread of Arrow's, maybe too late
         table = pq.read_table(file)
     with open(folder / EXCLUDED, newline="", encoding="utf-8", errors="surrogateescape") as file:
         excluded = tuple(Exclusion(row["id"], row["reason"]) for row in csv.DictReader(file))
