@@ -5,13 +5,13 @@ Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise vi
     guesses on which both networks agree (LGA). The chosen train the primary and an auxiliary pseudo head (APH): plain and strong view,
     mixup, FMix. The others train the auxiliary head alone, on sharpened pseudo-labels. Running class distributions debias both.
     `challenge` is the version that won the LMNL challenge of 2022: no auxiliary head, no debiasing; the authors ran it for 420 epochs.
-Good at: most kinds of noise, with patience. Bad at: a share of wrong labels so large that rho exceeds the right ones.
+Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that hides whole classes.
 Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau 0.99 (0.95 with 100 classes), alpha 0.8
     (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. A shorter run shrinks these in proportion.
-Differs: rho (0.5, or 0.7 at little noise) follows the estimated share of wrong labels; class quotas follow class sizes where n / K would
-    swallow a class. Features: the strong view drops some, FMix takes random features instead of a patch (as SAINT does for tables), and
-    a network whose only weights are its head has no auxiliary one, which could teach it nothing. Networks without batch normalisation
-    see several views in one pass, which is the same. The weight of guesses ends where the authors' code ends it, after a sixth of the run.
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels; class quotas follow class sizes where n / K would swallow a
+    class; pi has a floor. Features: the strong view drops some, FMix takes random features instead of a patch (as SAINT does for tables),
+    and a network that is all head has no auxiliary one, which could teach it nothing. Networks without batch normalisation see several
+    views in one pass, which is the same. The weight of pseudo-labels ends after a sixth of the run, as in the authors' code.
 Cost: twelve passes a batch and two of inference an epoch; eight to ten times that of `standard`.
 """
 
@@ -30,13 +30,13 @@ from labelsieve.losses.cross_entropy import cross_entropy
 from labelsieve.losses.debiased import debiased_margin, debiased_probabilities, sharpen, update_prior
 from labelsieve.losses.mixing import draw_pairs, fmix, fmix_mask, mixed_cross_entropy, mixup
 from labelsieve.losses.softmax import log_probabilities
-from labelsieve.robust.promix_selection import agreed, chosen_rho, matched, quotas
+from labelsieve.robust.promix_selection import agreed, chosen_rho, matched, quotas, unlabelled_weight
 from labelsieve.robust.trained import Trained
 from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 20, "batch": 128, "warmup": 2, "lr": 6.0, "weight_decay": 1e-5, "tau": 0.7}
+FEATURES: dict[str, Any] = {"epochs": 20, "batch": 128, "lr": 6.0, "weight_decay": 1e-5, "tau": 0.7}
 MANY = 50  # classes from which the authors' values for CIFAR-100 serve better than those for CIFAR-10
 LEAST = 1e-6  # of a class distribution, whose logarithm is taken
 
@@ -71,8 +71,8 @@ def promix(
         lambda_u: largest weight of the pseudo-labels.
         temp: pseudo-labels are sharpened with it.
         fill: share of a batch up to which guesses are let in.
-        noise: estimated share of wrong labels, from which rho is chosen; None takes the share that the networks contradict when
-            the warm-up ends.
+        noise: estimated share of wrong labels, from which rho is chosen; None takes what the networks contradict, the
+            least of the epochs until the ramp ends.
     """
     k, steps = samples.classes, epochs * max(1, len(samples) // batch)
     warmup = min(30 if k > MANY else 10, max(1, epochs // 10)) if warmup is None else warmup
@@ -80,24 +80,30 @@ def promix(
     alpha = 0.0 if challenge else (0.5 if k > MANY else 0.8) if alpha is None else alpha
     memory = min(max(1 - 11.7 / steps, 0.9), 0.9999)  # pi remembers a twelfth of the run
     late = epochs - round(epochs * (150 / 420 if challenge else 250 / 600))
+    ramp = min(50, epochs / 6)
     nets = [TwoHeads(network, k, single=challenge) for _ in range(2)]
     optimiser = optim.SGD([p for net in nets for p in net.parameters()], lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, lr / 1000)
     prior = torch.full((2, 2, k), 1 / k, device=samples.labels.device)  # network; chosen, others
-    share = torch.tensor(-1.0 if noise is None else noise)
+    share = torch.tensor(1.0 if noise is None else noise)
     for epoch in session.epochs(epochs, a=nets[0], b=nets[1], optimiser=optimiser, schedule=schedule, prior=prior, share=share):
         for net in nets:
             net.train()
         if epoch < warmup:
             warm_up(samples, nets, optimiser, session, batch, penalty=challenge)
         else:
-            small = select(samples, nets, session, share, rho)
-            now = {"ramp": min(epoch / min(50, epochs / 6), 1.0), "weight": unlabelled_weight(epoch, epochs, lambda_u)}
+            small = select(samples, nets, session, share, rho, learning=noise is None and epoch < max(ramp, warmup + 1))
+            now = {"ramp": min(epoch / ramp, 1.0), "weight": unlabelled_weight(epoch, epochs, lambda_u)}
             rules = {"tau": tau, "alpha": alpha, "temp": temp, "memory": memory, "fill": fill if epoch >= late else 0.0, **now}
             for rows in samples.batches(batch, session.generator, drop_last=True):
                 session.step(batch_loss(samples, rows, nets, [mask[rows] for mask in small], prior, session, **rules), optimiser)
         schedule.step()
-    settings = {"noise": share.item(), "rho": chosen_rho(share.item()) if rho is None else rho, "tau": tau, "alpha": alpha}
+    settings = {
+        "noise": share.item() if epochs > warmup else noise,
+        "rho": chosen_rho(share.item()) if rho is None else rho,
+        "tau": tau,
+        "alpha": alpha,
+    }
     trained = Trained(tuple(net.net for net in nets), {**settings, "warmup": warmup, "memory": memory})
     p_y = log_probabilities(trained.logits(samples)).exp().gather(1, samples.labels[:, None])[:, 0]
     return Trained(trained.nets, trained.settings, 1 - p_y.double().cpu().numpy())
@@ -182,12 +188,12 @@ def warm_up(samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, 
         session.record(rows, torch.stack(out).mean(0), given)
 
 
-def select(samples: Samples, nets: list[TwoHeads], session: Session, share: Tensor, rho: float | None) -> list[Tensor]:
-    """CSS of each network, bool (n,); at first also the share of wrong labels, if nobody named it."""
+def select(samples: Samples, nets: list[TwoHeads], session: Session, share: Tensor, rho: float | None, *, learning: bool) -> list[Tensor]:
+    """CSS of each network, bool (n,); if `learning`, `share` falls to that of the given labels that the networks contradict."""
     seen = [logits(net.net, samples) for net in nets]
     losses = [cross_entropy(z, samples.labels).cpu().numpy() for z in seen]
-    if share < 0:
-        share.copy_((torch.stack(seen).mean(0).argmax(1) != samples.labels).float().mean())
+    if learning:
+        share.clamp_max_((torch.stack(seen).mean(0).argmax(1) != samples.labels).float().mean().item())
     rho = chosen_rho(share.item()) if rho is None else rho
     labels, how = samples.labels.cpu().numpy(), quotas(samples.labels, samples.classes, rho)
     small = [class_small_loss(loss, labels, samples.classes, rho, per_class=how) for loss in losses]
@@ -240,9 +246,3 @@ def unlabelled_loss(seen: list[tuple[Tensor, ...]], others: Tensor, prior: Tenso
     guess = sharpen(debiased_probabilities(primary[others], prior, alpha=alpha), temp)
     plain = debiased_margin(auxiliary[others], guess, prior, alpha=alpha).mean()
     return plain + ramp * debiased_margin(strong[others], guess, prior, alpha=alpha).mean()
-
-
-def unlabelled_weight(epoch: int, epochs: int, highest: float) -> float:
-    """Rises through the first 100 epochs (or sixth of the run), then ends."""
-    span = min(100, epochs / 6)
-    return highest * epoch / span if epoch < span else 0.0

@@ -28,12 +28,18 @@ def agreed(one: Tensor, two: Tensor, chosen: Tensor, *, tau: float, fill: float)
 
 
 def chosen_rho(noise: float) -> float:
-    """The share to select by small loss when about `noise` of the labels are wrong. Nine tenths of the right ones, even of a class with
-    twice the noise of the average; but the authors' 0.5, as long as that is no more than nine tenths of the right ones of all."""
-    return min(max(0.9 * (1 - 2 * noise), 0.5), 0.9 * (1 - noise))
+    """The share to select by small loss when about `noise` of the labels are wrong: the right ones even of a class with twice the noise
+    of the average, but at least the authors' 0.5, and never more than nine tenths of the right ones of all."""
+    return min(max(1 - 2 * noise, 0.5), 0.9 * (1 - noise))
 
 
 def quotas(labels: Tensor, n_classes: int, rho: float) -> PerClass:
     """ "balanced", the paper's rho n / K from each class, unless that takes a whole class, wrong labels and all."""
     size = labels.bincount(minlength=n_classes)
     return "balanced" if size[size > 0].min() > rho * len(labels) / n_classes else "proportional"
+
+
+def unlabelled_weight(epoch: int, epochs: int, highest: float) -> float:
+    """Rises through the first 100 epochs (or sixth of the run), then ends."""
+    span = min(100, epochs / 6)
+    return highest * epoch / span if epoch < span else 0.0
