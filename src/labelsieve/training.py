@@ -73,12 +73,14 @@ def train(
         UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
     """
     from labelsieve.data import load
+    from labelsieve.train import distributed
     from labelsieve.train.device import pick
     from labelsieve.train.inputs import samples
     from labelsieve.train.session import Session
 
     function = robust.method(method)
-    where = pick(device)
+    where = distributed.join(pick(device))
+    progress = progress if distributed.rank() == 0 else None
     data = whole = data if isinstance(data, Dataset) else load(data, **columns)
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
@@ -86,9 +88,10 @@ def train(
         data, share = _with_findings(data, findings, drop_flagged)
         noise = share if noise is None else noise
     with TemporaryDirectory(prefix="labelsieve-") as spare:
-        folder = None if out is None else claim(Path(out), data.source)
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
-        data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
+        with distributed.in_turn():
+            folder = None if out is None else claim(Path(out), data.source)
+            data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
         require_classes(data)
         _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))
@@ -105,11 +108,13 @@ def train(
             if isinstance(error, UserError) or not named:
                 raise
             raise UserError(f"The method {method!r} cannot work with {_listed(named)} ({error}).") from error
+    for net in trained.nets:
+        distributed.undivided(net)
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": _notes(session, data), "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
-    if folder is not None:
+    if folder is not None and distributed.rank() == 0:
         save(model, folder, data, session, trained, ready)
     return model
 
@@ -119,6 +124,7 @@ def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Calla
     import torch
 
     from labelsieve.train.device import layout
+    from labelsieve.train.distributed import divided
 
     images = take["kind"] == "image"
     if wanted is None:
@@ -126,7 +132,7 @@ def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Calla
     name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
     make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
     how = layout(device) if images else torch.preserve_format
-    return name, lambda classes: make(classes).to(device=device, memory_format=how)
+    return name, lambda classes: divided(make(classes).to(device=device, memory_format=how))
 
 
 def _settings(function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], noise: float | None) -> dict[str, Any]:

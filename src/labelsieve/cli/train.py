@@ -47,6 +47,7 @@ def train(
     from labelsieve.cli.find import default_folder, read
     from labelsieve.cli.screen import print_json, progress_bar
     from labelsieve.model import export_onnx
+    from labelsieve.train.distributed import rank
 
     if lr is not None and not 0 < lr < 1e6:
         raise UserError(f"The learning rate is {lr}; it should be above 0 and below a million.")
@@ -74,6 +75,8 @@ def train(
             settings=_named(set),
             progress=progress,
         )
+        if rank() > 0:  # of several processes the first writes and tells
+            return 0
         if onnx:
             export_onnx(model, model_folder / "model.onnx")
     if json:

@@ -18,6 +18,7 @@ import torch
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.record import Record
+from labelsieve.train import distributed
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -91,8 +92,10 @@ class Session:
             self._finite()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        distributed.average(parameters)
         if clip is not None:
-            torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimiser.step()
 
     def _finite(self) -> None:
@@ -134,7 +137,7 @@ class Session:
             _tell(self._logger, self.history[-1])
 
     def _save(self, stage: int, done: int, state: dict[str, Any]) -> None:
-        if self._folder is None:
+        if self._folder is None or distributed.rank() > 0:
             return
         kept = {
             "key": self._key,
