@@ -89,6 +89,17 @@ def test_the_learning_rate_is_a_tenth_every_so_many_epochs(method, blobs, spy, m
 
 
 @pytest.mark.parametrize("method", [blurry, piecewise_zero])
+def test_with_momentum_it_is_plain_descent(method, blobs, spy):
+    samples, _ = blobs(N)
+    session = spy(N)
+    method(samples, network, session, momentum=0.5, **SHORT)
+    velocity = 0
+    for one, two in zip(session.steps[:-1], session.steps[1:], strict=True):
+        velocity = 0.5 * velocity + one.gradients[0]
+        np.testing.assert_allclose(two.weights[0], one.weights[0] - 0.3 * velocity, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [blurry, piecewise_zero])
 def test_it_learns_fewer_wrong_labels_by_heart_than_cross_entropy(method, blobs, spy):
     samples, wrong = blobs(300, d=150, noise=0.3)  # enough features to fit every label
     more = {"c": 0.2} if method is piecewise_zero else {}

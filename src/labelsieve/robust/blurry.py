@@ -25,7 +25,8 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 15, "lr": 0.03, "batch": 128, "drop": 10}
+# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
+FEATURES: dict[str, Any] = {"gamma": 0.2, "delay": 8, "epochs": 15, "lr": 1.0, "momentum": 0.9, "batch": 128, "drop": 10}
 
 
 def blurry(
@@ -38,6 +39,7 @@ def blurry(
     detached: bool = False,
     epochs: int = 10,
     lr: float = 1e-3,
+    momentum: float | None = None,
     drop: int = 5,
     batch: int = 64,
 ) -> Trained:
@@ -47,10 +49,12 @@ def blurry(
         gamma: 0 is cross-entropy.
         delay: epochs of cross-entropy before.
         detached: the factor p_y^gamma takes no gradient.
+        momentum: None is Adam, a number SGD with that much of it, the other optimiser of their experiments (lr 1e-2, 0.9).
         drop: epochs after which the learning rate is divided by ten, again and again.
     """
     net = network(samples.classes)
-    optimiser = optim.Adam(net.parameters(), lr)
+    weights = net.parameters()
+    optimiser = optim.Adam(weights, lr) if momentum is None else optim.SGD(weights, lr, momentum)
     schedule = optim.lr_scheduler.StepLR(optimiser, drop)
     late = blurry_detached if detached else printed
     for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):

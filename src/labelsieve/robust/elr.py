@@ -25,7 +25,8 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 20, "lr": 1.0, "lowest": 0.05, "weight_decay": 1e-5}
+# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
+FEATURES: dict[str, Any] = {"epochs": 20, "lr": 6.0, "lowest": 0.3, "weight_decay": 1e-5}
 
 
 def elr(

@@ -1,0 +1,115 @@
+"""Robust methods on features of one encoder: accuracy on a clean test set after training on labels that are partly wrong.
+
+    python bench/robust_features.py TRAIN.npz TEST.npz [--labels worst,aggre] [--methods gce,elr] [--seeds 5] [--network linear] [--runs F]
+
+TRAIN.npz: `features` (n, d), and one array of given labels (n,) for each label set, named as `--labels` says (default: all others).
+TEST.npz: `features` (m, d) and `labels` (m,), which are held to be true (oracle: they score, and nothing else sees them).
+Protocol: every method with the settings it has for features, the last epoch's network, no choice by seed, epoch or test set. `cleaned` is
+`standard` on what is left when the flagged labels of `find` (same features, same given labels) are removed; F keeps those findings,
+one run folder a label set.
+One row a method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each example's correctness
+averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+
+import labelsieve as ls
+from labelsieve.core.dataset import Dataset
+from labelsieve.models import network
+from labelsieve.robust import METHODS, TOGETHER, for_features, method
+from labelsieve.train.inputs import samples
+from labelsieve.train.lockstep import together
+from labelsieve.train.samples import Samples
+from labelsieve.train.session import Session
+
+RESAMPLED = 2000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--labels")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--network", default="linear")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    asked = parser.parse_args()
+    with np.load(asked.train) as train, np.load(asked.test) as test:
+        features, unseen, true = train["features"], test["features"], test["labels"].astype(np.int64)
+        names = asked.labels.split(",") if asked.labels else [name for name in train.files if name != "features"]
+        given = {name: train[name].astype(np.int64) for name in names}
+    for name, labels in given.items():
+        print(f"\n{name}: {len(labels)} examples, {len(true)} to test", flush=True)
+        compare(features, labels, unseen, true, asked.methods.split(","), range(asked.seeds), asked.network, asked.runs / name)
+
+
+def compare(
+    features: np.ndarray, labels: np.ndarray, unseen: np.ndarray, true: np.ndarray, methods: list[str], seeds: range, head: str, run: Path
+) -> None:
+    classes = int(max(labels.max(), true.max())) + 1
+    ready, scale = samples(features, labels, classes)
+    test, _ = samples(unseen, true, classes, scale)
+    kept = torch.from_numpy(np.flatnonzero(~flagged(features, labels, classes, run)))
+    print(f"find flagged {len(labels) - len(kept)}", flush=True)
+    right = {"cleaned": correct(ready.take(kept), test, ["standard"], seeds, head)["standard"]}
+    alone = [name for name in methods if head != "linear" or name not in TOGETHER]
+    right |= correct(ready, test, [name for name in dict.fromkeys(("standard", *methods)) if name not in alone], seeds, head)
+    for name in alone:
+        right |= correct(ready, test, [name], seeds, head)
+        told(name, right, seeds)
+    print("\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- | --- |")
+    for name in sorted(right, key=lambda name: -right[name][0].mean()):
+        told(name, right, seeds)
+
+
+def flagged(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) -> np.ndarray:
+    if (run / "run.json").exists():
+        return ls.load_run(run).flagged
+    ids = np.array([str(i) for i in range(len(labels))], object)
+    return ls.find(Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run).flagged
+
+
+def correct(train: Samples, test: Samples, methods: list[str], seeds: range, head: str) -> dict[str, tuple[np.ndarray, float]]:
+    """For each method, whether each test example was right (seeds, m), and seconds a seed. Several methods share one sweep."""
+    start = time.perf_counter()
+    calls = {name: partial(method(name), **for_features(name)) for name in methods}
+    if head == "linear" and all(name in TOGETHER for name in methods):
+        order = sorted(calls, key=lambda name: -for_features(name)["epochs"])
+        nets = {name: out.nets[0].apart() for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)}
+        logits = {name: [net(test.plain(torch.arange(len(test)))) for net in nets[name]] for name in order}
+    else:
+        make = network(head, images=False, width=train.inputs.shape[1])
+        logits = {name: [calls[name](train, make, Session(len(train), seed=seed)).logits(test) for seed in seeds] for name in methods}
+    seconds = (time.perf_counter() - start) / len(seeds) / len(methods)
+    return {name: ((torch.stack(each).argmax(2) == test.labels).numpy().astype(float), seconds) for name, each in logits.items()}
+
+
+def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) -> None:
+    mine, seconds = right[name]
+    accuracy = mine.mean(1)
+    reach = student.ppf(0.975, len(seeds) - 1) * accuracy.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
+    cells = [difference(mine, right[other][0]) if other in right and other != name else "" for other in ("standard", "cleaned")]
+    print(f"| {name} | {accuracy.mean():.4f} | ± {reach:.4f} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
+
+
+def difference(mine: np.ndarray, other: np.ndarray) -> str:
+    """In points of accuracy, with its interval over test examples."""
+    each = 100 * (mine.mean(0) - other.mean(0))
+    rng = np.random.default_rng(0)
+    means = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(RESAMPLED)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return f"{each.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+if __name__ == "__main__":
+    main()
