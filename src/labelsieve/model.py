@@ -14,6 +14,7 @@ from labelsieve import pipeline
 from labelsieve.core import model_file
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.models import NETWORKS
 from labelsieve.models import network as named
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ class Model:
             raise UserError(f"The training in {folder} has not finished; the same `labelsieve train` command goes on where it stopped.")
         weights, manifest = model_file.load(folder)
         try:
-            classes, take = tuple(manifest["classes"]), manifest["input"]
-            make = network or named(manifest["network"], images=take["kind"] == "image", width=take["width"], pretrained=False)
+            classes, take, name = tuple(manifest["classes"]), manifest["input"], manifest["network"]
+            if network is None and name not in NETWORKS and not name.startswith("timm:"):
+                raise UserError(f"The network {name!r} of {folder} is your own; load it in Python, with Model.load(folder, network).")
+            make = network or named(name, images=take["kind"] == "image", width=take["width"], pretrained=False)
             nets = tuple(make(len(classes)).eval() for _ in range(manifest["nets"]))
             for i, net in enumerate(nets):
                 own = {key.removeprefix(f"net{i}."): torch.from_numpy(a) for key, a in weights.items() if key.startswith(f"net{i}.")}

@@ -1,0 +1,116 @@
+"""`train_model` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import labelsieve as ls
+from labelsieve.core.record import Record
+
+N, WIDTH = 120, 6
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % 3
+    x = (rng.normal(0, 2, (3, WIDTH))[y] + rng.normal(size=(N, WIDTH))).astype(np.float32)
+    return ls.load(x, labels=np.array(["ant", "bee", "cow"])[y])
+
+
+class Own(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(WIDTH, 5), nn.Tanh(), nn.Linear(5, classes))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_network_of_ones_own(data, tmp_path):
+    model = ls.train_model(data, network=Own, out=tmp_path / "model", epochs=5)
+    again = ls.Model.load(tmp_path / "model", Own)
+    kept, probs = again.probabilities(data)
+    assert kept is data and probs.shape == (N, 3)
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(model.probabilities(data)[1], probs)
+    with pytest.raises(ls.UserError, match="'Own' of .* is your own; load it in Python"):
+        ls.Model.load(tmp_path / "model")
+    with pytest.raises(ls.UserError, match="do not fit"):
+        ls.Model.load(tmp_path / "model", lambda k: nn.Linear(WIDTH, k))
+
+
+def test_probabilities_are_the_softmax_of_the_standardised_input(data):
+    model = ls.train_model(data, epochs=3)
+    x = np.asarray(data.inputs, np.float64)
+    x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)  # the head's own scale, see models/heads.py
+    head = model.nets[0].head
+    logits = x @ head.weight.detach().double().numpy().T + head.bias.detach().double().numpy()
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(model.probabilities(data)[1], shares, atol=1e-5)
+
+
+def test_every_kind_of_logger_is_told_every_epoch(data):
+    told = {"log": [], "log_metrics": [], "add_scalar": []}
+
+    class Wandb:
+        def log(self, values):
+            told["log"].append(values)
+
+    class Mlflow(Wandb):
+        def log_metrics(self, values, step):
+            told["log_metrics"].append((step, values["loss"]))
+
+    class TensorBoard:
+        def add_scalar(self, name, value, step):
+            told["add_scalar"].append((name, step, value))
+
+    for logger in (Wandb(), Mlflow(), TensorBoard()):
+        ls.train_model(data, epochs=3, logger=logger)
+    losses = [values["loss"] for values in told["log"]]
+    assert len(losses) == 3 and losses[2] < losses[0]
+    assert told["log_metrics"] == list(enumerate(losses, 1))
+    assert [(step, value) for name, step, value in told["add_scalar"] if name == "loss"] == list(enumerate(losses, 1))
+
+
+def test_progress_tells_loss_and_clean_share(data):
+    told = []
+    ls.train_model(data, method="m-dyr-h", epochs=4, progress=lambda *what: told.append(what))
+    assert [(done, total) for _, done, total in told] == [(i, 4) for i in (1, 2, 3, 4)]
+    assert all("loss" in stage and "clean" in stage for stage, *_ in told)
+
+
+def test_class_collapse_is_told(data):
+    class Stubborn(Own):
+        def forward(self, x):
+            return super().forward(x) - torch.tensor([0.0, 0.0, 1e4])
+
+    model = ls.train_model(data, network=Stubborn, epochs=2)
+    assert any("nothing was taken for cow" in note for note in model.manifest["notes"])
+    assert ls.train_model(data, epochs=5).manifest["notes"] == []
+
+
+def test_the_record_serves_the_detectors(data, tmp_path):
+    from labelsieve.detect.aum import aum
+
+    ls.train_model(data, out=tmp_path / "model", epochs=4)
+    record = Record(**{name: np.load(tmp_path / "model" / "record" / f"{name}.npy") for name in ("loss", "margin", "p_y", "argmax")})
+    assert record.loss.shape == (4, N) and np.isfinite(aum(record).suspicion).all()
+
+
+def test_the_same_seed_gives_the_same_model(data):
+    first, again, other = (ls.train_model(data, method="promix", epochs=3, batch=32, seed=s).probabilities(data)[1] for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-6
+
+
+def test_probabilities_are_nothing_to_train_on():
+    probs = np.full((6, 2), 0.5)
+    with pytest.raises(ls.UserError, match="name the images, texts or features"):
+        ls.train_model(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
+
+
+def test_a_noise_share_of_ones_own_goes_before_that_of_the_method(data):
+    assert ls.train_model(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
+    assert "noise" not in ls.train_model(data, epochs=1, noise=0.1).manifest["settings"]
