@@ -8,6 +8,7 @@ import labelsieve
 from labelsieve.cli.accept import accept
 from labelsieve.cli.apply import apply
 from labelsieve.cli.check import check
+from labelsieve.cli.compare import compare
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
 from labelsieve.cli.evaluate import evaluate
@@ -32,6 +33,6 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, export, apply, accept, check, diff, train, predict, score, repair, spectrum, demo, noise, evaluate):
+for command in (find, review, report, export, apply, accept, check, diff, train, predict, score, compare, repair, spectrum, demo, noise, evaluate):
     app.command(command)
 app.command(import_, name="import")
