@@ -7,9 +7,10 @@ from scipy.stats import beta as beta_distribution
 from torch import nn
 
 from labelsieve.core.mixture import fit_beta
-from labelsieve.robust.m_dyr import hard, m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, temperature, uniform_prior
+from labelsieve.losses import bootstrap_hard
+from labelsieve.robust.m_dyr import Schedule, m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, static_mixup, temperature, uniform_prior
 
-SHORT = {"epochs": 6, "lr": 0.3, "noise": 0.3}
+SHORT = {"epochs": 6, "lr": 0.3, "start": 0.35, "noise": 0.3}
 
 
 def network(k):
@@ -107,7 +108,7 @@ def test_a_step_of_md_dyr_sh_is_the_paper_s(blobs, spy):
     order, _, partner = replay(200, 6)
     x, y, weights, z, w = frozen(samples, session.steps[-1], order)
     mix = (1 - w) / ((1 - w) + (1 - w[partner]))
-    guess = torch.softmax(z / temperature(5, 6), 1)
+    guess = torch.softmax(z / temperature(5, Schedule(6, 0.35)), 1)
     agree(session.steps[-1], *reference(x, y, weights, z, w, partner, mix, 0.5, guess))
 
 
@@ -131,14 +132,24 @@ def test_labels_believed_wholly_are_mixup_with_the_prior_and_labels_doubted_whol
     target = y if w < 0.5 else net(x).argmax(1)
     ce = nn.functional.cross_entropy
     expected = 0.3 * ce(out, target) + 0.7 * ce(out, target[partner]) - (3 * out.softmax(1).mean(0)).log().mean()
-    loss = hard(net, x, y, torch.full((40,), w), 0.3, partner, reg=1.0)
+    loss = static_mixup(net, x, y, torch.full((40,), w), 0.3, partner, bootstrap=bootstrap_hard, reg=1.0)
     torch.testing.assert_close(loss, expected, rtol=0, atol=1e-3)
 
 
 def test_temperature_of_the_published_schedule():
-    assert [temperature(e) for e in (0, 110, 198, 299)] == pytest.approx([1, 1, 0.001, 0.001])  # epochs 111 and 199, counted from 1
-    steps = np.diff([temperature(e) for e in range(110, 199)])
-    np.testing.assert_allclose(steps, -0.999 / 88)
+    paper = Schedule(300, 0.35)
+    ends = [temperature(e, paper) for e in (0, 110, 198, 299)]  # 111 and 199, counted from 1
+    assert ends == pytest.approx([1, 1, 0.001, 0.001])
+    np.testing.assert_allclose(np.diff([temperature(e, paper) for e in range(110, 199)]), -0.999 / 88)
+
+
+def test_a_run_of_many_steps_has_the_paper_s_schedule_and_one_of_few_a_longer_first_part(blobs):
+    samples, _ = blobs(200)
+    published = Schedule.of(samples, 300, 10, None)
+    assert [published.at(e) for e in (100, 105, 110, 250, 300)] == [100, 105, 110, 250, 300]
+    half = Schedule.of(samples, 100, 10, None)
+    assert [half.at(e) for e in (0, 100, 105, 250, 300)] == [0, 48, 50, 87, 100]
+    assert Schedule.of(samples, 20, 10, None).start == 0.65 and Schedule.of(samples, 20, 10, 0.4).at(105) == 8
 
 
 def test_the_prior_is_zero_for_a_uniform_mean_and_positive_otherwise():

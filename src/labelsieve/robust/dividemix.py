@@ -30,7 +30,7 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 15, "warmup": 5, "lr": 3.0, "weight_decay": 1e-5, "batch": 128}
+FEATURES: dict[str, Any] = {"epochs": 15, "warmup": 5, "lr": 6.0, "weight_decay": 1e-5, "batch": 128}
 REMEMBERED = 5  # epochs of losses
 HEAVY = 0.8
 GUARD = 0.025  # as for dynamic bootstrapping: without a wrong label 0.004 to 0.033 was seen
