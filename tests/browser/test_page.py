@@ -371,6 +371,14 @@ def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
     if not AXE.exists():
         pytest.skip("axe-core is not installed (`npm ci` in web/)")
     server, found = serve(pictures), []
+    journal, findings = Journal(server.run), load(server.run)
+    for name, step in (("ana", 1), ("ben", 2)):  # many agreements, so that their table scrolls, and conflicts
+        rows = [
+            (str(key), findings.classes[(c + step * (i % 2)) % 6])
+            for i, (key, c) in enumerate(zip(findings.ids, findings.given, strict=True))
+        ]
+        journal.append([Decision(key, "relabel", label, name, "2026-01-01T00:00:00+00:00", f"{name}-{key}") for key, label in rows[:40]])
+    journal.close()
     page = open_page(f"{server.url}/", color_scheme=scheme)
     for view in VIEWS:
         page.goto(f"{server.url}/{view}")
