@@ -179,8 +179,8 @@ def compare(make, samples, spy, *, two_heads=True, **changes):
                     masks,
                     tau=rules["tau"],
                     alpha=0.0 if challenge else rules["alpha"],
-                    ramp=min(epoch / (epochs / 6), 1),
-                    beta=rules["lambda_u"] * epoch / (epochs / 6) if epoch < epochs / 6 else 0,
+                    ramp=min(epoch / (epochs / 3), 1),
+                    beta=rules["lambda_u"] * epoch / (epochs / 3) if epoch < epochs / 3 else 0,
                     guessing=epoch >= late,
                     m=m,
                 )
@@ -256,7 +256,7 @@ def test_runs_when_all_or_hardly_any_are_chosen(blobs, spy, rho, tau):
 
 def test_schedules_of_the_paper_at_600_epochs_and_in_proportion_below():
     assert unlabelled_weight(50, 600, 0.1) == pytest.approx(0.05) and unlabelled_weight(99, 600, 0.1) == pytest.approx(0.099)
-    assert unlabelled_weight(100, 600, 0.1) == 0 and unlabelled_weight(1, 12, 0.1) == pytest.approx(0.05)
+    assert unlabelled_weight(100, 600, 0.1) == 0 and unlabelled_weight(1, 6, 0.1) == pytest.approx(0.05)
 
 
 def test_rho_leaves_room_below_the_right_labels():

@@ -11,7 +11,7 @@ Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5
 Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels; class quotas follow class sizes where n / K would swallow a
     class; pi has a floor. Features: the strong view drops some, FMix takes random features instead of a patch (as SAINT does for tables),
     and a network that is all head has no auxiliary one, which could teach it nothing. Networks without batch normalisation see several
-    views in one pass, which is the same. The weight of pseudo-labels ends after a sixth of the run, as in the authors' code.
+    views in one pass, which is the same. The weight of pseudo-labels ends after 100 epochs, as in the authors' code.
 Cost: twelve passes a batch and two of inference an epoch; eight to ten times that of `standard`.
 """
 
@@ -36,6 +36,7 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
+# Looked at: fashion, photos, digits, intents and news, noise planted and human. A linear head is rarely surer than 0.7 of a right label.
 FEATURES: dict[str, Any] = {"epochs": 20, "batch": 128, "lr": 6.0, "weight_decay": 1e-5, "tau": 0.7}
 MANY = 50  # classes from which the authors' values for CIFAR-100 serve better than those for CIFAR-10
 LEAST = 1e-6  # of a class distribution, whose logarithm is taken
@@ -75,12 +76,12 @@ def promix(
             least of the epochs until the ramp ends.
     """
     k, steps = samples.classes, epochs * max(1, len(samples) // batch)
-    warmup = min(30 if k > MANY else 10, max(1, epochs // 10)) if warmup is None else warmup
+    warmup = min(30 if k > MANY else 10, max(1, epochs // 6)) if warmup is None else warmup
     tau = (0.95 if k > MANY else 0.99) if tau is None else tau
     alpha = 0.0 if challenge else (0.5 if k > MANY else 0.8) if alpha is None else alpha
     memory = min(max(1 - 11.7 / steps, 0.9), 0.9999)  # pi remembers a twelfth of the run
     late = epochs - round(epochs * (150 / 420 if challenge else 250 / 600))
-    ramp = min(50, epochs / 6)
+    ramp = min(50, epochs / 3)
     nets = [TwoHeads(network, k, single=challenge) for _ in range(2)]
     optimiser = optim.SGD([p for net in nets for p in net.parameters()], lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, lr / 1000)

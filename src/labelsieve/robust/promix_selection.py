@@ -40,6 +40,6 @@ def quotas(labels: Tensor, n_classes: int, rho: float) -> PerClass:
 
 
 def unlabelled_weight(epoch: int, epochs: int, highest: float) -> float:
-    """Rises through the first 100 epochs (or sixth of the run), then ends."""
-    span = min(100, epochs / 6)
+    """Rises through the first 100 epochs (or a third of the run), then ends."""
+    span = min(100, epochs / 3)
     return highest * epoch / span if epoch < span else 0.0
