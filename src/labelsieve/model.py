@@ -154,14 +154,14 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
         encoder, side = take.get("encoder"), take.get("side")
         data, found = pipeline.features(data, folder, encoder=encoder, side=side, progress=progress)
         return data, found, {"kind": "features", "of": data.kind, "width": found.shape[1], "encoder": encoder, "side": side}
-    from labelsieve.encode.pixels import pixels, usual_side
+    from labelsieve.encode.pixels import pixels, usual_side, without
 
     side = take.get("side") or usual_side(data.inputs)
-    array, failed = pixels(data.inputs, side, take.get("width"))
+    array, failed = pixels(data.inputs, side, take.get("width"), folder)
     keep = np.ones(len(data), bool)
     keep[[i for i, _ in failed]] = False
     data = data.take(keep, [Exclusion(data.ids[i], reason) for i, reason in failed])
-    return data, array[keep] if failed else array, {"kind": "image", "of": "image", "width": array.shape[1], "side": side}
+    return data, without(array, keep) if failed else array, {"kind": "image", "of": "image", "width": array.shape[1], "side": side}
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -160,7 +160,7 @@ def _find(
         if network is None:
             dataset, features, content, sketch, encoder_name = _features(dataset, folder, encoder, side, progress)
         else:
-            dataset, features, content = _pixels(dataset, encoder, side)
+            dataset, features, content = _pixels(dataset, folder, encoder, side)
             sketch = encoder_name = None
     require_classes(dataset)
     group = duplicates.duplicate_groups(content, sketch) if content is not None else None
@@ -256,7 +256,7 @@ def _features(
     return dataset.take(keep, gone), features, encoded.content[keep], encoded.sketch[keep], model.name
 
 
-def _pixels(dataset: Dataset, encoder: str | None, side: int | None) -> tuple[Dataset, np.ndarray, np.ndarray]:
+def _pixels(dataset: Dataset, folder: Path, encoder: str | None, side: int | None) -> tuple[Dataset, np.ndarray, np.ndarray]:
     """The data set without images that cannot be read, their pixels (n, C, side, side), and content hashes (n,)."""
     if dataset.kind != "image":
         raise UserError(
@@ -264,12 +264,12 @@ def _pixels(dataset: Dataset, encoder: str | None, side: int | None) -> tuple[Da
         )
     if encoder is not None:
         raise UserError("A network takes the place of an encoder; name --encoder or --from-network.")
-    from labelsieve.encode.pixels import pixels, usual_side
+    from labelsieve.encode.pixels import pixels, usual_side, without
 
-    array, failed = pixels(dataset.inputs, side or usual_side(dataset.inputs))
+    array, failed = pixels(dataset.inputs, side or usual_side(dataset.inputs), None, folder)
     keep = np.ones(len(dataset), bool)
     keep[[i for i, _ in failed]] = False
-    array = array[keep] if failed else array
+    array = without(array, keep) if failed else array
     content = _row_hashes(array.reshape(len(array), -1))
     return dataset.take(keep, [Exclusion(dataset.ids[i], reason) for i, reason in failed]), array, content
 

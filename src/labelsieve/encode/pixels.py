@@ -1,19 +1,23 @@
 """Images to one array of pixels at one size, for networks that are trained on them.
 
 Every image is stretched to the square (bicubic, with a low-pass when it shrinks), as for encoders. Threads decode.
-Cost: the decoding; n C side^2 bytes in memory.
+Cost: the decoding; n C side^2 bytes, beyond two gigabytes in a file that is mapped and goes with the process.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.encode.encoder import threads
 from labelsieve.encode.images import DecodeError, picture
+from labelsieve.train.standardise import allocate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: beyond, training takes days on what has no GPU
 _LOOK = 101  # images that say how large they are
 _TOGETHER = 64
+_MOVED = 4096
 
 
 def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
@@ -34,22 +39,38 @@ def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
     return int(np.clip(np.median(sides or [LARGEST]), SMALLEST, LARGEST))
 
 
-def pixels(inputs: Sequence[Any] | np.ndarray, side: int, channels: int | None = None) -> tuple[np.ndarray, list[tuple[int, str]]]:
+def pixels(
+    inputs: Sequence[Any] | np.ndarray, side: int, channels: int | None = None, folder: Path | None = None
+) -> tuple[np.ndarray, list[tuple[int, str]]]:
     """Uint8 (n, C, side, side), zeros where an image cannot be read, and (position, reason) of those.
 
     Args:
         inputs: n images, bytes or uint8 arrays.
-        channels: 1 for grey, 3 for colours, None for grey if all images are.
+        channels: 1 for grey, 3 for colours, None for grey if all images are and they fit into memory.
+        folder: where they are mapped if they are too large for memory; None keeps any in memory.
     """
     n = len(inputs)
-    out = np.zeros((n, channels or 3, side, side), np.uint8)
+    out = allocate((n, channels or 3, side, side), np.uint8, folder, "pixels")
+    if isinstance(out, np.memmap):
+        with suppress(OSError):  # where files in use can be removed, a killed process leaves nothing behind
+            os.unlink(str(out.filename))
     starts = range(0, n, _TOGETHER)
     with ThreadPoolExecutor(threads()) as pool:
         parts = list(pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out), starts))
     failed = [failure for _, failures in parts for failure in failures]
-    if channels is None and all(grey for grey, _ in parts):
+    if channels is None and all(grey for grey, _ in parts) and not isinstance(out, np.memmap):
         out = np.ascontiguousarray(out[:, :1])
     return out, failed
+
+
+def without(array: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The rows of (n, ...) that are kept (n,), moved up in the same memory."""
+    at = 0
+    for start in range(0, len(array), _MOVED):
+        part = array[start : start + _MOVED][keep[start : start + _MOVED]]
+        array[at : at + len(part)] = part
+        at += len(part)
+    return array[:at]
 
 
 def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> tuple[bool, list[tuple[int, str]]]:
@@ -62,6 +83,7 @@ def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> t
             image = _read(inputs, i, side).convert("L" if out.shape[1] == 1 else "RGB")
         except DecodeError as error:
             failed.append((i, str(error)))
+            out[i] = 0
             continue
         if image.size != (side, side):
             image = image.resize((side, side), Resampling.BICUBIC)

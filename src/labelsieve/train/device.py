@@ -42,3 +42,8 @@ def autocast(device: torch.device) -> AbstractContextManager:
 def layout(device: torch.device) -> torch.memory_format:
     """How the weights of a network for images lie: colours innermost, which convolutions on a CPU or an NVIDIA GPU want."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def has_room(device: torch.device, size: int) -> bool:
+    """Whether `size` bytes of inputs leave half of the device's free memory to the network."""
+    return device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] // 2
