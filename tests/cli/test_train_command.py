@@ -1,7 +1,10 @@
 """`train`, `predict` and `score` as one chain with `find`, `apply`, `repair` and `spectrum`, and every mistake in one sentence."""
 
 import csv
+import inspect
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +13,10 @@ import torch
 from PIL import Image
 
 from labelsieve.cli import main
+from labelsieve.cli.train import train
 from labelsieve.core import model_file
+from labelsieve.models import NETWORKS
+from labelsieve.robust import METHODS
 
 NAMES = np.array(["ant", "bee", "cow"])
 N, WIDTH = 240, 8
@@ -216,9 +222,15 @@ def test_wrong_settings(here, capsys, arguments, says):
 
 
 def test_timm_absent(here, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "timm", None)
     pictures(here / "photos", n=2)
     assert "needs timm; install it with: pip install timm" in told(capsys, "train", "photos", "--network", "timm:resnet10t", "-o", "m")
+
+
+def test_onnx_absent(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert "install it with: pip install onnx" in told(capsys, "train", "f.npz", "--onnx", "-o", "model")
+    assert not (here / "model").exists()
 
 
 def test_wrong_places(here, capsys):
@@ -277,3 +289,12 @@ def test_a_class_that_selection_emptied(here, capsys):
     assert found.flagged[labels == "zebra"].all()
     said = told(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
     assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in said
+
+
+def test_the_page_names_every_method_network_and_option():
+    text = (Path(__file__).parents[2] / "docs" / "train.md").read_text()
+    for name in (*METHODS, *NETWORKS):
+        assert f"`{name}`" in text, name
+    for parameter in inspect.signature(train).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "out":
+            assert f"--{parameter.name.replace('_', '-')}" in text, parameter.name

@@ -48,7 +48,10 @@ def train(
     from labelsieve.cli.screen import print_json, progress_bar
     from labelsieve.model import export_onnx
     from labelsieve.train.distributed import rank
+    from labelsieve.train.onnx_export import require_onnx
 
+    if onnx:
+        require_onnx()  # before hours of training
     if lr is not None and not 0 < lr < 1e6:
         raise UserError(f"The learning rate is {lr}; it should be above 0 and below a million.")
     if noise is not None and not 0 <= noise < 1:

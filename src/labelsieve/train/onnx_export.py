@@ -30,24 +30,32 @@ class _Whole(nn.Module):
         return torch.stack([net(x) for net in self.nets]).mean(0)
 
 
+def require_onnx() -> None:
+    """
+    Raises:
+        UserError: the package that writes ONNX is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise UserError("ONNX export needs another package; install it with: pip install onnx") from error
+
+
 def export(nets: Sequence[nn.Module], scale: tuple[np.ndarray, np.ndarray], shape: tuple[int, ...], path: Path) -> None:
     """Write `path`: "input" float32 (n, *shape), images of values 0 to 1, to "logits" (n, K).
 
     Raises:
         UserError: a package is missing.
     """
+    require_onnx()
     whole = _Whole([net.cpu() for net in nets], *scale, images=len(shape) == 3).eval()
-    example = torch.zeros(2, *shape)
-    try:
-        with replacing(path) as partial:
-            torch.onnx.export(
-                whole,
-                (example,),
-                str(partial),
-                input_names=["input"],
-                output_names=["logits"],
-                dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
-                dynamo=False,
-            )
-    except ImportError as error:
-        raise UserError(f"ONNX export needs another package ({error}); install it with: pip install onnx onnxscript") from error
+    with replacing(path) as partial:
+        torch.onnx.export(
+            whole,
+            (torch.zeros(2, *shape),),
+            str(partial),
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
+            dynamo=False,
+        )
