@@ -91,6 +91,17 @@ def test_a_run_folder_remembers_its_server_but_not_the_password(run, tmp_path, m
     assert not password or f":{password}@" not in (tmp_path / "journal.json").read_text(encoding="utf-8")
 
 
+@real
+def test_what_was_decided_before_goes_along_once(run, tmp_path):
+    own = Journal(tmp_path)
+    own.append([act(1, "a"), act(2, "b")])
+    own.close()
+    for _ in range(2):
+        shared = journal_of(tmp_path, run, ADDRESS)
+        assert [row.id for row in shared.read()[0]] == ["id 1", "id 2"]
+        shared.close()
+
+
 def test_a_damaged_pointer_is_told(tmp_path):
     (tmp_path / "journal.json").write_text("{")
     with pytest.raises(UserError, match="journal.json is damaged"):

@@ -11,7 +11,7 @@ from typing import Any
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.core.journal import COLUMNS, Journal, Store
+from labelsieve.core.journal import COLUMNS, FILE, Journal, Store
 
 POINTER = "journal.json"
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
@@ -42,6 +42,10 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
         if not address.startswith(("postgresql://", "postgres://")):
             raise UserError(f"{_hidden(address)} is no address of a PostgreSQL server; write postgresql://user@host/database.")
         shared = PostgresJournal(address, run)
+        if (folder / FILE).exists():  # what was decided here before goes with it; a second time adds nothing
+            own = Journal(folder)
+            shared.append(own.read()[0])
+            own.close()
         write_json(pointer, {"address": _hidden(address)})
         return shared
     if pointer.exists():
@@ -72,7 +76,8 @@ class PostgresJournal:
             raise UserError(f"{_hidden(address)} needs psycopg: pip install 'labelsieve[postgres]'.") from error
         self._run = run
         try:
-            self._db: Any = psycopg.connect(address, autocommit=True)
+            # Without a client encoding a database of SQL_ASCII, as `LC_ALL=C initdb` makes it, answers in bytes.
+            self._db: Any = psycopg.connect(address, autocommit=True, client_encoding="utf8")
             with self._db.transaction():
                 self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # two servers may start at once
                 self._db.execute(_TABLE)
