@@ -28,7 +28,8 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-FEATURES: dict[str, Any] = {"epochs": 15, "lr": 0.03, "ramp": 5}
+# Looked at: planted noise in features of Fashion-MNIST, held-out labels of CIFAR-10N.
+FEATURES: dict[str, Any] = {"epochs": 10, "lr": 0.02, "ramp": 5}
 
 
 def co_teaching(
