@@ -9,7 +9,7 @@ from torch import nn
 
 from labelsieve.core.errors import UserError
 from labelsieve.losses import fmix_mask
-from labelsieve.robust.promix import TwoHeads, labelled_loss, promix, unlabelled_loss
+from labelsieve.robust.promix import TwoHeads, batch_loss, labelled_loss, promix, unlabelled_loss
 from labelsieve.robust.promix_selection import agreed, chosen_rho, matched, quotas, unlabelled_weight
 from labelsieve.train.samples import Samples
 
@@ -218,6 +218,27 @@ def test_a_head_alone_has_no_auxiliary_one(blobs, spy):
 
     seen = compare(alone, samples, spy, two_heads=False, lr=0.5)
     assert min(seen.values()) > 0, seen
+
+
+def test_a_step_with_lopsided_class_distributions_is_the_paper_s(blobs, spy):
+    samples, _ = blobs(60)
+    torch.manual_seed(1)
+    nets, rows, session = [TwoHeads(shared, 3) for _ in range(2)], torch.arange(60), spy(60)
+    reference = Reference(shared, samples, True)
+    reference.load([p.detach() for net in nets for p in net.parameters()])
+    reference.pi = np.array([[[0.9, 0.09, 0.01], [0.1, 0.8, 0.1]], [[0.05, 0.15, 0.8], [0.2, 0.2, 0.6]]])
+    prior, masks = torch.from_numpy(reference.pi).float(), reference.small_losses(0.2)
+    rules = {"tau": 0.34, "alpha": 0.8, "ramp": 0.7}
+    small = [torch.from_numpy(mask) for mask in masks]
+    loss = batch_loss(samples, rows, nets, small, prior, session, **rules, temp=T, memory=0.95, fill=FILL, weight=0.3)
+    expected = reference.step(rows, masks, **rules, beta=0.3, guessing=True, m=0.95)
+    assert reference.seen["guessed"] > 0 and reference.seen["others"] > 0
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    np.testing.assert_allclose(prior, reference.pi, atol=1e-6)
+    ours = torch.autograd.grad(loss, [p for net in nets for p in net.parameters()])
+    theirs = torch.autograd.grad(expected, reference.parameters())
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-5)
 
 
 def test_matched_is_strict_and_guesses_fill_up_to_a_share_the_surest_first():
