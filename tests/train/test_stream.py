@@ -8,7 +8,6 @@ from labelsieve.encode import pixels as reading
 from labelsieve.models import network
 from labelsieve.robust import method
 from labelsieve.train import samples as floor
-from labelsieve.train import standardise
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -80,7 +79,7 @@ def test_pixels_beyond_memory_are_mapped_and_broken_ones_closed_up(monkeypatch, 
     inputs = [rng.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(9)]
     inputs[4] = b"no image"
     inside, _ = reading.pixels(inputs, 16)
-    monkeypatch.setattr(standardise, "IN_MEMORY", 1000)
+    monkeypatch.setattr(reading, "IN_MEMORY", 1000)
     monkeypatch.setattr(reading, "_MOVED", 2)
     outside, failed = reading.pixels(inputs, 16, folder=tmp_path)
     assert isinstance(outside, np.memmap) and [i for i, _ in failed] == [4]

@@ -17,13 +17,13 @@ import numpy as np
 
 from labelsieve.encode.encoder import threads
 from labelsieve.encode.images import DecodeError, picture
-from labelsieve.train.standardise import allocate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: beyond, training takes days on what has no GPU
 _LOOK = 101  # images that say how large they are
+IN_MEMORY = 2_000_000_000  # bytes
 _TOGETHER = 64
 _MOVED = 4096
 
@@ -50,8 +50,12 @@ def pixels(
         folder: where they are mapped if they are too large for memory; None keeps any in memory.
     """
     n = len(inputs)
-    out = allocate((n, channels or 3, side, side), np.uint8, folder, "pixels")
-    if isinstance(out, np.memmap):
+    shape = (n, channels or 3, side, side)
+    if folder is None or np.prod(shape, dtype=float) <= IN_MEMORY:
+        out = np.zeros(shape, np.uint8)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        out = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
         with suppress(OSError):  # where files in use can be removed, a killed process leaves nothing behind
             os.unlink(str(out.filename))
     starts = range(0, n, _TOGETHER)
@@ -83,7 +87,6 @@ def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> t
             image = _read(inputs, i, side).convert("L" if out.shape[1] == 1 else "RGB")
         except DecodeError as error:
             failed.append((i, str(error)))
-            out[i] = 0
             continue
         if image.size != (side, side):
             image = image.resize((side, side), Resampling.BICUBIC)
