@@ -30,6 +30,7 @@ from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
+# Looked at: photographs, clothes, digits and texts, with none, planted and human noise. lr 1 loses up to two points, 3 to 6 are alike.
 FEATURES: dict[str, Any] = {"epochs": 15, "warmup": 5, "lr": 6.0, "weight_decay": 1e-5, "batch": 128}
 REMEMBERED = 5  # epochs of losses
 HEAVY = 0.8
