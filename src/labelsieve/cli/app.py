@@ -33,6 +33,9 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (find, review, report, export, apply, accept, check, diff, train, predict, score, compare, repair, spectrum, demo, noise, evaluate):
+LABELS = (find, review, report, export, apply, accept, check, diff)
+MODELS = (train, predict, score, compare, repair, spectrum)
+TRIALS = (demo, noise, evaluate)
+for command in (*LABELS, *MODELS, *TRIALS):
     app.command(command)
 app.command(import_, name="import")
