@@ -6,9 +6,9 @@ SHARED is a folder with cifar10/, cifar10.py and cifar10n.npz; FOLDER holds Fash
 A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise of 50 % (exclusive) or asymmetric noise of 40 % (MAP),
 and fifteen hundred CIFAR-10 images at half their side (16 px) with the worst of the human labels (CIFAR-10N, 40 % wrong). So few and
 small, a network of 94 thousand weights learns wrong labels by heart within a minute, which is what the methods are to prevent. Each
-method trains `small-cnn` in batches of 32 with its own settings for images, its epochs shrunk (EPOCHS). No method is told the noise.
-Accuracy is that of the last epoch on clean test images; true labels do nothing else but score. Every result is written as soon as it is
-there; the same command goes on where it stopped.
+method trains `small-cnn` with its own settings for images, its epochs shrunk (EPOCHS) and its batches too, to 32, so that there are steps
+enough; the papers have 128, ProMix 256. No method is told the noise. Accuracy is that of the last epoch on clean test images; true labels
+do nothing else but score. Every result is written as soon as it is there; the same command goes on where it stopped.
 
 Expected margin. The published tables (ResNets, 50,000 images, hundreds of epochs) say how much of the damage a method undoes:
 (method - CE) / (clean - CE), with 94.6 for CE on clean CIFAR-10.
