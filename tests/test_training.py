@@ -7,6 +7,7 @@ from torch import nn
 
 import labelsieve as ls
 from labelsieve.core.record import Record
+from labelsieve.model import export_onnx
 
 N, WIDTH = 120, 6
 
@@ -49,6 +50,26 @@ def test_probabilities_are_the_softmax_of_the_standardised_input(data):
     logits = x @ head.weight.detach().double().numpy().T + head.bias.detach().double().numpy()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(model.probabilities(data)[1], shares, atol=1e-5)
+
+
+def test_features_without_negative_values_are_taken_by_their_roots(data, tmp_path):
+    features = np.exp(np.asarray(data.inputs, np.float64)).astype(np.float32)
+    positive = ls.load(features, labels=data.labels)
+    model = ls.train_model(positive, epochs=3, out=tmp_path / "model")
+    x = np.sqrt(features.astype(np.float64))
+    x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)
+    head = model.nets[0].head
+    logits = x @ head.weight.detach().double().numpy().T + head.bias.detach().double().numpy()
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    again = ls.Model.load(tmp_path / "model")
+    np.testing.assert_allclose(again.probabilities(positive)[1], shares, atol=1e-5)
+    unseen = ls.load(-features, labels=data.labels)  # finite, though the training data had no such values
+    assert np.isfinite(again.probabilities(unseen)[1]).all()
+    pytest.importorskip("onnx")
+    export_onnx(again, tmp_path / "model.onnx")
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(tmp_path / "model.onnx"))
+    (out,) = session.run(None, {"input": features})
+    np.testing.assert_allclose(np.exp(out) / np.exp(out).sum(1, keepdims=True), shares, atol=1e-5)
 
 
 def test_every_kind_of_logger_is_told_every_epoch(data):

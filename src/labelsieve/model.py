@@ -20,6 +20,8 @@ from labelsieve.models import network as named
 if TYPE_CHECKING:
     from torch import nn
 
+    from labelsieve.train.inputs import Scale
+
 Progress = Callable[[str, int, int], None]
 _KINDS = {"image": "images", "text": "texts", "features": "features"}
 
@@ -32,7 +34,7 @@ class Model:
         nets: its networks; the logits are the mean of theirs.
         classes: what it was taught, in the order of its outputs.
         manifest: all that `model.json` says.
-        scale: mean and standard deviation of the training data, channel by channel or feature by feature.
+        scale: how inputs are normalised, from the training data.
         excluded: examples that could not be trained on, and why.
         p_wrong: (n,) what the method believes of each given label, or None; n as trained on.
     """
@@ -40,7 +42,7 @@ class Model:
     nets: tuple[nn.Module, ...]
     classes: tuple[str, ...]
     manifest: dict[str, Any]
-    scale: tuple[np.ndarray, np.ndarray]
+    scale: Scale
     excluded: tuple[Exclusion, ...] = field(default=())
     p_wrong: np.ndarray | None = None
 
@@ -52,6 +54,8 @@ class Model:
             UserError: no finished model is there, or its weights are not those of its network.
         """
         import torch
+
+        from labelsieve.train.inputs import Scale
 
         folder = Path(folder)
         if not (folder / model_file.WEIGHTS).exists() and (folder / model_file.MANIFEST).exists():
@@ -66,7 +70,7 @@ class Model:
             for i, net in enumerate(nets):
                 own = {key.removeprefix(f"net{i}."): torch.from_numpy(a) for key, a in weights.items() if key.startswith(f"net{i}.")}
                 net.load_state_dict(own)
-            return cls(nets, classes, manifest, (weights["input.mean"], weights["input.std"]))
+            return cls(nets, classes, manifest, Scale(weights["input.mean"], weights["input.std"], bool(weights["input.root"])))
         except (KeyError, TypeError) as error:
             raise UserError(f"{folder} is a model, but not one that `labelsieve train` wrote (no {error}).") from error
         except RuntimeError as error:
@@ -76,8 +80,8 @@ class Model:
     def save(self, folder: Path, **more: Any) -> None:
         """Write weights and manifest into a folder, both at once; `more` goes into the manifest."""
         weights = {f"net{i}.{key}": value.cpu().numpy() for i, net in enumerate(self.nets) for key, value in net.state_dict().items()}
-        mean, std = self.scale
-        model_file.save(folder, {**weights, "input.mean": mean, "input.std": std}, {**self.manifest, **more})
+        scale = {f"input.{name}": np.asarray(part) for name, part in self.scale._asdict().items()}
+        model_file.save(folder, {**weights, **scale}, {**self.manifest, **more})
 
     def probabilities(self, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> tuple[Dataset, np.ndarray]:
         """The examples that could be read, and their probabilities (n, K) float32.

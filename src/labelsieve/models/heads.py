@@ -1,6 +1,6 @@
 """Heads for features of unit variance: a linear one, and one with a hidden layer.
 
-Both divide by the square root of the width before the last layer, so that a learning rate means the same for 64 and for 2048 features.
+Both divide by the square root of the width before a layer, so that a learning rate means the same for 64 and for 2048 features.
 The last layer starts at zero: every class is equally likely.
 Cost: d K multiplications an example; with a hidden layer of h units (d + K) h.
 """
@@ -31,12 +31,13 @@ class OneHidden(nn.Module):
     def __init__(self, classes: int, width: int, hidden: int = HIDDEN):
         super().__init__()
         self.hidden = nn.Linear(width, hidden)
-        self.scale = hidden**-0.5
+        nn.init.uniform_(self.hidden.weight, -1, 1)
+        self.narrow, self.scale = width**-0.5, hidden**-0.5
         self.head = _zero(nn.Linear(hidden, classes))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(b, hidden) of features (b, d)."""
-        return torch.relu(self.hidden(x)) * self.scale
+        return torch.relu(self.hidden(x * self.narrow)) * self.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

@@ -1,9 +1,13 @@
 """Arrays to `Samples`: pixels keep their bytes and are normalised batch by batch, features are standardised once.
 
-A feature column without spread says nothing and becomes zero; what lies more than ten standard deviations out is cut.
+A feature column without spread says nothing and becomes zero; what lies more than ten standard deviations out is cut. Of features none
+of which is negative, as most networks leave them, the square root is taken first: their long tails shrink (power normalisation, Perronnin
+et al., "Improving the Fisher kernel for large-scale image classification", ECCV 2010).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,8 +15,15 @@ import torch
 from labelsieve.train.samples import Samples
 from labelsieve.train.standardise import CUT
 
-Scale = tuple[np.ndarray, np.ndarray]  # mean and standard deviation, float64: (C,) of pixels over 255, or (d,)
 _ROWS = 4096
+
+
+class Scale(NamedTuple):
+    """How inputs are normalised: mean and standard deviation float64, (C,) of pixels over 255 or (d,); `root`: of square roots."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    root: bool = False
 
 
 def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale | None = None) -> tuple[Samples, Scale]:
@@ -28,24 +39,33 @@ def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale |
         pixels = torch.from_numpy(inputs)
         if scale is None:
             made = Samples.of(pixels, target, classes)
-            return made, (made.mean.flatten().double().numpy(), made.std.flatten().double().numpy())
-        mean, std = (torch.from_numpy(np.asarray(part, np.float32)).view(-1, 1, 1) for part in scale)
+            return made, Scale(made.mean.flatten().double().numpy(), made.std.flatten().double().numpy())
+        mean, std = (torch.from_numpy(np.asarray(part, np.float32)).view(-1, 1, 1) for part in (scale.mean, scale.std))
         return Samples(pixels, target, classes, mean, std), scale
-    mean, std = scale = _scale(inputs) if scale is None else scale
+    scale = _scale(inputs) if scale is None else scale
     out = np.empty(inputs.shape, np.float32)
-    for start in range(0, len(inputs), _ROWS):
-        rows = slice(start, start + _ROWS)
-        block = (np.asarray(inputs[rows], np.float64) - mean) / std
+    for rows in _blocks(len(inputs)):
+        block = (_values(inputs[rows], scale.root) - scale.mean) / scale.std
         out[rows] = np.clip(block, -CUT, CUT, out=block)
     d = inputs.shape[1]
     return Samples(torch.from_numpy(out), target, classes, torch.zeros(d), torch.ones(d)), scale
 
 
 def _scale(features: np.ndarray) -> Scale:
-    """Mean and standard deviation (d,); that of a column without spread is infinite, so that it becomes zero."""
-    blocks = [slice(start, start + _ROWS) for start in range(0, len(features), _ROWS)]
-    n = len(features)
-    mean = sum((np.asarray(features[rows], np.float64).sum(0) for rows in blocks), np.zeros(features.shape[1])) / n
-    square = sum((np.square(np.asarray(features[rows], np.float64) - mean).sum(0) for rows in blocks), np.zeros(len(mean)))
+    """That of features (n, d); the standard deviation of a column without spread is infinite, so that it becomes zero."""
+    n, blocks = len(features), _blocks(len(features))
+    root = all(np.min(features[rows]) >= 0 for rows in blocks)
+    mean = sum((_values(features[rows], root).sum(0) for rows in blocks), np.zeros(features.shape[1])) / n
+    square = sum((np.square(_values(features[rows], root) - mean).sum(0) for rows in blocks), np.zeros(len(mean)))
     std = np.sqrt(square / n)
-    return mean, np.where(std > 1e-6 * np.abs(mean), std, np.inf)
+    return Scale(mean, np.where(std > 1e-6 * np.abs(mean), std, np.inf), root)
+
+
+def _values(block: np.ndarray, root: bool) -> np.ndarray:
+    """Float64; with `root` their square roots, of the size for a negative one that was not in the training data."""
+    values = np.asarray(block, np.float64)
+    return np.copysign(np.sqrt(np.abs(values)), values) if root else values
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]

@@ -11,20 +11,22 @@ from torch import nn
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+from labelsieve.train.inputs import Scale
 from labelsieve.train.standardise import CUT
 
 
 class _Whole(nn.Module):
     """Normalise, then the mean of the networks' logits."""
 
-    def __init__(self, nets: Sequence[nn.Module], mean: np.ndarray, std: np.ndarray, images: bool):
+    def __init__(self, nets: Sequence[nn.Module], scale: Scale, images: bool):
         super().__init__()
         shape = (-1, 1, 1) if images else (-1,)
-        self.nets, self.cut = nn.ModuleList(nets), None if images else CUT
-        self.register_buffer("mean", torch.from_numpy(np.asarray(mean, np.float32)).view(shape))
-        self.register_buffer("scale", torch.from_numpy(np.asarray(1 / std, np.float32)).view(shape))
+        self.nets, self.cut, self.root = nn.ModuleList(nets), None if images else CUT, scale.root
+        self.register_buffer("mean", torch.from_numpy(np.asarray(scale.mean, np.float32)).view(shape))
+        self.register_buffer("scale", torch.from_numpy(np.asarray(1 / scale.std, np.float32)).view(shape))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.sign() * x.abs().sqrt() if self.root else x
         x = (x - self.mean) * self.scale
         x = x if self.cut is None else x.clamp(-self.cut, self.cut)
         return torch.stack([net(x) for net in self.nets]).mean(0)
@@ -41,14 +43,14 @@ def require_onnx() -> None:
         raise UserError("ONNX export needs another package; install it with: pip install onnx") from error
 
 
-def export(nets: Sequence[nn.Module], scale: tuple[np.ndarray, np.ndarray], shape: tuple[int, ...], path: Path) -> None:
+def export(nets: Sequence[nn.Module], scale: Scale, shape: tuple[int, ...], path: Path) -> None:
     """Write `path`: "input" float32 (n, *shape), images of values 0 to 1, to "logits" (n, K).
 
     Raises:
         UserError: a package is missing.
     """
     require_onnx()
-    whole = _Whole([net.cpu() for net in nets], *scale, images=len(shape) == 3).eval()
+    whole = _Whole([net.cpu() for net in nets], scale, images=len(shape) == 3).eval()
     with replacing(path) as partial:
         torch.onnx.export(
             whole,
