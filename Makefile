@@ -17,7 +17,7 @@ web: .venv/demo.stamp
 	.venv/bin/python web/build.py
 
 test: .venv/dev.stamp
-	.venv/bin/python -m pytest -n 2
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
 
 check: .venv/dev.stamp
 	.venv/bin/ruff check .
