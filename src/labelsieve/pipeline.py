@@ -297,7 +297,7 @@ def _from_network(
     return from_network.gather(
         wanted,
         samples.to(device),
-        lambda classes: make(classes).to(device=device, memory_format=layout(device)),
+        lambda classes: make(classes).to(device).to(memory_format=layout(device)),  # pyright: ignore[reportCallIssue]
         groups=groups,
         seed=seed,
         folder=folder,

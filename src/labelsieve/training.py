@@ -132,7 +132,7 @@ def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Calla
     name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
     make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
     how = layout(device) if images else torch.preserve_format
-    return name, lambda classes: divided(make(classes).to(device=device, memory_format=how))
+    return name, lambda classes: divided(make(classes).to(device).to(memory_format=how))  # pyright: ignore[reportCallIssue]
 
 
 def _settings(function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], noise: float | None) -> dict[str, Any]:

@@ -127,7 +127,8 @@ def maker(network: Any) -> str | Callable[[int], nn.Module] | None:
         return network
 
     def module(classes: int) -> nn.Module:
-        made = clone(network).initialize().module_
+        fresh: Any = clone(network)
+        made = fresh.initialize().module_
         return nn.Sequential(made, Log()) if issubclass(network.criterion, nn.NLLLoss) else made
 
     return module

@@ -31,7 +31,7 @@ def apply_hub(dataset: Any, label: str, plan: Plan, out: Path) -> None:
         features[label] = datasets.ClassLabel(names=[*names, *added])
     else:
         done = corrected(table, label, plan)
-    features |= {BEFORE: features[label], DECISION: datasets.Value("string")}
-    info = datasets.DatasetInfo(description=dataset.info.description, features=datasets.Features(features))
+    own = datasets.Features({**features, BEFORE: features[label], DECISION: datasets.Value("string")})
+    info = datasets.DatasetInfo(description=dataset.info.description, features=own)
     plain = done.replace_schema_metadata(None)
-    save(datasets.Dataset(InMemoryTable(plain.cast(info.features.arrow_schema)), info=info, split=dataset.split), out)
+    save(datasets.Dataset(InMemoryTable(plain.cast(own.arrow_schema)), info=info, split=dataset.split), out)

@@ -34,6 +34,8 @@ def backward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> T
 class ForwardCorrection(nn.Module):
     """The batch mean of `forward_correction`."""
 
+    transition: Tensor
+
     def __init__(self, transition: Tensor):
         super().__init__()
         self.register_buffer("transition", _checked(transition))
@@ -44,6 +46,8 @@ class ForwardCorrection(nn.Module):
 
 class BackwardCorrection(nn.Module):
     """The batch mean of `backward_correction`."""
+
+    transition: Tensor
 
     def __init__(self, transition: Tensor):
         super().__init__()

@@ -39,6 +39,8 @@ def elr(logits: Tensor, target: Tensor, remembered: Tensor, *, strength: float =
 class ELR(nn.Module):
     """Holds the memory (N, K) as a buffer; every call in train mode remembers, then gives the batch mean of `elr`."""
 
+    memory: Tensor
+
     def __init__(self, n: int, n_classes: int, beta: float = 0.7, strength: float = 3.0):
         super().__init__()
         self.beta, self.strength = beta, strength

@@ -152,13 +152,13 @@ class TwoHeads(nn.Module):
 
     def __init__(self, network: Callable[[int], nn.Module], classes: int, *, single: bool = False):
         super().__init__()
-        self.net = network(classes)
+        self.net: Any = network(classes)
         if not (single or (hasattr(self.net, "features") and hasattr(self.net, "head"))):
             raise UserError(
                 "ProMix puts a second head on a network's features: it needs a network with features(x) and head, or challenge."
             )
         alone = all(name.startswith("head.") for name, _ in self.net.named_parameters())
-        self.auxiliary = None if single or alone else network(classes).head
+        self.auxiliary: Any = None if single or alone else network(classes).head
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if self.auxiliary is None:
@@ -181,7 +181,7 @@ def warm_up(samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, 
         x, given = samples.weak(rows, session.generator), samples.labels[rows]
         with autocast(given.device):
             out = [net(x)[0] for net in nets]
-        loss = sum(cross_entropy(z, given).mean() for z in out)
+        loss = torch.stack([cross_entropy(z, given).mean() for z in out]).sum()
         if penalty:
             log_p = log_probabilities(out[0])
             loss = loss + (log_p.exp() * log_p).sum(1).mean()
@@ -218,7 +218,7 @@ def labelled_loss(
     """Both heads on the chosen (b,): weak view + ramp * (strong view + mixup + FMix), with debiased margins; mixtures of their own."""
     x, y, margin = weak[chosen], label[chosen], alpha * prior.log()
     if len(y) < 2:  # nobody to mix with
-        return 0 * sum(z.sum() for z in seen[0])
+        return 0 * torch.stack([z.sum() for z in seen[0]]).sum()
     mixed = [mixture for _ in seen[0] for mixture in mixtures(x, session.numpy)]
     out = forward(net, *(inputs for inputs, _, _ in mixed))
     total = torch.zeros((), device=label.device)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,7 +121,7 @@ def _features(
     """Features (n, d) by a network that was trained where `taught` (n,)."""
     session = _session(len(samples), seed[0] + 1 + seed[1], f"network {seed[1] + 1} of {FOLDS}", progress)
     part = samples.take(torch.from_numpy(np.flatnonzero(taught)).to(samples.labels.device))
-    net = network(samples.classes)
+    net: Any = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
     for epoch in session.epochs(epochs):
         _rate(optimiser, RATE * panel.cosine(epoch, epochs))

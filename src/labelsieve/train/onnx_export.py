@@ -18,6 +18,9 @@ from labelsieve.train.standardise import CUT
 class _Whole(nn.Module):
     """Normalise, then the mean of the networks' logits."""
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, nets: Sequence[nn.Module], scale: Scale, images: bool):
         super().__init__()
         shape = (-1, 1, 1) if images else (-1,)
