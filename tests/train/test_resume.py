@@ -5,7 +5,7 @@ import pytest
 
 import labelsieve as ls
 from labelsieve import pipeline
-from labelsieve.train import panel, resume
+from labelsieve.train import evidence, panel, resume
 from labelsieve.train.resume import State, key_of
 
 
@@ -78,3 +78,14 @@ def test_state_of_another_key_or_damaged_is_none(tmp_path):
 def test_key_depends_on_every_part():
     assert key_of("a", np.arange(3)) == key_of("a", np.arange(3))
     assert len({key_of("a", np.arange(3)), key_of("b", np.arange(3)), key_of("a", np.arange(4)), key_of("a", None)}) == 4
+
+
+def test_graph_and_panel_side_by_side_give_what_they_give_one_after_the_other(features, tmp_path, monkeypatch):
+    one_after_the_other = ls.find(features, out=tmp_path / "a")
+    monkeypatch.setattr(evidence, "SMALL", 100)
+    monkeypatch.setattr(evidence, "_processors", lambda: 2)
+    stages = []
+    side_by_side = ls.find(features, out=tmp_path / "b", progress=lambda stage, done, total: stages.append(stage))
+    assert {"neighbours", "panel"} <= set(stages)
+    for name, scores in one_after_the_other.scores.items():
+        np.testing.assert_array_equal(side_by_side.scores[name], scores, err_msg=name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,7 @@ from labelsieve.train.resume import State, key_of
 from labelsieve.train.standardise import project, standardise
 
 NEIGHBOURS = 20
-SMALL = 20_000  # examples
+SMALL, LARGE = 20_000, 100_000  # examples
 _NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
 _THRESHOLD = "threshold_record_{}"
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
@@ -60,9 +62,12 @@ def gather(
         progress: called with (stage, done, total).
         device: a torch device for the panel; None is NumPy.
     """
-    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one.
-    with threadpool_limits(1 if len(labels) < SMALL else None, "blas"):
-        return _gather(wanted, features, labels, n_classes, groups, seed, folder, content, progress, device)
+    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. Of two processors the
+    # graph and the panel take one each, because much of either is no product; more are better used one after the other, since BLAS serves
+    # one caller at a time with all of them.
+    beside = _processors() == 2 and SMALL <= len(labels) <= LARGE
+    with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
+        return _gather(wanted, features, labels, n_classes, groups, seed, folder, content, progress, device, pool if beside else None)
 
 
 def finish(folder: Path) -> None:
@@ -82,11 +87,14 @@ def _gather(
     content: str | None,
     progress: Progress | None,
     device: str | None,
+    beside: Executor | None,
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     x = standardise(features, folder)
-    if "neighbours" in wanted:
-        evidence = replace(evidence, neighbours=_neighbours(x, seed, folder, content, progress))
+    graph = partial(_neighbours, x, seed, folder, content, progress)
+    meeting = beside.submit(graph) if beside and "neighbours" in wanted else None
+    if meeting is None and "neighbours" in wanted:
+        evidence = replace(evidence, neighbours=graph())
     epochs, batch = passes(len(labels))
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
     chosen = tracks(wanted, epochs, fakes, labels, n_classes)
@@ -108,10 +116,16 @@ def _gather(
         )
         threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
         evidence = replace(evidence, **panel.probs, **panel.records, threshold_records=threshold or None)
+    if meeting is not None:
+        evidence = replace(evidence, neighbours=meeting.result())
     if folder is not None:
         for name in SCRATCH:
             (folder / f"{name}.npy").unlink(missing_ok=True)
     return evidence
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _neighbours(x: np.ndarray, seed: int, folder: Path | None, content: str | None, progress: Progress | None) -> Neighbours:
