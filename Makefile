@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-TOOLS = basedpyright cleanlab httpx hypothesis import-linter playwright polars pytest pytest-xdist ruff scipy
+TOOLS = basedpyright cleanlab httpx hypothesis import-linter playwright polars pycocotools pytest pytest-xdist ruff scipy skorch
 # For Debian without python3-venv; pip is MIT-licensed.
 PIP_WHEEL = .ci/pip-26.3-py3-none-any.whl
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
