@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import time
 from contextlib import suppress
 
 from labelsieve.core.errors import UserError
@@ -16,6 +17,7 @@ _INTERRUPTED = "interrupted; the same command goes on from there."
 # Errors of the machine, not of Labelsieve: no right to write, a full or read-only disk, a path that cannot be one.
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
+_PATIENCE = 3  # seconds that a process leaves to the first of those under torchrun, and to torchrun, which ends all when one has ended
 # "label=", "labels=FILE", "text='body'": arguments as Python writes them.
 _ARGUMENT = re.compile(r"(?<=[ (])(labels|label|text|image|id|group|transition|probs)=(?=('|FILE|[.,;) ]|$))")
 
@@ -100,7 +102,12 @@ def _option(match: re.Match[str]) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    from labelsieve.cli.screen import safe
+    """Tell it once: of several processes the first does, unless only another met what is to be told."""
+    from labelsieve.cli.screen import is_first, safe
 
+    if not is_first() and code == 130:
+        return code
+    if not is_first() or (code == 70 and "WORLD_SIZE" in os.environ):  # a fault may be no more than that another process has ended
+        time.sleep(_PATIENCE)
     print(f"labelsieve: {safe(' '.join(sentence.split()), 2000)}", file=sys.stderr)
     return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -17,9 +18,14 @@ from rich.table import Table
 
 from labelsieve.core.visible import visible as safe
 
-__all__ = ["blank_table", "print_json", "printer", "progress_bar", "safe"]
+__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe"]
 
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
+
+
+def is_first() -> bool:
+    """Whether this process is alone, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class _Printer(Console):
@@ -40,11 +46,11 @@ def blank_table(title: str = "") -> Table:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal. What
-    follows a colon in the stage is news of it, not another stage."""
+    """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal, and in
+    all processes but the first. What follows a colon in the stage is news of it, not another stage."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(*columns, console=console, disable=not (console.is_terminal and is_first()), transient=True) as progress:
         tasks = {}
 
         def tell(stage: str, done: int, total: int) -> None:
