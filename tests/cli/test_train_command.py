@@ -222,9 +222,14 @@ def test_wrong_settings(here, capsys, arguments, says):
 
 
 def test_timm_absent(here, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
     pictures(here / "photos", n=2)
-    assert "needs timm; install it with: pip install timm" in told(capsys, "train", "photos", "--network", "timm:resnet10t", "-o", "m")
+    command = ("train", "photos", "--network", "timm:resnet10t", "-o", "m")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    assert "needs timm, which is not installed: pip install timm torchvision" in told(capsys, *command)
+    monkeypatch.delitem(sys.modules, "timm")
+    (here / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(here)
+    assert "(operator torchvision::nms does not exist); install the torchvision for torch" in told(capsys, *command)
 
 
 def test_onnx_absent(here, capsys, monkeypatch):

@@ -48,9 +48,12 @@ def require(module: str, encoder: str, packages: str) -> ModuleType:
     """The imported module.
 
     Raises:
-        UserError: it is not installed; the sentence holds the command that installs it.
+        UserError: it is not installed, or not beside what it needs; the sentence holds the command that installs it.
     """
     try:
         return import_module(module)
     except ImportError as error:
         raise UserError(f"The encoder {encoder!r} needs {error.name or module}, which is not installed: pip install {packages}") from error
+    except RuntimeError as error:  # torchvision beside another version of torch
+        why = str(error).splitlines()[0]
+        raise UserError(f"{module} cannot be imported ({why}); install what belongs together: pip install -U {packages}") from error

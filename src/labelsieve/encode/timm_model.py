@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 from labelsieve.encode.encoder import require
 
 
@@ -14,14 +14,13 @@ class TimmImages:
     kind = "image"
 
     def __init__(self, name: str, side: int | None = None):
-        timm = require("timm", f"timm:{name}", "timm torch")
-        self._torch = require("torch", f"timm:{name}", "timm torch")
+        timm = require("timm", f"timm:{name}", "timm torchvision")
+        self._torch = require("torch", f"timm:{name}", "timm torchvision")
         try:
             model = timm.create_model(name, pretrained=True, num_classes=0)
         except (RuntimeError, OSError, ValueError) as error:
-            near = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5])
-            hint = f" Names like it: {near}." if near else ""
-            raise UserError(f"timm cannot load {name!r}: {str(error).strip().splitlines()[0]}.{hint}") from error
+            hint = "" if timm.is_model(name) else meant(name, timm.list_models())
+            raise UserError(f"timm cannot load {name!r}: {str(error).strip().splitlines()[0].rstrip('.')}.{hint}") from error
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
         self._model = model.eval().to(self._device)
         config = timm.data.resolve_model_data_config(model)
