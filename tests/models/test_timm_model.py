@@ -49,8 +49,8 @@ def test_forward_is_the_head_of_the_features(name, channels):
 def test_names_and_sizes_that_do_not_fit():
     with pytest.raises(UserError, match=r"timm cannot make 'timm:resnet10': Unknown model \(resnet10\)\. Did you mean 'resnet10t'"):
         network("timm:resnet10", images=True, width=3)(2)
-    net = network("timm:test_vit", images=True, width=3, pretrained=False)(2)
-    with pytest.raises(UserError, match="'timm:test_vit' cannot take images of 32 px.*give --side"):
+    net = network("timm:vit_tiny_patch16_224", images=True, width=3, pretrained=False)(2)
+    with pytest.raises(UserError, match="'timm:vit_tiny_patch16_224' cannot take images of 32 px.*give --side"):
         net(torch.zeros(2, 3, 32, 32))
 
 
