@@ -43,7 +43,7 @@ def require_onnx() -> None:
     try:
         import onnx  # noqa: F401
     except ImportError as error:
-        raise UserError("ONNX export needs another package; install it with: pip install onnx") from error
+        raise UserError("ONNX export needs the package onnx; install it with: pip install 'labelsieve[train]'") from error
 
 
 def export(nets: Sequence[nn.Module], scale: Scale, shape: tuple[int, ...], path: Path) -> None:
