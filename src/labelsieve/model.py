@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve import pipeline
+from labelsieve import arrays
 from labelsieve.core import model_file
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
@@ -156,16 +156,12 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
         return data, found, {"kind": "features", "of": "features", "width": found.shape[1]}
     if take["kind"] == "features":
         encoder, side = take.get("encoder"), take.get("side")
-        data, found = pipeline.features(data, folder, encoder=encoder, side=side, progress=progress)
-        return data, found, {"kind": "features", "of": data.kind, "width": found.shape[1], "encoder": encoder, "side": side}
-    from labelsieve.encode.pixels import pixels, usual_side, without
-
-    side = take.get("side") or usual_side(data.inputs)
-    array, failed = pixels(data.inputs, side, take.get("width"), folder)
-    keep = np.ones(len(data), bool)
-    keep[[i for i, _ in failed]] = False
-    data = data.take(keep, [Exclusion(data.ids[i], reason) for i, reason in failed])
-    return data, without(array, keep) if failed else array, {"kind": "image", "of": "image", "width": array.shape[1], "side": side}
+        found = arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+        about = {"kind": "features", "of": data.kind, "width": found.values.shape[1], "encoder": encoder, "side": side}
+        return found.data, found.values, about
+    found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"))
+    _, channels, side, _ = found.values.shape
+    return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side}
 
 
 def _ratio(part: int, whole: int) -> float | None:

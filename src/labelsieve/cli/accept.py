@@ -159,7 +159,7 @@ def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
 
 def _groups(run: Path, findings: Findings) -> tuple[Any, str]:
     """The annotator or group of each row, or why there is none."""
-    from labelsieve.pipeline import reopen
+    from labelsieve.reopen import reopen
 
     if findings.settings.get("recipe") is None:
         return None, ""

@@ -73,13 +73,13 @@ def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str,
         return load(source, **named), patches.read(path), []
     if named:
         raise UserError(f"A run knows its columns and labels; leave out --{next(iter(named))}.")
-    from labelsieve import pipeline
     from labelsieve.cli.standing import read
     from labelsieve.core.decision import Fold
     from labelsieve.decide.calibrate import calibrate
+    from labelsieve.reopen import reopen
 
     findings, rows = read(Path(source))
-    dataset = replace(pipeline.reopen(source, findings), excluded=findings.excluded)  # also what only decoding could tell
+    dataset = replace(reopen(source, findings), excluded=findings.excluded)  # also what only decoding could tell
     if path is not None:
         return dataset, patches.read(path), []
     fold = Fold(rows)

@@ -23,13 +23,13 @@ def export(
     json: Annotated[bool, Parameter(help="Print what was written as one JSON object.", negative="")] = False,
 ) -> None:
     """Write the examples with their findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
-    from labelsieve import pipeline
     from labelsieve.cli.screen import print_json, safe
     from labelsieve.cli.standing import read
     from labelsieve.core.decision import Fold
     from labelsieve.decide.calibrate import calibrate
     from labelsieve.export.places import new_folder
     from labelsieve.export.rows import rows
+    from labelsieve.reopen import reopen
 
     findings, journal = read(run)
     fold = Fold(journal)
@@ -43,10 +43,10 @@ def export(
     elif to == "label-studio":
         _require_new(out)
         _require_new(out.with_name(out.stem + ".config.xml"))
-        data = pipeline.reopen(run, findings)
+        data = reopen(run, findings)
         files.append(str(tool.write(told, data.inputs, data.kind, findings.classes, out)))
     else:
-        data = pipeline.reopen(run, findings)
+        data = reopen(run, findings)
         with new_folder(out, data.source) as place:
             tool.write(told, data.inputs, data.kind, findings.classes, place)
     decided = sum(bool(row.decision) for row in told)

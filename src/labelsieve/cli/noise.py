@@ -29,7 +29,7 @@ def noise(
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
 ) -> int:
     """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
-    from labelsieve import pipeline
+    from labelsieve import arrays
     from labelsieve.cli.find import read
     from labelsieve.cli.screen import progress_bar
     from labelsieve.data.noise import inject, write
@@ -38,7 +38,8 @@ def noise(
     data, features = read(source, **columns), None
     if kind == "instance" and data.kind in ("image", "text"):
         with progress_bar() as progress:
-            data, features = pipeline.features(data, out / "encoded", progress=progress)
+            found = arrays.features(data, out / "encoded", progress=progress)
+        data, features = found.data, found.values
     made = inject(data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=_matrix(transition), features=features, seed=seed)
     try:
         write(made, data, out)

@@ -81,11 +81,11 @@ def _open_first(findings: Findings, fold, calibrated) -> Findings:
 
 def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Sample], str]:
     """The examples at `rows`, or none and a sentence why the data cannot be read again."""
-    from labelsieve import pipeline
+    from labelsieve.reopen import reopen
     from labelsieve.report.samples import sample
 
     try:
-        dataset = pipeline.reopen(run, findings)
+        dataset = reopen(run, findings)
     except UserError as error:
         return [], f"No pictures of the examples: {error}"
     return [sample(dataset, int(row)) for row in rows], ""

@@ -18,6 +18,28 @@ from itertools import combinations
 import numpy as np
 
 BITS = 64
+_HASHED = 256  # rows at a time: they stay in the cache
+
+
+def hashes(rows: np.ndarray) -> np.ndarray:
+    """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows: a fixed random projection of their bytes, wrapping."""
+    n, d = rows.shape
+    kind = np.result_type(rows, np.float16)  # bytes too are numbers
+    words = -(-d * kind.itemsize // 8)
+    key = np.random.default_rng(0).integers(1, 2**63, words, dtype=np.uint64) | np.uint64(1)
+    padded = np.zeros((min(n, _HASHED), 8 * words // kind.itemsize), kind)
+    out = np.empty(n, np.uint64)
+    for start in range(0, n, _HASHED):
+        block = padded[: min(n - start, _HASHED)]
+        block[:, :d] = rows[start : start + _HASHED]
+        raw = block.view(f"u{kind.itemsize}")
+        raw[raw == 1 << (8 * kind.itemsize - 1)] = 0  # -0.0 is 0.0
+        bits = block.view(np.uint64)
+        bits ^= bits >> np.uint64(29)
+        bits *= key
+        out[start : start + _HASHED] = bits.sum(1)
+        bits[:, -1] = 0  # the filling
+    return out
 
 
 def exact_groups(content: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from threading import Lock, RLock
 
 import numpy as np
 
-from labelsieve import pipeline
 from labelsieve.adapters.postgres import journal_of
 from labelsieve.core import known, run
 from labelsieve.core.dataset import Dataset
@@ -25,6 +24,7 @@ from labelsieve.core.findings import Findings
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
 from labelsieve.decide.summary import ClassHealth, class_health
+from labelsieve.reopen import reopen
 from labelsieve.review.ranking import Ranking, rank
 from labelsieve.review.rows import Rows
 
@@ -61,7 +61,7 @@ class Desk:
         self._aside = ThreadPoolExecutor(1)  # what nobody needs to wait for
         self._aside.submit(self.rows.of, "")  # the first decision need not wait for the table
         self._trail = self._aside.submit(self._past)
-        self._data: Future[Dataset] = ThreadPoolExecutor(1).submit(pipeline.reopen, self.folder, self.findings)
+        self._data: Future[Dataset] = ThreadPoolExecutor(1).submit(reopen, self.folder, self.findings)
 
     @property
     def id(self) -> str:
