@@ -15,7 +15,7 @@ import numpy as np
 from labelsieve import pipeline, robust
 from labelsieve.core import run
 from labelsieve.core.dataset import Dataset, Exclusion, require_classes
-from labelsieve.core.errors import UserError, meant
+from labelsieve.core.errors import EmptyClass, UserError, meant
 from labelsieve.model import Model, Progress, read_inputs
 from labelsieve.model_folder import claim, save
 from labelsieve.models import network as find_network
@@ -104,6 +104,8 @@ def train(
         ready = ready.to(where)
         try:
             trained = function(ready, make, session, **chosen)
+        except EmptyClass as error:
+            raise error.named(data.classes) from error
         except (ValueError, ZeroDivisionError) as error:
             if isinstance(error, UserError) or not named:
                 raise

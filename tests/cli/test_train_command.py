@@ -221,6 +221,11 @@ def test_wrong_settings(here, capsys, arguments, says):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "other")  # nothing stays behind that would be in the way
 
 
+def test_a_class_that_a_method_empties_is_told_by_its_name(here, capsys):
+    said = told(capsys, "train", "f.npz", "--method", "o2u", "--epochs", "2", "--noise", "0.99", "-o", "model")
+    assert "O2U would remove every example of the class '" in said and "lower noise" in said
+
+
 def test_timm_absent(here, capsys, monkeypatch):
     pictures(here / "photos", n=2)
     command = ("train", "photos", "--network", "timm:resnet10t", "-o", "m")

@@ -97,7 +97,7 @@ def test_gradients_of_the_second_stage_are_clipped(blobs, spy):
 def test_ranking_within_the_class_spares_a_rare_one():
     labels = np.array([0] * 90 + [1] * 10)
     score = np.where(labels == 1, 5.0, 0.0) + np.linspace(0, 1, 100)
-    with pytest.raises(UserError, match="every example of class 1"):
+    with pytest.raises(UserError, match="every example of the class 1;"):
         to_remove(score, labels, 2, 0.2)
     removed = to_remove(score, labels, 2, 0.2, per_class=True)
     assert np.bincount(labels[removed]).tolist() == [18, 2] and removed[[89, 99]].all()

@@ -1,13 +1,25 @@
-"""The one exception a user may see."""
+"""The exceptions a user may see, as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
 class UserError(ValueError):
     """A mistake in the input or the call. The message is a whole sentence: what is wrong, where, and what to do."""
+
+
+class EmptyClass(UserError):
+    """Nothing of a class would be left. Who raises it knows the class's position; `named` tells its name."""
+
+    def __init__(self, sentence: str, position: int):
+        """`sentence` has {} where the class stands."""
+        super().__init__(sentence.format(position))
+        self.sentence, self.position = sentence, position
+
+    def named(self, classes: Sequence[str]) -> UserError:
+        return UserError(self.sentence.format(repr(classes[self.position])))
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -69,5 +69,5 @@ def elr(
             session.record(rows, logits, labels)
         schedule.step()
         session.log(agree=(memory.argmax(1) == samples.labels).float().mean().item())
-    p_wrong = 1 - memory.gather(1, samples.labels[:, None])[:, 0].double()
-    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.cpu().numpy())
+    p_wrong = 1 - memory.gather(1, samples.labels[:, None])[:, 0].cpu().double()
+    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.numpy())

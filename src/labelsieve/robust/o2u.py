@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn, optim
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import EmptyClass
 from labelsieve.core.mixture import fit_gaussian
 from labelsieve.core.selection import rank_in_class
 from labelsieve.losses import cross_entropy
@@ -67,7 +67,7 @@ def o2u(
         epochs: of each stage.
 
     Raises:
-        UserError: nothing of some class would be left.
+        EmptyClass: nothing of some class would be left.
     """
     net, last = network(samples.classes), network(samples.classes)
     score, level = torch.zeros(2, len(samples), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)  # score: sum and times seen
@@ -115,7 +115,7 @@ def to_remove(
     mixture and above `least`.
 
     Raises:
-        UserError: nothing of some class would be left.
+        EmptyClass: nothing of some class would be left.
     """
     share = float(((fit_gaussian(score).posterior(score) > 0.5) & (score > least)).mean()) if noise is None else noise
     if per_class:
@@ -125,9 +125,9 @@ def to_remove(
         removed = np.zeros(len(score), bool)
         removed[np.argsort(-score, kind="stable")[: int(share * len(score))]] = True
     before, left = (np.bincount(y, minlength=n_classes) for y in (labels, labels[~removed]))
-    gone = np.flatnonzero((before > 0) & (left == 0))
-    if len(gone):
-        raise UserError(f"O2U would remove every example of class {gone[0]}; rank within the classes (per_class) or lower noise.")
+    gone = np.flatnonzero((before > 0) & (left == 0)).tolist()
+    if gone:
+        raise EmptyClass("O2U would remove every example of the class {}; rank within the classes (per_class) or lower noise.", gone[0])
     return removed
 
 
@@ -143,7 +143,7 @@ def _fit(
     """One epoch of cross-entropy on examples whose positions in the record are `own`; the losses (n,) float64 of the steps themselves,
     on the CPU, NaN for an example that was left out."""
     net.train()
-    losses = torch.full((len(samples),), torch.nan, dtype=torch.float64, device=own.device)
+    losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU knows no float64
     for rows in samples.batches(batch, session.generator):
         labels = samples.labels[rows]
         with autocast(labels.device):
@@ -151,8 +151,8 @@ def _fit(
         loss = cross_entropy(logits, labels)
         session.step(loss.mean(), optimiser, clip=clip)
         session.record(own[rows], logits, labels)
-        losses[rows] = loss.detach().double()
-    return losses.cpu()
+        losses[rows] = loss.detach()
+    return losses.cpu().double()
 
 
 def _at(optimiser: optim.Optimizer, lr: float) -> optim.Optimizer:

@@ -71,7 +71,7 @@ def piecewise_zero(
             session.record(rows, logits, labels)
         schedule.step()
         session.log(teaching=alive.float().mean().item(), teaching_worst_class=_worst(alive, samples.labels, samples.classes))
-    return Trained((net,), {"left_out": 1 - alive.float().mean().item()}, (~alive).double().cpu().numpy())
+    return Trained((net,), {"left_out": 1 - alive.float().mean().item()}, (~alive).cpu().double().numpy())
 
 
 def _worst(alive: Tensor, labels: Tensor, classes: int) -> float:

@@ -107,7 +107,7 @@ def promix(
     }
     trained = Trained(tuple(net.net for net in nets), {**settings, "warmup": warmup, "memory": memory})
     p_y = log_probabilities(trained.logits(samples)).exp().gather(1, samples.labels[:, None])[:, 0]
-    return Trained(trained.nets, trained.settings, 1 - p_y.double().cpu().numpy())
+    return Trained(trained.nets, trained.settings, 1 - p_y.cpu().double().numpy())
 
 
 def batch_loss(
