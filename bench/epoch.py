@@ -4,8 +4,10 @@
 
 The plain side does what one would write with torchvision: a Dataset that makes a Pillow image, crops, flips, distorts (RandAugment's
 operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, of which the better counts; the
-same network, optimiser and passes. The machine may be shared, so every round measures all sides, in an order that rotates, and what is
-told is the ratio between its 95 % limits over the rounds, by the clock and by processor time (workers included).
+same network, optimiser and passes, in float32. Ours is measured in the precision that `labelsieve train` takes on this machine, which is
+bfloat16 where the processor multiplies it itself, and in float32. The machine may be shared, so every round measures all sides, in an
+order that rotates, and what is told is the ratio between its 95 % limits over the rounds, by the clock and by processor time (workers
+included).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from labelsieve.models import network
 from labelsieve.robust import method
-from labelsieve.train.device import layout
+from labelsieve.train.device import placed, precision
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -177,7 +179,9 @@ def our_promix(samples: Samples, make: Callable[[int], nn.Module]) -> None:
 
 
 METHODS = {"standard": (our_standard, plain_standard, False), "promix": (our_promix, plain_promix, True)}
-SIDES = {"ours": 0, "plain": 0, "plain, 2 workers": 2}
+USUAL = precision(torch.device("cpu"))
+OURS = {f"ours, {name}": name for name in dict.fromkeys((USUAL, "float32"))}
+PLAIN = {"plain, float32": 0, "plain, float32, 2 workers": 2}
 
 
 def seconds(run: Callable[[], None]) -> tuple[float, float]:
@@ -209,18 +213,18 @@ def one_epoch(method: str, side: str, given: argparse.Namespace) -> tuple[float,
     samples = Samples.of(pixels, torch.from_numpy(labels), CLASSES)
     make = network(given.network, images=True, width=given.channels)
     ours, plain, strong = METHODS[method]
-    if side == "ours":
-        where = layout(samples.labels.device)
-        return seconds(lambda: ours(samples, lambda classes: make(classes).to(memory_format=where)))  # placed as the pipeline does
+    if side in OURS:
+        where = samples.labels.device
+        return seconds(lambda: ours(samples, lambda classes: placed(make(classes), where, images=True, name=OURS[side])))
     data = Plain(images, labels, samples.mean, samples.std, strong)
-    return seconds(lambda: plain(DataLoader(data, BATCH, shuffle=True, num_workers=SIDES[side]), make))
+    return seconds(lambda: plain(DataLoader(data, BATCH, shuffle=True, num_workers=PLAIN[side]), make))
 
 
 def measure(method: str, given: argparse.Namespace) -> dict[str, object]:
     """Sides in turns, each in a process of its own: what one leaves behind in memory does not slow the next."""
-    processes = {side: ProcessPoolExecutor(1, get_context("spawn")) for side in SIDES}
-    taken: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
-    order = list(SIDES)
+    order = [*OURS, *PLAIN]
+    processes = {side: ProcessPoolExecutor(1, get_context("spawn")) for side in order}
+    taken: dict[str, list[tuple[float, float]]] = {side: [] for side in order}
     for turn in range(given.rounds + 1):
         for side in order:
             spent = processes[side].submit(one_epoch, method, side, given).result()
@@ -230,13 +234,13 @@ def measure(method: str, given: argparse.Namespace) -> dict[str, object]:
     for process in processes.values():
         process.shutdown()
     times = {side: np.array(t) for side, t in taken.items()}
-    fastest, frugal = (min(list(SIDES)[1:], key=lambda side, i=i: np.median(times[side][:, i])) for i in (0, 1))
+    fastest, frugal = (min(PLAIN, key=lambda side, i=i: np.median(times[side][:, i])) for i in (0, 1))
     return {
         "method": method,
         "images_a_second": {side: round(given.n / float(np.median(t[:, 0]))) for side, t in times.items()},
         "processor_ms_an_image": {side: round(1000 * float(np.median(t[:, 1])) / given.n, 3) for side, t in times.items()},
-        "ratio_by_the_clock": [fastest, *interval(times[fastest][:, 0] / times["ours"][:, 0])],
-        "ratio_of_processor_time": [frugal, *interval(times[frugal][:, 1] / times["ours"][:, 1])],
+        "ratio_by_the_clock": {side: [fastest, *interval(times[fastest][:, 0] / times[side][:, 0])] for side in OURS},
+        "ratio_of_processor_time": {side: [frugal, *interval(times[frugal][:, 1] / times[side][:, 1])] for side in OURS},
     }
 
 

@@ -43,7 +43,7 @@ from labelsieve.data.noise import inject
 from labelsieve.detect.o2u import o2u as o2u_score
 from labelsieve.models import network
 from labelsieve.robust import method
-from labelsieve.train.device import pick
+from labelsieve.train.device import pick, placed
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -122,8 +122,8 @@ def samples(data: Data, given: np.ndarray, clock: Clock | None, device: torch.de
 
 
 def maker(name: str, device: torch.device) -> Callable[[int], nn.Module]:
-    make, layout = network(name, images=True, width=3), torch.channels_last if device.type == "cuda" else torch.preserve_format
-    return lambda classes: make(classes).to(device=device, memory_format=layout)
+    make = network(name, images=True, width=3)
+    return lambda classes: placed(make(classes), device, images=True)
 
 
 def settings(job: str, epochs: int, tiny: bool) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def of_network(
     """The same from the network `name`, trained here on pixels."""
     try:
         from labelsieve.train import from_network, inputs
-        from labelsieve.train.device import layout, pick
+        from labelsieve.train.device import pick, placed
     except ImportError as error:
         raise UserError("--from-network needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
     from labelsieve.models import network
@@ -54,7 +54,7 @@ def of_network(
     return from_network.gather(
         wanted,
         samples.to(device),
-        lambda classes: make(classes).to(device).to(memory_format=layout(device)),  # pyright: ignore[reportCallIssue]
+        lambda classes: placed(make(classes), device, images=True),
         groups=groups,
         seed=seed,
         folder=folder,

@@ -39,6 +39,7 @@ def train(
     batch: int | None = None,
     seed: int = 0,
     device: str | None = None,
+    precision: str | None = None,
     findings: str | Path | None = None,
     drop_flagged: bool = False,
     noise: float | None = None,
@@ -60,6 +61,7 @@ def train(
         out: the model folder; None writes nothing.
         epochs, lr, batch: instead of the method's own.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+        precision: "float32" or "bfloat16", in which a network for images multiplies; None is bfloat16 where the device does so itself.
         findings: a run folder of `find`, whose estimate of the share of wrong labels the method may use.
         drop_flagged: leave out what it flagged, instead of withstanding it.
         noise: that share, if it is known; else a method that needs it estimates it.
@@ -73,13 +75,15 @@ def train(
         UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
     """
     from labelsieve.data import load
+    from labelsieve.train import device as devices
     from labelsieve.train import distributed
-    from labelsieve.train.device import pick
+    from labelsieve.train.around import alone
     from labelsieve.train.inputs import samples
     from labelsieve.train.session import Session
 
     function = robust.method(method)
-    where = distributed.join(pick(device))
+    where = distributed.join(devices.pick(device))
+    precision = devices.precision(where, precision)
     progress = progress if distributed.rank() == 0 else None
     data = whole = data if isinstance(data, Dataset) else load(data, **columns)
     if drop_flagged and findings is None:
@@ -95,10 +99,12 @@ def train(
         require_classes(data)
         _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))
-        name, make = _network(network, take, where)
+        precision = precision if take["kind"] == "image" else "float32"
+        name, make = _network(network, take, where, precision)
         named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
         chosen = _settings(function, method, take["kind"], len(data), named, noise)
-        about = {"method": method, "network": name, "settings": chosen, "seed": seed, "input": take, "data_hash": _hash(data, inputs)}
+        about = {"method": method, "network": name, "settings": chosen, "seed": seed, "precision": precision, "input": take}
+        about["data_hash"] = _hash(data, inputs)
         key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         ready = ready.to(where)
@@ -111,7 +117,7 @@ def train(
                 raise
             raise UserError(f"The method {method!r} cannot work with {_listed(named)} ({error}).") from error
     for net in trained.nets:
-        distributed.undivided(net)
+        alone(net)
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": _notes(session, data), "versions": _versions()}
@@ -121,11 +127,9 @@ def train(
     return model
 
 
-def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Callable[[int], nn.Module]]:
+def _network(wanted: Any, take: dict[str, Any], device: Any, precision: str) -> tuple[str, Callable[[int], nn.Module]]:
     """The name of a network and what makes it, on the device."""
-    import torch
-
-    from labelsieve.train.device import layout
+    from labelsieve.train.device import placed
     from labelsieve.train.distributed import divided
 
     images = take["kind"] == "image"
@@ -133,8 +137,7 @@ def _network(wanted: Any, take: dict[str, Any], device: Any) -> tuple[str, Calla
         wanted = "linear" if not images else "resnet18" if device.type == "cuda" else "small-cnn"
     name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
     make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
-    how = layout(device) if images else torch.preserve_format
-    return name, lambda classes: divided(make(classes).to(device).to(memory_format=how))  # pyright: ignore[reportCallIssue]
+    return name, lambda classes: divided(placed(make(classes), device, images=images, name=precision))
 
 
 def _settings(function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], noise: float | None) -> dict[str, Any]:

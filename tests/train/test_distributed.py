@@ -48,7 +48,7 @@ runs = {"standard": Net, "promix": Net, "co-teaching": Net, "mixup": Whole, "gce
 told = {}
 for method, network in runs.items():
     out = f"{sys.argv[1]}/{method}"
-    model = train(data, method=method, network=network, epochs=3, batch=16, out=out)
+    model = train(data, method=method, network=network, epochs=3, batch=16, precision="float32", out=out)
     weights = torch.cat([value.flatten().double() for value in model.nets[0].state_dict().values()])
     told[method] = weights.tolist()
 rank = distributed.rank()

@@ -38,6 +38,9 @@ def train(
     labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same model.", validator=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
+    precision: Annotated[
+        str | None, Parameter(help="Of the products on images: float32, bfloat16; default: bfloat16 where the device has it.")
+    ] = None,
     onnx: Annotated[bool, Parameter(help="Write model.onnx too.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
 ) -> int:
@@ -69,6 +72,7 @@ def train(
             batch=batch,
             seed=seed,
             device=device,
+            precision=precision,
             findings=run,
             drop_flagged=drop_flagged,
             noise=noise,

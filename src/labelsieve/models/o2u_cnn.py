@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from labelsieve.models.global_mean import global_mean
+
 
 class O2UCNN(nn.Module):
     def __init__(self, classes: int, channels: int):
@@ -27,7 +29,7 @@ class O2UCNN(nn.Module):
         x = self.body(x)
         if min(x.shape[2:]) < 7:
             x = nn.functional.pad(x, (3, 3, 3, 3))
-        return self.last(x).mean((2, 3))
+        return global_mean(self.last(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labelsieve.models.global_mean import global_mean
+
 
 class PreActBlock(nn.Module):
     """Two 3x3 convolutions, each after its normalisation; the shortcut starts after the first where the shape changes."""
@@ -42,7 +44,7 @@ class PreActResNet18(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(b, 512) of images (b, C, H, W)."""
-        return self.stages(self.stem(x)).mean((2, 3))
+        return global_mean(self.stages(self.stem(x)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

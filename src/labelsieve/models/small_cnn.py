@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from labelsieve.models.global_mean import global_mean
+
 
 class SmallCNN(nn.Module):
     def __init__(self, classes: int, channels: int):
@@ -23,7 +25,7 @@ class SmallCNN(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(b, 128) of images (b, C, H, W)."""
-        return self.body(x).mean((2, 3))
+        return global_mean(self.body(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

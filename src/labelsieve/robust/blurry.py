@@ -21,7 +21,6 @@ from torch import nn, optim
 from labelsieve.losses import blurry as printed
 from labelsieve.losses import blurry_detached, cross_entropy
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -61,8 +60,7 @@ def blurry(
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
-            with autocast(labels.device):
-                logits = net(samples.weak(rows, session.generator)).float()
+            logits = net(samples.weak(rows, session.generator))
             loss = cross_entropy(logits, labels) if epoch < delay else late(logits, labels, gamma=gamma)
             session.step(loss.mean(), optimiser)
             session.record(rows, logits, labels)

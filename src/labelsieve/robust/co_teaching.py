@@ -24,7 +24,6 @@ from torch import Tensor, nn, optim
 from labelsieve.core.mixture import fit_gaussian
 from labelsieve.losses import cross_entropy
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -62,8 +61,7 @@ def co_teaching(
             _decay(optimiser, lr, epoch, epochs, decay)
         for rows in samples.batches(batch, session.generator):
             x, labels = samples.weak(rows, session.generator), samples.labels[rows]
-            with autocast(labels.device):
-                logits = [net(x).float() for net in nets]
+            logits = [net(x) for net in nets]
             each = [cross_entropy(z, labels) for z in logits]
             easy = [smallest(loss.detach(), forget) for loss in each]
             session.step(each[0][easy[1]].mean(), optimisers[0])

@@ -26,7 +26,6 @@ from labelsieve.core.mixture import fit_gaussian
 from labelsieve.losses import cross_entropy, draw_pairs, mixup, sharpen
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
@@ -150,8 +149,7 @@ def mixmatch(
     inputs, targets = torch.cat([x, u]), torch.cat([px, pu])
     lam, partner = draw_pairs(len(inputs), alpha, session.numpy, dominant=True)
     mixed, target = mixup(inputs, partner, lam), mixup(targets, partner, lam)
-    with autocast(inputs.device):
-        out = net(mixed).float()
+    out = net(mixed)
     loss = cross_entropy(out[: len(x)], target[: len(x)]).mean()
     if len(u):
         loss = loss + weight * (log_probabilities(out[len(x) :]).exp() - target[len(x) :]).square().mean()
@@ -173,16 +171,14 @@ def look(nets: tuple[nn.Module, ...], samples: Samples, session: Session, losses
 def _warm_up(samples: Samples, net: nn.Module, optimiser: torch.optim.Optimizer, session: Session, batch: int, *, told: bool) -> None:
     for rows in samples.batches(batch, session.generator):
         x, y = samples.weak(rows, session.generator), samples.labels[rows]
-        with autocast(x.device):
-            z = net(x)
+        z = net(x)
         session.step(cross_entropy(z, y).mean(), optimiser)
         if told:
             session.record(rows, z, y)
 
 
 def _probabilities(net: nn.Module, views: list[Tensor]) -> Tensor:
-    with autocast(views[0].device):
-        return torch.stack([log_probabilities(net(view)).exp() for view in views]).mean(0)
+    return torch.stack([log_probabilities(net(view)).exp() for view in views]).mean(0)
 
 
 def _endless(samples: Samples, batch: int, session: Session) -> Iterator[Tensor]:

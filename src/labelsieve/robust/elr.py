@@ -21,7 +21,6 @@ from torch import nn, optim
 from labelsieve.losses import elr as held
 from labelsieve.losses import remember
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -62,8 +61,7 @@ def elr(
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
-            with autocast(labels.device):
-                logits = net(samples.weak(rows, session.generator)).float()
+            logits = net(samples.weak(rows, session.generator))
             remember(memory, rows, logits, beta=beta)
             session.step(held(logits, labels, memory[rows], strength=strength).mean(), optimiser)
             session.record(rows, logits, labels)

@@ -15,7 +15,6 @@ from torch import nn, optim
 
 from labelsieve.losses import gce as gce_loss
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -43,9 +42,8 @@ def gce(
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
-            with autocast(labels.device):
-                logits = net(samples.weak(rows, session.generator)).float()
-                loss = gce_loss(logits, labels, q=q).mean()
+            logits = net(samples.weak(rows, session.generator))
+            loss = gce_loss(logits, labels, q=q).mean()
             session.step(loss, optimiser)
             session.record(rows, logits, labels)
         schedule.step()

@@ -32,7 +32,6 @@ from labelsieve.core.mixture import BetaMixture, fit_beta
 from labelsieve.losses import bootstrap_hard, bootstrap_soft, cross_entropy, draw_pairs, mixed_cross_entropy, mixup
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
@@ -170,7 +169,7 @@ def _train(
             if doubted:
                 session.step(loss(net, x, y, p_wrong(net, x, y, mixture), lam, partner), optimiser)
             else:
-                session.step(mixed_cross_entropy(_forward(net, mixup(x, partner, lam)), y, partner, lam).mean(), optimiser)
+                session.step(mixed_cross_entropy(net(mixup(x, partner, lam)), y, partner, lam).mean(), optimiser)
         schedule.step()
         losses.copy_(track(net, samples, session))
         session.log(clean=1 - float(fit_beta(losses.numpy()).posterior(losses.numpy()).mean()))
@@ -181,15 +180,15 @@ def _train(
 def dynamic_mixup(net: nn.Module, x: Tensor, y: Tensor, w: Tensor, lam: float, partner: Tensor) -> Tensor:
     """Inputs in proportion to the chances that their labels are right, labels still as lam says."""
     cleaner = (1 - w) / ((1 - w) + (1 - w[partner]))
-    return mixed_cross_entropy(_forward(net, mixup(x, partner, cleaner)), y, partner, lam).mean()
+    return mixed_cross_entropy(net(mixup(x, partner, cleaner)), y, partner, lam).mean()
 
 
 def static_mixup(
     net: nn.Module, x: Tensor, y: Tensor, w: Tensor, lam: float, partner: Tensor, *, bootstrap: Callable[..., Tensor], reg: float
 ) -> Tensor:
     """M-DYR-H and M-DYR-S, by the loss `bootstrap`."""
-    u = _forward(net, x).detach()
-    out = _forward(net, mixup(x, partner, lam))
+    u = net(x).detach()
+    out = net(mixup(x, partner, lam))
     loss = lam * bootstrap(out, y, beta=1 - w, guess=u)
     loss = loss + (1 - lam) * bootstrap(out, y[partner], beta=1 - w[partner], guess=u[partner])
     return loss.mean() + reg * uniform_prior(out)
@@ -197,9 +196,9 @@ def static_mixup(
 
 def soft_to_hard(net: nn.Module, x: Tensor, y: Tensor, w: Tensor, lam: float, partner: Tensor, *, temperature: float, reg: float) -> Tensor:
     """MD-DYR-SH: dynamic mixup of the inputs, both targets count the same; lam plays no part."""
-    u = _forward(net, x).detach() / temperature
+    u = net(x).detach() / temperature
     cleaner = (1 - w) / ((1 - w) + (1 - w[partner]))
-    out = _forward(net, mixup(x, partner, cleaner))
+    out = net(mixup(x, partner, cleaner))
     loss = 0.5 * bootstrap_soft(out, y, beta=1 - w, guess=u)
     loss = loss + 0.5 * bootstrap_soft(out, y[partner], beta=1 - w[partner], guess=u[partner])
     return loss.mean() + reg * uniform_prior(out)
@@ -221,7 +220,7 @@ def p_wrong(net: nn.Module, x: Tensor, y: Tensor, mixture: BetaMixture) -> Tenso
     """w (b,) of unmixed examples: today's network in evaluation mode, the mixture (and its range) of the epoch before."""
     net.eval()
     with torch.no_grad():
-        loss = cross_entropy(_forward(net, x), y)
+        loss = cross_entropy(net(x), y)
     net.train()
     return torch.from_numpy(mixture.posterior(loss.cpu().numpy())).to(x.device, torch.float32).clamp(EDGE, 1 - EDGE)
 
@@ -232,15 +231,10 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
     losses = torch.empty(len(samples))
     for rows in torch.arange(len(samples), device=samples.labels.device).split(1024):
         with torch.no_grad():
-            out = _forward(net, samples.weak(rows, session.generator))
+            out = net(samples.weak(rows, session.generator))
         losses[rows.cpu()] = cross_entropy(out, samples.labels[rows]).cpu()
         session.record(rows, out, samples.labels[rows])
     return losses
-
-
-def _forward(net: nn.Module, x: Tensor) -> Tensor:
-    with autocast(x.device):
-        return net(x).float()
 
 
 def suspected(net: nn.Module, samples: Samples) -> float:

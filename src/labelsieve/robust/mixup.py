@@ -17,7 +17,6 @@ from torch import nn, optim
 from labelsieve.losses import draw_pairs, mixed_cross_entropy
 from labelsieve.losses import mixup as mixed
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
@@ -46,8 +45,7 @@ def mixup(
         for rows in samples.batches(batch, session.generator):
             share, partner = draw_pairs(len(rows), alpha, session.numpy)
             x = mixed(samples.weak(rows, session.generator), partner, share)
-            with autocast(x.device):
-                loss = mixed_cross_entropy(net(x).float(), samples.labels[rows], partner, share).mean()
+            loss = mixed_cross_entropy(net(x), samples.labels[rows], partner, share).mean()
             session.step(loss, optimiser)
         schedule.step()
         everyone = torch.arange(len(samples), device=samples.labels.device)

@@ -28,7 +28,6 @@ from labelsieve.core.mixture import fit_gaussian
 from labelsieve.core.selection import rank_in_class
 from labelsieve.losses import cross_entropy
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -146,8 +145,7 @@ def _fit(
     losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU knows no float64
     for rows in samples.batches(batch, session.generator):
         labels = samples.labels[rows]
-        with autocast(labels.device):
-            logits = net(samples.weak(rows, session.generator)).float()
+        logits = net(samples.weak(rows, session.generator))
         loss = cross_entropy(logits, labels)
         session.step(loss.mean(), optimiser, clip=clip)
         session.record(own[rows], logits, labels)

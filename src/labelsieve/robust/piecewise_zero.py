@@ -22,7 +22,6 @@ from labelsieve.losses import cross_entropy
 from labelsieve.losses import piecewise_zero as from_c_on
 from labelsieve.losses.piecewise_zero import surviving
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -60,8 +59,7 @@ def piecewise_zero(
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
-            with autocast(labels.device):
-                logits = net(samples.weak(rows, session.generator)).float()
+            logits = net(samples.weak(rows, session.generator))
             if epoch < delay:
                 loss = cross_entropy(logits, labels)
             else:

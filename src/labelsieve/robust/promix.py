@@ -32,7 +32,6 @@ from labelsieve.losses.mixing import draw_pairs, fmix, fmix_mask, mixed_cross_en
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.promix_selection import agreed, chosen_rho, matched, quotas, unlabelled_weight
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
@@ -130,20 +129,19 @@ def batch_loss(
     given = samples.labels[rows]
     weak, strong = samples.weak(rows, session.generator), samples.strong(rows, session.generator)
     total = []
-    with autocast(given.device):
-        seen = [forward(net, weak, strong) for net in nets]
-        sure = [log_probabilities(plain[0].detach()).exp() for plain, _ in seen]
-        for i, net in enumerate(nets):
-            plain = seen[i][0][0].detach()
-            chosen = small[i] | matched(sure[i], given, tau)
-            guessed = agreed(sure[i], sure[1 - i], chosen, tau=tau, fill=fill)
-            label = torch.where(guessed, debiased_probabilities(plain, prior[i, 0], alpha=alpha).argmax(1), given)
-            chosen = chosen | guessed
-            total.append(labelled_loss(net, seen[i], weak, label, chosen, prior[i, 0], session, alpha=alpha, ramp=ramp))
-            if weight and net.auxiliary is not None:
-                total.append(weight * unlabelled_loss(seen[i], ~chosen, prior[i, 1], alpha=alpha, ramp=ramp, temp=temp))
-            for part, those in enumerate((chosen, ~chosen)):
-                prior[i, part] = update_prior(prior[i, part], plain[those], momentum=memory).clamp_min(LEAST)
+    seen = [forward(net, weak, strong) for net in nets]
+    sure = [log_probabilities(plain[0].detach()).exp() for plain, _ in seen]
+    for i, net in enumerate(nets):
+        plain = seen[i][0][0].detach()
+        chosen = small[i] | matched(sure[i], given, tau)
+        guessed = agreed(sure[i], sure[1 - i], chosen, tau=tau, fill=fill)
+        label = torch.where(guessed, debiased_probabilities(plain, prior[i, 0], alpha=alpha).argmax(1), given)
+        chosen = chosen | guessed
+        total.append(labelled_loss(net, seen[i], weak, label, chosen, prior[i, 0], session, alpha=alpha, ramp=ramp))
+        if weight and net.auxiliary is not None:
+            total.append(weight * unlabelled_loss(seen[i], ~chosen, prior[i, 1], alpha=alpha, ramp=ramp, temp=temp))
+        for part, those in enumerate((chosen, ~chosen)):
+            prior[i, part] = update_prior(prior[i, part], plain[those], momentum=memory).clamp_min(LEAST)
     return torch.stack(total).sum()
 
 
@@ -162,9 +160,9 @@ class TwoHeads(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if self.auxiliary is None:
-            return (self.net(x).float(),)
+            return (self.net(x),)
         features = self.net.features(x)
-        return self.net.head(features).float(), self.auxiliary(features).float()
+        return self.net.head(features), self.auxiliary(features)
 
 
 def forward(net: TwoHeads, *views: Tensor) -> list[tuple[Tensor, ...]]:
@@ -179,8 +177,7 @@ def warm_up(samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, 
     """An epoch of cross-entropy on all given labels; `penalty` punishes the first network for sureness (mean sum p ln p)."""
     for rows in samples.batches(batch, session.generator):
         x, given = samples.weak(rows, session.generator), samples.labels[rows]
-        with autocast(given.device):
-            out = [net(x)[0] for net in nets]
+        out = [net(x)[0] for net in nets]
         loss = torch.stack([cross_entropy(z, given).mean() for z in out]).sum()
         if penalty:
             log_p = log_probabilities(out[0])

@@ -13,7 +13,6 @@ from torch import nn, optim
 
 from labelsieve.losses import cross_entropy
 from labelsieve.robust.trained import Trained
-from labelsieve.train.device import autocast
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -39,9 +38,8 @@ def standard(
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
-            with autocast(labels.device):
-                logits = net(samples.weak(rows, session.generator)).float()
-                loss = cross_entropy(logits, labels).mean()
+            logits = net(samples.weak(rows, session.generator))
+            loss = cross_entropy(logits, labels).mean()
             session.step(loss, optimiser)
             session.record(rows, logits, labels)
         schedule.step()

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+
+from labelsieve.train.around import around
 
 PATIENCE = timedelta(days=7)  # while process 0 encodes; torchrun, not the clock, ends processes that have lost the others
 
@@ -60,17 +62,7 @@ def divided(net: nn.Module) -> nn.Module:
         return net
     for tensor in net.state_dict().values():
         distributed.broadcast(tensor, 0)
-    cls = type(net)
-    part = "features" if hasattr(net, "features") else "forward"
-    whole = getattr(cls, part)
-    more = {part: lambda self, x: _together(self, whole, x), "undivided": cls}
-    net.__class__ = type(cls.__name__, (cls,), more)  # a copy of it is divided too
-    return net
-
-
-def undivided(net: nn.Module) -> None:
-    """The network works alone again."""
-    net.__class__ = getattr(net, "undivided", type(net))
+    return around(net, _together)
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:
@@ -81,7 +73,7 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
     _mean(gradients)
 
 
-def _together(net: Any, whole: Any, x: Tensor) -> Tensor:
+def _together(net: Any, whole: Callable[[Any, Tensor], Tensor], x: Tensor) -> Tensor:
     if len(x) < 2 * size():  # too few to divide: everybody does all
         return whole(net, x)
     mine = torch.arange(len(x)).tensor_split(size())[rank()]

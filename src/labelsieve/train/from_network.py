@@ -25,7 +25,6 @@ from labelsieve.core.neighbours import nearest
 from labelsieve.core.record import COLUMNS, Record
 from labelsieve.losses import cross_entropy, gce
 from labelsieve.train import panel
-from labelsieve.train.device import autocast
 from labelsieve.train.evidence import NEIGHBOURS, Progress, tracks
 from labelsieve.train.folds import assign
 from labelsieve.train.samples import Samples, outputs
@@ -135,9 +134,8 @@ def _forward(net: nn.Module, samples: Samples, batch: int, session: Session) -> 
     """Positions (b,), logits (b, K) and given labels (b,) of an epoch's batches."""
     net.train()
     for rows in samples.batches(batch, session.generator):
-        with autocast(rows.device):
-            logits = net(samples.weak(rows, session.generator))
-        yield rows, logits.float(), samples.labels[rows]
+        logits = net(samples.weak(rows, session.generator))
+        yield rows, logits, samples.labels[rows]
 
 
 def _session(n: int, seed: int, stage: str, progress: Progress | None) -> Session:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from labelsieve.train import augment
-from labelsieve.train.device import autocast, has_room, layout
+from labelsieve.train.device import has_room, layout
 
 LARGE = 2 << 30  # bytes
 LOOKED_AT = 30_000_000  # pixels for mean and standard deviation
@@ -132,7 +132,6 @@ def outputs(network: torch.nn.Module, samples: Samples, part: Callable[[torch.Te
     network.eval()
     device = samples.labels.device
     rows = torch.arange(len(samples), device=device).split(size)
-    with autocast(device):
-        out = torch.cat([part(samples.plain(own)).float() for own in rows])
+    out = torch.cat([part(samples.plain(own)).float() for own in rows])
     network.train(was)
     return out

@@ -19,6 +19,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.record import Record
 from labelsieve.train import distributed
+from labelsieve.train.device import memory_kept
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -73,12 +74,13 @@ class Session:
         """
         number, self._stages = self._stages, self._stages + 1
         done = self._restore(number, state)
-        for epoch in range(done, total):
-            self._now, self._open = {}, None
-            self._losses.clear()
-            yield epoch
-            self._close(stage, epoch, total)
-            self._save(number, epoch + 1, state)
+        with memory_kept():
+            for epoch in range(done, total):
+                self._now, self._open = {}, None
+                self._losses.clear()
+                yield epoch
+                self._close(stage, epoch, total)
+                self._save(number, epoch + 1, state)
 
     def step(self, loss: torch.Tensor, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
         """One optimiser step on a scalar loss.
