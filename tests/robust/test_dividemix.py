@@ -7,7 +7,7 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from labelsieve.losses import cross_entropy
-from labelsieve.robust.dividemix import chosen_lambda, dividemix, mixmatch, right_labels
+from labelsieve.robust.dividemix import chosen_lambda, dividemix, mixmatch, right_labels, share_wrong
 from labelsieve.train.session import Session
 
 
@@ -130,8 +130,27 @@ def test_where_no_label_is_in_doubt_the_warm_up_goes_on(blobs, spy):
     trained = dividemix(samples, network, session, epochs=6, warmup=2, lr=0.5, batch=16)
     plain = spy(200)  # a session seeds the networks, so one after the other
     dividemix(samples, network, plain, epochs=6, warmup=2, lr=0.5, batch=16, noise=0.0)
-    assert trained.settings["noise"] < 0.02
+    assert trained.settings["noise"] < 0.02 and (trained.p_wrong == 0).all()
     assert [step.loss for step in session.steps] == [step.loss for step in plain.steps] and len(session.steps) == 6 * 2 * 7
+
+
+def test_networks_that_err_are_no_sign_of_wrong_labels():
+    labels = torch.arange(3000) % 10
+    odd, generator = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
+
+    def predicted(given, apart):
+        """Two networks, each wrong about a fifth; `apart`: about a fifth of its own."""
+        nets = []
+        for _ in range(2):
+            err = torch.rand(3000, generator=generator if apart else odd.manual_seed(0)) < 0.2
+            said = torch.where(err, (labels + 1) % 10, labels)
+            nets.append(5 * nn.functional.one_hot(said, 10).float())
+        return share_wrong(torch.stack(nets), given)
+
+    assert predicted(labels, apart=True) == 0
+    assert predicted(labels, apart=False) == pytest.approx(0.2, abs=0.03)  # both say so: as good as a wrong label
+    noisy = torch.where(torch.rand(3000, generator=generator) < 0.4, (labels + 3) % 10, labels)
+    assert predicted(noisy, apart=True) > 0.3
 
 
 def test_a_killed_run_goes_on(blobs, survives_a_kill):

@@ -6,10 +6,10 @@ Needs: a warm-up in which losses part. Good at: heavy symmetric noise; images. B
 Numbers: CIFAR: 300 epochs, SGD 0.02, weight decay 5e-4, the rate falls tenfold at half of the run, warm-up 10 (never more than a third
     of the run), batch 64, T = 0.5, Beta(4, 4), p > 0.5 is labelled.
 Differs: lambda_u follows the true noise there (0, 25, 50, 150); here the estimated share, `noise`, else what lies off the diagonal of the
-    confident joint when the warm-up ends; below GUARD the warm-up never ends, for clean labels have nothing to divide. Nothing labelled:
-    an epoch of warm-up; nothing unlabelled: the labelled part alone. Losses are averaged over five epochs from an estimated 0.8 on,
-    where they do so at 90 % (0.81 wrong); the threshold stays (0.6 there). No entropy penalty in the warm-up, which they add where they
-    know the noise to be asymmetric.
+    confident joint when the warm-up ends, or zero where the networks differ from the labels hardly more often than from each other. Below
+    GUARD the warm-up never ends, for clean labels have nothing to divide. Nothing labelled: an epoch of warm-up; nothing unlabelled: the
+    labelled part alone. Losses are averaged over five epochs from an estimated 0.8 on, where they do so at 90 % (0.81 wrong); the
+    threshold stays (0.6 there). No entropy penalty in the warm-up, which they add where they know the noise to be asymmetric.
 Cost: about eight times that of cross-entropy.
 """
 
@@ -73,12 +73,8 @@ def dividemix(
     state = {"a": nets[0], "b": nets[1], "opt_a": optimisers[0], "opt_b": optimisers[1], "lr_a": schedules[0], "lr_b": schedules[1]}
     for epoch in session.epochs(epochs, losses=losses, share=share, right=right, **state):
         if epoch >= warmup:
-            predicted = look(nets, samples, session, losses)
-            right.copy_(torch.stack([right_labels(each, averaged=share.item() >= HEAVY) for each in losses]))
-            if share.item() < 0:
-                probs, labels = torch.softmax(predicted, 1).cpu().numpy(), samples.labels.cpu().numpy()
-                share.fill_(1 - float(confident_joint(probs, labels).trace()) / len(labels))
-        weight = lambda_u if lambda_u is not None else chosen_lambda(share.item(), samples.classes)
+            look(nets, samples, session, losses, right, share)
+        weight = chosen_lambda(share.item(), samples.classes) if lambda_u is None else lambda_u
         for k in range(2):
             believed = right[1 - k].to(samples.labels.device)  # the other's split
             if epoch < warmup or share.item() < GUARD or not (believed > threshold).any():
@@ -90,8 +86,30 @@ def dividemix(
         for schedule in schedules:
             schedule.step()
         session.log(clean=float((right > threshold).float().mean()))
-    settings = {"noise": share.item(), "lambda_u": lambda_u if lambda_u is not None else chosen_lambda(share.item(), samples.classes)}
-    return Trained(nets, settings, 1 - right.mean(0).double().numpy())
+    weight = chosen_lambda(share.item(), samples.classes) if lambda_u is None else lambda_u
+    return Trained(nets, {"noise": share.item(), "lambda_u": weight}, 1 - right.mean(0).double().numpy())
+
+
+def look(nets: tuple[nn.Module, ...], samples: Samples, session: Session, losses: Tensor, right: Tensor, share: Tensor) -> None:
+    """The losses (2, epochs, n) of plain predictions move on by one; `share`, if not known yet, and `right` (2, n) follow."""
+    predicted = torch.stack([logits(net, samples) for net in nets])
+    session.record(torch.arange(len(samples)), predicted.mean(0), samples.labels)
+    losses.copy_(losses.roll(1, 1))
+    losses[:, 0] = torch.stack([cross_entropy(z, samples.labels) for z in predicted]).cpu()
+    if share.item() < 0:
+        share.fill_(share_wrong(predicted, samples.labels))
+    if share.item() >= GUARD:
+        right.copy_(torch.stack([right_labels(each, averaged=share.item() >= HEAVY) for each in losses]))
+
+
+def share_wrong(predicted: Tensor, labels: Tensor) -> float:
+    """What lies off the diagonal of the confident joint of the mean of the logits (2, n, K); zero if the networks differ from the
+    labels hardly more often than from each other: then they err, and the labels need not."""
+    said = predicted.argmax(2)
+    if (said != labels).float().mean() - (said[0] != said[1]).float().mean() < GUARD:
+        return 0.0
+    probs = torch.softmax(predicted.mean(0), 1).cpu().numpy()
+    return 1 - float(confident_joint(probs, labels.cpu().numpy()).trace()) / len(labels)
 
 
 def right_labels(losses: Tensor, *, averaged: bool = False) -> Tensor:
@@ -155,17 +173,6 @@ def mixmatch(
         loss = loss + weight * (log_probabilities(out[len(x) :]).exp() - target[len(x) :]).square().mean()
     mean = log_probabilities(out).exp().mean(0).clamp_min(1e-12)
     return loss - (mean * len(mean)).log().mean()
-
-
-def look(nets: tuple[nn.Module, ...], samples: Samples, session: Session, losses: Tensor) -> Tensor:
-    """The losses (2, epochs, n) move on by one; the plain predictions behind them, as mean logits (n, K), are recorded and returned."""
-    predicted = [logits(net, samples) for net in nets]
-    losses.copy_(losses.roll(1, 1))
-    for each, z in zip(losses, predicted, strict=True):
-        each[0] = cross_entropy(z, samples.labels).cpu()
-    mean = torch.stack(predicted).mean(0)
-    session.record(torch.arange(len(samples)), mean, samples.labels)
-    return mean
 
 
 def _warm_up(samples: Samples, net: nn.Module, optimiser: torch.optim.Optimizer, session: Session, batch: int, *, told: bool) -> None:
