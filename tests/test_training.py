@@ -97,7 +97,7 @@ def test_every_kind_of_logger_is_told_every_epoch(data):
 
 def test_progress_tells_loss_and_clean_share(data):
     told = []
-    ls.train_model(data, method="m-dyr-h", epochs=4, progress=lambda *what: told.append(what))
+    ls.train_model(data, method="m-dyr-h", epochs=4, noise=0.1, progress=lambda *what: told.append(what))
     assert [(done, total) for _, done, total in told] == [(i, 4) for i in (1, 2, 3, 4)]
     assert all("loss" in stage and "clean" in stage for stage, *_ in told)
 
@@ -135,3 +135,52 @@ def test_probabilities_are_nothing_to_train_on():
 def test_a_noise_share_of_ones_own_goes_before_that_of_the_method(data):
     assert ls.train_model(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
     assert "noise" not in ls.train_model(data, epochs=1, noise=0.1).manifest["settings"]
+
+
+def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatch):
+    from labelsieve import pipeline
+
+    wrong = np.arange(N) % 5 == 0
+    labels = np.where(wrong, (data.labels + 1) % 3, data.labels)
+    noisy, told = ls.load(np.asarray(data.inputs), labels=labels), []
+    found = ls.find(noisy, detectors=("consensus",)).wrong
+    assert found.low > 0
+    find = pipeline.find
+
+    def once(*args, **kwargs):
+        told.append(1)
+        return find(*args, **kwargs)
+
+    def killed(_, done, total):
+        if total == 2 and done == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "find", once)
+    with pytest.raises(KeyboardInterrupt):
+        ls.train_model(noisy, method="co-teaching", epochs=2, out=tmp_path / "model", progress=killed)
+    model = ls.train_model(noisy, method="co-teaching", epochs=2, out=tmp_path / "model")
+    assert len(told) == 1
+    assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
+    assert any(note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"])
+    assert not (tmp_path / "model" / "features").exists()
+    ls.train_model(noisy, epochs=2)
+    ls.train_model(noisy, method="co-teaching", epochs=2, noise=0.3)
+    assert len(told) == 1
+
+
+def test_labels_that_may_all_be_right_are_told_to_be(data):
+    model = ls.train_model(data, method="co-teaching", epochs=2)
+    assert ls.find(data, detectors=("consensus",)).wrong.low == 0
+    assert model.manifest["settings"]["noise"] == 0
+
+
+def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
+    from labelsieve import pipeline
+
+    def helpless(*args, **kwargs):
+        raise ls.UserError("No encoder.")
+
+    monkeypatch.setattr(pipeline, "find", helpless)
+    model = ls.train_model(data, method="co-teaching", epochs=2)
+    assert model.manifest["settings"]["noise"] is None and model.manifest["chosen"]["noise"] is not None
+    assert any("cannot say" in note for note in model.manifest["notes"])

@@ -6,15 +6,15 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve import pipeline, robust
-from labelsieve.core import run
-from labelsieve.core.dataset import Dataset, Exclusion, require_classes
+from labelsieve import expectation, pipeline, robust
+from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import EmptyClass, UserError, meant
 from labelsieve.model import Model, Progress, read_inputs
 from labelsieve.model_folder import claim, save
@@ -64,7 +64,8 @@ def train(
         precision: "float32" or "bfloat16", in which a network for images multiplies; None is bfloat16 where the device does so itself.
         findings: a run folder of `find`, whose estimate of the share of wrong labels the method may use.
         drop_flagged: leave out what it flagged, instead of withstanding it.
-        noise: that share, if it is known; else a method that needs it estimates it.
+        noise: that share, if it is known. For a method that needs it, and neither this nor `findings`, `find` is asked (consensus of the
+            default encoder's features, or of the features that are trained on); where it cannot say, the method estimates it.
         features: train a head on the features of an encoder instead of a network on the images. Texts always do.
         encoder, side: the encoder as in `find`; side is that of the images, None is their own between 16 and 64.
         settings: hyper-parameters of the method by name.
@@ -89,7 +90,7 @@ def train(
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
     if findings is not None:
-        data, share = _with_findings(data, findings, drop_flagged)
+        data, share = expectation.of_run(data, findings, drop=drop_flagged)
         noise = share if noise is None else noise
     with TemporaryDirectory(prefix="labelsieve-") as spare:
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
@@ -102,9 +103,13 @@ def train(
         precision = precision if take["kind"] == "image" else "float32"
         name, make = _network(network, take, where, precision)
         named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
-        chosen = _settings(function, method, take["kind"], len(data), named, noise)
+        chosen, digest, expected = _settings(function, method, take["kind"], len(data), named, noise), _hash(data, inputs), None
+        if "noise" in chosen and chosen["noise"] is None:
+            of = data if take["kind"] == "image" else replace(data, kind="features", inputs=inputs)
+            with distributed.in_turn():
+                chosen["noise"], expected = expectation.asked(of, folder, f"{digest} {seed}", seed=seed, progress=progress)
         about = {"method": method, "network": name, "settings": chosen, "seed": seed, "precision": precision, "input": take}
-        about["data_hash"] = _hash(data, inputs)
+        about["data_hash"] = digest
         key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         ready = ready.to(where)
@@ -120,7 +125,8 @@ def train(
         alone(net)
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
-    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": _notes(session, data), "versions": _versions()}
+    notes = _notes(session, data, expected)
+    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": notes, "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
     if folder is not None and distributed.rank() == 0:
         save(model, folder, data, session, trained, ready)
@@ -168,22 +174,6 @@ def _listed(named: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
-def _with_findings(data: Dataset, folder: str | Path, drop: bool) -> tuple[Dataset, float]:
-    """The data, if asked without what is flagged, and the share of wrong labels that `find` expects in them."""
-    found = run.load(folder)
-    known = {*found.ids, *(item.id for item in found.excluded)}
-    strange = next((key for key in data.ids if key not in known), None)
-    if strange is not None:
-        raise UserError(f"{folder} says nothing of the example {strange!r}, so it was made on other data; run `find` on these.")
-    if not drop:
-        return data, found.wrong.count / max(1, len(found.ids))
-    flagged = set(found.ids[found.flagged])
-    keep = np.array([key not in flagged for key in data.ids])
-    share = found.p_wrong[~found.flagged]
-    gone = [Exclusion(key, f"flagged in {folder}") for key in data.ids[~keep]]
-    return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
-
-
 def _require_each_class(data: Dataset, whole: Dataset) -> None:
     """Every class that the data held at first is still there."""
     gone = np.setdiff1d(whole.labels, data.labels)
@@ -195,8 +185,8 @@ def _require_each_class(data: Dataset, whole: Dataset) -> None:
         )
 
 
-def _notes(session: Session, data: Dataset) -> list[str]:
-    notes = [*data.notes]
+def _notes(session: Session, data: Dataset, expected: str | None) -> list[str]:
+    notes = [*data.notes, *([expected] if expected else [])]
     last = None if session.dynamics is None else session.dynamics.argmax[-1]
     if last is not None:
         said = np.bincount(last[last >= 0], minlength=len(data.classes))

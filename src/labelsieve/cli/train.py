@@ -25,7 +25,7 @@ def train(
     set: Annotated[tuple[str, ...], Parameter(help="Another setting of the method, NAME=VALUE.", negative="")] = (),
     run: Annotated[Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
-    noise: Annotated[float | None, Parameter(help="Share of wrong labels, if known; default: that of --run, or estimated.")] = None,
+    noise: Annotated[float | None, Parameter(help="Share of wrong labels, if known; default: that of --run, or of `find`.")] = None,
     features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,
     encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
     side: Annotated[

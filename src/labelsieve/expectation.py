@@ -1,0 +1,65 @@
+"""What `find` expects of the labels, for training: the share that is wrong, from which a method chooses its settings.
+
+From a run that is there, or by asking: the consensus of the default encoder's features of images, or of the features that are trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from labelsieve import pipeline
+from labelsieve.core import run
+from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import write_json
+from labelsieve.core.findings import Estimate
+from labelsieve.model_folder import CACHE
+from labelsieve.pipeline import Progress
+
+
+def of_run(data: Dataset, folder: str | Path, *, drop: bool) -> tuple[Dataset, float]:
+    """The data, with `drop` without what was flagged, and the share of wrong labels that the run of `find` in the folder expects in them.
+
+    Raises:
+        UserError: the run was made on other data.
+    """
+    found = run.load(folder)
+    known = {*found.ids, *(item.id for item in found.excluded)}
+    strange = next((key for key in data.ids if key not in known), None)
+    if strange is not None:
+        raise UserError(f"{folder} says nothing of the example {strange!r}, so it was made on other data; run `find` on these.")
+    if not drop:
+        return data, _share(found.wrong, len(found.ids))
+    flagged = set(found.ids[found.flagged])
+    keep = np.array([key not in flagged for key in data.ids])
+    share = found.p_wrong[~found.flagged]
+    gone = [Exclusion(key, f"flagged in {folder}") for key in data.ids[~keep]]
+    return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
+
+
+def asked(data: Dataset, folder: Path | None, key: str, *, seed: int, progress: Progress | None = None) -> tuple[float | None, str]:
+    """The share of wrong labels that `find` expects in the data (None: it cannot say), and a note of it. The folder of a model keeps
+    both under `key` until its training has finished, so that one that goes on, or another of its processes, need not ask again."""
+    kept = None if folder is None else folder / CACHE / "noise.json"
+    before = {} if kept is None or not kept.exists() else json.loads(kept.read_bytes())
+    if before.get("key") == key:
+        return before["noise"], before["note"]
+    try:
+        wrong, n = pipeline.find(data, detectors=("consensus",), seed=seed, progress=progress).wrong, len(data)
+        noise = _share(wrong, n)
+        count, low, high = (f"{part / n:.0%}" for part in (wrong.count, wrong.low, wrong.high))
+        note = f"`find` expects {count} of the labels to be wrong ({low} to {high}); the method was told {noise:.0%}."
+    except UserError as error:
+        noise, note = None, f"`find` cannot say how many labels are wrong, so the method estimates it: {error}"
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        write_json(kept, {"key": key, "noise": noise, "note": note})
+    return noise, note
+
+
+def _share(wrong: Estimate, n: int) -> float:
+    """None of n labels is taken to be wrong if none may be, so that a method does no harm to clean ones."""
+    return wrong.count / max(1, n) if wrong.low > 0 else 0.0
