@@ -229,7 +229,7 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
     """Cross-entropies (n,) on the CPU of all examples, augmented as in training, in evaluation mode; they are recorded."""
     net.eval()
     losses = torch.empty(len(samples))
-    for rows in torch.arange(len(samples), device=samples.labels.device).split(1024):
+    for rows in torch.arange(len(samples), device=samples.labels.device).split(256):
         with torch.no_grad():
             out = net(samples.weak(rows, session.generator))
         losses[rows.cpu()] = cross_entropy(out, samples.labels[rows]).cpu()

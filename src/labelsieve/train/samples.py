@@ -120,13 +120,13 @@ class Samples:
         return x.contiguous(memory_format=layout(x.device))
 
 
-def logits(network: torch.nn.Module, samples: Samples, *, size: int = 1024) -> torch.Tensor:
+def logits(network: torch.nn.Module, samples: Samples, *, size: int = 256) -> torch.Tensor:
     """(n, K) float32 of the plain inputs, in evaluation mode; the mode before is restored."""
     return outputs(network, samples, network, size=size)
 
 
 @torch.inference_mode()
-def outputs(network: torch.nn.Module, samples: Samples, part: Callable[[torch.Tensor], torch.Tensor], *, size: int = 1024) -> torch.Tensor:
+def outputs(network: torch.nn.Module, samples: Samples, part: Callable[[torch.Tensor], torch.Tensor], *, size: int = 256) -> torch.Tensor:
     """(n, ...) float32 of what `part` of the network, or the network itself, makes of the plain inputs; as `logits`."""
     was = network.training
     network.eval()
