@@ -7,7 +7,8 @@ A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise 
 and fifteen hundred CIFAR-10 images at half their side (16 px) with the worst of the human labels (CIFAR-10N, 40 % wrong). So few and
 small, a network of 94 thousand weights learns wrong labels by heart within a minute, which is what the methods are to prevent. Each
 method trains `small-cnn` with its own settings for images, its epochs shrunk (EPOCHS) and its batches too, to 32, so that there are steps
-enough; the papers have 128, ProMix 256. No method is told the noise. Accuracy is that of the last epoch on clean test images; true labels
+enough; the papers have 128, ProMix 256. Methods that want the share of wrong labels are told what `find` expects, as `labelsieve train`
+does (`told`), and nothing else. Accuracy is that of the last epoch on clean test images; true labels
 do nothing else but score. Every result is written as soon as it is there; the same command goes on where it stopped.
 
 Expected margin. The published tables (ResNets, 50,000 images, hundreds of epochs) say how much of the damage a method undoes:
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import inspect
 import json
 import os
 import platform
@@ -40,12 +42,14 @@ import numpy as np
 import torch
 
 from labelsieve.core.confident_joint import given_probability
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.files import write_json
 from labelsieve.core.record import Record
 from labelsieve.data.noise import inject
 from labelsieve.detect.o2u import o2u as o2u_score
+from labelsieve.expectation import asked
 from labelsieve.models import network
-from labelsieve.robust import method
+from labelsieve.robust import METHODS, method
 from labelsieve.robust.trained import Trained
 from labelsieve.train.folds import assign
 from labelsieve.train.samples import Samples
@@ -68,11 +72,13 @@ RUNS = (CLEAN, "standard", "m-dyr-h", "o2u", "promix", "piecewise-zero", FOLDS)
 T95 = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t by number of seeds
 
 
-def settings(name: str, epochs: int) -> dict[str, Any]:
-    """A method's own settings with its epochs shrunk; piecewise-zero's delay and drop, told in epochs, shrink with them."""
-    if name == "piecewise-zero":
-        return {"epochs": epochs, "batch": BATCH, "delay": round(0.4 * epochs), "drop": epochs // 2}
-    return {"epochs": epochs, "batch": BATCH}
+def share(samples: Samples, seed: int) -> float | None:
+    """The share of wrong labels that `labelsieve train` would tell a method: what `find` expects of the images and given labels."""
+    images, n = samples.inputs.numpy().transpose(0, 2, 3, 1), len(samples)
+    images = np.repeat(images, 3, 3) if images.shape[3] == 1 else images
+    names = np.array([str(i) for i in range(n)])
+    data = Dataset(ids=names, labels=samples.labels.numpy(), classes=tuple("abcdefghij"), kind="image", inputs=images)
+    return asked(data, None, "", seed=seed)[0]
 
 
 def fashion(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -112,22 +118,27 @@ def make(noise: str, seed: int, shared: Path, folder: Path, n: int) -> tuple[Sam
     return train, replace(train, inputs=torch.from_numpy(test), labels=torch.from_numpy(answers)), true
 
 
-def run(name: str, samples: Samples, seed: int, epochs: int) -> tuple[Trained, Record]:
+def wants_noise(name: str) -> bool:
+    return name in METHODS and "noise" in inspect.signature(method(name)).parameters
+
+
+def run(name: str, samples: Samples, seed: int, epochs: int, told: float | None = None) -> tuple[Trained, Record]:
     session = Session(len(samples), seed=seed)
     make_network = network("small-cnn", images=True, width=samples.inputs.shape[1])
-    trained = method(name)(samples, make_network, session, **settings(name, epochs))
+    more = {"noise": told} if wants_noise(name) else {}
+    trained = method(name)(samples, make_network, session, epochs=epochs, batch=BATCH, **more)
     assert session.dynamics is not None
     return trained, session.dynamics
 
 
-def measure(name: str, train: Samples, test: Samples, true: np.ndarray, seed: int, epochs: int) -> dict[str, Any]:
+def measure(name: str, train: Samples, test: Samples, true: np.ndarray, seed: int, epochs: int, told: float | None) -> dict[str, Any]:
     """One run: last-epoch accuracy, what the method chose, and detection where it detects."""
     start, given = time.perf_counter(), train.labels.numpy()
     wrong, row = given != true, {}
     if name == FOLDS:
         return {**detection(1 - out_of_fold(train, seed, max(1, epochs // 3)), wrong), "seconds": round(time.perf_counter() - start, 1)}
     samples = replace(train, labels=torch.from_numpy(true)) if name == CLEAN else train
-    trained, record = run("standard" if name == CLEAN else name, samples, seed, epochs)
+    trained, record = run("standard" if name == CLEAN else name, samples, seed, epochs, told)
     row["accuracy"] = (trained.logits(test).argmax(1) == test.labels).float().mean().item()
     row["chosen"] = trained.settings
     if name == "o2u":
@@ -218,23 +229,26 @@ def main() -> None:
     parser.add_argument("--noises", default=",".join(SHARES))
     parser.add_argument("--scale", type=float, default=1.0, help="share of images and epochs, for a trial")
     parser.add_argument("--out", type=Path, default=Path("bench/records/networks.json"))
-    asked = parser.parse_args()
-    rows = json.loads(asked.out.read_text())["rows"] if asked.out.exists() else []
-    for seed in range(asked.seeds):
-        for noise in asked.noises.split(","):
-            n, epochs = (int(asked.scale * table[noise]) for table in (IMAGES, EPOCHS))
-            train, test, true = make(noise, seed, asked.shared, asked.fashion, n)
-            rate = float((train.labels.numpy() != true).mean())
-            for name in asked.runs.split(";"):
+    args = parser.parse_args()
+    rows = json.loads(args.out.read_text())["rows"] if args.out.exists() else []
+    for seed in range(args.seeds):
+        for noise in args.noises.split(","):
+            n, epochs = (int(args.scale * table[noise]) for table in (IMAGES, EPOCHS))
+            train, test, true = make(noise, seed, args.shared, args.fashion, n)
+            rate, told = float((train.labels.numpy() != true).mean()), None
+            for name in args.runs.split(";"):
                 head = {"noise": noise, "seed": seed, "run": name, "images": n, "epochs": epochs, "wrong": rate}
                 if any(head.items() <= row.items() for row in rows):
                     continue
-                rows += [{**head, **measure(name, train, test, true, seed, epochs)}]
+                if told is None and wants_noise(name):
+                    told = share(train, seed)
+                known = {"told": told} if wants_noise(name) else {}
+                rows += [{**head, **known, **measure(name, train, test, true, seed, epochs, told)}]
                 print(json.dumps(rows[-1]), flush=True)
                 about = {"hardware": hardware(), "versions": {"python": platform.python_version(), "torch": torch.__version__}}
-                about |= {"settings": {name: settings(name, epochs) for name in SHARES[noise]}, "network": "small-cnn"}
-                asked.out.parent.mkdir(parents=True, exist_ok=True)
-                write_json(asked.out, {"about": about, "summary": summary(rows), "rows": rows})
+                about |= {"settings": {"batch": BATCH}, "network": "small-cnn"}
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                write_json(args.out, {"about": about, "summary": summary(rows), "rows": rows})
     for line in summary(rows):
         print(show(line))
 

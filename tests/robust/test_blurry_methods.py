@@ -1,5 +1,7 @@
 """Blurry and piecewise-zero training: steps against the formulae written out, the delay, what is left out, resumption."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch import nn
@@ -9,7 +11,7 @@ from labelsieve.robust.blurry import blurry
 from labelsieve.robust.piecewise_zero import piecewise_zero
 
 N, K = 120, 3
-SHORT = {"epochs": 5, "lr": 0.3, "batch": N, "delay": 3}
+SHORT = {"epochs": 5, "lr": 0.3, "batch": N, "delay": 3, "drop": 5}
 
 
 def network(k):
@@ -121,3 +123,21 @@ def test_what_piecewise_zero_leaves_out_is_wrong(blobs, spy):
 def test_a_killed_run_goes_on(method, blobs, survives_a_kill):
     samples, _ = blobs(80)
     survives_a_kill(lambda session: method(samples, network, session, epochs=8, lr=0.1, batch=16, drop=6), samples, 5)
+
+
+@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+def test_delay_and_drop_grow_with_the_run(method, blobs, spy):
+    samples, _ = blobs(N)
+    losses = []
+    for named in ({}, {"delay": 8, "drop": 10}):
+        session = spy(N)  # seeds the network too
+        method(samples, network, session, epochs=20, lr=0.3, batch=N, **named)
+        losses.append([step.loss for step in session.steps])
+    np.testing.assert_array_equal(*losses)
+
+
+def test_piecewise_zero_starts_from_what_guessing_gives(blobs, spy):
+    samples, _ = blobs(N)
+    assert piecewise_zero(samples, network, spy(N), epochs=2, batch=N).settings["c"] == 0.1  # three classes: the grid ends there
+    many = replace(samples, classes=20)
+    assert piecewise_zero(many, network, spy(N), epochs=2, batch=N).settings["c"] == pytest.approx(0.05)
