@@ -285,6 +285,7 @@ def test_rho_leaves_room_below_the_right_labels():
     noise = np.linspace(0, 0.9, 91)
     rho = np.array([chosen_rho(x) for x in noise])
     assert (rho <= 0.9 * (1 - noise) + 1e-12).all() and (np.diff(rho) <= 1e-12).all()
+    assert chosen_rho(0.4, short=True) == pytest.approx(0.54)
 
 
 def test_quotas_follow_class_sizes_only_where_a_class_would_be_taken_whole():

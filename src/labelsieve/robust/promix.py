@@ -8,16 +8,17 @@ Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise vi
 Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that hides whole classes.
 Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau 0.99 (0.95 with 100 classes), alpha 0.8
     (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. A shorter run shrinks these in proportion.
-Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels; class quotas follow class sizes where n / K would swallow a
-    class; pi has a floor. Features: the strong view drops some, FMix takes random features instead of a patch (as SAINT does for tables),
-    and a network that is all head has no auxiliary one, which could teach it nothing. Networks without batch normalisation see several
-    views in one pass, which is the same. The weight of pseudo-labels ends after 100 epochs, as in the authors' code.
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs on images; class quotas follow
+    class sizes where n / K would swallow a class; pi has a floor. Features: the strong view drops some, FMix takes random features
+    instead of a patch (as SAINT does for tables), and a network that is all head has no auxiliary one, which could teach it nothing.
+    Networks without batch normalisation see several views in one pass, the same. Pseudo-labels end after 100 epochs, as in the code.
 Cost: twelve passes a batch and two of inference an epoch; eight to ten times that of `standard`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,7 @@ def promix(
     memory = min(max(1 - 11.7 / steps, 0.9), 0.9999)  # pi remembers a twelfth of the run
     late = epochs - round(epochs * (150 / 420 if challenge else 250 / 600))
     ramp = min(50, epochs / 3)
+    choose = partial(chosen_rho, short=samples.are_images and epochs < 300) if rho is None else lambda _: rho
     nets = [TwoHeads(network, k, single=challenge) for _ in range(2)]
     optimiser = optim.SGD([p for net in nets for p in net.parameters()], lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, lr / 1000)
@@ -92,7 +94,7 @@ def promix(
         if epoch < warmup:
             warm_up(samples, nets, optimiser, session, batch, penalty=challenge)
         else:
-            small = select(samples, nets, session, share, rho, learning=noise is None and epoch < max(ramp, warmup + 1))
+            small = select(samples, nets, session, share, choose, learning=noise is None and epoch < max(ramp, warmup + 1))
             now = {"ramp": min(epoch / ramp, 1.0), "weight": unlabelled_weight(epoch, epochs, lambda_u)}
             rules = {"tau": tau, "alpha": alpha, "temp": temp, "memory": memory, "fill": fill if epoch >= late else 0.0, **now}
             for rows in samples.batches(batch, session.generator, drop_last=True):
@@ -100,7 +102,7 @@ def promix(
         schedule.step()
     settings = {
         "noise": share.item() if epochs > warmup else noise,
-        "rho": chosen_rho(share.item()) if rho is None else rho,
+        "rho": choose(share.item()),
         "tau": tau,
         "alpha": alpha,
     }
@@ -186,13 +188,15 @@ def warm_up(samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, 
         session.record(rows, torch.stack(out).mean(0), given)
 
 
-def select(samples: Samples, nets: list[TwoHeads], session: Session, share: Tensor, rho: float | None, *, learning: bool) -> list[Tensor]:
-    """CSS of each network, bool (n,); if `learning`, `share` falls to that of the given labels that the networks contradict."""
+def select(
+    samples: Samples, nets: list[TwoHeads], session: Session, share: Tensor, choose: Callable[[float], float], *, learning: bool
+) -> list[Tensor]:
+    """CSS of each network, bool (n,), rho from `share`; if `learning`, that falls to the share of labels that the networks contradict."""
     seen = [logits(net.net, samples) for net in nets]
     losses = [cross_entropy(z, samples.labels).cpu().numpy() for z in seen]
     if learning:
         share.clamp_max_((torch.stack(seen).mean(0).argmax(1) != samples.labels).float().mean().item())
-    rho = chosen_rho(share.item()) if rho is None else rho
+    rho = choose(share.item())
     labels, how = samples.labels.cpu().numpy(), quotas(samples.labels, samples.classes, rho)
     small = [class_small_loss(loss, labels, samples.classes, rho, per_class=how) for loss in losses]
     session.record(torch.arange(len(samples)), torch.stack(seen).mean(0), samples.labels)

@@ -27,10 +27,12 @@ def agreed(one: Tensor, two: Tensor, chosen: Tensor, *, tau: float, fill: float)
     return candidate & (place < int(fill * len(chosen)) - chosen.sum())
 
 
-def chosen_rho(noise: float) -> float:
+def chosen_rho(noise: float, *, short: bool = False) -> float:
     """The share to select by small loss when about `noise` of the labels are wrong: the right ones even of a class with twice the noise
-    of the average, but at least the authors' 0.5, and never more than nine tenths of the right ones of all."""
-    return min(max(1 - 2 * noise, 0.5), 0.9 * (1 - noise))
+    of the average, but at least the authors' 0.5, and never more than nine tenths of the right ones of all. A short run, which learns
+    little by heart and lacks examples more than clean labels, takes those nine tenths."""
+    most = 0.9 * (1 - noise)
+    return most if short else min(max(1 - 2 * noise, 0.5), most)
 
 
 def quotas(labels: Tensor, n_classes: int, rho: float) -> PerClass:
