@@ -37,10 +37,7 @@ def data(rows, width):
 def plain(name, samples):
     """One epoch of one head."""
     net = torch.nn.Linear(samples.inputs.shape[1], CLASSES)
-    if name in ("blurry", "piecewise-zero"):
-        optimiser = torch.optim.Adam(net.parameters(), 0.001)
-    else:
-        optimiser = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-5)
+    optimiser = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-5)
     positions = (torch.arange(len(samples)),) if name == "elr" else ()
     loader = DataLoader(TensorDataset(samples.inputs, samples.labels, *positions), batch_size=128, shuffle=True)
     memory = torch.zeros(len(samples), CLASSES)

@@ -6,14 +6,17 @@ Cost: one log-softmax.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from labelsieve.losses.slope import Predicted, with_weight
 from labelsieve.losses.softmax import log_p_y, log_probabilities
 
 
+@with_weight(lambda said: torch.ones_like(said.p_y))
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against target, positions (n,) or probabilities (n, K)."""
-    if target.dim() == logits.dim():
+    if not isinstance(logits, Predicted) and target.dim() == logits.dim():
         return -(target * log_probabilities(logits)).sum(-1)
     return -log_p_y(logits, target)
 

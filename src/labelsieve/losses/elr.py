@@ -14,21 +14,29 @@ import torch
 from torch import Tensor, nn
 
 from labelsieve.losses.cross_entropy import cross_entropy
-from labelsieve.losses.softmax import log_probabilities
+from labelsieve.losses.slope import Predicted, Sloped
+from labelsieve.losses.softmax import probabilities
 
 EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
 
 
 def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7) -> None:
     """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K)."""
-    p = log_probabilities(logits.detach()).exp().clamp(EDGE, 1 - EDGE)
-    memory[index] = (beta * memory[index] + (1 - beta) * p / p.sum(-1, keepdim=True)).to(memory.dtype)
+    p = probabilities(logits.detach()).clamp(EDGE, 1 - EDGE).to(memory.dtype)
+    memory[index] = torch.lerp(memory[index], p / p.sum(-1, keepdim=True), 1 - beta)
 
 
 def elr_regulariser(logits: Tensor, remembered: Tensor) -> Tensor:
     """Ln(1 - <t, p>) (n,), at most 0; logits and remembered targets (n, K)."""
-    p = log_probabilities(logits).exp().clamp(EDGE, 1 - EDGE)
-    return torch.log1p(-(remembered * p).sum(-1))
+    p = probabilities(logits)
+    within = p.clamp(EDGE, 1 - EDGE)
+    agreeing = within * remembered
+    agreed = agreeing.sum(-1, keepdim=True)
+    value = torch.log1p(-agreed)[..., 0]
+    if isinstance(logits, Predicted):
+        pull = agreeing.where(p == within, 0) / (agreed - 1)  # with respect to ln p
+        return Sloped(value, torch.zeros_like(value), torch.addcmul(pull, p, pull.sum(-1, keepdim=True), value=-1))  # type: ignore[return-value]
+    return value
 
 
 def elr(logits: Tensor, target: Tensor, remembered: Tensor, *, strength: float = 3.0) -> Tensor:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from labelsieve.losses.softmax import log_p_y, probabilities
+from labelsieve.losses.slope import with_weight
+from labelsieve.losses.softmax import log_p_y, p_y
 
 
+@with_weight(lambda said, c=0.05: (said.p_y >= c).to(said.p))
 def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,)."""
     return -log_p_y(logits, target).where(surviving(logits, target, c=c), 0.0)
@@ -22,8 +24,7 @@ def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor
 
 def surviving(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor:
     """Bool (n,): examples with p_y >= c."""
-    # From softmax, not exp(log-softmax): uniform logits give exactly 1/K, and p_y = c counts.
-    return probabilities(logits.detach()).gather(-1, target.long()[..., None])[..., 0] >= c
+    return p_y(logits.detach(), target) >= c  # p_y = c counts, also where all logits are equal
 
 
 class PiecewiseZero(nn.Module):

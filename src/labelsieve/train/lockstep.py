@@ -2,16 +2,18 @@
 
 Linear heads are independent maps of the same rows, so one product serves all of them, forwards and backwards. Each method runs as it is
 written, as a coroutine: the first to ask for the logits of a batch makes those of all, and when each has told its loss, all heads make
-their step. A method sees its seeds as one data set of seeds x n examples, seed after seed, and its mean loss is that of all of them: so
-it must treat every example alone, as a loss does, and as a mixture fitted to all losses does not.
-Differs from one head a run: nothing but rounding; every method has its own optimiser, every seed its own order of rows. No record of
-training dynamics, no checkpoint.
-Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b); for 5 methods, 5
-    seeds and 10 classes 5 (d = 1280) to 10 (d = 64) times less than a plain loop for each head (bench/heads.py).
+their step. Losses bring their slopes along (losses/slope.py), so nothing is differentiated by a graph. A method sees its seeds as one
+data set of seeds x n examples, seed after seed: so it must treat every example alone, as a loss does, and as a mixture fitted to all
+losses does not. Its optimiser says what to do, rate, momentum and decay, and the sweep does it: stochastic gradient descent.
+Differs from one head a run: where the device multiplies bfloat16 itself, features, and weights and slopes in the two products, are rounded
+to it; weights, softmax, slopes and steps are float32. In float32 throughout nothing differs but rounding. Every seed has its own order
+of rows. No record of training dynamics, no checkpoint.
+Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,9 @@ import torch
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
+from labelsieve.losses.slope import Predicted, Sloped
 from labelsieve.models.heads import Linear
+from labelsieve.train import device
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
@@ -28,31 +32,35 @@ Call = Callable[[Samples, Callable[[int], nn.Module], Session], Any]  # a method
 Progress = Callable[[str, int, int], None]
 
 
-def together(samples: Samples, calls: Sequence[Call], seeds: Sequence[int], progress: Progress | None = None) -> list[Any]:
+def together(
+    samples: Samples, calls: Sequence[Call], seeds: Sequence[int], progress: Progress | None = None, *, precision: str | None = None
+) -> list[Any]:
     """What each call returned. Its network is a `Heads`; whatever it has for n examples it has for seeds x n, seed after seed.
 
     Args:
-        samples: features, on the device.
+        samples: features of unit variance, on the device.
         calls: functions of (samples, network, session), all with batches of one size; the longest first, so that no product is in vain.
         seeds: of the order of rows.
+        precision: of the two products, as `train.device.precision` names it.
 
     Raises:
         UserError: a loss is not finite.
     """
-    sweep = _Sweep(samples, len(calls), seeds)
+    sweep = _Sweep(samples, len(calls), seeds, rounded=device.precision(samples.inputs.device, precision) == "bfloat16")
     stacked = _Stacked(samples.inputs, samples.labels.repeat(len(seeds)), samples.classes, samples.mean, samples.std)
     lanes = [_Lane(sweep, number, len(stacked), progress if number == 0 else None) for number in range(len(calls))]
     running = {lane: greenlet(call) for lane, call in zip(lanes, calls, strict=True)}
     returned: dict[_Lane, Any] = {}
     given = {lane: (stacked, lambda _, number=lane.number: Heads(sweep, number), lane) for lane in lanes}
-    while running:
-        for lane, coroutine in list(running.items()):
-            out = coroutine.switch(*given.pop(lane, ()))
-            if coroutine.dead:
-                returned[lane] = out
-                del running[lane]
-        if running:
-            sweep.step(list(running))
+    with torch.inference_mode():
+        while running:
+            for lane, coroutine in list(running.items()):
+                out = coroutine.switch(*given.pop(lane, ()))
+                if coroutine.dead:
+                    returned[lane] = out
+                    del running[lane]
+            if running:
+                sweep.step(list(running))
     return [returned[lane] for lane in lanes]
 
 
@@ -65,13 +73,11 @@ class Heads(nn.Module):
 
     def __init__(self, sweep: _Sweep, number: int):
         super().__init__()
-        part = slice(number * sweep.classes, (number + 1) * sweep.classes)
-        self.weight, self.bias = nn.Parameter(sweep.weight[:, part]), nn.Parameter(sweep.bias[:, part])
-        self.weight.grad, self.bias.grad = sweep.weight_slope[:, part], sweep.bias_slope[:, part]
-        self._logits = lambda rows: sweep.logits(rows)[number]
+        self.weight, self.bias = nn.Parameter(sweep.weight[:, number]), nn.Parameter(sweep.bias[:, number])
+        self._logits = lambda rows: sweep.predicted(rows)[number]
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Logits (S b, K) of one batch's rows (S b,)."""
+    def forward(self, rows: Tensor) -> Predicted:
+        """What the heads say of one batch's rows (S b,)."""
         return self._logits(rows)
 
     def apart(self) -> list[Linear]:
@@ -79,7 +85,7 @@ class Heads(nn.Module):
         _, classes, width = self.weight.shape
         nets = [Linear(classes, width).to(self.weight.device) for _ in self.weight]
         for net, weight, bias in zip(nets, self.weight, self.bias, strict=True):
-            net.head.load_state_dict({"weight": weight, "bias": bias})
+            net.head.load_state_dict({"weight": weight / net.scale, "bias": bias})
         return nets
 
 
@@ -128,67 +134,95 @@ class _Order:
 
 
 class _Lane(Session):
-    """The session of one method."""
+    """The session of one method.
+
+    Attributes:
+        loss: of the step that is asked for.
+        settings: learning rate, momentum and weight decay of that step.
+    """
 
     def __init__(self, sweep: _Sweep, number: int, n: int, progress: Progress | None):
         super().__init__(n, progress=progress)
         self.generator, self.numpy = _Order(sweep.orders), None  # type: ignore[assignment]
         self.number, self._main = number, getcurrent()
-        self.told: tuple[Tensor, torch.optim.Optimizer]
+        self.loss: Sloped
+        self.settings: tuple[float, float, float]
 
-    def step(self, loss: Tensor, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
-        """Leave loss and optimiser for the sweep, and go on when all have made their step."""
-        if clip is not None:
-            raise ValueError("The norm of one head's gradient is not known here; a method that clips trains alone.")
-        self._losses.append(loss.detach())
-        self.told = loss, optimiser
+    def step(self, loss: Any, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
+        """Leave loss and settings for the sweep, and go on when all heads have made their step."""
+        group = optimiser.param_groups[0]
+        if clip is not None or not isinstance(optimiser, torch.optim.SGD) or group["nesterov"] or group["dampening"]:
+            raise ValueError("Heads that train together step by gradient descent with plain momentum, unclipped; train this method alone.")
+        if not self._losses:
+            optimiser.step()  # no gradient, so nothing moves; but its schedule wants to have seen a step
+        self._rate, self.loss = group["lr"], loss
+        self.settings = group["lr"], group["momentum"], group["weight_decay"]
         self._main.switch()
 
-    def check(self) -> None:
-        """Raises a UserError if the last loss is not finite."""
-        self._finite()
+    def told(self, mean: Tensor, *, finite: bool) -> None:
+        """The mean of the last loss. Raises a UserError if it is not finite."""
+        self._losses.append(mean)
+        if not finite:
+            self._finite()
 
     def record(self, rows: Tensor, logits: Tensor, labels: Tensor) -> None:
         pass
 
 
 class _Sweep:
-    """The heads of all methods: weight (S, M K, d), bias (S, M K), and their gradients."""
+    """The heads of all methods, in float32: weight (S, M, K, d) of features that are not scaled, and bias (S, M, K)."""
 
-    def __init__(self, samples: Samples, methods: int, seeds: Sequence[int]):
-        first = Linear(samples.classes, samples.inputs.shape[1]).to(samples.inputs.device)
-        self.weight = first.head.weight.detach().repeat(len(seeds), methods, 1)
-        self.bias = first.head.bias.detach().repeat(len(seeds), methods)
-        self.weight_slope, self.bias_slope = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
-        self.scale, self.classes, self.seeds = first.scale, samples.classes, len(seeds)
-        self.orders, self._inputs = _Orders(samples, seeds), samples.inputs
+    def __init__(self, samples: Samples, methods: int, seeds: Sequence[int], *, rounded: bool):
+        self.orders, self._labels = _Orders(samples, seeds), samples.labels
+        self._inputs = samples.inputs.bfloat16() if rounded and samples.inputs.dtype == torch.float32 else samples.inputs
+        self.weight = samples.inputs.new_zeros(len(seeds), methods, samples.classes, samples.inputs.shape[1])
+        self.bias = samples.inputs.new_zeros(len(seeds), methods, samples.classes)
+        self._values = self.weight.flatten(2), self.bias
+        self._speeds = torch.zeros_like(self._values[0]), torch.zeros_like(self.bias)
+        self._onehot = torch.eye(samples.classes, dtype=self.bias.dtype, device=self.bias.device)
         self._rows: Tensor | None = None
+        self._settings: list[tuple[float, float, float]] = []
         self._used = methods
 
-    def logits(self, rows: Tensor) -> list[Tensor]:
-        """(S b, K) for each method; leaves of the graph, classes first in memory, where a softmax over few classes is fastest."""
+    def predicted(self, rows: Tensor) -> list[Predicted]:
+        """What the heads of each method say of S b examples; classes first in memory, where a softmax over few is fastest."""
         if rows is not self._rows:
-            used = self._used * self.classes
-            self._rows = rows
-            self._x = self._inputs.index_select(0, rows % len(self._inputs)).view(self.seeds, -1, self._inputs.shape[1])
-            out = torch.baddbmm(self.bias[:, :used, None], self.weight[:, :used], self._x.mT, alpha=self.scale)  # (S, M K, b)
-            out = out.view(self.seeds, self._used, self.classes, -1).permute(1, 2, 0, 3).reshape(self._used, self.classes, -1)
-            self._leaves = [part.requires_grad_() for part in out.mT.unbind()]
-        return self._leaves
+            self._rows, at, (seeds, _, classes, width) = rows, rows % len(self._inputs), self.weight.shape
+            self._x = self._inputs.index_select(0, at).view(seeds, -1, width)
+            out = torch.bmm(self.weight[:, : self._used].to(self._x.dtype).flatten(1, 2), self._x.mT)
+            out = out.view(seeds, self._used, classes, -1) + self.bias[:, : self._used, :, None]
+            self._p = out.permute(1, 2, 0, 3).reshape(self._used, classes, -1).softmax(1)
+            self._y = self._labels[at].expand(self._used, 1, -1)
+            p_y = self._p.gather(1, self._y)[:, 0]
+            log_p_y = p_y.clamp_min(torch.finfo(p_y.dtype).tiny).log()
+            parts = (self._p.mT, self._y[:, 0], p_y, log_p_y)
+            self._predicted = [Predicted(*each) for each in zip(*(part.unbind() for part in parts), strict=True)]
+        return self._predicted
 
     def step(self, lanes: list[_Lane]) -> None:
-        """The gradients of all heads, and a step of each lane's optimiser."""
-        if not torch.isfinite(torch.stack([lane.told[0].detach() for lane in lanes])).all():
-            for lane in lanes:
-                lane.check()
-        slopes = iter(torch.autograd.grad([lane.told[0] for lane in lanes], [self._leaves[lane.number] for lane in lanes]))
-        live = {lane.number for lane in lanes}
-        each = [next(slopes).T if number in live else self._leaves[number].detach().T * 0 for number in range(self._used)]
-        slope = torch.cat(each).view(len(each) * self.classes, self.seeds, -1).transpose(0, 1)  # (S, M K, b)
-        used = slope.shape[1]
-        alpha = self.seeds * self.scale  # a head has the mean of its own seed's batch, not of all
-        self.weight_slope[:, :used].baddbmm_(slope, self._x, beta=0, alpha=alpha)
-        torch.sum(slope, 2, out=self.bias_slope[:, :used]).mul_(self.seeds)
+        """A step of stochastic gradient descent of all heads, each with its lane's loss and settings."""
+        means = torch.stack([lane.loss.value for lane in lanes]).mean(1)
+        finite = math.isfinite(means.sum())
+        for lane, mean in zip(lanes, means.unbind(), strict=True):
+            lane.told(mean, finite=finite)
+        seeds, b, width = self._x.shape
+        settings = [(0.0, 0.0, 0.0)] * self._used
+        weights = [torch.zeros_like(self._p[0, 0])] * self._used
         for lane in lanes:
-            lane.told[1].step()
+            weights[lane.number], settings[lane.number] = lane.loss.weight, lane.settings
+        slope = (self._p - self._onehot.index_select(1, self._y[0, 0])).mul_(torch.stack(weights).div_(b)[:, None])  # (M, K, S b)
+        for lane in lanes:
+            if lane.loss.more is not None:
+                slope[lane.number].add_(lane.loss.more.T, alpha=1 / b)
+        slope = slope.view(self._used, -1, seeds, b).permute(2, 0, 1, 3)
+        x_slope = torch.bmm(slope.to(self._x.dtype).flatten(1, 2), self._x).view(seeds, self._used, -1)
+        if settings != self._settings:
+            rate, momentum, decay = self.bias.new_tensor(settings).T[..., None]
+            self._settings, self._factors = settings, ((rate / width, momentum, decay * width), (rate, momentum, decay))
+        for whole, whole_speed, own, (rate, momentum, decay) in zip(
+            self._values, self._speeds, (x_slope, slope.sum(3)), self._factors, strict=True
+        ):
+            value, speed = whole[:, : self._used], whole_speed[:, : self._used]
+            speed.mul_(momentum).add_(own).addcmul_(value, decay)
+            value.addcmul_(speed, rate, value=-1)
         self._rows, self._used = None, max(lane.number for lane in lanes) + 1

@@ -1,0 +1,81 @@
+"""Losses that bring their slopes along, for heads that train side by side: one graph for each of them would take most of the time.
+
+Given `Predicted` instead of logits, the losses of linear heads return `Sloped` instead of a tensor. Their gradients with respect to the
+logits are w (p - onehot(y)) with the w of `losses.weights`, and what is more (ELR). The tests compare both with automatic gradients.
+Cost: two or three operations on one number an example; one log-softmax and one softmax of all heads serve every loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+Loss = TypeVar("Loss", bound=Callable[..., Tensor])
+
+
+class Predicted(NamedTuple):
+    """What a head says of a batch.
+
+    Attributes:
+        p: (b, K) probabilities.
+        labels: (b,) given labels.
+        p_y, log_p_y: (b,) probability of the label, and its logarithm.
+    """
+
+    p: Tensor
+    labels: Tensor
+    p_y: Tensor
+    log_p_y: Tensor
+
+    def detach(self) -> Predicted:
+        return self
+
+    def for_labels(self, target: Tensor) -> Predicted:
+        """Itself, if the target is the labels."""
+        if not torch.equal(target, self.labels):
+            raise ValueError("Heads that train together know their slopes for the given labels and for no other target.")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Sloped:
+    """Losses (b,) of which a method takes the mean, and the slope of each.
+
+    Attributes:
+        weight: (b,); the gradient with respect to the logits is weight (p - onehot(y)) + more.
+        more: (b, K) or None.
+    """
+
+    value: Tensor
+    weight: Tensor
+    more: Tensor | None = None
+
+    def mean(self) -> Sloped:
+        """Itself: who trains several heads takes the means of all at once."""
+        return self
+
+    def __add__(self, other: Sloped) -> Sloped:
+        more = [part for part in (self.more, other.more) if part is not None]
+        return Sloped(self.value + other.value, self.weight + other.weight, sum(more[1:], more[0]) if more else None)
+
+    def __rmul__(self, factor: float) -> Sloped:
+        return Sloped(factor * self.value, factor * self.weight, None if self.more is None else factor * self.more)
+
+
+def with_weight(weight: Callable[..., Tensor]) -> Callable[[Loss], Loss]:
+    """The loss (logits, target, **settings), with the weight (predicted, **settings) that its gradient has."""
+
+    def decorate(loss: Loss) -> Loss:
+        @wraps(loss)
+        def either(logits: Any, target: Tensor, **settings: Any) -> Any:
+            value = loss(logits, target, **settings)
+            return Sloped(value, weight(logits, **settings)) if isinstance(logits, Predicted) else value
+
+        return cast(Loss, either)
+
+    return decorate
