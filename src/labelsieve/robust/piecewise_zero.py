@@ -26,7 +26,7 @@ from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
 # Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
-FEATURES: dict[str, Any] = {"epochs": 15, "lr": 1.0, "momentum": 0.9, "batch": 128, "c": 0.05, "delay": 4, "drop": 10}
+FEATURES: dict[str, Any] = {"epochs": 15, "lr": 3.0, "momentum": 0.9, "batch": 128}
 
 
 def piecewise_zero(

@@ -16,7 +16,8 @@ from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-FEATURES = {"epochs": 15, "lr": 1.0, "weight_decay": 1e-5}
+# Looked at: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which is what it is for.
+FEATURES = {"epochs": 15, "lr": 3.0, "weight_decay": 1e-5}
 
 
 def standard(
