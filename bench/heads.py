@@ -2,10 +2,11 @@
 
     python bench/heads.py [--rows 50000] [--width 1280] [--rounds 5]
 
-Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, the method's optimiser.
-Every round times one epoch of one head of each method on that side, times five seeds (runs of one head do not help each other, so this is
-what 25 of them take), and on ours an epoch of all 25 heads, start and end included; the two take turns, so a busy machine slows both.
-Features are random, float32: the time does not depend on them. OMP_NUM_THREADS sets the threads of both sides.
+Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, SGD with momentum; all
+in float32. Every round times one epoch of one head of each method on that side, times five seeds (runs of one head do not help each
+other, so this is what 25 of them take). On ours it times a run of ten epochs of all 25 heads, start and end included, in the precision
+that the sweep takes on this machine, and again in float32. All take turns, so a busy machine slows all of them.
+Features are random: the time does not depend on them. OMP_NUM_THREADS sets the threads of both sides.
 """
 
 import argparse
@@ -18,10 +19,11 @@ from torch.nn.functional import log_softmax
 from torch.utils.data import DataLoader, TensorDataset
 
 from labelsieve.robust import TOGETHER, for_features, method
+from labelsieve.train.device import precision
 from labelsieve.train.lockstep import together
 from labelsieve.train.samples import Samples
 
-CLASSES, SEEDS, EPOCHS = 10, 5, 2
+CLASSES, SEEDS, EPOCHS = 10, 5, 10
 LATE = {"blurry": {"delay": 0}, "piecewise-zero": {"delay": 0}}  # their own loss from the start, as on the other side
 
 
@@ -70,24 +72,30 @@ def main():
     asked = parser.parse_args()
     samples = data(asked.rows, asked.width)
     calls = [partial(method(name), **{**for_features(name), "batch": 128, "epochs": EPOCHS, **LATE.get(name, {})}) for name in TOGETHER]
-    together(samples.take(torch.arange(512)), calls, range(SEEDS))  # imports and first calls
-    ratios = []
+    own = precision(samples.inputs.device)
+    sides = dict.fromkeys((own, "float32"))
+    for side in sides:
+        together(samples.take(torch.arange(512)), calls, range(SEEDS), precision=side)  # imports and first calls
+    ratios = {side: [] for side in sides}
     for _ in range(asked.rounds):
         one = {name: timed(plain, name, samples) for name in TOGETHER}
-        ours = timed(together, samples, calls, range(SEEDS)) / EPOCHS
         theirs = SEEDS * sum(one.values())
-        ratios.append(theirs / ours)
         told = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
-        print(f"plain, one head: {told} s; x {SEEDS}: {theirs[0]:.2f} s; sweep: {ours[0]:.3f} s; {ratios[-1][0]:.1f} times", flush=True)
-    clock, processor = np.median(ratios, axis=0)
+        print(f"plain, one head: {told} s; x {SEEDS}: {theirs[0]:.2f} s", flush=True)
+        for side in sides:
+            ours = timed(together, samples, calls, range(SEEDS), precision=side) / EPOCHS
+            ratios[side].append(theirs / ours)
+            print(f"  sweep, products in {side}: {ours[0]:.3f} s; {ratios[side][-1][0]:.1f} times", flush=True)
     shape = f"{asked.rows} x {asked.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
-    print(f"{shape}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)")
+    for side in sides:
+        clock, processor = np.median(ratios[side], axis=0)
+        print(f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)")
 
 
-def timed(call, *arguments):
+def timed(call, *arguments, **settings):
     """Seconds by the clock and of the processor."""
     clock, processor = perf_counter(), process_time()
-    call(*arguments)
+    call(*arguments, **settings)
     return np.array([perf_counter() - clock, process_time() - processor])
 
 

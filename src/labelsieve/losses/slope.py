@@ -42,7 +42,7 @@ class Predicted(NamedTuple):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sloped:
     """Losses (b,) of which a method takes the mean, and the slope of each.
 

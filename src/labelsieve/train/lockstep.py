@@ -223,6 +223,6 @@ class _Sweep:
             self._values, self._speeds, (x_slope, slope.sum(3)), self._factors, strict=True
         ):
             value, speed = whole[:, : self._used], whole_speed[:, : self._used]
-            speed.mul_(momentum).add_(own).addcmul_(value, decay)
+            torch.addcmul(own, speed, momentum, out=speed).addcmul_(value, decay)
             value.addcmul_(speed, rate, value=-1)
         self._rows, self._used = None, max(lane.number for lane in lanes) + 1
