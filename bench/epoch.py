@@ -18,7 +18,7 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from statistics import NormalDist
 
 import numpy as np
@@ -216,6 +216,7 @@ def one_epoch(method: str, side: str, given: argparse.Namespace) -> tuple[float,
     if side in OURS:
         return our_epoch(method, samples, lambda k: placed(make(k), samples.labels.device, images=True, name=OURS[side]), settings)
     data = Plain(images, labels, samples.mean, samples.std, strong)
+    set_start_method("fork", force=True)  # of the workers, as a script of its own has them
     return plain_epoch(lambda: plain(DataLoader(data, BATCH, shuffle=True, num_workers=PLAIN[side]), make))
 
 
