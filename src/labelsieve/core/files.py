@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -14,12 +15,16 @@ import numpy as np
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well."""
+    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.filename in (None, str(partial)):
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -32,4 +37,9 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.save(file, array)
+        try:
+            np.save(file, array)
+        except OSError as error:
+            if error.errno is None:  # NumPy says only how many bytes it could not write
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
