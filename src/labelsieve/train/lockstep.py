@@ -6,8 +6,8 @@ their step. Losses bring their slopes along (losses/slope.py), so nothing is dif
 data set of seeds x n examples, seed after seed: so it must treat every example alone, as a loss does, and as a mixture fitted to all
 losses does not. Its optimiser says what to do, rate, momentum and decay, and the sweep does it: stochastic gradient descent.
 Differs from one head a run: where the device multiplies bfloat16 itself, features, and weights and slopes in the two products, are rounded
-to it; weights, softmax, slopes and steps are float32. In float32 throughout nothing differs but rounding. Every seed has its own order
-of rows. No record of training dynamics, no checkpoint.
+to it; weights, softmax, slopes and steps are float32. On four sets (docs/compare.md) that moved no mean accuracy by more than 0.02 points.
+In float32 throughout nothing differs but rounding. Every seed has its own order of rows. No record of training dynamics, no checkpoint.
 Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b).
 """
 
