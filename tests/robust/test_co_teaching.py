@@ -61,12 +61,15 @@ def test_smallest_keeps_at_least_one():
     assert smallest(torch.tensor([3.0, 1]), 1.0).tolist() == [1]
 
 
-def test_the_share_is_that_of_the_upper_heap_if_it_is_high():
+def test_the_share_is_that_of_the_upper_heap_as_far_as_it_is_given_to_other_classes():
     rng = np.random.default_rng(0)
     two = np.r_[rng.normal(0.2, 0.05, 700), rng.normal(3, 0.3, 300)]
-    assert share_wrong(torch.from_numpy(two)) == pytest.approx(0.3, abs=0.01)
-    assert share_wrong(torch.from_numpy(two / 10)) == 0  # hard, but likelier than not
-    assert share_wrong(torch.ones(50)) == 0
+    everyone, differs = torch.ones(1000), torch.from_numpy(two > 1).float()
+    assert share_wrong(torch.from_numpy(two), everyone) == pytest.approx(0.3, abs=0.01)
+    assert share_wrong(torch.from_numpy(two), differs) == pytest.approx(0.3, abs=0.01)
+    assert share_wrong(torch.from_numpy(two), 0 * differs) == 0  # hard, but taken for what they are labelled
+    assert share_wrong(torch.from_numpy(two), (torch.arange(1000) % 2) * differs) == pytest.approx(0.15, abs=0.02)
+    assert share_wrong(torch.ones(50), torch.ones(50)) == 0
 
 
 def test_it_finds_wrong_labels_and_leaves_clean_data_alone(blobs, spy):
