@@ -26,7 +26,7 @@ from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-# Looked at: digits, texts and clothes with none, symmetric and pairwise noise, human labels of texts, held-out ones of CIFAR-10N. Few epochs,
+# Looked at: digits, texts, clothes with none, symmetric and pairwise noise; human labels of texts; held-out ones of CIFAR-10N. Few epochs,
 # for linear heads learn wrong labels by heart soon; below a thousand examples too few, which costs clean labels two points or three.
 FEATURES: dict[str, Any] = {"epochs": 6, "lr": 0.02, "ramp": 3, "batch": 32}
 
