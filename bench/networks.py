@@ -4,8 +4,9 @@
 
 SHARED is a folder with cifar10/, cifar10.py and cifar10n.npz; FOLDER holds Fashion-MNIST's idx files (Debian: dataset-fashion-mnist).
 A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise of 50 % (exclusive) or asymmetric noise of 40 % (MAP),
-and fifteen hundred CIFAR-10 images at half their side (16 px) with the worst of the human labels (CIFAR-10N, 40 % wrong). So few and
-small, a network of 94 thousand weights learns wrong labels by heart within a minute, which is what the methods are to prevent. Each
+and fifteen hundred CIFAR-10 images at half their side (16 px) with the worst of the human labels (CIFAR-10N, 40 % wrong). The
+network of 94 thousand weights does not learn them by heart: on a subset beside these (seed 100) `standard` ended with 54 % of the given
+labels fitted (symmetric) and 61 % (human). So there is less harm to prevent than in the papers, and slow fitting costs more. Each
 method trains `small-cnn` with its own settings for images, its epochs shrunk (EPOCHS) and its batches too, to 32, so that there are steps
 enough; the papers have 128, ProMix 256. Methods that want the share of wrong labels are told what `find` expects, as `labelsieve train`
 does (`told`), and nothing else. Accuracy is that of the last epoch on clean test images; true labels
