@@ -62,8 +62,8 @@ def elr(
         for rows in samples.batches(batch, session.generator):
             labels = samples.labels[rows]
             logits = net(samples.weak(rows, session.generator))
-            remember(memory, rows, logits, beta=beta)
-            session.step(held(logits, labels, memory[rows], strength=strength).mean(), optimiser)
+            remembered = remember(memory, rows, logits, beta=beta)
+            session.step(held(logits, labels, remembered, strength=strength).mean(), optimiser)
             session.record(rows, logits, labels)
         schedule.step()
         session.log(agree=(memory.argmax(1) == samples.labels).float().mean().item())
