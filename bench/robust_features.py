@@ -26,6 +26,7 @@ import labelsieve as ls
 from labelsieve.core.dataset import Dataset
 from labelsieve.models import network
 from labelsieve.robust import METHODS, TOGETHER, for_features, method
+from labelsieve.train.device import placed
 from labelsieve.train.inputs import samples
 from labelsieve.train.lockstep import together
 from labelsieve.train.samples import Samples
@@ -88,7 +89,11 @@ def correct(train: Samples, test: Samples, methods: list[str], seeds: range, hea
         nets = {name: out.nets[0].apart() for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)}
         logits = {name: [net(test.plain(torch.arange(len(test)))) for net in nets[name]] for name in order}
     else:
-        make = network(head, images=False, width=train.inputs.shape[1])
+        plain = network(head, images=False, width=train.inputs.shape[1])
+
+        def make(classes: int) -> torch.nn.Module:
+            return placed(plain(classes), train.inputs.device, images=False)
+
         logits = {name: [calls[name](train, make, Session(len(train), seed=seed)).logits(test) for seed in seeds] for name in methods}
     seconds = (time.perf_counter() - start) / len(seeds) / len(methods)
     return {name: ((torch.stack(each).argmax(2) == test.labels).numpy().astype(float), seconds) for name, each in logits.items()}

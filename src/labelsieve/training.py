@@ -61,7 +61,8 @@ def train(
         out: the model folder; None writes nothing.
         epochs, lr, batch: instead of the method's own.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        precision: "float32" or "bfloat16", in which a network for images multiplies; None is bfloat16 where the device does so itself.
+        precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
+            does so itself.
         findings: a run folder of `find`, whose estimate of the share of wrong labels the method may use.
         drop_flagged: leave out what it flagged, instead of withstanding it.
         noise: that share, if it is known. For a method that needs it, and neither this nor `findings`, `find` is asked (consensus of the
@@ -100,8 +101,8 @@ def train(
         require_classes(data)
         _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))
-        precision = precision if take["kind"] == "image" else "float32"
         name, make = _network(network, take, where, precision)
+        precision = "float32" if name == "linear" else precision
         named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
         chosen, digest, expected = _settings(function, method, take["kind"], len(data), named, noise), _hash(data, inputs), None
         if "noise" in chosen and chosen["noise"] is None:

@@ -239,7 +239,8 @@ def test_timm_absent(here, capsys, monkeypatch):
 
 def test_onnx_absent(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert "needs the package onnx; install it with: pip install 'labelsieve[train]'" in told(capsys, "train", "f.npz", "--onnx", "-o", "model")
+    said = told(capsys, "train", "f.npz", "--onnx", "-o", "model")
+    assert "needs the package onnx; install it with: pip install 'labelsieve[train]'" in said
     assert not (here / "model").exists()
 
 

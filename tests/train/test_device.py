@@ -86,10 +86,12 @@ def test_a_network_without_features_is_rounded_as_a_whole():
     torch.testing.assert_close(after, before, rtol=0.02, atol=0.02)
 
 
-def test_heads_on_features_stay_exact():
+def test_of_heads_on_features_only_hidden_layers_are_rounded():
     x = torch.randn(8, 16)
-    for kind in ("linear", "mlp"):
-        assert torch.equal(made("bfloat16", images=False, kind=kind)(x), made("float32", images=False, kind=kind)(x))
+    for kind, exact in (("linear", True), ("mlp", False)):
+        rough, precise = (made(name, images=False, kind=kind)(x) for name in ("bfloat16", "float32"))
+        assert torch.equal(rough, precise) == exact
+        torch.testing.assert_close(rough, precise, rtol=0.05, atol=0.05)
 
 
 def test_copies_are_rounded_too_and_alone_a_network_is_exact():

@@ -1,4 +1,4 @@
-"""The precision of a training: named or usual, kept in the model, resumed with the same numbers; heads on features know none."""
+"""The precision of a training: named or usual, kept in the model, resumed with the same numbers; linear heads know none."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_what_the_processor_multiplies_is_usual(images, monkeypatch, native, nam
     assert ls.train_model(images, epochs=1, device="cpu").manifest["precision"] == name
 
 
-def test_heads_on_features_are_float32_whatever_is_asked():
+def test_linear_heads_are_float32_whatever_is_asked():
     rng = np.random.default_rng(0)
     features = ls.load(rng.normal(size=(N, 5)).astype(np.float32), labels=np.arange(N) % 2)
     asked, usual = fit(features, "bfloat16", method="standard"), fit(features, None, method="standard")

@@ -39,7 +39,7 @@ def train(
     seed: Annotated[int, Parameter(help="Same seed, same model.", validator=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
     precision: Annotated[
-        str | None, Parameter(help="Of the products on images: float32, bfloat16; default: bfloat16 where the device has it.")
+        str | None, Parameter(help="Of the products: float32, bfloat16; default: bfloat16 where the device has it.")
     ] = None,
     onnx: Annotated[bool, Parameter(help="Write model.onnx too.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,

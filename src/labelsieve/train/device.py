@@ -1,7 +1,7 @@
 """Where tensors live, in which precision they are multiplied, how images lie in memory, and what becomes of freed memory.
 
-Networks for images multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from
-Zen 4, Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is all that concerns features.
+Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from Zen 4,
+Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is a linear head on features.
 Images lie with their colours innermost, but for Apple, whose backend also leaves to the CPU what it lacks.
 """
 
@@ -65,12 +65,11 @@ def autocast(device: torch.device, name: str | None = None) -> AbstractContextMa
 
 
 def placed(net: nn.Module, device: torch.device, *, images: bool, name: str | None = None) -> nn.Module:
-    """The network on the device. One for images lies as its convolutions want, and its features (or its output, if it has none) are
-    computed in the precision `name` and given back in float32."""
+    """The network on the device. One for images lies as its convolutions want. Its features (or its output, if it has none) are computed
+    in the precision `name` and given back in float32; a linear head, whose features are its input, is float32 throughout."""
     net = net.to(device)
-    if not images:
-        return net
-    net = net.to(memory_format=layout(device))  # pyright: ignore[reportCallIssue]
+    if images:
+        net = net.to(memory_format=layout(device))  # pyright: ignore[reportCallIssue]
     name = precision(device, name)
 
     def mixed(net: Any, whole: Callable[[Any, Tensor], Tensor], x: Tensor) -> Tensor:
