@@ -130,7 +130,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_stays(there, monkeypatch, ca
     before = (model / "checkpoint.pt").read_bytes()
     assert "(other method, settings)" in told(capsys, "train", "f.npz", "--method", "gce", "-o", model)
     assert "(other settings)" in told(capsys, "train", "f.npz", "--lr", "0.5", "-o", model)
-    assert "(other network)" in told(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
+    assert "(other network" in told(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
     assert "(other seed)" in told(capsys, "train", "f.npz", "--seed", "5", "-o", model)
     assert "holds a model of f.npz, not of g.npz" in told(capsys, "train", "g.npz", "-o", model)
     (there / "changed").mkdir()
