@@ -4,7 +4,8 @@
 
 TRAIN.npz: `features` (n, d), and one array of given labels (n,) for each label set, named as `--labels` says (default: all others).
 TEST.npz: `features` (m, d) and `labels` (m,), which are held to be true (oracle: they score, and nothing else sees them).
-Protocol: every method with the settings it has for features, the last epoch's network, no choice by seed, epoch or test set. `cleaned` is
+Protocol: every method with the settings it has for features, the last epoch's network, no choice by seed, epoch or test set. As
+`train` does, methods that want the share of wrong labels are told the estimate of `find` (same features, same labels). `cleaned` is
 `standard` on what is left when the flagged labels of `find` (same features, same given labels) are removed; F keeps those findings,
 one run folder a label set.
 One row a method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each example's correctness
@@ -14,6 +15,7 @@ averaged over seeds, with a 95 % bootstrap interval over the test examples; seco
 from __future__ import annotations
 
 import argparse
+import inspect
 import time
 from functools import partial
 from pathlib import Path
@@ -60,30 +62,33 @@ def compare(
     classes = int(max(labels.max(), true.max())) + 1
     ready, scale = samples(features, labels, classes)
     test, _ = samples(unseen, true, classes, scale)
-    kept = torch.from_numpy(np.flatnonzero(~flagged(features, labels, classes, run)))
-    print(f"find flagged {len(labels) - len(kept)}", flush=True)
-    right = {"cleaned": correct(ready.take(kept), test, ["standard"], seeds, head)["standard"]}
+    found = findings(features, labels, classes, run)
+    kept, noise = torch.from_numpy(np.flatnonzero(~found.flagged)), found.wrong.count / len(labels)
+    print(f"find flagged {len(labels) - len(kept)} and expects {noise:.1%} to be wrong", flush=True)
+    right = {"cleaned": correct(ready.take(kept), test, ["standard"], seeds, head, noise)["standard"]}
     alone = [name for name in methods if head != "linear" or name not in TOGETHER]
-    right |= correct(ready, test, [name for name in dict.fromkeys(("standard", *methods)) if name not in alone], seeds, head)
+    right |= correct(ready, test, [name for name in dict.fromkeys(("standard", *methods)) if name not in alone], seeds, head, noise)
     for name in alone:
-        right |= correct(ready, test, [name], seeds, head)
+        right |= correct(ready, test, [name], seeds, head, noise)
         told(name, right, seeds)
     print("\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- | --- |")
     for name in sorted(right, key=lambda name: -right[name][0].mean()):
         told(name, right, seeds)
 
 
-def flagged(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) -> np.ndarray:
+def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) -> ls.Findings:
     if (run / "run.json").exists():
-        return ls.load_run(run).flagged
+        return ls.load_run(run)
     ids = np.array([str(i) for i in range(len(labels))], object)
-    return ls.find(Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run).flagged
+    return ls.find(Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run)
 
 
-def correct(train: Samples, test: Samples, methods: list[str], seeds: range, head: str) -> dict[str, tuple[np.ndarray, float]]:
+def correct(
+    train: Samples, test: Samples, methods: list[str], seeds: range, head: str, noise: float
+) -> dict[str, tuple[np.ndarray, float]]:
     """For each method, whether each test example was right (seeds, m), and seconds a seed. Several methods share one sweep."""
     start = time.perf_counter()
-    calls = {name: partial(method(name), **for_features(name)) for name in methods}
+    calls = {name: partial(method(name), **for_features(name), **told_noise(name, noise)) for name in methods}
     if head == "linear" and all(name in TOGETHER for name in methods):
         order = sorted(calls, key=lambda name: -for_features(name)["epochs"])
         nets = {name: out.nets[0].apart() for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)}
@@ -97,6 +102,10 @@ def correct(train: Samples, test: Samples, methods: list[str], seeds: range, hea
         logits = {name: [calls[name](train, make, Session(len(train), seed=seed)).logits(test) for seed in seeds] for name in methods}
     seconds = (time.perf_counter() - start) / len(seeds) / len(methods)
     return {name: ((torch.stack(each).argmax(2) == test.labels).numpy().astype(float), seconds) for name, each in logits.items()}
+
+
+def told_noise(name: str, noise: float) -> dict[str, float]:
+    return {"noise": noise} if "noise" in inspect.signature(method(name)).parameters else {}
 
 
 def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) -> None:
