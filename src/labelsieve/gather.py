@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from labelsieve.arrays import Arrays
+from labelsieve.arrays import Arrays, Progress
 from labelsieve.core import duplicates
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence
 from labelsieve.train import evidence
 from labelsieve.train.resume import key_of
-
-Progress = Callable[[str, int, int], None]
 
 
 def of_panel(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import arrays
+from labelsieve.arrays import Progress
 from labelsieve.core import model_file
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from labelsieve.train.inputs import Scale
 
-Progress = Callable[[str, int, int], None]
 _KINDS = {"image": "images", "text": "texts", "features": "features"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve import arrays, gather
+from labelsieve.arrays import Progress
 from labelsieve.core import duplicates, run
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import UserError
@@ -27,7 +28,6 @@ from labelsieve.decide.notes import plausibility
 from labelsieve.detect import DETECTORS, detector
 from labelsieve.train.evidence import finish
 
-Progress = Callable[[str, int, int], None]
 EVIDENCE = "evidence"  # its place in the run folder
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
