@@ -23,8 +23,8 @@ EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
 def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7) -> Tensor:
     """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); what they are now (n, K)."""
     p = probabilities(logits.detach()).clamp(EDGE, 1 - EDGE).to(memory.dtype)
-    now = torch.lerp(memory[index], p / p.sum(-1, keepdim=True), 1 - beta)
-    memory[index] = now
+    now = torch.lerp(memory.index_select(0, index), p / p.sum(-1, keepdim=True), 1 - beta)
+    memory.index_copy_(0, index, now)
     return now
 
 

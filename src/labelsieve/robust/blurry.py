@@ -60,7 +60,7 @@ def blurry(
     for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
         net.train()
         for rows in samples.batches(batch, session.generator):
-            labels = samples.labels[rows]
+            labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             loss = cross_entropy(logits, labels) if epoch < delay else late(logits, labels, gamma=gamma)
             session.step(loss.mean(), optimiser)

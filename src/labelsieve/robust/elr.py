@@ -60,7 +60,7 @@ def elr(
     for _ in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule, memory=memory):
         net.train()
         for rows in samples.batches(batch, session.generator):
-            labels = samples.labels[rows]
+            labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             remembered = remember(memory, rows, logits, beta=beta)
             session.step(held(logits, labels, remembered, strength=strength).mean(), optimiser)

@@ -41,7 +41,7 @@ def gce(
     for _ in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
         net.train()
         for rows in samples.batches(batch, session.generator):
-            labels = samples.labels[rows]
+            labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             loss = gce_loss(logits, labels, q=q).mean()
             session.step(loss, optimiser)

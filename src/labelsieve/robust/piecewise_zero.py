@@ -60,7 +60,7 @@ def piecewise_zero(
     for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule, alive=alive):
         net.train()
         for rows in samples.batches(batch, session.generator):
-            labels = samples.labels[rows]
+            labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             if epoch < delay:
                 loss = cross_entropy(logits, labels)

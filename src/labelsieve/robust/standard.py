@@ -38,7 +38,7 @@ def standard(
     for _ in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
         net.train()
         for rows in samples.batches(batch, session.generator):
-            labels = samples.labels[rows]
+            labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             loss = cross_entropy(logits, labels).mean()
             session.step(loss, optimiser)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -47,7 +47,7 @@ def together(
         UserError: a loss is not finite.
     """
     sweep = _Sweep(samples, len(calls), seeds, rounded=device.precision(samples.inputs.device, precision) == "bfloat16")
-    stacked = _Stacked(samples.inputs, samples.labels.repeat(len(seeds)), samples.classes, samples.mean, samples.std)
+    stacked = _Stacked(samples.inputs, samples.labels.repeat(len(seeds)), samples.classes, samples.mean, samples.std, sweep=sweep)
     lanes = [_Lane(sweep, number, len(stacked), progress if number == 0 else None) for number in range(len(calls))]
     running = {lane: greenlet(call) for lane, call in zip(lanes, calls, strict=True)}
     returned: dict[_Lane, Any] = {}
@@ -93,8 +93,13 @@ class Heads(nn.Module):
 class _Stacked(Samples):
     """The same features for each seed: row s n + i is example i as seed s sees it. Inputs stay where they are; a batch is its rows."""
 
+    sweep: _Sweep = field(kw_only=True)
+
     def batches(self, size: int, generator: Any, *, drop_last: bool = False) -> Iterator[Tensor]:
         return generator.epoch(size, drop_last)
+
+    def given(self, rows: Tensor) -> Tensor:
+        return self.sweep.given(rows)
 
     def weak(self, rows: Tensor, generator: Any) -> Tensor:
         return rows
@@ -181,22 +186,30 @@ class _Sweep:
         self._speeds = torch.zeros_like(self._values[0]), torch.zeros_like(self.bias)
         self._onehot = torch.eye(samples.classes, dtype=self.bias.dtype, device=self.bias.device)
         self._rows: Tensor | None = None
+        self._predicted: list[Predicted] = []
         self._settings: list[tuple[float, float, float]] = []
         self._used = methods
 
+    def given(self, rows: Tensor) -> Tensor:
+        """The labels of S b examples: of one batch the same tensor for every method."""
+        if rows is not self._rows:
+            self._rows, self._at, self._predicted = rows, rows % len(self._inputs), []
+            self._y = self._labels.index_select(0, self._at)
+        return self._y
+
     def predicted(self, rows: Tensor) -> list[Predicted]:
         """What the heads of each method say of S b examples; classes first in memory, where a softmax over few is fastest."""
-        if rows is not self._rows:
-            self._rows, at, (seeds, _, classes, width) = rows, rows % len(self._inputs), self.weight.shape
-            self._x = self._inputs.index_select(0, at).view(seeds, -1, width)
+        y = self.given(rows)
+        if not self._predicted:
+            seeds, _, classes, width = self.weight.shape
+            self._x = self._inputs.index_select(0, self._at).view(seeds, -1, width)
             out = torch.bmm(self.weight[:, : self._used].to(self._x.dtype).flatten(1, 2), self._x.mT)
             out = out.view(seeds, self._used, classes, -1) + self.bias[:, : self._used, :, None]
             self._p = out.permute(1, 2, 0, 3).reshape(self._used, classes, -1).softmax(1)
-            self._y = self._labels[at].expand(self._used, 1, -1)
-            p_y = self._p.gather(1, self._y)[:, 0]
+            p_y = self._p.gather(1, y.expand(self._used, 1, -1))[:, 0]
             log_p_y = p_y.clamp_min(torch.finfo(p_y.dtype).tiny).log()
-            parts = (self._p.mT, self._y[:, 0], p_y, log_p_y)
-            self._predicted = [Predicted(*each) for each in zip(*(part.unbind() for part in parts), strict=True)]
+            parts = (part.unbind() for part in (self._p.mT, p_y, log_p_y))
+            self._predicted = [Predicted(p, y, *rest) for p, *rest in zip(*parts, strict=True)]
         return self._predicted
 
     def step(self, lanes: list[_Lane]) -> None:
@@ -210,7 +223,7 @@ class _Sweep:
         weights = [torch.zeros_like(self._p[0, 0])] * self._used
         for lane in lanes:
             weights[lane.number], settings[lane.number] = lane.loss.weight, lane.settings
-        slope = (self._p - self._onehot.index_select(1, self._y[0, 0])).mul_(torch.stack(weights).div_(b)[:, None])  # (M, K, S b)
+        slope = (self._p - self._onehot.index_select(1, self._y)).mul_(torch.stack(weights).div_(b)[:, None])  # (M, K, S b)
         for lane in lanes:
             if lane.loss.more is not None:
                 slope[lane.number].add_(lane.loss.more.T, alpha=1 / b)

@@ -79,6 +79,10 @@ class Samples:
         batches = [b for b in order.split(size) if len(b) == size or (len(b) > 1 and not drop_last)] or [order]
         yield from self._read_ahead(batches) if self.are_large and self.inputs.device.type == "cpu" else batches
 
+    def given(self, rows: torch.Tensor) -> torch.Tensor:
+        """Given labels (b,)."""
+        return self.labels[rows]
+
     def plain(self, rows: torch.Tensor) -> torch.Tensor:
         """Normalised inputs as they are."""
         return self._normalised(self._raw(rows))
