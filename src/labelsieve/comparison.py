@@ -7,7 +7,7 @@ one head after another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve import robust
+from labelsieve import expectation, robust
 from labelsieve.core.dataset import Dataset, Exclusion, require_classes
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.model import Progress, read_inputs
 from labelsieve.robust import TOGETHER
 
@@ -64,6 +64,7 @@ class Comparison:
         trained_on, tested_on: numbers of examples.
         held_out: the test data are a part of the data themselves, whose labels may be wrong.
         excluded: examples of either that could not be used, and why.
+        noise: what the methods that ask were told of the share of wrong labels; None where none asks or `find` cannot say.
     """
 
     rows: tuple[Row, ...]
@@ -71,6 +72,7 @@ class Comparison:
     tested_on: int
     held_out: bool
     excluded: tuple[Exclusion, ...]
+    noise: float | None
 
 
 def compare(
@@ -86,6 +88,8 @@ def compare(
     progress: Progress | None = None,
 ) -> Comparison:
     """Train linear heads on features with several methods and seeds, and measure each on other data.
+
+    Methods that want the share of wrong labels are told what `find` expects of the features, as `train` tells them.
 
     Args:
         data: features, or images or texts for the encoder.
@@ -121,9 +125,16 @@ def compare(
             )
         ready, scale = samples(inputs, data.labels, len(data.classes))
         tested, _ = samples(others, answers, len(data.classes), scale)
-    rows = _train(ready.to(where), tested.to(where), functions, range(seeds), progress)
+    noise = None
+    if any("noise" in function.keywords for function in functions.values()):
+        noise, _ = expectation.asked(replace(data, kind="features", inputs=inputs), None, "", seed=0, progress=progress)
+        functions = {name: partial(f, noise=noise) if "noise" in f.keywords else f for name, f in functions.items()}
+    try:
+        rows = _train(ready.to(where), tested.to(where), functions, range(seeds), progress)
+    except EmptyClass as error:
+        raise error.named(data.classes) from error
     excluded = data.excluded if held_out else (*data.excluded, *test.excluded)
-    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded)
+    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded, noise)
 
 
 def _with_settings(name: str, epochs: int | None) -> partial:

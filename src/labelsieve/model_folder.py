@@ -49,6 +49,14 @@ def claim(folder: Path, source: str) -> Path:
     return folder
 
 
+def replaced(folder: Path) -> str | None:
+    """A note of the model that lies in the folder, finished, until this one takes its place."""
+    before = json.loads((folder / model_file.MANIFEST).read_bytes())
+    if not before.get("finished"):
+        return None
+    return f"It replaced the model that was in {folder} ({before.get('method')}, {before.get('network')}, seed {before.get('seed')})."
+
+
 def save(model: Model, folder: Path, data: Dataset, session: Session, trained: Trained, ready: Samples) -> None:
     """Everything else first, the weights last: who finds them finds all. Then the checkpoint and the cache go.
 

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,13 @@ from labelsieve import expectation, pipeline, robust
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import EmptyClass, UserError, meant
 from labelsieve.model import Model, Progress, read_inputs
-from labelsieve.model_folder import claim, save
+from labelsieve.model_folder import claim, replaced, save
 from labelsieve.models import network as find_network
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from labelsieve.robust.trained import Trained
     from labelsieve.train.session import Session
 
 METHOD = "standard"
@@ -97,6 +99,7 @@ def train(
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
         with distributed.in_turn():
             folder = None if out is None else claim(Path(out), data.source)
+            before = None if folder is None else replaced(folder)
             data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
         require_classes(data)
         _require_each_class(data, whole)
@@ -114,19 +117,12 @@ def train(
         key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         ready = ready.to(where)
-        try:
-            trained = function(ready, make, session, **chosen)
-        except EmptyClass as error:
-            raise error.named(data.classes) from error
-        except (ValueError, ZeroDivisionError) as error:
-            if isinstance(error, UserError) or not named:
-                raise
-            raise UserError(f"The method {method!r} cannot work with {_listed(named)} ({error}).") from error
+        trained = _run(partial(function, ready, make, session, **chosen), method, named, data)
     for net in trained.nets:
         alone(net)
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
-    notes = _notes(session, data, expected)
+    notes = [*data.notes, *filter(None, [expected, before, _silent(session, data)])]
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": notes, "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
     if folder is not None and distributed.rank() == 0:
@@ -175,6 +171,17 @@ def _listed(named: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
+def _run(training: Callable[[], Trained], method: str, named: dict[str, Any], data: Dataset) -> Trained:
+    try:
+        return training()
+    except EmptyClass as error:
+        raise error.named(data.classes) from error
+    except (ValueError, ZeroDivisionError) as error:
+        if isinstance(error, UserError) or not named:
+            raise
+        raise UserError(f"The method {method!r} cannot work with {_listed(named)} ({error}).") from error
+
+
 def _require_each_class(data: Dataset, whole: Dataset) -> None:
     """Every class that the data held at first is still there."""
     gone = np.setdiff1d(whole.labels, data.labels)
@@ -186,16 +193,15 @@ def _require_each_class(data: Dataset, whole: Dataset) -> None:
         )
 
 
-def _notes(session: Session, data: Dataset, expected: str | None) -> list[str]:
-    notes = [*data.notes, *([expected] if expected else [])]
+def _silent(session: Session, data: Dataset) -> str | None:
+    """A note of the classes for which the network took nothing in the last epoch: they have collapsed."""
     last = None if session.dynamics is None else session.dynamics.argmax[-1]
-    if last is not None:
-        said = np.bincount(last[last >= 0], minlength=len(data.classes))
-        silent = [data.classes[c] for c in np.flatnonzero((said == 0) & (np.bincount(data.labels, minlength=len(said)) > 0))]
-        if silent:
-            shown = ", ".join(silent[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
-            notes.append(f"In the last epoch nothing was taken for {shown}: more epochs, or a smaller learning rate (--lr), may help.")
-    return notes
+    if last is None:
+        return None
+    said = np.bincount(last[last >= 0], minlength=len(data.classes))
+    names = [data.classes[c] for c in np.flatnonzero((said == 0) & (np.bincount(data.labels, minlength=len(said)) > 0))]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"In the last epoch nothing was taken for {shown}: more epochs, or a smaller learning rate (--lr), may help." if names else None
 
 
 def _hash(data: Dataset, inputs: np.ndarray) -> str:

@@ -59,3 +59,29 @@ def test_mistakes_are_one_sentence(data):
     for named, said in (({"methods": "magic"}, "no method 'magic'"), ({"test": other}, "class '3'"), ({"test": narrow}, "5 features")):
         with pytest.raises(UserError, match=said):
             compare(train, **named)
+
+
+def test_methods_that_ask_are_told_what_find_expects(data, capsys):
+    train, test, _ = data
+    assert compare(train, test=test, methods="standard,co-teaching", seeds=1, epochs=2, json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["noise"] == pytest.approx(0.2, abs=0.08)  # of 0.3 drawn anew, a third came out right
+    rows = {row["method"]: row["settings"] for row in found["rows"]}
+    assert rows["co-teaching"]["noise"] == found["noise"] and "noise" not in rows["standard"]
+    assert compare(train, test=test, methods="co-teaching", seeds=1, epochs=2) == 0
+    assert f"{found['noise']:.0%} of the labels are wrong" in capsys.readouterr().out
+    assert compare(train, test=test, methods="standard", seeds=1, epochs=1, json=True) == 0
+    assert json.loads(capsys.readouterr().out)["noise"] is None
+
+
+def test_a_class_that_a_method_empties_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    names = np.array(["left", "right"])[np.arange(600) % 2].astype("<U8")
+    features = np.where(names == "left", -2, 2)[:, None] + rng.normal(0, 1, (600, 8))
+    wrong = rng.permutation(600)[:180]
+    names[wrong] = np.where(names[wrong] == "left", "right", "left")
+    names[wrong[:3]] = "rare"  # all of this class is wrong, so it goes first
+    path = tmp_path / "rare.npz"
+    np.savez(path, features=features.astype(np.float32), labels=names)
+    with pytest.raises(UserError, match="'rare'"):
+        compare(str(path), test=str(path), methods="o2u", seeds=1)

@@ -250,6 +250,8 @@ def test_wrong_places(here, capsys):
     (here / "full" / "thesis.txt").write_text("mine")
     assert "full is not empty and is not a model" in told(capsys, "train", "f.npz", "-o", "full")
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    again = fine(capsys, "train", "f.npz", "--epochs", "1", "--seed", "1", "-o", "model")
+    assert "It replaced the model that was in model (standard, linear, seed 0)." in again
     assert "model holds a model of f.npz, not of test.npz" in told(capsys, "train", "test.npz", "-o", "model")
     assert "full holds no weights.safetensors" in told(capsys, "score", "full", "test.npz")
     assert "f.npz is no folder" in told(capsys, "predict", "f.npz", "test.npz")

@@ -77,6 +77,8 @@ def _show(found: Comparison, seeds: int) -> None:
         console.print("* one sweep, all of these together", soft_wrap=True)
     many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
     console.print(f"Trained on {found.trained_on} examples, {many}.", soft_wrap=True)
+    if found.noise is not None:
+        console.print(f"Methods that ask were told that {found.noise:.0%} of the labels are wrong, as `find` expects.", soft_wrap=True)
     if found.excluded:
         first = found.excluded[0]
         console.print(f"{len(found.excluded)} examples were left out, the first ({first.id}) because it is {first.reason}.", soft_wrap=True)
