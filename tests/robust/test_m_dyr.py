@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
 from scipy.stats import beta as beta_distribution
 from torch import nn
 
@@ -47,7 +48,7 @@ def mixture_by_example(losses):
     return a, b, weight, lo, hi
 
 
-def frozen(samples, step, order):
+def frozen(samples, step, order, share=None):
     """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64."""
     x = ((samples.inputs - samples.mean) / samples.std).double()
     weight, bias = (p.double().requires_grad_() for p in step.weights)
@@ -58,7 +59,7 @@ def frozen(samples, step, order):
     for ours, theirs in zip(
         (mixture.a, mixture.b, mixture.weight, mixture.lo, mixture.hi), mixture_by_example(losses.numpy()), strict=True
     ):
-        np.testing.assert_allclose(ours, theirs, rtol=5e-3)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-2)
     grid = np.linspace(1e-12, 1 - 1e-12, 100)
     heaps = [mixture.weight[k] * beta_distribution.pdf(grid, mixture.a[k], mixture.b[k]) for k in (0, 1)]
     table = heaps[1] / (heaps[0] + heaps[1])
@@ -69,6 +70,11 @@ def frozen(samples, step, order):
     unit[unit >= 1], unit[unit <= 0] = 1 - 1e-3, 1e-3
     w = torch.from_numpy(np.interp(unit, grid, table)).clamp(1e-4, 1 - 1e-4)
     assert mixture.fitted and 0.05 < w.mean() < 0.95
+    if share is not None:
+        odds = w / (1 - w)
+        assert abs(w.mean() - share) > 0.02
+        factor = np.exp(brentq(lambda c: float((np.exp(c) * odds / (1 + np.exp(c) * odds)).mean()) - share, -20, 20))
+        w = factor * odds / (1 + factor * odds)
     return x[order], samples.labels[order], (weight, bias), z.detach()[order], w[order]
 
 
@@ -90,13 +96,14 @@ def agree(step, loss, gradients):
         torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s])
-def test_a_bootstrapped_step_is_the_paper_s(method, blobs, spy):
+def test_a_bootstrapped_step_is_the_paper_s(method, held, blobs, spy):
     samples, _ = blobs(200)
     session = spy(200)
-    method(samples, network, session, batch=200, **SHORT)
+    method(samples, network, session, batch=200, held=held, **SHORT)
     order, lam, partner = replay(200, 6)
-    x, y, weights, z, w = frozen(samples, session.steps[-1], order)
+    x, y, weights, z, w = frozen(samples, session.steps[-1], order, SHORT["noise"] if held else None)
     guess = torch.softmax(z, 1) if method is m_dyr_s else nn.functional.one_hot(z.argmax(1), 3).double()
     agree(session.steps[-1], *reference(x, y, weights, z, w, partner, torch.full((200,), lam).double(), lam, guess))
 
