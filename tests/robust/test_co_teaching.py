@@ -55,6 +55,14 @@ def test_rate_and_momentum_change_after_two_fifths(blobs, spy, monkeypatch):
     np.testing.assert_allclose(seen, np.repeat(expected, 2, axis=0))
 
 
+@pytest.mark.parametrize(("least", "batch"), [(0, 60), (12, 60), (40, 18), (10**6, 8)])
+def test_few_examples_are_taken_in_smaller_batches(least, batch, blobs, spy):
+    samples, _ = blobs(N)
+    session = spy(N)
+    co_teaching(samples, network, session, noise=0.2, epochs=6, lr=0.1, batch=60, least=least)
+    assert len(session.steps) == 2 * 6 * -(-N // batch)
+
+
 def test_smallest_keeps_at_least_one():
     assert smallest(torch.tensor([3.0, 1, 2, 4]), 0.5).tolist() == [1, 2]
     assert smallest(torch.tensor([3.0, 1, 2, 4]), 0.0).tolist() == [1, 2, 0, 3]

@@ -46,6 +46,19 @@ def test_averaged_losses_are_normalised_epoch_by_epoch():
     assert not torch.allclose(right_labels(losses), right_labels(average))
 
 
+def test_the_split_can_be_held_to_a_share(blobs):
+    losses = torch.from_numpy(np.random.default_rng(0).exponential(1, 3000)).float()[None]
+    free, held = right_labels(losses), right_labels(losses, wrong=0.05)
+    assert 1 - free.mean() > 0.1 and 1 - held.mean() == pytest.approx(0.05, abs=1e-4)
+    assert (held.diff() * free.diff() >= 0).all()
+
+
+def test_a_held_run_believes_as_many_labels_wrong_as_it_is_told(blobs):
+    samples, _ = blobs(400)
+    trained = dividemix(samples, network, Session(400), epochs=9, warmup=3, lr=0.1, batch=32, noise=0.15, held=True)
+    assert trained.p_wrong.mean() == pytest.approx(0.15, abs=1e-3)
+
+
 def step(a, b, x, y, right, labelled, unlabelled, lam, partner, weight):
     """Loss and gradient of one step of the network with weights a, whose peer has b, in float64."""
 

@@ -2,7 +2,7 @@
 
 Paper: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: beyond empirical risk minimization", ICLR 2018, section 3.4 on wrong labels.
 Good at: random noise, if trained long. Bad at: short training.
-Numbers: alpha 32, the largest of the paper's values for wrong labels and that of dynamic bootstrapping.
+Numbers: alpha 32, the largest of the paper's values for wrong labels and that of dynamic bootstrapping; on features 1, its CIFAR value.
 Differs: a mixed input has two labels, so the record of training dynamics comes from an evaluation pass after each epoch.
 Cost: as `standard`, and one forward pass more for the record.
 """
@@ -20,8 +20,9 @@ from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
-FEATURES = {"epochs": 15, "lr": 3.0, "weight_decay": 1e-5}
+# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. Linear heads see little but halves
+# mixed if alpha is 32, and underfit: up to three points less where few labels are wrong, up to three more where 0.4 are.
+FEATURES = {"epochs": 20, "lr": 6.0, "weight_decay": 1e-5, "alpha": 1.0}
 
 
 def mixup(
