@@ -11,7 +11,7 @@ from labelsieve.core.mixture import fit_beta
 from labelsieve.losses import bootstrap_hard
 from labelsieve.robust.m_dyr import Schedule, m_dyr_h, m_dyr_s, md_dyr_sh, p_wrong, static_mixup, temperature, uniform_prior
 
-SHORT = {"epochs": 6, "lr": 0.3, "start": 0.35, "noise": 0.3}
+SHORT = {"epochs": 6, "lr": 0.3, "start": 0.35, "noise": 0.3, "alpha": 32.0}
 
 
 def network(k):

@@ -6,7 +6,7 @@ import torch
 
 from labelsieve.models import network
 from labelsieve.robust.gce import gce
-from labelsieve.robust.mixup import mixup
+from labelsieve.robust.mixup import mixup, strength
 from labelsieve.robust.standard import standard
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
@@ -73,7 +73,7 @@ def test_mixup_mixes_inputs_and_labels_alike(toy):
         x, y = share * x + (1 - share) * x[partner], share * y + (1 - share) * y[partner]
         return x, softmax(x @ w.T + b) - y
 
-    for got, want in zip(trained(mixup, toy), reference(toy, gradient, LR), strict=True):
+    for got, want in zip(trained(mixup, toy, alpha=32.0), reference(toy, gradient, LR), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
@@ -100,3 +100,12 @@ def test_gce_keeps_more_of_the_truth_than_cross_entropy_under_wrong_labels():
         out = function(samples, network("linear", images=False, width=d), Session(n), epochs=60, lr=lr, weight_decay=0, batch=32)
         right[function.__name__] = (out.logits(samples).argmax(1).numpy() == truth).mean()
     assert right["gce"] > right["standard"] + 0.02
+
+
+def test_short_runs_mix_less_unless_told_otherwise(toy):
+    def alpha(**more):
+        return mixup(toy, network("linear", images=False, width=D), Session(N), epochs=1, batch=B, **more).settings["alpha"]
+
+    assert (alpha(), alpha(alpha=8.0)) == (1, 8)
+    assert strength(50_000, 300, 128) == 32  # CIFAR-10 as in the papers
+    assert strength(50_000, 20, 128) == 1

@@ -3,9 +3,8 @@
 Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019. After every
     epoch a two-component Beta mixture is fitted to the cross-entropies; w, the chance of the high-loss component, moves an example's
     target from its label to the network's own prediction; mixup and a prior that wants all classes go with it.
-Needs: a first phase at a learning rate too high to memorise; bootstrapping begins after the first drop.
-Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric noise at high rates, where losses do not part; very
-    imbalanced classes (the prior is uniform); 90 % with M-DYR-H, which ends in one class.
+Needs: a first phase at a rate too high to memorise. Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric
+    noise at high rates, where losses do not part; very imbalanced classes (the prior is uniform); 90 % with M-DYR-H, which ends in one.
 Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on (MD-DYR-SH:
     dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1. Other lengths keep
     this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least ENOUGH, for losses must have parted.
@@ -31,12 +30,12 @@ from labelsieve.core.mixture import BetaMixture, fit_beta
 from labelsieve.losses import bootstrap_hard, bootstrap_soft, cross_entropy, draw_pairs, mixed_cross_entropy, mixup
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.held import odds_shift, shifted
+from labelsieve.robust.mixup import strength
 from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
 
-# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. Mixup of halves (alpha 32) and
-# doubts about twice as many labels as are wrong cost linear heads up to three points where few are: hence alpha 1 and `held`.
+# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4; reasons in mixup.py and held.py.
 FEATURES: dict[str, Any] = {"epochs": 20, "lr": 12.0, "weight_decay": 1e-5, "batch": 128, "start": 0.35, "alpha": 1.0, "held": True}
 Network = Callable[[int], nn.Module]
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # of (net, x, y, w, lam, partner)
@@ -66,7 +65,7 @@ def m_dyr_h(
     network: Network,
     session: Session,
     *,
-    alpha: float = 32.0,
+    alpha: float | None = None,
     reg: float = 1.0,
     start: float | None = None,
     held: bool = False,
@@ -80,7 +79,7 @@ def m_dyr_h(
     """Mixup at first; later the part w of each target goes to the class that the network predicts.
 
     Args:
-        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch.
+        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps (`mixup.strength`).
         reg: weight of the uniform prior over classes.
         start: share of the run before bootstrapping; None is the paper's, longer in runs of few steps.
         held: one factor on the odds of w makes its mean the noise.
@@ -98,7 +97,7 @@ def m_dyr_s(
     network: Network,
     session: Session,
     *,
-    alpha: float = 32.0,
+    alpha: float | None = None,
     reg: float = 1.0,
     start: float | None = None,
     held: bool = False,
@@ -122,7 +121,7 @@ def md_dyr_sh(
     network: Network,
     session: Session,
     *,
-    alpha: float = 32.0,
+    alpha: float | None = None,
     reg: float = 1.0,
     start: float | None = None,
     held: bool = False,
@@ -155,11 +154,12 @@ def _train(
     when: Schedule,
     *,
     batch: int,
-    alpha: float,
+    alpha: float | None,
     held: bool,
     noise: float | None,
 ) -> Trained:
     """The loop of all three: mixup at first, then the loss `later(epoch)`."""
+    alpha = strength(len(samples), when.epochs, batch) if alpha is None else alpha
     schedule = optim.lr_scheduler.MultiStepLR(optimiser, [when.at(100), when.at(250)])
     losses, share = torch.zeros(len(samples)), torch.tensor([-1.0 if noise is None else noise])
     for epoch in session.epochs(when.epochs, net=net, optimiser=optimiser, schedule=schedule, losses=losses, share=share):
@@ -180,7 +180,7 @@ def _train(
         schedule.step()
         losses.copy_(track(net, samples, session))
         session.log(clean=1 - float(fit_beta(losses.numpy()).posterior(losses.numpy()).mean()))
-    settings = {"noise": share.item(), "bootstrapping": share.item() >= GUARD, "start": when.start}
+    settings = {"noise": share.item(), "bootstrapping": share.item() >= GUARD, "start": when.start, "alpha": alpha}
     return Trained((net,), settings, fit_beta(losses.numpy()).posterior(losses.numpy()))
 
 
