@@ -26,7 +26,7 @@ from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-# Looked at: photographs, digits, texts, clothes with none, symmetric and human noise of 0.1 and 0.4; for `ramp` held-out labels of CIFAR-10N
+# Looked at: photos, digits, texts, clothes with none, symmetric and human noise of 0.1 and 0.4; for `ramp` held-out labels of CIFAR-10N
 # too. Small steps, for Adam does not average out what single examples want: 0.02 and batch 32 cost half a point. A thousand examples need
 # small batches to be learnt at all.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 0.01, "ramp": 3, "batch": 64, "least": 1500}
