@@ -66,7 +66,7 @@ def co_teaching(
             net.train()
             _decay(optimiser, lr, epoch, epochs, decay)
         for rows in samples.batches(batch, session.generator):
-            x, labels = samples.weak(rows, session.generator), samples.labels[rows]
+            x, labels = samples.weak(rows, session.generator), samples.given(rows)
             out = [net(x) for net in nets]
             each = [cross_entropy(z, labels) for z in out]
             easy = [smallest(loss.detach(), forget) for loss in each]

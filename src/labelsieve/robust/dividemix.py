@@ -155,7 +155,7 @@ def _guessed_together(
 def refined(net: nn.Module, part: Samples, rows: Tensor, right: Tensor, session: Session, temp: float) -> tuple[Tensor, Tensor]:
     """Two views (2 b, ...) and their targets (2 b, K): the label as far as it is believed, the prediction for the rest, sharpened."""
     views = [part.weak(rows, session.generator) for _ in range(2)]
-    given = nn.functional.one_hot(part.labels[rows], part.classes).float()
+    given = nn.functional.one_hot(part.given(rows), part.classes).float()
     target = sharpen(right[:, None] * given + (1 - right)[:, None] * _probabilities(net, views), temp)
     return torch.cat(views), torch.cat([target, target])
 
@@ -190,7 +190,7 @@ def mixmatch(
 
 def _warm_up(samples: Samples, net: nn.Module, optimiser: torch.optim.Optimizer, session: Session, batch: int, *, told: bool) -> None:
     for rows in samples.batches(batch, session.generator):
-        x, y = samples.weak(rows, session.generator), samples.labels[rows]
+        x, y = samples.weak(rows, session.generator), samples.given(rows)
         z = net(x)
         session.step(cross_entropy(z, y).mean(), optimiser)
         if told:

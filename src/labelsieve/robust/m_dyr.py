@@ -170,7 +170,7 @@ def _train(
         shift = odds_shift(mixture.posterior(losses.numpy()), share.item()) if held and doubted and mixture.fitted else 0.0
         net.train()
         for rows in samples.batches(batch, session.generator):
-            x, y = samples.weak(rows, session.generator), samples.labels[rows]
+            x, y = samples.weak(rows, session.generator), samples.given(rows)
             lam, partner = draw_pairs(len(rows), alpha, session.numpy)
             lam, partner = 1.0 if late and not doubted else lam, partner.to(y.device)
             if doubted:
@@ -239,8 +239,8 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
     for rows in torch.arange(len(samples), device=samples.labels.device).split(256):
         with torch.no_grad():
             out = net(samples.weak(rows, session.generator))
-        losses[rows.cpu()] = cross_entropy(out, samples.labels[rows]).cpu()
-        session.record(rows, out, samples.labels[rows])
+        losses[rows.cpu()] = cross_entropy(out, samples.given(rows)).cpu()
+        session.record(rows, out, samples.given(rows))
     return losses
 
 

@@ -49,7 +49,7 @@ def mixup(
         for rows in samples.batches(batch, session.generator):
             share, partner = draw_pairs(len(rows), alpha, session.numpy)
             x = mixed(samples.weak(rows, session.generator), partner, share)
-            loss = mixed_cross_entropy(net(x), samples.labels[rows], partner, share).mean()
+            loss = mixed_cross_entropy(net(x), samples.given(rows), partner, share).mean()
             session.step(loss, optimiser)
         schedule.step()
         everyone = torch.arange(len(samples), device=samples.labels.device)

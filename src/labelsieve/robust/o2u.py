@@ -144,7 +144,7 @@ def _fit(
     net.train()
     losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU knows no float64
     for rows in samples.batches(batch, session.generator):
-        labels = samples.labels[rows]
+        labels = samples.given(rows)
         logits = net(samples.weak(rows, session.generator))
         loss = cross_entropy(logits, labels)
         session.step(loss.mean(), optimiser, clip=clip)

@@ -128,7 +128,7 @@ def batch_loss(
     weight: float,
 ) -> Tensor:
     """The loss of both networks on one batch; small (2, b) is what CSS chose of it. The class distributions (2, 2, K) move on."""
-    given = samples.labels[rows]
+    given = samples.given(rows)
     weak, strong = samples.weak(rows, session.generator), samples.strong(rows, session.generator)
     total = []
     seen = [forward(net, weak, strong) for net in nets]
@@ -178,7 +178,7 @@ def forward(net: TwoHeads, *views: Tensor) -> list[tuple[Tensor, ...]]:
 def warm_up(samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, session: Session, batch: int, *, penalty: bool) -> None:
     """An epoch of cross-entropy on all given labels; `penalty` punishes the first network for sureness (mean sum p ln p)."""
     for rows in samples.batches(batch, session.generator):
-        x, given = samples.weak(rows, session.generator), samples.labels[rows]
+        x, given = samples.weak(rows, session.generator), samples.given(rows)
         out = [net(x)[0] for net in nets]
         loss = torch.stack([cross_entropy(z, given).mean() for z in out]).sum()
         if penalty:

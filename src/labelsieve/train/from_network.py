@@ -135,7 +135,7 @@ def _forward(net: nn.Module, samples: Samples, batch: int, session: Session) -> 
     net.train()
     for rows in samples.batches(batch, session.generator):
         logits = net(samples.weak(rows, session.generator))
-        yield rows, logits, samples.labels[rows]
+        yield rows, logits, samples.given(rows)
 
 
 def _session(n: int, seed: int, stage: str, progress: Progress | None) -> Session:
