@@ -24,13 +24,22 @@ def of_run(data: Dataset, folder: str | Path, *, drop: bool) -> tuple[Dataset, f
     """The data, with `drop` without what was flagged, and the share of wrong labels that the run of `find` in the folder expects in them.
 
     Raises:
-        UserError: the run was made on other data.
+        UserError: the run was made on other data, or with other labels.
     """
     found = run.load(folder)
     known = {*found.ids, *(item.id for item in found.excluded)}
     strange = next((key for key in data.ids if key not in known), None)
     if strange is not None:
-        raise UserError(f"{folder} says nothing of the example {strange!r}, so it was made on other data; run `find` on these.")
+        raise UserError(
+            f"{folder} says nothing of the example {strange!r}, so it was made on other data, or with another --id; run `find` on these."
+        )
+    given = dict(zip(found.ids.tolist(), found.given.tolist(), strict=True))
+    for key, label in zip(data.ids.tolist(), data.labels.tolist(), strict=True):
+        if key in given and found.classes[given[key]] != data.classes[label]:
+            raise UserError(
+                f"In {folder} the example {key!r} has the label {found.classes[given[key]]!r}, in these data {data.classes[label]!r}, "
+                "so it was made on others; run `find` on these."
+            )
     if not drop:
         return data, _share(found.wrong, len(found.ids))
     flagged = set(found.ids[found.flagged])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,7 @@ class Model:
 
 
 def score(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """How often the model says the given label: accuracy, and for each class its number, recall and precision.
+    """How often the model says the given label: accuracy, n, what was left out, and for each class its number, recall and precision.
 
     Raises:
         UserError: the data hold a class that the model was never taught.
@@ -128,7 +128,8 @@ def score(model: Model, data: Dataset, *, device: str | None = None, progress: P
         name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
         for c, name in enumerate(model.classes)
     }
-    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": len(data.excluded), "classes": classes}
+    excluded = [asdict(item) for item in data.excluded]
+    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": excluded, "classes": classes}
 
 
 def export_onnx(model: Model, path: str | Path) -> None:

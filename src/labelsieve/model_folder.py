@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelsieve.core import model_file
+from labelsieve.core import model_file, run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, write_array, write_json
@@ -37,16 +39,25 @@ def claim(folder: Path, source: str) -> Path:
     if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
     try:
-        if not manifest.exists():
+        if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not manifest.exists() or _only_begun(folder, source):
+            shutil.rmtree(folder / CACHE, ignore_errors=True)
             write_json(manifest, {"finished": False, "source": source})
         before = json.loads(manifest.read_bytes()).get("source")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with -o.") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{manifest} is damaged or not of Labelsieve; name another folder with -o.") from error
     if before != source:
         raise UserError(f"{folder} holds a model of {before or 'other data'}, not of {source or 'these'}; name another folder with -o.")
     return folder
+
+
+def _only_begun(folder: Path, source: str) -> bool:
+    """Whether nothing is there yet but the claim of a run on another source, which failed before its first epoch."""
+    said = json.loads((folder / model_file.MANIFEST).read_bytes())
+    return not said["finished"] and said["source"] != source and {path.name for path in folder.iterdir()} <= {model_file.MANIFEST, CACHE}
 
 
 def replaced(folder: Path) -> str | None:
@@ -73,8 +84,8 @@ def save(model: Model, folder: Path, data: Dataset, session: Session, trained: T
         model.save(folder, features=files)
     except OSError as error:
         raise UserError(
-            f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. Make room and give "
-            "the same command again."
+            f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. Mend that and "
+            "give the same command again."
         ) from error
     session.finish()
     shutil.rmtree(folder / CACHE, ignore_errors=True)
@@ -84,6 +95,7 @@ def _write_tables(folder: Path, data: Dataset, session: Session, trained: Traine
     import pyarrow as pa
 
     names = dict.fromkeys(name for epoch in session.history for name in epoch)
+    run.write_excluded(folder / run.EXCLUDED, data.excluded)
     _write_table(folder / "history.parquet", pa.table({name: [epoch.get(name) for epoch in session.history] for name in names}))
     given = np.array(data.classes, object)[data.labels]
     examples = {"id": pa.array(data.ids.tolist(), pa.string()), "given_label": pa.array(given.tolist(), pa.string())}

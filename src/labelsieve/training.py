@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from labelsieve.train.session import Session
 
 METHOD = "standard"
+_SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # settings that every method means alike
+    "epochs": (lambda x: x >= 1, ("The number of epochs", "there should be one at least")),
+    "batch": (lambda x: x >= 2, ("The batch", "it should be 2 at least")),
+    "lr": (lambda x: 0 < x < 1e6, ("The learning rate", "it should be above 0 and below a million")),
+    "noise": (lambda x: 0 <= x < 1, ("The share of wrong labels", "it should be 0 or more and less than 1, such as 0.2")),
+}
 
 
 def train(
@@ -86,10 +92,13 @@ def train(
     from labelsieve.train.session import Session
 
     function = robust.method(method)
+    if not 0 <= seed < 2**32:
+        raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
     where = distributed.join(devices.pick(device))
     precision = devices.precision(where, precision)
     progress = progress if distributed.rank() == 0 else None
     data = whole = data if isinstance(data, Dataset) else load(data, **columns)
+    _require_use(data, features=features, encoder=encoder, side=side)
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
     if findings is not None:
@@ -122,12 +131,24 @@ def train(
         alone(net)
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
-    notes = [*data.notes, *filter(None, [expected, before, _silent(session, data)])]
+    unused = noise is not None and "noise" not in chosen and not drop_flagged
+    idle = f"The share of wrong labels was given, but {method} makes no use of it." if unused else None
+    notes = [*data.notes, *filter(None, [expected, idle, before, _silent(session, data)])]
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": notes, "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
     if folder is not None and distributed.rank() == 0:
         save(model, folder, data, session, trained, ready)
     return model
+
+
+def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: int | None) -> None:
+    """Nothing was named that these data have no use for."""
+    if data.kind == "image" and not features and encoder is not None:
+        raise UserError("The encoder is for training on its features; add features (--features), or leave it out.")
+    if data.kind == "features" and (features or encoder is not None or side is not None):
+        raise UserError("These data are features already; leave out features (--features), encoder and side.")
+    if data.kind == "text" and side is not None:
+        raise UserError("The side is that of images, and these data are texts; leave it out.")
 
 
 def _network(wanted: Any, take: dict[str, Any], device: Any, precision: str) -> tuple[str, Callable[[int], nn.Module]]:
@@ -156,6 +177,10 @@ def _settings(function: Callable[..., Any], method: str, kind: str, n: int, name
         raise UserError(f"The batch of {named['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
     if noise is not None and "noise" in own:
         named = {"noise": noise, **named}
+    for name, (fine, says) in _SENSIBLE.items():
+        value = noise if name == "noise" and noise is not None else named.get(name)
+        if value is not None and not fine(value):
+            raise UserError(f"{says[0]} is {value}; {says[1]}.")
     return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
 
 

@@ -208,9 +208,17 @@ def test_onnx_says_what_the_model_says(here, capsys):
         (["--method", "blurry", "--set", "detached=1"], "should be true or false"),
         (["--method", "mixup", "--set", "alpha=0"], "The method 'mixup' cannot work with alpha 0"),
         (["--set", "q"], "--set q is not NAME=VALUE"),
+        (["--set", "epochs=0"], "The number of epochs is 0"),
+        (["--set", "batch=0"], "The batch is 0; it should be 2 at least"),
+        (["--set", "lr=0"], "The learning rate is 0"),
+        (["--epochs", "1.5"], "1.5 was given; it may be 1 to 100000, a whole number"),
+        (["--noise", "few"], "few was given; write it as 20% or 0.2"),
+        (["--side", "32"], "These data are features already"),
+        (["--encoder", "fast"], "These data are features already"),
+        (["--device", "gpu"], "There is no device 'gpu'; name cpu"),
         (["--batch", "500"], "The batch of 500 is larger than the data (240 examples)"),
-        (["--lr", "-1"], "The learning rate is -1.0"),
-        (["--noise", "20"], "--noise is 20.0; it is a share"),
+        (["--lr", "-1"], "'lr' of 'standard' should be a number, not negative"),
+        (["--noise", "20"], "The share of wrong labels is 20.0; it should be 0 or more"),
         (["--device", "tpu"], "tpu"),
         (["--run", "nowhere"], "nowhere"),
         (["--network", "mlp", "--lr", "900000"], "The loss is no longer a finite number in epoch"),
@@ -219,6 +227,54 @@ def test_onnx_says_what_the_model_says(here, capsys):
 def test_wrong_settings(here, capsys, arguments, says):
     assert says in told(capsys, "train", "f.npz", *arguments, "-o", "model")
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "other")  # nothing stays behind that would be in the way
+
+
+def test_what_is_of_no_use_is_told(here, capsys):
+    out = fine(capsys, "train", "f.npz", "--noise", "20%", "--epochs", "1", "-o", "model")
+    assert "The share of wrong labels was given, but standard makes no use of it." in out
+    out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
+    assert "noise 0.2" in out and "makes no use" not in out
+    pictures(here / "photos", n=2)
+    assert "add features (--features), or leave it out" in told(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
+
+
+def test_a_training_that_never_began_is_not_in_the_way(here, capsys):
+    told(capsys, "train", "f.npz", "--batch", "500", "-o", "model")
+    assert (here / "model" / "model.json").exists()
+    fine(capsys, "train", "test.npz", "--epochs", "1", "-o", "model")
+    said = told(capsys, "train", "f.npz", "--network", "mlp", "--lr", "900000", "-o", "model")
+    assert "model holds a model of test.npz" in said  # which has finished, so it stays
+
+
+def test_one_place_has_one_name(here, capsys):
+    pictures(here / "photos", n=2)
+    fine(capsys, "train", "photos", "--epochs", "1", "-o", "model")
+    fine(capsys, "train", "./photos/", "--epochs", "1", "-o", "model")
+
+
+def test_what_was_left_out_is_listed(here, capsys):
+    x, y = made(0)
+    x[[3, 7]] = np.nan
+    np.savez("holes.npz", features=x, labels=NAMES[y])
+    fine(capsys, "train", "holes.npz", "--epochs", "1", "-o", "model")
+    assert (here / "model" / "excluded.csv").read_text().split() == ["id,reason"] + [
+        word for row in (3, 7) for word in f'{row},"a feature is missing, NaN or infinite"'.split()
+    ]
+    code, _, err = call(capsys, "score", "model", "holes.npz")
+    assert code == 0 and err.startswith("left out: 3: a feature is missing") and err.count("\n") == 2
+    assert [item["id"] for item in json.loads(fine(capsys, "score", "model", "holes.npz", "--json"))["excluded"]] == ["3", "7"]
+
+
+def test_a_run_on_other_labels_is_refused(here, capsys):
+    fine(capsys, "find", "f.npz", "--out", "f.sieve")
+    said = told(capsys, "train", "test.npz", "--run", "f.sieve", "--drop-flagged", "-o", "model")
+    assert "In f.sieve the example '" in said and "so it was made on others" in said
+
+
+def test_files_of_another_kind_are_refused(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    assert "p.parquet is no .csv" in told(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
+    assert "s.txt is no .html" in told(capsys, "spectrum", "model", "model", "-o", "s.txt")
 
 
 def test_a_class_that_a_method_empties_is_told_by_its_name(here, capsys):

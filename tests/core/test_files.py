@@ -1,11 +1,13 @@
 """Files that are replaced: whole or not at all, and errors that name them."""
 
 import errno
+import os
 import sys
 
 import numpy as np
 import pytest
 
+from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, write_array, write_json
 
 
@@ -40,3 +42,10 @@ def test_an_error_about_another_file_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "file"):
         (tmp_path / "source").read_bytes()
     assert caught.value.filename == str(tmp_path / "source") and not list(tmp_path.iterdir())
+
+
+def test_a_pipe_or_device_stays_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no regular file"), replacing(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from labelsieve.losses.mixing import strength
 from labelsieve.models import network
 from labelsieve.robust.gce import gce
-from labelsieve.robust.mixup import mixup, strength
+from labelsieve.robust.mixup import mixup
 from labelsieve.robust.standard import standard
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
@@ -107,5 +108,5 @@ def test_short_runs_mix_less_unless_told_otherwise(toy):
         return mixup(toy, network("linear", images=False, width=D), Session(N), epochs=1, batch=B, **more).settings["alpha"]
 
     assert (alpha(), alpha(alpha=8.0)) == (1, 8)
-    assert strength(50_000, 300, 128) == 32  # CIFAR-10 as in the papers
-    assert strength(50_000, 20, 128) == 1
+    assert strength(300 * 50_000 / 128) == 32  # CIFAR-10 as in the papers
+    assert strength(20 * 50_000 / 128) == 1

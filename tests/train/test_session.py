@@ -132,12 +132,12 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch, fault, 
         run(tmp_path, die_after=2)
     before = (tmp_path / CHECKPOINT).read_bytes()
 
-    def full(kept, path):
-        path.write_bytes(b"half")
+    def full(kept, file):
+        file.write(b"half")
         raise fault
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(UserError, match=rf"The checkpoint in .* cannot be written \({why}\); the one before is intact\. Make room"):
+    with pytest.raises(UserError, match=rf"The checkpoint in .* cannot be written \({why}\); the one before is intact\. Mend that"):
         run(tmp_path)
     monkeypatch.undo()
     assert (tmp_path / CHECKPOINT).read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.adapters.sklearn import seed_of
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.training import train
@@ -27,6 +26,8 @@ except ImportError as error:
     raise UserError(
         f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install labelsieve[sklearn,train]"
     ) from error
+
+from labelsieve.adapters.sklearn import seed_of  # after it has been said what is missing
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):

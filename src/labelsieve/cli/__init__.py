@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from labelsieve.core.errors import UserError
 
-_INTERRUPTED = "interrupted; the same command goes on from there."
+_INTERRUPTED = "interrupted; the same command goes on from what was saved."
 # Errors of the machine, not of Labelsieve: no right to write, a full or read-only disk, a path that cannot be one.
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}

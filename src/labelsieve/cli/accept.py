@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, within
+from labelsieve.cli.options import SEEDS, share, within
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def accept(
         int | None, Parameter(help="Rows of a sequential sample; a larger one continues it. Default: what is expected to do.")
     ] = None,
     name: Annotated[str, Parameter(help="Name of the sample.")] = "batch",
-    seed: Annotated[int, Parameter(help="Of the draw.", validator=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Of the draw.", converter=within(SEEDS))] = 0,
     by: Annotated[str, Parameter(help="Who signs the report; default: who is logged in.")] = "",
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
@@ -147,7 +147,7 @@ def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
     if text is None:
         return None
     try:
-        value = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+        value = share(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < below:

@@ -19,10 +19,10 @@ def compare(
     *,
     test: Annotated[str | None, Parameter(help="Data with labels to trust; default: a fifth of the data, as labelled as they are.")] = None,
     methods: Annotated[str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")] = None,
-    seeds: Annotated[int, Parameter(help="Heads a method, each with its own order of rows.", validator=within((1, 100)))] = 5,
-    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: each method's.", validator=within((1, 10_000)))] = None,
+    seeds: Annotated[int, Parameter(help="Heads a method, each with its own order of rows.", converter=within((1, 100)))] = 5,
+    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))] = None,
     encoder: Annotated[str | None, Parameter(help="Encoder for images and texts, as in `find`.")] = None,
-    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.", validator=within(SIDES))] = None,
+    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.", converter=within(SIDES))] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
@@ -64,7 +64,7 @@ def compare(
 
 
 def _show(found: Comparison, seeds: int) -> None:
-    from labelsieve.cli.screen import blank_table, printer
+    from labelsieve.cli.screen import blank_table, printer, safe
 
     console, table = printer(), blank_table()
     for heading in ("method", "accuracy", "seconds"):
@@ -81,6 +81,6 @@ def _show(found: Comparison, seeds: int) -> None:
         console.print(f"Methods that ask were told that {found.noise:.0%} of the labels are wrong, as `find` expects.", soft_wrap=True)
     if found.excluded:
         first = found.excluded[0]
-        console.print(f"{len(found.excluded)} examples were left out, the first ({first.id}) because it is {first.reason}.", soft_wrap=True)
+        console.print(f"Left out: {len(found.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)
     others = "given labels held out from training, which may be wrong too (--test names better ones)"
     console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)

@@ -17,7 +17,7 @@ def demo(
     folder: Annotated[Path, Parameter(help="Where the pictures are drawn: a new folder.", converter=named)] = Path("labelsieve-demo"),
     /,
     *,
-    seed: Annotated[int, Parameter(help="Same seed, same pictures.", validator=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same pictures.", converter=within(SEEDS))] = 0,
 ) -> None:
     """Draw a folder of pictures with planted wrong labels, find them, and say how many were found."""
     from labelsieve.cli.evaluate import evaluate

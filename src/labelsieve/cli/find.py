@@ -27,11 +27,11 @@ def find(
     labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
-    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", validator=within(SIDES))] = None,
+    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))] = None,
     fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
     from_network: Annotated[str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")] = None,
-    seed: Annotated[int, Parameter(help="Same seed, same findings.", validator=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
     out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.", converter=folder)] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:

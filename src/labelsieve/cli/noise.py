@@ -22,7 +22,7 @@ def noise(
     inclusive: Annotated[bool, Parameter(help="Symmetric noise may draw the own class again.", negative="")] = False,
     bernoulli: Annotated[bool, Parameter(help="Touch each label independently instead of an exact number.", negative="")] = False,
     transition: Annotated[Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")] = None,
-    seed: Annotated[int, Parameter(help="Same seed, same noise.", validator=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same noise.", converter=within(SEEDS))] = 0,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of labels.")] = None,

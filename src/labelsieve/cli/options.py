@@ -1,4 +1,4 @@
-"""What options of several commands may be: whole numbers in a range, and folders that have a name."""
+"""What options of several commands may be: whole numbers in a range, shares, and folders that have a name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ SEEDS = (0, 2**32 - 1)  # what every generator here takes
 SIDES = (32, 1024)  # pixels; below, encoders see nothing, above, a batch fills the memory
 
 
-def within(bounds: tuple[int, int]) -> Callable[[Any, int | None], None]:
-    """A check that a number lies in `bounds`, both included."""
+def within(bounds: tuple[int, int]) -> Callable[[Any, Sequence[Any]], int]:
+    """What reads a whole number in `bounds`, both included; 1.5 is none."""
 
-    def check(_: Any, value: int | None) -> None:
-        if value is not None and not bounds[0] <= value <= bounds[1]:
-            raise ValueError(f"It may be {bounds[0]} to {bounds[1]}.")
+    def whole(_: Any, tokens: Sequence[Any]) -> int:
+        text = tokens[0].value.strip()
+        if not text.removeprefix("-").isdecimal() or not bounds[0] <= int(text) <= bounds[1]:
+            raise ValueError(f"{text} was given; it may be {bounds[0]} to {bounds[1]}, a whole number.")
+        return int(text)
 
-    return check
+    return whole
+
+
+def share(text: str) -> float:
+    """A share, written as 3% or 0.03. Raises a ValueError if it is no number."""
+    try:
+        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError as error:
+        raise ValueError(f"{text} was given; write it as 20% or 0.2.") from error
 
 
 def folder(_: Any, tokens: Sequence[Any]) -> Path:

@@ -30,7 +30,7 @@ def predict(
     json: Annotated[bool, Parameter(help="Print one JSON object instead.", negative="")] = False,
 ) -> int:
     """Say which class each example is, and with what probability: id, label, probability."""
-    from labelsieve.cli.screen import print_json, progress_bar, safe
+    from labelsieve.cli.screen import print_json, progress_bar, tell_excluded
     from labelsieve.cli.train import need_torch
     from labelsieve.core.files import replacing
     from labelsieve.data import load_inputs
@@ -38,14 +38,14 @@ def predict(
     need_torch("predict")
     from labelsieve.model import Model
 
-    if out is not None and out.is_dir():
-        raise UserError(f"{out} is a folder; name a CSV file with -o.")
+    if out is not None and (out.is_dir() or out.suffix.lower() != ".csv"):
+        raise UserError(f"{out} is {'a folder' if out.is_dir() else 'no .csv'}; name a CSV file with -o, or leave -o away to print.")
     trained = Model.load(model)
     data = load_inputs(source, image=image, text=text, label=label, id=id)
     with progress_bar() as progress:
         data, probs = trained.probabilities(data, device=device, progress=progress)
     best = probs.argmax(1)
-    rows = list(zip(data.ids.tolist(), (trained.classes[c] for c in best), probs.max(1).round(6).tolist(), strict=True))
+    rows = list(zip(data.ids.tolist(), (trained.classes[c] for c in best), probs.max(1).astype(float).round(6).tolist(), strict=True))
     if json:
         found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         print_json({"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded]})
@@ -54,10 +54,7 @@ def predict(
     if out is not None:
         with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             _write(file, rows)
-    for item in data.excluded[:3]:
-        print(f"left out: {safe(item.id)}: {safe(item.reason, 200)}", file=sys.stderr)
-    if len(data.excluded) > 3:
-        print(f"left out: {len(data.excluded) - 3} more", file=sys.stderr)
+    tell_excluded(data.excluded)
     return 0
 
 

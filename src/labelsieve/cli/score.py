@@ -24,8 +24,9 @@ def score(
 ) -> int:
     """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe
+    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded
     from labelsieve.cli.train import need_torch
+    from labelsieve.core.dataset import Exclusion
 
     need_torch("score")
     from labelsieve.model import Model
@@ -38,6 +39,7 @@ def score(
     if json:
         print_json({"model": os.fspath(model), **result})
         return 0
+    tell_excluded([Exclusion(**item) for item in result["excluded"]])
     console, table = printer(), blank_table()
     for heading in ("class", "n", "recall", "precision"):
         table.add_column(heading, justify="left" if heading == "class" else "right")

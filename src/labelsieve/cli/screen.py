@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from labelsieve.core.dataset import Exclusion
 from labelsieve.core.visible import visible as safe
 
-__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe"]
+__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe", "tell_excluded"]
 
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
 
@@ -60,6 +61,14 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[name], description=stage, completed=done, total=total)
 
         yield tell
+
+
+def tell_excluded(excluded: Sequence[Exclusion]) -> None:
+    """The first examples that were left out, on stderr."""
+    for item in excluded[:3]:
+        print(f"left out: {safe(item.id)}: {safe(item.reason, 200)}", file=sys.stderr)
+    if len(excluded) > 3:
+        print(f"left out: {len(excluded) - 3} more", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

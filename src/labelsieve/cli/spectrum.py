@@ -27,6 +27,8 @@ def spectrum(
     from labelsieve.repair.head_file import read_model
     from labelsieve.repair.spectrum import compare
 
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{out} is no .html; name an HTML file for the figures with -o.")
     models = [read_model(path) for path in (clean, noisy)]
     classes = [model.manifest.get("classes") for model in models]
     if all(classes) and classes[0] != classes[1]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, folder, share, within
 from labelsieve.core.errors import UserError
 
 
@@ -19,24 +19,30 @@ def train(
     method: Annotated[str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; a wrong name lists them.")] = "standard",
     network: Annotated[str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)] = None,
-    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: the method's.", validator=within((1, 100_000)))] = None,
+    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: the method's.", converter=within((1, 100_000)))] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's.")] = None,
-    batch: Annotated[int | None, Parameter(help="Examples a step; default: the method's.", validator=within((2, 65_536)))] = None,
+    batch: Annotated[int | None, Parameter(help="Examples a step; default: the method's.", converter=within((2, 65_536)))] = None,
     set: Annotated[tuple[str, ...], Parameter(help="Another setting of the method, NAME=VALUE.", negative="")] = (),
     run: Annotated[Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
-    noise: Annotated[float | None, Parameter(help="Share of wrong labels, if known; default: that of --run, or of `find`.")] = None,
+    noise: Annotated[
+        float | None,
+        Parameter(
+            help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.",
+            converter=lambda _, tokens: share(tokens[0].value),
+        ),
+    ] = None,
     features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,
     encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
     side: Annotated[
-        int | None, Parameter(help="Image side in pixels; default: their own, 16 to 64.", validator=within((16, SIDES[1])))
+        int | None, Parameter(help="Image side in pixels; default: their own, 16 to 64.", converter=within((16, SIDES[1])))
     ] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
-    seed: Annotated[int, Parameter(help="Same seed, same model.", validator=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same model.", converter=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
     precision: Annotated[
         str | None, Parameter(help="Of the products: float32, bfloat16; default: bfloat16 where the device has it.")
@@ -55,10 +61,6 @@ def train(
 
     if onnx:
         require_onnx()  # before hours of training
-    if lr is not None and not 0 < lr < 1e6:
-        raise UserError(f"The learning rate is {lr}; it should be above 0 and below a million.")
-    if noise is not None and not 0 <= noise < 1:
-        raise UserError(f"--noise is {noise}; it is a share, 0 to 1.")
     data = read(source, image=image, text=text, label=label, id=id, labels=labels)
     model_folder = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:

@@ -12,10 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.errors import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name `path`."""
+    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name `path`.
+
+    Raises:
+        UserError: a device or a pipe is there.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path} is no regular file, so nothing can take its place; name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def claim(folder: Path, source: str) -> Path:
         raise UserError(f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / MANIFEST).exists():
+        there = {path.name for path in folder.iterdir()}
+        if not there or (there == {MANIFEST} and not _manifest(folder)["finished"]):  # or a claim of which nothing came
             write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
         before = _manifest(folder)["settings"]["source"]
         if before != source:
@@ -50,10 +52,7 @@ def save(findings: Findings, folder: Path) -> None:
     # An open file, because Arrow takes no path that is not UTF-8, and reads columns into one like "label=cat.sieve".
     with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
         pq.write_table(table, file)
-    with replacing(folder / EXCLUDED) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "reason"])
-        writer.writerows((e.id, e.reason) for e in findings.excluded)
+    write_excluded(folder / EXCLUDED, findings.excluded)
     manifest = {
         "finished": True,
         "classes": findings.classes,
@@ -64,6 +63,13 @@ def save(findings: Findings, folder: Path) -> None:
         "settings": findings.settings,
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def write_excluded(path: Path, excluded: Iterable[Exclusion]) -> None:
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "reason"])
+        writer.writerows((item.id, item.reason) for item in excluded)
 
 
 def load(folder: str | Path) -> Findings:

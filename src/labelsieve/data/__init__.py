@@ -93,6 +93,8 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
 
 
 def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
+    if not places.is_remote(name):
+        name = name.removeprefix("./").rstrip("/") or name  # one name for one place
     if name.startswith("hf:") and not places.is_remote(name):  # hf:// is an address for fsspec
         from labelsieve.data.hub import load_hub
 

@@ -29,7 +29,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if not top:
         raise UserError(f"The folder {root} is empty; it should hold one folder of images a class.")
     folders = [entry.name for entry in top if entry.is_folder]
-    loose = [entry.name for entry in top if entry.is_file]
+    loose = [entry.name for entry in top if entry.is_file and entry.name != _PATCH]
     broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
     if relabelled and not folders:
         ids, labels = [name for name in loose if is_image(name)], None
@@ -47,6 +47,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+_PATCH = "patch.csv"  # what `apply` writes beside the class folders
 _NOT_IMAGE = "not an image file"
 _NO_FILE = "not a readable file (a dangling link, a link to itself or a device)"
 

@@ -15,11 +15,18 @@ from torch import Tensor
 
 from labelsieve.losses.cross_entropy import cross_entropy
 
+ENOUGH = 12_000  # a tenth of the steps of dynamic bootstrapping; networks that see little but halves underfit in fewer
+
 
 def draw_pairs(n: int, alpha: float, rng: np.random.Generator, *, dominant: bool = False) -> tuple[float, Tensor]:
     """Lambda ~ Beta(alpha, alpha), and who is mixed with whom (n,); dominant: lambda is at least 1/2, the first example prevails."""
     lam = float(rng.beta(alpha, alpha))
     return max(lam, 1 - lam) if dominant else lam, torch.from_numpy(rng.permutation(n))
+
+
+def strength(steps: float) -> float:
+    """The alpha of mixup against wrong labels in a run of so many steps: 32, or 1 where there are fewer than ENOUGH."""
+    return 32.0 if steps >= ENOUGH else 1.0
 
 
 def mixup(inputs: Tensor, partner: Tensor, lam: float | Tensor) -> Tensor:

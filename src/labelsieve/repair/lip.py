@@ -167,7 +167,7 @@ def choose_k(
     rule, _, number = str(keep).partition(":")
     if rule == "held-out" and not number:
         if held_out is None:
-            raise UserError('keep = "held-out" needs examples that the head was not trained on; give their features and given labels.')
+            raise UserError('keep = "held-out" needs examples that the head was not trained on; name them with held_out (--held-out FILE).')
         return by_held_out(parts, *held_out, bias=bias, scale=scale)
     if rule == "effective-rank" and not number:
         return round(effective_rank(parts.s))

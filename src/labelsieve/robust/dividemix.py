@@ -92,7 +92,7 @@ def dividemix(
             schedule.step()
         session.log(clean=float((right > threshold).float().mean()))
     weight = chosen_lambda(share.item(), samples.classes) if lambda_u is None else lambda_u
-    return Trained(nets, {"noise": share.item(), "lambda_u": weight}, 1 - right.mean(0).double().numpy())
+    return Trained(nets, {"noise": share.item(), "lambda_u": weight, "warmup": warmup}, 1 - right.mean(0).double().numpy())
 
 
 def look(

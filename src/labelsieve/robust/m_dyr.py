@@ -28,9 +28,9 @@ from torch import Tensor, nn, optim
 from labelsieve.core.confident_joint import confident_joint
 from labelsieve.core.mixture import BetaMixture, fit_beta
 from labelsieve.losses import bootstrap_hard, bootstrap_soft, cross_entropy, draw_pairs, mixed_cross_entropy, mixup
+from labelsieve.losses.mixing import strength
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.held import odds_shift, shifted
-from labelsieve.robust.mixup import strength
 from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
@@ -79,7 +79,7 @@ def m_dyr_h(
     """Mixup at first; later the part w of each target goes to the class that the network predicts.
 
     Args:
-        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps (`mixup.strength`).
+        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps (`strength`).
         reg: weight of the uniform prior over classes.
         start: share of the run before bootstrapping; None is the paper's, longer in runs of few steps.
         held: one factor on the odds of w makes its mean the noise.
@@ -159,7 +159,7 @@ def _train(
     noise: float | None,
 ) -> Trained:
     """The loop of all three: mixup at first, then the loss `later(epoch)`."""
-    alpha = strength(len(samples), when.epochs, batch) if alpha is None else alpha
+    alpha = strength(when.epochs * len(samples) / batch) if alpha is None else alpha
     schedule = optim.lr_scheduler.MultiStepLR(optimiser, [when.at(100), when.at(250)])
     losses, share = torch.zeros(len(samples)), torch.tensor([-1.0 if noise is None else noise])
     for epoch in session.epochs(when.epochs, net=net, optimiser=optimiser, schedule=schedule, losses=losses, share=share):

@@ -2,8 +2,8 @@
 
 Paper: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: beyond empirical risk minimization", ICLR 2018, section 3.4 on wrong labels.
 Good at: random noise, if trained long. Bad at: short training.
-Numbers: alpha 32, the largest of the paper's values for wrong labels and that of dynamic bootstrapping, which want hundreds of epochs;
-    1, its CIFAR value, on features and in runs of fewer than ENOUGH steps, where networks that see little but halves underfit.
+Numbers: alpha 32, the largest of the paper's values for wrong labels and that of dynamic bootstrapping, which want hundreds of epochs; 1,
+    its CIFAR value, on features and in runs of few steps (`losses.mixing.strength`), which underfit if they see little but halves.
 Differs: a mixed input has two labels, so the record of training dynamics comes from an evaluation pass after each epoch.
 Cost: as `standard`, and one forward pass more for the record.
 """
@@ -17,6 +17,7 @@ from torch import nn, optim
 
 from labelsieve.losses import draw_pairs, mixed_cross_entropy
 from labelsieve.losses import mixup as mixed
+from labelsieve.losses.mixing import strength
 from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples, logits
 from labelsieve.train.session import Session
@@ -24,7 +25,6 @@ from labelsieve.train.session import Session
 # Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. Linear heads see little but halves
 # mixed if alpha is 32, and underfit: up to three points less where few labels are wrong, up to three more where 0.4 are.
 FEATURES = {"epochs": 20, "lr": 6.0, "weight_decay": 1e-5, "alpha": 1.0}
-ENOUGH = 12_000  # steps, a tenth of those of dynamic bootstrapping
 
 
 def mixup(
@@ -40,7 +40,7 @@ def mixup(
     batch: int = 128,
 ) -> Trained:
     """Train one network on mixed pairs; alpha is that of the Beta distribution of the proportion; None goes by the length of the run."""
-    alpha = strength(len(samples), epochs, batch) if alpha is None else alpha
+    alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
@@ -55,8 +55,3 @@ def mixup(
         everyone = torch.arange(len(samples), device=samples.labels.device)
         session.record(everyone, logits(net, samples), samples.labels)
     return Trained((net,), {"alpha": alpha})
-
-
-def strength(n: int, epochs: int, batch: int) -> float:
-    """The alpha of a run over n examples."""
-    return 32.0 if epochs * n / batch >= ENOUGH else 1.0

@@ -23,6 +23,7 @@ from labelsieve.core.errors import UserError, meant
 from labelsieve.train.around import around
 
 AMPERE = (8, 0)  # the first that multiplies bfloat16 itself
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 PRECISIONS = ("float32", "bfloat16")
 TRIM, MMAPS = -1, -4  # mallopt's names of its settings
 
@@ -35,6 +36,8 @@ def pick(name: str | None = None) -> torch.device:
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.partition(":")[0] not in DEVICES:
+        raise UserError(f"There is no device {name!r}; name cpu, cuda, cuda:1 or mps.")
     try:
         return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:

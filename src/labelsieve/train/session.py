@@ -153,13 +153,13 @@ class Session:
             "record": [{name: torch.from_numpy(getattr(r, name)) for name in ("loss", "margin", "p_y", "argmax")} for r in self._record],
         }
         try:
-            with replacing(self._folder / CHECKPOINT) as partial:
-                torch.save(kept, partial)
+            with replacing(self._folder / CHECKPOINT) as partial, open(partial, "wb") as file:
+                torch.save(kept, file)
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of a full disk
             why = getattr(error, "strerror", None) or "is the disk full?"
             raise UserError(
-                f"The checkpoint in {self._folder} cannot be written ({why}); the one before is intact. Make room and give the same "
-                "command again."
+                f"The checkpoint in {self._folder} cannot be written ({why}); the one before is intact. Mend that and give the "
+                "same command again."
             ) from error
 
     def _restore(self, stage: int, state: dict[str, Any]) -> int:
