@@ -132,6 +132,23 @@ def test_probabilities_are_nothing_to_train_on():
         ls.train_model(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
 
 
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({"epochs": 0}, "number of epochs is 0"),
+        ({"batch": 1}, "batch is 1"),
+        ({"lr": 0.0}, "learning rate is 0.0"),
+        ({"noise": 2}, "share of wrong labels is 2"),
+        ({"noise": "much"}, "share of wrong labels is 'much'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"features": True}, "features already"),
+    ],
+)
+def test_settings_out_of_bounds(data, named, says):
+    with pytest.raises(ls.UserError, match=says):
+        ls.train_model(data, **named)
+
+
 def test_a_noise_share_of_ones_own_goes_before_that_of_the_method(data):
     assert ls.train_model(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
     assert "noise" not in ls.train_model(data, epochs=1, noise=0.1).manifest["settings"]

@@ -179,8 +179,8 @@ def _settings(function: Callable[..., Any], method: str, kind: str, n: int, name
         named = {"noise": noise, **named}
     for name, (fine, says) in _SENSIBLE.items():
         value = noise if name == "noise" and noise is not None else named.get(name)
-        if value is not None and not fine(value):
-            raise UserError(f"{says[0]} is {value}; {says[1]}.")
+        if value is not None and not (isinstance(value, int | float) and fine(value)):
+            raise UserError(f"{says[0]} is {value!r}; {says[1]}.")
     return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
 
 
