@@ -286,6 +286,10 @@ def test_rho_leaves_room_below_the_right_labels():
     rho = np.array([chosen_rho(x) for x in noise])
     assert (rho <= 0.9 * (1 - noise) + 1e-12).all() and (np.diff(rho) <= 1e-12).all()
     assert chosen_rho(0.4, short=True) == pytest.approx(0.54)
+    assert chosen_rho(0, head=True) == 1 and chosen_rho(0.09, head=True) == pytest.approx(0.883)
+    heads = np.array([chosen_rho(x, head=True) for x in noise])
+    assert (np.diff(heads) <= 1e-12).all() and (heads >= rho - 1e-12).all()
+    np.testing.assert_allclose(heads[noise >= 0.3], rho[noise >= 0.3], atol=1e-12)
 
 
 def test_quotas_follow_class_sizes_only_where_a_class_would_be_taken_whole():
@@ -299,7 +303,7 @@ def test_finds_wrong_labels_and_says_what_it_chose(blobs, spy):
     trained = promix(samples, shared, spy(400), epochs=20, batch=40, lr=0.1)
     assert trained.p_wrong[wrong].mean() > 0.8 and trained.p_wrong[~wrong].mean() < 0.2
     assert trained.settings["noise"] == pytest.approx(wrong.mean(), abs=0.1)
-    assert trained.settings["rho"] == chosen_rho(trained.settings["noise"]) and trained.settings["tau"] == 0.99
+    assert trained.settings["rho"] == chosen_rho(trained.settings["noise"], head=True) and trained.settings["tau"] == 0.99
     assert trained.settings["memory"] == pytest.approx(1 - 11.7 / 200)  # 1 - 11.7 / 117,000 in the paper's run
     told = promix(samples, shared, spy(400), epochs=2, batch=40, noise=0.1, tau=0.8)
     assert told.settings["noise"] == pytest.approx(0.1) and told.settings["tau"] == 0.8

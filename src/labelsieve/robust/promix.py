@@ -8,7 +8,7 @@ Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise vi
 Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that hides whole classes.
 Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau 0.99 (0.95 with 100 classes), alpha 0.8
     (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. A shorter run shrinks these in proportion.
-Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs on images; class quotas follow
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads; class quotas follow
     class sizes where n / K would swallow a class; pi has a floor. Features: the strong view drops some, FMix takes random features
     instead of a patch (as SAINT does for tables), and a network that is all head has no auxiliary one, which could teach it nothing.
     Networks without batch normalisation see several views in one pass, the same. Pseudo-labels end after 100 epochs, as in the code.
@@ -82,7 +82,7 @@ def promix(
     memory = min(max(1 - 11.7 / steps, 0.9), 0.9999)  # pi remembers a twelfth of the run
     late = epochs - round(epochs * (150 / 420 if challenge else 250 / 600))
     ramp = min(50, epochs / 3)
-    choose = partial(chosen_rho, short=samples.are_images and epochs < 300) if rho is None else lambda _: rho
+    choose = partial(chosen_rho, short=epochs < 300, head=not samples.are_images) if rho is None else lambda _: rho
     nets = [TwoHeads(network, k, single=challenge) for _ in range(2)]
     optimiser = optim.SGD([p for net in nets for p in net.parameters()], lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, lr / 1000)

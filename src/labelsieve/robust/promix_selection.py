@@ -27,11 +27,14 @@ def agreed(one: Tensor, two: Tensor, chosen: Tensor, *, tau: float, fill: float)
     return candidate & (place < int(fill * len(chosen)) - chosen.sum())
 
 
-def chosen_rho(noise: float, *, short: bool = False) -> float:
+def chosen_rho(noise: float, *, short: bool = False, head: bool = False) -> float:
     """The share to select by small loss when about `noise` of the labels are wrong: the right ones even of a class with twice the noise
     of the average, but at least the authors' 0.5, and never more than nine tenths of the right ones of all. A short run, which learns
-    little by heart and lacks examples more than clean labels, takes those nine tenths."""
+    little by heart and lacks examples more than clean labels, takes those nine tenths. So does a head on features, the more the less
+    noise there is, up to all labels where none is wrong."""
     most = 0.9 * (1 - noise)
+    if head:
+        return max(1 - noise * (1 + min(noise / 0.3, 1)), min(0.5, most))
     return most if short else min(max(1 - 2 * noise, 0.5), most)
 
 
