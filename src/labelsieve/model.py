@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -128,8 +128,7 @@ def score(model: Model, data: Dataset, *, device: str | None = None, progress: P
         name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
         for c, name in enumerate(model.classes)
     }
-    excluded = [asdict(item) for item in data.excluded]
-    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": excluded, "classes": classes}
+    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": data.excluded, "classes": classes}
 
 
 def export_onnx(model: Model, path: str | Path) -> None:

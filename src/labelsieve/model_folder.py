@@ -39,7 +39,7 @@ def claim(folder: Path, source: str) -> Path:
     if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")
     try:
-        if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        if folder.exists() and not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if not manifest.exists() or _only_begun(folder, source):
             shutil.rmtree(folder / CACHE, ignore_errors=True)

@@ -178,7 +178,7 @@ def _settings(function: Callable[..., Any], method: str, kind: str, n: int, name
     if noise is not None and "noise" in own:
         named = {"noise": noise, **named}
     for name, (fine, says) in _SENSIBLE.items():
-        value = noise if name == "noise" and noise is not None else named.get(name)
+        value = {"noise": noise, **named}.get(name)
         if value is not None and not (isinstance(value, int | float) and fine(value)):
             raise UserError(f"{says[0]} is {value!r}; {says[1]}.")
     return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}

@@ -246,6 +246,11 @@ def test_a_training_that_never_began_is_not_in_the_way(here, capsys):
     assert "model holds a model of test.npz" in said  # which has finished, so it stays
 
 
+def test_a_folder_in_folders_that_are_not_there(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "models/first/try")
+    assert (here / "models" / "first" / "try" / "weights.safetensors").exists()
+
+
 def test_one_place_has_one_name(here, capsys):
     pictures(here / "photos", n=2)
     fine(capsys, "train", "photos", "--epochs", "1", "-o", "model")

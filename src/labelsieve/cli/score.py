@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,6 @@ def score(
     from labelsieve.cli.find import read
     from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded
     from labelsieve.cli.train import need_torch
-    from labelsieve.core.dataset import Exclusion
 
     need_torch("score")
     from labelsieve.model import Model
@@ -37,9 +37,9 @@ def score(
     with progress_bar() as progress:
         result = measure(trained, data, device=device, progress=progress)
     if json:
-        print_json({"model": os.fspath(model), **result})
+        print_json({"model": os.fspath(model), **result, "excluded": [asdict(item) for item in result["excluded"]]})
         return 0
-    tell_excluded([Exclusion(**item) for item in result["excluded"]])
+    tell_excluded(result["excluded"])
     console, table = printer(), blank_table()
     for heading in ("class", "n", "recall", "precision"):
         table.add_column(heading, justify="left" if heading == "class" else "right")

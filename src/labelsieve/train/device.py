@@ -36,7 +36,7 @@ def pick(name: str | None = None) -> torch.device:
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if name.partition(":")[0] not in DEVICES:
+    if str(name).partition(":")[0] not in DEVICES:
         raise UserError(f"There is no device {name!r}; name cpu, cuda, cuda:1 or mps.")
     try:
         return torch.zeros(1, device=name).device
