@@ -36,8 +36,8 @@ def elr_regulariser(logits: Tensor, remembered: Tensor) -> Tensor:
     agreed = agreeing.sum(-1, keepdim=True)
     value = torch.log1p(-agreed)[..., 0]
     if isinstance(logits, Predicted):
-        pull = agreeing.where(p == within, 0) / (agreed - 1)  # with respect to ln p
-        return Sloped(value, torch.zeros_like(value), torch.addcmul(pull, p, pull.sum(-1, keepdim=True), value=-1))  # type: ignore[return-value]
+        pull = agreeing.masked_fill(p != within, 0) / (agreed - 1)  # with respect to ln p
+        return Sloped(value, None, torch.addcmul(pull, p, pull.sum(-1, keepdim=True), value=-1))  # type: ignore[return-value]
     return value
 
 

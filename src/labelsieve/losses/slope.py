@@ -48,11 +48,11 @@ class Sloped:
 
     Attributes:
         weight: (b,); the gradient with respect to the logits is weight (p - onehot(y)) + more.
-        more: (b, K) or None.
+        more: (b, K). None is 0, of either.
     """
 
     value: Tensor
-    weight: Tensor
+    weight: Tensor | None
     more: Tensor | None = None
 
     def mean(self) -> Sloped:
@@ -60,11 +60,14 @@ class Sloped:
         return self
 
     def __add__(self, other: Sloped) -> Sloped:
-        more = [part for part in (self.more, other.more) if part is not None]
-        return Sloped(self.value + other.value, self.weight + other.weight, sum(more[1:], more[0]) if more else None)
+        return Sloped(self.value + other.value, _sum(self.weight, other.weight), _sum(self.more, other.more))
 
     def __rmul__(self, factor: float) -> Sloped:
-        return Sloped(factor * self.value, factor * self.weight, None if self.more is None else factor * self.more)
+        return Sloped(*(None if part is None else factor * part for part in (self.value, self.weight, self.more)))  # type: ignore[arg-type]
+
+
+def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return other if one is None else one if other is None else one + other
 
 
 def with_weight(weight: Callable[..., Tensor]) -> Callable[[Loss], Loss]:

@@ -184,6 +184,7 @@ class _Sweep:
         self.bias = samples.inputs.new_zeros(len(seeds), methods, samples.classes)
         self._values = self.weight.flatten(2), self.bias
         self._speeds = torch.zeros_like(self._values[0]), torch.zeros_like(self.bias)
+        self._zero = self.bias.new_zeros(())
         self._onehot = torch.eye(samples.classes, dtype=self.bias.dtype, device=self.bias.device)
         self._rows: Tensor | None = None
         self._predicted: list[Predicted] = []
@@ -220,9 +221,11 @@ class _Sweep:
             lane.told(mean, finite=finite)
         seeds, b, width = self._x.shape
         settings = [(0.0, 0.0, 0.0)] * self._used
-        weights = [torch.zeros_like(self._p[0, 0])] * self._used
+        weights = [self._zero.expand_as(self._y)] * self._used
         for lane in lanes:
-            weights[lane.number], settings[lane.number] = lane.loss.weight, lane.settings
+            settings[lane.number] = lane.settings
+            if lane.loss.weight is not None:
+                weights[lane.number] = lane.loss.weight
         slope = (self._p - self._onehot.index_select(1, self._y)).mul_(torch.stack(weights).div_(b)[:, None])  # (M, K, S b)
         for lane in lanes:
             if lane.loss.more is not None:
