@@ -1,5 +1,7 @@
 """`train_model` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -201,3 +203,15 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
     model = ls.train_model(data, method="co-teaching", epochs=2)
     assert model.manifest["settings"]["noise"] is None and model.manifest["chosen"]["noise"] is not None
     assert any("cannot say" in note for note in model.manifest["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"settings": [1]}, "The settings are [1]; they should be a dict of names and values."),
+        ({"network": 5}, "The network is 5; it should be a name, or a function of the number of classes."),
+    ],
+)
+def test_arguments_of_the_wrong_kind(data, arguments, says):
+    with pytest.raises(ls.UserError, match=re.escape(says)):
+        ls.train_model(data, **arguments)

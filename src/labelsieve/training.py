@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,13 @@ _SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # set
     "batch": (lambda x: x >= 2, ("The batch", "it should be 2 at least")),
     "lr": (lambda x: 0 < x < 1e6, ("The learning rate", "it should be above 0 and below a million")),
     "noise": (lambda x: 0 <= x < 1, ("The share of wrong labels", "it should be 0 or more and less than 1, such as 0.2")),
+    "momentum": (lambda x: x < 1, ("The momentum", "it should be less than 1")),
+    "temp": (lambda x: x > 0, ("The temperature temp", "it should be above 0")),
+    "cycle": (lambda x: x >= 1, ("The cycle", "it should be one epoch at least")),
+    **{
+        name: (lambda x: x <= 1, (f"The setting {name!r}", "it should be between 0 and 1"))
+        for name in ("beta", "c", "fill", "q", "rho", "tau", "threshold")
+    },
 }
 
 
@@ -92,6 +99,10 @@ def train(
     from labelsieve.train.session import Session
 
     function = robust.method(method)
+    if not isinstance(settings or {}, Mapping):
+        raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
+    if not (network is None or isinstance(network, str) or callable(network)):
+        raise UserError(f"The network is {network!r}; it should be a name, or a function of the number of classes.")
     if not 0 <= seed < 2**32:
         raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
     where = distributed.join(devices.pick(device))

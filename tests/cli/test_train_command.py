@@ -204,6 +204,8 @@ def test_onnx_says_what_the_model_says(here, capsys):
         (["--method", "gce", "--set", "qq=1"], "has no setting 'qq'. Did you mean 'q'?"),
         (["--method", "gce", "--set", "q=much"], "The setting 'q' of 'gce' should be a number, not negative; 'much' was given."),
         (["--method", "gce", "--set", "q=-1"], "not negative; -1 was given"),
+        (["--method", "gce", "--set", "q=5"], "The setting 'q' is 5; it should be between 0 and 1."),
+        (["--set", "momentum=1"], "The momentum is 1; it should be less than 1."),
         (["--set", "epochs=2.5"], "should be a whole number"),
         (["--method", "blurry", "--set", "detached=1"], "should be true or false"),
         (["--method", "mixup", "--set", "alpha=0"], "The method 'mixup' cannot work with alpha 0"),
