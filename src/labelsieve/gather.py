@@ -56,6 +56,7 @@ def of_network(
         groups=groups,
         seed=seed,
         folder=folder,
+        content=key_of(arrays.content, arrays.values.shape, name),
         progress=progress,
     )
 

@@ -13,6 +13,7 @@ from labelsieve.train import from_network
 from labelsieve.train.samples import Samples
 
 WANTED = {"labels", "n_classes", "probs", "probs_gce", "neighbours", "record", "cyclic_record", "threshold_records"}
+STAGES = [("network", 6), *((f"network {f} of 3", 3) for f in (1, 2, 3))]
 
 
 @pytest.fixture
@@ -76,6 +77,36 @@ def test_the_seed_decides(short):
     assert (one.probs != other.probs).any()
 
 
+@pytest.mark.parametrize(("network", "epoch"), [("network", 2), ("network", 6), ("network 2 of 3", 1), ("network 3 of 3", 3)])
+def test_a_killed_run_goes_on(short, tmp_path, network, epoch):
+    images, labels = squares()
+    whole, told = gathered(labels, images), []
+
+    def tell(*news):
+        told.append(news)
+        if news == (network, epoch, 6 if network == "network" else 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gathered(labels, images, folder=tmp_path, content="squares", progress=tell)
+    before = told[:-1]  # the epoch in which it was killed had not been saved
+    told.clear()
+    resumed = gathered(labels, images, folder=tmp_path, content="squares", progress=lambda *news: told.append(news))
+    assert [*before, *told] == [(name, done + 1, all) for name, all in STAGES for done in range(all)]
+    np.testing.assert_array_equal(resumed.record.loss, whole.record.loss)
+    np.testing.assert_array_equal(resumed.cyclic_record.margin, whole.cyclic_record.margin)
+    np.testing.assert_array_equal(resumed.probs, whole.probs)
+    np.testing.assert_array_equal(resumed.neighbours.index, whole.neighbours.index)
+
+
+def test_what_was_kept_of_other_images_is_not_taken(short, tmp_path):
+    images, labels = squares()
+    gathered(labels, images, {"record"}, folder=tmp_path, content="others")
+    told = []
+    gathered(labels, images, {"record"}, folder=tmp_path, content="squares", progress=lambda *news: told.append(news))
+    assert len(told) == 6
+
+
 def dataset(images, labels, classes="abc", kind="image"):
     return Dataset(np.array([str(i) for i in range(len(labels))], object), labels, tuple(classes), images, kind, "toy")
 
@@ -83,6 +114,7 @@ def dataset(images, labels, classes="abc", kind="image"):
 def test_every_detector_runs_and_the_run_says_so(short, tmp_path):
     images, labels = squares()
     findings = ls.find(dataset(images[:, 0], labels), out=tmp_path / "toy.sieve", from_network="small-cnn")
+    assert not list((tmp_path / "toy.sieve").rglob("checkpoint.pt")), "what only a killed run would need is gone"
     assert set(findings.scores) == set(ls.find(dataset(images.reshape(90, -1).astype(np.float32), labels, kind="features")).scores)
     assert findings.settings["network"] == "small-cnn" and findings.settings["encoder"] is None
     assert any("never saw its label" in note for note in findings.notes)

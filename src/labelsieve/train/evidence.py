@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +25,7 @@ NEIGHBOURS = 20
 SMALL, LARGE = 20_000, 100_000  # examples
 _NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
 _THRESHOLD = "threshold_record_{}"
+NETWORKS = "networks"  # folder of checkpoints
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
@@ -74,6 +76,7 @@ def finish(folder: Path) -> None:
     """The findings are safe: what only a killed run would need goes."""
     for name in (STATE, _NEIGHBOURS):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / NETWORKS, ignore_errors=True)
 
 
 def _gather(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from labelsieve.core.neighbours import nearest
 from labelsieve.core.record import COLUMNS, Record
 from labelsieve.losses import cross_entropy, gce
 from labelsieve.train import panel
-from labelsieve.train.evidence import NEIGHBOURS, Progress, tracks
+from labelsieve.train.evidence import NEIGHBOURS, NETWORKS, Progress, tracks
 from labelsieve.train.folds import assign
+from labelsieve.train.resume import key_of
 from labelsieve.train.samples import Samples, outputs
 from labelsieve.train.session import Session
 from labelsieve.train.standardise import project, standardise
@@ -49,6 +51,7 @@ def gather(
     groups: np.ndarray | None = None,
     seed: int = 0,
     folder: Path | None = None,
+    content: str | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
     """The evidence named in `wanted` (fields of `Evidence`), but features, which no single network has, and threshold records.
@@ -58,20 +61,24 @@ def gather(
         network: K -> a fresh network with `features`, on the device.
         groups: (n,) int ids of examples that must share a fold, or None.
         folder: where neighbours and the record are kept for the review page; None keeps them nowhere.
+        content: a hash of images and network; with it and a folder, a killed run goes on after the last whole epoch of its network.
         progress: called with (stage, done, total).
     """
     labels, k = samples.labels.cpu().numpy(), samples.classes
     evidence = Evidence(labels=labels, n_classes=k)
     epochs, batch = passes(len(samples))
+    kept = folder and content and folder / NETWORKS / key_of(content, labels, groups, epochs, batch, seed)[:16]
+    start = partial(_session, len(samples), progress=progress, kept=kept or None)
     if {"record", "cyclic_record"} & set(wanted):
-        evidence = replace(evidence, **_records(samples, network, epochs, batch, seed, progress))
+        evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))
     heads = tracks([name for name in wanted if name.startswith("probs")], panel.passes(len(samples))[0], [], labels, k)
     if heads or "neighbours" in wanted:
         fold = assign(labels, FOLDS, groups=groups, seed=seed)
         probs = {track.name: np.empty((len(samples), k), np.float32) for track in heads}
         near = []
         for f in range(fold.max() + 1):
-            x = standardise(_features(samples, network, fold != f, epochs, batch, (seed, f), progress))
+            session = start(f"network {f + 1} of {fold.max() + 1}", seed + 1 + f)
+            x = standardise(_features(samples, network, fold != f, epochs, batch, session))
             own = np.flatnonzero(fold == f)
             found = nearest(project(x[own], seed=seed), NEIGHBOURS, seed=seed)
             near.append((own, own[found.index], found.similarity))
@@ -86,15 +93,12 @@ def gather(
     return evidence
 
 
-def _records(
-    samples: Samples, network: Callable[[int], nn.Module], epochs: int, batch: int, seed: int, progress: Progress | None
-) -> dict[str, Record]:
+def _records(samples: Samples, network: Callable[[int], nn.Module], epochs: int, batch: int, session: Session) -> dict[str, Record]:
     """The record at a constant rate and the one of the cycles that follow, `epochs` epochs each."""
-    session = _session(len(samples), seed, "network", progress)
     net = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
     cycle = max(2, min(10, epochs // 3))
-    for epoch in session.epochs(2 * epochs):
+    for epoch in session.epochs(2 * epochs, net=net, optimiser=optimiser):
         factor = 1.0 if epoch < epochs else panel.cyclic(epoch - epochs, epochs, cycle=cycle)
         _rate(optimiser, RATE * factor)
         for rows, logits, given in _forward(net, samples, batch, session):
@@ -109,20 +113,13 @@ def _records(
 
 
 def _features(
-    samples: Samples,
-    network: Callable[[int], nn.Module],
-    taught: np.ndarray,
-    epochs: int,
-    batch: int,
-    seed: tuple[int, int],
-    progress: Progress | None,
+    samples: Samples, network: Callable[[int], nn.Module], taught: np.ndarray, epochs: int, batch: int, session: Session
 ) -> np.ndarray:
     """Features (n, d) by a network that was trained where `taught` (n,)."""
-    session = _session(len(samples), seed[0] + 1 + seed[1], f"network {seed[1] + 1} of {FOLDS}", progress)
     part = samples.take(torch.from_numpy(np.flatnonzero(taught)).to(samples.labels.device))
     net: Any = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
-    for epoch in session.epochs(epochs):
+    for epoch in session.epochs(epochs, net=net, optimiser=optimiser):
         _rate(optimiser, RATE * panel.cosine(epoch, epochs))
         loss = cross_entropy if epoch < _PLAIN * epochs else gce
         for _, logits, given in _forward(net, part, batch, session):
@@ -138,13 +135,16 @@ def _forward(net: nn.Module, samples: Samples, batch: int, session: Session) -> 
         yield rows, logits, samples.given(rows)
 
 
-def _session(n: int, seed: int, stage: str, progress: Progress | None) -> Session:
-    return Session(n, seed=seed, progress=progress and (lambda _, done, total: progress(stage, done, total)))
+def _session(n: int, stage: str, seed: int, *, progress: Progress | None, kept: Path | None) -> Session:
+    folder = kept and kept / stage.replace(" ", "-")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return Session(n, seed=seed, folder=folder, progress=progress and (lambda _, done, total: progress(stage, done, total)))
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = float(rate)
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], n: int) -> Neighbours:
