@@ -84,6 +84,30 @@ def test_beta_tail_is_repaired_but_the_middle_is_the_posterior():
     assert (mixture.table()[top:] == mixture.table()[top]).all()
 
 
+def test_a_broad_upper_component_does_not_doubt_the_smallest_losses():
+    beta = pytest.importorskip("scipy.stats").beta
+    mixture = BetaMixture(np.array([4.55, 0.48]), np.array([32.7, 0.8]), np.array([0.8, 0.2]), 0.0, 1.0, fitted=True)
+    w = 0.2 * beta.pdf(GRID, 0.48, 0.8) / (0.8 * beta.pdf(GRID, 4.55, 32.7) + 0.2 * beta.pdf(GRID, 0.48, 0.8))
+    turn = w.argmin()
+    assert w[0] == w[-1] == 1 and 5 < turn < 20  # it rises towards both ends
+    np.testing.assert_allclose(mixture.table()[turn:], w[turn:], atol=1e-9)
+    np.testing.assert_allclose(mixture.table()[:turn], w[turn], atol=1e-9)
+
+
+def test_losses_of_which_some_lie_anywhere_are_not_all_doubted():
+    rng = np.random.default_rng(0)
+    anywhere = rng.random(10_000) < 0.2
+    losses = np.where(anywhere, 4 * rng.random(10_000), np.abs(rng.normal(0.8, 0.15, 10_000)))
+    w = fit_beta(losses).posterior(losses)
+    assert w[~anywhere].mean() < 0.2 and w[losses > 1.6].mean() > 0.9
+
+
+def test_ties_at_the_upper_percentile_belong_to_the_fit():
+    rng = np.random.default_rng(0)
+    losses = np.r_[rng.exponential(0.5, 900), np.full(100, 9.1)]
+    np.testing.assert_allclose(fit_beta(losses.astype(np.float32)).weight, fit_beta(losses).weight, atol=1e-3)
+
+
 @pytest.mark.parametrize("fit", [fit_beta, fit_gaussian])
 @pytest.mark.parametrize("losses", [np.full(500, 0.7), np.array([]), np.array([1.0]), np.full(9, np.nan)])
 def test_nothing_to_separate_is_said(fit, losses):

@@ -168,6 +168,7 @@ def test_truncated_gce_is_flat_where_it_does_not_keep_and_keeps_what_it_is_told(
     torch.testing.assert_close(value, losses.gce(logits, target).clamp(max=(1 - 0.5**0.7) / 0.7))
     slope = gradient(lambda z: losses.truncated_gce(z, target, kept=~kept), logits)
     assert ((slope != 0).any(1) == ~kept).all()
+    torch.testing.assert_close(losses.truncated_gce(logits, target, k=0.0), losses.gce(logits, target))
 
 
 @given(a=st.floats(-12, -0.5), seed=st.integers(0, 1000))

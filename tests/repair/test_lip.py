@@ -197,6 +197,15 @@ def test_held_out_takes_the_best_and_the_least_change():
     right = [((features[150:] @ parts.repaired(j).T + bias).argmax(1) == labels[150:]).mean() for j in range(7)]
     assert right[k] == max(right) and all(r < right[k] for r in right[k + 1 :])
     assert lip(weight, features[:150], labels[:150], keep="held-out", held_out=(features[150:], labels[150:]), bias=bias).kept == k
+    features[290, 0] = np.nan
+    with pytest.raises(UserError, match="Row 140 of the held-out features holds NaN"):
+        by_held_out(parts, features[150:], labels[150:])
+
+
+def test_weights_that_are_whole_numbers_are_repaired_as_real_ones():
+    weight, features, labels = problem(n=300)
+    whole = np.rint(10 * weight).astype(np.int64)
+    np.testing.assert_array_equal(lip(whole, features, labels).weight, lip(whole.astype(float), features, labels).weight)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ class Step:
     loss: float
     gradients: list[torch.Tensor]
     weights: list[torch.Tensor]  # before the step
+    rate: float
 
 
 class Spy(Session):
@@ -31,7 +32,8 @@ class Spy(Session):
             raise InterruptedError
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         gradients = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
-        self.steps.append(Step(loss.item(), list(gradients), [p.detach().clone() for p in parameters]))
+        weights, rate = [p.detach().clone() for p in parameters], optimiser.param_groups[0]["lr"]
+        self.steps.append(Step(loss.item(), list(gradients), weights, rate))
         super().step(loss, optimiser, clip=clip)
 
 

@@ -6,8 +6,11 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import nn
 
+import labelsieve.robust.dividemix as dividemix_module
+from labelsieve import models
 from labelsieve.losses import cross_entropy
-from labelsieve.robust.dividemix import chosen_lambda, dividemix, mixmatch, right_labels, share_wrong
+from labelsieve.robust.dividemix import chosen_lambda, dividemix, guessed, look, mixmatch, right_labels, share_wrong
+from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
 
@@ -107,6 +110,51 @@ def test_every_step_of_an_epoch_is_the_paper_s(blobs, spy):
             assert seen.loss == pytest.approx(loss.item(), abs=1e-5)
             for ours, theirs in zip(seen.gradients, gradients, strict=True):
                 torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-5)
+
+
+def test_losses_of_five_epochs_are_remembered_the_last_one_first(blobs):
+    samples, _ = blobs(30)
+    losses, right, share = torch.zeros(2, 5, 30), torch.ones(2, 30), torch.tensor([0.3])
+    expected = []
+    for _ in range(7):
+        nets = network(3), network(3)
+        look(nets, samples, Session(30), losses, right, share, held=False)
+        x = samples.plain(torch.arange(30))
+        expected.insert(0, torch.stack([cross_entropy(net(x), samples.labels) for net in nets]).detach())
+    torch.testing.assert_close(losses, torch.stack(expected[:5], 1))
+
+
+def test_the_weight_of_guesses_grows_from_the_end_of_the_warm_up(blobs, spy, monkeypatch):
+    samples, _ = blobs(200)
+    seen, original = [], dividemix_module.mixmatch
+    monkeypatch.setattr(dividemix_module, "mixmatch", lambda *a, **k: (seen.append(k["weight"]), original(*a, **k))[1])
+    dividemix(samples, network, spy(200), epochs=23, warmup=3, lr=0.1, batch=200, lambda_u=75.0, noise=0.3)
+    assert len(seen) == 2 * 20  # one step an epoch and network
+    np.testing.assert_allclose(seen[::2], 75 * np.minimum(np.arange(20) / 16, 1))
+
+
+def test_the_peer_guesses_in_evaluation_mode(blobs):
+    samples, _ = blobs(20)
+    net, peer = network(3), nn.Sequential(nn.Dropout(0.9), network(3))
+    rows = torch.arange(20)
+    _, target = guessed(net, peer, samples, rows, Session(20), 0.5)
+    x = samples.plain(rows)
+    with torch.no_grad():
+        expected = sharp((softmax(net(x)) + softmax(peer[1](x))) / 2)
+    torch.testing.assert_close(target, torch.cat([expected, expected]))
+    assert peer.training
+
+
+@pytest.mark.parametrize("labelled", [1, 199])
+def test_a_part_of_one_example_counts_as_empty(labelled, spy, monkeypatch):
+    """Batch normalisation over maps of one pixel takes no single example."""
+    images = torch.randint(256, (200, 1, 4, 4), dtype=torch.uint8)
+    samples = Samples.of(images, torch.arange(200) % 3, 3)
+    split = (torch.arange(200) < labelled).float()
+    monkeypatch.setattr(dividemix_module, "right_labels", lambda *_, **__: split)
+    make = models.network("small-cnn", images=True, width=1)
+    trained = dividemix(samples, make, spy(200), epochs=2, warmup=1, lr=0.01, batch=200, noise=0.3, lambda_u=1.0)
+    assert trained.logits(samples).isfinite().all()
 
 
 def test_lambda_of_the_authors():

@@ -18,13 +18,13 @@ def network(k):
     return nn.Linear(5, k)
 
 
-def replay(n, epochs, seed=0):
-    """Order, lambda and partners of the last epoch, for one batch an epoch."""
+def replay(n, epochs, batches=1, seed=0):
+    """Rows, lambda and partners of the last batch."""
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     for _ in range(epochs):
-        order = torch.randperm(n, generator=generator)
-        lam, partner = rng.beta(32, 32), torch.from_numpy(rng.permutation(n))
-    return order, lam, partner
+        for rows in torch.randperm(n, generator=generator).chunk(batches):
+            lam, partner = rng.beta(32, 32), torch.from_numpy(rng.permutation(len(rows)))
+    return rows, lam, partner
 
 
 def mixture_by_example(losses):
@@ -48,13 +48,18 @@ def mixture_by_example(losses):
     return a, b, weight, lo, hi
 
 
-def frozen(samples, step, order, share=None):
-    """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64."""
+def outputs(samples, weight, bias):
+    """Logits and losses of all examples in float64."""
+    z = ((samples.inputs - samples.mean) / samples.std).double() @ weight.T.double() + bias.double()
+    return z, (z.exp().sum(1).log() - z[torch.arange(len(z)), samples.labels]).detach()
+
+
+def frozen(samples, step, order, share=None, before=None):
+    """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64; the mixture is that of the weights
+    of the step `before`."""
     x = ((samples.inputs - samples.mean) / samples.std).double()
     weight, bias = (p.double().requires_grad_() for p in step.weights)
-    z = x @ weight.T + bias
-    log_p = z - z.exp().sum(1, keepdim=True).log()
-    losses = -log_p[torch.arange(len(x)), samples.labels].detach()
+    _, losses = outputs(samples, *(before or step).weights)
     mixture = fit_beta(losses.float().numpy())
     for ours, theirs in zip(
         (mixture.a, mixture.b, mixture.weight, mixture.lo, mixture.hi), mixture_by_example(losses.numpy()), strict=True
@@ -66,15 +71,21 @@ def frozen(samples, step, order, share=None):
     table[table.argmax() :] = table.max()
     low = table[: table.argmax() + 1].argmin()
     table[:low] = table[low]
-    unit = (losses.numpy() - mixture.lo) / (mixture.hi - mixture.lo + 1e-6)
-    unit[unit >= 1], unit[unit <= 0] = 1 - 1e-3, 1e-3
-    w = torch.from_numpy(np.interp(unit, grid, table)).clamp(1e-4, 1 - 1e-4)
+
+    def posterior(losses, factor=1.0):
+        unit = (losses.numpy() - mixture.lo) / (mixture.hi - mixture.lo + 1e-6)
+        unit[unit >= 1], unit[unit <= 0] = 1 - 1e-3, 1e-3
+        w = torch.from_numpy(np.interp(unit, grid, table)).clamp(1e-4, 1 - 1e-4)
+        return factor * w / (1 - w + factor * w)
+
+    w = posterior(losses)
     assert mixture.fitted and 0.05 < w.mean() < 0.95
+    factor = 1.0
     if share is not None:
-        odds = w / (1 - w)
         assert abs(w.mean() - share) > 0.02
-        factor = np.exp(brentq(lambda c: float((np.exp(c) * odds / (1 + np.exp(c) * odds)).mean()) - share, -20, 20))
-        w = factor * odds / (1 + factor * odds)
+        factor = np.exp(brentq(lambda c: posterior(losses, np.exp(c)).mean().item() - share, -20, 20))
+    z, losses = outputs(samples, weight, bias)
+    w = posterior(losses, factor)
     return x[order], samples.labels[order], (weight, bias), z.detach()[order], w[order]
 
 
@@ -106,6 +117,56 @@ def test_a_bootstrapped_step_is_the_paper_s(method, held, blobs, spy):
     x, y, weights, z, w = frozen(samples, session.steps[-1], order, SHORT["noise"] if held else None)
     guess = torch.softmax(z, 1) if method is m_dyr_s else nn.functional.one_hot(z.argmax(1), 3).double()
     agree(session.steps[-1], *reference(x, y, weights, z, w, partner, torch.full((200,), lam).double(), lam, guess))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_the_mixture_is_that_of_the_epoch_before_and_the_losses_are_those_of_today(held, blobs, spy):
+    samples, _ = blobs(200)
+    session = spy(200)
+    m_dyr_h(samples, network, session, batch=100, held=held, **SHORT)
+    rows, lam, partner = replay(200, 6, batches=2)
+    *_, before, last = session.steps  # the two of the last epoch
+    x, y, weights, z, w = frozen(samples, last, rows, None if not held else SHORT["noise"], before)
+    guess = nn.functional.one_hot(z.argmax(1), 3).double()
+    agree(last, *reference(x, y, weights, z, w, partner, torch.full((100,), lam).double(), lam, guess))
+
+
+class Watched(nn.Linear):
+    """Notes for every pass how many examples it had, whether it trained, and whether it kept a graph."""
+
+    passes: list[tuple[int, bool, bool]]
+
+    def forward(self, x):
+        if len(x):
+            self.passes.append((len(x), self.training, torch.is_grad_enabled()))
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
+def test_weights_and_losses_come_from_evaluation_mode_and_predictions_from_training_mode(method, blobs, spy):
+    samples, _ = blobs(60)
+    Watched.passes = passes = []
+    method(samples, lambda k: Watched(5, k), spy(60), batch=30, **SHORT)
+    begin = Schedule.of(samples, 6, 30, 0.35).at(105)
+    mixing, tracking, weighing = [(30, True, True)], [(60, False, False)], [(30, False, False)]
+    assert passes[: 3 * begin] == (2 * mixing + tracking) * begin
+    bootstrapping = weighing + 2 * mixing  # w; the prediction of the unmixed batch, detached; the mixed batch
+    assert passes[3 * begin :] == (2 * bootstrapping + tracking) * (6 - begin)
+
+
+def test_a_step_between_static_mixup_and_bootstrapping_is_dynamic_mixup(blobs, spy):
+    samples, _ = blobs(200)
+    session, epochs = spy(200), 60
+    md_dyr_sh(samples, network, session, batch=200, **{**SHORT, "epochs": epochs, "lr": 0.05})
+    when = Schedule(epochs, 0.35)
+    first, second = when.at(105), when.at(110)
+    assert second == first + 1
+    order, lam, partner = replay(200, second)
+    x, y, weights, _, w = frozen(samples, session.steps[first], order)
+    mix = ((1 - w) / ((1 - w) + (1 - w[partner])))[:, None]
+    out = (mix * x + (1 - mix) * x[partner]) @ weights[0].T + weights[1]
+    loss = lam * nn.functional.cross_entropy(out, y) + (1 - lam) * nn.functional.cross_entropy(out, y[partner])
+    agree(session.steps[first], loss, torch.autograd.grad(loss, weights))
 
 
 def test_a_step_of_md_dyr_sh_is_the_paper_s(blobs, spy):
@@ -195,12 +256,22 @@ def test_it_finds_the_wrong_labels(method, blobs, spy):
     assert trained.p_wrong[wrong].mean() > 0.8 and trained.p_wrong[~wrong].mean() < 0.3
 
 
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
+def test_a_held_run_believes_as_many_labels_wrong_as_it_is_told(method, blobs, spy):
+    samples, _ = blobs(400)
+    session = spy(400)
+    trained = method(samples, network, session, epochs=20, lr=0.1, batch=100, noise=0.15, held=True)
+    assert trained.p_wrong.mean() == pytest.approx(0.15, abs=1e-3)
+    assert session.history[-1]["clean"] == pytest.approx(0.85, abs=1e-3)
+
+
 @pytest.mark.parametrize("method", [m_dyr_h, md_dyr_sh])
 def test_where_no_label_is_in_doubt_it_goes_on_with_cross_entropy(method, blobs, spy):
     samples, _ = blobs(200, noise=0.0, spread=4.0)
     session = spy(200)
     trained = method(samples, network, session, epochs=20, lr=0.3, batch=200)
     assert not trained.settings["bootstrapping"] and trained.settings["noise"] < 0.02
+    assert (trained.p_wrong == 0).all() and session.history[-1]["clean"] == 1
     order, _, _ = replay(200, 20)
     x = ((samples.inputs - samples.mean) / samples.std).double()[order]
     weights = [p.double().requires_grad_() for p in session.steps[-1].weights]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+import labelsieve.robust.o2u as o2u_training
 from labelsieve.core.errors import UserError
 from labelsieve.robust.o2u import cyclic_rate, o2u, step_rate, to_remove
 
@@ -110,6 +111,24 @@ def test_a_constant_in_every_epoch_changes_nothing():
     assert removed[80:].all() and removed.sum() == 20
     np.testing.assert_array_equal(removed, to_remove(score + 7, labels, 4, None))
     assert not to_remove(score, labels, 4, None, least=9).any()  # nothing so bad that its label is doubted
+
+
+def test_an_epoch_of_large_losses_does_not_speak_for_those_it_did_not_see(blobs, spy, monkeypatch):
+    samples, _ = blobs(10)
+    losses = np.ones((3, 10)) * [[10], [0], [0]]
+    losses[:, 0] += 0.5
+    losses[:, 1] += 1
+    losses[0, 1] = np.nan  # the worst of the epochs that saw it
+    told = iter(torch.from_numpy(losses))
+    monkeypatch.setattr(o2u_training, "_fit", lambda *_, clip=0, **__: torch.zeros(10) if clip == 0 else next(told))
+    trained = o2u(samples, network, spy(10), noise=0.1, epochs=3)
+    np.testing.assert_array_equal(trained.p_wrong, np.arange(10) == 1)
+
+
+def test_as_many_leave_as_the_share_says():
+    score, labels = np.arange(100.0), np.zeros(100, int)
+    for whole in (29, 57, 58):  # as floats they are a hair less than a hundredth
+        assert to_remove(score, labels, 1, whole / 100).sum() == to_remove(score, labels, 1, whole / 100, per_class=True).sum() == whole
 
 
 def test_it_finds_wrong_labels_and_leaves_clean_data_alone(blobs, spy):

@@ -52,15 +52,18 @@ class BetaMixture:
     def table(self) -> np.ndarray:
         """(100,) the posterior on a grid over [0, 1], made monotone.
 
-        The logarithm of a ratio of two Betas has at most one turning point, so one repair on each side of it is enough.
+        The log odds of two Betas turn at most once. At a maximum, what follows is raised to it, as in the authors' code. At a minimum,
+        which a broad upper component has, what comes before is lowered to it: there the smallest losses would be doubted.
         """
         log_joint = np.log(self.weight)[:, None] + _beta_log_density(np.log(GRID), np.log1p(-GRID), self.a, self.b)
-        w = _logistic(log_joint[1] - log_joint[0])
-        top = int(w.argmax())
-        w[top:] = w[top]
-        low = int(w[: top + 1].argmin())
-        w[:low] = w[low]
-        return w
+        odds = log_joint[1] - log_joint[0]  # not yet 0 and 1: those have ties
+        if self.a[1] < self.a[0] and self.b[1] < self.b[0]:
+            turn = int(odds.argmin())
+            odds[:turn] = odds[turn]
+        else:
+            turn = int(odds.argmax())
+            odds[turn:] = odds[turn]
+        return _logistic(odds)
 
 
 def fit_beta(losses: np.ndarray, *, iterations: int = 10, trim: tuple[float, float] = (5, 95)) -> BetaMixture:
@@ -192,7 +195,7 @@ def _trimmed_histogram(x: np.ndarray, lowest: float, lo: float, hi: float) -> tu
     Bin 0 takes what lies below lo; of it, losses from `lowest` to lo belong to the fit and have the clipped value 1e-3.
     """
     scaled = x - x.dtype.type(lo)
-    scaled *= x.dtype.type(BINS / (hi - lo + 1e-6))
+    scaled *= x.dtype.type((BINS - 0.01) / (hi - lo + 1e-6))  # float32 must not round hi itself out of the last bin
     scaled += 1
     position = np.clip(scaled, 0, BINS + 1, out=scaled).astype(np.intp)
     count = np.bincount(position, minlength=BINS + 2)[1:-1].astype(np.float64)

@@ -29,13 +29,17 @@ def gce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
 def truncated_gce(logits: Tensor, target: Tensor, *, q: float = 0.7, k: float = 0.5, kept: Tensor | None = None) -> Tensor:
     """Loss (n,): L_q(p_y) for the kept, the constant L_q(k) for the others; kept (n,) bool, by default p_y > k."""
     kept = above(logits, target, k=k) if kept is None else kept
-    ceiling = -math.expm1(q * math.log(k)) / q if q > 0 else -math.log(k)
+    ceiling = -math.expm1(q * _log(k)) / q if q > 0 else -_log(k)
     return gce(logits, target, q=q).where(kept, ceiling)
 
 
 def above(logits: Tensor, target: Tensor, *, k: float = 0.5) -> Tensor:
     """Bool (n,): examples with p_y > k."""
-    return log_p_y(logits.detach(), target) > math.log(k)
+    return log_p_y(logits.detach(), target) > _log(k)
+
+
+def _log(k: float) -> float:
+    return math.log(k) if k > 0 else -math.inf
 
 
 class GCE(nn.Module):

@@ -116,6 +116,7 @@ def lip(
         UserError: shapes that do not fit, values that are not finite, a `keep` that means nothing.
     """
     given = np.asarray(weight)
+    given = given if given.dtype.kind == "f" else given.astype(np.float64)
     as_row = bias is not None and bias_as == "row"
     if as_row:
         given = np.concatenate([given, np.asarray(bias, given.dtype)[:, None]], axis=1)
@@ -142,11 +143,7 @@ def components(weight: np.ndarray, features: np.ndarray, labels: np.ndarray, *, 
     u, s, vt = np.linalg.svd(weight.T, full_matrices=False)
     fit, power = np.zeros(len(s)), np.zeros(len(s))
     for start in range(0, len(features), BLOCK):
-        block = np.asarray(features[start : start + BLOCK], np.float64)
-        if not np.isfinite(block).all():
-            row = start + int(np.argmin(np.isfinite(block).all(1)))
-            raise UserError(f"Row {row} of the features holds NaN or infinity; leave that example out.")
-        along = block @ u  # (rows, r)
+        along = _block(features, start, "features") @ u  # (rows, r)
         wanted = targets[start : start + BLOCK]
         fit += ((along.T @ wanted.astype(np.float64)).T * vt.T).sum(0) if wanted.ndim == 2 else (along * vt.T[wanted]).sum(0)
         power += (along**2).sum(0)
@@ -206,10 +203,19 @@ def by_held_out(
         raise UserError("Held-out labels are positions (m,), one for each example.")
     right = np.zeros(len(parts.s) + 1, np.int64)
     for start in range(0, len(features), BLOCK):
-        along = np.asarray(features[start : start + BLOCK], np.float64) @ parts.u
+        along = _block(features, start, "held-out features") @ parts.u
         for k in range(len(right)):
             right[k] += ((along * parts.diagonal(k, scale) @ parts.vt + bias).argmax(1) == labels[start : start + BLOCK]).sum()
     return int(len(right) - 1 - np.argmax(right[::-1]))
+
+
+def _block(features: np.ndarray, start: int, of: str) -> np.ndarray:
+    """Float64 rows from `start` on, all finite."""
+    block = np.asarray(features[start : start + BLOCK], np.float64)
+    if not np.isfinite(block).all():
+        row = start + int(np.argmin(np.isfinite(block).all(1)))
+        raise UserError(f"Row {row} of the {of} holds NaN or infinity; leave that example out.")
+    return block
 
 
 def _with_ones(features: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def dividemix(
         weight = chosen_lambda(share.item(), samples.classes) if lambda_u is None else lambda_u
         for k in range(2):
             believed = right[1 - k].to(samples.labels.device)  # the other's split
-            if epoch < warmup or share.item() < GUARD or not (believed > threshold).any():
+            if epoch < warmup or share.item() < GUARD or (believed > threshold).sum() < 2:  # batch normalisation takes no single one
                 _warm_up(samples, nets[k], optimisers[k], session, 2 * batch, told=k == 0)
                 continue
             for at, x, px, u, pu in _guessed_together(nets[k], nets[1 - k], samples, believed, session, threshold, temp, batch):
@@ -144,6 +144,7 @@ def _guessed_together(
 ) -> Iterator[tuple[float, Tensor, Tensor, Tensor, Tensor]]:
     """The batches of an epoch: how far it is (0 to 1), labelled inputs and targets, unlabelled inputs and targets."""
     labelled, unlabelled = (samples.take(part.nonzero()[:, 0]) for part in (right > threshold, right <= threshold))
+    unlabelled = unlabelled if len(unlabelled) > 1 else unlabelled.take(torch.arange(0))
     believed, others = right[right > threshold], _endless(unlabelled, batch, session)
     for step, rows in enumerate(labelled.batches(batch, session.generator)):
         x, px = refined(net, labelled, rows, believed[rows], session, temp)

@@ -67,5 +67,6 @@ def elr(
             session.record(rows, logits, labels)
         schedule.step()
         session.log(agree=(memory.argmax(1) == samples.labels).float().mean().item())
-    p_wrong = 1 - memory.gather(1, samples.labels[:, None])[:, 0].cpu().double()
-    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.numpy())
+    whole = memory.sum(1).double()  # 1 - beta^epochs; 0 of an example that was in no batch, which is not doubted
+    p_wrong = torch.where(whole > 0, 1 - memory.gather(1, samples.labels[:, None])[:, 0] / whole, 0.0)
+    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.cpu().numpy())

@@ -160,14 +160,14 @@ def _train(
 ) -> Trained:
     """The loop of all three: mixup at first, then the loss `later(epoch)`."""
     alpha = strength(when.epochs * len(samples) / batch) if alpha is None else alpha
-    schedule = optim.lr_scheduler.MultiStepLR(optimiser, [when.at(100), when.at(250)])
+    schedule = optim.lr_scheduler.MultiStepLR(optimiser, [when.at(99), when.at(249)])  # epochs 100 and 250
     losses, share = torch.zeros(len(samples)), torch.tensor([-1.0 if noise is None else noise])
     for epoch in session.epochs(when.epochs, net=net, optimiser=optimiser, schedule=schedule, losses=losses, share=share):
-        mixture, loss = fit_beta(losses.numpy()), later(epoch)
+        loss = later(epoch)
         if (late := epoch >= when.at(105)) and share.item() < 0:
             share.fill_(suspected(net, samples))
         doubted = late and share.item() >= GUARD
-        shift = odds_shift(mixture.posterior(losses.numpy()), share.item()) if held and doubted and mixture.fitted else 0.0
+        mixture, shift = believed(losses, share.item(), held=held and doubted)
         net.train()
         for rows in samples.batches(batch, session.generator):
             x, y = samples.weak(rows, session.generator), samples.given(rows)
@@ -179,9 +179,23 @@ def _train(
                 session.step(mixed_cross_entropy(net(mixup(x, partner, lam)), y, partner, lam).mean(), optimiser)
         schedule.step()
         losses.copy_(track(net, samples, session))
-        session.log(clean=1 - float(fit_beta(losses.numpy()).posterior(losses.numpy()).mean()))
+        session.log(clean=1 - float(belief(losses, share.item(), held=held).mean()))
     settings = {"noise": share.item(), "bootstrapping": share.item() >= GUARD, "start": when.start, "alpha": alpha}
-    return Trained((net,), settings, fit_beta(losses.numpy()).posterior(losses.numpy()))
+    return Trained((net,), settings, belief(losses, share.item(), held=held))
+
+
+def believed(losses: Tensor, share: float, *, held: bool) -> tuple[BetaMixture, float]:
+    """The mixture of losses (n,), and what `held` adds to its log odds."""
+    mixture = fit_beta(losses.numpy())
+    return mixture, odds_shift(mixture.posterior(losses.numpy()), share) if held and mixture.fitted else 0.0
+
+
+def belief(losses: Tensor, share: float, *, held: bool) -> np.ndarray:
+    """(n,) the chance that each label is wrong, as training uses it; 0 below GUARD, and not held to a share that is not known yet."""
+    if 0 <= share < GUARD:
+        return np.zeros(len(losses))
+    mixture, shift = believed(losses, share, held=held and share >= 0)
+    return _moved(mixture.posterior(losses.numpy()), shift)
 
 
 def dynamic_mixup(net: nn.Module, x: Tensor, y: Tensor, w: Tensor, lam: float, partner: Tensor) -> Tensor:
@@ -229,7 +243,11 @@ def p_wrong(net: nn.Module, x: Tensor, y: Tensor, mixture: BetaMixture, shift: f
     with torch.no_grad():
         w = mixture.posterior(cross_entropy(net(x), y).cpu().numpy())
     net.train()
-    return torch.from_numpy(shifted(w, shift) if shift else w).to(x.device, torch.float32).clamp(EDGE, 1 - EDGE)
+    return torch.from_numpy(_moved(w, shift)).to(x.device, torch.float32).clamp(EDGE, 1 - EDGE)
+
+
+def _moved(w: np.ndarray, shift: float) -> np.ndarray:
+    return shifted(w, shift) if shift else w
 
 
 def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:

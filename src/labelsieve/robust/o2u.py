@@ -33,6 +33,7 @@ from labelsieve.train.session import Session
 
 # Looked at: planted noise in features of Fashion-MNIST.
 FEATURES: dict[str, Any] = {"epochs": 20, "lr": 3.0, "weight_decay": 1e-5, "small": 64}
+ROUNDING = 1e-9  # 0.29 * 100 is 28.999999999999996, and 29 is meant
 
 
 def o2u(
@@ -119,10 +120,10 @@ def to_remove(
     share = float(((fit_gaussian(score).posterior(score) > 0.5) & (score > least)).mean()) if noise is None else noise
     if per_class:
         rank, size = rank_in_class(-score, labels, n_classes)
-        removed = rank < np.floor(share * size)[labels]
+        removed = rank < np.floor(share * size + ROUNDING)[labels]
     else:
         removed = np.zeros(len(score), bool)
-        removed[np.argsort(-score, kind="stable")[: int(share * len(score))]] = True
+        removed[np.argsort(-score, kind="stable")[: int(share * len(score) + ROUNDING)]] = True
     before, left = (np.bincount(y, minlength=n_classes) for y in (labels, labels[~removed]))
     gone = np.flatnonzero((before > 0) & (left == 0)).tolist()
     if gone:
