@@ -110,7 +110,7 @@ def test_class_collapse_is_told(data):
             return super().forward(x) - torch.tensor([0.0, 0.0, 1e4])
 
     model = ls.train_model(data, network=Stubborn, epochs=2)
-    assert any("nothing was taken for cow" in note for note in model.manifest["notes"])
+    assert any("takes no training example for cow" in note for note in model.manifest["notes"])
     assert ls.train_model(data, epochs=5).manifest["notes"] == []
 
 
@@ -209,9 +209,114 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
     ("arguments", "says"),
     [
         ({"settings": [1]}, "The settings are [1]; they should be a dict of names and values."),
-        ({"network": 5}, "The network is 5; it should be a name, or a function of the number of classes."),
+        ({"network": 5}, "The network is 5; it should be a name, or a function of the number of classes that makes a new one."),
     ],
 )
 def test_arguments_of_the_wrong_kind(data, arguments, says):
     with pytest.raises(ls.UserError, match=re.escape(says)):
         ls.train_model(data, **arguments)
+
+
+class Usual(nn.Module):
+    """Features as a module that is not flat, as in VGG."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+        self.classifier = nn.Linear(16, classes)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    images = rng.integers(0, 90, (120, 16, 16), np.uint8)
+    for image, c in zip(images, y, strict=True):
+        image[5 * c : 5 * c + 5, 3:12] += 150
+    return ls.load(images, labels=np.array(["ant", "bee", "cow"])[y])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
+    model = ls.train_model(pictures, network=Usual, epochs=3, batch=20, precision=precision, out=tmp_path / "model")
+    again = ls.Model.load(tmp_path / "model", Usual)
+    for one, other in zip(model.probabilities(pictures), again.probabilities(pictures), strict=True):
+        if isinstance(one, np.ndarray):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        (nn.Linear(WIDTH, 3), "is a network that is made already; it should be a name, or a function"),
+        (lambda classes: nn.Linear(WIDTH + 1, classes), "cannot take inputs of shape (2, 6) (RuntimeError: mat1 and mat2"),
+        (lambda classes: nn.Linear(WIDTH, classes + 1), "gives (2, 4) for inputs of shape (2, 6); it should give logits (2, 3)."),
+        (lambda classes: None, "cannot take inputs of shape (2, 6) (AttributeError"),
+        (lambda: nn.Linear(WIDTH, 3), "cannot take inputs of shape (2, 6) (TypeError"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_told_before_it_trains(data, network, says):
+    with pytest.raises(ls.UserError, match=re.escape(says)):
+        ls.train_model(data, network=network, epochs=2)
+
+
+def test_a_checkpoint_of_a_network_of_another_shape_is_refused(data, tmp_path):
+    def network(classes, hidden=8):
+        return nn.Sequential(nn.Linear(WIDTH, hidden), nn.Tanh(), nn.Linear(hidden, classes))
+
+    def stop(*_):
+        if stop.calls:
+            raise KeyboardInterrupt
+        stop.calls += 1
+
+    stop.calls = 0
+    with pytest.raises(KeyboardInterrupt):
+        ls.train_model(data, network=network, epochs=4, out=tmp_path / "model", progress=stop)
+    network.__defaults__ = (9,)
+    with pytest.raises(ls.UserError, match="is of a network of another shape; name another folder"):
+        ls.train_model(data, network=network, epochs=4, out=tmp_path / "model")
+
+
+def test_a_loaded_model_has_what_its_method_believed_and_what_was_left_out(data, tmp_path):
+    inputs = np.asarray(data.inputs).copy()
+    inputs[7, 0] = np.nan
+    holed = ls.load(inputs, labels=np.array(data.classes)[data.labels])
+    model = ls.train_model(holed, method="m-dyr-h", noise=0.2, epochs=5, out=tmp_path / "model")
+    again = ls.Model.load(tmp_path / "model")
+    np.testing.assert_allclose(again.p_wrong, model.p_wrong)
+    assert len(model.p_wrong) == N - 1 and again.excluded == model.excluded and len(again.excluded) == 1
+    ls.train_model(data, out=tmp_path / "other", epochs=2)
+    assert ls.Model.load(tmp_path / "other").p_wrong is None and ls.Model.load(tmp_path / "other").excluded == ()
+
+
+def test_probabilities_of_what_has_no_labels(data, tmp_path):
+    model, inputs = ls.train_model(data, epochs=5), np.asarray(data.inputs)
+    _, expected = model.probabilities(data)
+    np.savez(tmp_path / "new.npz", features=inputs)
+    for source in (inputs, tmp_path / "new.npz"):
+        found, probs = model.probabilities(source)
+        np.testing.assert_allclose(probs, expected, atol=1e-6)
+        assert len(found) == N
+
+
+def test_findings_may_be_given_as_they_are(data, tmp_path):
+    findings = ls.find(data, out=tmp_path / "run")
+    one, other = (ls.train_model(data, method="o2u", epochs=3, findings=those) for those in (findings, tmp_path / "run"))
+    assert one.manifest["settings"]["noise"] == other.manifest["settings"]["noise"] is not None
+    with pytest.raises(ls.UserError, match="What was found says nothing of the example '120'"):
+        ls.train_model(np.random.default_rng(0).normal(size=(124, WIDTH)), labels=["a", "b"] * 62, findings=findings)
+
+
+def test_features_that_do_not_differ_are_refused():
+    with pytest.raises(ls.UserError, match="All 20 examples have the same features"):
+        ls.train_model(np.ones((20, 3), np.float32), labels=["a", "b"] * 10)
+
+
+def test_classes_with_one_example_are_named(data):
+    labels = np.array(data.classes, object)[data.labels]
+    labels[5] = "dog"
+    model = ls.train_model(np.asarray(data.inputs), labels=labels, epochs=2)
+    assert any(note.startswith("Classes with one example only: dog.") for note in model.manifest["notes"])

@@ -15,18 +15,18 @@ from labelsieve.core import run
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.core.findings import Estimate
+from labelsieve.core.findings import Estimate, Findings
 from labelsieve.model_folder import CACHE
 from labelsieve.pipeline import Progress
 
 
-def of_run(data: Dataset, folder: str | Path, *, drop: bool) -> tuple[Dataset, float]:
-    """The data, with `drop` without what was flagged, and the share of wrong labels that the run of `find` in the folder expects in them.
+def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple[Dataset, float]:
+    """The data, with `drop` without what was flagged, and the share of wrong labels that findings, or those in a run folder, expect.
 
     Raises:
         UserError: the run was made on other data, or with other labels.
     """
-    found = run.load(folder)
+    found, folder = (source, "What was found") if isinstance(source, Findings) else (run.load(source), source)
     known = {*found.ids, *(item.id for item in found.excluded)}
     strange = next((key for key in data.ids if key not in known), None)
     if strange is not None:
@@ -37,8 +37,8 @@ def of_run(data: Dataset, folder: str | Path, *, drop: bool) -> tuple[Dataset, f
     for key, label in zip(data.ids.tolist(), data.labels.tolist(), strict=True):
         if key in given and found.classes[given[key]] != data.classes[label]:
             raise UserError(
-                f"In {folder} the example {key!r} has the label {found.classes[given[key]]!r}, in these data {data.classes[label]!r}, "
-                "so it was made on others; run `find` on these."
+                f"{folder} has the label {found.classes[given[key]]!r} for the example {key!r}, and these data have "
+                f"{data.classes[label]!r}, so it was made on others; run `find` on these."
             )
     if not drop:
         return data, _share(found.wrong, len(found.ids))

@@ -12,7 +12,7 @@ import numpy as np
 
 from labelsieve import arrays
 from labelsieve.arrays import Progress
-from labelsieve.core import model_file
+from labelsieve.core import model_file, run
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.models import NETWORKS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from labelsieve.train.inputs import Scale
 
+EXAMPLES = "examples.parquet"
 _KINDS = {"image": "images", "text": "texts", "features": "features"}
 
 
@@ -36,7 +37,7 @@ class Model:
         manifest: all that `model.json` says.
         scale: how inputs are normalised, from the training data.
         excluded: examples that could not be trained on, and why.
-        p_wrong: (n,) what the method believes of each given label, or None; n as trained on.
+        p_wrong: (n,) what the method believes of each given label, or None; n as trained on, in the order of `examples.parquet`.
     """
 
     nets: tuple[nn.Module, ...]
@@ -70,7 +71,8 @@ class Model:
             for i, net in enumerate(nets):
                 own = {key.removeprefix(f"net{i}."): torch.from_numpy(a) for key, a in weights.items() if key.startswith(f"net{i}.")}
                 net.load_state_dict(own)
-            return cls(nets, classes, manifest, Scale(weights["input.mean"], weights["input.std"], bool(weights["input.root"])))
+            scale = Scale(weights["input.mean"], weights["input.std"], bool(weights["input.root"]))
+            return cls(nets, classes, manifest, scale, *_of_training(folder))
         except (KeyError, TypeError) as error:
             raise UserError(f"{folder} is a model, but not one that `labelsieve train` wrote (no {error}).") from error
         except RuntimeError as error:
@@ -83,19 +85,26 @@ class Model:
         scale = {f"input.{name}": np.asarray(part) for name, part in self.scale._asdict().items()}
         model_file.save(folder, {**weights, **scale}, {**self.manifest, **more})
 
-    def probabilities(self, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> tuple[Dataset, np.ndarray]:
+    def probabilities(
+        self, data: Dataset | Any, *, device: str | None = None, progress: Progress | None = None, **columns: Any
+    ) -> tuple[Dataset, np.ndarray]:
         """The examples that could be read, and their probabilities (n, K) float32.
+
+        Args:
+            data: a `Dataset`, or anything `labelsieve.load` takes; it need not have labels (`columns`: label, text, image, id).
 
         Raises:
             UserError: the data are of another kind or width than what the model was trained on.
         """
         import torch
 
+        from labelsieve.data import load_inputs
         from labelsieve.robust.trained import Trained
         from labelsieve.train.device import pick
         from labelsieve.train.inputs import samples
 
         take = self.manifest["input"]
+        data = data if isinstance(data, Dataset) else load_inputs(data, **columns)
         with TemporaryDirectory(prefix="labelsieve-") as folder:
             data, inputs, _ = read_inputs(data, Path(folder), take, progress)
             if inputs.shape[1] != take["width"]:
@@ -104,6 +113,16 @@ class Model:
         where = pick(device)
         nets = tuple(net.to(where) for net in self.nets)
         return data, torch.softmax(Trained(nets).logits(ready.to(where)), 1).cpu().numpy()
+
+
+def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None]:
+    """What could not be trained on, and p_wrong (n,); nothing of a model that `repair` wrote."""
+    import pyarrow.parquet as pq
+
+    gone, examples = folder / run.EXCLUDED, folder / EXAMPLES
+    table = pq.read_table(examples) if examples.exists() else None
+    told = None if table is None or "p_wrong" not in table.column_names else table["p_wrong"].to_numpy()
+    return run.read_excluded(gone) if gone.exists() else (), told
 
 
 def score(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:

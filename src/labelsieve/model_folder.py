@@ -15,6 +15,7 @@ from labelsieve.core import model_file, run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, write_array, write_json
+from labelsieve.model import EXAMPLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +102,7 @@ def _write_tables(folder: Path, data: Dataset, session: Session, trained: Traine
     examples = {"id": pa.array(data.ids.tolist(), pa.string()), "given_label": pa.array(given.tolist(), pa.string())}
     if trained.p_wrong is not None:
         examples["p_wrong"] = pa.array(np.asarray(trained.p_wrong, np.float64))
-    _write_table(folder / "examples.parquet", pa.table(examples))
+    _write_table(folder / EXAMPLES, pa.table(examples))
     if session.dynamics is not None:
         for name, column in vars(session.dynamics).items():
             write_array(folder / "record" / f"{name}.npy", column)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,33 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve import expectation, pipeline, robust
+from labelsieve import expectation, method_settings, pipeline, robust
 from labelsieve.core.dataset import Dataset, require_classes
-from labelsieve.core.errors import EmptyClass, UserError, meant
+from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.model import Model, Progress, read_inputs
 from labelsieve.model_folder import claim, replaced, save
-from labelsieve.models import network as find_network
+from labelsieve.network_maker import maker, require_maker, try_out
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from labelsieve.core.findings import Findings
     from labelsieve.robust.trained import Trained
-    from labelsieve.train.session import Session
+    from labelsieve.train.samples import Samples
 
 METHOD = "standard"
-_SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # settings that every method means alike
-    "epochs": (lambda x: x >= 1, ("The number of epochs", "there should be one at least")),
-    "batch": (lambda x: x >= 2, ("The batch", "it should be 2 at least")),
-    "lr": (lambda x: 0 < x < 1e6, ("The learning rate", "it should be above 0 and below a million")),
-    "noise": (lambda x: 0 <= x < 1, ("The share of wrong labels", "it should be 0 or more and less than 1, such as 0.2")),
-    "momentum": (lambda x: x < 1, ("The momentum", "it should be less than 1")),
-    "temp": (lambda x: x > 0, ("The temperature temp", "it should be above 0")),
-    "cycle": (lambda x: x >= 1, ("The cycle", "it should be one epoch at least")),
-    **{
-        name: (lambda x: x <= 1, (f"The setting {name!r}", "it should be between 0 and 1"))
-        for name in ("beta", "c", "fill", "q", "rho", "tau", "threshold")
-    },
-}
 
 
 def train(
@@ -55,7 +42,7 @@ def train(
     seed: int = 0,
     device: str | None = None,
     precision: str | None = None,
-    findings: str | Path | None = None,
+    findings: str | Path | Findings | None = None,
     drop_flagged: bool = False,
     noise: float | None = None,
     features: bool = False,
@@ -78,7 +65,7 @@ def train(
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
         precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
             does so itself.
-        findings: a run folder of `find`, whose estimate of the share of wrong labels the method may use.
+        findings: those of `find` on these data, or their run folder; the method may use their estimate of the share of wrong labels.
         drop_flagged: leave out what it flagged, instead of withstanding it.
         noise: that share, if it is known. For a method that needs it, and neither this nor `findings`, `find` is asked (consensus of the
             default encoder's features, or of the features that are trained on); where it cannot say, the method estimates it.
@@ -97,12 +84,12 @@ def train(
     from labelsieve.train.around import alone
     from labelsieve.train.inputs import samples
     from labelsieve.train.session import Session
+    from labelsieve.train.settle import settle
 
     function = robust.method(method)
     if not isinstance(settings or {}, Mapping):
         raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
-    if not (network is None or isinstance(network, str) or callable(network)):
-        raise UserError(f"The network is {network!r}; it should be a name, or a function of the number of classes.")
+    require_maker(network)
     if not 0 <= seed < 2**32:
         raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
     where = distributed.join(devices.pick(device))
@@ -124,10 +111,14 @@ def train(
         require_classes(data)
         _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))
-        name, make = _network(network, take, where, precision)
+        ready = ready.to(where)
+        name, make = maker(network, take, where, precision)
+        if not isinstance(network, str | None):
+            try_out(make, name, ready)
         precision = "float32" if name == "linear" else precision
         named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
-        chosen, digest, expected = _settings(function, method, take["kind"], len(data), named, noise), _hash(data, inputs), None
+        chosen = method_settings.settings(function, method, take["kind"], len(data), named, noise)
+        digest, expected = _hash(data, inputs), None
         if "noise" in chosen and chosen["noise"] is None:
             of = data if take["kind"] == "image" else replace(data, kind="features", inputs=inputs)
             with distributed.in_turn():
@@ -136,15 +127,15 @@ def train(
         about["data_hash"] = digest
         key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
-        ready = ready.to(where)
         trained = _run(partial(function, ready, make, session, **chosen), method, named, data)
     for net in trained.nets:
         alone(net)
+    settle(trained.nets, ready, steps=chosen["epochs"] * len(data) / chosen["batch"])
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {"chosen": trained.settings, "nets": len(trained.nets), "heads": heads, "source": data.source, "noise": _noise(data)}
     unused = noise is not None and "noise" not in chosen and not drop_flagged
     idle = f"The share of wrong labels was given, but {method} makes no use of it." if unused else None
-    notes = [*data.notes, *filter(None, [expected, idle, before, _silent(session, data)])]
+    notes = [*data.notes, *filter(None, [expected, idle, before, _single(data), _silent(trained, ready, data)])]
     manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": notes, "versions": _versions()}
     model = Model(trained.nets, data.classes, json.loads(json.dumps(manifest, default=_plain)), scale, data.excluded, trained.p_wrong)
     if folder is not None and distributed.rank() == 0:
@@ -160,47 +151,6 @@ def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: in
         raise UserError("These data are features already; leave out features (--features), encoder and side.")
     if data.kind == "text" and side is not None:
         raise UserError("The side is that of images, and these data are texts; leave it out.")
-
-
-def _network(wanted: Any, take: dict[str, Any], device: Any, precision: str) -> tuple[str, Callable[[int], nn.Module]]:
-    """The name of a network and what makes it, on the device."""
-    from labelsieve.train.device import placed
-    from labelsieve.train.distributed import divided
-
-    images = take["kind"] == "image"
-    if wanted is None:
-        wanted = "linear" if not images else "resnet18" if device.type == "cuda" else "small-cnn"
-    name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
-    make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
-    return name, lambda classes: divided(placed(make(classes), device, images=images, name=precision))
-
-
-def _settings(function: Callable[..., Any], method: str, kind: str, n: int, named: dict[str, Any], noise: float | None) -> dict[str, Any]:
-    """The method's settings: its own, for features those of its file, then what the user named."""
-    own = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    for name, value in named.items():
-        if name not in own:
-            raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")
-        if not _fits(value, own[name]):
-            kind = {bool: "true or false", int: "a whole number"}.get(type(own[name]), "a number")
-            raise UserError(f"The setting {name!r} of {method!r} should be {kind}, not negative; {value!r} was given.")
-    if named.get("batch", 0) > n:
-        raise UserError(f"The batch of {named['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
-    if noise is not None and "noise" in own:
-        named = {"noise": noise, **named}
-    for name, (fine, says) in _SENSIBLE.items():
-        value = {"noise": noise, **named}.get(name)
-        if value is not None and not (isinstance(value, int | float) and fine(value)):
-            raise UserError(f"{says[0]} is {value!r}; {says[1]}.")
-    return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
-
-
-def _fits(value: Any, default: Any) -> bool:
-    """Whether a setting has the type of its default; no setting of any method is negative, and None stands for a number to be chosen."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    kinds = int if isinstance(default, int) else (int, float)
-    return isinstance(value, kinds) and 0 <= value < float("inf")
 
 
 def _listed(named: dict[str, Any]) -> str:
@@ -229,15 +179,22 @@ def _require_each_class(data: Dataset, whole: Dataset) -> None:
         )
 
 
-def _silent(session: Session, data: Dataset) -> str | None:
-    """A note of the classes for which the network took nothing in the last epoch: they have collapsed."""
-    last = None if session.dynamics is None else session.dynamics.argmax[-1]
-    if last is None:
-        return None
-    said = np.bincount(last[last >= 0], minlength=len(data.classes))
-    names = [data.classes[c] for c in np.flatnonzero((said == 0) & (np.bincount(data.labels, minlength=len(said)) > 0))]
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"In the last epoch nothing was taken for {shown}: more epochs, or a smaller learning rate (--lr), may help." if names else None
+def _single(data: Dataset) -> str | None:
+    names = _shown(data, np.bincount(data.labels) == 1)
+    return f"Classes with one example only: {names}. Nothing speaks for or against its label." if names else None
+
+
+def _silent(trained: Trained, ready: Samples, data: Dataset) -> str | None:
+    """A note of the classes that the model gives to no training example: they have collapsed."""
+    k = len(data.classes)
+    said = np.bincount(trained.logits(ready).argmax(1).cpu().numpy(), minlength=k)
+    names = _shown(data, (said == 0) & (np.bincount(data.labels, minlength=k) > 0))
+    return f"The model takes no training example for {names}: more epochs, or a smaller learning rate (--lr), may help." if names else None
+
+
+def _shown(data: Dataset, these: np.ndarray) -> str:
+    names = [data.classes[c] for c in np.flatnonzero(these)]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _hash(data: Dataset, inputs: np.ndarray) -> str:

@@ -275,13 +275,70 @@ def test_what_was_left_out_is_listed(here, capsys):
 def test_a_run_on_other_labels_is_refused(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "f.sieve")
     said = told(capsys, "train", "test.npz", "--run", "f.sieve", "--drop-flagged", "-o", "model")
-    assert "In f.sieve the example '" in said and "so it was made on others" in said
+    assert "f.sieve has the label '" in said and "so it was made on others" in said
 
 
 def test_files_of_another_kind_are_refused(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
     assert "p.parquet is no .csv" in told(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
     assert "s.txt is no .html" in told(capsys, "spectrum", "model", "model", "-o", "s.txt")
+
+
+def test_predictions_replace_nothing_but_predictions(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    x, _ = made(2)
+    lines = [",".join(f"f{i}" for i in range(WIDTH)), *(",".join(map(str, row)) for row in x)]
+    (here / "tab.csv").write_text("\n".join(lines))
+    (here / "link.csv").symlink_to("tab.csv")
+    (here / "other.csv").write_text("id,label\n1,ant\n")
+    before = (here / "tab.csv").read_bytes()
+    for out in ("tab.csv", "./tab.csv", "link.csv"):
+        assert "is what the examples are read from" in told(capsys, "predict", "model", "tab.csv", "-o", out)
+    said = told(capsys, "predict", "model", "tab.csv", "-o", "other.csv")
+    assert "other.csv is there already and is not what `labelsieve predict` wrote" in said
+    assert (here / "tab.csv").read_bytes() == before and (here / "other.csv").read_text() == "id,label\n1,ant\n"
+    (here / "empty.csv").touch()
+    fine(capsys, "predict", "model", "tab.csv", "-o", "empty.csv")
+    fine(capsys, "predict", "model", "test.npz", "-o", "new.csv")
+    fine(capsys, "predict", "model", "tab.csv", "-o", "new.csv")
+    assert (here / "new.csv").read_bytes() == (here / "empty.csv").read_bytes()
+
+
+def test_predictions_are_printed_as_json_and_written_too(here, capsys):
+    fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
+    found = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json", "-o", "p.csv"))["predictions"]
+    with open("p.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(p["id"], p["label"]) for p in found] == [(row["id"], row["label"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--method", "m-dyr-h", "--noise", "0.1", "--set", "noise=0.3"], "noise is given twice (--noise and --set noise)"),
+        (["--epochs", "9", "--set", "epochs=3"], "epochs is given twice (--epochs and --set epochs)"),
+        (["--lr", "1", "--set", "lr=1"], "lr is given twice"),
+        (["--batch", "16", "--set", "batch=16"], "batch is given twice"),
+        (["--method", "gce", "--set", "q=.5", "--set", "q=.6"], "q is given twice (--set q, twice)"),
+        (["--set", "weight-decay=0", "--set", "weight_decay=0.1"], "weight_decay is given twice"),
+    ],
+)
+def test_nothing_is_given_twice(here, capsys, arguments, says):
+    assert says in told(capsys, "train", "f.npz", *arguments, "-o", "model")
+    assert not (here / "model").exists()
+
+
+def test_the_next_command_can_be_pasted(here, capsys):
+    out = fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "ü model")
+    assert "labelsieve predict 'ü model' MORE" in out and "labelsieve score 'ü model' TEST" in out
+
+
+def test_a_rate_that_is_too_high_is_one_sentence(here, capsys, recwarn):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 600)
+    np.savez("ten.npz", features=(rng.normal(size=(600, 64)) + rng.normal(size=(10, 64))[y]).astype(np.float32), labels=y)
+    said = told(capsys, "train", "ten.npz", "--method", "gce", "--network", "mlp", "--lr", "999999", "-o", "model")
+    assert "no longer a finite number" in said and not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
 def test_a_class_that_a_method_empties_is_told_by_its_name(here, capsys):
@@ -322,7 +379,8 @@ def test_wrong_places(here, capsys):
     assert "not one that `labelsieve train` wrote" in told(capsys, "predict", "foreign", "test.npz")
     (here / "begun").mkdir()
     (here / "begun" / "model.json").write_text('{"finished": false}')
-    assert "has not finished" in told(capsys, "predict", "begun", "test.npz")
+    for command in (["predict", "begun", "test.npz"], ["repair", "begun", "-o", "out"], ["spectrum", "begun", "model"]):
+        assert "The training in begun has not finished" in told(capsys, *command)
 
 
 def test_wrong_data_for_a_model(here, capsys):
@@ -336,7 +394,10 @@ def test_wrong_data_for_a_model(here, capsys):
         capsys, "score", "model", "others.npz"
     )
     pictures(here / "photos", n=2)
-    assert "photos holds images; this model takes features" in told(capsys, "predict", "model", "photos")
+    for command in ("predict", "score"):
+        assert "photos holds images; this model takes features" in told(capsys, command, "model", "photos")
+    (here / "photos" / "ant").rename(here / "photos" / "yak")
+    assert "photos holds images; this model takes features" in told(capsys, "score", "model", "photos")
 
 
 def test_damaged_models(here, capsys):

@@ -65,6 +65,11 @@ def save(findings: Findings, folder: Path) -> None:
     write_json(folder / MANIFEST, manifest)
 
 
+def read_excluded(path: Path) -> tuple[Exclusion, ...]:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return tuple(Exclusion(row["id"], row["reason"]) for row in csv.DictReader(file))
+
+
 def write_excluded(path: Path, excluded: Iterable[Exclusion]) -> None:
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
@@ -89,9 +94,7 @@ def load(folder: str | Path) -> Findings:
         raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
     with pa.OSFile(os.fsencode(folder / FINDINGS)) as file:  # a Python file would be let go by a thread of Arrow's, maybe too late
         table = pq.read_table(file)
-    with open(folder / EXCLUDED, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        excluded = tuple(Exclusion(row["id"], row["reason"]) for row in csv.DictReader(file))
-
+    excluded = read_excluded(folder / EXCLUDED)
     position = {name: i for i, name in enumerate(manifest["classes"])}
 
     def labels(name: str) -> np.ndarray:

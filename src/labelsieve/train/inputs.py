@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from labelsieve.core.errors import UserError
 from labelsieve.train.samples import Samples
 from labelsieve.train.standardise import CUT
 
@@ -33,6 +34,9 @@ def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale |
         inputs: uint8 (n, C, H, W), or float (n, d), finite.
         labels: (n,) positions.
         scale: that of the model; None takes the data's own.
+
+    Raises:
+        UserError: no feature differs between examples.
     """
     target = torch.from_numpy(np.ascontiguousarray(labels, np.int64))
     if inputs.ndim == 4:
@@ -43,6 +47,8 @@ def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale |
         mean, std = (torch.from_numpy(np.asarray(part, np.float32)).view(-1, 1, 1) for part in (scale.mean, scale.std))
         return Samples(pixels, target, classes, mean, std), scale
     scale = _scale(inputs) if scale is None else scale
+    if np.isinf(scale.std).all():
+        raise UserError(f"All {len(inputs)} examples have the same features, so there is nothing to tell them apart by.")
     out = np.empty(inputs.shape, np.float32)
     for rows in _blocks(len(inputs)):
         block = (_values(inputs[rows], scale.root) - scale.mean) / scale.std

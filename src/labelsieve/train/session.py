@@ -178,7 +178,12 @@ class Session:
         if kept["stage"] != stage:
             return 10**9 if kept["stage"] > stage else 0
         for name, value in state.items():
-            _set(value, kept["state"][name])
+            try:
+                _set(value, kept["state"][name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise UserError(
+                    f"{path} is of a network of another shape; name another folder with -o, or remove the file to start again."
+                ) from error
         self.generator.set_state(kept["generator"])
         torch.set_rng_state(kept["torch"])
         self.numpy.bit_generator.state = kept["numpy"]

@@ -1,0 +1,28 @@
+"""Running statistics of batch normalisation after a short run, in which those of its first steps still weigh.
+
+Source: Wu and Johnson, "Rethinking 'batch' in BatchNorm", arXiv 2105.07576 (2021), section 3: statistics of the final weights instead of a
+moving average. Runs of STEPS or more keep the moving average, as the papers' do: on a thousand images both gave the same accuracy there,
+while after a dozen steps the moving average cost up to twenty points.
+Cost: one forward pass over the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import update_bn
+
+from labelsieve.train.samples import Samples
+
+STEPS = 100
+
+
+def settle(nets: Iterable[nn.Module], samples: Samples, *, steps: float) -> None:
+    """The statistics of each network become those of the plain inputs, if it has learnt for fewer than STEPS `steps`."""
+    batches = [rows for rows in torch.arange(len(samples), device=samples.labels.device).split(256) if len(rows) > 1]
+    if steps >= STEPS or not batches:
+        return
+    for net in nets:
+        update_bn((samples.plain(rows) for rows in batches), net)
