@@ -28,6 +28,8 @@ def test_balanced_takes_a_rare_class_whole_and_proportional_does_not():
     loss = np.arange(100.0)
     assert class_small_loss(loss, labels, 2, 0.5)[labels == 1].sum() == 10
     assert class_small_loss(loss, labels, 2, 0.5, per_class="proportional")[labels == 1].sum() == 5
+    chosen = class_small_loss(loss, labels, 2, 0.5, per_class=np.array([60, 15]))
+    assert chosen[labels == 0].sum() == 30 and chosen[labels == 1].sum() == 8
 
 
 def test_rounding_does_not_add_one():

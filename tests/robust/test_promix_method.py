@@ -292,10 +292,15 @@ def test_rho_leaves_room_below_the_right_labels():
     np.testing.assert_allclose(heads[noise >= 0.3], rho[noise >= 0.3], atol=1e-12)
 
 
-def test_quotas_follow_class_sizes_only_where_a_class_would_be_taken_whole():
-    assert quotas(torch.tensor([0] * 30 + [1] * 50), 2, 0.5) == "balanced"
-    assert quotas(torch.tensor([0] * 30 + [1] * 90), 2, 0.5) == "proportional"
-    assert quotas(torch.tensor([0] * 40 + [1] * 40), 5, 0.5) == "balanced"  # classes without examples do not count
+def test_quotas_follow_what_the_networks_confirm_only_where_a_class_would_be_taken_whole():
+    few, many = np.repeat([0, 1], [30, 50]), np.repeat([0, 1], [30, 90])
+    assert quotas(few, few, 2, 0.5) == "balanced"
+    assert quotas(np.repeat([0, 1], 40), few[:80], 5, 0.5) == "balanced"  # classes without examples do not count
+    np.testing.assert_allclose(quotas(many, many, 2, 0.6), [30, 90])
+    said = np.where(np.arange(120) < 80, many, 0)  # 30 labels of the first class and 50 of the other
+    np.testing.assert_allclose(quotas(many, said, 2, 0.6), [120 * 30 / 80, 120 * 50 / 80])
+    np.testing.assert_allclose(quotas(many, 1 - many * 0, 2, 0.6), [15, 120])  # a class that is never said keeps half
+    np.testing.assert_allclose(quotas(many, many + 2, 2, 0.6), [15, 45])
 
 
 def test_finds_wrong_labels_and_says_what_it_chose(blobs, spy):

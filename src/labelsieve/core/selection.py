@@ -24,7 +24,9 @@ def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tup
     return rank, size
 
 
-def class_small_loss(loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: float, *, per_class: PerClass = "balanced") -> np.ndarray:
+def class_small_loss(
+    loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: float, *, per_class: PerClass | np.ndarray = "balanced"
+) -> np.ndarray:
     """ProMix's CSS: the smallest losses of each given class.
 
     Args:
@@ -32,14 +34,16 @@ def class_small_loss(loss: np.ndarray, labels: np.ndarray, n_classes: int, rho: 
         labels: (n,) given labels in 0..K-1.
         rho: fraction to select; should stay below the clean fraction.
         per_class: "balanced" takes min(ceil(rho n / K), size) from each class, so rare classes are taken whole, wrong labels
-            included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent noise.
+            included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent noise; an array (K,)
+            says of how many each class gives the share rho.
 
     Returns:
         (n,) bool, at least one example of every class that has any.
     """
     rank, size = rank_in_class(loss, labels, n_classes)
     # A product such as 0.7 * 10 must not become 8 through rounding.
-    fair = np.full(n_classes, len(labels) / n_classes) if per_class == "balanced" else size
+    balanced = np.full(n_classes, len(labels) / n_classes)
+    fair = {"balanced": balanced, "proportional": size}[per_class] if isinstance(per_class, str) else per_class
     quota = np.maximum(np.ceil(rho * fair - 1e-9), 1)
     return rank < quota[labels]
 

@@ -7,11 +7,12 @@ Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise vi
     `challenge` is the version that won the LMNL challenge of 2022: no auxiliary head, no debiasing; the authors ran it for 420 epochs.
 Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that hides whole classes.
 Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau 0.99 (0.95 with 100 classes), alpha 0.8
-    (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. A shorter run shrinks these in proportion.
-Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads; class quotas follow
-    class sizes where n / K would swallow a class; pi has a floor. Features: the strong view drops some, FMix takes random features
-    instead of a patch (as SAINT does for tables), and a network that is all head has no auxiliary one, which could teach it nothing.
-    Networks without batch normalisation see several views in one pass, the same. Pseudo-labels end after 100 epochs, as in the code.
+    (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. In a shorter run LGA and m shrink in
+    proportion, the warm-up to a sixth of it and the ramps to a third, where these are less. Pseudo-labels end with their ramp.
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads; class quotas where
+    n / K would swallow a class (`quotas`); pi has a floor; the penalty for sureness in the warm-up, theirs where noise is asymmetric, is
+    only the challenge's; alpha 0 keeps the ramp of pseudo-labels. Features: the strong view drops some, FMix takes random features, not a
+    patch (as SAINT does for tables), and a network that is all head has no auxiliary one. Views share a pass without batch normalisation.
 Cost: twelve passes a batch and two of inference an epoch; eight to ten times that of `standard`.
 """
 
@@ -100,12 +101,7 @@ def promix(
             for rows in samples.batches(batch, session.generator, drop_last=True):
                 session.step(batch_loss(samples, rows, nets, [mask[rows] for mask in small], prior, session, **rules), optimiser)
         schedule.step()
-    settings = {
-        "noise": share.item() if epochs > warmup else noise,
-        "rho": choose(share.item()),
-        "tau": tau,
-        "alpha": alpha,
-    }
+    settings = {"noise": share.item() if epochs > warmup else noise, "rho": choose(share.item()), "tau": tau, "alpha": alpha}
     trained = Trained(tuple(net.net for net in nets), {**settings, "warmup": warmup, "memory": memory})
     p_y = log_probabilities(trained.logits(samples)).exp().gather(1, samples.labels[:, None])[:, 0]
     return Trained(trained.nets, trained.settings, 1 - p_y.cpu().double().numpy())
@@ -194,10 +190,11 @@ def select(
     """CSS of each network, bool (n,), rho from `share`; if `learning`, that falls to the share of labels that the networks contradict."""
     seen = [logits(net.net, samples) for net in nets]
     losses = [cross_entropy(z, samples.labels).cpu().numpy() for z in seen]
+    labels, said = samples.labels.cpu().numpy(), torch.stack(seen).mean(0).argmax(1).cpu().numpy()
     if learning:
-        share.clamp_max_((torch.stack(seen).mean(0).argmax(1) != samples.labels).float().mean().item())
+        share.clamp_max_(float(np.mean(said != labels)))
     rho = choose(share.item())
-    labels, how = samples.labels.cpu().numpy(), quotas(samples.labels, samples.classes, rho)
+    how = quotas(labels, said, samples.classes, rho)
     small = [class_small_loss(loss, labels, samples.classes, rho, per_class=how) for loss in losses]
     session.record(torch.arange(len(samples)), torch.stack(seen).mean(0), samples.labels)
     session.log(clean=float(np.mean(small)))

@@ -5,6 +5,7 @@ Paper: Xiao et al., "ProMix", IJCAI 2023, sections 3.1 and 3.2. The class-wise s
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,10 +39,14 @@ def chosen_rho(noise: float, *, short: bool = False, head: bool = False) -> floa
     return most if short else min(max(1 - 2 * noise, 0.5), most)
 
 
-def quotas(labels: Tensor, n_classes: int, rho: float) -> PerClass:
-    """ "balanced", the paper's rho n / K from each class, unless that takes a whole class, wrong labels and all."""
-    size = labels.bincount(minlength=n_classes)
-    return "balanced" if size[size > 0].min() > rho * len(labels) / n_classes else "proportional"
+def quotas(given: np.ndarray, said: np.ndarray, n_classes: int, rho: float) -> PerClass | np.ndarray:
+    """Of how many labels each class gives the share rho: "balanced", the paper's n / K, unless that takes a whole class, wrong labels
+    and all. A class may be small because it is rare, and have wrong labels, or because its examples wear other labels, and have
+    none: so the n are divided as the labels (n,) are that the networks `said` (n,) too; no class gets less than half of its size."""
+    size, confirmed = (np.bincount(y, minlength=n_classes) for y in (given, given[said == given]))
+    if size[size > 0].min() > rho * len(given) / n_classes:
+        return "balanced"
+    return np.maximum(len(given) * confirmed / max(confirmed.sum(), 1), size / 2)
 
 
 def unlabelled_weight(epoch: int, epochs: int, highest: float) -> float:
