@@ -87,3 +87,17 @@ def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     for block in blocks:
         exec(block, names)
     assert blocks and len(names["findings"]) == 98
+
+
+def test_the_training_loops_of_the_docs_run():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    train_set = [(torch.randn(4), i % 10, i) for i in range(20)]
+    model = torch.nn.Linear(4, 10)
+    names = {"ls": labelsieve, "epochs": 2, "train_set": train_set, "model": model}
+    names |= {"loader": torch.utils.data.DataLoader(train_set, 5), "optimiser": torch.optim.SGD(model.parameters(), 0.1)}
+    before = model.weight.detach().clone()
+    section = (ROOT / "docs" / "python.md").read_text().partition("## Your own training loop")[2].partition("\n## ")[0]
+    for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        exec(block, names)
+    assert names["record"].loss.shape == (2, 20) and names["criterion"].memory.any(1).all() and not torch.equal(model.weight, before)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import expectation, robust
-from labelsieve.core.dataset import Dataset, Exclusion, require_classes
+from labelsieve.core.dataset import KINDS, Dataset, Exclusion, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.model import Progress, read_inputs
 from labelsieve.robust import TOGETHER
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from labelsieve.train.samples import Samples
 
 HELD_OUT = 0.2
+FEWEST = 10  # labels held out; of fewer, each is worth more than ten points
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # 97.5 % quantiles of Student's t, 1 to 10 degrees
 
 
@@ -93,7 +94,8 @@ def compare(
 
     Args:
         data: features, or images or texts for the encoder.
-        test: data of the same kind whose labels can be trusted; None holds out a fifth of each class of `data`, as labelled as that is.
+        test: data of the same kind whose labels can be trusted; None holds out of each class of `data` the whole number nearest to a
+            fifth (none of one or two examples), as labelled as they are.
         methods: names of `labelsieve.robust.METHODS`.
         seeds: how many heads a method, each with its own order of rows.
         epochs: instead of each method's own.
@@ -107,12 +109,15 @@ def compare(
 
     functions = {name: _with_settings(name, epochs) for name in methods}
     where, held_out = pick(device), test is None
+    if test is not None and test.kind != data.kind:
+        of, other = data.source or "the data", test.source or "The test data"
+        raise UserError(f"{other} holds {KINDS[test.kind]}, {of} {KINDS[data.kind]}; the test data should be of the same kind.")
     with TemporaryDirectory(prefix="labelsieve-") as folder:
         asked = {"kind": "features", "encoder": encoder, "side": side}
         data, inputs, take = read_inputs(data, Path(folder) / "data", asked, progress)
         require_classes(data)
         if test is None:
-            chosen = _a_part_of_each_class(data.labels)
+            chosen = _a_part_of_each_class(data)
             data, test, inputs, others = data.take(~chosen), data.take(chosen), inputs[~chosen], inputs[chosen]
         else:
             test, others, _ = read_inputs(test, Path(folder) / "test", take, progress)
@@ -144,16 +149,20 @@ def _with_settings(name: str, epochs: int | None) -> partial:
     return partial(function, **{**own, **robust.for_features(name), **({} if epochs is None else {"epochs": epochs})})
 
 
-def _a_part_of_each_class(labels: np.ndarray) -> np.ndarray:
-    """A mask (n,) of a fifth of each class, at random; none of a class with one example."""
+def _a_part_of_each_class(data: Dataset) -> np.ndarray:
+    """A mask (n,) of a random fifth of each class, in whole examples: none of one or two, one of three."""
+    labels = data.labels
     order = np.random.default_rng(0).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     there = np.bincount(labels)
     place = np.arange(len(labels)) - np.repeat(there.cumsum() - there, there)
     mask = np.zeros(len(labels), bool)
     mask[order] = place < np.round(HELD_OUT * there)[labels[order]]
-    if not mask.any():
-        raise UserError(f"{len(labels)} examples are too few to hold some out; name test data with --test.")
+    if mask.sum() < FEWEST:
+        raise UserError(
+            f"{data.source or 'The data'} has {len(labels)} examples, of which {mask.sum()} could be held out, too few to compare methods "
+            f"by ({FEWEST} at least); name test data with --test."
+        )
     return mask
 
 

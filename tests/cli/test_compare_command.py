@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from labelsieve.cli.compare import compare
 from labelsieve.core.errors import UserError
@@ -50,6 +51,33 @@ def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
     assert compare(train, methods="standard", seeds=1, epochs=1) == 0
     out = capsys.readouterr().out
     assert "239 examples, 1 seed a method" in out and "61 given labels held out from training, which may be wrong too" in out
+    assert "Another 61 labels would move all of them together, by up to 0.13." in out
+
+
+def test_too_few_labels_to_judge_by(tmp_path):
+    path = write(tmp_path / "few.npz", 9, 0.0, 0)
+    with pytest.raises(UserError, match="few.npz has 9 examples, of which 3 could be held out, too few to compare methods by"):
+        compare(path)
+
+
+def test_of_each_class_the_nearest_whole_number_to_a_fifth_is_held_out(tmp_path, capsys):
+    sizes = [2, 3, 7, 8, 50]
+    labels = np.repeat(np.arange(5), sizes)
+    np.savez(tmp_path / "sizes.npz", features=np.random.default_rng(0).normal(size=(70, 4)), labels=labels)
+    assert compare(str(tmp_path / "sizes.npz"), methods="standard", seeds=1, epochs=1, json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["trained_on"], found["tested_on"]) == (56, 0 + 1 + 1 + 2 + 10)
+
+
+def test_test_data_of_another_kind_are_refused_before_anything_is_encoded(data, tmp_path, monkeypatch):
+    from labelsieve import arrays
+
+    for name in ("a/1.png", "b/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    monkeypatch.setattr(arrays, "features", lambda *_, **__: pytest.fail("it encodes"))
+    with pytest.raises(UserError, match=r"train.npz holds features, .* images; the test data should be of the same kind"):
+        compare(str(tmp_path), test=data[0])
 
 
 def test_mistakes_are_one_sentence(data):

@@ -76,6 +76,38 @@ def test_a_head_of_another_size_is_told_so(model, capsys):
     np.testing.assert_allclose(load(model / "out")[0]["fc.weight"], weights["fc.weight"], atol=1e-9)
 
 
+def test_a_head_smaller_than_its_targets_is_told_so(model, capsys):
+    weights = {"fc.weight": 0.1 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T}
+    save(model / "small", weights, {"classes": CLASSES})
+    repair(model / "small", features=[model / "train.npz"], out=model / "out", keep="0.5")
+    said = capsys.readouterr().out
+    assert "0.1 times the size" in said and "outweigh" in said and "vanish" not in said
+
+
+def test_a_head_of_which_most_is_empty_has_the_size_of_the_rest(model, capsys):
+    features, labels = data()
+    fit = np.linalg.lstsq(features, np.eye(4)[labels], rcond=None)[0]
+    u, s, vt = np.linalg.svd(fit, full_matrices=False)
+    weights = {"fc.weight": 40 * (u * (s * [1, 0, 0, 0]) @ vt).T}  # three of four components are empty
+    save(model / "one", weights, {"classes": CLASSES})
+    repair(model / "one", features=[model / "train.npz"], out=model / "out", keep="0.75")
+    assert "40 times the size" in capsys.readouterr().out
+
+
+def test_a_head_that_says_the_opposite_of_the_labels_is_told(model, capsys):
+    weights = {"fc.weight": -40 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T}
+    save(model / "other", weights, {"classes": CLASSES})
+    repair(model / "other", features=[model / "train.npz"], out=model / "out", keep="0.5")
+    said = capsys.readouterr().out
+    assert "does not say what the labels say" in said and "times the size" not in said
+
+
+def test_inputs_of_the_head_that_are_gone_are_named(model):
+    (model / "train.npz").unlink()
+    with pytest.raises(UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give --features"):
+        repair(model / "model", out=model / "out")
+
+
 def test_a_state_dict_goes_through(model):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(3, 6), torch.nn.Linear(6, 4))
@@ -123,6 +155,16 @@ def test_spectrum_prints_writes_and_lists(model, capsys):
     expected = compare(first, second, k=2)
     assert found["features"]["angles"] == pytest.approx(expected.features.angles.tolist())
     assert np.shape(found["features"]["phi"]) == (4, 4)
+
+
+def test_the_page_replaces_nothing_but_a_page(model):
+    (model / "mine.html").write_text("<!doctype html><html><title>My thesis</title></html>")
+    with pytest.raises(UserError, match="mine.html is there already and is not what `labelsieve spectrum` wrote"):
+        spectrum(model / "model", model / "model", out=model / "mine.html")
+    assert "thesis" in (model / "mine.html").read_text()
+    for k in (1, 2):
+        spectrum(model / "model", model / "model", out=model / "s.html", k=k)
+    assert "the 2 leading" in (model / "s.html").read_text()
 
 
 def test_heads_that_cannot_be_compared_are_told(model):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, write_array, write_json
+from labelsieve.core.files import replacing, require_own, write_array, write_json
 
 
 @pytest.fixture
@@ -49,3 +49,15 @@ def test_a_pipe_or_device_stays_what_it_is(tmp_path):
     with pytest.raises(UserError, match="no regular file"), replacing(tmp_path / "pipe"):
         pass
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_only_an_own_file_or_an_empty_one_is_replaced(tmp_path):
+    path = tmp_path / "file.csv"
+    require_own(path, "id,label\n", "predict")
+    for fine in ("", "id,label\n", "id,label\n1,ant\n"):
+        path.write_text(fine)
+        require_own(path, "id,label\n", "predict")
+    for foreign in ("i", "id,label,note\n", "\n"):
+        path.write_text(foreign)
+        with pytest.raises(UserError, match="file.csv is there already and is not what `labelsieve predict` wrote"):
+            require_own(path, "id,label\n", "predict")

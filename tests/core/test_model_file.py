@@ -129,3 +129,9 @@ def test_weights_replaced_without_their_copy_of_the_manifest_still_agree(tmp_pat
     save(tmp_path, weights(), {**MANIFEST, "network": "two"})
     (tmp_path / "model.json").write_bytes(old)  # as a kill between the two renames leaves it
     assert load(tmp_path)[1]["network"] == "two"
+
+
+def test_a_training_that_has_not_finished_is_no_model_yet(tmp_path):
+    (tmp_path / "model.json").write_text('{"finished": false}')
+    with pytest.raises(UserError, match="has not finished; the same `labelsieve train` command goes on"):
+        load(tmp_path)

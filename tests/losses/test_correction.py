@@ -89,3 +89,9 @@ def test_a_matrix_that_is_none_is_told(matrix, what):
 def test_backward_needs_an_inverse():
     with pytest.raises(UserError, match="forward correction"):
         losses.BackwardCorrection(torch.full((2, 2), 0.5))
+
+
+@pytest.mark.parametrize("correct", [losses.forward_correction, losses.backward_correction])
+def test_one_label_is_not_taken_for_all_rows(correct):
+    with pytest.raises(ValueError, match=r"\(8, 3\) and \(1,\)"):
+        correct(torch.zeros(8, 3), torch.zeros(1, dtype=torch.long), torch.eye(3))

@@ -244,3 +244,15 @@ def test_every_name_of_the_tables_loads(name):
 def test_an_unknown_name_says_what_there_is():
     with pytest.raises(AttributeError, match="'blury'; it has: cross_entropy"):
         losses.blury  # noqa: B018
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("wrong", [3, 1, 9])
+def test_labels_that_are_not_one_for_each_row_are_refused(name, wrong):
+    with pytest.raises(ValueError, match=rf"\(8, 5\) and \({wrong},\)"):
+        getattr(losses, name)(torch.zeros(8, 5), torch.zeros(wrong, dtype=torch.long))
+
+
+def test_labels_in_a_column_are_no_probabilities():
+    with pytest.raises(ValueError, match=r"\(8, 1\)"):
+        losses.cross_entropy(torch.zeros(8, 5), torch.zeros(8, 1, dtype=torch.long))

@@ -98,3 +98,8 @@ def test_what_is_no_linear_model_is_told():
         repair_estimator(LogisticRegression(), features, labels)
     with pytest.raises(UserError, match="not fitted to the label 9"):
         repair_estimator(LogisticRegression().fit(features, labels), features, np.where(labels == 0, 9, labels))
+
+
+def test_a_layer_that_is_no_linear_one_is_told():
+    with pytest.raises(UserError, match="wants the head itself, an nn.Linear such as model.fc; got Sequential"):
+        repair_linear(torch.nn.Sequential(torch.nn.Linear(6, 4)), *data())

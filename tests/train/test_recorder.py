@@ -55,3 +55,17 @@ def test_a_position_twice_in_a_batch_is_refused_and_the_last_batch_counts():
     recorder.update(logits, target, np.array([0, 1]))
     recorder.update(logits[::-1], target, np.array([0, 2]))
     assert recorder.record().argmax.tolist() == [[1, 1, 0]]
+
+
+@pytest.mark.parametrize("n", ["5", 0, -1, 2.5, None])
+def test_a_number_of_examples_that_is_none_is_told(n):
+    with pytest.raises(UserError, match=r"n = .* is none; give Recorder"):
+        Recorder(n=n)
+    Recorder(n=np.int64(3))  # type: ignore[arg-type]
+
+
+def test_logits_beyond_float32_are_recorded_without_a_warning(recwarn):
+    recorder = Recorder(n=1)
+    recorder.update(np.array([[-3e38, 3e38]]), np.array([0]), np.array([0]))
+    record = recorder.record()
+    assert (record.margin[0, 0], record.loss[0, 0], record.p_y[0, 0]) == (-np.inf, np.inf, 0) and not len(recwarn)

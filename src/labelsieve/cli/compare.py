@@ -17,7 +17,9 @@ def compare(
     source: Annotated[str, Parameter(help="Features (.npz, .npy, table), or images or texts for the encoder.")],
     /,
     *,
-    test: Annotated[str | None, Parameter(help="Data with labels to trust; default: a fifth of the data, as labelled as they are.")] = None,
+    test: Annotated[
+        str | None, Parameter(help="Data with labels to trust; default: about a fifth of each class, as labelled as it is.")
+    ] = None,
     methods: Annotated[str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")] = None,
     seeds: Annotated[int, Parameter(help="Heads a method, each with its own order of rows.", converter=within((1, 100)))] = 5,
     epochs: Annotated[int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))] = None,
@@ -84,3 +86,5 @@ def _show(found: Comparison, seeds: int) -> None:
         console.print(f"Left out: {len(found.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)
     others = "given labels held out from training, which may be wrong too (--test names better ones)"
     console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)
+    moved = found.tested_on**-0.5  # 1.96 standard errors of a share of a half
+    console.print(f"Another {found.tested_on} labels would move all of them together, by up to {moved:.2f}.", soft_wrap=True)

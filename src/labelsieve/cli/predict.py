@@ -32,28 +32,32 @@ def predict(
     """Say which class each example is, and with what probability: id, label, probability."""
     from labelsieve.cli.screen import print_json, progress_bar, tell_excluded
     from labelsieve.cli.train import need_torch
-    from labelsieve.core.files import replacing
+    from labelsieve.core.files import replacing, require_own
     from labelsieve.data import load_inputs
 
     need_torch("predict")
     from labelsieve.model import Model
 
-    if out is not None and (out.is_dir() or out.suffix.lower() != ".csv"):
-        raise UserError(f"{out} is {'a folder' if out.is_dir() else 'no .csv'}; name a CSV file with -o, or leave -o away to print.")
+    if out is not None:
+        if out.is_dir() or out.suffix.lower() != ".csv":
+            raise UserError(f"{out} is {'a folder' if out.is_dir() else 'no .csv'}; name a CSV file with -o, or leave -o away to print.")
+        if out.exists() and Path(source).exists() and out.samefile(source):
+            raise UserError(f"{out} is what the examples are read from; name another file with -o.")
+        require_own(out, ",".join(COLUMNS) + "\n", "predict")
     trained = Model.load(model)
     data = load_inputs(source, image=image, text=text, label=label, id=id)
     with progress_bar() as progress:
         data, probs = trained.probabilities(data, device=device, progress=progress)
     best = probs.argmax(1)
     rows = list(zip(data.ids.tolist(), (trained.classes[c] for c in best), probs.max(1).astype(float).round(6).tolist(), strict=True))
+    if out is not None:
+        with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            _write(file, rows)
     if json:
         found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         print_json({"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded]})
     elif out is None:
         _write(sys.stdout, rows)
-    if out is not None:
-        with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            _write(file, rows)
     tell_excluded(data.excluded)
     return 0
 

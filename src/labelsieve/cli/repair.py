@@ -78,8 +78,13 @@ def repair(
 def _recorded(saved: SavedModel) -> list[Path]:
     """The files of features that the model folder names, one for each head."""
     named = [saved.path / name for name in saved.manifest.get("features") or ()]
-    if not named or not all(path.is_file() for path in named):
+    if not named:
         raise UserError(f"{saved.path} does not say what its head was trained on; give --features FILE.npz with features and labels.")
+    gone = next((path for path in named if not path.is_file()), None)
+    if gone is not None:
+        raise UserError(
+            f"{gone} is missing, what the head was trained on; put it back, or give --features FILE.npz with features and labels."
+        )
     return named
 
 
@@ -109,8 +114,13 @@ def _show(row: dict[str, Any], scale: str) -> None:
     kept, total = row["kept"], row["components"]
     print(f"{safe(row['head'])}: {kept} of {total} components stay, {total - kept} refitted to the given labels.")
     ratios = np.array(row["ratio"][:kept] if kept else row["ratio"], float)
-    ratio = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 1.0
-    if scale == "targets" and kept < total and not 0.5 < ratio < 2:
-        times = f"{1 / max(ratio, 1e-9):.3g}"
-        print(f"  The head is {times} times the size of its targets, as cross-entropy leaves it, so refitted components all but vanish;")
+    ratios = ratios[np.isfinite(ratios) & (ratios != 0)]  # components that are empty or dead have 0 and say nothing of the size
+    ratio = float(np.median(ratios)) if len(ratios) else 1.0
+    if ratio < 0 and kept < total:
+        print("  Refitted to these labels, the components that stay would change their signs: the head does not say what the labels say.")
+        print("  Are the features and labels those that it was trained on?")
+    elif scale == "targets" and kept < total and not 0.5 < ratio < 2:
+        why = "cross-entropy leaves it, so refitted components all but vanish"
+        why = why if ratio < 1 else "a strong penalty leaves it, so refitted components outweigh those that stay"
+        print(f"  The head is {1 / ratio:.3g} times the size of its targets, as {why};")
         print("  --scale head brings them to its size. Compare both with the old head on labels you trust (docs/lip.md).")

@@ -24,11 +24,15 @@ def spectrum(
 ) -> None:
     """Compare two heads: singular values, effective rank, overlap of their directions, principal angles and the bound on them."""
     from labelsieve.cli.screen import print_json
+    from labelsieve.core.files import replacing, require_own
     from labelsieve.repair.head_file import read_model
     from labelsieve.repair.spectrum import compare
+    from labelsieve.repair.spectrum_page import BEGINS, page
 
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"{out} is no .html; name an HTML file for the figures with -o.")
+    if out is not None:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise UserError(f"{out} is no .html; name an HTML file for the figures with -o.")
+        require_own(out, BEGINS, "spectrum")
     models = [read_model(path) for path in (clean, noisy)]
     classes = [model.manifest.get("classes") for model in models]
     if all(classes) and classes[0] != classes[1]:
@@ -38,9 +42,6 @@ def spectrum(
         raise UserError(f"Name one head with --head: {', '.join(sorted({*names[0], *names[1]}))}.")
     found = compare(*(model.arrays[name] for model, (name,) in zip(models, names, strict=True)), k=k)
     if out is not None:
-        from labelsieve.core.files import replacing
-        from labelsieve.repair.spectrum_page import page
-
         with replacing(out) as partial:
             partial.write_text(page(found, clean.name or str(clean), noisy.name or str(noisy)), encoding="utf-8")
     if json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +60,7 @@ def train(
     from labelsieve.train.distributed import rank
     from labelsieve.train.onnx_export import require_onnx
 
+    settings = _named(set, {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise})
     if onnx:
         require_onnx()  # before hours of training
     data = read(source, image=image, text=text, label=label, id=id, labels=labels)
@@ -81,7 +83,7 @@ def train(
             features=features,
             encoder=encoder,
             side=side,
-            settings=_named(set),
+            settings=settings,
             progress=progress,
         )
         if rank() > 0:  # of several processes the first writes and tells
@@ -102,8 +104,8 @@ def need_torch(command: str) -> None:
         raise UserError(f"`labelsieve {command}` needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
 
 
-def _named(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs; numbers, true and false as what they are."""
+def _named(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """NAME=VALUE pairs; numbers, true and false as what they are. What an option of its own has said (not None) is not said again."""
     import json as reader
 
     named = {}
@@ -111,10 +113,14 @@ def _named(pairs: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise UserError(f"--set {pair} is not NAME=VALUE, as in --set q=0.5.")
+        name = name.strip().replace("-", "_")
+        if name in named or options.get(name) is not None:
+            where = f"--set {name}, twice" if name in named else f"--{name} and --set {name}"
+            raise UserError(f"{name} is given twice ({where}); leave one out.")
         try:
-            named[name.strip().replace("-", "_")] = reader.loads(value)
+            named[name] = reader.loads(value)
         except ValueError:
-            named[name.strip().replace("-", "_")] = value
+            named[name] = value
     return named
 
 
@@ -130,7 +136,8 @@ def _show(model: Any, folder: Path) -> None:
         print(f"  Left out: {len(model.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.")
     for note in said["notes"]:
         print(f"  {safe(note, 400)}")
-    print(f"Next: labelsieve predict {folder} MORE, labelsieve score {folder} TEST")
+    quoted = shlex.quote(safe(str(folder), 4096))
+    print(f"Next: labelsieve predict {quoted} MORE, labelsieve score {quoted} TEST")
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from labelsieve.core.errors import UserError
 
 Kind = Literal["image", "text", "features", "probs"]
+KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,21 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def require_own(out: Path, begins: str, command: str) -> None:
+    """Refuse to write over a file that does not begin as what `command` writes; an empty one may go.
+
+    Raises:
+        UserError: another file is there.
+    """
+    if not out.is_file():
+        return
+    wanted = begins.encode()
+    with open(out, "rb") as file:
+        there = file.read(len(wanted))
+    if there and there != wanted:
+        raise UserError(f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with -o.")
+
+
 def write_json(path: Path, value: Any) -> None:
     with replacing(path) as partial:
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -51,6 +51,7 @@ class Record:
         """A record written under `folder`, memory-mapped read-only."""
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
 
+    @np.errstate(over="ignore")  # beyond float32 the margin is infinite, the loss too, and p_y 0
     def write(self, epoch: int, index: np.ndarray | slice, logits: np.ndarray, target: np.ndarray) -> None:
         """Put what `logits` (b, K) say of the given labels `target` (b,) at `index` (positions in the data set)."""
         logits = np.asarray(logits, np.float32)

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from labelsieve.core.errors import UserError
-from labelsieve.losses.softmax import log_probabilities
+from labelsieve.losses.softmax import log_probabilities, require_one_each
 
 
 def forward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,); transition (K, K), rows sum to 1."""
+    require_one_each(logits, target)
     log_p = log_probabilities(logits)
     to_y = transition.to(log_p).log().T[target.long()]  # (n, K): ln T[c, y] for every true class c
     return -torch.logsumexp(log_p + to_y, dim=-1)
@@ -26,6 +27,7 @@ def forward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Te
 
 def backward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,); transition (K, K) must have an inverse."""
+    require_one_each(logits, target)
     losses = -log_probabilities(logits)
     inverse = torch.linalg.inv_ex(transition.to(losses)).inverse  # inv_ex: no wait for the device
     return (inverse[target.long()] * losses).sum(-1)

@@ -17,6 +17,10 @@ from labelsieve.losses.softmax import log_p_y, log_probabilities
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against target, positions (n,) or probabilities (n, K)."""
     if not isinstance(logits, Predicted) and target.dim() == logits.dim():
+        if target.shape != logits.shape:
+            raise ValueError(
+                f"Probabilities of the classes are (n, K) as the logits are; got {tuple(target.shape)}, {tuple(logits.shape)}."
+            )
         return -(target * log_probabilities(logits)).sum(-1)
     return -log_p_y(logits, target)
 

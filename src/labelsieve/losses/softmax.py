@@ -31,10 +31,21 @@ def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> T
     return softmax(logits, -1)
 
 
+def require_one_each(logits: Tensor, target: Tensor) -> None:
+    """A label for each row: `gather` would take the first rows of more.
+
+    Raises:
+        ValueError: logits (..., K) and target (...) do not fit.
+    """
+    if target.shape != logits.shape[:-1]:
+        raise ValueError(f"A loss wants logits (n, K) and target (n,), positions; got {tuple(logits.shape)} and {tuple(target.shape)}.")
+
+
 def log_p_y(logits: Tensor | Predicted, target: Tensor) -> Tensor:
     """Log-probability (n,) of the given label; logits (n, K), target (n,) positions."""
     if isinstance(logits, Predicted):
         return logits.for_labels(target).log_p_y
+    require_one_each(logits, target)
     return log_probabilities(logits).gather(-1, target.long()[..., None])[..., 0]
 
 
@@ -42,4 +53,5 @@ def p_y(logits: Tensor | Predicted, target: Tensor) -> Tensor:
     """Probability (n,) of the given label, from softmax: uniform logits give exactly 1/K."""
     if isinstance(logits, Predicted):
         return logits.for_labels(target).p_y
+    require_one_each(logits, target)
     return probabilities(logits).gather(-1, target.long()[..., None])[..., 0]

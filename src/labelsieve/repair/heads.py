@@ -26,9 +26,14 @@ def repair_linear(layer: nn.Linear, features: Any, labels: Any, **choices: Any) 
         features: (n, d), array or tensor.
         labels: (n,) given labels, or targets (n, K).
         choices: as for `lip`.
+
+    Raises:
+        UserError: no `nn.Linear`, or as `lip`.
     """
     import torch
 
+    if not isinstance(layer, torch.nn.Linear):
+        raise UserError(f"repair_linear wants the head itself, an nn.Linear such as model.fc; got {type(layer).__name__}.")
     weight, bias = layer.weight.detach(), layer.bias
     repair = lip(_array(weight), _array(features), _array(labels), bias=None if bias is None else _array(bias), **choices)
     repaired = copy.deepcopy(layer)

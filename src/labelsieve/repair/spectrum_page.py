@@ -8,6 +8,9 @@ import numpy as np
 
 from labelsieve.repair.spectrum import Spectrum
 
+BEGINS = (  # every page, and no other
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Spectrum of '
+)
 _STYLE = """
 :root{--ink:#17202b;--muted:#5b6673;--line:#d8dee6;--first:#1f5fbf;--second:#c2410c;--ground:#fff;color-scheme:light dark}
 @media(prefers-color-scheme:dark){:root{--ink:#e8edf3;--muted:#9aa7b5;--line:#36404c;--first:#7fb0ff;--second:#ff9d6b;--ground:#12171d}}
@@ -48,8 +51,7 @@ def page(found: Spectrum, first: str, second: str) -> str:
     ]
     drawn = "".join(f"<figure>{svg}<figcaption>{caption}</figcaption></figure>" for svg, caption in figures)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Spectrum of {first} and {second}</title><style>{_STYLE}</style><h1>Two heads, component by component</h1>"
+        f"{BEGINS}{first} and {second}</title><style>{_STYLE}</style><h1>Two heads, component by component</h1>"
         f"<table><tr><th></th><th>{first}</th><th>{second}</th></tr>{table}</table>{drawn}</html>\n"
     )
 

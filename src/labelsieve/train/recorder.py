@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,14 @@ class Recorder:
     """
 
     def __init__(self, n: int):
-        """`n` is the number of examples in the data set."""
-        self._n = n
+        """`n` is the number of examples in the data set.
+
+        Raises:
+            UserError: n is no whole number above 0.
+        """
+        if not isinstance(n, Integral) or n < 1:
+            raise UserError(f"Recorder wants the number of examples in the data set, n = {n!r} is none; give Recorder(n=len(train_set)).")
+        self._n = int(n)
         self._epochs: list[Record] = []
         self._open: Record | None = None
 
