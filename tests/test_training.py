@@ -209,6 +209,8 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
     ("arguments", "says"),
     [
         ({"settings": [1]}, "The settings are [1]; they should be a dict of names and values."),
+        ({"epochs": 3, "settings": {"epochs": 4}}, "epochs is given twice, by itself and in the settings; leave one of them out."),
+        ({"noise": 0.1, "method": "o2u", "settings": {"noise": 0.2}}, "noise is given twice"),
         ({"network": 5}, "The network is 5; it should be a name, or a function of the number of classes that makes a new one."),
     ],
 )

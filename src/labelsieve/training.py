@@ -89,6 +89,9 @@ def train(
     function = robust.method(method)
     if not isinstance(settings or {}, Mapping):
         raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
+    given = {name: value for name, value in {"epochs": epochs, "lr": lr, "batch": batch}.items() if value is not None}
+    for name in (settings or {}).keys() & {*given, *(["noise"] if noise is not None else [])}:
+        raise UserError(f"{name} is given twice, by itself and in the settings; leave one of them out.")
     require_maker(network)
     if not 0 <= seed < 2**32:
         raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
@@ -116,7 +119,7 @@ def train(
         if not isinstance(network, str | None):
             try_out(make, name, ready)
         precision = "float32" if name == "linear" else precision
-        named = {**(settings or {}), **{k: v for k, v in {"epochs": epochs, "lr": lr, "batch": batch}.items() if v is not None}}
+        named = {**(settings or {}), **given}
         chosen = method_settings.settings(function, method, take["kind"], len(data), named, noise)
         digest, expected = _hash(data, inputs), None
         if "noise" in chosen and chosen["noise"] is None:
