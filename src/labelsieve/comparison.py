@@ -66,6 +66,7 @@ class Comparison:
         held_out: the test data are a part of the data themselves, whose labels may be wrong.
         excluded: examples of either that could not be used, and why.
         noise: what the methods that ask were told of the share of wrong labels; None where none asks or `find` cannot say.
+        notes: of either, what `load` has to say.
     """
 
     rows: tuple[Row, ...]
@@ -74,6 +75,7 @@ class Comparison:
     held_out: bool
     excluded: tuple[Exclusion, ...]
     noise: float | None
+    notes: tuple[str, ...]
 
 
 def compare(
@@ -139,7 +141,8 @@ def compare(
     except EmptyClass as error:
         raise error.named(data.classes) from error
     excluded = data.excluded if held_out else (*data.excluded, *test.excluded)
-    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded, noise)
+    notes = (*data.notes, *(f"Test data: {note}" for note in test.notes if note not in data.notes))
+    return Comparison(tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded, noise, notes)
 
 
 def _with_settings(name: str, epochs: int | None) -> partial:

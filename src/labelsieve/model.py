@@ -126,7 +126,7 @@ def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None
 
 
 def score(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """How often the model says the given label: accuracy, n, what was left out, and for each class its number, recall and precision.
+    """How often the model says the given label: accuracy, n, what was left out, notes, and for each class number, recall and precision.
 
     Raises:
         UserError: the data hold a class that the model was never taught.
@@ -147,7 +147,8 @@ def score(model: Model, data: Dataset, *, device: str | None = None, progress: P
         name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
         for c, name in enumerate(model.classes)
     }
-    return {"accuracy": _ratio(hits.sum(), len(data)), "n": len(data), "excluded": data.excluded, "classes": classes}
+    accuracy = _ratio(hits.sum(), len(data))
+    return {"accuracy": accuracy, "n": len(data), "excluded": data.excluded, "notes": data.notes, "classes": classes}
 
 
 def export_onnx(model: Model, path: str | Path) -> None:
@@ -171,8 +172,10 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
     if data.kind != wants:
         raise UserError(f"{data.source or 'The data'} holds {_KINDS[data.kind]}; this model takes {_KINDS[wants]}.")
     if data.kind == "features":
+        data = data.by_name(take.get("columns"))
         found = np.asarray(data.inputs)
-        return data, found, {"kind": "features", "of": "features", "width": found.shape[1]}
+        named = {} if data.columns is None else {"columns": list(data.columns.names)}
+        return data, found, {"kind": "features", "of": "features", "width": found.shape[1], **named}
     if take["kind"] == "features":
         encoder, side = take.get("encoder"), take.get("side")
         found = arrays.features(data, folder, encoder=encoder, side=side, progress=progress)

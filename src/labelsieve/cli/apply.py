@@ -167,9 +167,9 @@ def _table(
     recipe: dict[str, str], dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]
 ) -> None:
     from labelsieve.data import places
-    from labelsieve.data.columns import Columns, choose
+    from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
-    from labelsieve.data.table import contents, row_ids
+    from labelsieve.data.table import roles, row_ids
     from labelsieve.export.apply_folder import copy_beside
     from labelsieve.export.apply_table import apply_table
     from labelsieve.export.plan import plan
@@ -177,7 +177,7 @@ def _table(
     source = recipe["source"]
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
     file = open_table(source)
-    columns = choose(contents(file.schema, source), asked, source, False)
+    columns, _ = roles(file, asked, source, False)
     rows = file.read(Columns(label=columns.label, id=columns.id))
     ids = row_ids(rows, columns, guessed_id=asked.id is None)
     apply_table(source, str(columns.label), plan(ids, given, changes), place / os.path.basename(source), places.opened)

@@ -81,6 +81,8 @@ def _show(found: Comparison, seeds: int) -> None:
     console.print(f"Trained on {found.trained_on} examples, {many}.", soft_wrap=True)
     if found.noise is not None:
         console.print(f"Methods that ask were told that {found.noise:.0%} of the labels are wrong, as `find` expects.", soft_wrap=True)
+    for note in found.notes:
+        console.print(safe(note, 600), soft_wrap=True)
     if found.excluded:
         first = found.excluded[0]
         console.print(f"Left out: {len(found.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)

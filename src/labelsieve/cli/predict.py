@@ -30,7 +30,7 @@ def predict(
     json: Annotated[bool, Parameter(help="Print one JSON object instead.", negative="")] = False,
 ) -> int:
     """Say which class each example is, and with what probability: id, label, probability."""
-    from labelsieve.cli.screen import print_json, progress_bar, tell_excluded
+    from labelsieve.cli.screen import print_json, progress_bar, tell_excluded, tell_notes
     from labelsieve.cli.train import need_torch
     from labelsieve.core.files import replacing, require_own
     from labelsieve.data import load_inputs
@@ -55,9 +55,13 @@ def predict(
             _write(file, rows)
     if json:
         found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        print_json({"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded]})
+        print_json(
+            {"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded], "notes": data.notes}
+        )
     elif out is None:
         _write(sys.stdout, rows)
+    if not json:
+        tell_notes(data.notes)
     tell_excluded(data.excluded)
     return 0
 

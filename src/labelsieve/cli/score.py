@@ -27,7 +27,7 @@ def score(
 ) -> int:
     """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded
+    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
     from labelsieve.cli.train import need_torch
     from labelsieve.core.dataset import KINDS
 
@@ -45,6 +45,7 @@ def score(
     if json:
         print_json({"model": os.fspath(model), **result, "excluded": [asdict(item) for item in result["excluded"]]})
         return 0
+    tell_notes(result["notes"])
     tell_excluded(result["excluded"])
     console, table = printer(), blank_table()
     for heading in ("class", "n", "recall", "precision"):

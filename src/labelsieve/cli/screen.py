@@ -19,7 +19,7 @@ from rich.table import Table
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.visible import visible as safe
 
-__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe", "tell_excluded"]
+__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe", "tell_excluded", "tell_notes"]
 
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
 
@@ -61,6 +61,12 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[name], description=stage, completed=done, total=total)
 
         yield tell
+
+
+def tell_notes(notes: Sequence[str]) -> None:
+    """What should be known of how the data were read, on stderr."""
+    for note in notes:
+        print(safe(note, 600), file=sys.stderr)
 
 
 def tell_excluded(excluded: Sequence[Exclusion]) -> None:

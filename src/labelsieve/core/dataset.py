@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.feature_columns import FeatureColumns
 
 Kind = Literal["image", "text", "features", "probs"]
 KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
@@ -39,6 +40,7 @@ class Dataset:
         excluded: what was left out while reading.
         notes: sentences that the user should read: how it was decoded, class names that look alike.
         recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are text; else None.
+        columns: the columns of a table that the features are, by name; None where they have no names.
     """
 
     ids: np.ndarray
@@ -51,6 +53,7 @@ class Dataset:
     excluded: tuple[Exclusion, ...] = field(default=())
     notes: tuple[str, ...] = ()
     recipe: Mapping[str, str] | None = None
+    columns: FeatureColumns | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +73,19 @@ class Dataset:
         inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else Subset(self.inputs, rows)
         groups = None if self.groups is None else self.groups[rows]
         return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=inputs, groups=groups)
+
+    def by_name(self, names: Sequence[str] | None) -> Dataset:
+        """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they are where they, or
+        what they are for (`names` None), have no names.
+
+        Raises:
+            UserError: a column is not there.
+        """
+        if self.columns is None or names is None or tuple(names) == self.columns.names:
+            return self
+        places, columns = self.columns.positions(names, self.source or "The data"), self.columns.only(names)
+        others = [note for note in self.notes if note not in self.columns.notes]
+        return replace(self, inputs=np.asarray(self.inputs)[:, places], columns=columns, notes=(*columns.notes, *others))
 
     def fingerprint(self) -> str:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""

@@ -18,6 +18,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data import arrays, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
+from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import recipe, settle
 from labelsieve.data.torch_dataset import from_torch, is_torch
@@ -42,8 +43,8 @@ def load(
             an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted `ids`, `classes`,
             `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face
             `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of features or images, a list of
-            texts, a `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame that speaks Arrow (pandas, Polars,
-            pyarrow, DuckDB).
+            texts (or a Series of them), a `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame that speaks
+            Arrow (pandas, Polars, pyarrow, DuckDB).
         labels: given labels to take instead of those in the source: one a row in order, or a file: a table with a column `label`
             and, to be matched by id, a column `id`; an .npy array; a .txt file of one label a line.
         label: the column of given labels, of a table or frame, as are the following.
@@ -77,6 +78,9 @@ def load_inputs(
 def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
     if isinstance(source, (str, os.PathLike)):
         return _named(os.fspath(source), asked, relabelled)
+    if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
+        _no_columns(asked, "A Series")
+        return arrays.from_values([None if is_missing(value) else value for value in source.to_list()])
     if hasattr(source, "__arrow_c_stream__"):
         from labelsieve.data.table import from_frame
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.dataset import Exclusion, Kind
+from labelsieve.core.feature_columns import FeatureColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,7 @@ class Draft:
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
         notes: what the user should know of how it was read.
+        columns: as in `Dataset`.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -38,3 +40,4 @@ class Draft:
     unusable: Mapping[int, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: FeatureColumns | None = None

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data.columns import Columns, choose
+from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
 from labelsieve.data.labels import near
-from labelsieve.data.table import contents, from_arrow
+from labelsieve.data.readers import in_memory
+from labelsieve.data.table import from_arrow, roles
 
 
 def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
@@ -48,8 +49,8 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
     if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
         raise UserError(f"A {type(dataset).__name__} cannot be read as data; give one split, a datasets.Dataset of known length.")
     table = dataset.with_format("arrow")[:]
-    columns = columns_of(dataset, asked, relabelled, source)
-    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None)
+    columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)
+    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None, unused=unused)
     names = getattr(dataset.features.get(columns.label), "names", None)
     if names is None:
         return draft
@@ -58,10 +59,14 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
 
 def columns_of(dataset: Any, asked: Columns, relabelled: bool, source: str) -> Columns:
     """Which column of a `datasets.Dataset` is what."""
+    table = dataset.with_format("arrow")[:10_000]
+    return roles(in_memory(table), _label_named(dataset, asked), source, relabelled)[0]
+
+
+def _label_named(dataset: Any, asked: Columns) -> Columns:
+    """A label column that says by its type that it is one."""
     coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str")]
-    if not asked.label and len(coded) == 1 and coded[0] not in asked.all():
-        asked = replace(asked, label=coded[0])
-    return choose(contents(dataset.with_format("arrow")[:1].schema, source), asked, source, relabelled)
+    return replace(asked, label=coded[0]) if not asked.label and len(coded) == 1 and coded[0] not in asked.all() else asked
 
 
 def _parse(address: str) -> tuple[str, str]:

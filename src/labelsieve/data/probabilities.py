@@ -101,8 +101,9 @@ def _read(probs: Any, id: str | None) -> _Found:
 
 def _read_table(path: str, id: str | None) -> _Found:
     from labelsieve.data.columns import INDEXES, Columns
+    from labelsieve.data.features import matrix_of
     from labelsieve.data.readers import headerless, open_table
-    from labelsieve.data.table import contents, matrix_of, names_of
+    from labelsieve.data.table import contents, names_of
 
     file = open_table(path)
     if _is_data(file.schema.names):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 1 << 24  # bytes of CSV read at once; a row must fit into it
+_FIRST = 10_000  # rows from which it is seen what a column of text holds
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """A table in a file: its schema, and `read`, which gives the columns that are wanted."""
+    """A table in a file: its schema, `read`, which gives the columns that are wanted, and `first`, the first rows of some columns."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
+    first: Callable[[Sequence[str]], pa.Table]
     notes: tuple[str, ...] = ()
 
 
@@ -47,7 +49,16 @@ def open_table(path: str) -> TableFile:
         with telling(path):
             return file.read(columns)
 
-    return TableFile(file.schema, read, file.notes)
+    def first(names: Sequence[str]) -> pa.Table:
+        with telling(path):
+            return file.first(names)
+
+    return TableFile(file.schema, read, first, file.notes)
+
+
+def in_memory(table: pa.Table) -> TableFile:
+    """A table that is there already."""
+    return TableFile(table.schema, lambda columns: table.select(columns.all()), lambda names: table.select(list(names)).slice(0, _FIRST))
 
 
 @contextmanager
@@ -78,20 +89,27 @@ def _csv(path: str) -> TableFile:
     with _opened(path) as file:
         reader = csv.open_csv(file, block, parse, csv.ConvertOptions(check_utf8=False))  # what is no UTF-8 is decoded where it is used
         schema = reader.schema
-        if not next(iter(reader), ()):
+        head = next(iter(reader), None)
+        if not head:
             raise UserError(f"{path} has a header but no rows.")
 
     def read(columns: Columns) -> pa.Table:
         # Bytes, because ids may be file names, and those need not be UTF-8.
         kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name}
         kinds |= {name: pa.string() for name in (columns.text, columns.image) if name}
-        # Fixed, or one word among a million numbers would turn the column into text.
-        kinds |= {name: pa.float64() for name in columns.features if not pa.types.is_boolean(schema.field(name).type)}
+        kinds |= {name: pa.string() if pa.types.is_string(schema.field(name).type) else pa.float64() for name in columns.features}
+        kinds |= {name: pa.bool_() for name in columns.features if pa.types.is_boolean(schema.field(name).type)}
+        try:
+            return _rows(kinds)
+        except pa.ArrowInvalid:  # a word among a million numbers, further down than was looked
+            return _rows({name: pa.string() if kind == pa.float64() else kind for name, kind in kinds.items()})
+
+    def _rows(kinds: dict[str, pa.DataType]) -> pa.Table:
         with _opened(path) as file:
-            options = csv.ConvertOptions(column_types=kinds, include_columns=columns.all(), check_utf8=False)
+            options = csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), check_utf8=False)
             return csv.read_csv(file, block, parse, options)
 
-    return TableFile(schema, read, notes)
+    return TableFile(schema, read, lambda names: pa.Table.from_batches([head]).select(list(names)).slice(0, _FIRST), notes)
 
 
 def headerless(path: str) -> pa.Table:
@@ -131,7 +149,7 @@ def _jsonl(path: str) -> TableFile:
             rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
     table = pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
-    return TableFile(table.schema, lambda columns: table.select(columns.all()))
+    return in_memory(table)
 
 
 def _json_column(values: list[Any]) -> pa.Array:
@@ -145,6 +163,7 @@ def _json_column(values: list[Any]) -> pa.Array:
 
 
 def _parquet(path: str) -> TableFile:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with _opened(path) as file:
@@ -154,7 +173,12 @@ def _parquet(path: str) -> TableFile:
         with _opened(path) as file:
             return pq.ParquetFile(file).read(columns=columns.all())
 
-    return TableFile(schema, read)
+    def first(names: Sequence[str]) -> pa.Table:
+        with _opened(path) as file:
+            batch = next(pq.ParquetFile(file).iter_batches(_FIRST, columns=list(names)), None)
+            return pa.Table.from_batches([] if batch is None else [batch], pa.schema([schema.field(name) for name in names]))
+
+    return TableFile(schema, read, first)
 
 
 @contextmanager

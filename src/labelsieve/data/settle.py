@@ -15,9 +15,11 @@ from labelsieve.core.dataset import Dataset, Exclusion, encode_labels, require_c
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels
 from labelsieve.data.draft import Draft
+from labelsieve.data.features import doubted
 from labelsieve.data.label_file import replacement
 from labelsieve.data.words import label_notes, misread, readable
 
+MEASURED = 50  # decimal numbers, each of them rare: so many different ones are measured, and no names of classes
 ALL_DIFFERENT = 10  # from so many examples on, a label of its own for every one of them means that the column is no label
 
 
@@ -48,10 +50,12 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
         used = np.unique(codes[keep])
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
     excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
-    dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), excluded)
+    dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), excluded, columns=draft.columns)
     dataset = require_classes(dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)]))
     _require_plausible(dataset)
-    notes = (*draft.notes, *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
+    dataset = doubted(dataset)
+    features = () if dataset.columns is None else dataset.columns.notes
+    notes = (*draft.notes, *features, *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
     return replace(dataset, notes=notes)
 
 
@@ -132,3 +136,15 @@ def _require_plausible(dataset: Dataset) -> None:
         raise UserError(f"{dataset.source} has {k} classes but {n} examples; there must be at least one example a class.")
     if k == n >= ALL_DIFFERENT:
         raise UserError(f"{dataset.source} gives each of its {n} examples a label of its own; is another column the label?")
+    if k > MEASURED and 2 * (np.bincount(dataset.labels) <= 2).sum() > k and 2 * sum(map(_is_decimal, dataset.classes)) > k:
+        raise UserError(
+            f"The labels of {dataset.source} are decimal numbers, {k} different ones, most of them there once or twice: something "
+            "measured, and no classes. Name another column, or make a few classes of it (low, high)."
+        )
+
+
+def _is_decimal(name: str) -> bool:
+    try:
+        return not float(name).is_integer()
+    except ValueError:
+        return False

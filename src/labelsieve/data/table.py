@@ -5,19 +5,20 @@ Texts and encoded images stay in Arrow memory until they are indexed; an image n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
-from labelsieve.data.arrays import unusable_rows
-from labelsieve.data.columns import Columns, Content, choose, require_column
+from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, choose, require_column
 from labelsieve.data.draft import Draft
+from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.labels import is_missing
-from labelsieve.data.readers import open_table, telling
+from labelsieve.data.readers import TableFile, in_memory, open_table, telling
 from labelsieve.data.words import misread, readable, word
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 def load_table(path: str, asked: Columns, relabelled: bool = False) -> Draft:
     """The draft of a table in a file; relative image paths start at the table's folder."""
     file = open_table(path)
-    columns = choose(contents(file.schema, path), asked, path, relabelled)
-    draft = from_arrow(file.read(columns), columns, path, places.parent(path), guessed_id=asked.id is None)
+    draft = _draft(file, asked, path, places.parent(path), relabelled)
     return replace(draft, notes=(*file.notes, *draft.notes))
 
 
@@ -39,8 +39,42 @@ def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
     source = f"the {type(frame).__module__.partition('.')[0]} frame"
     with telling(source):
         table = pa.table(frame)
-    columns = choose(contents(table.schema, source), asked, source, relabelled)
-    return from_arrow(table, columns, source, "", guessed_id=asked.id is None)
+    return _draft(in_memory(table), asked, source, "", relabelled)
+
+
+def _draft(file: TableFile, asked: Columns, source: str, folder: str, relabelled: bool) -> Draft:
+    columns, unused = roles(file, asked, source, relabelled)
+    return from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused)
+
+
+def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
+    """Which column of a table is what; and, if its numbers are the features, those that are nothing -> why."""
+    found = contents(file.schema, source)
+    texts = [name for name, content in found.items() if content == "text" and name not in asked.named().values()]
+    unfit: dict[str, str | None] = {}
+    if texts and not asked.text and not asked.image:
+        first = file.first(texts)
+        unfit = {name: numbers(first[name]).unfit() for name in texts}
+        speaking = (*LABELS, *TEXTS, *IMAGES)
+        found |= {name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking}
+    columns = choose(found, asked, source, relabelled)
+    if not columns.features:
+        return columns, {}
+    vectors = found[columns.features[0]] == "vector"
+    rest = [name for name in found if name not in columns.all()]
+    return columns, {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
+
+
+def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors: bool) -> str:
+    from pyarrow import types
+
+    if name.lower() in INDEXES:
+        return "row numbers"
+    if unfit or _content(kind) == "text":
+        return unfit or TEXT
+    if beside_vectors and _content(kind) == "number":
+        return "a column of vectors is taken"
+    return EMPTY if types.is_null(kind) else "dates or times" if types.is_temporal(kind) else str(kind)
 
 
 def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
@@ -56,9 +90,13 @@ def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str
     return (names_of(table[columns.id]) if columns.id else None), labels_of(table[label], path)
 
 
-def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, guessed_id: bool) -> Draft:
-    """The draft of the chosen columns of an Arrow table."""
+def from_arrow(
+    table: pa.Table, columns: Columns, source: str, folder: str, guessed_id: bool, unused: Mapping[str, str] = MappingProxyType({})
+) -> Draft:
+    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why."""
     ids = _ids(table, columns, guessed_id)
+    if columns.id and ids is None:
+        unused = {columns.id: "values that repeat", **unused}
     draft = Draft(
         inputs=(),
         kind="features",
@@ -72,8 +110,8 @@ def from_arrow(table: pa.Table, columns: Columns, source: str, folder: str, gues
         return _texts(draft, table[columns.text])
     if columns.image:
         return _images(draft, table[columns.image], folder)
-    features = matrix_of(table, columns.features, source)
-    return replace(draft, inputs=features, unusable=unusable_rows(features, "a feature is missing, NaN or infinite"))
+    features, named, unusable = features_of(table, columns.features, source, unused)
+    return replace(draft, inputs=features, unusable=unusable, columns=named)
 
 
 def row_ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str]:
@@ -157,37 +195,6 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
     return replace(draft, inputs=places.Files([path or "" for path in paths]), kind="image", unusable=unusable)
 
 
-def matrix_of(table: pa.Table, names: Sequence[str], source: str) -> np.ndarray:
-    """The numeric columns, or one column of vectors, as (n, d), NaN where a value is missing; float32 if that holds every value exactly,
-    else float64."""
-    import pyarrow as pa
-
-    if len(names) == 1 and _content(table.schema.field(names[0]).type) == "vector":
-        return _vectors(table[names[0]], f"The column {names[0]!r} of {source}")
-    columns = [table[name].cast(pa.float64()) if pa.types.is_decimal(table[name].type) else table[name] for name in names]
-    arrays = [column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column for column in columns]
-    values = [column.to_numpy() for column in arrays]
-    matrix = np.empty((len(table), len(names)), np.result_type(np.float32, *(value.dtype for value in values)))
-    for j, value in enumerate(values):
-        matrix[:, j] = value
-    return matrix
-
-
-def _vectors(column: pa.ChunkedArray, what: str) -> np.ndarray:
-    """A column of lists of numbers, all of one length, as (n, d); a missing list is a row of NaN."""
-    import pyarrow.compute as pc
-
-    lengths = pc.call_function("list_value_length", [column])
-    there = column.is_valid().to_numpy()
-    found = sorted(set(lengths.drop_null().to_pylist()))
-    if len(found) != 1 or not found[0]:
-        raise UserError(f"{what} holds lists of {' and '.join(map(str, found[:3])) or 'no'} numbers; all should have one length, above 0.")
-    values = pc.call_function("list_flatten", [column.filter(column.is_valid())]).to_numpy()
-    matrix = np.full((len(column), found[0]), np.nan, np.result_type(np.float32, values.dtype))
-    matrix[there] = values.reshape(-1, found[0])
-    return matrix
-
-
 @dataclass(frozen=True, eq=False)
 class ArrowColumn(Sequence):
     """A column as Python values, made when indexed."""
@@ -231,7 +238,7 @@ def _content(kind: pa.DataType) -> Content:
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    if is_text(kind):
         return "text"
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
         return "number"

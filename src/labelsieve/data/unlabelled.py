@@ -20,7 +20,9 @@ def unlabelled(draft: Draft) -> Dataset:
     ids = identify(draft, n)
     keep = np.ones(n, bool)
     keep[list(draft.unusable)] = False
-    data = Dataset(ids, np.zeros(n, np.int64), ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, draft.notes)
+    zeros = np.zeros(n, np.int64)
+    notes = draft.notes if draft.columns is None else (*draft.notes, *draft.columns.notes)
+    data = Dataset(ids, zeros, ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, notes, columns=draft.columns)
     data = data.take(keep, [Exclusion(ids[i], draft.unusable[i]) for i in sorted(draft.unusable)])
     if len(data) == 0:
         raise UserError(f"{draft.source or 'The data'} holds no usable example.")

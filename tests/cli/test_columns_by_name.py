@@ -1,0 +1,103 @@
+"""A model knows its feature columns by name: `train`, then `predict`, `score`, `compare --test` and Python on columns in another order."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import labelsieve as ls
+from labelsieve.cli import main
+from labelsieve.core import model_file
+
+N, WIDTH = 240, 8
+NAMES = [f"f{i}" for i in range(WIDTH)]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    y, rng = np.arange(N) % 3, np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(0, 2, (3, WIDTH))[y] + rng.normal(size=(N, WIDTH)), columns=NAMES)
+    frame["label"] = np.array(["ant", "bee", "cow"])[y]
+    frame.to_csv("tab.csv", index=False)
+    frame[frame.columns[::-1]].to_csv("turned.csv", index=False)
+    frame.drop(columns="f3").to_csv("short.csv", index=False)
+    frame.assign(f3="none").to_csv("words.csv", index=False)
+    frame[frame.columns[::-1]].assign(extra=1.5, colour="red").to_csv("more.csv", index=False)
+    np.savez("bare.npz", features=frame[NAMES].to_numpy(), labels=frame["label"].to_numpy(str))
+    assert main(["train", "tab.csv", "-o", "m"]) == 0
+    return frame
+
+
+def accuracy(capsys, source, model="m"):
+    capsys.readouterr()
+    assert main(["score", str(model), source, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["accuracy"]
+
+
+def test_the_order_of_the_columns_means_nothing(here, capsys):
+    best = accuracy(capsys, "tab.csv")
+    assert best > 0.95
+    assert accuracy(capsys, "turned.csv") == accuracy(capsys, "more.csv") == accuracy(capsys, "bare.npz") == best
+    model = ls.Model.load("m")
+    assert model.manifest["input"]["columns"] == NAMES
+    data, probs = model.probabilities(ls.load(here[here.columns[::-1]], label="label"))
+    np.testing.assert_allclose(probs, model.probabilities(ls.load("tab.csv"))[1], rtol=1e-5)
+    assert data.columns is not None and data.columns.names == tuple(NAMES)
+
+
+def test_what_train_and_find_say_of_the_columns(here, capsys):
+    capsys.readouterr()
+    assert main(["train", "more.csv", "-o", "m2"]) == 0 and main(["find", "more.csv"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("Features: f7 to extra (9 columns); not used: colour (text).") == 2
+    assert any(note.startswith("Features: f7 to extra") for note in json.loads(Path("m2/model.json").read_text())["notes"])
+
+
+def test_columns_that_the_model_does_not_know_are_told(here, capsys):
+    capsys.readouterr()
+    said = "Features: f0 to f7 (8 columns); not used: extra (the model was not trained on it), colour (text).\n"
+    assert main(["predict", "m", "more.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert err == said and out.count("\n") == N + 1
+    assert main(["score", "m", "more.csv"]) == 0
+    assert capsys.readouterr().err == said
+    assert main(["predict", "m", "bare.npz"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", [("predict", "m", "{}"), ("score", "m", "{}"), ("compare", "tab.csv", "--test", "{}")])
+def test_a_column_that_is_missing_is_named(here, capsys, command):
+    capsys.readouterr()
+    assert main([part.format("short.csv") for part in command]) == 2
+    assert "short.csv has no column 'f3', which the model was trained on." in capsys.readouterr().err
+    assert main([part.format("words.csv") for part in command]) == 2
+    assert "words.csv has no numbers in the column 'f3', which the model was trained on: empty." in capsys.readouterr().err
+
+
+def test_compare_matches_the_test_data_by_name(here, capsys):
+    capsys.readouterr()
+    found = []
+    for test in ("tab.csv", "more.csv"):
+        assert main(["compare", "tab.csv", "--test", test, "--methods", "standard", "--seeds", "1", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["rows"][0]["accuracy"] == found[1]["rows"][0]["accuracy"] > 0.95
+    assert found[0]["notes"] == ["Features: f0 to f7 (8 columns)."]
+    assert "extra (the model was not trained on it)" in found[1]["notes"][1]
+
+
+def test_a_model_without_names_goes_by_position(here, capsys, tmp_path):
+    weights, manifest = model_file.load(tmp_path / "m")
+    del manifest["input"]["columns"]
+    model_file.save(tmp_path / "old", weights, manifest)
+    assert accuracy(capsys, "tab.csv", "old") > 0.95 > accuracy(capsys, "turned.csv", "old")
+    assert main(["train", "bare.npz", "-o", "unnamed"]) == 0
+    assert "columns" not in ls.Model.load("unnamed").manifest["input"]
+    assert accuracy(capsys, "tab.csv", "unnamed") > 0.95
+
+
+def test_a_repaired_model_knows_them_too(here, capsys):
+    assert main(["repair", "m", "-o", "repaired"]) == 0
+    assert accuracy(capsys, "turned.csv", "repaired") == accuracy(capsys, "tab.csv", "repaired") > 0.95
