@@ -13,7 +13,7 @@ import numpy as np
 from labelsieve import arrays
 from labelsieve.arrays import Progress
 from labelsieve.core import model_file, run
-from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.models import NETWORKS
 from labelsieve.models import network as named
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from labelsieve.train.inputs import Scale
 
 EXAMPLES = "examples.parquet"
-_KINDS = {"image": "images", "text": "texts", "features": "features"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +58,6 @@ class Model:
         from labelsieve.train.inputs import Scale
 
         folder = Path(folder)
-        if not (folder / model_file.WEIGHTS).exists() and (folder / model_file.MANIFEST).exists():
-            raise UserError(f"The training in {folder} has not finished; the same `labelsieve train` command goes on where it stopped.")
         weights, manifest = model_file.load(folder)
         try:
             classes, take, name = tuple(manifest["classes"]), manifest["input"], manifest["network"]
@@ -129,8 +126,9 @@ def score(model: Model, data: Dataset, *, device: str | None = None, progress: P
     """How often the model says the given label: accuracy, n, what was left out, notes, and for each class number, recall and precision.
 
     Raises:
-        UserError: the data hold a class that the model was never taught.
+        UserError: the data are of another kind, or hold a class that the model was never taught.
     """
+    _require_kind(data, model.manifest["input"])  # before the classes, which differ too where the data are others
     position = {name: i for i, name in enumerate(model.classes)}
     unknown = [name for name in data.classes if name not in position]
     if unknown:
@@ -168,9 +166,7 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
     """The examples that can be read, their pixels or features, and what was taken: kind, side, width, encoder."""
     if data.kind == "probs":
         raise UserError("Probabilities are no inputs of a model; name the images, texts or features that they are of.")
-    wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
-    if data.kind != wants:
-        raise UserError(f"{data.source or 'The data'} holds {_KINDS[data.kind]}; this model takes {_KINDS[wants]}.")
+    _require_kind(data, take)
     if data.kind == "features":
         data = data.by_name(take.get("columns"))
         found = np.asarray(data.inputs)
@@ -184,6 +180,12 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
     found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"))
     _, channels, side, _ = found.values.shape
     return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side}
+
+
+def _require_kind(data: Dataset, take: dict[str, Any]) -> None:
+    wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
+    if data.kind != wants:
+        raise UserError(f"{data.source or 'The data'} holds {KINDS[data.kind]}; this model takes {KINDS[wants]}.")
 
 
 def _ratio(part: int, whole: int) -> float | None:

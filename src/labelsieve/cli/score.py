@@ -9,8 +9,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.core.errors import UserError
-
 
 def score(
     model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
@@ -29,7 +27,6 @@ def score(
     from labelsieve.cli.find import read
     from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
     from labelsieve.cli.train import need_torch
-    from labelsieve.core.dataset import KINDS
 
     need_torch("score")
     from labelsieve.model import Model
@@ -37,9 +34,6 @@ def score(
 
     trained = Model.load(model)
     data = read(source, image=image, text=text, label=label, id=id, labels=labels)
-    takes = trained.manifest["input"].get("of", data.kind)
-    if data.kind != takes:  # before the classes, which differ too where the data are others
-        raise UserError(f"{data.source} holds {KINDS[data.kind]}; this model takes {KINDS[takes]}.")
     with progress_bar() as progress:
         result = measure(trained, data, device=device, progress=progress)
     if json:
