@@ -53,7 +53,7 @@ def test_find_writes_a_ranked_table_and_tells_what_to_do_next(blobs):
 
 
 def test_json_says_the_same_as_data(blobs):
-    done = labelsieve("find", "features.npz", "--json", "--out", "run", cwd=blobs)
+    done = labelsieve("find", "features.npz", "--json", "-o", "run", cwd=blobs)
     summary = json.loads(done.stdout)
     low, count, high = summary["estimate"]
     assert low <= 30 <= high and low <= count <= high

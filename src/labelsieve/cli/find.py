@@ -32,7 +32,7 @@ def find(
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
     from_network: Annotated[str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
-    out: Annotated[Path | None, Parameter(help="Run folder; default: NAME.sieve in the current folder.", converter=folder)] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:
     """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
