@@ -45,7 +45,8 @@ def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple
     flagged = set(found.ids[found.flagged])
     keep = np.array([key not in flagged for key in data.ids])
     share = found.p_wrong[~found.flagged]
-    gone = [Exclusion(key, f"flagged in {folder}") for key in data.ids[~keep]]
+    why = "flagged by `find`" if isinstance(source, Findings) else f"flagged in {folder}"
+    gone = [Exclusion(key, why) for key in data.ids[~keep]]
     return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,11 +115,14 @@ class Model:
 
 def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None]:
     """What could not be trained on, and p_wrong (n,); nothing of a model that `repair` wrote."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    gone, examples = folder / run.EXCLUDED, folder / EXAMPLES
-    table = pq.read_table(examples) if examples.exists() else None
-    told = None if table is None or "p_wrong" not in table.column_names else table["p_wrong"].to_numpy()
+    gone, examples, told = folder / run.EXCLUDED, folder / EXAMPLES, None
+    if examples.exists():
+        with pa.OSFile(os.fsencode(examples)) as file:  # a name need not be UTF-8
+            if "p_wrong" in pq.read_schema(file).names:
+                told = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
     return run.read_excluded(gone) if gone.exists() else (), told
 
 

@@ -10,14 +10,27 @@ from labelsieve.train.settle import STEPS, settle
 
 def test_statistics_become_those_of_the_inputs_after_a_short_run_only():
     rng = np.random.default_rng(0)
-    samples = Samples.of(torch.from_numpy(rng.normal(3, 2, (500, 4)).astype(np.float32)), torch.zeros(500, dtype=torch.int64), 2)
-    x = samples.plain(torch.arange(500))
+    samples = Samples.of(torch.from_numpy(rng.normal(3, 2, (258, 4)).astype(np.float32)), torch.zeros(258, dtype=torch.int64), 2)
+    x = samples.plain(torch.arange(258))
     net, long = (nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval() for _ in range(2))
     settle([net], samples, steps=STEPS - 1)
     settle([long], samples, steps=STEPS)
     torch.testing.assert_close(net[1].running_mean, net[0](x).mean(0).detach(), atol=1e-2, rtol=0)
     torch.testing.assert_close(net[1].running_var, net[0](x).var(0).detach(), rtol=2e-2, atol=0)
     assert (long[1].running_mean == 0).all() and not net.training and net[1].momentum == 0.1
+
+
+def test_frozen_statistics_stay():
+    class Frozen(nn.Sequential):
+        def train(self, mode=True):
+            super().train(mode)
+            self[1].eval()
+            return self
+
+    net, samples = Frozen(nn.Linear(4, 5), nn.BatchNorm1d(5)), Samples.of(torch.randn(10, 4), torch.zeros(10, dtype=torch.int64), 2)
+    net[1].running_mean.fill_(3)
+    settle([net], samples, steps=1)
+    assert (net[1].running_mean == 3).all()
 
 
 def test_networks_without_batch_normalisation_stay_as_they_are():

@@ -67,6 +67,7 @@ def elr(
             session.record(rows, logits, labels)
         schedule.step()
         session.log(agree=(memory.argmax(1) == samples.labels).float().mean().item())
-    whole = memory.sum(1).double()  # 1 - beta^epochs; 0 of an example that was in no batch, which is not doubted
-    p_wrong = torch.where(whole > 0, 1 - memory.gather(1, samples.labels[:, None])[:, 0] / whole, 0.0)
-    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.cpu().numpy())
+    t, given = memory.cpu().double(), samples.labels.cpu()
+    whole = t.sum(1)  # 1 - beta^epochs; 0 of an example that was in no batch, which is not doubted
+    p_wrong = torch.where(whole > 0, 1 - t.gather(1, given[:, None])[:, 0] / whole, 0.0)
+    return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.numpy())

@@ -20,9 +20,14 @@ STEPS = 100
 
 
 def settle(nets: Iterable[nn.Module], samples: Samples, *, steps: float) -> None:
-    """The statistics of each network become those of the plain inputs, if it has learnt for fewer than STEPS `steps`."""
-    batches = [rows for rows in torch.arange(len(samples), device=samples.labels.device).split(256) if len(rows) > 1]
-    if steps >= STEPS or not batches:
+    """The statistics of each network become those of the plain inputs, if it has learnt for fewer than STEPS `steps`. A network that
+    keeps some of its statistics while it trains is left as it is."""
+    n = len(samples)
+    if steps >= STEPS or n < 2:
         return
+    batches = torch.arange(n, device=samples.labels.device).tensor_split(-(-n // 256))  # all of a size: each counts the same
     for net in nets:
-        update_bn((samples.plain(rows) for rows in batches), net)
+        frozen = any(isinstance(part, nn.modules.batchnorm._BatchNorm) and not part.training for part in net.train().modules())
+        if not frozen:
+            update_bn((samples.plain(rows) for rows in batches), net)
+        net.eval()
