@@ -102,7 +102,7 @@ class Model:
         from labelsieve.train.inputs import samples
 
         take = self.manifest["input"]
-        data = data if isinstance(data, Dataset) else load_inputs(data, **columns)
+        data = data if isinstance(data, Dataset) else load_inputs(data, wanted=take.get("columns"), **columns)
         with TemporaryDirectory(prefix="labelsieve-") as folder:
             data, inputs, _ = read_inputs(data, Path(folder), take, progress)
             if inputs.shape[1] != take["width"]:

@@ -88,6 +88,20 @@ def test_compare_matches_the_test_data_by_name(here, capsys):
     assert "extra (the model was not trained on it)" in found[1]["notes"][1]
 
 
+def test_gaps_in_columns_that_the_model_does_not_know_keep_no_row_from_it(here, capsys):
+    gaps = here.assign(extra=[1.0] * 10 + [None] * (N - 10), words=["1"] * (N - 4) + ["<1"] * 4)
+    gaps.to_csv("gaps.csv", index=False)
+    capsys.readouterr()
+    assert main(["score", "m", "gaps.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == N and found["excluded"] == []
+    assert "extra (the model was not trained on it)" in found["notes"][0]
+    assert main(["predict", "m", "gaps.csv"]) == 0 and capsys.readouterr().out.count("\n") == N + 1
+    assert len(ls.Model.load("m").probabilities(gaps)[0]) == N
+    assert main(["compare", "tab.csv", "--test", "gaps.csv", "--methods", "standard", "--seeds", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["excluded"] == 0
+
+
 def test_a_model_without_names_goes_by_position(here, capsys, tmp_path):
     weights, manifest = model_file.load(tmp_path / "m")
     del manifest["input"]["columns"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -71,14 +72,21 @@ def find(
     return 0
 
 
-def read(source: str | None, *, probs: str | None = None, labels: str | None = None, **columns: str | None) -> Dataset:
-    """The data set that the arguments of a command name."""
+def read(
+    source: str | None,
+    *,
+    probs: str | None = None,
+    labels: str | None = None,
+    wanted: Sequence[str] | None = None,
+    **columns: str | None,
+) -> Dataset:
+    """The data set that the arguments of a command name; `wanted` are the feature columns of a model."""
     from labelsieve.data import load, load_probabilities
 
     if probs is None:
         if not source:
             raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
-        return load(source, labels=labels, **columns)
+        return load(source, labels=labels, wanted=wanted, **columns)
     if labels is None:
         raise UserError("--probs needs --labels, a file of the given labels (id,label, or one label a row).")
     unused = [f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")]

@@ -45,7 +45,8 @@ def predict(
             raise UserError(f"{out} is what the examples are read from; name another file with -o.")
         require_own(out, ",".join(COLUMNS) + "\n", "predict")
     trained = Model.load(model)
-    data = load_inputs(source, image=image, text=text, label=label, id=id)
+    wanted = trained.manifest["input"].get("columns")
+    data = load_inputs(source, image=image, text=text, label=label, id=id, wanted=wanted)
     with progress_bar() as progress:
         data, probs = trained.probabilities(data, device=device, progress=progress)
     best = probs.argmax(1)

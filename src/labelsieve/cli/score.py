@@ -33,7 +33,7 @@ def score(
     from labelsieve.model import score as measure
 
     trained = Model.load(model)
-    data = read(source, image=image, text=text, label=label, id=id, labels=labels)
+    data = read(source, image=image, text=text, label=label, id=id, labels=labels, wanted=trained.manifest["input"].get("columns"))
     with progress_bar() as progress:
         result = measure(trained, data, device=device, progress=progress)
     if json:

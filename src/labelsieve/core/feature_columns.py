@@ -9,6 +9,7 @@ from labelsieve.core.errors import UserError, meant
 
 SHOWN = 4  # names that are listed; of more only the first and the last are
 LEFT = 6  # columns not used that are listed
+UNKNOWN = "the model was not trained on it"
 LONGEST = 40  # characters of a name
 
 
@@ -50,7 +51,7 @@ class FeatureColumns:
 
     def only(self, wanted: Sequence[str]) -> FeatureColumns:
         """The wanted columns; the others become unused."""
-        strange = dict.fromkeys((name for name in self.names if name not in set(wanted)), "the model was not trained on it")
+        strange = dict.fromkeys((name for name in self.names if name not in set(wanted)), UNKNOWN)
         doubts = {name: doubt for name, doubt in self.doubts.items() if name not in strange}
         return FeatureColumns(tuple(wanted), {**strange, **self.unused}, doubts)
 

@@ -35,6 +35,7 @@ def load(
     image: str | None = None,
     id: str | None = None,
     group: str | None = None,
+    wanted: Sequence[str] | None = None,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -52,6 +53,7 @@ def load(
         image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.
         id: the column of ids, unique. Without it a column called `id` if its values are unique, else row numbers from 0.
         group: the column that says which examples belong together (annotator, batch, patient).
+        wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row from use.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -59,20 +61,26 @@ def load(
     Raises:
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
-    asked = Columns(label, text, image, id, group)
+    asked = Columns(label, text, image, id, group, tuple(wanted or ()))
     dataset = settle(_draft(source, asked, relabelled=labels is not None), labels)
     named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
     return replace(dataset, recipe=recipe(named))
 
 
 def load_inputs(
-    source: Any, *, label: str | None = None, text: str | None = None, image: str | None = None, id: str | None = None
+    source: Any,
+    *,
+    label: str | None = None,
+    text: str | None = None,
+    image: str | None = None,
+    id: str | None = None,
+    wanted: Sequence[str] | None = None,
 ) -> Dataset:
     """Read data to be labelled by a model; labels may be there or not, and are not used. Arguments and errors as for `load`; the
     class folders of a folder only order its images, and one without any is fine."""
     from labelsieve.data.unlabelled import unlabelled
 
-    return unlabelled(_draft(source, Columns(label, text, image, id, None), relabelled=True))
+    return unlabelled(_draft(source, Columns(label, text, image, id, None, tuple(wanted or ())), relabelled=True))
 
 
 def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:

@@ -40,7 +40,7 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 
     Args:
         columns: every column's name and content.
-        asked: what the user named.
+        asked: what the user named; its features are those of a model, taken if all are there and no text or image is named.
         relabelled: labels come from elsewhere, so that the table need not have any.
 
     Raises:
@@ -50,6 +50,8 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
         raise UserError(f"Both text={asked.text!r} and image={asked.image!r} are named; one data set has one kind of input.")
     for role, name in asked.named().items():
         require_column(name, tuple(columns), source, role)
+    if asked.text or asked.image or not set(asked.features) <= columns.keys():
+        asked = replace(asked, features=())
     chosen = replace(asked, label=asked.label or _label(columns, asked, source, relabelled))
     if chosen.id is None and "id" in columns and "id" not in chosen.all():
         chosen = replace(chosen, id="id")
@@ -83,7 +85,7 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
         raise UserError(f"The column {chosen.text!r} of {source} holds no text. Columns of text: {', '.join(_texts(columns)) or 'none'}.")
     if chosen.image and columns[chosen.image] not in ("text", "image"):
         raise UserError(f"The column {chosen.image!r} of {source} holds neither paths nor encoded images.")
-    if chosen.text or chosen.image:
+    if chosen.text or chosen.image or chosen.features:
         return chosen
     texts = [name for name in rest if name.lower() in TEXTS and columns[name] == "text"]
     images = [name for name in rest if columns[name] == "image" or (name.lower() in IMAGES and columns[name] == "text")]

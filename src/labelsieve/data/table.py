@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.feature_columns import UNKNOWN
 from labelsieve.data import places
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, choose, require_column
 from labelsieve.data.draft import Draft
@@ -62,7 +63,9 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
         return columns, {}
     vectors = found[columns.features[0]] == "vector"
     rest = [name for name in found if name not in columns.all()]
-    return columns, {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
+    unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
+    known = columns.features == asked.features
+    return columns, {name: UNKNOWN if known and found[name] == "number" else why for name, why in unused.items()}
 
 
 def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors: bool) -> str:
