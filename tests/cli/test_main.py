@@ -96,6 +96,7 @@ def test_help_whose_reader_has_left(tmp_path, option):
 def test_interrupted_while_importing(features, module):
     code = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 class Stop:
     def find_spec(self, name, *_):
         if name == {module!r}:
