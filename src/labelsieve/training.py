@@ -87,11 +87,7 @@ def train(
     from labelsieve.train.settle import settle
 
     function = robust.method(method)
-    if not isinstance(settings or {}, Mapping):
-        raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
-    given = {name: value for name, value in {"epochs": epochs, "lr": lr, "batch": batch}.items() if value is not None}
-    for name in (settings or {}).keys() & {*given, *(["noise"] if noise is not None else [])}:
-        raise UserError(f"{name} is given twice, by itself and in the settings; leave one of them out.")
+    named = _named(settings, epochs=epochs, lr=lr, batch=batch, noise=noise)
     require_maker(network)
     if not 0 <= seed < 2**32:
         raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
@@ -119,7 +115,6 @@ def train(
         if not isinstance(network, str | None):
             try_out(make, name, ready)
         precision = "float32" if name == "linear" else precision
-        named = {**(settings or {}), **given}
         chosen = method_settings.settings(function, method, take["kind"], len(data), named, noise)
         digest, expected = _hash(data, inputs), None
         if "noise" in chosen and chosen["noise"] is None:
@@ -144,6 +139,18 @@ def train(
     if folder is not None and distributed.rank() == 0:
         save(model, folder, data, session, trained, ready)
     return model
+
+
+def _named(settings: Any, *, noise: float | None, **given: Any) -> dict[str, Any]:
+    """The settings that the user named, each once; the noise stays apart, as not every method has it."""
+    settings = settings or {}
+    if not isinstance(settings, Mapping):
+        raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
+    given = {name: value for name, value in given.items() if value is not None}
+    twice = settings.keys() & (given.keys() if noise is None else {*given, "noise"})
+    if twice:
+        raise UserError(f"{min(twice)} is given twice, by itself and in the settings; leave one of them out.")
+    return {**settings, **given}
 
 
 def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: int | None) -> None:

@@ -167,7 +167,7 @@ def _train(
         if (late := epoch >= when.at(105)) and share.item() < 0:
             share.fill_(suspected(net, samples))
         doubted = late and share.item() >= GUARD
-        mixture, shift = believed(losses, share.item(), held=held and doubted)
+        mixture, shift = held_mixture(losses, share.item(), held=held and doubted)
         net.train()
         for rows in samples.batches(batch, session.generator):
             x, y = samples.weak(rows, session.generator), samples.given(rows)
@@ -184,7 +184,7 @@ def _train(
     return Trained((net,), settings, belief(losses, share.item(), held=held))
 
 
-def believed(losses: Tensor, share: float, *, held: bool) -> tuple[BetaMixture, float]:
+def held_mixture(losses: Tensor, share: float, *, held: bool) -> tuple[BetaMixture, float]:
     """The mixture of losses (n,), and what `held` adds to its log odds."""
     mixture = fit_beta(losses.numpy())
     return mixture, odds_shift(mixture.posterior(losses.numpy()), share) if held and mixture.fitted else 0.0
@@ -194,7 +194,7 @@ def belief(losses: Tensor, share: float, *, held: bool) -> np.ndarray:
     """(n,) the chance that each label is wrong, as training uses it; 0 below GUARD, and not held to a share that is not known yet."""
     if 0 <= share < GUARD:
         return np.zeros(len(losses))
-    mixture, shift = believed(losses, share, held=held and share >= 0)
+    mixture, shift = held_mixture(losses, share, held=held and share >= 0)
     return _moved(mixture.posterior(losses.numpy()), shift)
 
 

