@@ -148,6 +148,16 @@ def test_json_says_what_the_page_says(tmp_path, capsys):
     assert f"{told['now']['count']:,.0f}" in Reader((tmp_path / "mail.html").read_text(encoding="utf-8")).text
 
 
+def test_nothing_but_an_earlier_report_is_replaced(tmp_path):
+    run, mine = make(tmp_path / "a.sieve"), tmp_path / "notes.html"
+    report(run, out=tmp_path / "mail.html")
+    report(run, out=tmp_path / "mail.html")
+    mine.write_text("<!doctype html><title>Minutes</title>")
+    with pytest.raises(UserError, match="notes.html is there already and is not what `labelsieve report` wrote"):
+        report(run, out=mine)
+    assert mine.read_text() == "<!doctype html><title>Minutes</title>"
+
+
 def test_figures_are_files_that_stand_alone(tmp_path):
     report(make(tmp_path / "a.sieve", classes=HOSTILE[:5]), figures=tmp_path / "figures")
     names = {path.stem for path in (tmp_path / "figures").iterdir()}

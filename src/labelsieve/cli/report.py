@@ -32,12 +32,14 @@ def report(
     from labelsieve.cli.standing import read
     from labelsieve.core import known
     from labelsieve.core.decision import Fold
-    from labelsieve.core.files import replacing
+    from labelsieve.core.files import replacing, require_own
     from labelsieve.decide.calibrate import calibrate
     from labelsieve.decide.reviewers import reviewers
     from labelsieve.decide.summary import summarise
     from labelsieve.report import build, charts
 
+    path = out or run / NAME
+    require_own(path, build.BEGINS, "report")
     findings, rows = read(run)
     fold = Fold(rows)
     calibrated = calibrate(findings, fold)
@@ -49,7 +51,6 @@ def report(
     people = reviewers(findings, fold, known.load(run))
     told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run))
     drawn = build.figures(findings, calibrated, told)
-    path = out or run / NAME
     files = {path: build.page(told, drawn, samples)}
     if figures is not None:
         files |= {figures / f"{name}.svg": charts.alone(svg) for name, svg in drawn.items()}

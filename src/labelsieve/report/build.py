@@ -23,6 +23,16 @@ from labelsieve.core.visible import visible
 from labelsieve.report import charts
 from labelsieve.report.samples import Sample
 
+BEGINS = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="Labelsieve">
+<title>Label report: """  # every page, and no other
 ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 25  # lines of a table, bars, sides of the matrix, groups, decisions
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded", "ambiguous": "ambiguous", "later": "later"}
@@ -112,6 +122,7 @@ def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] 
         told | {"advice": advice(told), "one_in": _one_in(told["rate"])},
         figures=shown,
         samples=list(samples) or [None] * len(told["worst"]),
+        begins=Markup(BEGINS),
         chart_style=Markup(charts.STYLE),
         acts_named=ACTS,
         groups=GROUPS,
