@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from labelsieve.core.errors import UserError
+from labelsieve.losses import cross_entropy
 from labelsieve.models import network
 from labelsieve.robust import TOGETHER, for_features, method
 from labelsieve.train.lockstep import together
@@ -87,6 +88,14 @@ def test_a_shorter_method_stops_while_the_others_go_on():
             torch.testing.assert_close(trained.nets[0].apart()[1].head.weight, alone.nets[0].head.weight, rtol=0, atol=ROUNDING)
 
 
+def by_adam(samples, network, session):
+    net = network(samples.classes)
+    optimiser = torch.optim.Adam(net.parameters())
+    for _ in session.epochs(1, net=net, optimiser=optimiser):
+        for rows in samples.batches(31, session.generator):
+            session.step(cross_entropy(net(samples.weak(rows, session.generator)), samples.given(rows)).mean(), optimiser)
+
+
 def test_what_does_not_treat_examples_alone_is_refused():
     for name in ("mixup", "m-dyr-h"):
         with pytest.raises((AttributeError, TypeError)):
@@ -94,7 +103,7 @@ def test_what_does_not_treat_examples_alone_is_refused():
     with pytest.raises(ValueError, match="one size"):
         together(ready(toy()), [call("standard"), call("gce", batch=62)], SEEDS)
     with pytest.raises(ValueError, match="alone"):
-        together(ready(toy()), [call("standard"), call("blurry", momentum=None)], SEEDS)  # Adam
+        together(ready(toy()), [call("standard"), by_adam], SEEDS)
 
 
 def test_a_loss_that_is_not_finite_is_told():
