@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from labelsieve.robust.elr import elr
+from labelsieve.train.samples import Samples
 
 N, K, EPOCHS = 120, 3, 5
 SHORT = {"epochs": EPOCHS, "lr": 0.3, "batch": N}
@@ -63,10 +64,15 @@ def test_the_rate_starts_anew_every_cycle(blobs, spy, monkeypatch):
     np.testing.assert_allclose(seen, np.tile(cosine, 2), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("classes", "chosen"), [(3, {"beta": 0.7, "strength": 3.0}), (60, {"beta": 0.9, "strength": 7.0})])
-def test_many_classes_choose_other_numbers(classes, chosen, blobs, spy):
-    samples, _ = blobs(N, k=classes, d=64)
-    assert elr(samples, lambda k: nn.Linear(64, k), spy(N), epochs=1).settings == chosen
+@pytest.mark.parametrize(
+    ("shape", "classes", "chosen"),
+    [((64,), 3, (0.7, 3.0)), ((64,), 60, (0.9, 7.0)), ((1, 8, 8), 3, (0.9, 1.0)), ((1, 8, 8), 60, (0.9, 7.0))],
+)
+def test_kind_and_classes_choose_the_paper_s_numbers(shape, classes, chosen, spy):
+    inputs = torch.randint(0, 256, (N, *shape), dtype=torch.uint8) if shape[1:] else torch.randn(N, *shape)
+    samples = Samples.of(inputs, torch.arange(N) % classes, classes)
+    trained = elr(samples, lambda k: nn.Sequential(nn.Flatten(), nn.Linear(64, k)), spy(N), epochs=1, batch=N)
+    assert trained.settings == dict(zip(("beta", "strength"), chosen, strict=True))
 
 
 def test_memory_names_the_wrong_labels(blobs, spy):
