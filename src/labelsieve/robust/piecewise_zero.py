@@ -6,7 +6,7 @@ Good at: wrong labels that look nothing like their class, once a network would f
     of what is hard to learn; a rare class, which can fall below c as a whole and vanish: the share that still teaches, of all examples
     and of the worst-off class, is told every epoch.
 Numbers: c 0.1 and a delay of 4 epochs of 10 are from the authors' grids; what the paper settles on we do not know. With c 0.2 small
-    networks gained more in 150 epochs and lost up to 11 points in ten to thirty.
+    networks gained more in 150 epochs and lost up to 11 points in ten to forty.
 Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
     recipe of `standard`, with which small networks lost no more than a point on clean labels, by Adam up to two.
 Cost: that of cross-entropy.
