@@ -102,6 +102,17 @@ def test_gaps_in_columns_that_the_model_does_not_know_keep_no_row_from_it(here, 
     assert json.loads(capsys.readouterr().out)["excluded"] == 0
 
 
+def test_one_slip_costs_a_short_file_one_row(here, capsys):
+    short = here.head(5).astype({"f3": str})
+    short.loc[2, "f3"] = "<1"
+    short.to_csv("five.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", "m", "five.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["predictions"]) == 4
+    assert [row["id"] for row in found["excluded"]] == ["2"] and "'f3' holds '<1'" in found["excluded"][0]["reason"]
+
+
 def test_a_model_without_names_goes_by_position(here, capsys, tmp_path):
     weights, manifest = model_file.load(tmp_path / "m")
     del manifest["input"]["columns"]

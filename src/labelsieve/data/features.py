@@ -17,7 +17,7 @@ from labelsieve.data.words import GAPS, readable, word
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 0.9  # of the filled cells; in a column with so many numbers the others are slips, and their rows are left out
+MOST = 0.9  # of the filled cells; in a column with so many numbers the others are slips, as a single one is, and their rows are left out
 HALF = 0.5  # from so many on it was meant to be a column of numbers, so that its first slip is named
 EMPTY, TEXT = "empty", "text"  # why a column is no feature
 MISSING = "a feature is missing, NaN or infinite"
@@ -54,7 +54,7 @@ class Numbers:
         if not filled and not len(self.odd):
             return EMPTY
         share = filled / (filled + len(self.odd))
-        if share >= MOST:
+        if share >= MOST or (len(self.odd) == 1 and share >= HALF):
             return None
         if share >= HALF:
             return f"row {self.odd[0]} holds {self.cell(self.odd[0])!r}"

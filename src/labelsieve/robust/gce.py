@@ -1,7 +1,8 @@
 """Generalised cross-entropy: a loss that pays less for labels the network finds unlikely.
 
 Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018.
-Good at: random noise, few classes. Bad at: many classes, where it under-fits.
+Good at: random noise, few classes. Bad at: many classes and short runs, where it under-fits; a small network trained for 150 epochs lost 1
+    to 2.4 points on clean labels.
 Numbers: the paper's: q 0.7, lr 0.01 divided by ten after one and after two thirds of 120 epochs, weight decay 1e-4, batch 128.
 Differs: without the truncated form, whose pruning costs a pass over the data every ten epochs.
 Cost: as `standard`.
