@@ -74,7 +74,7 @@ def test_a_column_that_is_missing_is_named(here, capsys, command):
     assert main([part.format("short.csv") for part in command]) == 2
     assert "short.csv has no column 'f3', which the model was trained on." in capsys.readouterr().err
     assert main([part.format("words.csv") for part in command]) == 2
-    assert "words.csv has no numbers in the column 'f3', which the model was trained on: empty." in capsys.readouterr().err
+    assert "words.csv: the column 'f3', which the model was trained on, cannot be used: empty." in capsys.readouterr().err
 
 
 def test_compare_matches_the_test_data_by_name(here, capsys):
@@ -100,6 +100,33 @@ def test_gaps_in_columns_that_the_model_does_not_know_keep_no_row_from_it(here, 
     assert len(ls.Model.load("m").probabilities(gaps)[0]) == N
     assert main(["compare", "tab.csv", "--test", "gaps.csv", "--methods", "standard", "--seeds", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["excluded"] == 0
+
+
+def test_one_slip_is_none_in_a_column_that_is_mostly_empty(here, capsys):
+    here.assign(note=[None] * (N - 3) + ["5", "see mail", "7"]).to_csv("sparse.csv", index=False)
+    capsys.readouterr()
+    assert main(["train", "sparse.csv", "-o", "m2", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert not made["excluded"]
+    assert made["input"]["columns"] == NAMES
+
+
+def test_a_file_without_a_usable_row_is_told_why(here, capsys):
+    two = here.head(2).astype({"f2": str, "f4": str, "f5": str})
+    two.loc[0, ["f2", "f4"]] = two.loc[1, "f5"] = "<1"
+    two.to_csv("two.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", "m", "two.csv"]) == 2
+    assert "no usable example; all 2 were excluded, the first because: the column 'f2' holds '<1'" in capsys.readouterr().err
+
+
+def test_two_slips_in_a_short_file_are_told(here, capsys):
+    short = here.head(5).astype({"f3": str})
+    short.loc[1:2, "f3"] = "<1"
+    short.to_csv("five.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", "m", "five.csv"]) == 2
+    assert "the column 'f3', which the model was trained on, cannot be used: row 1 holds '<1'" in capsys.readouterr().err
 
 
 def test_one_slip_costs_a_short_file_one_row(here, capsys):

@@ -152,6 +152,8 @@ def test_nothing_but_an_earlier_report_is_replaced(tmp_path):
     run, mine = make(tmp_path / "a.sieve"), tmp_path / "notes.html"
     report(run, out=tmp_path / "mail.html")
     report(run, out=tmp_path / "mail.html")
+    with pytest.raises(UserError, match="is a folder; name an HTML file"):
+        report(run, out=tmp_path)
     mine.write_text("<!doctype html><title>Minutes</title>")
     with pytest.raises(UserError, match="notes.html is there already and is not what `labelsieve report` wrote"):
         report(run, out=mine)

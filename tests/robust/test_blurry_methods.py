@@ -1,6 +1,7 @@
 """Blurry and piecewise-zero training: steps against the formulae written out, the delay, what is left out, resumption."""
 
 from dataclasses import replace
+from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from labelsieve.losses.blurry import turning_point
 from labelsieve.robust.blurry import blurry
 from labelsieve.robust.piecewise_zero import piecewise_zero
+from labelsieve.robust.standard import standard
 
 N, K = 120, 3
 SHORT = {"epochs": 5, "lr": 0.3, "momentum": 0.0, "weight_decay": 0.0, "batch": N, "delay": 3}
@@ -138,10 +140,18 @@ def test_piecewise_zero_starts_from_what_guessing_gives(blobs, spy):
 @pytest.mark.parametrize(("classes", "gamma"), [(3, 0.2), (10, 0.2), (100, 0.5 / np.log(100))])
 def test_blurry_pushes_away_only_what_is_far_less_likely_than_a_guess(classes, gamma, blobs, spy):
     samples, _ = blobs(N)
-    losses = []
-    for named in ({}, {"gamma": gamma}):
-        session = spy(N)
-        blurry(replace(samples, classes=classes), network, session, epochs=4, batch=N, **named)
-        losses.append([step.loss for step in session.steps])
-    np.testing.assert_array_equal(*losses)
-    assert turning_point(gamma) <= 1 / classes**2 + 1e-12
+    chosen = blurry(replace(samples, classes=classes), network, spy(N), epochs=4, batch=N).settings
+    assert chosen == {"gamma": pytest.approx(gamma), "delay": 2}
+    assert turning_point(chosen["gamma"]) <= 1 / classes**2 + 1e-12
+
+
+@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+def test_networks_train_by_the_recipe_of_standard(method):
+    ours, theirs = ({name: p.default for name, p in signature(f).parameters.items()} for f in (method, standard))
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+def test_one_epoch_is_cross_entropy(method, blobs, spy):
+    samples, _ = blobs(N)
+    assert method(samples, network, spy(N), epochs=1, batch=N).settings["delay"] == 1

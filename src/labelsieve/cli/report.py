@@ -39,7 +39,10 @@ def report(
     from labelsieve.report import build, charts
 
     path = out or run / NAME
-    require_own(path, build.BEGINS, "report")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name an HTML file with -o.")
+    if out:  # what lies in the run folder under our name is ours
+        require_own(out, build.BEGINS, "report")
     findings, rows = read(run)
     fold = Fold(rows)
     calibrated = calibrate(findings, fold)

@@ -134,18 +134,27 @@ def _name(value: Any) -> str:
     return str(value)
 
 
+def require_examples(dataset: Dataset) -> Dataset:
+    """The data set itself, if it has an example.
+
+    Raises:
+        UserError: it has none; with the reason that the first was left out for.
+    """
+    if len(dataset):
+        return dataset
+    left = f"; all {len(dataset.excluded)} were excluded, the first because: {dataset.excluded[0].reason}" if dataset.excluded else ""
+    raise UserError(f"{dataset.source or 'the data'} holds no usable example{left}.")
+
+
 def require_classes(dataset: Dataset) -> Dataset:
     """The data set itself, if labels can be wrong in it at all.
 
     Raises:
         UserError: no example, or fewer than two classes.
     """
-    where = dataset.source or "the data"
-    if len(dataset) == 0:
-        left = f"; all {len(dataset.excluded)} were excluded, the first because: {dataset.excluded[0].reason}" if dataset.excluded else ""
-        raise UserError(f"{where} holds no usable example{left}.")
-    present = np.unique(dataset.labels)
+    present = np.unique(require_examples(dataset).labels)
     if len(present) < 2:
         only = dataset.classes[present[0]]
+        where = dataset.source or "the data"
         raise UserError(f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from.")
     return dataset

@@ -17,7 +17,7 @@ from labelsieve.data.words import GAPS, readable, word
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 0.9  # of the filled cells; in a column with so many numbers the others are slips, as a single one is, and their rows are left out
+MOST = 0.9  # of the filled cells, or all cells but one, are numbers: the others are slips, and their rows are left out
 HALF = 0.5  # from so many on it was meant to be a column of numbers, so that its first slip is named
 EMPTY, TEXT = "empty", "text"  # why a column is no feature
 MISSING = "a feature is missing, NaN or infinite"
@@ -54,7 +54,7 @@ class Numbers:
         if not filled and not len(self.odd):
             return EMPTY
         share = filled / (filled + len(self.odd))
-        if share >= MOST or (len(self.odd) == 1 and share >= HALF):
+        if share >= MOST or filled == len(self.values) - 1 > 0:
             return None
         if share >= HALF:
             return f"row {self.odd[0]} holds {self.cell(self.odd[0])!r}"
@@ -122,7 +122,7 @@ def features_of(
         raise UserError(f"No column of {source} holds numbers to take as features: {listed({**unfit, **unused})}.")
     matrix = _side_by_side([column.values for column in used.values()])
     unusable = unusable_rows(matrix, MISSING)
-    for name, column in used.items():
+    for name, column in reversed(used.items()):  # of several slips in a row the first is told
         unusable |= {int(row): f"the column {name!r} holds {column.cell(row)!r}, which is no number" for row in column.odd}
     return matrix, FeatureColumns(tuple(used), {**unfit, **unused}), unusable
 

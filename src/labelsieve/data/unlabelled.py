@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelsieve.core.dataset import Dataset, Exclusion
-from labelsieve.core.errors import UserError
+from labelsieve.core.dataset import Dataset, Exclusion, require_examples
 from labelsieve.data.draft import Draft
 from labelsieve.data.settle import identify
 
@@ -23,7 +22,4 @@ def unlabelled(draft: Draft) -> Dataset:
     zeros = np.zeros(n, np.int64)
     notes = draft.notes if draft.columns is None else (*draft.notes, *draft.columns.notes)
     data = Dataset(ids, zeros, ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, notes, columns=draft.columns)
-    data = data.take(keep, [Exclusion(ids[i], draft.unusable[i]) for i in sorted(draft.unusable)])
-    if len(data) == 0:
-        raise UserError(f"{draft.source or 'The data'} holds no usable example.")
-    return data
+    return require_examples(data.take(keep, [Exclusion(ids[i], draft.unusable[i]) for i in sorted(draft.unusable)]))

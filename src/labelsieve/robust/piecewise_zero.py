@@ -51,7 +51,7 @@ def piecewise_zero(
         delay: epochs of cross-entropy before; None is four tenths of them.
     """
     c = min(0.1, 1 / samples.classes) if c is None else c
-    delay = round(0.4 * epochs) if delay is None else delay
+    delay = max(1, round(0.4 * epochs)) if delay is None else delay
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
