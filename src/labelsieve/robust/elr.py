@@ -53,7 +53,8 @@ def elr(
         lowest, cycle: the learning rate falls to `lowest` along a cosine, anew every `cycle` epochs.
     """
     usual = (0.9, 7.0) if samples.classes > 50 else (0.9, 1.0) if samples.are_images else (0.7, 3.0)
-    beta, strength = (default if asked is None else asked for asked, default in zip((beta, strength), usual, strict=True))
+    beta = usual[0] if beta is None else beta
+    strength = usual[1] if strength is None else strength
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, cycle, eta_min=lowest)

@@ -8,7 +8,7 @@ Good at: wrong labels that look nothing like their class, once a network would f
 Numbers: c 0.1 and a delay of 4 epochs of 10 are from the authors' grids; what the paper settles on we do not know. With c 0.2 small
     networks gained more in 150 epochs and lost up to 11 points in ten to forty.
 Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
-    recipe of `standard`, with which small networks lost no more than a point on clean labels, by Adam up to two.
+    recipe of `standard`, with which small networks lost no more than a point on clean labels, by Adam up to 2.3.
 Cost: that of cross-entropy.
 """
 
