@@ -5,7 +5,7 @@ Needs: nothing but labels; the delay is essential (losses/blurry.py says why).
 Good at: random and confused labels once a network would fit them; no worse on clean ones. Bad at: short training of what is hard to
     learn; the printed form pushes away from labels with p_y < exp(-1/gamma), hard right ones too.
 Numbers: the authors' grid of gamma goes from 0.1 to 0.6 and what the paper settles on we do not know; with 0.5, which their plots
-    show, small networks lost 3 to 6 points on clean labels, up to 24 with wrong ones, with 0.2 at most 3. The delay is 4 of their 10 epochs.
+    show, small networks lost 3 to 6 points on clean labels, up to 24 with wrong ones, with 0.2 at most 3. The delay is 4 of 10 epochs.
 Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
     recipe of `standard`. `detached` takes the factor p^gamma as a constant, as one of their revisions does: that is GCE with q = gamma.
 Cost: that of cross-entropy.
