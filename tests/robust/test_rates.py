@@ -16,7 +16,7 @@ def cosine(epochs, lowest=0.0):
 RATES = {
     "standard": cosine(10),
     "mixup": cosine(10),
-    "gce": LR * np.repeat([1, 0.1, 0.01], [4, 3, 3]),
+    "gce": cosine(10),
     "m-dyr-h": LR * np.repeat([1, 0.1, 0.01], [99, 150, 51]),  # the paper's 300 epochs: it falls in epochs 100 and 250, counted from 1
     "dividemix": np.repeat(LR * np.repeat([1, 0.1], [5, 5]), 2),
     "promix": cosine(10, LR / 1000),

@@ -33,7 +33,7 @@ from labelsieve.train.session import Session
 
 # Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. The mixture doubts twice as many
 # labels as are wrong where few are, and linear heads lose by much mixing: hence `held` and a small alpha, each worth half a point to one.
-FEATURES: dict[str, Any] = {"epochs": 20, "warmup": 5, "lr": 12.0, "weight_decay": 1e-5, "batch": 128, "alpha": 0.5, "held": True}
+FEATURES: dict[str, Any] = {"epochs": 20, "warmup": 5, "lr": 6.0, "weight_decay": 1e-6, "batch": 128, "alpha": 0.5, "held": True}
 REMEMBERED = 5  # epochs of losses
 HEAVY = 0.8
 GUARD = 0.025  # as for dynamic bootstrapping: without a wrong label 0.004 to 0.033 was seen

@@ -27,7 +27,7 @@ from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
 # Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
-FEATURES: dict[str, Any] = {"epochs": 20, "lr": 6.0, "lowest": 0.3, "weight_decay": 1e-5}
+FEATURES: dict[str, Any] = {"epochs": 20, "lr": 6.0, "lowest": 0.3, "weight_decay": 0.0}
 
 
 def elr(

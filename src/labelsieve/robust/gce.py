@@ -1,10 +1,11 @@
-"""Generalised cross-entropy: a loss that pays less for labels the network finds unlikely.
+"""Generalised cross-entropy after some epochs of cross-entropy: a loss that pays less for labels the network finds unlikely.
 
 Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018.
-Good at: random noise, few classes. Bad at: many classes and short runs, where it under-fits; a small network trained for 150 epochs lost 1
-    to 2.4 points on clean labels.
-Numbers: the paper's: q 0.7, lr 0.01 divided by ten after one and after two thirds of 120 epochs, weight decay 1e-4, batch 128.
-Differs: without the truncated form, whose pruning costs a pass over the data every ten epochs.
+Good at: random noise. Bad at: look-alike classes confused.
+Numbers: the paper's q 0.7 and batch 128.
+Differs: there its loss from the start, at a rate of 0.01 that falls in two steps over 120 epochs: small networks then lost up to 2.4 points
+    on clean labels in 150 epochs, up to 20 on look-alikes in 30, heads on features up to 7 with 77 classes. Here a fifth of the run is
+    cross-entropy, all by the recipe of `standard`. Without the truncated form, whose pruning costs a pass over the data every ten epochs.
 Cost: as `standard`.
 """
 
@@ -14,13 +15,15 @@ from collections.abc import Callable
 
 from torch import nn, optim
 
-from labelsieve.losses import gce as gce_loss
+from labelsieve.losses import cross_entropy
+from labelsieve.losses import gce as generalised
 from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
-FEATURES = {"epochs": 30, "lr": 15.0, "weight_decay": 1e-5}
+# Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4: decay costs half a point with few
+# wrong labels, twice the rate up to five on a thousand photographs.
+FEATURES = {"epochs": 30, "lr": 3.0, "weight_decay": 0.0}
 
 
 def gce(
@@ -29,23 +32,30 @@ def gce(
     session: Session,
     *,
     q: float = 0.7,
-    epochs: int = 120,
-    lr: float = 0.01,
+    delay: int | None = None,
+    epochs: int = 200,
+    lr: float = 0.1,
     momentum: float = 0.9,
-    weight_decay: float = 1e-4,
+    weight_decay: float = 5e-4,
     batch: int = 128,
 ) -> Trained:
-    """Train one network with L_q; q = 0 is cross-entropy, 1 the mean absolute error."""
+    """Train one network with L_q.
+
+    Args:
+        q: 0 is cross-entropy, 1 the mean absolute error.
+        delay: epochs of cross-entropy before; None is a fifth of them.
+    """
+    delay = round(0.2 * epochs) if delay is None else delay
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
-    schedule = optim.lr_scheduler.MultiStepLR(optimiser, [-(-epochs // 3), -(-2 * epochs // 3)])  # rounded up
-    for _ in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
         net.train()
         for rows in samples.batches(batch, session.generator):
             labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
-            loss = gce_loss(logits, labels, q=q).mean()
-            session.step(loss, optimiser)
+            loss = cross_entropy(logits, labels) if epoch < delay else generalised(logits, labels, q=q)
+            session.step(loss.mean(), optimiser)
             session.record(rows, logits, labels)
         schedule.step()
-    return Trained((net,))
+    return Trained((net,), {"delay": delay})

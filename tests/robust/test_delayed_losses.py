@@ -1,4 +1,4 @@
-"""Blurry and piecewise-zero training: steps against the formulae written out, the delay, what is left out, resumption."""
+"""Losses that set in late (Blurry, piecewise-zero, GCE): steps against the formulae written out, the delay, what is left out, a kill."""
 
 from dataclasses import replace
 from inspect import signature
@@ -10,6 +10,7 @@ from torch import nn
 
 from labelsieve.losses.blurry import turning_point
 from labelsieve.robust.blurry import blurry
+from labelsieve.robust.gce import gce
 from labelsieve.robust.piecewise_zero import piecewise_zero
 from labelsieve.robust.standard import standard
 
@@ -63,7 +64,16 @@ def test_a_piecewise_zero_step_is_the_formula_s(blobs, spy):
     assert last["teaching_worst_class"] == pytest.approx(min(alive[y[:, k] == 1].mean() for k in range(K)))
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+def test_a_gce_step_is_the_formula_s(blobs, spy):
+    samples, _ = blobs(N)
+    session = spy(N)
+    gce(samples, network, session, q=0.6, **SHORT)
+    x, p, y = frozen(samples, session.steps[3])
+    own = (p * y).sum(1)
+    agree(session.steps[3], (1 - own**0.6) / 0.6, own**0.6, x, p, y)
+
+
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_before_the_delay_is_over_it_is_cross_entropy(method, blobs, spy):
     samples, _ = blobs(N)
     session = spy(N)
@@ -73,7 +83,7 @@ def test_before_the_delay_is_over_it_is_cross_entropy(method, blobs, spy):
         agree(step, -np.log((p * y).sum(1)), np.ones(N), x, p, y)
 
 
-@pytest.mark.parametrize(("method", "none"), [(blurry, {"gamma": 0.0}), (piecewise_zero, {"c": 0.0})])
+@pytest.mark.parametrize(("method", "none"), [(blurry, {"gamma": 0.0}), (piecewise_zero, {"c": 0.0}), (gce, {"q": 0.0})])
 def test_at_its_end_of_the_scale_it_is_cross_entropy(method, none, blobs, spy):
     samples, _ = blobs(N)
     always = spy(N)
@@ -83,7 +93,7 @@ def test_at_its_end_of_the_scale_it_is_cross_entropy(method, none, blobs, spy):
     np.testing.assert_allclose([s.loss for s in always.steps], [s.loss for s in never.steps], atol=1e-6)
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_it_descends_as_standard_does(method, blobs, spy):
     samples, _ = blobs(N)
     session = spy(N)
@@ -95,7 +105,7 @@ def test_it_descends_as_standard_does(method, blobs, spy):
         np.testing.assert_allclose(two.weights[0], one.weights[0] - rate * velocity, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_it_learns_fewer_wrong_labels_by_heart_than_cross_entropy(method, blobs, spy):
     samples, wrong = blobs(300, d=150, noise=0.3)  # enough features to fit every label
     more = {"c": 0.2} if method is piecewise_zero else {}
@@ -113,17 +123,17 @@ def test_what_piecewise_zero_leaves_out_is_wrong(blobs, spy):
     assert wrong[trained.p_wrong == 1].mean() > 0.9 and trained.p_wrong[wrong].mean() > 0.7
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_a_killed_run_goes_on(method, blobs, survives_a_kill):
     samples, _ = blobs(80)
     survives_a_kill(lambda session: method(samples, network, session, epochs=8, lr=0.1, batch=16), samples, 5)
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_the_delay_grows_with_the_run(method, blobs, spy):
     samples, _ = blobs(N)
     losses = []
-    for named in ({}, {"delay": 8}):
+    for named in ({}, {"delay": 4 if method is gce else 8}):
         session = spy(N)  # seeds the network too
         method(samples, network, session, epochs=20, lr=0.3, batch=N, **named)
         losses.append([step.loss for step in session.steps])
