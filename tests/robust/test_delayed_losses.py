@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from labelsieve.losses.blurry import turning_point
@@ -142,9 +143,11 @@ def test_the_delay_grows_with_the_run(method, blobs, spy):
 
 def test_piecewise_zero_starts_from_what_guessing_gives(blobs, spy):
     samples, _ = blobs(N)
-    assert piecewise_zero(samples, network, spy(N), epochs=2, batch=N).settings["c"] == 0.1  # three classes: the grid ends there
-    many = replace(samples, classes=20)
-    assert piecewise_zero(many, network, spy(N), epochs=2, batch=N).settings["c"] == pytest.approx(0.05)
+    images = replace(samples, inputs=torch.zeros(N, 1, 4, 4, dtype=torch.uint8), mean=torch.zeros(1), std=torch.ones(1))
+    for classes, c in ((3, 0.1), (20, 0.05)):  # with three classes the grid ends there
+        for of, net, factor in ((samples, network, 2), (images, lambda k: nn.Sequential(nn.Flatten(), nn.Linear(16, k)), 1)):
+            out = piecewise_zero(replace(of, classes=classes), net, spy(N), epochs=2, batch=N)
+            assert out.settings["c"] == pytest.approx(factor * c)
 
 
 @pytest.mark.parametrize(("classes", "gamma"), [(3, 0.2), (10, 0.2), (100, 0.5 / np.log(100))])
@@ -155,7 +158,7 @@ def test_blurry_pushes_away_only_what_is_far_less_likely_than_a_guess(classes, g
     assert turning_point(chosen["gamma"]) <= 1 / classes**2 + 1e-12
 
 
-@pytest.mark.parametrize("method", [blurry, piecewise_zero])
+@pytest.mark.parametrize("method", [blurry, piecewise_zero, gce])
 def test_networks_train_by_the_recipe_of_standard(method):
     ours, theirs = ({name: p.default for name, p in signature(f).parameters.items()} for f in (method, standard))
     assert {name: ours[name] for name in theirs} == theirs

@@ -6,7 +6,8 @@ Good at: wrong labels that look nothing like their class, once a network would f
     of what is hard to learn; a rare class, which can fall below c as a whole and vanish: the share that still teaches, of all examples
     and of the worst-off class, is told every epoch.
 Numbers: c 0.1 and a delay of 4 epochs of 10 are from the authors' grids; what the paper settles on we do not know. With c 0.2 small
-    networks gained more in 150 epochs and lost up to 11 points in ten to forty.
+    networks gained more in 150 epochs and lost up to 11 points in ten to forty. Linear heads on features, which learn little by heart,
+    take twice the c: where 0.4 were wrong they gained up to 5 points more by it.
 Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
     recipe of `standard`, with which small networks lost no more than a point on clean labels, by Adam up to 2.3.
 Cost: that of cross-entropy.
@@ -27,8 +28,8 @@ from labelsieve.robust.trained import Trained
 from labelsieve.train.samples import Samples
 from labelsieve.train.session import Session
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
-FEATURES: dict[str, Any] = {"epochs": 15, "lr": 3.0, "weight_decay": 0.0}
+# Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4.
+FEATURES: dict[str, Any] = {"epochs": 15, "lr": 4.0, "weight_decay": 0.0}
 
 
 def piecewise_zero(
@@ -47,10 +48,10 @@ def piecewise_zero(
     """Train with -ln p_y where p_y >= c, 0 elsewhere; zeroed examples stay in the mean.
 
     Args:
-        c: 0 is cross-entropy; None is 1 / K, what guessing gives, at most 0.1.
+        c: 0 is cross-entropy; None is 1 / K, what guessing gives, at most 0.1, and twice as much on features.
         delay: epochs of cross-entropy before; None is four tenths of them.
     """
-    c = min(0.1, 1 / samples.classes) if c is None else c
+    c = min(0.1, 1 / samples.classes) * (1 if samples.are_images else 2) if c is None else c
     delay = max(1, round(0.4 * epochs)) if delay is None else delay
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
