@@ -19,7 +19,7 @@ _SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # set
     "cycle": (lambda x: x >= 1, ("The cycle", "it should be one epoch at least")),
     **{
         name: (lambda x: x <= 1, (f"The setting {name!r}", "it should be between 0 and 1"))
-        for name in ("beta", "c", "decay", "fill", "q", "rho", "tau", "threshold")
+        for name in ("beta", "c", "decay", "fill", "q", "rho", "start", "tau", "threshold")
     },
 }
 
@@ -30,13 +30,15 @@ def settings(function: Callable[..., Any], method: str, kind: str, n: int, named
     Raises:
         UserError: there is no such setting, or a value is out of bounds.
     """
-    own = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    parameters = inspect.signature(function).parameters.items()
+    own = {name: p.default for name, p in parameters if p.kind is p.KEYWORD_ONLY}
+    kinds = {name: str(p.annotation).removesuffix(" | None") for name, p in parameters}
     for name, value in named.items():
         if name not in own:
             raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")
-        if not _fits(value, own[name]):
-            kind = {bool: "true or false", int: "a whole number"}.get(type(own[name]), "a number")
-            raise UserError(f"The setting {name!r} of {method!r} should be {kind}, not negative; {value!r} was given.")
+        if not (value is None is own[name]) and not _fits(value, kinds[name]):
+            right = {"bool": "true or false", "int": "a whole number, not negative"}.get(kinds[name], "a number, not negative")
+            raise UserError(f"The setting {name!r} of {method!r} should be {right}; {value!r} was given.")
     if named.get("batch", 0) > n:
         raise UserError(f"The batch of {named['batch']} is larger than the data ({n} examples); give --batch {n} or less.")
     if noise is not None and "noise" in own:
@@ -48,9 +50,8 @@ def settings(function: Callable[..., Any], method: str, kind: str, n: int, named
     return {**own, **(robust.for_features(method) if kind == "features" else {}), **named}
 
 
-def _fits(value: Any, default: Any) -> bool:
-    """Whether a setting has the type of its default; no setting of any method is negative, and None stands for a number to be chosen."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    kinds = int if isinstance(default, int) else (int, float)
-    return isinstance(value, kinds) and 0 <= value < float("inf")
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a setting is of its kind, "bool", "int" or "float"; no setting of any method is negative."""
+    if kind == "bool" or isinstance(value, bool):
+        return isinstance(value, bool) and kind == "bool"
+    return isinstance(value, int if kind == "int" else int | float) and 0 <= value < float("inf")

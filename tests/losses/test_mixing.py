@@ -22,6 +22,10 @@ def test_draw_is_a_share_and_a_permutation(n, alpha, seed):
     assert again == max(lam, 1 - lam) and torch.equal(partner, same)
 
 
+def test_without_strength_nothing_is_mixed():
+    assert losses.draw_pairs(5, 0, rng(0))[0] == losses.draw_pairs(5, 0.0, rng(0), dominant=True)[0] == 1
+
+
 def test_beta_32_stays_near_one_half():
     generator = rng()
     lam = np.array([losses.draw_pairs(2, 32, generator)[0] for _ in range(2000)])

@@ -19,8 +19,9 @@ ENOUGH = 12_000  # a tenth of the steps of dynamic bootstrapping; networks that 
 
 
 def draw_pairs(n: int, alpha: float, rng: np.random.Generator, *, dominant: bool = False) -> tuple[float, Tensor]:
-    """Lambda ~ Beta(alpha, alpha), and who is mixed with whom (n,); dominant: lambda is at least 1/2, the first example prevails."""
-    lam = float(rng.beta(alpha, alpha))
+    """Lambda ~ Beta(alpha, alpha), and who is mixed with whom (n,); alpha 0 mixes nothing, lambda is 1; dominant: lambda is at least 1/2,
+    the first example prevails."""
+    lam = float(rng.beta(alpha, alpha)) if alpha > 0 else 1.0
     return max(lam, 1 - lam) if dominant else lam, torch.from_numpy(rng.permutation(n))
 
 

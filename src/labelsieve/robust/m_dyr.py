@@ -10,9 +10,9 @@ Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 
     this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least ENOUGH, for losses must have parted.
 Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is interpolated; the prior
     has K classes (their soft variant always 10); tracking takes no gradients; one seed rules everything; on features w is `held`.
-    MD-DYR-SH mixes halves in the paper, its lambda left out; with an alpha below 32 (few steps) it takes the lambda that was drawn.
+    MD-DYR-SH takes a half for lambda in the paper; with an alpha below 32 (few steps, features) it takes the lambda that was drawn.
 Guard, not in the paper: with less doubt than GUARD where bootstrapping would begin, the run goes on with plain cross-entropy.
-Cost: three forward passes and one backward a step, and one forward pass over all examples an epoch.
+Cost: from bootstrapping on three forward passes and one backward a step; and one forward pass over all examples an epoch.
 """
 
 from __future__ import annotations
