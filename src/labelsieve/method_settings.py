@@ -36,7 +36,7 @@ def settings(function: Callable[..., Any], method: str, kind: str, n: int, named
     for name, value in named.items():
         if name not in own:
             raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")
-        if not (value is None is own[name]) and not _fits(value, kinds[name]):
+        if not (value is None and own[name] is None) and not _fits(value, kinds[name]):
             right = {"bool": "true or false", "int": "a whole number, not negative"}.get(kinds[name], "a number, not negative")
             raise UserError(f"The setting {name!r} of {method!r} should be {right}; {value!r} was given.")
     if named.get("batch", 0) > n:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from labelsieve.losses.cross_entropy import cross_entropy
 
+HALVES = 32.0  # dynamic bootstrapping's alpha, whose lambda is a half, 0.06 more or less
 ENOUGH = 12_000  # a tenth of the steps of dynamic bootstrapping; networks that see little but halves underfit in fewer
 
 
@@ -27,7 +28,7 @@ def draw_pairs(n: int, alpha: float, rng: np.random.Generator, *, dominant: bool
 
 def strength(steps: float) -> float:
     """The alpha of mixup against wrong labels in a run of so many steps: 32, or 1 where there are fewer than ENOUGH."""
-    return 32.0 if steps >= ENOUGH else 1.0
+    return HALVES if steps >= ENOUGH else 1.0
 
 
 def mixup(inputs: Tensor, partner: Tensor, lam: float | Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from torch import Tensor, nn, optim
 from labelsieve.core.confident_joint import confident_joint
 from labelsieve.core.mixture import BetaMixture, fit_beta
 from labelsieve.losses import bootstrap_hard, bootstrap_soft, cross_entropy, draw_pairs, mixed_cross_entropy, mixup
-from labelsieve.losses.mixing import strength
+from labelsieve.losses.mixing import HALVES, strength
 from labelsieve.losses.softmax import log_probabilities
 from labelsieve.robust.held import odds_shift, shifted
 from labelsieve.robust.trained import Trained
@@ -42,7 +42,6 @@ Network = Callable[[int], nn.Module]
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # of (net, x, y, w, lam, partner)
 GUARD = 0.025  # without a wrong label 0.004 to 0.033 was seen, with 9 % of them 0.058: above, nothing is lost either
 EDGE = 1e-4  # w stays within [EDGE, 1 - EDGE]
-PAPER = 32.0  # Beta(32, 32), whose lambda is a half, 0.06 more or less
 ENOUGH = 1000  # steps before bootstrapping; a small network on digits gained 1 to 6 points by it
 
 
@@ -137,7 +136,7 @@ def md_dyr_sh(
     """Mixup, in which later the cleaner example prevails; then the part w of each target goes to the hardening prediction."""
     when = Schedule.of(samples, epochs, batch, start)
     alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
-    even = alpha >= PAPER
+    even = alpha >= HALVES
 
     def later(epoch: int) -> Loss:
         if epoch < when.at(110):
