@@ -28,6 +28,7 @@ class Arrays:
         content: (n,) uint64 hashes, equal for equal inputs.
         sketch: (n,) uint64, near for inputs that look or read alike; None where nothing makes one.
         encoder: the encoder's name, None without one.
+        raw: (n,) uint64 hashes of the inputs as they were given (`core.content`), where encoding read them anyway; else None.
     """
 
     data: Dataset
@@ -35,6 +36,7 @@ class Arrays:
     content: np.ndarray
     sketch: np.ndarray | None = None
     encoder: str | None = None
+    raw: np.ndarray | None = None
 
 
 def features(
@@ -51,7 +53,7 @@ def features(
     encoded = encode(data.inputs, model, folder / "features", key="", progress=stage)
     data, keep = _readable(data, encoded.failed)
     found = encoded.features if keep.all() else encoded.features[keep]
-    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name)
+    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep])
 
 
 def pixels(data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None) -> Arrays:

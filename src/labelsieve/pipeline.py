@@ -17,7 +17,7 @@ import numpy as np
 
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
-from labelsieve.core import duplicates, run
+from labelsieve.core import content, duplicates, run
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence
@@ -142,7 +142,8 @@ def _find(
         "folder": os.getcwd(),
         "versions": versions(),
     }
-    return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)))
+    raw = content.of(data.inputs, data.kind) if found is None or found.raw is None else found.raw
+    return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw)
 
 
 def _arrays(

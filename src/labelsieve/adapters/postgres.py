@@ -11,13 +11,18 @@ from typing import Any
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.core.journal import COLUMNS, FILE, Journal, Store
+from labelsieve.core.journal import COLUMNS, FILE, LATER, Journal, Store
 
 POINTER = "journal.json"
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
     reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION,
-    suggestion TEXT, target TEXT, note TEXT NOT NULL)"""
+    suggestion TEXT, target TEXT, note TEXT NOT NULL, given TEXT, content TEXT)"""
+_COLUMNS = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('labelsieve_decisions') AND NOT attisdropped "
+    f"AND attname IN ({', '.join(map(repr, sorted(LATER)))})"
+)
+_LATER = "ALTER TABLE labelsieve_decisions ADD COLUMN IF NOT EXISTS given TEXT, ADD COLUMN IF NOT EXISTS content TEXT"
 # A unique index over the id itself would refuse ids of more than some 2,700 bytes.
 _UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS labelsieve_once ON labelsieve_decisions (run, batch, md5(id))"
 _INSERT = (
@@ -81,6 +86,8 @@ class PostgresJournal:
             with self._db.transaction():
                 self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # two servers may start at once
                 self._db.execute(_TABLE)
+                if len(self._db.execute(_COLUMNS).fetchall()) < len(LATER):  # only the owner of a table may alter it
+                    self._db.execute(_LATER)
                 self._db.execute(_UNIQUE)
         except psycopg.Error as error:
             raise UserError(f"{_hidden(address)} cannot be used as a journal: {str(error).splitlines()[0]}.") from error

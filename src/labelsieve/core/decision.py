@@ -34,6 +34,8 @@ class Decision:
         suggestion: the class that was suggested, or None.
         target: for undo and redo, the batch.
         note: free text.
+        given: the given label when the decision was made; None where an older version wrote it.
+        content: what the example was then, 16 hex digits (`core.content`); None where it is not known.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Decision:
     suggestion: str | None = None
     target: str | None = None
     note: str = ""
+    given: str | None = None
+    content: str | None = None
 
 
 class Fold:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.content import hexed
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 
@@ -41,6 +42,7 @@ class Findings:
         excluded: what was left out, and why.
         notes: sentences that the user should read (a detector that had to be skipped, a fall-back that was taken).
         settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds a stage.
+        content: (n,) uint64, a hash of each example itself (`core.content`), 0 where it is not known; None in runs of older versions.
     """
 
     ids: np.ndarray
@@ -56,6 +58,7 @@ class Findings:
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    content: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,7 +99,8 @@ class Findings:
 
     def table(self) -> pa.Table:
         """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
-        score_<detector> ..., then the explaining columns. Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
+        score_<detector> ..., the explaining columns, content (16 hex digits). Polars' `from_arrow` takes it from there; for pandas see
+        `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
@@ -111,6 +115,8 @@ class Findings:
         }
         columns |= {f"score_{name}": pa.array(score) for name, score in self.scores.items()}
         columns |= {name: pa.array(column) for name, column in self.extra.items()}
+        if self.content is not None:
+            columns["content"] = pa.array([hexed(value) for value in self.content], pa.string())
         return pa.table(columns)
 
     def to_pandas(self) -> Any:

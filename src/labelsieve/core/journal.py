@@ -17,12 +17,13 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 
 FILE = "decisions.sqlite"
+LATER = {"given", "content"}  # columns that the first versions did not write
 COLUMNS = tuple(field.name for field in fields(Decision))
 _values = attrgetter(*COLUMNS)
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL,
     batch TEXT NOT NULL, pick TEXT NOT NULL, blind INTEGER NOT NULL, p_wrong REAL, suggestion TEXT, target TEXT, note TEXT NOT NULL,
-    UNIQUE (batch, id))"""
+    given TEXT, content TEXT, UNIQUE (batch, id))"""
 _INSERT = f"INSERT INTO decisions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT (batch, id) DO NOTHING"
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM decisions WHERE seq > ? ORDER BY seq"
 
@@ -51,6 +52,7 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
             self._db.execute(_TABLE)
+            _add_columns(self._db)
         except sqlite3.Error as error:
             raise UserError(f"{path} cannot be opened as a journal of decisions ({error}).") from error
 
@@ -91,6 +93,20 @@ class Journal:
         self._db.close()
         if self._copy is not None:
             self._copy.cleanup()
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    """What journals of older versions lack. Two processes may open one at once, so it is looked up again under a lock."""
+    if _columns(db) >= LATER:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for name in sorted(LATER - _columns(db)):
+        db.execute(f"ALTER TABLE decisions ADD COLUMN {name} TEXT")
+    db.execute("COMMIT")
+
+
+def _columns(db: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in db.execute("PRAGMA table_info(decisions)")}
 
 
 def _copy(path: Path) -> TemporaryDirectory[str]:

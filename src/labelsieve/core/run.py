@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,15 @@ def load(folder: str | Path) -> Findings:
         excluded=excluded,
         notes=tuple(manifest["notes"]),
         settings=manifest["settings"],
+        content=_content(table),
     )
+
+
+def _content(table: Any) -> np.ndarray | None:
+    """(n,) uint64; None where an older version wrote the run."""
+    if "content" not in table.column_names:
+        return None
+    return np.fromiter((int(value, 16) for value in table["content"].to_pylist()), np.uint64, len(table))
 
 
 def _manifest(folder: Path) -> dict:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from labelsieve.core.content import digest, tagged
 from labelsieve.encode import text
 from labelsieve.encode.images import DecodeError, decode
 
@@ -35,13 +36,14 @@ class Batch:
     digests: bytes
 
 
-def digest(inputs: Sequence[Any] | np.ndarray, span: range) -> str:
-    """What identifies the raw inputs at `span`."""
-    return join(_read(inputs, position)[1] for position in span)
+def digests(inputs: Sequence[Any] | np.ndarray, span: range) -> bytes:
+    """What identifies the raw inputs at `span`, 16 bytes each."""
+    return b"".join(_read(inputs, position)[1] for position in span)
 
 
-def join(digests: Iterable[bytes]) -> str:
-    return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+def joined(digests: bytes) -> str:
+    """What identifies a block of inputs."""
+    return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
 def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int) -> Batch:
@@ -80,17 +82,9 @@ def _read(inputs: Sequence[Any] | np.ndarray, position: int) -> tuple[Any, bytes
         value = inputs[position]
     except (OSError, ValueError, EOFError) as error:
         reason = f"it could not be read ({error or type(error).__name__})"
-        return None, _digest(b"unread", reason.encode("utf-8", "backslashreplace")), reason
-    if isinstance(value, np.ndarray):
-        return value, _digest(f"{value.dtype} {value.shape}".encode(), np.ascontiguousarray(value).data), ""
-    if isinstance(value, str):
-        return value, _digest(b"text", value.encode("utf-8", "surrogatepass")), ""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return value, _digest(b"bytes", value), ""
-    return None, _digest(b"other", repr(type(value)).encode()), "it is missing" if value is None else f"it is a {type(value).__name__}"
-
-
-def _digest(kind: bytes, data: Any) -> bytes:
-    made = hashlib.blake2b(kind + b"\0", digest_size=16)
-    made.update(data)
-    return made.digest()
+        return None, tagged(b"unread", reason.encode("utf-8", "backslashreplace")), reason
+    found = digest(value)
+    if found is not None:
+        return value, found, ""
+    reason = "it is missing" if value is None else f"it is a {type(value).__name__}"
+    return None, tagged(b"other", repr(type(value)).encode()), reason

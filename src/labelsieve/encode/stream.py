@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from labelsieve.core.content import numbered
 from labelsieve.encode.blocks import Blocks, Finished, Header
 from labelsieve.encode.encoder import Encoder, threads
-from labelsieve.encode.prepare import Batch, Failure, digest, join, prepare
+from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare
 
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
@@ -37,12 +38,14 @@ class Encoded:
         content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
         sketch: (n,) uint64, near-duplicates differ in few bits; 0 where encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
+        raw: (n,) uint64, a hash of each input as it was given (`core.content`).
     """
 
     features: np.ndarray
     content: np.ndarray
     sketch: np.ndarray
     failed: tuple[Failure, ...]
+    raw: np.ndarray
 
 
 def encode(
@@ -67,15 +70,17 @@ def encode(
     """
     n, workers = len(inputs), threads()
     if n == 0:
-        return Encoded(np.zeros((0, encoder.width), np.float16), np.zeros(0, np.uint64), np.zeros(0, np.uint64), ())
+        none = np.zeros(0, np.uint64)
+        return Encoded(np.zeros((0, encoder.width), np.float16), none, none, (), none)
     blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block))
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
-    done = 0
+    done, raw = 0, np.zeros(n, np.uint64)
 
     with ThreadPoolExecutor(workers) as pool:
         fresh = []
-        for number, found in _ahead(pool, lambda i: (i, digest(inputs, spans[i])), sorted(blocks.finished), workers + 1):
-            if found == blocks.finished[number].inputs:
+        for number, found in _ahead(pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), workers + 1):
+            if joined(found) == blocks.finished[number].inputs:
+                raw[spans[number].start : spans[number].stop] = numbered(found)
                 fresh.append(number)
                 done = _tell(progress, done + len(spans[number]), n)
 
@@ -85,11 +90,12 @@ def encode(
         parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
         ready = _ahead(pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side)), parts, workers + 2)
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
-            _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
+            found = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
+            raw[spans[number].start : spans[number].stop] = numbered(found)
             done = _tell(progress, done + len(spans[number]), n)
 
     failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(spans))))
-    return Encoded(blocks.load("features"), blocks.load("content"), blocks.load("sketch"), failed)
+    return Encoded(blocks.load("features"), blocks.load("content"), blocks.load("sketch"), failed, raw)
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> int:
@@ -113,12 +119,13 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: It
             future.cancel()
 
 
-def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, batches: Iterable[Batch]) -> None:
-    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed."""
+def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, batches: Iterable[Batch]) -> bytes:
+    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed. Returns the
+    digests of its inputs."""
     features = np.zeros((len(span), encoder.width), np.float16)
     content, sketch = np.zeros(len(span), np.uint64), np.zeros(len(span), np.uint64)
     failed: list[Failure] = []
-    digests = []
+    digests: list[bytes] = []
     for batch in batches:
         failed += batch.failed
         digests.append(batch.digests)
@@ -129,4 +136,6 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
             rows = batch.positions[finite] - span.start
             features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
             content[rows], sketch[rows] = batch.content[finite], batch.sketch[finite]
-    blocks.write(number, Finished(join(digests), tuple(sorted(failed))), features=features, content=content, sketch=sketch)
+    found = b"".join(digests)
+    blocks.write(number, Finished(joined(found), tuple(sorted(failed))), features=features, content=content, sketch=sketch)
+    return found
