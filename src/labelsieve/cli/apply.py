@@ -101,13 +101,13 @@ def _write(
         if "labels" in recipe:
             _labels(dataset, given, changes, place)
         elif source.startswith("hf:") and not places.is_remote(source):
-            _hub(recipe, given, changes, place)
+            _hub(recipe, dataset, changes, place)
         elif places.is_folder(source):
             _folder(dataset, given, changes, place, told)
         elif places.suffix(source) == ".npz":
-            _arrays(source, given, changes, place)
+            _arrays(source, dataset, changes, place)
         else:
-            _table(recipe, dataset, given, changes, place, told)
+            _table(recipe, dataset, changes, place, told)
         patches.write(place / "patch.csv", changes)
         if conflicts:
             patches.write_conflicts(place / "conflicts.csv", conflicts)
@@ -128,18 +128,16 @@ def _labels(dataset: Dataset, given: dict[str, str], changes: list[Change], plac
     write_labels(rows, place / "labels.csv")
 
 
-def _hub(recipe: dict[str, str], given: dict[str, str], changes: list[Change], place: Path) -> None:
+def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path) -> None:
     from labelsieve.data.columns import Columns
     from labelsieve.data.hub import columns_of, open_split
-    from labelsieve.data.table import row_ids
     from labelsieve.export.apply_hub import apply_hub
     from labelsieve.export.plan import plan
 
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
     found, source = open_split(recipe["source"])
     columns = columns_of(found, asked, False, source)
-    ids = row_ids(found.with_format("arrow")[:], columns, guessed_id=asked.id is None)
-    apply_hub(found, str(columns.label), plan(ids, given, changes), place / "data")
+    apply_hub(found, str(columns.label), plan(len(found), dataset, changes), place / "data")
 
 
 def _folder(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]) -> None:
@@ -152,24 +150,21 @@ def _folder(dataset: Dataset, given: dict[str, str], changes: list[Change], plac
     told["renamed"] = [{"id": key, "file": name} for key, name in apply_folder(files, given, changes, place)]
 
 
-def _arrays(source: str, given: dict[str, str], changes: list[Change], place: Path) -> None:
+def _arrays(source: str, dataset: Dataset, changes: list[Change], place: Path) -> None:
     from labelsieve.data import places
-    from labelsieve.data.arrays import names_in, read_npz
+    from labelsieve.data.arrays import read_npz
     from labelsieve.export.apply_arrays import apply_npz
     from labelsieve.export.plan import plan
 
-    found = read_npz(source)
-    ids = [str(key) for key in names_in(found["ids"])] if "ids" in found else [str(i) for i in range(len(found["labels"]))]
-    apply_npz(source, plan(ids, given, changes), place / os.path.basename(source), places.opened)
+    n = len(read_npz(source)["labels"])
+    apply_npz(source, plan(n, dataset, changes), place / os.path.basename(source), places.opened)
 
 
-def _table(
-    recipe: dict[str, str], dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]
-) -> None:
+def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
     from labelsieve.data import places
     from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
-    from labelsieve.data.table import roles, row_ids
+    from labelsieve.data.table import roles
     from labelsieve.export.apply_folder import copy_beside
     from labelsieve.export.apply_table import apply_table
     from labelsieve.export.plan import plan
@@ -178,9 +173,8 @@ def _table(
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
     file = open_table(source)
     columns, _ = roles(file, asked, source, False)
-    rows = file.read(Columns(label=columns.label, id=columns.id))
-    ids = row_ids(rows, columns, guessed_id=asked.id is None)
-    apply_table(source, str(columns.label), plan(ids, given, changes), place / os.path.basename(source), places.opened)
+    n = len(file.read(Columns(label=columns.label)))
+    apply_table(source, str(columns.label), plan(n, dataset, changes), place / os.path.basename(source), places.opened)
     paths = getattr(dataset.inputs, "paths", None)
     if paths and not places.is_remote(source):
         gone = {change.id for change in changes if not change.new}

@@ -117,12 +117,6 @@ def from_arrow(
     return replace(draft, inputs=features, unusable=unusable, columns=named)
 
 
-def row_ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str]:
-    """The id of every row, row numbers where there are none."""
-    ids = _ids(table, columns, guessed_id)
-    return [str(i) for i in range(len(table))] if ids is None else [str(key) for key in ids]
-
-
 def _ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str | None] | None:
     ids = names_of(table[columns.id]) if columns.id else None
     if guessed_id and ids and (len(set(ids)) < len(ids) or None in ids):

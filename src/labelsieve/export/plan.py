@@ -6,11 +6,12 @@ so that no format needs a rule for how classes are written. Only a class that no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.export.patch import Change
 
@@ -34,16 +35,14 @@ class Plan:
     decision: list[str]
 
 
-def plan(ids: Sequence[str], given: Mapping[str, str], changes: Sequence[Change]) -> Plan:
-    """The plan for the rows with these `ids`; `given` is id -> class of the examples that could be used."""
-    n = len(ids)
-    row_of = {key: i for i, key in enumerate(ids)}
-    lost = next((key for key in given if key not in row_of), None)
-    if lost is not None:
-        raise UserError(f"The data have no row {lost!r} any more; run find on them again.")
-    example: dict[str, int] = {}
-    for key, name in given.items():
-        example.setdefault(name, row_of[key])
+def plan(n: int, data: Dataset, changes: Sequence[Change]) -> Plan:
+    """The plan for a source of `n` rows, of which `data` are the usable examples; each change names one of them by its id."""
+    lost = np.flatnonzero(data.rows >= n)
+    if len(lost):
+        raise UserError(f"The data have no row {data.ids[lost[0]]!r} any more; run find on them again.")
+    row_of = dict(zip(data.ids.tolist(), data.rows.tolist(), strict=True))
+    present, first = np.unique(data.labels, return_index=True)
+    example = {data.classes[c]: int(data.rows[i]) for c, i in zip(present, first, strict=True)}
     fresh = dict.fromkeys(c.new for c in changes if c.new and c.new not in example)
     example |= {name: n + j for j, name in enumerate(fresh)}
     take, keep, decision = np.arange(n), np.ones(n, bool), [""] * n
