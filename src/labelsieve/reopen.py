@@ -26,13 +26,19 @@ def reopen(folder: str | Path, findings: Findings | None = None) -> Dataset:
     recipe = findings.settings.get("recipe")
     if recipe is None:
         raise UserError(f"The run in {folder} was made on data handed over in Python; they cannot be read again from a file.")
-    here = {name: _found(value, findings.settings.get("folder", ".")) if name in PLACES else value for name, value in recipe.items()}
+    here = located(findings)
     data = load_probabilities(**here) if "probs" in here else load(here.pop("source"), **here)
     place = {key: i for i, key in enumerate(data.ids)}
     lost = [key for key in findings.ids if key not in place]
     if lost:
         raise UserError(f"{data.source} no longer holds {len(lost)} of the examples of {folder}, the first is {lost[0]!r}; run find again.")
     return data.pick(np.array([place[key] for key in findings.ids], np.int64))
+
+
+def located(findings: Findings) -> dict[str, str]:
+    """The arguments that read the data of a run again, with its files where they are now; {} for data handed over in Python."""
+    folder, recipe = findings.settings.get("folder", "."), findings.settings.get("recipe") or {}
+    return {name: _found(value, folder) if name in PLACES else value for name, value in recipe.items()}
 
 
 def _found(name: str, folder: str) -> str:

@@ -54,17 +54,37 @@ export type Item = {
   decision: Said | null
   mine: Said | null
   text: string | null
+  values: Cells | null // the first features of a row
 }
+export type Cells = { name: string; value: string }[]
+
+/** A feature of a row; between which quartiles of the two classes it lies is kept from who judges blind. */
+export type Feature = {
+  name: string
+  value: number | null
+  z: number | null
+  given?: (number | null)[]
+  likely?: (number | null)[]
+  speaks?: number // for the likely class (positive) or the given one
+}
+/** Why an example is suspected: a code with its numbers, put into words by `why` in reasons.ts. */
+export type Reason =
+  | { code: 'model'; likely: number; given: number }
+  | { code: 'neighbours'; agree: number }
+  | { code: 'duplicate' }
 
 type Series = (number | null)[]
 export type Detail = Item & {
   rank: number | null
   reason: string | null
-  features: { name: string; value: number | null; z: number | null }[] | null
+  reasons: Reason[]
+  features: Feature[] | null
+  features_total: number
+  columns: Cells
   scores: { name: string; value: number | null; percentile: number }[]
   curve: { loss: Series; median: Series; low: Series; high: Series } | null
   top: { label: string; p: number | null }[] | null
-  neighbours: { i: number; id: string; given: string; similarity: number | null; state: State }[]
+  neighbours: { i: number; id: string; given: string; similarity: number | null; state: State; text: string | null; values: Cells | null }[]
   duplicates: number[]
   history: { act: Act; label: string | null; reviewer: string; at: string; stands: boolean; pick: string; blind: boolean }[]
   excluded_reason: string | null

@@ -1,7 +1,9 @@
 // Every word of the page, in English and in Simplified Chinese; the type of `zh` refuses a missing or an extra entry.
 import type { State } from './api'
+import { evidenceEn, evidenceZh } from './words.evidence'
 
 const en = {
+  ...evidenceEn,
   about: 'About this run',
   about_wrong: 'About {n} of {of} labels are wrong',
   act_ambiguous: 'Ambiguous',
@@ -197,6 +199,7 @@ const en = {
 export type Word = keyof typeof en
 
 const zh: Record<Word, string> = {
+  ...evidenceZh,
   about: '关于本次运行',
   about_wrong: '{of} 个标签中约有 {n} 个有误',
   act_ambiguous: '有歧义',

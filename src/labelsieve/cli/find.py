@@ -58,7 +58,7 @@ def find(
             seed=seed,
             progress=progress,
         )
-    summary = summarise(findings)
+    summary = summarise(findings, data=data)
     if json:
         print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))
     else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from labelsieve.cli.screen import blank_table, printer, safe
-from labelsieve.decide.summary import Summary
+from labelsieve.decide.summary import Summary, Suspect
 
 ROWS = 5  # of the small tables
 LIKELY = 0.05  # p(wrong) below which an example is not worth a row
@@ -24,7 +26,7 @@ def show(summary: Summary, folder: Path) -> None:
     name = 30 if console.width >= NARROW else 20
     _headline(console, summary)
     if any(s.p_wrong >= LIKELY for s in summary.top):
-        _table(console, _suspects(summary, console.width))
+        _suspects(console, summary)
         if any(s.reason.startswith("model") for s in summary.top):
             console.print("why: what the model gives the likely and the given label; neighbours are the nearest examples.")
     if summary.confusions:
@@ -72,17 +74,33 @@ def _table(console: Console, table: Table) -> None:
     console.print(table)
 
 
-def _suspects(summary: Summary, width: int) -> Table:
-    table = blank_table("Most suspicious")
-    table.add_column("id", no_wrap=True)
-    table.add_column("given", style="red", no_wrap=True)
-    table.add_column("likely", style="green", no_wrap=True)
-    table.add_column("p(wrong)", justify="right", no_wrap=True)
+def _suspects(console: Console, summary: Summary) -> None:
+    """The most suspicious examples, each with what it shows on a line of its own below."""
+    rows = [s for s in summary.top if s.p_wrong >= LIKELY]
+    key, label = (34, 18) if console.width >= NARROW else (22, 11)
+    cells = [(safe(s.id, key), safe(s.given_label, label), safe(s.suggested_label, label), f"{s.p_wrong:.2f}") for s in rows]
+    named = ("id", "given", "likely", "p(wrong)")
+    widths = [max(cell_len(text) for text in column) for column in zip(named, *cells, strict=True)]
+    if not any(s.snippet for s in rows):
+        return _table(console, _some_suspects(rows, cells, widths, "Most suspicious"))
+    head = _some_suspects([], [], widths, "Most suspicious")
+    _table(console, head)
+    for s, cell in zip(rows, cells, strict=True):
+        console.print(_some_suspects([s], [cell], widths))
+        if s.snippet:
+            console.print(Text(f"  {safe(s.snippet, console.width - 4)}", "italic"))
+
+
+def _some_suspects(rows: Sequence[Suspect], cells: Sequence[tuple[str, ...]], widths: Sequence[int], title: str = "") -> Table:
+    """Some rows of the table, whose columns are as wide as in the whole table; with a title it has the header too."""
+    table = blank_table(title)
+    table.show_header = bool(title)
+    styles = (None, "red", "green", None)
+    for name, width, style, side in zip(("id", "given", "likely", "p(wrong)"), widths, styles, ("left", "left", "left", "right"), strict=True):
+        table.add_column(name, width=width, style=style, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("why", style="dim", overflow="fold")
-    key, label = (34, 18) if width >= NARROW else (22, 11)
-    for s in [s for s in summary.top if s.p_wrong >= LIKELY]:
-        names = Text(safe(s.id, key)), Text(safe(s.given_label, label)), Text(safe(s.suggested_label, label))
-        table.add_row(*names, f"{s.p_wrong:.2f}", Text(safe(s.reason, 120)))
+    for s, cell in zip(rows, cells, strict=True):
+        table.add_row(*map(Text, cell), Text(safe(s.reason, 120)))
     return table
 
 

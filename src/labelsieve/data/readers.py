@@ -28,11 +28,13 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """A table in a file: its schema, `read`, which gives the columns that are wanted, and `first`, the first rows of some columns."""
+    """A table in a file: its schema, `read`, which gives the columns that are wanted, `first`, the first rows of some columns, and
+    `written`, some columns as they are written (of a text file: as text)."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
     first: Callable[[Sequence[str]], pa.Table]
+    written: Callable[[Sequence[str]], pa.Table]
     notes: tuple[str, ...] = ()
 
 
@@ -53,12 +55,20 @@ def open_table(path: str) -> TableFile:
         with telling(path):
             return file.first(names)
 
-    return TableFile(file.schema, read, first, file.notes)
+    def written(names: Sequence[str]) -> pa.Table:
+        with telling(path):
+            return file.written(names)
+
+    return TableFile(file.schema, read, first, written, file.notes)
 
 
 def in_memory(table: pa.Table) -> TableFile:
     """A table that is there already."""
-    return TableFile(table.schema, lambda columns: table.select(columns.all()), lambda names: table.select(list(names)).slice(0, _FIRST))
+
+    def some(names: Sequence[str]) -> pa.Table:
+        return table.select(list(names))
+
+    return TableFile(table.schema, lambda columns: some(columns.all()), lambda names: some(names).slice(0, _FIRST), some)
 
 
 @contextmanager
@@ -109,7 +119,10 @@ def _csv(path: str) -> TableFile:
             options = csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), check_utf8=False)
             return csv.read_csv(file, block, parse, options)
 
-    return TableFile(schema, read, lambda names: pa.Table.from_batches([head]).select(list(names)).slice(0, _FIRST), notes)
+    def first(names: Sequence[str]) -> pa.Table:
+        return pa.Table.from_batches([head]).select(list(names)).slice(0, _FIRST)
+
+    return TableFile(schema, read, first, lambda names: _rows({name: pa.string() for name in names}), notes)
 
 
 def headerless(path: str) -> pa.Table:
@@ -178,7 +191,11 @@ def _parquet(path: str) -> TableFile:
             batch = next(pq.ParquetFile(file).iter_batches(_FIRST, columns=list(names)), None)
             return pa.Table.from_batches([] if batch is None else [batch], pa.schema([schema.field(name) for name in names]))
 
-    return TableFile(schema, read, first)
+    def written(names: Sequence[str]) -> pa.Table:
+        with _opened(path) as file:
+            return pq.ParquetFile(file).read(columns=list(names))
+
+    return TableFile(schema, read, first, written)
 
 
 @contextmanager

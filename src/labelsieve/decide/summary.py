@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
+from labelsieve.core.snippet import snippet
 
 TOP = 10
+SNIPPET = 160  # characters
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """One example of the ranked list, with the reason in words."""
+    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a picture."""
 
     rank: int
     id: str
@@ -24,6 +27,7 @@ class Suspect:
     p_wrong: float
     flagged: bool
     reason: str
+    snippet: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class Summary:
     settings: dict[str, Any]
 
 
-def summarise(findings: Findings, *, top: int = TOP) -> Summary:
-    """The summary of the findings, with the `top` most suspicious examples."""
+def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None) -> Summary:
+    """The summary of the findings, with the `top` most suspicious examples; `data`, which the findings are about, gives their snippets."""
     names = findings.classes
     given, likely, expected = (column[:top] for column in findings.confusions())
     shown = expected >= 0.5
@@ -106,12 +110,21 @@ def summarise(findings: Findings, *, top: int = TOP) -> Summary:
                 float(findings.p_wrong[i]),
                 bool(findings.flagged[i]),
                 reason(findings, i),
+                _snippet(data, findings.ids[i]),
             )
             for i in findings.order()[:top]
         ),
         notes=findings.notes,
         settings=findings.settings,
     )
+
+
+def _snippet(data: Dataset | None, id: str) -> str:
+    """What the example shows in short; the findings may lack rows of the data, so it is looked up by its id."""
+    if data is None:
+        return ""
+    at = np.flatnonzero(data.ids == id)
+    return snippet(data, int(at[0]), SNIPPET) if len(at) else ""
 
 
 def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
@@ -127,17 +140,31 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
     )
 
 
+def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
+    """Why row `i` is suspicious, as codes with their numbers, for whoever words them in another language:
+    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share}, {"code": "duplicate"}."""
+    found: list[dict[str, Any]] = []
+    extra = findings.extra
+    if "p_given" in extra and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
+        found.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
+    if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
+        found.append({"code": "neighbours", "agree": float(extra["neighbours_agree"][i])})
+    if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
+        found.append({"code": "duplicate"})
+    return found
+
+
 def reason(findings: Findings, i: int) -> str:
     """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its neighbours carry."""
-    parts, extra = [], findings.extra
-    if "p_given" in extra:
-        parts.append(f"model {_percent(extra['p_other'][i])} against {_percent(extra['p_given'][i])}")
-    if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
-        share = extra["neighbours_agree"][i]
-        parts.append("no neighbour agrees" if share == 0 else f"{_percent(share)} of neighbours agree")
-    if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
-        parts.append("a duplicate has another label")
-    return "; ".join(parts)
+    return "; ".join(map(_in_words, reasons(findings, i)))
+
+
+def _in_words(why: dict[str, Any]) -> str:
+    if why["code"] == "model":
+        return f"model {_percent(why['likely'])} against {_percent(why['given'])}"
+    if why["code"] == "neighbours":
+        return "no neighbour agrees" if why["agree"] == 0 else f"{_percent(why['agree'])} of neighbours agree"
+    return "a duplicate has another label"
 
 
 def _percent(share: float) -> str:

@@ -15,13 +15,14 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.record import Record
 from labelsieve.core.visible import visible
-from labelsieve.decide.summary import reason
+from labelsieve.decide.summary import reason, reasons
 from labelsieve.review.desk import OPEN, STATES, Desk
 from labelsieve.review.query import Query
+from labelsieve.review.table_row import TableRows
 
 SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls, and what turns the writing direction
-FEATURES, NEIGHBOURS, DUPLICATES = 60, 12, 60
+NEIGHBOURS, DUPLICATES, TOP = 12, 60, 10
 CURVES = 2000  # examples of a class that its curve is taken from
 
 
@@ -34,7 +35,7 @@ class Items:
         self._neighbours = _maybe(Neighbours.load, evidence, len(desk.findings))
         self._loss = _maybe(lambda folder: Record.load(folder).loss, evidence / "record", len(desk.findings), axis=1)
         self._curves: OrderedDict[int, dict[str, list[float | None]]] = OrderedDict()
-        self._spread: tuple[np.ndarray, np.ndarray] | None = None
+        self._table = TableRows(desk)
 
     def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[dict]:
         """The rows in short."""
@@ -59,8 +60,12 @@ class Items:
             "state": STATES[OPEN if untold else desk.state[i]],
             "decision": None if verdict is None else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
             "mine": _said(mine),
-            "text": self._text(i, SNIPPET),
+            **self._seen(i),
         }
+
+    def _seen(self, i: int) -> dict:
+        """What a tile shows of the example itself."""
+        return {"text": self._text(i, SNIPPET), "values": self._table.leading(i)}
 
     def _hidden(self, i: int, mine: Decision | None) -> dict:
         """What may be seen of an example that is judged blind: itself, and what this reviewer said."""
@@ -69,7 +74,7 @@ class Items:
             said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
         nothing = dict.fromkeys(("given", "other", "p", "flagged", "decision"))
-        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, "text": self._text(i, SNIPPET)}
+        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i)}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:
         """One example with its evidence.
@@ -80,14 +85,17 @@ class Items:
         if not 0 <= i < len(self.desk.findings):
             raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
         [out] = self.window([i], reviewer, query)
-        out |= {"text": self._text(i, TEXT), "features": self._features(i), "excluded_reason": None}
-        if query.blind:
+        out |= {"text": self._text(i, TEXT), **self._table.features(i, query.blind), "excluded_reason": None}
+        if query.blind:  # other columns may tell the label as well as it does itself
             nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
-            return out | nothing | {"scores": [], "neighbours": [], "duplicates": [], "history": []}
+            lists: dict[str, Any] = dict.fromkeys(("reasons", "scores", "neighbours", "duplicates", "history", "columns"), [])
+            return out | nothing | lists
         findings = self.desk.findings
         return out | {
             "rank": int(findings.rank[i]),
             "reason": reason(findings, i),
+            "reasons": reasons(findings, i),
+            "columns": self._table.others(i),
             "scores": [
                 {"name": name, "value": _number(score[i]), "percentile": float(np.mean(score < score[i]))}
                 for name, score in findings.scores.items()
@@ -125,6 +133,7 @@ class Items:
                 "given": findings.classes[findings.given[j]],
                 "similarity": _number(similarity),
                 "state": STATES[self.desk.state[j]],
+                **self._seen(j),
             }
             for j, similarity in pairs
         ]
@@ -142,11 +151,17 @@ class Items:
         return [{**{key: getattr(row, key) for key in keys}, "stands": stands} for row, stands in told]
 
     def _top(self, i: int) -> list[dict] | None:
+        """The likeliest classes with their probabilities: of one's own probabilities the first TOP and the two in question."""
         findings = self.desk.findings
-        if "p_given" not in findings.extra:
+        pair = (int(findings.given[i]), int(findings.other[i]))
+        if findings.settings.get("kind") == "probs" and self.desk.data_error() is None:
+            row = np.asarray(self.desk.data().inputs[i], np.float64)
+            known = {c: float(row[c]) for c in (*np.argsort(-row, kind="stable")[:TOP].tolist(), *pair)}
+        elif "p_given" in findings.extra:
+            known = {pair[1]: findings.extra["p_other"][i], pair[0]: findings.extra["p_given"][i]}
+        else:
             return None
-        pairs = [(findings.other[i], findings.extra["p_other"][i]), (findings.given[i], findings.extra["p_given"][i])]
-        told = [{"label": findings.classes[c], "p": _number(p)} for c, p in pairs]
+        told = [{"label": findings.classes[c], "p": _number(p)} for c, p in known.items()]
         return sorted(told, key=lambda one: -(one["p"] or 0))
 
     def _curve(self, i: int) -> dict[str, list[float | None]] | None:
@@ -162,19 +177,6 @@ class Items:
             while len(self._curves) > 64:
                 self._curves.popitem(last=False)
         return {"loss": _numbers(self._loss[:, i]), **self._curves[label]}
-
-    def _features(self, i: int) -> list[dict] | None:
-        """The first feature values, each with its distance from the mean in standard deviations."""
-        if self.desk.findings.settings.get("kind") != "features" or self.desk.data_error():
-            return None
-        rows = np.asarray(self.desk.data().inputs)[:, :FEATURES]
-        if self._spread is None:
-            some = np.asarray(rows[:: max(1, len(rows) // 20_000)], np.float64)
-            self._spread = some.mean(0), some.std(0)
-        mean, spread = self._spread
-        values = np.asarray(rows[i], np.float64)
-        z = (values - mean) / np.where(spread > 0, spread, 1)
-        return [{"name": f"feature {j}", "value": _number(v), "z": _number(s)} for j, (v, s) in enumerate(zip(values, z, strict=True))]
 
     def _text(self, i: int, length: int) -> str | None:
         if self.desk.findings.settings.get("kind") != "text" or self.desk.data_error():

@@ -1,0 +1,59 @@
+"""One example in a few words, for tables, tiles and JSON: the head of a text, the first values of a row, its likeliest classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.visible import visible
+
+VALUES = 4  # of a row
+NAME = 24  # characters of a column's or a class's name
+
+
+def snippet(dataset: Dataset, row: int, width: int = 80) -> str:
+    """The example at position `row` in at most `width` characters, nothing in it invisible; "" for a picture."""
+    if dataset.kind == "image":
+        return ""
+    if dataset.kind == "text":
+        return text_snippet(str(dataset.inputs[row]), width)
+    parts: list[str] = []
+    for name, value in values(dataset, row):
+        part = f"{visible(name, NAME)} {value}"
+        if parts and len(", ".join([*parts, part])) > width:
+            break
+        parts.append(part)
+    return ", ".join(parts)[:width]
+
+
+def text_snippet(text: str, width: int) -> str:
+    """The head of a text on one line; a longer text ends in "…"."""
+    head = " ".join(text[: 2 * width].split())
+    seen = "".join(c if c.isprintable() else visible(c) for c in head)
+    whole = len(seen) <= width and len(text) <= 2 * width
+    return seen if whole else f"{seen[: width - 1].rstrip()}…"
+
+
+def values(dataset: Dataset, row: int, most: int = VALUES) -> list[tuple[str, str]]:
+    """(name, value) of the first features of a row, or of its likeliest classes where the inputs are probabilities."""
+    found = np.asarray(dataset.inputs[row], np.float64).reshape(-1)
+    if dataset.kind == "probs":
+        best = np.argsort(-found, kind="stable")[:most]
+        return [(dataset.classes[c], f"{found[c]:.2f}") for c in best]
+    return [(feature_name(dataset, j), number(found[j])) for j in range(min(most, len(found)))]
+
+
+def feature_name(dataset: Dataset, j: int) -> str:
+    """The name of the feature at position `j`: that of its column, or its number where columns have no names."""
+    names = None if dataset.columns is None else dataset.columns.names
+    return names[j] if names and j < len(names) else f"feature {j}"
+
+
+def number(value: Any) -> str:
+    """A number as a person would write it: 12,345 stays whole, 0.123456 gets four digits."""
+    value = float(value)
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"

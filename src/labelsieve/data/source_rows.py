@@ -1,0 +1,89 @@
+"""The columns of a run's source that are neither input nor label: names, dates, notes. A reviewer may look at them; no model does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.data import places
+from labelsieve.data.columns import INDEXES, Columns
+from labelsieve.data.readers import READERS, TableFile, in_memory, open_table
+from labelsieve.data.table import roles
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class SourceRows:
+    """
+    Attributes:
+        names: the other columns, in the order of the source.
+        table: their values, one row for each row of the source.
+    """
+
+    names: tuple[str, ...]
+    table: pa.Table
+
+    def row(self, i: int) -> list[tuple[str, str]]:
+        """(name, value as text) of row `i` of the source; "" where nothing stands."""
+        return [(name, _text(self.table[name][i])) for name in self.names]
+
+
+def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
+    """The other columns of what `recipe`, the arguments of `load`, names; None where the source is no table or has no others.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
+    source = recipe.get("source")
+    if not source:
+        return None
+    asked = Columns(**{role: recipe.get(role) for role in ("label", "text", "image", "id", "group")})  # type: ignore[arg-type]
+    file = _table(source)
+    if file is None:
+        return None
+    used, _ = roles(file, asked, source, "labels" in recipe)
+    names = [
+        field.name
+        for field in file.schema
+        if field.name not in used.all() and field.name.lower() not in INDEXES and not _is_bulky(field.type)
+    ]
+    return SourceRows(tuple(names), file.written(names)) if names else None
+
+
+def _table(source: str) -> TableFile | None:
+    if source.startswith("hf:") and not places.is_remote(source):
+        from labelsieve.data.hub import open_split
+
+        return in_memory(open_split(source)[0].with_format("arrow")[:])
+    if places.is_folder(source) or places.suffix(source) not in READERS:
+        return None
+    return open_table(source)
+
+
+def _is_bulky(kind: pa.DataType) -> bool:
+    """Whether the values are bytes or lists, which nobody reads."""
+    from pyarrow import types
+
+    return any(
+        test(kind)
+        for test in (
+            types.is_binary,
+            types.is_large_binary,
+            types.is_binary_view,
+            types.is_fixed_size_binary,
+            types.is_nested,
+            types.is_null,
+        )
+    )
+
+
+def _text(value: Any) -> str:
+    try:
+        plain = value.as_py()
+    except (UnicodeDecodeError, UserError):
+        return "(not UTF-8)"
+    return "" if plain is None else str(plain)

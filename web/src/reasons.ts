@@ -1,0 +1,12 @@
+// Why an example is suspected, in the reader's words: the server sends codes and numbers.
+import type { Detail, Reason } from './api'
+import { percent, t } from './words'
+
+const worded = (why: Reason, detail: Detail): string => {
+  if (why.code === 'model')
+    return t('why_model', { likely: percent(why.likely), own: percent(why.given), other: detail.other ?? '', given: detail.given ?? '' })
+  if (why.code === 'neighbours') return why.agree === 0 ? t('why_neighbours_none') : t('why_neighbours', { share: percent(why.agree) })
+  return t('why_duplicate')
+}
+
+export const reasons = (detail: Detail): string => detail.reasons.map((why) => worded(why, detail)).join(t('list_stop'))

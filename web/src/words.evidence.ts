@@ -1,0 +1,41 @@
+// Words for what is shown of an example and of the data: columns, neighbours, reasons, terms that need explaining.
+export const evidenceEn = {
+  column: 'Column',
+  columns_all: 'The {n} most telling of {total} columns are shown.',
+  columns_other: 'Other columns',
+  columns_other_how: 'Columns of the data that are no features: no model has seen them.',
+  empty_cell: 'empty',
+  features_how:
+    'Boxes: the middle half of the class given (above) and of the class it looks like (below). The line is this value. The columns that tell most come first.',
+  lies: 'Where it lies',
+  lies_label: '{value}; class {given}: {g1} to {g3}; class {likely}: {l1} to {l3}',
+  list_stop: '; ',
+  neighbour_more: 'Rest the pointer on a neighbour to see it large; click to open it.',
+  probability: 'Probability',
+  speaks_for: 'Speaks for',
+  why_duplicate: 'a duplicate has another label',
+  why_model: 'the model gives {likely} to {other} and {own} to {given}',
+  why_neighbours: '{share} of the neighbours carry the given label',
+  why_neighbours_none: 'no neighbour carries the given label',
+  z_why: 'z: the distance from the mean of all examples, in standard deviations.',
+}
+
+export const evidenceZh: Record<keyof typeof evidenceEn, string> = {
+  column: '列',
+  columns_all: '显示 {total} 列中最有区分力的 {n} 列。',
+  columns_other: '其他列',
+  columns_other_how: '数据中不作为特征的列：模型没有见过它们。',
+  empty_cell: '空',
+  features_how: '方框：原标签类别（上）与看起来像的类别（下）中间一半样本的范围。竖线是此样本的值。最有区分力的列在前。',
+  lies: '所处位置',
+  lies_label: '{value}；类别 {given}：{g1} 至 {g3}；类别 {likely}：{l1} 至 {l3}',
+  list_stop: '；',
+  neighbour_more: '将鼠标停在某个近邻上可放大查看；点击可打开。',
+  probability: '概率',
+  speaks_for: '支持',
+  why_duplicate: '有一个重复样本带有不同的标签',
+  why_model: '模型给 {other} 的概率为 {likely}，给 {given} 的为 {own}',
+  why_neighbours: '{share} 的近邻带有原标签',
+  why_neighbours_none: '没有近邻带有原标签',
+  z_why: 'z：与全部样本均值的距离，以标准差为单位。',
+}
