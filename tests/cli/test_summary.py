@@ -10,8 +10,10 @@ import pytest
 
 from labelsieve.cli.screen import print_json, safe
 from labelsieve.cli.summary import show
-from labelsieve.core.dataset import Exclusion
+from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.feature_columns import FeatureColumns
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.snippet import snippet
 from labelsieve.decide.summary import summarise
 
 
@@ -146,3 +148,26 @@ def test_json_is_strict_and_ascii(capsys):
     print_json({"a": float("nan"), "b": (1, {"é": float("inf")}), "c": "\u202e"})
     out = capsys.readouterr().out
     assert out.isascii() and json.loads(out) == {"a": None, "b": [1, {"é": None}], "c": "\u202e"}
+
+
+def test_what_the_most_suspicious_examples_show_stands_below_them(monkeypatch, capsys):
+    texts = np.array([f"text {i} has a bell\x07 and\na second line " + "x" * 300 for i in range(60)], object)
+    data = Dataset(np.array([f"key{i}" for i in range(60)], object), np.zeros(60, np.int64), ("a", "b"), texts, "text")
+    found = findings(ids=data.ids.tolist(), settings={"source": "t.csv", "kind": "text", "seconds": {}})
+    summary = summarise(found, data=data)
+    worst = summary.top[0]
+    assert worst.snippet.startswith(f"text {worst.id[3:]} has a bell\\x07 and a second line xxx") and worst.snippet.endswith("…")
+    monkeypatch.setenv("COLUMNS", "80")
+    show(summary, Path("t.sieve"))
+    out = capsys.readouterr().out
+    line = out.splitlines().index(next(line for line in out.splitlines() if line.startswith(worst.id)))
+    assert out.splitlines()[line + 1].strip().startswith(f"text {worst.id[3:]} has a bell\\x07")
+    assert "\x07" not in out and max(map(len, out.splitlines())) <= 80
+
+
+def test_rows_show_their_first_values_by_name():
+    columns = FeatureColumns(("height", "wide\u202ename"))
+    data = Dataset(np.array(["r"], object), np.zeros(1, np.int64), ("a",), np.array([[1.5, 12345.0]]), "features", columns=columns)
+    assert snippet(data, 0) == "height 1.5, wide\\u202ename 12345"
+    probs = Dataset(np.array(["r"], object), np.zeros(1, np.int64), ("a", "b"), np.array([[0.25, 0.75]]), "probs")
+    assert snippet(probs, 0) == "b 0.75, a 0.25"

@@ -96,7 +96,9 @@ def _some_suspects(rows: Sequence[Suspect], cells: Sequence[tuple[str, ...]], wi
     table = blank_table(title)
     table.show_header = bool(title)
     styles = (None, "red", "green", None)
-    for name, width, style, side in zip(("id", "given", "likely", "p(wrong)"), widths, styles, ("left", "left", "left", "right"), strict=True):
+    for name, width, style, side in zip(
+        ("id", "given", "likely", "p(wrong)"), widths, styles, ("left", "left", "left", "right"), strict=True
+    ):
         table.add_column(name, width=width, style=style, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("why", style="dim", overflow="fold")
     for s, cell in zip(rows, cells, strict=True):

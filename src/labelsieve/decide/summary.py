@@ -110,7 +110,7 @@ def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None
                 float(findings.p_wrong[i]),
                 bool(findings.flagged[i]),
                 reason(findings, i),
-                _snippet(data, findings.ids[i]),
+                _snippet(data, str(findings.ids[i])),
             )
             for i in findings.order()[:top]
         ),

@@ -63,7 +63,8 @@ class TableRows:
         speaks = _speaks(row, given, likely, spread)
         order = np.argsort(-np.abs(speaks), kind="stable")[:SHOWN]
         shown = [
-            {**rows[j], "given": _numbers(given[:, j]), "likely": _numbers(likely[:, j]), "speaks": float(speaks[j])} for j in order.tolist()
+            {**rows[j], "given": _numbers(given[:, j]), "likely": _numbers(likely[:, j]), "speaks": float(speaks[j])}
+            for j in order.tolist()
         ]
         return {"features": shown, "features_total": len(row)}
 

@@ -1,0 +1,50 @@
+"""What the page shows of an example: its columns, where its values lie, what its neighbours say."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_row_shows_its_columns_where_its_values_lie_and_what_else_is_known_of_it(serve, open_page, plants):
+    page = open_page(f"{serve(plants).url}/focus?state=all&i=7")
+    rows = page.locator(".lens .features tbody tr")
+    rows.first.wait_for()
+    assert rows.first.locator("th").inner_text() == "height" and rows.count() == 2
+    assert rows.first.locator(".for").inner_text() == "fern"  # not what it is called
+    lies = rows.first.locator("svg").get_attribute("aria-label")
+    assert "class oak: 29" in lies and "class fern: 9" in lies
+    others = page.locator(".lens section dl")
+    assert "note" in others.inner_text() and "bed 7 <b>by the wall</b>" in others.inner_text()
+    assert "height" in page.locator(".near a").first.inner_text()
+    page.keyboard.press("b")
+    page.wait_for_selector(".blind .features")
+    assert page.locator(".lens section dl, .lens .for").count() == 0  # nothing that tells the label
+
+
+def test_a_tile_of_a_row_shows_its_first_values(serve, open_page, plants):
+    page = open_page(f"{serve(plants).url}/grid?state=all&by=id")
+    page.wait_for_selector("#at0 .cell")
+    assert page.locator("#at0 .cell").all_inner_texts()[0].startswith("width")
+    assert page.locator("#at0 .cell").count() == 2
+
+
+def test_neighbours_of_a_text_say_what_they_say_and_the_pointer_opens_one(serve, open_page, texts):
+    page = open_page(f"{serve(texts).url}/focus?state=all&i=0")
+    near = page.locator(".near a")
+    near.first.wait_for()
+    assert "scored twice in match" in near.first.inner_text()
+    near.first.hover()
+    page.locator(".peek .text").wait_for()
+    assert "scored twice in match" in page.locator(".peek .text").inner_text()
+    page.mouse.move(10, 10)
+    page.locator(".peek").wait_for(state="detached")
+
+
+def test_a_neighbour_that_is_a_picture_is_large_under_the_pointer(serve, open_page, pictures):
+    page = open_page(f"{serve(pictures).url}/focus")
+    page.locator(".near img").first.wait_for()
+    page.locator(".near a").first.hover()
+    page.locator(".peek img").wait_for()
+    assert page.locator(".peek img").bounding_box()["width"] > 4 * page.locator(".near img").first.bounding_box()["width"]
