@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
 from labelsieve.data.labels import near
 
@@ -52,12 +53,21 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
         require_column(name, tuple(columns), source, role)
     if asked.text or asked.image or not set(asked.features) <= columns.keys():
         asked = replace(asked, features=())
-    chosen = replace(asked, label=asked.label or _label(columns, asked, source, relabelled))
+    ours = added(columns, asked)
+    theirs = {name: content for name, content in columns.items() if name not in ours}
+    chosen = replace(asked, label=asked.label or _label(theirs, asked, source, relabelled))
     if chosen.id is None and "id" in columns and "id" not in chosen.all():
         chosen = replace(chosen, id="id")
     used = chosen.all()
-    rest: dict[str, Content] = {name: content for name, content in columns.items() if name not in used and name.lower() not in INDEXES}
+    rest: dict[str, Content] = {name: content for name, content in theirs.items() if name not in used and name.lower() not in INDEXES}
     return _input(chosen, columns, rest, source)
+
+
+def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
+    """The columns that Labelsieve itself added to a table, and that the user did not name."""
+    names = list(names)
+    label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
+    return own_columns.added(names, [*asked.named().values(), *asked.features], label)
 
 
 def require_column(name: str, names: tuple[str, ...], source: str, role: str) -> None:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data.columns import Columns
+from labelsieve.data.columns import Columns, added
 from labelsieve.data.draft import Draft
 from labelsieve.data.labels import near
 from labelsieve.data.readers import in_memory
-from labelsieve.data.table import from_arrow, roles
+from labelsieve.data.table import from_arrow, passed_over, roles
 
 
 def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
@@ -51,6 +51,7 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
     table = dataset.with_format("arrow")[:]
     columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)
     draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None, unused=unused)
+    draft = replace(draft, notes=(*draft.notes, *passed_over(table.column_names, asked)))
     names = getattr(dataset.features.get(columns.label), "names", None)
     if names is None:
         return draft
@@ -65,7 +66,8 @@ def columns_of(dataset: Any, asked: Columns, relabelled: bool, source: str) -> C
 
 def _label_named(dataset: Any, asked: Columns) -> Columns:
     """A label column that says by its type that it is one."""
-    coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str")]
+    ours = added(dataset.features, asked)
+    coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str") and name not in ours]
     return replace(asked, label=coded[0]) if not asked.label and len(coded) == 1 and coded[0] not in asked.all() else asked
 
 

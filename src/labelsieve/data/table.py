@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN
 from labelsieve.data import places
-from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, choose, require_column
+from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.labels import is_missing
@@ -45,13 +46,20 @@ def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
 
 def _draft(file: TableFile, asked: Columns, source: str, folder: str, relabelled: bool) -> Draft:
     columns, unused = roles(file, asked, source, relabelled)
-    return from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused)
+    draft = from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused)
+    return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, asked)))
+
+
+def passed_over(names: Sequence[str], asked: Columns) -> tuple[str, ...]:
+    """A note of the columns that Labelsieve added, if there are some."""
+    return own_columns.passed_over(added(names, asked))
 
 
 def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
     """Which column of a table is what; and, if its numbers are the features, those that are nothing -> why."""
     found = contents(file.schema, source)
-    texts = [name for name, content in found.items() if content == "text" and name not in asked.named().values()]
+    ours = added(found, asked)
+    texts = [name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)]
     unfit: dict[str, str | None] = {}
     if texts and not asked.text and not asked.image:
         first = file.first(texts)
@@ -62,7 +70,7 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
     if not columns.features:
         return columns, {}
     vectors = found[columns.features[0]] == "vector"
-    rest = [name for name in found if name not in columns.all()]
+    rest = [name for name in found if name not in (*columns.all(), *ours)]
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
     known = columns.features == asked.features
     return columns, {name: UNKNOWN if known and found[name] == "number" else why for name, why in unused.items()}

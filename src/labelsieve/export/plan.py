@@ -15,8 +15,6 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.export.patch import Change
 
-BEFORE, DECISION = "label_before", "label_decision"  # the columns that a corrected copy has more than its source
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -48,16 +46,9 @@ def plan(n: int, data: Dataset, changes: Sequence[Change]) -> Plan:
     take, keep, decision = np.arange(n), np.ones(n, bool), [""] * n
     for change in changes:
         row = row_of[change.id]
-        decision[row] = " ".join(part for part in (change.who, change.why) if part)
+        decision[row] = " ".join(part for part in (change.who, change.why) if part) or "patch"
         if change.new:
             take[row] = example[change.new]
         else:
             keep[row] = False
     return Plan(take, tuple(fresh), keep, decision)
-
-
-def two_new(names: Sequence[str]) -> None:
-    """Raises UserError if the source has columns of the added names already."""
-    there = next((name for name in (BEFORE, DECISION) if name in names), None)
-    if there:
-        raise UserError(f"The data have a column {there!r} already, which a corrected copy adds; rename it in the data.")
