@@ -15,6 +15,7 @@ from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
     from labelsieve.core.dataset import Dataset
+    from labelsieve.export.history import History
     from labelsieve.export.patch import Change, Conflict
 
 SHOWN = 10
@@ -99,36 +100,35 @@ def _write(
     source = recipe.get("source", "")
     with new_folder(out, source.removeprefix("hf:")) as place:
         if "labels" in recipe:
-            _labels(dataset, given, changes, place)
+            _labels(recipe, dataset, changes, place, told)
         elif source.startswith("hf:") and not places.is_remote(source):
-            _hub(recipe, dataset, changes, place)
+            _hub(recipe, dataset, changes, place, told)
         elif places.is_folder(source):
             _folder(dataset, given, changes, place, told)
         elif places.suffix(source) == ".npz":
-            _arrays(source, dataset, changes, place)
+            _arrays(source, dataset, changes, place, told)
         else:
             _table(recipe, dataset, changes, place, told)
-        patches.write(place / "patch.csv", changes)
+        patches.write(place / patches.FILE, changes, told.pop("more", None))
         if conflicts:
-            patches.write_conflicts(place / "conflicts.csv", conflicts)
+            patches.write_conflicts(place / patches.CONFLICTS, conflicts)
         told["files"] = sorted(entry.name for entry in place.iterdir())
 
 
-def _labels(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path) -> None:
-    from labelsieve.export.apply_table import write_labels
+def _labels(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
+    from labelsieve.data.label_file import labels_again
+    from labelsieve.export.apply_labels import OWN, apply_labels
 
-    by_id = {change.id: change for change in changes}
-    rows = []
-    for key in dataset.ids:
-        change = by_id.get(key)
-        if change is None:
-            rows.append((key, given[key], given[key], ""))
-        elif change.new:
-            rows.append((key, change.new, given[key], f"{change.who} {change.why}".strip()))
-    write_labels(rows, place / "labels.csv")
+    ids, labels, more = labels_again(recipe, dataset, OWN)
+    history = apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="probs" in recipe)
+    told["notes"] += _told(history)
 
 
-def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path) -> None:
+def _told(history: History) -> list[str]:
+    return [history.note] if history.note else []
+
+
+def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
     from labelsieve.data.columns import Columns
     from labelsieve.data.hub import columns_of, open_split
     from labelsieve.export.apply_hub import apply_hub
@@ -137,27 +137,30 @@ def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place:
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
     found, source = open_split(recipe["source"])
     columns = columns_of(found, asked, False, source)
-    apply_hub(found, str(columns.label), plan(len(found), dataset, changes), place / "data")
+    told["notes"] += _told(apply_hub(found, str(columns.label), plan(len(found), dataset, changes), place / "data"))
 
 
 def _folder(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]) -> None:
     from labelsieve.data import places
     from labelsieve.export.apply_folder import apply_folder
+    from labelsieve.export.folder_history import carry
 
     if places.is_remote(dataset.source):
         raise UserError(f"{dataset.source} is an address; a corrected copy is made of a local folder. Download it first.")
     files = dict(zip(dataset.ids.tolist(), dataset.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
-    told["renamed"] = [{"id": key, "file": name} for key, name in apply_folder(files, given, changes, place)]
+    goals = apply_folder(files, given, changes, place)
+    told["renamed"] = [{"id": key, "file": goal} for key, goal in goals.items() if os.path.basename(goal) != os.path.basename(files[key])]
+    told["more"] = carry(Path(dataset.source), place, goals, given, changes)
 
 
-def _arrays(source: str, dataset: Dataset, changes: list[Change], place: Path) -> None:
+def _arrays(source: str, dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
     from labelsieve.data import places
     from labelsieve.data.arrays import read_npz
     from labelsieve.export.apply_arrays import apply_npz
     from labelsieve.export.plan import plan
 
     n = len(read_npz(source)["labels"])
-    apply_npz(source, plan(n, dataset, changes), place / os.path.basename(source), places.opened)
+    told["notes"] += _told(apply_npz(source, plan(n, dataset, changes), place / os.path.basename(source), places.opened))
 
 
 def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
@@ -174,7 +177,8 @@ def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], plac
     file = open_table(source)
     columns, _ = roles(file, asked, source, False)
     n = len(file.read(Columns(label=columns.label)))
-    apply_table(source, str(columns.label), plan(n, dataset, changes), place / os.path.basename(source), places.opened)
+    out = place / os.path.basename(source)
+    told["notes"] += _told(apply_table(source, str(columns.label), plan(n, dataset, changes), out, places.opened))
     paths = getattr(dataset.inputs, "paths", None)
     if paths and not places.is_remote(source):
         gone = {change.id for change in changes if not change.new}

@@ -31,11 +31,12 @@ def noise(
     """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
     from labelsieve import arrays
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import progress_bar
+    from labelsieve.cli.screen import progress_bar, tell_notes
     from labelsieve.data.noise import inject, write
 
     columns = {"image": image, "text": text, "label": label, "id": id}
     data, features = read(source, **columns), None
+    tell_notes(data.notes)
     if kind == "instance" and data.kind in ("image", "text"):
         with progress_bar() as progress:
             found = arrays.features(data, out / "encoded", progress=progress)

@@ -22,6 +22,17 @@ BESIDE = {
     "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
 }  # fmt: skip
 
+FILES = {  # what `apply` writes beside the class folders -> the columns by which it is known
+    "patch.csv": ("id", "old", "new"),
+    "conflicts.csv": ("id", "reason"),
+    "label_before.csv": ("id", "label", BEFORE, DECISION),
+}
+
+
+def is_own_file(name: str, header: str) -> bool:
+    """Whether a file that lies beside class folders is one that `apply` wrote; `header` is its first line."""
+    return name in FILES and set(FILES[name]) <= {cell.strip(' "') for cell in header.lstrip("\ufeff").strip().split(",")}
+
 
 def added(names: Iterable[str], named: Collection[str] = (), label: str | None = None) -> tuple[str, ...]:
     """The columns among `names` that Labelsieve added, in their order.
@@ -47,5 +58,5 @@ def passed_over(ours: Sequence[str]) -> tuple[str, ...]:
     """The note that these columns, which Labelsieve added, were not used; none where there are none."""
     if not ours:
         return ()
-    which = "a column that Labelsieve adds" if len(ours) == 1 else "columns that Labelsieve adds"
-    return (f"Passed over, as {which} and no part of the data: {', '.join(ours)}. To use one all the same, name it or rename it.",)
+    which = "A column that Labelsieve adds was" if len(ours) == 1 else "Columns that Labelsieve adds were"
+    return (f"{which} passed over: {', '.join(ours)}. Rename a column to have it used.",)

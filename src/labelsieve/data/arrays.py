@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
@@ -42,6 +43,7 @@ def load_arrays(path: str) -> Draft:
         names_in(found["groups"]) if "groups" in found else None,
         classes,
         draft.unusable,
+        notes=own_columns.passed_over(own_columns.added(found, KEYS)),
     )
 
 

@@ -54,7 +54,7 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
     if asked.text or asked.image or not set(asked.features) <= columns.keys():
         asked = replace(asked, features=())
     ours = added(columns, asked)
-    theirs = {name: content for name, content in columns.items() if name not in ours}
+    theirs: dict[str, Content] = {name: content for name, content in columns.items() if name not in ours}
     chosen = replace(asked, label=asked.label or _label(theirs, asked, source, relabelled))
     if chosen.id is None and "id" in columns and "id" not in chosen.all():
         chosen = replace(chosen, id="id")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.own_columns import FILES, is_own_file
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
 
@@ -29,7 +30,8 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if not top:
         raise UserError(f"The folder {root} is empty; it should hold one folder of images a class.")
     folders = [entry.name for entry in top if entry.is_folder]
-    loose = [entry.name for entry in top if entry.is_file and entry.name != _PATCH]
+    ours = [entry.name for entry in top if entry.is_file and entry.name in FILES and _is_ours(root, entry.name)]
+    loose = [entry.name for entry in top if entry.is_file and entry.name not in ours]
     broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
     if relabelled and not folders:
         ids, labels = [name for name in loose if is_image(name)], None
@@ -40,16 +42,22 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     excluded += broken
     if not ids:
         raise UserError(_nothing(root, folders, loose))
-    return Draft(places.Files([places.join(root, name) for name in ids]), "image", root, labels, ids, excluded=tuple(excluded))
+    notes = (f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.",) if ours else ()
+    inputs = places.Files([places.join(root, name) for name in ids])
+    return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
 
 
 def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-_PATCH = "patch.csv"  # what `apply` writes beside the class folders
 _NOT_IMAGE = "not an image file"
 _NO_FILE = "not a readable file (a dangling link, a link to itself or a device)"
+
+
+def _is_ours(root: str, name: str) -> bool:
+    with places.opened(places.join(root, name)) as file:
+        return is_own_file(name, file.read(1000).partition(b"\n")[0].decode("utf-8", "replace"))
 
 
 def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[Exclusion]]:

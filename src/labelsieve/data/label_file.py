@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
 from labelsieve.data.arrays import read_npy
@@ -70,3 +71,48 @@ def read_labels(path: str, label: str | None = None, id: str | None = None) -> t
     if suffix not in READERS:
         raise UserError(f"{path} is no file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file.")
     return read_columns(path, label, id)
+
+
+def labels_again(recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]) -> tuple[list[str], list[str], dict[str, list[str]]]:
+    """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the columns among
+    `wanted` that it has, as text. Rows without an id that is known are left out.
+
+    Args:
+        recipe: as in `Dataset`, with `labels`.
+    """
+    from labelsieve.data.settle import encode
+
+    columns = (recipe.get("label"), recipe.get("id")) if "probs" in recipe else (None, None)
+    keys, values = read_labels(recipe["labels"], *columns)
+    codes, names = encode(values)
+    ids = list(keys) if keys is not None else _by_row(data, len(values))
+    given = dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
+    spelled = {code: given[key] for code, key in zip(codes.tolist(), ids, strict=True) if key in given}  # as the data name the class
+    raw = [names[code] if code >= 0 else "" for code in codes.tolist()]
+    labels = [given.get(key) or spelled.get(code) or name for key, code, name in zip(ids, codes.tolist(), raw, strict=True)]
+    kept = [i for i, key in enumerate(ids) if key is not None]
+    more = _texts(recipe["labels"], wanted)
+    return [str(ids[i]) for i in kept], [labels[i] for i in kept], {name: [cells[i] for i in kept] for name, cells in more.items()}
+
+
+def _by_row(data: Dataset, n: int) -> list[str | None]:
+    """The id of each of n rows; row numbers where the ids are those, None for a row that was left out and whose id is not known."""
+    ids: list[str | None] = [None] * n
+    for row, key in zip(data.rows.tolist(), data.ids.tolist(), strict=True):
+        ids[row] = key
+    numbered = all(key in (None, str(row)) for row, key in enumerate(ids))
+    return [str(row) for row in range(n)] if numbered else ids
+
+
+def _texts(path: str, wanted: Collection[str]) -> dict[str, list[str]]:
+    """The columns among `wanted` of a table of labels, "" where a cell is empty."""
+    from labelsieve.data.columns import Columns
+    from labelsieve.data.readers import open_table
+    from labelsieve.data.table import names_of
+
+    if places.suffix(path) not in READERS:
+        return {}
+    file = open_table(path)
+    there = [name for name in file.schema.names if name in wanted]
+    columns = {name: file.read(Columns(label=name))[name] for name in there}
+    return {name: [cell or "" for cell in names_of(column)] for name, column in columns.items()}

@@ -1,4 +1,6 @@
-"""A corrected copy of an .npz file: the same keys and types, and two more (see `history`). Every array with one entry an example loses what is left out."""
+"""A corrected copy of an .npz file: the same keys and types, and two more (see `history`). Every array with one entry for each example
+loses what is left out.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from labelsieve.export.patch import Change
 from labelsieve.export.places import free_name, require_folder_name
 
 
-def apply_folder(files: Mapping[str, str], given: Mapping[str, str], changes: Sequence[Change], out: Path) -> list[tuple[str, str]]:
+def apply_folder(files: Mapping[str, str], given: Mapping[str, str], changes: Sequence[Change], out: Path) -> dict[str, str]:
     """Copy each example into the folder of its class.
 
     Args:
@@ -25,7 +25,7 @@ def apply_folder(files: Mapping[str, str], given: Mapping[str, str], changes: Se
         out: an empty folder.
 
     Returns:
-        (id, new place) of the files that go under another name, because their new folder has one of theirs.
+        id -> place in `out` of every file that was copied; under another name where its new folder has one of its name.
 
     Raises:
         UserError: a class cannot be a folder's name, or a file cannot be copied.
@@ -36,17 +36,16 @@ def apply_folder(files: Mapping[str, str], given: Mapping[str, str], changes: Se
         if name and name not in folder:
             folder[name] = require_folder_name(name)
     taken: dict[str, set[str]] = {}
-    renamed: list[tuple[str, str]] = []
+    goals: dict[str, str] = {}
     for key in sorted(files, key=new.__contains__):  # what stays has the first right to its name
         goal = new.get(key, given[key])
         if not goal:
             continue
         name = os.path.basename(files[key])
         free = free_name(name, taken.setdefault(folder[goal].casefold(), set()), f"from {os.path.basename(os.path.dirname(files[key]))}")
-        if free != name:
-            renamed.append((key, f"{folder[goal]}/{free}"))
+        goals[key] = f"{folder[goal]}/{free}"
         copy_file(files[key], out / folder[goal] / free)
-    return renamed
+    return goals
 
 
 def copy_file(source: str, goal: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from labelsieve.export.apply_table import corrected
-from labelsieve.export.hub import save
 from labelsieve.export.history import History
+from labelsieve.export.hub import save
 from labelsieve.export.plan import Plan
 
 

@@ -11,7 +11,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -130,7 +130,8 @@ def corrected(table: Any, label: str, plan: Plan, fresh: Any = None) -> tuple[An
     try:
         values = _picked(given, fresh, plan.take)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"The new class {plan.fresh[0]!r} does not fit the label column {label!r} of type {given.type}.") from error
+        new = f"The new class {plan.fresh[0]!r} does not fit" if plan.fresh else "Nothing can be changed in"
+        raise UserError(f"{new} the label column {label!r} of type {given.type}.") from error
     told = history(names, lambda name: table[name].to_pylist(), given.to_pylist() if BEFORE in names else (), label)
     before = _first(table[told.before], given) if told.before in names else given
     decision = latest(table[told.decision].to_pylist(), plan.decision) if told.decision in names else plan.decision
@@ -160,11 +161,12 @@ def _picked(column: Any, more: Any, take: np.ndarray) -> Any:
     dictionaries of them, so those are made plain for the while."""
     import pyarrow as pa
 
-    inner = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    coded = pa.types.is_dictionary(column.type)
+    inner = column.type.value_type if coded else column.type
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(inner, inner)
     chunks = [*column.cast(plain).chunks, *([] if not len(more) else _chunks(more.cast(plain)))]
     values = pa.chunked_array(chunks, plain).take(pa.array(take))
-    return values.dictionary_encode().cast(column.type) if inner is not column.type else values.cast(column.type)
+    return values.dictionary_encode().cast(column.type) if coded else values.cast(column.type)
 
 
 def _chunks(values: Any) -> list[Any]:
@@ -188,11 +190,3 @@ def _kept(table: Any, keep: np.ndarray) -> Any:
 def _require_rows(found: int, plan: Plan, path: str) -> None:
     if found != len(plan.take):
         raise UserError(f"{path} has {found} rows, not the {len(plan.take)} that the run saw; run find on it again.")
-
-
-def write_labels(columns: Mapping[str, Sequence[str]], out: Path) -> None:
-    """A table of labels (id, label, and the two added columns), where the labels did not lie in the data; `--labels` reads it."""
-    with open(out, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))

@@ -43,6 +43,7 @@ class Conflict:
 
 
 COLUMNS = tuple(field.name for field in fields(Change))
+FILE, CONFLICTS = "patch.csv", "conflicts.csv"
 
 
 def decided(
@@ -96,8 +97,11 @@ def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[C
     return fit, conflicts
 
 
-def write(path: Path, changes: Sequence[Change]) -> None:
-    write_sheet(path, COLUMNS, (astuple(change) for change in changes))
+def write(path: Path, changes: Sequence[Change], more: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write the changes; `more` are further columns, a cell for each change."""
+    rest = more or {}
+    cells = zip(*rest.values(), strict=True) if rest else [()] * len(changes)
+    write_sheet(path, (*COLUMNS, *rest), ((*astuple(change), *cell) for change, cell in zip(changes, cells, strict=True)))
 
 
 def read(path: Path) -> list[Change]:
