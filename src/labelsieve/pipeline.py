@@ -18,15 +18,16 @@ import numpy as np
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
 from labelsieve.core import content, duplicates, run
+from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import UserError
-from labelsieve.core.evidence import Evidence
-from labelsieve.core.findings import Findings
+from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
 from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable
 from labelsieve.decide.notes import plausibility
 from labelsieve.detect import DETECTORS, detector
-from labelsieve.train.evidence import finish
+from labelsieve.train.evidence import FOLDS, finish
 
 EVIDENCE = "evidence"  # its place in the run folder
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
@@ -116,19 +117,20 @@ def _find(
         found = _arrays(data, folder, encoder, side, network, progress)
     data, group = (data, None) if found is None else (found.data, duplicates.duplicate_groups(found.content, found.sketch))
     require_classes(data)
+    bonds = None
     with clock("evidence"):
         if found is None:
             evidence = Evidence(labels=data.labels, n_classes=len(data.classes), probs=np.asarray(data.inputs))
         else:
-            groups, more = gather.together(data, group)
+            bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in _parameters(name)}
             make = gather.of_panel if network is None else partial(gather.of_network, network)
-            evidence = make(wanted, found, groups, seed=seed, folder=folder / EVIDENCE, progress=progress)
-            notes += [*more, *([] if network is None else [NETWORK.format(network)])]
+            evidence = make(wanted, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress)
+            notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
     with clock("detect"):
         scores = _detect(chosen, evidence, progress)
     with clock("decide"):
-        findings = _decide(data, evidence, scores, group, notes)
+        findings = _decide(data, evidence, scores, group, bonds, notes)
     settings = {
         "source": data.source,
         "kind": data.kind,
@@ -192,13 +194,25 @@ def _detect(chosen: list[str], evidence: Evidence, progress: Progress | None) ->
     return scores
 
 
-def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], group: np.ndarray | None, notes: list[str]) -> Findings:
+def _few(neighbours: Neighbours | None) -> list[str]:
+    """A note where an example's own group and copies leave it fewer neighbours than the others."""
+    if neighbours is None or not len(short := np.flatnonzero((neighbours.index < 0).any(1))):
+        return []
+    k, none = neighbours.index.shape[1], int((neighbours.index[short] < 0).all(1).sum())
+    alone = f" ({none:,} have none)" if none else ""
+    return [f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer vote on them."]
+
+
+def _decide(
+    dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], group: np.ndarray | None, bonds: Bonds | None, notes: list[str]
+) -> Findings:
     main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
     assert judge is not None and main.suggestion is not None
-    wrong, doubt = count_wrong(judge, dataset.labels, main)
     unjudged = unjudgeable(dataset.labels)
-    p_wrong = probability_wrong(main, wrong, unjudged)
+    shut_in = np.zeros(len(dataset), bool) if bonds is None else bonds.unjudged
+    wrong, doubt = _count(judge, dataset.labels, main, ~shut_in)
+    p_wrong = probability_wrong(main, wrong, unjudged | shut_in)
     if doubt:
         other = " Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else ""
         notes.append(doubt + other)
@@ -230,6 +244,19 @@ def _decide(dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], gro
         excluded=dataset.excluded,
         notes=tuple(notes),
     )
+
+
+def _count(judge: np.ndarray, labels: np.ndarray, consensus: Scores, judged: np.ndarray) -> tuple[Estimate, str | None]:
+    """The count of wrong labels; where some cannot be judged (n,), that of the others and as large a share of the rest."""
+    if judged.all() or not judged.any():
+        return count_wrong(judge, labels, consensus)
+    share = float(judged.mean())
+    rows = np.flatnonzero(judged)
+    seen = None if consensus.n_wrong is None else consensus.n_wrong * share
+    extra = {name: column[rows] for name, column in consensus.extra.items()}
+    part = replace(consensus, suspicion=consensus.suspicion[rows], extra=extra, n_wrong=seen)
+    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part)
+    return Estimate(wrong.count / share, wrong.low / share, min(float(len(labels)), wrong.high / share)), doubt
 
 
 def versions() -> dict[str, str]:

@@ -88,3 +88,42 @@ def test_every_row_gets_its_neighbours_when_nearly_all_are_one_point():
     found = nearest(x, 30, exact_up_to=0)
     assert (found.index >= 0).all()
     assert np.isfinite(found.similarity).all()
+
+
+def kept_apart(x, apart):
+    similarity = cosine(x)
+    for groups in apart:
+        similarity[groups[:, None] == groups] = -np.inf
+    return similarity
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 80), groups=st.integers(1, 12), k=st.integers(1, 12))
+def test_groups_are_never_neighbours_and_the_rest_is_exact(seed, n, groups, k):
+    rng = np.random.default_rng(seed)
+    x, apart = rng.normal(size=(n, 6)), (rng.integers(groups, size=n), rng.integers(3 * groups, size=n))
+    found = nearest(x, k, apart=apart)
+    expected = -np.sort(-kept_apart(x, apart), axis=1)[:, : min(k, n - 1)]
+    empty = expected == -np.inf
+    np.testing.assert_array_equal(found.index < 0, empty)
+    np.testing.assert_allclose(found.similarity, np.where(empty, 0, expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("exact_up_to", [1e18, 0])
+def test_groups_in_many_blocks(exact_up_to):
+    n, rng = 2600, np.random.default_rng(5)
+    x = clustered(n, 16)
+    whole = cosine(x)
+    for apart in ((rng.integers(n // 10, size=n),), (rng.integers(20, size=n),), (np.where(rng.random(n) < 0.6, -1, np.arange(n)),)):
+        found = nearest(x, 10, apart=apart, exact_up_to=exact_up_to)
+        assert (found.index >= 0).all()
+        assert (apart[0][found.index] != apart[0][:, None]).all()
+        best = -np.sort(-np.where(apart[0][:, None] == apart[0], -np.inf, whole), axis=1)[:, :10]
+        assert np.mean(np.isclose(found.similarity, best, atol=1e-5)) > (0.999 if exact_up_to else 0.9)
+
+
+def test_singles_leave_the_graph_as_it_is_bit_for_bit():
+    x = clustered(3000, 16)
+    plain, single = nearest(x, 10), nearest(x, 10, apart=(np.arange(3000), np.arange(3000)[::-1]))
+    np.testing.assert_array_equal(plain.index, single.index)
+    np.testing.assert_array_equal(plain.similarity, single.similarity)

@@ -70,7 +70,8 @@ export type Feature = {
 /** Why an example is suspected: a code with its numbers, put into words by `why` in reasons.ts. */
 export type Reason =
   | { code: 'model'; likely: number; given: number }
-  | { code: 'neighbours'; agree: number }
+  | { code: 'neighbours'; agree: number; of?: number } // of: how many voted, where they were few
+  | { code: 'no_neighbours' }
   | { code: 'duplicate' }
 
 type Series = (number | null)[]

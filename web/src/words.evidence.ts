@@ -17,6 +17,8 @@ export const evidenceEn = {
   why_model: 'the model gives {likely} to {other} and {own} to {given}',
   why_neighbours: '{share} of the neighbours carry the given label',
   why_neighbours_none: 'no neighbour carries the given label',
+  why_no_neighbours: 'it has no neighbours outside its own group and copies',
+  share_of: '{part} of {all}',
   z_why: 'z: the distance from the mean of all examples, in standard deviations.',
 }
 
@@ -37,5 +39,7 @@ export const evidenceZh: Record<keyof typeof evidenceEn, string> = {
   why_model: '模型给 {other} 的概率为 {likely}，给 {given} 的为 {own}',
   why_neighbours: '{share} 的近邻带有原标签',
   why_neighbours_none: '没有近邻带有原标签',
+  why_no_neighbours: '除本组和重复样本外没有近邻',
+  share_of: '{all} 个中有 {part} 个',
   z_why: 'z：与全部样本均值的距离，以标准差为单位。',
 }

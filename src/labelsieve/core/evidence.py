@@ -13,11 +13,11 @@ from labelsieve.core.record import Record
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The k nearest examples of each example, itself left out.
+    """The k nearest examples of each example, without itself, its copies and its own group.
 
     Attributes:
-        index: (n, k) int32, nearest first.
-        similarity: (n, k) float32, cosine.
+        index: (n, k) int32, nearest first; -1 in the last places where fewer than k are left.
+        similarity: (n, k) float32, cosine; 0 in those places.
     """
 
     index: np.ndarray

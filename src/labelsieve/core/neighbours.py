@@ -8,13 +8,15 @@ than the matrix product, where a partition of each row would cost more.
 - approximate (Sivic and Zisserman 2003; Jegou et al. 2011, "inverted file"): spherical k-means on a sample; the members of a cluster
   meet the examples that have it among their `probes` nearest centroids, again in both directions.
 
-An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours.
+An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours, unless they are
+of one group: examples that say nothing of each other (scans of one patient, copies of one picture) are kept apart inside each block.
 Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters). Memory: 4 n d bytes, n k results, a block.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,44 +27,61 @@ _UNIT = 128  # rows normalised together: they stay in the cache
 
 
 def nearest(
-    features: np.ndarray, k: int = 10, *, exact_up_to: float = 1.5e12, cluster_size: int = 250, probes: int = 12, seed: int = 0
+    features: np.ndarray,
+    k: int = 10,
+    *,
+    apart: Sequence[np.ndarray] = (),
+    exact_up_to: float = 1.5e12,
+    cluster_size: int = 250,
+    probes: int = 12,
+    seed: int = 0,
 ) -> Neighbours:
     """The k nearest neighbours of each row.
 
     Args:
         features: (n, d) of any float type, maybe memory-mapped; finite.
         k: neighbours; n - 1 if there are fewer.
+        apart: groupings, each (n,) int; two rows with the same number in any of them are never neighbours.
         exact_up_to: multiply-adds n^2 d up to which the result is exact; the default is some ten seconds on two cores.
         cluster_size: average number of examples in an inverted list; above (4 cluster_size)^2 examples the lists grow with sqrt(n).
         probes: lists in which an example looks for neighbours.
         seed: of the sample and the start of k-means.
 
     Returns:
-        Neighbours, nearest first; of equally similar ones the smaller position first.
+        Neighbours, nearest first; of equally similar ones the smaller position first. A row with fewer than k rows outside its own
+        groups has its last places empty: index -1, similarity 0.
     """
     n, d = features.shape
     unit = _unit_rows(features)
-    best = _Best(n, min(k, n - 1))
+    best = _Best(n, min(k, n - 1), [_numbered(groups) for groups in apart])
     if best.k > 0:
         if float(n) * n * d <= exact_up_to or n < 4 * cluster_size:
             _meet(unit, _alike_together(unit, np.random.default_rng(seed)), best)
         else:
             clusters = min(n // cluster_size, 4 * math.isqrt(n))
-            _approximate(unit, best, clusters, probes, np.random.default_rng(seed))
+            _approximate(unit, best, clusters, probes, np.random.default_rng(seed), exact_up_to)
     return best.result()
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """(n,) int32: the number of each row's group, and for a row that is alone in its group a number of its own below zero."""
+    _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.where(size[number] > 1, number, -1 - np.arange(len(number))).astype(np.int32)
 
 
 class _Best:
     """The k best partners of each row so far, unordered; `floor` (n,) is the worst of them."""
 
-    def __init__(self, n: int, k: int):
+    def __init__(self, n: int, k: int, apart: Sequence[np.ndarray] = ()):
         self.k = k
+        self._apart = [groups for groups in apart if (groups >= 0).any()]
         self.index = np.full((n, k), -1, np.int32)
         self.similarity = np.full((n, k), -np.inf, np.float32)
         self.floor = np.full(n, -np.inf, np.float32)
 
     def start(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
         """First block of `rows`: similarity (rows, partners); takes the k best by partition."""
+        self._part(rows, partners, similarity)
         take = min(self.k, similarity.shape[1])
         top = np.argpartition(similarity, -take, axis=1)[:, -take:]
         self.index[rows, :take] = partners[top]
@@ -71,11 +90,23 @@ class _Best:
 
     def offer(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
         """similarity (rows, partners): may improve the rows and, read the other way, the partners."""
+        self._part(rows, partners, similarity)
         across = _positions(similarity > self.floor[rows][:, None])
         down = _positions(similarity > self.floor[partners])
         width, flat = similarity.shape[1], similarity.reshape(-1)
         self._insert(rows[across // width], partners[across % width], flat[across])
         self._insert(partners[down % width], rows[down // width], flat[down])
+
+    def _part(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
+        """Takes the pairs of one group out of a block, in place."""
+        for groups in self._apart:
+            one, other = groups[rows], groups[partners]
+            left, right = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
+            if len(left) + len(right) > len(rows) // 4:  # many have siblings: the whole block at once is faster
+                np.putmask(similarity, one[:, None] == other, -np.inf)
+            elif len(left) and len(right):
+                i, j = np.nonzero(one[left][:, None] == other[right])
+                similarity[left[i], right[j]] = -np.inf
 
     def _insert(self, target: np.ndarray, partner: np.ndarray, value: np.ndarray) -> None:
         """Candidates, several for one target: the best of each target first, then the second best, until none beats the floor."""
@@ -94,10 +125,15 @@ class _Best:
             left &= value > self.floor[target]
             target, partner, value = target[left], partner[left], value[left]
 
+    def short(self) -> np.ndarray:
+        """(n,) bool: rows that have not found k partners yet."""
+        return self.floor == -np.inf
+
     def result(self) -> Neighbours:
         order = np.lexsort((self.index, -self.similarity), axis=1)
-        similarity = np.take_along_axis(self.similarity, order, axis=1)
-        return Neighbours(np.take_along_axis(self.index, order, axis=1), np.clip(similarity, -1, 1))
+        index, similarity = (np.take_along_axis(column, order, axis=1) for column in (self.index, self.similarity))
+        empty = similarity == -np.inf
+        return Neighbours(np.where(empty, np.int32(-1), index), np.where(empty, np.float32(0), np.clip(similarity, -1, 1)))
 
 
 def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +159,7 @@ def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:
             best.offer(rows, partners, mine @ unit[partners].T)
 
 
-def _approximate(unit: np.ndarray, best: _Best, clusters: int, probes: int, rng: np.random.Generator) -> None:
+def _approximate(unit: np.ndarray, best: _Best, clusters: int, probes: int, rng: np.random.Generator, most: float) -> None:
     near = _nearest_centroids(unit, _centroids(unit, clusters, rng), min(probes, clusters))
     visits = near.shape[1] - 1
     pieces = []
@@ -139,10 +175,20 @@ def _approximate(unit: np.ndarray, best: _Best, clusters: int, probes: int, rng:
             listed = unit[partners].T
             for rows in _parts(visitors, BLOCK):
                 best.offer(rows, partners, unit[rows] @ listed)
-    for rows in _parts(np.flatnonzero((best.index < 0).any(1)), 64):
-        similarity = unit[rows] @ unit.T
-        similarity[np.arange(len(rows)), rows] = -np.inf
-        best.start(rows, np.arange(len(unit), dtype=np.int32), similarity)
+    _fill(unit, best, rng, most)
+
+
+def _fill(unit: np.ndarray, best: _Best, rng: np.random.Generator, most: float) -> None:
+    """Rows whose lists held too few partners look at all rows, or at as many random ones as `most` multiply-adds allow."""
+    short = np.flatnonzero(best.short())
+    partners = np.arange(len(unit), dtype=np.int32)
+    allowed = int(max(most, 1e9) / max(1, len(short) * unit.shape[1]))
+    if allowed < len(unit):
+        partners = np.sort(rng.choice(partners, max(4 * BLOCK, allowed), replace=False))
+    for rows in _parts(short, 64):
+        similarity = unit[rows] @ unit[partners].T
+        similarity[partners == rows[:, None]] = -np.inf
+        best.start(rows, partners, similarity)
 
 
 def _unit_rows(features: np.ndarray) -> np.ndarray:

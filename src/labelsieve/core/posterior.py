@@ -53,10 +53,11 @@ def vote(
 ) -> np.ndarray:
     """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
 
-    A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes.
+    A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes. Without any
+    neighbour all classes are equally likely.
     """
     index, similarity = neighbours.index[rows, :k], neighbours.similarity[rows, :k].astype(np.float64)
-    weight = np.exp(sharpness * (similarity - similarity[:, :1])) if index.shape[1] else similarity
+    weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
     cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
     votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)
     votes += 0.1 / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)

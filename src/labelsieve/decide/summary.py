@@ -14,6 +14,7 @@ from labelsieve.core.snippet import snippet
 
 TOP = 10
 SNIPPET = 160  # characters
+FEW = 9  # neighbours; below, their share is given as a count
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,14 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
 
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     """Why row `i` is suspicious, as codes with their numbers, for whoever words them in another language:
-    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share}, {"code": "duplicate"}."""
+    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number where few voted,
+    {"code": "no_neighbours"}, {"code": "duplicate"}."""
     found: list[dict[str, Any]] = []
     extra = findings.extra
     if "p_given" in extra and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
         found.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
-        found.append({"code": "neighbours", "agree": float(extra["neighbours_agree"][i])})
+        found.append(_neighbours(float(extra["neighbours_agree"][i]), int(extra["neighbours"][i]) if "neighbours" in extra else FEW))
     if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
         found.append({"code": "duplicate"})
     return found
@@ -163,8 +165,17 @@ def _in_words(why: dict[str, Any]) -> str:
     if why["code"] == "model":
         return f"model {_percent(why['likely'])} against {_percent(why['given'])}"
     if why["code"] == "neighbours":
-        return "no neighbour agrees" if why["agree"] == 0 else f"{_percent(why['agree'])} of neighbours agree"
+        share = _percent(why["agree"]) if "of" not in why else f"{round(why['agree'] * why['of'])} of {why['of']}"
+        return "no neighbour agrees" if why["agree"] == 0 else f"{share}{' of' if 'of' not in why else ''} neighbours agree"
+    if why["code"] == "no_neighbours":
+        return "no neighbour outside its own group and copies"
     return "a duplicate has another label"
+
+
+def _neighbours(agree: float, voters: int) -> dict[str, Any]:
+    if voters == 0:
+        return {"code": "no_neighbours"}
+    return {"code": "neighbours", "agree": agree} | ({"of": voters} if voters < FEW else {})
 
 
 def _percent(share: float) -> str:

@@ -24,31 +24,41 @@ def knn_vote(neighbours: Neighbours, labels: np.ndarray, *, k: int = 10) -> Scor
     """Score examples by minus the logarithm of the normalised vote for the given label; flag those outvoted.
 
     Args:
-        neighbours: the kNN graph; its first k - 1 columns are used.
+        neighbours: the kNN graph; its first k - 1 columns are used. Where it holds fewer (copies and the example's own group are no
+            neighbours), fewer vote, and the scores' extra says how many (`neighbours`).
         labels: (n,) given labels.
         k: voters, the example itself included.
     """
     n = len(labels)
-    suspicion, agreement = np.empty(n), np.empty(n)
+    suspicion, agreement, voters = np.empty(n), np.empty(n), np.empty(n, np.int64)
     suggestion, flagged = np.empty(n, np.int64), np.empty(n, bool)
     for start in range(0, n, ROWS):
         rows = slice(start, min(start + ROWS, n))
-        voter = np.concatenate([labels[rows, None], labels[neighbours.index[rows, : k - 1]]], axis=1)
-        weight = _weights(neighbours.similarity[rows, : k - 1].astype(np.float64))
+        index, own = neighbours.index[rows, : k - 1], labels[rows, None]
+        there = index >= 0
+        voter = np.concatenate([own, np.where(there, labels[index], own)], axis=1)
+        weight = _weights(neighbours.similarity[rows, : k - 1].astype(np.float64), there)
         vote = ((voter[:, :, None] == voter[:, None, :]) * weight[:, None, :]).sum(2)
         # The sum over voters of weight times vote is the sum over classes of vote squared.
         norm = np.sqrt(np.maximum((weight * vote).sum(1), 1e-24))
         suspicion[rows] = -np.log(np.clip(vote[:, 0] / norm, 1e-6, 1))
         flagged[rows] = _leader(vote, voter) != voter[:, 0]
         suggestion[rows] = _leader(np.where(voter == voter[:, :1], -1, vote), voter)
-        agreement[rows] = (voter[:, 1:] == voter[:, :1]).mean(1) if voter.shape[1] > 1 else 1
-    return Scores(suspicion, suggestion, flagged, {"neighbours_agree": agreement})
+        voters[rows] = there.sum(1)
+        agreeing = ((voter[:, 1:] == own) & there).sum(1)
+        agreement[rows] = np.where(voters[rows] > 0, agreeing / np.maximum(voters[rows], 1), 1)
+    few = {"neighbours": voters} if (voters < min(k - 1, neighbours.index.shape[1])).any() else {}
+    return Scores(suspicion, suggestion, flagged, {"neighbours_agree": agreement, **few})
 
 
-def _weights(similarity: np.ndarray) -> np.ndarray:
-    """Votes (b, 1 + m) from similarities (b, m): 1 - distance, the example's own distance being 2 d_1 - d_2."""
-    first, second = similarity[:, :1], similarity[:, min(1, similarity.shape[1] - 1) :][:, :1]
-    return np.clip(np.concatenate([2 * first - second, similarity], axis=1), 0, None)
+def _weights(similarity: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Votes (b, 1 + m) from similarities (b, m): 1 - distance, the example's own distance being 2 d_1 - d_2. Where there is no second
+    neighbour, d_1; an example without any neighbour has its own vote only."""
+    first = similarity[:, :1] if similarity.shape[1] else np.zeros((len(similarity), 1))
+    second = np.where(there[:, 1:2], similarity[:, 1:2], first) if similarity.shape[1] > 1 else first
+    weight = np.clip(np.concatenate([2 * first - second, similarity], axis=1), 0, None)
+    weight[~there.any(1), 0] = 1
+    return weight
 
 
 def _leader(vote: np.ndarray, voter: np.ndarray) -> np.ndarray:

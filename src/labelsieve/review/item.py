@@ -111,7 +111,8 @@ class Items:
         """(m,) positions that resemble `i`: its neighbours and theirs, by the best product of cosines along the way."""
         if self._neighbours is None:
             return np.empty(0, np.int64)
-        first, near = self._neighbours.index[i].astype(np.int64), np.asarray(self._neighbours.similarity[i])
+        there = self._neighbours.index[i] >= 0
+        first, near = self._neighbours.index[i][there].astype(np.int64), np.asarray(self._neighbours.similarity[i][there])
         second = self._neighbours.index[first].astype(np.int64).ravel()
         far = (near[:, None] * self._neighbours.similarity[first]).ravel()
         rows, likeness = np.concatenate([first, second]), np.concatenate([near + 1, far])  # a neighbour comes before theirs
@@ -119,7 +120,7 @@ class Items:
         rows = rows[order]
         _, once = np.unique(rows, return_index=True)
         rows = rows[np.sort(once)]
-        return rows[rows != i][:n]
+        return rows[(rows != i) & (rows >= 0)][:n]
 
     def _near(self, i: int) -> list[dict]:
         if self._neighbours is None:
@@ -136,6 +137,7 @@ class Items:
                 **self._seen(j),
             }
             for j, similarity in pairs
+            if j >= 0  # its own group and copies may leave fewer
         ]
 
     def _duplicates(self, i: int) -> list[int]:

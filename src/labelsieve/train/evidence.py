@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -46,6 +46,7 @@ def gather(
     n_classes: int,
     *,
     groups: np.ndarray | None = None,
+    apart: Sequence[np.ndarray] = (),
     seed: int = 0,
     folder: Path | None = None,
     content: str | None = None,
@@ -59,6 +60,7 @@ def gather(
         labels: (n,) int64 given labels.
         n_classes: K.
         groups: (n,) int ids of examples that must share a fold, or None.
+        apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
         folder: where large arrays and records are memory-mapped; None keeps all in memory.
         content: a hash of the features; with it and a folder, what a killed run has done is not done again.
         progress: called with (stage, done, total).
@@ -69,7 +71,8 @@ def gather(
     # one caller at a time with all of them.
     beside = _processors() == 2 and SMALL <= len(labels) <= LARGE
     with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
-        return _gather(wanted, features, labels, n_classes, groups, seed, folder, content, progress, device, pool if beside else None)
+        alongside = pool if beside else None
+        return _gather(wanted, features, labels, n_classes, groups, apart, seed, folder, content, progress, device, alongside)
 
 
 def finish(folder: Path) -> None:
@@ -85,6 +88,7 @@ def _gather(
     labels: np.ndarray,
     n_classes: int,
     groups: np.ndarray | None,
+    apart: Sequence[np.ndarray],
     seed: int,
     folder: Path | None,
     content: str | None,
@@ -94,7 +98,7 @@ def _gather(
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     x = standardise(features, folder)
-    graph = partial(_neighbours, x, seed, folder, content, progress)
+    graph = partial(_neighbours, x, apart, seed, folder, content, progress)
     meeting = beside.submit(graph) if beside and "neighbours" in wanted else None
     if meeting is None and "neighbours" in wanted:
         evidence = replace(evidence, neighbours=graph())
@@ -131,13 +135,15 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _neighbours(x: np.ndarray, seed: int, folder: Path | None, content: str | None, progress: Progress | None) -> Neighbours:
-    state = State(folder and folder / _NEIGHBOURS, content and key_of(content, NEIGHBOURS, seed))
+def _neighbours(
+    x: np.ndarray, apart: Sequence[np.ndarray], seed: int, folder: Path | None, content: str | None, progress: Progress | None
+) -> Neighbours:
+    state = State(folder and folder / _NEIGHBOURS, content and key_of(content, NEIGHBOURS, seed, *apart))
     if folder is not None and state.find() is not None:
         return Neighbours.load(folder)
     if progress:
         progress("neighbours", 0, 1)
-    found = nearest(project(x, seed=seed), NEIGHBOURS, seed=seed)
+    found = nearest(project(x, seed=seed), NEIGHBOURS, apart=apart, seed=seed)
     if folder is not None:
         found.save(folder)  # the review page shows them
         state.write(dict, now=True)

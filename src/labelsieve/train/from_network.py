@@ -10,7 +10,7 @@ Cost: FOLDS + 1 trainings' worth of epochs; (n, d) features of one network at a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ def gather(
     network: Callable[[int], nn.Module],
     *,
     groups: np.ndarray | None = None,
+    apart: Sequence[np.ndarray] = (),
     seed: int = 0,
     folder: Path | None = None,
     content: str | None = None,
@@ -60,6 +61,7 @@ def gather(
         samples: images on the device.
         network: K -> a fresh network with `features`, on the device.
         groups: (n,) int ids of examples that must share a fold, or None.
+        apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
         folder: where neighbours and the record are kept for the review page; None keeps them nowhere.
         content: a hash of images and network; with it and a folder, a killed run goes on after the last whole epoch of its network.
         progress: called with (stage, done, total).
@@ -80,8 +82,8 @@ def gather(
             session = start(f"network {f + 1} of {fold.max() + 1}", seed + 1 + f)
             x = standardise(_features(samples, network, fold != f, epochs, batch, session))
             own = np.flatnonzero(fold == f)
-            found = nearest(project(x[own], seed=seed), NEIGHBOURS, seed=seed)
-            near.append((own, own[found.index], found.similarity))
+            found = nearest(project(x[own], seed=seed), NEIGHBOURS, apart=[grouping[own] for grouping in apart], seed=seed)
+            near.append((own, np.where(found.index < 0, -1, own[found.index]), found.similarity))
             if heads:
                 length, step = panel.passes(len(samples))
                 told = panel.train(x, labels, k, heads, (fold != f).astype(np.int64), epochs=length, batch=step, seed=seed)
