@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 class Arrays:
     """
     Attributes:
-        data: the data set without what could not be read.
+        data: the data set without what could not be read, with the notes of the encoder.
         values: features (n, d), or uint8 (n, C, side, side).
         content: (n,) uint64 hashes, equal for equal inputs.
         sketch: (n,) uint64, near for inputs that look or read alike; None where nothing makes one.
@@ -52,6 +52,7 @@ def features(
     stage = None if progress is None else lambda done, total: progress("encode", done, total)
     encoded = encode(data.inputs, model, folder / "features", key="", progress=stage)
     data, keep = _readable(data, encoded.failed)
+    data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
     found = encoded.features if keep.all() else encoded.features[keep]
     return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep])
 

@@ -115,6 +115,8 @@ def _find(
     chosen = _chosen(names, data, notes)
     with clock("encode"):
         found = _arrays(data, folder, encoder, side, network, progress)
+    if found is not None:
+        notes += found.data.notes[len(data.notes) :]  # of the encoder
     data, group = (data, None) if found is None else (found.data, duplicates.duplicate_groups(found.content, found.sketch))
     require_classes(data)
     bonds = None

@@ -21,6 +21,8 @@ class Encoder(Protocol):
         width: d.
         side: the side of the square images it takes; 0 for text.
         batch: the number of examples in one call that suits it.
+    Two more are optional: `notes`, sentences for the user (a tuple of str), and `resample`, a number of `PIL.Image.Resampling`, by which
+    images are brought to `side` (bicubic without it).
     """
 
     name: str
@@ -57,3 +59,9 @@ def require(module: str, encoder: str, packages: str) -> ModuleType:
     except RuntimeError as error:  # torchvision beside another version of torch
         why = str(error).splitlines()[0]
         raise UserError(f"{module} cannot be imported ({why}); install what belongs together: pip install -U {packages}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message without its full stop; the name of its kind where it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

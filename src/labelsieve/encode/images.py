@@ -44,8 +44,11 @@ class Decoded:
     sketch: int
 
 
-def decode(data: bytes | np.ndarray, side: int) -> Decoded:
+def decode(data: bytes | np.ndarray, side: int, resample: int = 3) -> Decoded:
     """Decode encoded bytes, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+
+    Args:
+        resample: a number of `PIL.Image.Resampling`, by which the image is brought to (side, side); 3 is bicubic.
 
     Raises:
         DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused before decoding).
@@ -55,7 +58,7 @@ def decode(data: bytes | np.ndarray, side: int) -> Decoded:
     image, size = picture(data, side)
     digest = hashlib.blake2b(np.array(size, "<u4").tobytes(), digest_size=8)
     digest.update(image.tobytes())
-    pixels = image if image.size == (side, side) else image.resize((side, side), Resampling.BICUBIC)
+    pixels = image if image.size == (side, side) else image.resize((side, side), Resampling(resample))
     return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), _difference_hash(image))
 
 

@@ -1,16 +1,21 @@
 """Encoders that run in ONNX Runtime: the built-in EfficientNet-Lite0 and any model in a file (`onnx:FILE`).
 
 What a file wants is read from its graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as they
-are; a float input gets pixels scaled to 0..1 and normalised with the mean and deviation in `preprocessor_config.json`
-beside the file, or those of ImageNet. A feature map (n, c, h, w) or token sequence (n, t, c) is averaged. Text models
-need `tokenizer.json` beside the file (or one folder up, as exporters lay it out).
+are; a float input gets what the image processor beside the file makes of them (`image_processor.py`), or pixels scaled to
+0..1 and normalised with the mean and deviation of ImageNet, which a note then says. A feature map (n, c, h, w) or token
+sequence (n, t, c) is averaged. Text models need `tokenizer.json` beside the file. What stands beside the file may stand one
+folder up, as exporters lay it out.
+
+Features are cached by the content of the graph and of every file of weights that it names (`model.onnx.data`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import mmap
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +23,13 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.encode import lite0
-from labelsieve.encode.encoder import require, threads
+from labelsieve.encode.encoder import first_line, require, threads
+from labelsieve.encode.image_processor import FILES, IMAGENET, ImageProcessor, assumed, from_config, read
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
-_OUTPUTS = ("image_embeds", "sentence_embedding", "pooler_output")
+_IMAGE_OUTPUTS = ("image_embeds", "pooler_output")
+# A pooled output that was trained as such; `pooler_output` of the BERT family was trained to tell which sentence comes next.
+_TEXT_OUTPUTS = ("sentence_embedding", "text_embeds", "last_hidden_state", "token_embeddings")
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -51,7 +58,8 @@ class OnnxImages:
     kind, batch = "image", 32
 
     def __init__(self, path: Path, side: int | None = None):
-        self._session = session(_existing(path), f"onnx:{path}")
+        identity = _model_hash(_existing(path))
+        self._session = session(path, f"onnx:{path}")
         self._input = _only_input(self._session, path)
         shape = self._input.shape
         self._channels_first = _channels_first(shape, path)
@@ -59,16 +67,23 @@ class OnnxImages:
         fixed = next((length for length in fixed if isinstance(length, int)), None)
         if fixed and side and fixed != side:
             raise UserError(f"{path} takes images of {fixed} px only, not {side}.")
-        self._mean, self._std, configured = _preprocessor(path)
-        self.side = fixed or side or configured or 224
+        raw = self._input.type == "tensor(uint8)"
+        self._processor = _processor(path, raw)
+        self.resample, self.notes = self._processor.resample, self._processor.notes
+        self.side = fixed or side or self._processor.side or 224
         self._rows = shape[0] if isinstance(shape[0], int) else None
-        self._output = _choose_output(self._session)
-        self.name = f"onnx-{_file_hash(path)}-{self.side}"
-        self.width = self(np.zeros((1, self.side, self.side, 3), np.uint8)).shape[1]
+        self._output = _choose_output(self._session, _IMAGE_OUTPUTS)
+        self.name = f"onnx-{identity}-{f'raw{self.resample}' if raw else self._processor.key()}-{self.side}"
+        try:
+            self.width = self(np.zeros((1, self.side, self.side, 3), np.uint8)).shape[1]
+        except Exception as error:  # the errors of ONNX Runtime share no base class
+            raise UserError(f"{path} does not encode images of {self.side} px ({first_line(error)}); try another --side.") from error
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         if self._input.type != "tensor(uint8)":
-            batch = ((batch * np.float32(1 / 255) - self._mean) / self._std).astype(_FLOATS[self._input.type])
+            batch = (batch * self._processor.scale + self._processor.shift).astype(_FLOATS[self._input.type])
+        if self._processor.flip:
+            batch = batch[..., ::-1]
         if self._channels_first:
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         parts = [self._session.run([self._output], {self._input.name: rows})[0][:count] for rows, count in _chunks(batch, self._rows)]
@@ -82,14 +97,18 @@ class OnnxTexts:
 
     def __init__(self, path: Path):
         name = f"onnx:{path}"
-        self._session = session(_existing(path), name)
+        identity = _model_hash(_existing(path))
+        self._session = session(path, name)
         self._inputs = [item.name for item in self._session.get_inputs()]
         if "input_ids" not in self._inputs:
             raise UserError(f"{path} is no text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)}).")
         self._tokenizer, tokenizer_hash = _tokenizer(path, name)
-        self._output = _choose_output(self._session)
-        self.name = f"onnx-{_file_hash(path)}-{tokenizer_hash}"
-        self.width = self(["a"]).shape[1]
+        self._output = _choose_output(self._session, _TEXT_OUTPUTS)
+        self.name = f"onnx-{identity}-{self._output}-{tokenizer_hash}"
+        try:
+            self.width = self(["a"]).shape[1]
+        except Exception as error:  # the errors of ONNX Runtime share no base class
+            raise UserError(f"{path} does not encode texts ({first_line(error)}).") from error
 
     def __call__(self, batch: Sequence[str]) -> np.ndarray:
         tokens = self._tokenizer.encode_batch(list(batch))
@@ -117,7 +136,7 @@ def session(model: bytes | Path, encoder: str) -> Any:
     try:
         return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the errors of ONNX Runtime share no base class
-        raise UserError(f"ONNX Runtime cannot load {encoder}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"ONNX Runtime cannot load {encoder}: {first_line(error)}.") from error
 
 
 def _existing(path: Path) -> Path:
@@ -142,14 +161,13 @@ def _channels_first(shape: Sequence[Any], path: Path) -> bool:
     raise UserError(f"{path} takes an input of shape {list(shape)}; expected three channels at the second or the last place.")
 
 
-def _preprocessor(path: Path) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """Mean, deviation and side from the file that exporters write beside a model; ImageNet's where there is none."""
-    file = _beside(path, "preprocessor_config.json")
-    config = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    size = config.get("crop_size") or config.get("size") or {}
-    side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
-    mean, std = config.get("image_mean", IMAGENET_MEAN), config.get("image_std", IMAGENET_STD)
-    return np.array(mean, np.float32), np.array(std, np.float32), side
+def _processor(path: Path, raw: bool) -> ImageProcessor:
+    """That of the files which exporters write beside a model; ImageNet's where there is none. `raw`: the graph takes bytes."""
+    config = read([_beside(path, name) for name in FILES], f"onnx:{path}")
+    if config is not None:
+        return from_config(config, f"onnx:{path}")
+    found = assumed(f"onnx:{path}", *IMAGENET)
+    return replace(found, notes=()) if raw else found
 
 
 def _tokenizer(path: Path, encoder: str) -> tuple[Any, str]:
@@ -171,9 +189,10 @@ def _beside(path: Path, name: str) -> Path | None:
     return next((place / name for place in (path.parent, path.parent.parent) if (place / name).is_file()), None)
 
 
-def _choose_output(model: Any) -> str:
+def _choose_output(model: Any, preferred: Sequence[str]) -> str:
     names = [item.name for item in model.get_outputs()]
-    return next((name for name in _OUTPUTS if name in names), names[0])
+    sequences = [item.name for item in model.get_outputs() if len(item.shape or ()) == 3]
+    return next((name for name in preferred if name in names), (sequences if preferred is _TEXT_OUTPUTS and sequences else names)[0])
 
 
 def _chunks(batch: np.ndarray, rows: int | None) -> Iterator[tuple[np.ndarray, int]]:
@@ -196,3 +215,48 @@ def _pool_images(states: np.ndarray, channels_first: bool) -> np.ndarray:
 def _file_hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _model_hash(path: Path) -> str:
+    """Of the graph and of the files of weights that it names."""
+    digest = hashlib.sha256(_file_hash(path).encode())
+    for file in _external_files(path):
+        digest.update(f" {_file_hash(file)}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _external_files(path: Path) -> list[Path]:
+    """The files of weights that the graph names, in order.
+
+    Raises:
+        UserError: one lies outside the folder of the model, or is not there.
+    """
+    if path.stat().st_size == 0:
+        return []
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"\x0a\x08location") < 0:  # as every mention of such a file is stored
+            return []
+    onnx = require("onnx", f"onnx:{path}", "onnx")
+    folder, files = os.path.abspath(path.parent), []
+    for name in sorted(_locations(onnx.load(str(path), load_external_data=False))):
+        file = Path(os.path.normpath(os.path.join(folder, name)))
+        if not file.is_relative_to(folder):
+            raise UserError(f"{path} names weights outside its own folder ({name}); export the model again, into one folder.")
+        if not file.is_file():
+            raise UserError(f"{path} names the file of weights {name}, which is not beside it; copy it there.")
+        files.append(file)
+    return files
+
+
+def _locations(part: Any) -> set[str]:
+    """The locations of external data anywhere in an ONNX message."""
+    if part.DESCRIPTOR.name == "TensorProto":
+        return {entry.value for entry in part.external_data if entry.key == "location"}
+    found = set()
+    for field, value in part.ListFields():
+        if field.message_type is None:
+            continue
+        # A message, or a sequence of messages.
+        for inner in [value] if hasattr(value, "ListFields") else value:
+            found |= _locations(inner)
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from labelsieve.core.content import digest, tagged
 from labelsieve.encode import text
+from labelsieve.encode.image_processor import BICUBIC
 from labelsieve.encode.images import DecodeError, decode
 
 Failure = tuple[int, str]
@@ -46,7 +47,7 @@ def joined(digests: bytes) -> str:
     return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
-def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int) -> Batch:
+def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int, resample: int = BICUBIC) -> Batch:
     """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
     values, keys, failed, digests = [], [], [], []
     for position in span:
@@ -54,7 +55,7 @@ def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: in
         digests.append(raw)
         if not reason and kind == "image":
             try:
-                image = decode(value, side)
+                image = decode(value, side, resample)
                 values.append(image.pixels)
                 keys.append((position, image.content, image.sketch))
             except DecodeError as error:

@@ -21,6 +21,7 @@ import numpy as np
 from labelsieve.core.content import numbered
 from labelsieve.encode.blocks import Blocks, Finished, Header
 from labelsieve.encode.encoder import Encoder, threads
+from labelsieve.encode.image_processor import BICUBIC
 from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare
 
 Progress = Callable[[int, int], None]
@@ -75,6 +76,7 @@ def encode(
     blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block))
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
     done, raw = 0, np.zeros(n, np.uint64)
+    done, resample = 0, getattr(encoder, "resample", BICUBIC)
 
     with ThreadPoolExecutor(workers) as pool:
         fresh = []
@@ -88,7 +90,7 @@ def encode(
         if todo:
             blocks.start(keep=fresh)
         parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
-        ready = _ahead(pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side)), parts, workers + 2)
+        ready = _ahead(pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample)), parts, workers + 2)
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
             found = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
             raw[spans[number].start : spans[number].stop] = numbered(found)
