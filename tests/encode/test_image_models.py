@@ -95,9 +95,9 @@ def saved(folder, name, dtype="float32"):
     """The model of a configuration with random weights, in `folder`."""
     torch.manual_seed(0)
     model = tf.AutoModel.from_config(getattr(tf, name)(**CONFIGS[name])).eval()
-    for weight in model.state_dict().values():
+    for weight in model.parameters():
         if weight.ndim > 1:
-            torch.nn.init.kaiming_normal_(weight).mul_(FADING.get(name, 1))
+            torch.nn.init.kaiming_normal_(weight).detach().mul_(FADING.get(name, 1))
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     return model.config
 

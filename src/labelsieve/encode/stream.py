@@ -75,8 +75,7 @@ def encode(
         return Encoded(np.zeros((0, encoder.width), np.float16), none, none, (), none)
     blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block))
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
-    done, raw = 0, np.zeros(n, np.uint64)
-    done, resample = 0, getattr(encoder, "resample", BICUBIC)
+    done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
 
     with ThreadPoolExecutor(workers) as pool:
         fresh = []
