@@ -126,3 +126,34 @@ def test_arguments_are_spelled_as_the_command_line_does(monkeypatch, capsys):
     monkeypatch.setattr("labelsieve.data.load", refuse)
     assert main(["find", "f.npz"]) == 2
     assert "give --labels FILE or --label, not --text 'label=a.csv', in part/label=cat/a.csv; or --label." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+@pytest.mark.parametrize(
+    ("before", "option"),
+    [
+        (["find", "t.csv", "--label"], "--label"),
+        (["find", "t.csv", "--id"], "--id"),
+        (["train", "t.csv", "--text"], "--text"),
+        (["review", "t.sieve", "--name"], "--name"),
+        (["export", "t.sieve", "--to"], "--to"),
+        (["find", "t.csv", "-o"], "-o"),
+    ],
+)
+def test_an_empty_value_of_an_option_is_refused_by_every_command(before, option, value, capsys):
+    assert main([*before, value]) == 2
+    assert f"The value of {option} is empty" in capsys.readouterr().err
+    if option.startswith("--"):
+        assert main([*before[:-1], f"{option}={value}"]) == 2
+        assert f"The value of {option} is empty" in capsys.readouterr().err
+
+
+def test_an_empty_argument_is_refused(capsys):
+    for command in ("find", "review", "apply", "train"):
+        assert main([command, ""]) == 2
+        assert "One of the arguments is empty" in capsys.readouterr().err
+
+
+def test_a_value_that_ends_in_an_equals_sign_is_one(features, capsys):
+    assert main(["find", str(features / "f.npz"), "--detectors=x="]) == 2
+    assert "empty" not in capsys.readouterr().err

@@ -27,7 +27,7 @@ except ImportError as error:
         f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install labelsieve[sklearn,train]"
     ) from error
 
-from labelsieve.adapters.sklearn import seed_of  # after it has been said what is missing
+from labelsieve.adapters.sklearn import handed, seed_of  # after it has been said what is missing
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):
@@ -88,7 +88,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: X, y or a setting cannot be used; the message says why.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, *handed(X, y), dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.model_ = train(

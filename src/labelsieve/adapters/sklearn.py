@@ -14,6 +14,9 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain import plain_array
+from labelsieve.data.labels import is_missing
+from labelsieve.data.frames import row_names
 from labelsieve.pipeline import find
 
 try:
@@ -63,10 +66,11 @@ class LabelErrorDetector(BaseEstimator):
         Raises:
             ValueError: X or y cannot be used, or a detector is unknown; the message says why.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        index = row_names(X)
+        X, y = validate_data(self, *handed(X, y), dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        ids = np.arange(len(y)).astype(str).astype(object)
+        ids = np.arange(len(y)).astype(str).astype(object) if index is None else index
         names = tuple(str(label) for label in self.classes_.tolist())
         data = Dataset(ids, codes.astype(np.int64), names, X, "features", "y")
         self.findings_ = find(data, detectors=self.detectors, seed=seed_of(self.random_state))
@@ -83,6 +87,26 @@ class LabelErrorDetector(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def handed(X: Any, y: Any) -> tuple[Any, Any]:
+    """X and y for scikit-learn to check, tensors as arrays.
+
+    Raises:
+        UserError: X is None, or some label is missing.
+    """
+    if X is None:
+        raise UserError("X is None; give the features, (n, d).")
+    X, y = (plain_array(value, name) if hasattr(value, "detach") else value for name, value in (("X", X), ("y", y)))
+    kind = getattr(getattr(y, "dtype", None), "kind", "O")
+    if y is None or not hasattr(y, "__len__") or kind not in "O":
+        return X, y
+    gaps = [row for row, value in enumerate(y) if is_missing(value)]
+    if gaps:
+        raise UserError(
+            f"y holds no label in {len(gaps)} of its {len(y)} rows, the first is row {gaps[0]} (from 0); leave those rows out of X and y."
+        )
+    return X, y
 
 
 def seed_of(random_state: Any) -> int:

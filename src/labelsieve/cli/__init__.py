@@ -26,8 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Mistakes are told in one sentence on stderr, never as a stack trace."""
     _prepare_streams()
     try:
+        given = sys.argv[1:] if arguments is None else arguments
+        _require_values(given)
         app, console = _load()
-        result = app(sys.argv[1:] if arguments is None else arguments, console=console)
+        result = app(given, console=console)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except UserError as error:
@@ -41,6 +43,24 @@ def main(arguments: list[str] | None = None) -> int:
         return _say("out of memory; fewer detectors (--detectors consensus) or a smaller --side need less.", 2)
     except Exception as error:
         return _unexpected(error)
+
+
+def _require_values(arguments: list[str]) -> None:
+    """No value is empty: an unset shell variable leaves such a value, and nobody means it.
+
+    Raises:
+        UserError: one is; the sentence names the option.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        option = name if argument.startswith("-") and equals else before if before.startswith("-") and "=" not in before else ""
+        if argument.strip() and (value.strip() or not (argument.startswith("-") and equals)):
+            continue
+        unset = "A shell variable that is not set leaves an empty value."
+        if not option:
+            raise UserError(f"One of the arguments is empty. Name the data, or the run folder, that you mean. {unset}")
+        give = "name a folder" if option in ("--out", "-o") else "give it a value"
+        raise UserError(f"The value of {option} is empty; {give}, or leave the option out. {unset}")
 
 
 def run() -> None:

@@ -10,10 +10,13 @@ Cost: two passes; memory is a few numbers an example, K x K counts, and one bloc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from labelsieve.core.distribution import check
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain import plain_array, plain_labels
 
 RULES = (
     "prune_by_noise_rate",
@@ -52,17 +55,56 @@ def confident_joint(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return _calibrated(_read(probs, labels), labels, probs.shape[1]).T
 
 
-def flags(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_noise_rate") -> np.ndarray:
+def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndarray:
     """(n,) bool: the examples that `rule` calls wrong; equal to cleanlab's `find_label_issues(filter_by=rule)`.
 
+    Args:
+        probs: (n, K) out-of-sample probabilities: an array, a tensor, or a list of rows.
+        labels: (n,) given labels, whole numbers from 0 to K-1: the columns of `probs`.
+        rule: one of `RULES`.
+
     Raises:
-        UserError: an unknown rule, or arrays that do not fit each other.
+        UserError: an unknown rule, rows that are no probabilities, labels that are no columns, or arrays that do not fit each other.
+    """
+    if probs is None or labels is None:
+        raise UserError(f"{'probs' if probs is None else 'labels'} is None; give probabilities (n, K) and labels (n,).")
+    probs, labels = plain_array(probs, "probs"), plain_labels(labels, "labels")
+    if probs.ndim != 2 or len(probs) != len(labels) or not probs.size:
+        raise UserError(f"Probabilities of shape {probs.shape} do not fit {len(labels)} labels; expected (n, K).")
+    if probs.dtype.kind != "f":
+        raise UserError(f"probs holds {probs.dtype}, which are no probabilities; give floats (n, K), as predict_proba does.")
+    labels = _columns_of(labels, probs.shape[1])
+    unusable = check(probs, None, "probs").unusable
+    if unusable:
+        raise UserError(f"{len(unusable)} rows of probs hold NaN or infinity, the first is row {unusable[0]} (from 0); leave them out.")
+    return flagged_by(probs, labels, rule)
+
+
+def _columns_of(labels: Any, k: int) -> np.ndarray:
+    """The labels as int64, if they are columns 0 to k-1."""
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iub":
+        what = f"{array.dtype} numbers" if array.dtype.kind in "fc" else f"names, such as {labels[0]!r}" if array.size else "nothing"
+        raise UserError(
+            f"labels holds {what}; flags takes whole numbers from 0 to {k - 1}, the columns of probs. load_probabilities takes names too."
+        )
+    outside = np.flatnonzero((array < 0) | (array >= k))
+    if len(outside):
+        row = outside[0]
+        raise UserError(
+            f"labels holds {array[row]} in row {row} (from 0), and {len(outside)} such rows in all; the columns of probs are 0 to {k - 1}."
+        )
+    return array.astype(np.int64)
+
+
+def flagged_by(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_noise_rate") -> np.ndarray:
+    """`flags` for arrays that are known to be sound.
+
+    Raises:
+        UserError: an unknown rule.
     """
     if rule not in RULES:
         raise UserError(f"Unknown rule {rule!r}; choose one of {', '.join(RULES)}.")
-    if probs.ndim != 2 or len(probs) != len(labels):
-        raise UserError(f"Probabilities of shape {probs.shape} do not fit {len(labels)} labels; expected (n, K).")
-    labels = np.asarray(labels)
     reading = _read(probs, labels)
     off_diagonal = (reading.guess >= 0) & (reading.guess != labels) & ~reading.agrees
     if rule == "confident_learning":

@@ -15,7 +15,7 @@ from typing import Any
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.data import arrays, places
+from labelsieve.data import arrays, columns, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
 from labelsieve.data.labels import is_missing
@@ -61,7 +61,7 @@ def load(
     Raises:
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
-    asked = Columns(label, text, image, id, group, tuple(wanted or ()))
+    asked = columns.named(label, text, image, id, group, wanted)
     dataset = settle(_draft(source, asked, relabelled=labels is not None), labels)
     named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
     return replace(dataset, recipe=recipe(named))
@@ -80,7 +80,7 @@ def load_inputs(
     class folders of a folder only order its images, and one without any is fine."""
     from labelsieve.data.unlabelled import unlabelled
 
-    return unlabelled(_draft(source, Columns(label, text, image, id, None, tuple(wanted or ())), relabelled=True))
+    return unlabelled(_draft(source, columns.named(label, text, image, id, None, wanted), relabelled=True))
 
 
 def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:

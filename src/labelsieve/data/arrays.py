@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +10,10 @@ import numpy as np
 
 from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain import plain_array, plain_labels
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
-from labelsieve.data.labels import is_missing, one_dimension
+from labelsieve.data.labels import is_missing
 from labelsieve.data.words import readable
 
 _BLOCK = 1 << 22  # values looked at in one step
@@ -37,7 +36,7 @@ def load_arrays(path: str) -> Draft:
         draft.inputs,
         draft.kind,
         path,
-        one_dimension(found["labels"], f"labels in {path}") if "labels" in found else None,
+        plain_labels(found["labels"], f"labels in {path}") if "labels" in found else None,
         names_in(found["ids"]) if "ids" in found else None,
         "'ids'",
         names_in(found["groups"]) if "groups" in found else None,
@@ -53,10 +52,7 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     if isinstance(values, (list, tuple)) and values and all(value is None or isinstance(value, str) for value in values):
         empty = {i: "the text is empty" for i, value in enumerate(values) if is_missing(value)}
         return Draft(list(values), "text", "the list of texts", None, unusable=empty)
-    try:
-        array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"A {type(values).__name__} cannot be read as data: {error}.") from error
+    array = plain_array(values, f"The {type(values).__name__}")
     if array.dtype.kind not in "fiub":
         raise UserError(
             f"A {type(values).__name__} of {array.dtype} cannot be read as data; load takes a path, an array of features (n, d) "
@@ -71,7 +67,7 @@ def read_npy(path: str) -> np.ndarray:
         if places.is_remote(path):
             return np.load(io.BytesIO(places.read(path)), allow_pickle=False)
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (Exception, MemoryError) as error:  # as for an .npz file
         raise UserError(f"{path} cannot be read as an array: {_reason(error, path)}.") from error
 
 
@@ -82,8 +78,12 @@ def read_npz(path: str) -> Mapping[str, np.ndarray]:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array, as an .npy file does")
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+            members = {key: archive[key] for key in archive.files}
+            strange = next((key for key in (*KEYS, "probs") if not isinstance(members.get(key, np.empty(0)), np.ndarray)), None)
+            if strange is not None:  # NumPy hands over as bytes what is no array
+                raise ValueError(f"its member {strange!r} is no array; write the file with numpy.savez")
+            return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
+    except (Exception, MemoryError) as error:  # a damaged archive or header raises almost anything, and it is the file's fault
         raise UserError(f"{path} cannot be read as an .npz file: {_reason(error, path)}.") from error
 
 
@@ -97,6 +97,7 @@ def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
 
 
 def _features(array: np.ndarray, source: str) -> Draft:
+    array = plain_array(array, source)
     if array.ndim != 2 or array.dtype.kind not in "fiub" or not array.shape[1]:
         raise UserError(f"The features of {source} have shape {array.shape} and type {array.dtype}; they should be numbers (n, d).")
     features = array if array.dtype.kind == "f" else array.astype(np.result_type(np.float32, array.dtype))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
@@ -34,6 +36,24 @@ class Columns:
 
     def all(self) -> list[str]:
         return [*dict.fromkeys(self.named().values()), *self.features]
+
+
+def named(label: Any = None, text: Any = None, image: Any = None, id: Any = None, group: Any = None, wanted: Any = None) -> Columns:
+    """The columns that a user named. A number is the column of a frame that is called so.
+
+    Raises:
+        UserError: a name is empty, or no name at all.
+    """
+    roles = {"label": label, "text": text, "image": image, "id": id, "group": group}
+    for role, name in roles.items():
+        if name is None or isinstance(name, int | np.integer):
+            continue
+        if not isinstance(name, str):
+            raise UserError(f"{role}= is a {type(name).__name__}; it should be the name of a column, as text.")
+        if not name.strip():
+            raise UserError(f"The name of the column for {role}= is empty; name a column, or leave it out.")
+    texts = {role: None if name is None else str(name) for role, name in roles.items()}
+    return Columns(**texts, features=tuple(wanted or ()))
 
 
 def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> Columns:

@@ -10,9 +10,10 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain import plain_labels
 from labelsieve.data import places
 from labelsieve.data.arrays import read_npy
-from labelsieve.data.labels import one_dimension, require_unique
+from labelsieve.data.labels import require_unique
 from labelsieve.data.readers import READERS
 from labelsieve.data.table import read_columns
 
@@ -33,7 +34,7 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
         UserError: the file cannot be read, names an id that the data do not have, or names one twice.
     """
     if not isinstance(labels, (str, os.PathLike)):
-        return one_dimension(labels, "labels"), "the label is missing"
+        return plain_labels(labels, "labels"), "the label is missing"
     path = os.fspath(labels)
     keys, values = read_labels(path)
     if keys is not None:
@@ -58,13 +59,15 @@ def matched(path: str, keys: Sequence[str | None], values: Sequence[Any] | np.nd
 
 def read_labels(path: str, label: str | None = None, id: str | None = None) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
     """Ids (None if the file has none) and labels of a file: a table, an .npy array, a .txt file."""
+    if not path.strip():
+        raise UserError("The name of the file of labels is empty; name a file, or leave labels= out.")
     if not places.is_file(path):
         raise UserError(f"There is no file of labels {path}.")
     suffix = places.suffix(path)
     if suffix in (".npy", ".txt") and (label or id):
         raise UserError(f"{path} has no columns, so no column {(label or id)!r}.")
     if suffix == ".npy":
-        return None, one_dimension(read_npy(path), path)
+        return None, plain_labels(read_npy(path), path)
     if suffix == ".txt":
         lines = places.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
         return None, [line.removesuffix(b"\r") for line in lines]

@@ -54,14 +54,6 @@ def positions(names: Sequence[str], classes: Sequence[str], first: int = 0) -> n
     return np.array([place[name] for name in names], np.int64) if all(name in place for name in names) else None
 
 
-def one_dimension(labels: Any, what: str) -> np.ndarray | list[Any]:
-    """The labels, if they are one a row."""
-    array = labels if isinstance(labels, list) else np.asarray(labels)
-    if isinstance(array, np.ndarray) and array.ndim != 1:
-        raise UserError(f"{what} has shape {array.shape}; give one label a row (for one-hot rows: argmax over the last axis).")
-    return array
-
-
 def require_unique(ids: Sequence[str | None] | np.ndarray, where: str) -> None:
     if len(set(ids)) == len(ids):
         return

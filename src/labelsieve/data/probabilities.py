@@ -16,6 +16,7 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain import plain_array, plain_labels
 from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
@@ -46,7 +47,7 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
             probabilities (logits, percentages, sums other than 1).
     """
     found = _read(probs, id)
-    matrix, source = found.matrix, found.source
+    matrix, source = plain_array(found.matrix, found.source), found.source
     if _one_hot(matrix):
         raise UserError(f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives.")
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
@@ -78,7 +79,7 @@ class _Found:
 
 def _read(probs: Any, id: str | None) -> _Found:
     if not isinstance(probs, (str, os.PathLike)):
-        return _Found(np.asarray(probs), "the array of probabilities")
+        return _Found(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
     if not places.is_file(path):
         raise UserError(f"There is no file of probabilities {path}.")
@@ -131,7 +132,7 @@ def _is_data(names: list[str]) -> bool:
 def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tuple[Any, Any, tuple[str, ...]]:
     """Ids (or None) and labels in the order of the rows, and a note where that order is taken on trust."""
     if not isinstance(labels, (str, os.PathLike)):
-        return found.ids, given.one_dimension(labels, "labels"), ()
+        return found.ids, plain_labels(labels, "labels"), ()
     path = os.fspath(labels)
     ids, values = read_labels(path, label, id)
     if ids is None:

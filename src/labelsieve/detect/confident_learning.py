@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelsieve.core.confident_joint import best_other, confident_joint, flags, given_probability
+from labelsieve.core.confident_joint import best_other, confident_joint, flagged_by, flags, given_probability
 from labelsieve.core.scores import Scores
 
 __all__ = ["confident_joint", "confident_learning", "flags"]
@@ -32,4 +32,4 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, *, rule: str = "pr
     suggestion, p_other = best_other(probs, labels)
     margin = (p_y - p_other + 1) / 2
     n_wrong = float(len(labels) - confident_joint(probs, labels).trace())
-    return Scores(1 - p_y, suggestion, flags(probs, labels, rule), {"normalized_margin": margin}, n_wrong)
+    return Scores(1 - p_y, suggestion, flagged_by(probs, labels, rule), {"normalized_margin": margin}, n_wrong)
