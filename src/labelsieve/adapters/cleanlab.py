@@ -11,6 +11,9 @@ import pyarrow as pa
 from labelsieve.core.dataset import encode_labels
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.data.frames import index_ids, is_indexed, to_arrow
+from labelsieve.data.labels import faulty
+from labelsieve.data.table import index_column, names_of
 from labelsieve.decide.findings import rank
 
 QUALITY = ("label_score", "label_quality")  # Datalab's name and CleanLearning's; low = suspicious
@@ -38,12 +41,14 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
 
     Args:
         issues: columns is_label_issue, given_label, predicted_label, and label_score (Datalab) or label_quality (CleanLearning).
-        ids: (n,) ids; None takes a column `id`, or row numbers.
+        ids: (n,) ids; None takes a column `id`, else the index of a pandas frame if it is more than 0, 1, 2, ..., else row numbers.
 
     Raises:
-        UserError: a column is missing, or the ids are not as many as the rows.
+        UserError: a column is missing, or the ids are not as many as the rows, repeat or are missing.
     """
-    table = pa.table(issues)
+    if type(issues).__name__ == "LazyFrame" and hasattr(issues, "collect"):  # of Polars
+        issues = issues.collect()
+    table = to_arrow(issues, ["id"]) if is_indexed(issues) else pa.table(issues)
     quality = next((name for name in QUALITY if name in table.column_names), None)
     missing = [name for name in COLUMNS if name not in table.column_names] + ([] if quality else [" or ".join(QUALITY)])
     if missing or quality is None:
@@ -51,15 +56,16 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
             f"This is no table of cleanlab's label issues: it lacks {', '.join(missing)}; it has {', '.join(table.column_names)}."
         )
     n = table.num_rows
-    if ids is None:
-        ids = table["id"].to_pylist() if "id" in table.column_names else [str(i) for i in range(n)]
-    if len(ids) != n:
-        raise UserError(f"There are {len(ids)} ids for {n} rows of label issues.")
+    names, note = _ids(issues, table) if ids is None else (ids, ())
+    if len(names) != n:
+        raise UserError(f"There are {len(names)} ids for {n} rows of label issues.")
+    if fault := faulty(names):
+        raise UserError(f"The ids of cleanlab's label issues do not serve: {fault}; give unique ones with ids=.")
     labels, classes = encode_labels(table["given_label"].to_pylist() + table["predicted_label"].to_pylist())
     p_wrong = np.clip(1.0 - table[quality].to_numpy().astype(np.float64), 0, 1)
     flagged = table["is_label_issue"].to_numpy(zero_copy_only=False).astype(bool)
     return Findings(
-        ids=np.array([str(key) for key in ids], object),
+        ids=np.array([str(key) for key in names], object),
         classes=classes,
         given=labels[:n],
         other=labels[n:],
@@ -69,6 +75,17 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
         scores={"cleanlab": p_wrong},
         extra={},
         wrong=Estimate(float(flagged.sum()), 0.0, float(n)),
-        notes=("These findings come from cleanlab: p_wrong is one minus its quality score and no probability.",),
+        notes=("These findings come from cleanlab: p_wrong is one minus its quality score and no probability.", *note),
         settings={"source": "cleanlab", "kind": "", "seconds": {}},
     )
+
+
+def _ids(issues: Any, table: pa.Table) -> tuple[Sequence[str | None], tuple[str, ...]]:
+    """The ids that a column `id`, an index or the row numbers give."""
+    if "id" in table.column_names:
+        return names_of(table["id"]), ()
+    name = index_column(table.schema)
+    if name is not None:
+        return names_of(table[name]), (f"The ids are the column {name!r}, the index of a frame.",)
+    ids, note = index_ids(issues, "the table of label issues")
+    return ids or [str(i) for i in range(table.num_rows)], note

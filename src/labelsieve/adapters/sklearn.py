@@ -15,8 +15,8 @@ import numpy as np
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array
-from labelsieve.data.labels import is_missing
 from labelsieve.data.frames import row_names
+from labelsieve.data.labels import is_missing
 from labelsieve.pipeline import find
 
 try:

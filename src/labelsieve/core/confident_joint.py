@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.distribution import check
+from labelsieve.core.distribution import TOLERANCE
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array, plain_labels
 
@@ -74,10 +74,22 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
     if probs.dtype.kind != "f":
         raise UserError(f"probs holds {probs.dtype}, which are no probabilities; give floats (n, K), as predict_proba does.")
     labels = _columns_of(labels, probs.shape[1])
-    unusable = check(probs, None, "probs").unusable
-    if unusable:
-        raise UserError(f"{len(unusable)} rows of probs hold NaN or infinity, the first is row {unusable[0]} (from 0); leave them out.")
+    _require_shares(probs)
     return flagged_by(probs, labels, rule)
+
+
+def _require_shares(probs: np.ndarray) -> None:
+    """Every value is from 0 to 1; sums are not looked at, as cleanlab does not."""
+    for rows in _blocks(probs):
+        low, high = probs[rows].min(1), probs[rows].max(1)
+        bad = np.flatnonzero(~((low >= -TOLERANCE) & (high <= 1 + TOLERANCE)))  # NaN is neither
+        if len(bad):
+            row = bad[0]
+            what = "log-probabilities, logits or NaN" if not low[row] >= 0 else "logits or percentages"
+            raise UserError(
+                f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, no probabilities. "
+                "Give what predict_proba does, and leave out rows with NaN."
+            )
 
 
 def _columns_of(labels: Any, k: int) -> np.ndarray:

@@ -82,8 +82,8 @@ def _host(values: Any) -> Any:
         values = values.to_dense() if getattr(values, "is_sparse", False) else values
         narrow = str(values.dtype).removeprefix("torch.")
         return (values.float() if narrow == "bfloat16" or narrow.startswith("float8") else values).numpy()
-    if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
-        return [_host(value) for value in values]
+    if isinstance(values, list | tuple):
+        return [_host(value) for value in values] if any(hasattr(value, "detach") for value in values) else values
     if hasattr(values, "toarray") and hasattr(values, "nnz"):  # a sparse matrix of SciPy
         return values.toarray()
     return values
@@ -92,4 +92,4 @@ def _host(values: Any) -> Any:
 def _unmasked(array: np.ma.MaskedArray) -> np.ndarray:
     if not np.ma.is_masked(array):
         return np.asarray(array)
-    return array.astype(np.result_type(array.dtype, np.float32)).filled(np.nan)
+    return np.ma.filled(array.astype(np.result_type(array.dtype, np.float32)), np.nan)

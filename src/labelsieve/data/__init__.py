@@ -18,6 +18,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data import arrays, columns, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
+from labelsieve.data.frames import aligned, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import recipe, settle
@@ -51,7 +52,8 @@ def load(
         label: the column of given labels, of a table or frame, as are the following.
         text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns are features.
         image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.
-        id: the column of ids, unique. Without it a column called `id` if its values are unique, else row numbers from 0.
+        id: the column of ids, unique. Without it a column called `id` if its values are unique, else the index of a pandas frame where
+            it is more than 0, 1, 2, ..., else row numbers from 0; a note says what was taken where that may surprise.
         group: the column that says which examples belong together (annotator, batch, patient).
         wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row from use.
 
@@ -62,7 +64,9 @@ def load(
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
     asked = columns.named(label, text, image, id, group, wanted)
-    dataset = settle(_draft(source, asked, relabelled=labels is not None), labels)
+    draft = _draft(source, asked, relabelled=labels is not None)
+    values, ids, more = aligned(labels, source, draft.ids)
+    dataset = settle(replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more)), values)
     named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
     return replace(dataset, recipe=recipe(named))
 
@@ -88,7 +92,11 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
         return _named(os.fspath(source), asked, relabelled)
     if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
         _no_columns(asked, "A Series")
-        return arrays.from_values([None if is_missing(value) else value for value in source.to_list()])
+        draft = arrays.from_values([None if is_missing(value) else value for value in source.to_list()])
+        ids, notes = index_ids(source, "the Series")
+        return replace(draft, ids=ids, id_place="the index", notes=(*draft.notes, *notes))
+    if type(source).__name__ == "LazyFrame" and hasattr(source, "collect"):  # of Polars
+        source = source.collect()
     if hasattr(source, "__arrow_c_stream__"):
         from labelsieve.data.table import from_frame
 

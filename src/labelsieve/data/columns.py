@@ -17,7 +17,7 @@ Content = Literal["text", "number", "image", "vector", "other"]
 LABELS = ("label", "labels", "given_label", "class", "target", "category")
 TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
 IMAGES = ("image", "images", "img", "image_path", "img_path", "path", "file", "filename", "file_name", "filepath", "file_path")
-INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # row numbers that a frame wrote along; no feature
+INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # names of rows that a frame wrote along; no feature
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Columns:
     features: tuple[str, ...] = ()
 
     def named(self) -> dict[str, str]:
-        return {role: name for role, name in asdict(self).items() if name and role != "features"}
+        return {role: name for role, name in asdict(self).items() if name is not None and role != "features"}
 
     def all(self) -> list[str]:
         return [*dict.fromkeys(self.named().values()), *self.features]
@@ -56,13 +56,14 @@ def named(label: Any = None, text: Any = None, image: Any = None, id: Any = None
     return Columns(**texts, features=tuple(wanted or ()))
 
 
-def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> Columns:
+def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool, index: str | None = None) -> Columns:
     """The columns to read.
 
     Args:
         columns: every column's name and content.
         asked: what the user named; its features are those of a model, taken if all are there and no text or image is named.
         relabelled: labels come from elsewhere, so that the table need not have any.
+        index: the column that was the index of a frame of pandas.
 
     Raises:
         UserError: a named column does not exist, both text and image are named, or a guess would be in doubt.
@@ -76,8 +77,9 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
     ours = added(columns, asked)
     theirs: dict[str, Content] = {name: content for name, content in columns.items() if name not in ours}
     chosen = replace(asked, label=asked.label or _label(theirs, asked, source, relabelled))
-    if chosen.id is None and "id" in columns and "id" not in chosen.all():
-        chosen = replace(chosen, id="id")
+    if chosen.id is None:
+        free = [name for name in theirs if (name in ("id", index) or name.lower() in INDEXES) and name not in chosen.all()]
+        chosen = replace(chosen, id="id" if "id" in free else next(iter(free), None))
     used = chosen.all()
     rest: dict[str, Content] = {name: content for name, content in theirs.items() if name not in used and name.lower() not in INDEXES}
     return _input(chosen, columns, rest, source)

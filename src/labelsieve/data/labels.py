@@ -12,6 +12,8 @@ import numpy as np
 from labelsieve.core.errors import UserError
 from labelsieve.data.words import readable, word
 
+SHOWN = 3  # rows, or ids, that a message names
+
 
 def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     """The labels, missing ones as None.
@@ -57,11 +59,39 @@ def positions(names: Sequence[str], classes: Sequence[str], first: int = 0) -> n
 def require_unique(ids: Sequence[str | None] | np.ndarray, where: str) -> None:
     if len(set(ids)) == len(ids):
         return
-    seen: dict[str | None, int] = {}
+    twice = _repeated(ids)
+    (key, rows), *rest = twice.items()
+    more = "".join(f", {other!r} in rows {_listed(places)}" for other, places in rest[: SHOWN - 1])
+    more += f", and {len(rest) - SHOWN + 1} more ids repeat" if len(rest) >= SHOWN else ""
+    raise UserError(f"{where}: the id {key!r} appears twice, in rows {rows[0]} and {rows[1]} (from 0){more}; ids must be unique.")
+
+
+def faulty(ids: Sequence[str | None] | np.ndarray) -> str | None:
+    """Why the ids do not serve, with the first rows: some repeat, some are blank; None where all is well."""
+    if len(set(ids)) == len(ids) and None not in set(ids) and "" not in set(ids):
+        return None
+    blank = [row for row, key in enumerate(ids) if not key]
+    twice = _repeated(ids)
+    found = [f"{key!r} in rows {_listed(rows)}" for key, rows in list(twice.items())[:SHOWN]]
+    others = f"; and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
+    repeats = f"{len(twice)} {'value repeats' if len(twice) == 1 else 'values repeat'} ({'; '.join(found)}{others})" if twice else ""
+    gaps = f"{len(blank)} {'row is' if len(blank) == 1 else 'rows are'} blank ({_listed(blank)})" if blank else ""
+    return " and ".join(filter(None, [repeats, gaps])) + ", rows counted from 0"
+
+
+def _repeated(ids: Sequence[str | None] | np.ndarray) -> dict[str, list[int]]:
+    """The ids that are there more than once -> their rows."""
+    rows: dict[str, list[int]] = {}
     for row, key in enumerate(ids):
-        if key in seen:
-            raise UserError(f"{where}: the id {key!r} appears twice, in rows {seen[key]} and {row} (from 0); ids must be unique.")
-        seen[key] = row
+        if key:
+            rows.setdefault(key, []).append(row)
+    return {key: places for key, places in rows.items() if len(places) > 1}
+
+
+def _listed(rows: Sequence[int]) -> str:
+    if len(rows) > SHOWN:
+        return f"{', '.join(map(str, rows[:SHOWN]))} and {len(rows) - SHOWN} more"
+    return " and ".join(filter(None, [", ".join(map(str, rows[:-1])), str(rows[-1])]))
 
 
 def near(name: str, names: Sequence[str]) -> str:

@@ -105,8 +105,8 @@ def _csv(path: str) -> TableFile:
 
     def read(columns: Columns) -> pa.Table:
         # Bytes, because ids may be file names, and those need not be UTF-8.
-        kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name}
-        kinds |= {name: pa.string() for name in (columns.text, columns.image) if name}
+        kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name is not None}
+        kinds |= {name: pa.string() for name in (columns.text, columns.image) if name is not None}
         kinds |= {name: pa.string() if pa.types.is_string(schema.field(name).type) else pa.float64() for name in columns.features}
         kinds |= {name: pa.bool_() for name in columns.features if pa.types.is_boolean(schema.field(name).type)}
         try:

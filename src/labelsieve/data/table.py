@@ -5,7 +5,7 @@ Texts and encoded images stay in Arrow memory until they are indexed; an image n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,16 @@ from labelsieve.data import places
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
-from labelsieve.data.labels import is_missing
+from labelsieve.data.frames import index_ids, is_indexed, to_arrow
+from labelsieve.data.labels import faulty, is_missing
 from labelsieve.data.readers import TableFile, in_memory, open_table, telling
 from labelsieve.data.words import misread, readable, word
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and notes
 
 
 def load_table(path: str, asked: Columns, relabelled: bool = False) -> Draft:
@@ -39,14 +43,21 @@ def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
     import pyarrow as pa
 
     source = f"the {type(frame).__module__.partition('.')[0]} frame"
+    if not is_indexed(frame):
+        with telling(source):
+            table = pa.table(frame)
+        return _draft(in_memory(table), asked, source, "", relabelled)
     with telling(source):
-        table = pa.table(frame)
-    return _draft(in_memory(table), asked, source, "", relabelled)
+        table = to_arrow(frame, [*asked.named().values()])
+    taken = {str(name) for name in frame.index.names} & set(asked.named().values())
+    return _draft(in_memory(table), asked, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source))
 
 
-def _draft(file: TableFile, asked: Columns, source: str, folder: str, relabelled: bool) -> Draft:
+def _draft(
+    file: TableFile, asked: Columns, source: str, folder: str, relabelled: bool, otherwise: Callable[[], Names] = lambda: (None, ())
+) -> Draft:
     columns, unused = roles(file, asked, source, relabelled)
-    draft = from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused)
+    draft = from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused, otherwise=otherwise)
     return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, asked)))
 
 
@@ -66,7 +77,7 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
         unfit = {name: numbers(first[name]).unfit() for name in texts}
         speaking = (*LABELS, *TEXTS, *IMAGES)
         found |= {name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking}
-    columns = choose(found, asked, source, relabelled)
+    columns = choose(found, asked, source, relabelled, index_column(file.schema))
     if not columns.features:
         return columns, {}
     vectors = found[columns.features[0]] == "vector"
@@ -74,6 +85,15 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
     known = columns.features == asked.features
     return columns, {name: UNKNOWN if known and found[name] == "number" else why for name, why in unused.items()}
+
+
+def index_column(schema: pa.Schema) -> str | None:
+    """The column that pandas says was the index of a frame, if it was one column."""
+    try:
+        names = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError):  # metadata that somebody else wrote
+        return None
+    return names[0] if len(names) == 1 and isinstance(names[0], str) and names[0] in schema.names else None
 
 
 def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors: bool) -> str:
@@ -102,20 +122,27 @@ def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str
 
 
 def from_arrow(
-    table: pa.Table, columns: Columns, source: str, folder: str, guessed_id: bool, unused: Mapping[str, str] = MappingProxyType({})
+    table: pa.Table,
+    columns: Columns,
+    source: str,
+    folder: str,
+    guessed_id: bool,
+    unused: Mapping[str, str] = MappingProxyType({}),
+    otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
-    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why."""
-    ids = _ids(table, columns, guessed_id)
-    if columns.id and ids is None:
-        unused = {columns.id: "values that repeat", **unused}
+    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why; `otherwise` gives the ids, and what
+    should be said of them, where no column does."""
+    ids, why, notes = _ids(table, columns, guessed_id, otherwise)
+    unused = {columns.id: why, **unused} if columns.id is not None and why else unused
     draft = Draft(
         inputs=(),
         kind="features",
         source=source,
         labels=labels_of(table[columns.label], source) if columns.label else None,
         ids=ids,
-        id_place=f"column {columns.id!r}",
+        id_place="the index" if columns.id is None else f"column {columns.id!r}",
         groups=names_of(table[columns.group]) if columns.group else None,
+        notes=notes,
     )
     if columns.text:
         return _texts(draft, table[columns.text])
@@ -125,11 +152,34 @@ def from_arrow(
     return replace(draft, inputs=features, unusable=unusable, columns=named)
 
 
-def _ids(table: pa.Table, columns: Columns, guessed_id: bool) -> list[str | None] | None:
-    ids = names_of(table[columns.id]) if columns.id else None
-    if guessed_id and ids and (len(set(ids)) < len(ids) or None in ids):
-        return None  # a column that happens to be called "id" and is none
-    return ids
+def _ids(
+    table: pa.Table, columns: Columns, guessed_id: bool, otherwise: Callable[[], Names]
+) -> tuple[list[str | None] | None, str, tuple[str, ...]]:
+    """The ids, or None; why a column that was not named by the user does not serve; and what should be said of it."""
+    if columns.id is None:
+        names, notes = otherwise()
+        return names, "", notes
+    ids = names_of(table[columns.id])
+    if not guessed_id:
+        return ids, "", ()
+    index = columns.id != "id"
+    if index and ids == [str(i) for i in range(len(ids))]:
+        return None, "row numbers", ()
+    fault = faulty(ids)
+    if fault:
+        names, notes = otherwise()
+        note = f"The column {columns.id!r} is not taken as the ids: {fault}." if names else no_ids(columns.id, fault)
+        return names, "values that repeat or are blank", (*notes, note)
+    first = ", ".join(map(str, ids[:3])) + (", ..." if len(ids) > 3 else "")
+    return ids, "", (f"The ids are the column {columns.id!r}, in which a frame names its rows ({first}).",) if index else ()
+
+
+def no_ids(name: str, fault: str) -> str:
+    """The note that a column is not taken as the ids."""
+    return (
+        f"The ids are the row numbers, not the column {name!r}: {fault}. To have ids of your own, make it unique, or name another column "
+        "with --id (in Python id=)."
+    )
 
 
 def names_of(column: pa.ChunkedArray) -> list[str | None]:
@@ -173,12 +223,12 @@ def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
     import pyarrow.compute as pc
 
     column = column.cast(pa.large_string())
-    notes: tuple[str, ...] = ()
+    notes = draft.notes
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:  # no UTF-8
         raw = column.cast(pa.large_binary()).to_pylist()
-        notes = misread(raw, "texts")
+        notes = (*notes, *misread(raw, "texts"))
         column = pa.chunked_array([pa.array([value if value is None else word(value) for value in raw], pa.large_string())])
     trimmed = pc.call_function("utf8_trim_whitespace", [column])
     empty = pc.call_function("equal", [trimmed, pa.scalar("", pa.large_string())]).fill_null(True).to_numpy()

@@ -1,0 +1,139 @@
+"""Frames of pandas: their index names the rows. An index that numbers the rows 0, 1, 2, ... and has no name of its own says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.data.labels import faulty, is_missing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN = 3
+
+
+def is_indexed(frame: Any) -> bool:
+    """Whether it is a frame or Series of pandas, or of something that works like it."""
+    return hasattr(frame, "reset_index") and hasattr(getattr(frame, "index", None), "is_unique")
+
+
+def index_of(frame: Any) -> list[str | None] | None:
+    """The index as n texts, the levels of several joined by "/", None where a value is missing; None where it only numbers the rows."""
+    if not is_indexed(frame) or _only_counts(frame.index):
+        return None
+    if frame.index.nlevels > 1:
+        rows = [[_text(part) for part in row] for row in frame.index.tolist()]
+        return [None if None in parts else "/".join(map(str, parts)) for parts in rows]
+    return [_text(value) for value in frame.index.tolist()]
+
+
+def row_names(frame: Any) -> np.ndarray | None:
+    """The index as ids (n,), if it names each row and once only."""
+    names = index_of(frame)
+    return None if names is None or faulty(names) else np.array([*names, None], object)[:-1]
+
+
+def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[str, ...]]:
+    """The ids that the index gives, and a note that it does; None where it only numbers the rows.
+
+    Raises:
+        UserError: it repeats, or leaves rows without a name.
+    """
+    names = index_of(frame)
+    if names is None:
+        return None, ()
+    fault = faulty(names)
+    if fault:
+        raise UserError(
+            f"The index of {source} cannot be the ids: {fault}. Name a column with id=, or call reset_index(drop=True), after which the "
+            "rows are numbered."
+        )
+    return names, (f"The ids are {_called(frame.index)} ({_first(names)}).",)
+
+
+def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
+    """A frame of pandas as a table, without its index, except for levels of it that the user `named` as columns."""
+    import warnings
+
+    import pyarrow as pa
+
+    if not frame.columns.is_unique:
+        twice = next(name for name, repeated in zip(frame.columns, frame.columns.duplicated(), strict=True) if repeated)
+        raise UserError(f"The frame has two columns called {str(twice)!r}; column names must be unique.")
+    levels = [name for name in frame.index.names if name in named and name not in frame.columns]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numbers as names of columns become text
+        return pa.Table.from_pandas(frame.reset_index(levels) if levels else frame, preserve_index=False)
+
+
+def aligned(labels: Any, frame: Any, ids: Sequence[str | None] | None) -> tuple[Any, list[str | None] | None, tuple[str, ...]]:
+    """A Series of labels in the order of the data.
+
+    Args:
+        labels: what was handed over as labels; only a Series of pandas has an index.
+        frame: what was handed over as data.
+        ids: those of the data, None for row numbers.
+
+    Returns:
+        The labels, the ids that their index gives to data without any, and notes.
+
+    Raises:
+        UserError: the index of the labels names other rows than the data do.
+    """
+    if not is_indexed(labels) or getattr(labels, "ndim", 0) != 1:
+        return labels, None, ()
+    names, rows = index_of(labels), index_of(frame)
+    if is_indexed(frame) and (names is None) != (rows is None) and set(names or rows or ()) == {str(i) for i in range(len(labels))}:
+        raise UserError(
+            "The index of the labels and that of the data are the row numbers in two orders, one of them 0, 1, 2, ...: do the labels "
+            "belong to the rows by order or by index? Call reset_index(drop=True) on both for the first, sort_index() for the second."
+        )
+    if names is None:
+        return labels, None, ()
+    known = rows or (None if ids is None else list(ids))
+    if known == names:
+        return labels, None, ()
+    if known is None:
+        return labels, *_own(names, labels.index)
+    if faulty(names) or faulty(known) or not set(known) <= set(names):
+        if rows is None:
+            return labels, None, ("The labels were matched to the data by order; their index names other rows than the ids do.",)
+        raise UserError(
+            f"The index of the labels ({_first(names)}) does not name each row of the data once ({_first(known)}); give labels with the "
+            "index of the data, or call reset_index(drop=True) on both if they are in one order."
+        )
+    place = {name: i for i, name in enumerate(names)}
+    values = labels.iloc[[place[name] for name in known]]
+    return values, None, ("The labels were matched to the data by their index, which is in another order.",)
+
+
+def _own(names: list[str | None], index: Any) -> tuple[list[str | None] | None, tuple[str, ...]]:
+    """What labels with an index say of data without ids."""
+    fault = faulty(names)
+    if fault:
+        return None, (f"The ids are the row numbers, as {_called(index)} of the labels does not serve: {fault}.",)
+    return names, (f"The ids are {_called(index)} of the labels ({_first(names)}); the rows were matched to them by order.",)
+
+
+def _only_counts(index: Any) -> bool:
+    unnamed = all(name is None for name in index.names)
+    return unnamed and index.dtype.kind in "iu" and np.array_equal(index.to_numpy(), np.arange(len(index)))
+
+
+def _called(index: Any) -> str:
+    names = [repr(str(name)) for name in index.names if name is not None]
+    return f"the index {' / '.join(names)}" if names else "the index"
+
+
+def _first(names: Sequence[str | None]) -> str:
+    return ", ".join(map(str, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
+
+
+def _text(value: Any) -> str | None:
+    if is_missing(value) or value == "":
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
