@@ -105,8 +105,8 @@ def test_only_agreed_answers_count_and_the_rest_stay_open():
         Decision("gone", "keep", None, "ann", "7", "7"),
     ]
     now = calibrate(findings, Fold(rows), reviewer_error=0.0)
-    assert np.flatnonzero(now.reviewed_rows).tolist() == [0, 1]
-    assert (now.reviewed, now.found, now.unknown) == (2, 1, ("gone",))
+    assert np.flatnonzero(now.reviewed_rows).tolist() == [0, 1, 2]  # ambiguous: decided, neither right nor wrong
+    assert (now.reviewed, now.found, now.unknown) == (3, 1, ("gone",))
     assert now.p_wrong[:2].tolist() == [0.0, 1.0]
     assert 0 < now.p_model[0] < 1
 

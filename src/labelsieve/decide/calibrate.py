@@ -4,6 +4,8 @@ p_wrong: a logistic correction of the probability that `find` stated (`decide.cu
 it looked suspicious tells what p is at its score as well as any other row does, so all answers count alike.
 The count: from a random sample over the strata of the score (`decide.sample`, `decide.estimate`) where there is one, because only that
 speaks for the rows nobody picked; from the curve, with a wide interval, where there is none.
+Every figure adds up: the count is what was found (answers at their word) plus the sum of p_model over the rows that are not decided, and a
+count that comes from a sample shifts the log-odds of all rows alike until it is. That reviewers may slip widens the interval.
 Reviewers err: at a stated rate, or at a rate that the answers, and pairs of answers to the same example, make likely. A perfect reviewer
 and a good model look alike at the safe end of the ranking; so do a careless reviewer and a bad model. Only overlap tells them apart.
 Cost: a fit over the answers, and one pass over n numbers; 50,000 examples take a fraction of a second.
@@ -11,7 +13,7 @@ Cost: a fit over the answers, and one pass over n numbers; 50,000 examples take 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -25,7 +27,7 @@ from labelsieve.decide.estimate import DRAWS, WIDE, draws_left, gather, summed
 from labelsieve.decide.reviewers import overlap
 from labelsieve.decide.sample import strata
 
-FEW = 20  # answers, below which the count stays what `find` said: an interval that leaps at the first key press helps nobody
+FEW = 20  # answers, below which the interval stays that of `find`: one that leaps at the first key press helps nobody
 MANY = 150  # answers, before classes and the other detectors get a say
 _CLASS_ANSWERS = 10  # answers a class needs for an intercept of its own
 _CLASS_SPREAD, _RANK_SPREAD = 0.2, 0.3
@@ -37,16 +39,20 @@ _CAREFUL = 80  # the prior of the error rate: as if a reviewer had been right on
 class Calibrated:
     """What the reviews say of n examples.
 
+    A row is reviewed, or decided, which is the same, where all who answered agree on keep, relabel, exclude or ambiguous. A conflict,
+    "later" and silence leave it open.
+
     Attributes:
         p_wrong: (n,) float64; of a reviewed row what the answer says, 0 or 1 unless reviewers err.
         p_model: (n,) float64, the same without the row's own answer: what its scores alone say.
         rank: (n,) int64, 1 = most suspicious, by p_wrong.
-        reviewed_rows: (n,) bool, has an answer (keep, relabel or exclude; a conflict, ambiguous and later are none).
-        wrong: how many of the given labels are wrong in all.
+        reviewed_rows: (n,) bool.
+        found_rows: (n,) bool, reviewed and called wrong (relabel or exclude).
+        wrong: how many of the given labels are wrong in all: those found and those left.
         left: how many are wrong among the rows not reviewed.
-        reviewed: rows with an answer.
-        found: rows whose answer is that the label is wrong.
-        drawn: rows with an answer that came from a random sample; 0 means that the count rests on the model.
+        reviewed: reviewed rows.
+        found: rows called wrong.
+        drawn: rows called right or wrong that came from a random sample; 0 means that the count rests on the model.
         reviewer_error: the rate of reviewer error that was stated or found likely.
         unknown: ids with decisions that are not among the findings.
     """
@@ -55,6 +61,7 @@ class Calibrated:
     p_model: np.ndarray
     rank: np.ndarray
     reviewed_rows: np.ndarray
+    found_rows: np.ndarray
     wrong: Estimate
     left: Estimate
     reviewed: int
@@ -62,6 +69,17 @@ class Calibrated:
     drawn: int
     reviewer_error: float
     unknown: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> np.ndarray:
+        """(n,) float64, what each row adds to the count: 1 where it was called wrong, 0 where it is reviewed otherwise, else p_model.
+        Sums over classes, cells or any other parts therefore add up to `wrong.count`."""
+        return np.where(self.reviewed_rows, self.found_rows, self.p_model)
+
+    @property
+    def doubted(self) -> np.ndarray:
+        """(n,) bool, nobody has decided it and it is more likely wrong than right: only such rows have a suggestion."""
+        return ~self.reviewed_rows & (self.p_model > 0.5)
 
 
 def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = None, seed: int = 0) -> Calibrated:
@@ -79,26 +97,36 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
     if reviewer_error is not None and not 0 <= reviewer_error <= 0.49:
         raise UserError(f"A reviewer error of {reviewer_error} is not possible; give a rate from 0 to 0.49.")
     said = answers(findings, fold)
-    if not len(said.row):
+    if not len(said.row) and not len(said.aside):
         return _untouched(findings, said.unknown)
     before = log_odds(findings.p_wrong)
     errors, prior = _error_rates(reviewer_error, fold)
     design = _Design(findings, before, said)
     curves = [fit(before[said.row], design.columns(said.row), design.spread, said.wrong, error) for error in errors]
     weight = _normalised(prior + np.array([curve.evidence for curve in curves]))
-    p_model = np.zeros(len(findings))
-    for w, curve in zip(weight, curves, strict=True):
-        if w > 0:
-            p_model += w * logistic(before + design.correction(curve.b))
+    p_model = findings.p_wrong if not len(said.row) else np.zeros(len(findings))
+    if len(said.row):
+        for w, curve in zip(weight, curves, strict=True):
+            if w > 0:
+                p_model += w * logistic(before + design.correction(curve.b))
     of_row = _after(p_model[said.row], said.wrong, errors, weight)
+    reviewed, found = np.zeros(len(findings), bool), np.zeros(len(findings), bool)
+    reviewed[said.row] = reviewed[said.aside] = True
+    found[said.row] = said.wrong > 0
+    if len(said.row) < FEW:
+        low, high = findings.wrong.low, findings.wrong.high
+        left = _around(p_model[~reviewed], low - found.sum(), high - found.sum())
+        wrong = _around(np.append(p_model[~reviewed], found.sum()), low, high)
+    else:
+        rng = np.random.default_rng(seed)
+        unseen_wrong, seen_wrong = _count(findings, said, before, ~reviewed, errors, weight, of_row, rng)
+        drawn, all_drawn = summed(unseen_wrong), summed(unseen_wrong + seen_wrong)
+        if said.drawn.sum() >= FEW:
+            p_model = _shifted(p_model, ~reviewed, drawn.count)
+        left = _around(p_model[~reviewed], drawn.low, drawn.high)
+        wrong = _around(np.append(p_model[~reviewed], found.sum()), all_drawn.low, all_drawn.high)
     p_wrong = p_model.copy()
     p_wrong[said.row] = of_row
-    unseen = np.ones(len(findings), bool)
-    unseen[said.row] = False
-    wrong, left = _held(findings.wrong, float(said.wrong.sum()), len(said.row), len(findings))
-    if len(said.row) >= FEW:
-        unseen_wrong, seen_wrong = _count(findings, said, before, unseen, errors, weight, of_row, np.random.default_rng(seed))
-        wrong, left = summed(unseen_wrong + seen_wrong), summed(unseen_wrong)
     order = np.lexsort((findings.rank, -p_wrong))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(1, len(order) + 1)
@@ -106,15 +134,34 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
         p_wrong=p_wrong,
         p_model=p_model,
         rank=rank,
-        reviewed_rows=~unseen,
+        reviewed_rows=reviewed,
+        found_rows=found,
         wrong=wrong,
         left=left,
-        reviewed=len(said.row),
-        found=int(said.wrong.sum()),
+        reviewed=int(reviewed.sum()),
+        found=int(found.sum()),
         drawn=int(said.drawn.sum()),
         reviewer_error=float(weight @ errors),
         unknown=said.unknown,
     )
+
+
+def follow(said: Calibrated, reviewed: np.ndarray, found: np.ndarray) -> Calibrated:
+    """The same probabilities with other rows reviewed: what stands at once after a decision, until the next calibration.
+
+    Args:
+        said: the last calibration.
+        reviewed: (n,) bool, the rows that are reviewed now.
+        found: (n,) bool, those of them that were called wrong.
+    """
+    left, many = float(said.p_model[~reviewed].sum()), int(found.sum())
+    part = left / said.left.count if said.left.count else 0.0
+    ends = Estimate(left, min(part * said.left.low, left), min(max(part * said.left.high, left), float((~reviewed).sum())))
+    spread = said.wrong.low - said.found - said.left.low, said.wrong.high - said.found - said.left.high
+    wrong = Estimate(many + left, max(0.0, ends.low + many + min(spread[0], 0.0)), ends.high + many + max(spread[1], 0.0))
+    wrong = Estimate(wrong.count, min(wrong.low, wrong.count), min(float(len(reviewed)), max(wrong.high, wrong.count)))
+    more = {"wrong": wrong, "left": ends, "reviewed": int(reviewed.sum()), "found": many}
+    return replace(said, reviewed_rows=reviewed, found_rows=found, **more)
 
 
 class _Design:
@@ -220,23 +267,42 @@ def _count(
     return total, np.clip(of_row.sum() + slips * rng.standard_normal(len(total)), 0, len(said.row))
 
 
-def _held(before: Estimate, found: float, reviewed: int, n: int) -> tuple[Estimate, Estimate]:
-    """The count of `find` in all and among the rows not reviewed, made to agree with what was found."""
-    most = n - (reviewed - found)
-    wrong = Estimate(*(min(max(number, found), most) for number in (before.count, before.low, before.high)))
-    return wrong, Estimate(wrong.count - found, wrong.low - found, wrong.high - found)
+def _around(p: np.ndarray, low: float, high: float) -> Estimate:
+    """The sum of p, with an interval that holds it and that the rows can hold."""
+    count, most = float(p.sum()), float(max(len(p), p.sum()))
+    return Estimate(count, min(max(low, 0.0), count), max(min(high, most), count))
+
+
+def _shifted(p: np.ndarray, rows: np.ndarray, count: float) -> np.ndarray:
+    """(n,) p with one shift of all log-odds, so that the p of `rows` (n,) bool add up to the count as far as they can."""
+    odds = log_odds(p)
+    some = odds[rows]
+    target = min(max(count, 1e-9), len(some) - 1e-9)
+    low, high, shift = -40.0, 40.0, 0.0
+    for _ in range(60 if len(some) else 0):  # Newton's steps, held between the ends found so far
+        now = logistic(some + shift)
+        off, slope = float(now.sum()) - target, float((now * (1 - now)).sum())
+        if abs(off) < 1e-9 * max(target, 1.0):
+            break
+        low, high = (low, shift) if off > 0 else (shift, high)
+        step = shift - off / slope if slope > 0 else np.inf
+        shift = step if low < step < high else (low + high) / 2
+    return logistic(odds + shift)
 
 
 def _untouched(findings: Findings, unknown: tuple[str, ...]) -> Calibrated:
-    """Nothing reviewed: what `find` said."""
-    n = len(findings)
+    """Nothing reviewed: what `find` said. Where its p_wrong do not add up to its count (findings of other tools), their sum counts."""
+    n, wrong = len(findings), findings.wrong
+    if abs(float(findings.p_wrong.sum()) - wrong.count) > 1e-6 * max(wrong.count, 1.0):
+        wrong = _around(findings.p_wrong, wrong.low, wrong.high)
     return Calibrated(
         p_wrong=findings.p_wrong,
         p_model=findings.p_wrong,
         rank=findings.rank,
         reviewed_rows=np.zeros(n, bool),
-        wrong=findings.wrong,
-        left=findings.wrong,
+        found_rows=np.zeros(n, bool),
+        wrong=wrong,
+        left=wrong,
         reviewed=0,
         found=0,
         drawn=0,

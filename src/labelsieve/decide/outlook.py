@@ -1,5 +1,6 @@
-"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, how the count tightened,
-and whether the probabilities keep their word (a reliability table: DeGroot and Fienberg, The Statistician 1983).
+"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, where to stop, how the
+count tightened, and whether the probabilities keep their word (a reliability table: DeGroot and Fienberg, The Statistician 1983).
+The page, the report and the terminal all take these figures from here.
 
 Cost: one sort of n numbers; the trail calibrates once a step.
 """
@@ -7,7 +8,7 @@ Cost: one sort of n numbers; the trail calibrates once a step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from labelsieve.decide.answers import answers
 from labelsieve.decide.calibrate import Calibrated, calibrate
 
 CUTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+CATCHES = (0.5, 0.8, 0.9, 0.95)  # of the wrong labels left
+BINS = 5
+YIELD = 0.02  # share of wrong labels among the next rows below which a review may stop: 1 in 50
+AHEAD = 50  # rows that the yield is taken over
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,29 @@ class Cut:
     rows: int
     precision: float | None
     share: float
+
+
+@dataclass(frozen=True)
+class Effort:
+    """To find about the share `catch` of the wrong labels left: rows to review, and the wrong labels expected among them."""
+
+    catch: float
+    reviews: int
+    wrong: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the yield falls: rows not decided before it, and from it on how many there are and the wrong labels expected among them."""
+
+    before: int
+    rest: int
+    wrong: float
+
+    @property
+    def one_in(self) -> int | None:
+        """One of so many rows from here on is wrong; None where hardly any is."""
+        return round(self.rest / self.wrong) if self.wrong > 0.5 else None
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,7 @@ class Step:
 
 def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
     """What to expect of the rows not reviewed above each cut."""
-    p = np.sort(calibrated.p_wrong[~calibrated.reviewed_rows])[::-1]
+    p = np.sort(calibrated.p_model[~calibrated.reviewed_rows])[::-1]
     expected = np.append(0.0, np.cumsum(p))
     out = []
     for cut in at:
@@ -67,13 +95,48 @@ def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
 
 def next_for(calibrated: Calibrated, share: float = 0.9) -> int:
     """How many of the rows not reviewed, most suspicious first, to review so that about `share` of the wrong labels left is among them."""
-    expected = np.cumsum(np.sort(calibrated.p_wrong[~calibrated.reviewed_rows])[::-1])
+    return plan(calibrated, (share,))[0].reviews
+
+
+def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Effort, ...]:
+    """What it takes to find each share of the wrong labels left."""
+    expected = np.cumsum(np.sort(calibrated.p_model[~calibrated.reviewed_rows])[::-1])
     if not len(expected) or expected[-1] <= 0:
-        return 0
-    return min(int(np.searchsorted(expected, share * expected[-1])) + 1, len(expected))
+        return tuple(Effort(share, 0, 0.0) for share in shares)
+    many = [min(int(np.searchsorted(expected, share * expected[-1])) + 1, len(expected)) for share in shares]
+    return tuple(Effort(share, n, float(expected[n - 1])) for share, n in zip(shares, many, strict=True))
 
 
-def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins: int = 5) -> tuple[Bin, ...]:
+def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | None:
+    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than `below`.
+
+    Args:
+        p: (m,) p(wrong) of the rows not decided, in the order in which they come up.
+
+    Returns:
+        None where the yield never falls so far, or there are no rows.
+    """
+    if not len(p):
+        return None
+    total = np.append(0.0, np.cumsum(p))
+    end = np.minimum(np.arange(len(p)) + ahead, len(p))
+    low = (total[end] - total[:-1]) / (end - np.arange(len(p))) <= below
+    if not low.any():
+        return None
+    at = int(np.argmax(low))
+    return Stop(at, len(p) - at, float(total[-1] - total[at]))
+
+
+def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
+    """The findings after the decisions: p_wrong is what each row adds to the count, flagged are the rows that are doubted, the rank puts
+    what is reviewed last. Class health and confusions of these add up to the calibrated count."""
+    rank = np.empty(len(findings), np.int64)
+    rank[np.lexsort((calibrated.rank, calibrated.reviewed_rows))] = np.arange(1, len(findings) + 1)
+    now = {"p_wrong": calibrated.expected, "flagged": calibrated.doubted, "wrong": calibrated.wrong}
+    return replace(findings, rank=rank, **now)
+
+
+def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins: int = BINS) -> tuple[Bin, ...]:
     """Stated against seen: reviewed rows of a random sample (all reviewed rows where there is none) in bins of equal width of p now.
 
     The p of a row is what its scores say, without its own answer as a fact; but the curve has seen that answer, so with few reviews

@@ -1,4 +1,5 @@
-"""The order in which examples come up: p(wrong) as the decisions so far have calibrated it.
+"""The order in which examples come up: p(wrong) as the decisions so far have calibrated it. A row that is decided keeps the place that its
+scores give it, so that whoever stood there goes on with the next one.
 
 A ranking is made from the decisions up to one number of the journal, and that number is its version: the same journal gives the
 same ranking in every process.
@@ -7,7 +8,7 @@ same ranking in every process.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,16 +35,13 @@ class Ranking:
 
     @property
     def p_wrong(self) -> np.ndarray:
-        """(n,) float64."""
-        return self.said.p_wrong
+        """(n,) float64, without the row's own answer."""
+        return self.said.p_model
 
 
 def rank(findings: Findings, rows: list[Decision], version: int) -> Ranking:
     """The ranking after these decisions; before any it is that of `find`."""
     start = time.perf_counter()
     said = calibrate(findings, Fold(rows))
-    if not rows:
-        plain = {"p_wrong": findings.p_wrong, "p_model": findings.p_wrong, "rank": findings.rank}
-        said = replace(said, **plain, wrong=findings.wrong, left=findings.wrong)
-    order = np.argsort(said.rank, kind="stable").astype(np.int32)
+    order = np.lexsort((findings.rank, -said.p_model)).astype(np.int32)
     return Ranking(version, said, order, time.perf_counter() - start)
