@@ -23,7 +23,8 @@ def findings_of(data, seed=0):
     settings = {"source": data.source, "kind": data.kind, "recipe": data.recipe, "data_hash": data.fingerprint(), "folder": "."}
     other = (data.labels + rng.integers(1, k, n)) % k
     scores = {"consensus": p + 0.0, "knn_vote": rng.random(n)}
-    extra = {"duplicate_group": np.where(np.arange(n) < 4, 0, -1), "p_given": 1 - p, "p_other": p}
+    twins = np.arange(n) < 4
+    extra = {"duplicate_group": np.where(twins, 0, -1), "duplicate_conflict": twins, "p_given": 1 - p, "p_other": p}
     wrong = Estimate(float(p.sum()), float(p.sum()) * 0.8, float(p.sum()) * 1.2)
     return Findings(data.ids, data.classes, data.labels, other, p, rank, p > 0.5, scores, extra, wrong, settings=settings)
 

@@ -2,8 +2,10 @@
 
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
+from labelsieve.core import run
 from labelsieve.core.journal import Journal
 
 
@@ -91,12 +93,53 @@ def test_two_servers_see_each_other_and_conflicts_are_settled(page, serve):
 def test_a_whole_view_is_one_batch_and_refused_when_it_has_changed(page, sieve):
     view = "given=cat&fresh=abc"
     n = page.get(f"/api/view?{view}").json()["total"]
-    body = {"batch": "whole-view", "pick": "view", "blind": False, "view": view, "expect": n, "act": "relabel", "label": "suggested"}
+    body = {"batch": "whole-view", "pick": "view", "blind": False, "view": view, "expect": n, "act": "exclude"}
     decide(page, page.get(f"/api/items?{view}&n=1").json()["items"][0]["i"])
     assert page.post("/api/decisions", json=body).status_code == 409
     answer = page.post("/api/decisions", json=body | {"expect": n - 1}).json()
-    assert answer["saved"] == n - 1 and set(answer["states"].values()) == {"relabel"}
+    assert answer["saved"] == n - 1 and set(answer["states"].values()) == {"exclude"}
     assert len(back(page)["states"]) == n - 1
+
+
+def test_taking_the_suggestion_of_a_whole_view_leaves_alone_what_is_not_doubted(page, sieve):
+    found = run.load(sieve)
+    doubted = set(np.flatnonzero(found.p_wrong > 0.5).tolist())
+    view = page.get("/api/view?fresh=abc").json()
+    assert view["total"] == view["standing"] == 60 and view["doubted"] == view["suggested"] == len(doubted) > 2
+    items = page.get("/api/items?fresh=abc&n=100").json()["items"]
+    assert {item["i"] for item in items if item["doubted"]} == doubted
+    body = {"batch": "whole-view", "view": "fresh=abc", "expect": 60, "act": "relabel", "label": "suggested"}
+    answer = page.post("/api/decisions", json=body).json()
+    assert answer["saved"] == len(doubted) and answer["left_alone"] == 60 - len(doubted)
+    assert {row.id: row.label for row in rows(sieve)} == {found.ids[i]: found.classes[found.other[i]] for i in doubted}
+    again = page.post("/api/decisions", json=body | {"batch": "whole-again", "expect": 60 - len(doubted)}).json()
+    assert again["saved"] == 0 and again["left_alone"] == 60 - len(doubted)
+    told = page.get("/api/view?state=doubted&fresh=b").json()  # what was said of ten others may make more doubtful
+    assert told["total"] == told["doubted"] == told["progress"]["doubted"]
+    wrong = body | {"batch": "whole-third", "expect": 60 - len(doubted), "suggested": told["doubted"] + 1}
+    assert page.post("/api/decisions", json=wrong).status_code == 409
+
+
+def test_only_a_doubted_example_had_a_suggestion(page, sieve):
+    least = page.get("/api/items?fresh=a&at=59&n=1").json()["items"][0]
+    assert least["p"] < 0.5 and least["doubted"] is False
+    decide(page, least["i"], "relabel", label=least["other"])
+    [row] = rows(sieve)
+    assert row.suggestion is None and row.label == least["other"]
+    [person] = page.get("/api/run").json()["reviewers"]
+    assert person["decisions"] == 1 and person["suggestions_taken"] is None
+
+
+def test_undo_says_what_it_took_back(page):
+    item = page.get("/api/items?n=1").json()["items"][0]
+    decide(page, item["i"], "relabel", label=item["other"])
+    told = {"n": 1, "i": item["i"], "id": item["id"], "act": "relabel", "label": item["other"]}
+    assert back(page)["what"] == told == back(page, "redo")["what"]
+    decide(page, [5, 6], "exclude")
+    assert back(page)["what"] | {"id": "", "i": 5} == {"n": 2, "i": 5, "id": "", "act": "exclude", "label": None}
+    decide(page, 9, "keep")
+    blind = page.post("/api/undo", json={"batch": "undo-blind", "blind": True}).json()["what"]
+    assert blind["id"] == "#9" and blind["act"] == "relabel"  # "kept" would tell the given label
 
 
 @pytest.mark.parametrize(

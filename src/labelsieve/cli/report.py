@@ -34,6 +34,7 @@ def report(
     from labelsieve.core.decision import Fold
     from labelsieve.core.files import replacing, require_own
     from labelsieve.decide.calibrate import calibrate
+    from labelsieve.decide.outlook import as_now, plan, reliability
     from labelsieve.decide.reviewers import reviewers
     from labelsieve.decide.summary import summarise
     from labelsieve.report import build, charts
@@ -46,13 +47,14 @@ def report(
     findings, rows = read(run)
     fold = Fold(rows)
     calibrated = calibrate(findings, fold)
-    seen = _open_first(findings, fold, calibrated)
-    summary = summarise(seen, top=SHOWN)
+    summary = summarise(findings, top=SHOWN, calibrated=calibrated)
+    seen = as_now(findings, calibrated)
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
     if trouble:
         summary = replace(summary, notes=(*summary.notes, trouble))
     people = reviewers(findings, fold, known.load(run))
-    told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run))
+    outlook = {"effort": plan(calibrated), "bins": reliability(findings, fold, calibrated)}
+    told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
     drawn = build.figures(findings, calibrated, told)
     files = {path: build.page(told, drawn, samples)}
     if figures is not None:
@@ -71,16 +73,6 @@ def report(
         )
         if figures is not None:
             print(f"{safe(str(figures), 200)}: {len(drawn)} figures as SVG.")
-
-
-def _open_first(findings: Findings, fold, calibrated) -> Findings:
-    """The findings with the calibrated probabilities, ranked so that what has an answer already comes last."""
-    answered = {key for key in fold.ids() if fold.verdict(key) is not None}
-    done = np.fromiter(map(answered.__contains__, findings.ids), bool, len(findings)) if answered else np.zeros(len(findings), bool)
-    rank = np.empty(len(findings), np.int64)
-    rank[np.lexsort((calibrated.rank, done))] = np.arange(1, len(findings) + 1)
-    p = calibrated.p_wrong
-    return replace(findings, p_wrong=p, rank=rank, flagged=p > 0.5, wrong=calibrated.wrong)
 
 
 def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Sample], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labelsieve.cli.screen import blank_table, printer, safe
+from labelsieve.decide.next_steps import quoted
 from labelsieve.decide.summary import Summary, Suspect
 
 ROWS = 5  # of the small tables
@@ -29,6 +29,8 @@ def show(summary: Summary, folder: Path) -> None:
         _suspects(console, summary)
         if any(s.reason.startswith("model") for s in summary.top):
             console.print("why: what the model gives the likely and the given label; neighbours are the nearest examples.")
+        if any(s.p_wrong >= LIKELY and not s.flagged for s in summary.top):
+            console.print("(class): the label is more likely right than wrong; the class it is otherwise most like.")
     if summary.confusions:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
@@ -37,15 +39,20 @@ def show(summary: Summary, folder: Path) -> None:
         _duplicates(console, summary, name)
     if summary.excluded:
         _excluded(console, summary, folder)
-    _next(console, folder)
+    _next(console, summary, folder)
 
 
-def _next(console: Console, folder: Path) -> None:
-    shown, named = safe(str(folder), 200), shlex.quote(safe(str(folder), 4096))
+def _next(console: Console, summary: Summary, folder: Path) -> None:
+    shown, named = safe(str(folder), 200), quoted(folder)
     console.print(
         Text.assemble("\nEverything is in ", (f"{shown}/", "bold"), "; findings.parquet opens with pandas, Polars and DuckDB. Next:")
     )
-    steps = {
+    steps = {}
+    if summary.first:
+        size, minutes = summary.first["size"], summary.first["minutes"]
+        console.print(f"How many are wrong is uncertain ({_counts(summary)}): {size:,} blind reviews, about {minutes} minutes, settle it.")
+        steps[f"labelsieve review {named} --sample {summary.first['name']}"] = "first: review a random sample"
+    steps |= {
         f"labelsieve review {named}": "look at them and decide",
         f"labelsieve apply {named} -o corrected": "write the corrected data",
         f"labelsieve export {named} --to csv -o findings.csv": "or take the table elsewhere",
@@ -54,6 +61,11 @@ def _next(console: Console, folder: Path) -> None:
     fits = width + 4 + max(map(len, steps.values())) <= console.width
     for step, why in steps.items():
         console.print(Text.assemble("  ", (step, "cyan"), " " * (width - len(step) + 2) + why if fits else ""), soft_wrap=True)
+
+
+def _counts(summary: Summary) -> str:
+    low, count, high = summary.estimate
+    return f"about {count:,.0f} expected, {low:,.0f} to {high:,.0f}; {summary.flagged:,} flagged"
 
 
 def _headline(console: Console, summary: Summary) -> None:
@@ -78,7 +90,8 @@ def _suspects(console: Console, summary: Summary) -> None:
     """The most suspicious examples, each with what it shows on a line of its own below."""
     rows = [s for s in summary.top if s.p_wrong >= LIKELY]
     key, label = (34, 18) if console.width >= NARROW else (22, 11)
-    cells = [(safe(s.id, key), safe(s.given_label, label), safe(s.suggested_label, label), f"{s.p_wrong:.2f}") for s in rows]
+    likely = [safe(s.other_label, label) if s.flagged else f"({safe(s.other_label, label)})" for s in rows]
+    cells = [(safe(s.id, key), safe(s.given_label, label), other, f"{s.p_wrong:.2f}") for s, other in zip(rows, likely, strict=True)]
     named = ("id", "given", "likely", "p(wrong)")
     widths = [max(cell_len(text) for text in column) for column in zip(named, *cells, strict=True)]
     if not any(s.snippet for s in rows):

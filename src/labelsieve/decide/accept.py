@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from labelsieve.core.decision import Fold
+from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.samples import Sample
@@ -116,8 +116,14 @@ def answers(sample: Sample, fold: Fold) -> np.ndarray:
     return np.array([_answer(fold, id, sample.name) for id in sample.ids], np.int64)
 
 
+def made_for(fold: Fold, id: str, name: str) -> list[Decision]:
+    """The current decisions on an example that count for the sample `name`: those made blind or for it, one a reviewer."""
+    picks = (f"accept:{name}", f"accept:{name.removeprefix('accept-')}")
+    return [row for row in fold.of(id).values() if row.blind or row.pick in picks]
+
+
 def _answer(fold: Fold, id: str, name: str) -> int:
-    said = [row for row in fold.of(id).values() if row.blind or row.pick in (f"accept:{name}", f"accept:{name.removeprefix('accept-')}")]
+    said = made_for(fold, id, name)
     marks = {RIGHT if row.act == "keep" else WRONG if row.act in ("relabel", "exclude") else UNCLEAR for row in said}
     return marks.pop() if len(marks) == 1 else UNCLEAR
 

@@ -30,7 +30,7 @@ _DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wi
 _NARROW = 0.67
 _SMALL_CLASS = 50  # examples; class thresholds of the confident joint are shaky below
 HARD = "These features tell the classes apart poorly (the judges often disagree), so the count is rough and many flags will be false."
-_TWO_COUNTS = (
+TWO_COUNTS = (
     "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed examples would settle it."
 )
 
@@ -57,7 +57,7 @@ def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tup
     size = np.bincount(labels)
     if agree and size[size > 0].min() >= _SMALL_CLASS:
         low = max(low, _NARROW * confident)
-    return _widened(confident, low, high, n), None if agree else _TWO_COUNTS
+    return _widened(confident, low, high, n), None if agree else TWO_COUNTS
 
 
 def _widened(count: float, low: float, high: float, n: int) -> Estimate:

@@ -11,6 +11,9 @@ import numpy as np
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
 from labelsieve.core.snippet import snippet
+from labelsieve.decide.calibrate import Calibrated
+from labelsieve.decide.next_steps import sample_first
+from labelsieve.decide.outlook import as_now
 
 TOP = 10
 SNIPPET = 160  # characters
@@ -19,12 +22,14 @@ FEW = 9  # neighbours; below, their share is given as a count
 
 @dataclass(frozen=True)
 class Suspect:
-    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a picture."""
+    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a picture.
+    `suggested_label` is the likely class where the label is doubted, else the given label; `other_label` is the likeliest other class."""
 
     rank: int
     id: str
     given_label: str
     suggested_label: str
+    other_label: str
     p_wrong: float
     flagged: bool
     reason: str
@@ -62,7 +67,11 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Summary:
-    """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval."""
+    """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval.
+
+    `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists leave out, so that each
+    list with its rest adds up to the count. `first` is the random sample that comes first, or None (`decide.next_steps`).
+    """
 
     source: str
     kind: str
@@ -74,19 +83,27 @@ class Summary:
     rate: float
     flagged: int
     worst_classes: tuple[ClassHealth, ...]
+    classes_rest: float
     confusions: tuple[Confusion, ...]
+    confusions_rest: float
     duplicates: Duplicates | None
     top: tuple[Suspect, ...]
     notes: tuple[str, ...]
     settings: dict[str, Any]
+    first: dict[str, Any] | None = None
 
 
-def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None) -> Summary:
-    """The summary of the findings, with the `top` most suspicious examples; `data`, which the findings are about, gives their snippets."""
+def summarise(
+    findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None
+) -> Summary:
+    """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is given. `data`,
+    which the findings are about, gives their snippets."""
+    first = sample_first(findings, calibrated)
+    findings = findings if calibrated is None else as_now(findings, calibrated)
     names = findings.classes
     given, likely, expected = (column[:top] for column in findings.confusions())
     shown = expected >= 0.5
-    suggested = findings.other  # what to look for; the table's suggested_label keeps labels that are probably right
+    total, health, suggested = float(findings.p_wrong.sum()), class_health(findings), findings.suggested
     return Summary(
         source=findings.settings.get("source", ""),
         kind=findings.settings.get("kind", ""),
@@ -97,10 +114,12 @@ def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None
         estimate=(findings.wrong.low, findings.wrong.count, findings.wrong.high),
         rate=findings.wrong.count / max(1, len(findings)),
         flagged=int(findings.flagged.sum()),
-        worst_classes=class_health(findings)[:top],
+        worst_classes=health[:top],
+        classes_rest=sum(each.expected_wrong for each in health[top:]),
         confusions=tuple(
             Confusion(names[g], names[o], float(e)) for g, o, e in zip(given[shown], likely[shown], expected[shown], strict=True)
         ),
+        confusions_rest=max(0.0, total - float(expected[shown].sum())),
         duplicates=_duplicates(findings, top),
         top=tuple(
             Suspect(
@@ -108,6 +127,7 @@ def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None
                 str(findings.ids[i]),
                 names[findings.given[i]],
                 names[suggested[i]],
+                names[findings.other[i]],
                 float(findings.p_wrong[i]),
                 bool(findings.flagged[i]),
                 reason(findings, i),
@@ -117,6 +137,7 @@ def summarise(findings: Findings, *, top: int = TOP, data: Dataset | None = None
         ),
         notes=findings.notes,
         settings=findings.settings,
+        first=first,
     )
 
 

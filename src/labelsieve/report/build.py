@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +39,32 @@ ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded"
 
 
 def facts(
-    findings: Findings, summary: Any, calibrated: Any, rows: Sequence[Decision] = (), *, people: Sequence[Any] = (), run: str = ""
+    findings: Findings,
+    summary: Any,
+    calibrated: Any,
+    rows: Sequence[Decision] = (),
+    *,
+    people: Sequence[Any] = (),
+    run: str = "",
+    effort: Sequence[Any] = (),
+    bins: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """What the report says, as plain values.
 
     Args:
         findings: of the run, before any review.
-        summary: a `decide.summary.Summary`; its `top` are the examples to show.
-        calibrated: a `decide.calibrate.Calibrated`: p_wrong (n,), reviewed_rows (n,), wrong, left, reviewed, found, drawn, unknown.
+        summary: a `decide.summary.Summary` after the decisions; its `top` are the examples to show.
+        calibrated: a `decide.calibrate.Calibrated`.
         rows: every row of the journal.
         people: of `decide.reviewers.Reviewer`, the busiest first.
         run: name of the run folder, for the commands that the report suggests.
+        effort: of `decide.outlook.Effort`, what further review would bring.
+        bins: of `decide.outlook.Bin`, the reliability table.
     """
     fold = Fold(rows)
-    verdicts = {key: verdict for key in fold.ids() if (verdict := fold.verdict(key)) is not None}
+    unknown = frozenset(calibrated.unknown)
+    here = [key for key in fold.ids() if key not in unknown]
+    verdicts = {key: verdict for key in here if (verdict := fold.verdict(key)) is not None}
     return {
         "source": summary.source,
         "run": run,
@@ -65,25 +76,33 @@ def facts(
         "reviewed": calibrated.reviewed,
         "found": calibrated.found,
         "drawn": calibrated.drawn,
-        "flagged": summary.flagged,
+        "flagged": int(findings.flagged.sum()),
+        "doubted": int(calibrated.doubted.sum()),
         "before": asdict(findings.wrong),
         "now": asdict(calibrated.wrong),
         "left": asdict(calibrated.left),
         "rate": calibrated.wrong.count / max(1, len(findings)),
-        "effort": _effort(calibrated.p_wrong[~calibrated.reviewed_rows]),
+        "effort": [
+            {"catch": e.catch, "reviews": e.reviews, "wrong": e.wrong, "precision": e.wrong / e.reviews}
+            for e in effort
+            if e.reviews and calibrated.left.count >= 0.5
+        ],
         "worst": [asdict(suspect) for suspect in summary.top],
         "confusions": [asdict(c) for c in summary.confusions[:ROWS]],
+        "confusions_rest": summary.confusions_rest + sum(c.expected for c in summary.confusions[ROWS:]),
         "worst_classes": [asdict(c) for c in summary.worst_classes[:ROWS]],
+        "classes_rest": summary.classes_rest + sum(c.expected_wrong for c in summary.worst_classes[ROWS:]),
         "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
         "exclusion_reasons": summary.exclusion_reasons[:ROWS],
         "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
-        "acts": _acts(fold, verdicts),
+        "acts": _acts(fold, here, verdicts),
         "reviewers": [asdict(person) for person in people[:ROWS]],
         "history": [asdict(row) for row in reversed(rows[-TRAIL:])],
         "decisions": len(rows),
         "notes": [*summary.notes, *_strangers(calibrated.unknown)],
         "settings": summary.settings,
-        "reliability": _reliability(fold),
+        "first": summary.first,
+        "reliability": [(b.now, b.wrong, b.wrong_low, b.wrong_high, b.reviewed) for b in bins],
         "trail": _trail(verdicts),
     }
 
@@ -95,9 +114,9 @@ def figures(findings: Findings, calibrated: Any, told: dict[str, Any]) -> dict[s
         rows += [(f"after {told['reviewed']:,} reviews", calibrated.wrong), ("of these still in the data", calibrated.left)]
     drawn = {
         "estimate": charts.intervals([(name, e.low, e.count, e.high) for name, e in rows]),
-        "histogram": charts.histogram(calibrated.p_wrong),
+        "histogram": charts.histogram(calibrated.p_model[~calibrated.reviewed_rows]),
     }
-    names, cells = _matrix(findings, calibrated.p_wrong)
+    names, cells = _matrix(findings, calibrated.expected)
     if len(names) > 1:
         drawn["confusions"] = charts.matrix(names, cells)
     if told["worst_classes"]:
@@ -136,13 +155,20 @@ def advice(told: dict[str, Any]) -> list[str]:
     effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
     if told["left"]["count"] >= 0.5 and effort:
         hits = "nearly all" if effort["precision"] > 0.9 else f"about {100 * effort['precision']:.0f} %"
+        first = told["first"]
+        if first:
+            steps.append(
+                f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes: the counts "
+                f"differ ({first['count']:,.0f} expected, {first['doubted']:,} doubted). "
+                f"The command: labelsieve review {told['run']} --sample {first['name']}"
+            )
         steps.append(
             f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "
             f"there, and {hits} of what is looked at will be wrong."
         )
     if told["left"]["count"] < 0.5:
         steps.append("Nothing more to review: hardly any wrong label is expected among what nobody has looked at.")
-    elif told["drawn"] < 50:
+    elif told["drawn"] < 50 and not told["first"]:
         steps.append(
             "Let people answer for some 200 examples drawn at random. Until then the count rests on models; the answers tighten it."
         )
@@ -162,45 +188,11 @@ def _strangers(ids: Sequence[str]) -> list[str]:
     ]
 
 
-def _effort(p: np.ndarray) -> list[dict[str, float]]:
-    """How many reviews, most suspicious first, catch which share of the wrong labels left, and how many of those looked at are wrong."""
-    caught = np.cumsum(np.sort(p)[::-1])
-    if not len(p) or caught[-1] < 0.5:
-        return []
-    out = []
-    for share in (0.5, 0.8, 0.9, 0.95):
-        reviews = min(len(p), int(np.searchsorted(caught, share * caught[-1])) + 1)
-        out.append(
-            {"catch": share, "reviews": reviews, "wrong": float(caught[reviews - 1]), "precision": float(caught[reviews - 1] / reviews)}
-        )
-    return out
-
-
-def _acts(fold: Fold, verdicts: dict[str, Decision]) -> dict[str, Any]:
+def _acts(fold: Fold, here: list[str], verdicts: dict[str, Decision]) -> dict[str, Any]:
     return {
         "answers": dict(Counter(verdict.act for verdict in verdicts.values())),
-        "conflicts": sum(fold.conflict(key) for key in fold.ids()),
+        "conflicts": sum(fold.conflict(key) for key in here),
     }
-
-
-def _reliability(fold: Fold, least: int = 15, most: int = 8) -> list[tuple[float, float, float, float, int]]:
-    """Decisions in groups of like size by the probability that stood when they were made: (mean p, share wrong, low, high, number)."""
-    judged = [row for row in fold.standing() if row.act in ("keep", "relabel", "exclude") and row.p_wrong is not None]
-    if len(judged) < 2 * least:
-        return []
-    p = np.array([row.p_wrong for row in judged], float)
-    wrong = np.array([row.act != "keep" for row in judged])
-    out = []
-    for here in np.array_split(np.argsort(p, kind="stable"), min(most, len(p) // least)):
-        share = float(wrong[here].mean())
-        out.append((float(p[here].mean()), share, *_wilson(share, len(here)), len(here)))
-    return out
-
-
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927)."""
-    middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def _trail(verdicts: dict[str, Decision]) -> list[int]:

@@ -48,7 +48,7 @@ def histogram(p: np.ndarray, bins: int = 20) -> str:
     parts.append(f'<line class="axis" x1="{left}" x2="{width - 8}" y1="{base}" y2="{base}"/>')
     parts += [_text(left + share * (width - left - 8), base + 18, f"{share:g}", "middle") for share in (0, 0.25, 0.5, 0.75, 1)]
     parts.append(_text((width + left) / 2, base + 36, "probability that the label is wrong", "middle"))
-    return _svg(width, height, f"Histogram of p(wrong): {int((p >= 0.5).sum()):,} of {len(p):,} examples at 0.5 or more", parts)
+    return _svg(width, height, f"Histogram of p(wrong): {int((p > 0.5).sum()):,} of {len(p):,} examples above 0.5", parts)
 
 
 def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import numpy as np
-
-from labelsieve.core.decision import FINAL, Decision
+from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
+from labelsieve.core.visible import visible
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.reviewers import PLANTED
-from labelsieve.review.desk import STATES, Desk
+from labelsieve.review.desk import Desk
 from labelsieve.review.query import ACCEPT, Query
 from labelsieve.review.view import Views
 
@@ -27,7 +26,8 @@ class Stale(Exception):
 
 def decide(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> dict:
     """Commit one batch: {batch, pick, blind, acts: [{i, act, label?}]}, or an act on a whole view: {batch, pick, blind, view, expect, act,
-    label?}. A batch that is in the journal already is not written again.
+    label?}. A batch that is in the journal already is not written again. The label "suggested" acts on the doubted rows of a view alone;
+    `left_alone` in the answer says how many others it holds.
 
     Raises:
         UserError: something in it cannot be; then nothing of it is written.
@@ -40,14 +40,16 @@ def decide(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> dic
         if touched:
             _own(desk, batch, touched[0], reviewer)
             return _answer(desk, touched, 0, blind)
-        acts = _whole_view(desk, views, said, reviewer) if "view" in said else said.get("acts")
+        acts, alone = _whole_view(desk, views, said, reviewer) if "view" in said else (said.get("acts"), 0)
+        if alone and not acts:
+            return _answer(desk, [], 0, blind) | {"left_alone": alone}
         if not isinstance(acts, list) or not 0 < len(acts) <= MOST:
             raise UserError(f"A batch has between 1 and {MOST:,} acts.")
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         rows = [_decision(desk, act, Decision("", "keep", None, reviewer, at, batch, pick, blind)) for act in acts]
         if len({row.id for row in rows}) < len(rows):
             raise UserError("A batch names each example once.")
-        return _answer(desk, [row.id for row in rows], desk.write(rows), blind)
+        return _answer(desk, [row.id for row in rows], desk.write(rows), blind) | {"left_alone": alone}
 
 
 def take_back(desk: Desk, act: str, said: dict[str, Any], reviewer: str) -> dict:
@@ -62,21 +64,35 @@ def take_back(desk: Desk, act: str, said: dict[str, Any], reviewer: str) -> dict
                 return {"undone": None, "states": {}, "at_item": None, "progress": progress(desk)}
             at = datetime.now(UTC).isoformat(timespec="microseconds")
             desk.write([Decision("", "undo" if act == "undo" else "redo", None, reviewer, at, batch, target=target)])
-        answer = _answer(desk, desk.fold.touched(target), 1, False)
-    return {"undone": target, "at_item": next(map(int, answer["states"]), None), **answer}
+        ids, blind = desk.fold.touched(target), said.get("blind") is True
+        answer = _answer(desk, ids, 1, blind)
+        what = _what(desk, ids, target, blind)
+    return {"undone": target, "at_item": next(map(int, answer["states"]), None), "what": what, **answer}
+
+
+def _what(desk: Desk, ids: list[str], batch: str, blind: bool) -> dict:
+    """A batch in a few words: how many examples, the first, and the act and class where they are the same for all."""
+    rows = [row for id in ids for row, _ in desk.fold.history(id) if row.batch == batch]
+    i = desk.rows.of(ids[0]) if ids else None
+    acts = {(row.act, row.label) for row in rows}
+    act, label = acts.pop() if len(acts) == 1 else (None, None)
+    if len({row.act for row in rows}) == 1:
+        act = rows[0].act
+    if blind and act == "keep" and i is not None:  # "kept" would tell the given label
+        act, label = "relabel", desk.findings.classes[desk.findings.given[i]] if len(ids) == 1 else None
+    shown = None if i is None else f"#{i}" if blind else visible(ids[0], 200)
+    return {"n": len(ids), "i": i, "id": shown, "act": act, "label": label}
 
 
 def progress(desk: Desk) -> dict:
-    """How far the review is, cheaply: counts of now beside the estimates of the last calibration."""
-    count = dict(zip(STATES, np.bincount(desk.state, minlength=len(STATES)).tolist(), strict=True))
-    answered = {"reviewed": sum(count[act] for act in FINAL), "found": count["relabel"] + count["exclude"]}
-    return estimates(desk.calibrated.said) | answered
+    """How far the review is: the figures as they stand after every decision."""
+    return estimates(desk.now())
 
 
 def estimates(said: Calibrated) -> dict:
     """The estimates of a calibration in JSON."""
     ranges = {name: {"low": e.low, "count": e.count, "high": e.high} for name, e in (("wrong", said.wrong), ("left", said.left))}
-    return {**ranges, "reviewed": said.reviewed, "found": said.found}
+    return {**ranges, "reviewed": said.reviewed, "found": said.found, "doubted": int(said.doubted.sum())}
 
 
 def _answer(desk: Desk, ids: list[str], saved: int, blind: bool) -> dict:
@@ -110,7 +126,8 @@ def _own(desk: Desk, batch: str, id: str, reviewer: str) -> None:
         raise UserError("This batch is in the journal under another reviewer's name; send the act under a new one.")
 
 
-def _whole_view(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> list[dict]:
+def _whole_view(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -> tuple[list[dict], int]:
+    """The acts on all examples of a view, and how many it leaves alone because they have no suggestion."""
     query = Query.parse(dict(parse_qsl(str(said["view"]))), desk)
     rows = views.standing(query, reviewer)
     if said.get("expect") != len(rows):
@@ -118,10 +135,13 @@ def _whole_view(desk: Desk, views: Views, said: dict[str, Any], reviewer: str) -
     if query.blind:
         raise UserError("Examples that are judged blind are judged one by one.")
     act, label = said.get("act"), said.get("label")
+    if label != "suggested":
+        return [{"i": i, "act": act, "label": label} for i in rows.tolist()], 0
     names, other = desk.findings.classes, desk.findings.other
-    if label == "suggested":
-        return [{"i": i, "act": act, "label": names[other[i]]} for i in rows.tolist()]
-    return [{"i": i, "act": act, "label": label} for i in rows.tolist()]
+    doubted = rows[desk.now().doubted[rows]]
+    if said.get("suggested", len(doubted)) != len(doubted):
+        raise Stale(f"{len(doubted):,} examples of this view have a suggestion now, not {said['suggested']}; look again before you decide.")
+    return [{"i": i, "act": act, "label": names[other[i]]} for i in doubted.tolist()], len(rows) - len(doubted)
 
 
 def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
@@ -146,8 +166,8 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
         frame.batch,
         PLANTED if frame.pick == "ranked" and findings.ids[i] in desk.known else frame.pick,
         frame.blind,
-        float(desk.ranking.p_wrong[i]),
-        None if frame.blind else findings.classes[findings.other[i]],
+        float(desk.calibrated.p_wrong[i]),
+        None if frame.blind or not desk.doubts(i) else findings.classes[findings.other[i]],
         None,
         str(act.get("note") or "")[:2000],
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 
@@ -21,16 +20,19 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.decide.calibrate import Calibrated, follow
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
-from labelsieve.decide.summary import ClassHealth, class_health
 from labelsieve.reopen import reopen
+from labelsieve.review.pace import Paces
 from labelsieve.review.ranking import Ranking, rank
 from labelsieve.review.rows import Rows
 
 STATES = ("open", *FINAL, "later", "conflict")
 CODE = {name: code for code, name in enumerate(STATES)}
 OPEN, LATER, CONFLICT = CODE["open"], CODE["later"], CODE["conflict"]
+DECIDED = np.array([name in FINAL for name in STATES])  # by code: reviewers agree on an answer
+FOUND = np.array([name in ("relabel", "exclude") for name in STATES])  # by code: they called the label wrong
 PATIENCE = 0.5  # seconds that a calibration may hold up an answer
 
 
@@ -55,6 +57,8 @@ class Desk:
         self.state = np.zeros(len(self.findings), np.uint8)
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
         self.strangers: set[str] = set()  # ids of the journal that the findings do not have
+        self.paces = Paces()
+        self._now: tuple[tuple[int, int], Calibrated] | None = None
         self.catch_up()
         self.ranking = self.calibrated = rank(self.findings, *self.journal.read())
         self._calibrating = Lock()
@@ -71,11 +75,6 @@ class Desk:
     @property
     def _hash(self) -> str:
         return str(self.findings.settings.get("data_hash", "run"))
-
-    @cached_property
-    def health(self) -> tuple[ClassHealth, ...]:
-        """Every class, the worst first, as `find` sees it."""
-        return class_health(self.findings)
 
     def data(self) -> Dataset:
         """The inputs; waits until they are open.
@@ -106,6 +105,7 @@ class Desk:
             new, self.seq = self.journal.read(self.seq)
             if not new:
                 return []
+            self.paces.hear(new)
             self.taken_back |= {row.batch: row.target or "" for row in new if row.act in ("undo", "redo")}
             return self._refresh(self.fold.add(new))
 
@@ -116,7 +116,7 @@ class Desk:
             if i is None:
                 self.strangers.add(id)
                 continue
-            self.state[i] = _code(self.fold.of(id).values())
+            self.state[i] = state_of(self.fold.of(id).values())
             changed.append(i)
         return changed
 
@@ -155,10 +155,27 @@ class Desk:
             self._aside.submit(self.calibrate)
         return self.calibrated
 
+    def now(self) -> Calibrated:
+        """Every figure after all decisions: the newest calibration, and what was decided since. Cheap: each answer brings it."""
+        with self.lock:
+            key = (self.calibrated.version, self.seq)
+            if self._now is None or self._now[0] != key:
+                said = self.calibrated.said
+                if key[0] != key[1]:
+                    said = follow(said, DECIDED[self.state], FOUND[self.state])
+                self._now = (key, said)
+            return self._now[1]
+
+    def doubts(self, i: int, *, untold: bool = False) -> bool:
+        """Whether example `i` is doubted, so that it has a suggestion; `untold` counts it as open whatever was decided."""
+        return bool((untold or not DECIDED[self.state[i]]) and self.calibrated.p_wrong[i] > 0.5)
+
     def trail(self) -> list[Step]:
         """How the count tightened: before this server started, and now."""
         past = list(self._trail.result()) if self._trail.done() else [Step(0, self.findings.wrong)]
-        now = self.latest().said
+        self.latest()
+        now = self.now()
+        past = [step for step in past if step.reviewed < now.reviewed or not step.reviewed]
         return [*past, Step(now.reviewed, now.wrong)] if now.reviewed > past[-1].reviewed else past
 
     def _past(self) -> tuple[Step, ...]:
@@ -188,7 +205,7 @@ class Desk:
             self.journal.close()
 
 
-def _code(current: Iterable[Decision]) -> int:
+def state_of(current: Iterable[Decision]) -> int:
     """The state that the current decisions of all reviewers make together, as `Fold.verdict` and `Fold.conflict` say it."""
     acts = {(row.act, row.label) for row in current}
     answers = [act for act, _ in acts if act in FINAL]

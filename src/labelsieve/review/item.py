@@ -48,14 +48,16 @@ class Items:
         current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN and not untold else {}
         mine = current.get(reviewer)
         if query.blind:
-            return self._hidden(i, mine if mine is None or not query.accepting or mine.pick == query.pick else None)
+            counts = mine is not None and (not query.accepting or mine.blind or mine.pick == query.pick)
+            return self._hidden(i, mine if counts else None)
         verdict = desk.fold.verdict(findings.ids[i]) if current else None
         return {
             "i": i,
             "id": visible(str(findings.ids[i]), ID),
             "given": findings.classes[findings.given[i]],
             "other": findings.classes[findings.other[i]],
-            "p": _number(desk.ranking.p_wrong[i]),
+            "p": _number(desk.calibrated.p_wrong[i]),
+            "doubted": desk.doubts(i, untold=untold),
             "flagged": bool(findings.flagged[i]),
             "state": STATES[OPEN if untold else desk.state[i]],
             "decision": None if verdict is None else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
@@ -73,7 +75,7 @@ class Items:
         if said and said["act"] == "keep":
             said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
-        nothing = dict.fromkeys(("given", "other", "p", "flagged", "decision"))
+        nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision"))
         return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i)}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict, replace
 from math import isnan
+
+import numpy as np
 
 from labelsieve.core import samples
 from labelsieve.core.decision import FINAL
-from labelsieve.decide.outlook import cuts, next_for, reliability
+from labelsieve.decide.accept import made_for
+from labelsieve.decide.calibrate import Calibrated
+from labelsieve.decide.next_steps import next_steps, sample_first
+from labelsieve.decide.outlook import cuts, plan, reliability
 from labelsieve.decide.reviewers import agreement, reviewers
+from labelsieve.decide.summary import class_health
 from labelsieve.review.acts import estimates
-from labelsieve.review.desk import Desk
+from labelsieve.review.desk import STATES, Desk, state_of
 from labelsieve.review.view import Views
 
-BINS = 5
-CATCHES = (0.5, 0.8, 0.9, 0.95)  # of the wrong labels left
+REVIEWED = {STATES.index(act) for act in FINAL}
 HEALTH = 200  # classes
 ALIKE = 20  # classes, those that reviewers agree on least
 
 
-def overview(desk: Desk, views: Views) -> dict:
-    """Everything of GET /api/run."""
-    findings, said, wrong = desk.findings, desk.latest().said, desk.findings.wrong
+def overview(desk: Desk, views: Views, who: str = "") -> dict:
+    """Everything of GET /api/run. All figures are those of one moment and add up: what was found and what is left to the headline, the
+    classes and the cells too; where a list is cut, `_rest` says what the others hold."""
+    desk.latest()
     with desk.lock:
+        findings, said, wrong = desk.findings, desk.now(), desk.findings.wrong
         people, alike = reviewers(findings, desk.fold, desk.known), agreement(findings, desk.fold)
-        bins = reliability(findings, desk.fold, said, bins=BINS)
+        bins = reliability(findings, desk.fold, said)
+        cells, states = views.cells(), Counter(dict(enumerate(np.bincount(desk.state, minlength=len(STATES)).tolist())))
+        steps = desk.trail()
+    health = class_health(replace(findings, p_wrong=said.expected))
     return {
         "id": desk.id,
         "name": desk.folder.resolve().name,
@@ -34,7 +46,12 @@ def overview(desk: Desk, views: Views) -> dict:
         "estimate": {"low": wrong.low, "count": wrong.count, "high": wrong.high},
         "calibrated": estimates(said),
         "precision_at": [{"cut": cut.at, "expected": cut.precision, "rows": cut.rows} for cut in cuts(said)],
-        "plan": [{"review": next_for(said, share), "catch": share} for share in CATCHES],
+        "plan": [{"review": step.reviews, "catch": step.catch, "wrong": step.wrong} for step in plan(said)],
+        "states": {name: states[code] for code, name in enumerate(STATES)},
+        "flagged": int(findings.flagged.sum()),
+        "reviewer": who,
+        "first": sample_first(findings, said),
+        "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
         "notes": [*findings.notes, *_strangers(desk)],
         "settings": findings.settings,
@@ -57,24 +74,30 @@ def overview(desk: Desk, views: Views) -> dict:
         "known": len(desk.known),
         "ranking": desk.ranking.version,
         "samples": [_sample(desk, name) for name in samples.names(desk.folder)],
-        "cells": views.cells(),
+        "cells": cells,
+        "cells_rest": _rest(said, [cell["expected"] for cell in cells], len(findings) - sum(cell["count"] for cell in cells)),
         "class_health": [
-            {"label": h.label, "n": h.examples, "expected": h.expected_wrong, "rate": h.rate, "mostly": h.mostly}
-            for h in desk.health[:HEALTH]
+            {"label": h.label, "n": h.examples, "expected": h.expected_wrong, "rate": h.rate, "mostly": h.mostly} for h in health[:HEALTH]
         ],
+        "class_health_rest": _rest(said, [h.expected_wrong for h in health[:HEALTH]], sum(h.examples for h in health[HEALTH:])),
         "reliability": [{"low": b.low, "high": b.high, "expected": b.now, "observed": b.wrong, "n": b.reviewed} for b in bins],
-        "trail": [{"reviewed": s.reviewed, "low": s.wrong.low, "count": s.wrong.count, "high": s.wrong.high} for s in desk.trail()],
+        "trail": [{"reviewed": s.reviewed, "low": s.wrong.low, "count": s.wrong.count, "high": s.wrong.high} for s in steps],
         "readonly": desk.readonly,
         "data_error": desk.data_error(),
     }
 
 
+def _rest(said: Calibrated, shown: list[float], n: int) -> dict:
+    """Examples that a list does not show, and the wrong labels expected among them."""
+    return {"n": n, "expected": max(0.0, said.wrong.count - sum(shown)) if n else 0.0}
+
+
 def _sample(desk: Desk, name: str) -> dict:
+    """A sample and how many of it are reviewed; of an acceptance sample only what was decided for it counts."""
     ids = samples.load(desk.folder, name).ids
-    pick = f"accept:{name}"
     with desk.lock:
         if name.startswith("accept-"):
-            done = sum(any(stands and row.pick == pick and row.act in FINAL for row, stands in desk.fold.history(id)) for id in ids)
+            done = sum(state_of(made_for(desk.fold, id, name)) in REVIEWED for id in ids)
         else:
             done = sum(desk.fold.verdict(id) is not None for id in ids)
     return {"name": name, "size": len(ids), "done": done}

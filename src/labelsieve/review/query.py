@@ -9,6 +9,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.review.desk import STATES, Desk
 
 ACCEPT = "accept-"  # samples so named are shown blind
+GROUPS = ("all", "decided", "undecided", "doubted", "flagged")  # of states; what find flagged stays flagged
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Query:
         UserError: an unknown class, state, order or number.
         """
         state, by = said.get("state") or "open", said.get("by") or ""
-        if state not in (*STATES, "all", "decided", "flagged"):
-            raise UserError(f"{state!r} is no state; use open, decided, later, conflict, flagged or all.")
+        if state not in (*STATES, *GROUPS):
+            raise UserError(f"{state!r} is no state; use open, decided, later, conflict, doubted, undecided, flagged or all.")
         if by not in ("", "p", "id", "random", *desk.findings.scores):
             raise UserError(f"{by!r} is no order; use p, id, random or the name of a score.")
         sample = said.get("sample") or ""
@@ -54,6 +55,7 @@ class Query:
             blind=said.get("blind") == "1" or sample.startswith(ACCEPT),
         )
         if sample.startswith(ACCEPT):  # a filter or an order by what is hidden would tell it
+            state = "all" if state in ("doubted", "flagged") else state
             return cls(state=state, sample=sample, mine=query.mine, fresh=query.fresh, blind=True)
         return query
 

@@ -24,9 +24,9 @@ from starlette.routing import Route
 from labelsieve.core import samples
 from labelsieve.core.errors import UserError
 from labelsieve.decide.sample import draw
-from labelsieve.review.acts import decide, estimates, take_back
+from labelsieve.review.acts import decide, estimates, progress, take_back
 from labelsieve.review.asking import Asked, answered, login, reviewer
-from labelsieve.review.desk import Desk
+from labelsieve.review.desk import DECIDED, Desk
 from labelsieve.review.item import Items
 from labelsieve.review.media import WORKERS, Media, Picture
 from labelsieve.review.overview import overview
@@ -80,7 +80,7 @@ class House:
     def routes(self) -> list[Route]:
         get, post = self._get, self._post
         return [
-            get("/api/run", lambda asked: overview(self.desk, self.views)),
+            get("/api/run", lambda asked: overview(self.desk, self.views, asked.who)),
             get("/api/view", self.view),
             get("/api/items", self.window),
             get("/api/where", self.where),
@@ -96,13 +96,16 @@ class House:
             Route("/image/{i:int}", self.image),
             Route("/api/events", self.events),
             Route("/assets/{name}", self.asset),
-            *(Route(path, self.page) for path in ("/", "/grid", "/focus", "/overview")),
+            *(Route(path, self.page) for path in ("/", "/grid", "/focus", "/overview", "/end")),
         ]
 
     def view(self, asked: Asked) -> dict:
-        query = asked.query()
+        query, desk = asked.query(), self.desk
+        desk.latest()
         rows = self.views.rows(query, asked.who)
-        return {"total": len(rows), **self.views.counts(query, asked.who), "seq": self.desk.seq}
+        with desk.lock:
+            told = {**self.views.counts(query, asked.who), **self.views.outlook(query, asked.who), "progress": progress(desk)}
+        return {"total": len(rows), **told, "pace": desk.paces.of(asked.who), "seq": desk.seq}
 
     def window(self, asked: Asked) -> dict:
         query = asked.query()
@@ -111,8 +114,10 @@ class House:
         return {"total": len(rows), "at": at, "items": self.items.window(rows[at : at + n], asked.who, query)}
 
     def where(self, asked: Asked) -> dict:
-        found = np.flatnonzero(self.views.rows(asked.query(), asked.who) == asked.number("i"))
-        return {"at": int(found[0]) if len(found) else -1}
+        """The place of an example in a view, -1 where the view does not hold it; with `on=1` then the place of the first one after it."""
+        query, i = asked.query(), asked.number("i")
+        at = self.views.at(query, asked.who, i)
+        return {"at": self.views.after(query, asked.who, i) if at < 0 and asked.said.get("on") == "1" else at}
 
     def similar(self, asked: Asked) -> dict:
         query, i = asked.query(), asked.number("i")
@@ -129,7 +134,8 @@ class House:
 
     def rerank(self, said: dict, who: str) -> dict:
         ranking = self.desk.rerank()
-        return {"ranking": ranking.version, "calibrated": estimates(ranking.said), **estimates(ranking.said)}
+        said = estimates(self.desk.now())
+        return {"ranking": ranking.version, "calibrated": said, **said}
 
     def sample(self, said: dict, who: str) -> dict:
         name, size = said.get("name"), said.get("size")
@@ -141,7 +147,11 @@ class House:
             return {"name": name, "size": len(samples.load(self.desk.folder, name).ids)}
         if self.desk.readonly:
             raise PermissionError(f"{self.desk.folder} is read-only; no sample can be kept there.")
-        drawn = draw(self.desk.findings, size, name=name)
+        with self.desk.lock:  # what was decided on before is known, and the sample speaks for the others
+            decided = self.desk.findings.ids[DECIDED[self.desk.state]]
+        if len(decided) == len(self.desk.findings):
+            raise UserError("Every example is decided; there is nothing left to draw a sample from.")
+        drawn = draw(self.desk.findings, size, name=name, without=decided.tolist())
         samples.save(self.desk.folder, drawn)
         return {"name": name, "size": len(drawn.ids)}
 

@@ -16,11 +16,14 @@ from threading import Lock
 import numpy as np
 
 from labelsieve.core import samples
+from labelsieve.decide.accept import made_for
+from labelsieve.decide.calibrate import Calibrated
+from labelsieve.decide.outlook import Stop, stop
 from labelsieve.decide.reviewers import plant
-from labelsieve.review.desk import CODE, CONFLICT, LATER, OPEN, STATES, Desk
+from labelsieve.review.desk import CODE, CONFLICT, DECIDED, LATER, OPEN, STATES, Desk, state_of
 from labelsieve.review.query import Query
 
-CELLS = 200
+CELLS = 400
 KEPT_BYTES = 128 << 20  # of frozen views
 KEPT_ORDERS = 6
 
@@ -57,6 +60,22 @@ class Views:
             self._forget()
         return future.result()
 
+    def at(self, query: Query, reviewer: str, i: int) -> int:
+        """The place of example `i` in the view; -1 where the view does not hold it."""
+        found = np.flatnonzero(self.rows(query, reviewer) == i)
+        return int(found[0]) if len(found) else -1
+
+    def after(self, query: Query, reviewer: str, i: int) -> int:
+        """The place of the first example of the view that comes after example `i` in its order, filters aside; 0 where none does."""
+        if not 0 <= i < len(self.desk.findings):
+            return 0
+        order = self._order_of(query)
+        turn = np.full(len(self.desk.findings), -1, np.int64)
+        turn[order] = np.arange(len(order))
+        rows = self.rows(query, reviewer)
+        later = np.flatnonzero(turn[rows] >= turn[i])
+        return int(later[0]) if turn[i] >= 0 and len(later) else 0
+
     def _forget(self) -> None:
         with self._lock:
             size = sum(f.result().nbytes for f in self._frozen.values() if f.done() and not f.exception())
@@ -66,8 +85,7 @@ class Views:
 
     def _build(self, query: Query, reviewer: str) -> np.ndarray:
         mask = self._base(query, reviewer) & self._in_state(query, reviewer)
-        drawn = query.sample and query.by in ("", "random")  # in the order of the draw, so that half of it is a sample too
-        order = self._sample(query.sample) if drawn else self._order(query.by or "p")
+        order = self._order_of(query)
         rows = order[mask[order]]
         return self._planted(rows, reviewer) if query.plain and self.desk.known else rows
 
@@ -81,7 +99,7 @@ class Views:
 
     def _base(self, query: Query, reviewer: str) -> np.ndarray:
         """(n,) bool, all filters of the query but that of the state."""
-        findings, p = self.desk.findings, self.desk.ranking.p_wrong
+        findings, p = self.desk.findings, self.desk.calibrated.p_wrong
         mask = np.ones(len(findings), bool)
         if query.given is not None:
             mask &= findings.given == query.given
@@ -107,11 +125,10 @@ class Views:
         """(n,) uint8 states; in an acceptance sample only decisions made for it count."""
         if not query.accepting:
             return self.desk.state
-        state, pick = np.zeros(len(self.desk.findings), np.uint8), query.pick
+        state = np.zeros(len(self.desk.findings), np.uint8)
         with self.desk.lock:
             for i in self._sample(query.sample):
-                said = [row for row, stands in self.desk.fold.history(str(self.desk.findings.ids[i])) if stands and row.pick == pick]
-                state[i] = CODE[said[-1].act] if said else OPEN
+                state[i] = state_of(made_for(self.desk.fold, str(self.desk.findings.ids[i]), query.sample))
         return state
 
     def _in_state(self, query: Query, reviewer: str) -> np.ndarray:
@@ -120,8 +137,10 @@ class Views:
             return np.ones(len(state), bool)
         if query.state == "flagged":
             return self.desk.findings.flagged
-        if query.state == "decided":
-            return (state > OPEN) & (state < LATER)
+        if query.state == "doubted":
+            return self.desk.now().doubted
+        if query.state in ("decided", "undecided"):
+            return DECIDED[state] == (query.state == "decided")
         return state == CODE[query.state]
 
     def standing(self, query: Query, reviewer: str) -> np.ndarray:
@@ -142,23 +161,45 @@ class Views:
             "flagged": None if query.blind else int((findings.flagged & mask).sum()),
             "all": int(mask.sum()),
         }
-        return {"counts": counts, "cells": [] if query.blind else self.cells(mask)}
+        doubted = None if query.blind else int((self.desk.now().doubted & mask).sum())
+        return {"counts": counts, "doubted": doubted, "cells": [] if query.blind else self.cells(mask)}
+
+    def outlook(self, query: Query, reviewer: str) -> dict:
+        """What the frozen view still holds: examples that fit its state, those of them with a suggestion, and where its yield falls."""
+        rows, now = self.rows(query, reviewer), self.desk.now()
+        stands = int(self._in_state(query, reviewer)[rows].sum())
+        if query.blind:
+            return {"standing": stands, "suggested": None, "stop": None}
+        suggested = int((now.doubted & self._in_state(query, reviewer))[rows].sum())
+        return {"standing": stands, "suggested": suggested, "stop": self._stop(query, rows, now)}
+
+    def _stop(self, query: Query, rows: np.ndarray, now: Calibrated) -> dict | None:
+        """The place in the view from which the yield is low; only where the most suspicious come first."""
+        if query.sample or query.state not in ("open", "undecided") or query.by in ("id", "random"):
+            return None
+        left = np.flatnonzero(~now.reviewed_rows[rows])
+        falls: Stop | None = stop(now.p_model[rows[left]])
+        if falls is None:
+            return None
+        return {"at": int(left[falls.before]), "before": falls.before, "rest": falls.rest, "wrong": falls.wrong, "one_in": falls.one_in}
 
     def cells(self, mask: np.ndarray | None = None) -> list[dict]:
-        """The confusion cells among the examples of the mask, those with most wrong labels expected first."""
-        findings, p = self.desk.findings, self.desk.ranking.p_wrong
-        where, still = (self._cell, self.desk.state == OPEN) if mask is None else (self._cell[mask], self.desk.state[mask] == OPEN)
+        """The confusion cells among the examples of the mask, those with most wrong labels expected first, at most CELLS of them."""
+        expected = self.desk.now().expected
+        still = ~DECIDED[self.desk.state]
+        where, open_ = (self._cell, self._cell[still]) if mask is None else (self._cell[mask], self._cell[mask & still])
         size = len(self._cells)
-        count, left = np.bincount(where, minlength=size), np.bincount(where[still], minlength=size)
-        expected = np.bincount(where, p if mask is None else p[mask], minlength=size)
-        top = np.argsort(-expected, kind="stable")[:CELLS]
-        given, other = np.divmod(self._cells, len(findings.classes))
+        count, left = np.bincount(where, minlength=size), np.bincount(open_, minlength=size)
+        wrong = np.bincount(where, expected if mask is None else expected[mask], minlength=size)
+        top = np.argsort(-wrong, kind="stable")[:CELLS]
+        given, other = np.divmod(self._cells, len(self.desk.findings.classes))
+        names = self.desk.findings.classes
         return [
             {
-                "given": findings.classes[given[c]],
-                "other": findings.classes[other[c]],
+                "given": names[given[c]],
+                "other": names[other[c]],
                 "count": int(count[c]),
-                "expected": round(float(expected[c]), 2),
+                "expected": float(wrong[c]),
                 "open": int(left[c]),
             }
             for c in top
@@ -176,6 +217,10 @@ class Views:
         if self.desk.findings.settings.get("kind") == "text" and self.desk.data_error() is None:
             mask |= np.fromiter((q in text.casefold() for text in self.desk.data().inputs), bool, len(ids))
         return mask
+
+    def _order_of(self, query: Query) -> np.ndarray:
+        drawn = query.sample and query.by in ("", "random")  # in the order of the draw, so that half of it is a sample too
+        return self._sample(query.sample) if drawn else self._order(query.by or "p")
 
     def _order(self, by: str) -> np.ndarray:
         """(n,) positions in an order that does not depend on the filters."""

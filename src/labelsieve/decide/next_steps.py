@@ -1,0 +1,72 @@
+"""What to do next with a run: whether a random sample comes first, and the commands with the name of the run.
+
+The page, the summary of `find`, and the farewell of `review` all take them from here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelsieve.core.findings import Findings
+from labelsieve.core.visible import visible
+from labelsieve.decide.calibrate import Calibrated, calibrate
+from labelsieve.decide.findings import HARD, TWO_COUNTS
+
+SAMPLE = "random"  # the name of the sample that is drawn first
+SIZE = 100  # reviews of it
+SECONDS = 5.0  # a blind review, before the pace of the reviewer is known
+APART = 0.25  # the counts differ where they are further apart than this share of the larger one
+LEAST = 5.0  # labels; nearer counts do not differ
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command and what it is for."""
+
+    command: str
+    why: str
+
+
+def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> dict | None:
+    """The random sample to review first, or None where none is needed.
+
+    It is needed where the two counts of wrong labels differ: the sum of the probabilities, and the labels that are doubted (p above one
+    half). They do where they are more than a quarter apart, where the interval is wider than the count, or where `find` said so. It is
+    not needed once a sample of half its size has been reviewed.
+
+    Returns:
+        {name, size, minutes, count, doubted}.
+    """
+    said = calibrated
+    if said is None:
+        from labelsieve.core.decision import Fold
+
+        said = calibrate(findings, Fold())
+    left = len(findings) - said.reviewed
+    size = min(SIZE, left)
+    if not size or said.drawn >= min(SIZE // 2, len(findings) // 2):
+        return None
+    count, doubted = said.left.count, int(said.doubted.sum())
+    apart = abs(count - doubted) > max(LEAST, APART * max(count, doubted))
+    wide = said.left.high - said.left.low > max(2 * LEAST, count)
+    if not (apart or wide or any(note in (HARD, TWO_COUNTS) for note in findings.notes)):
+        return None
+    return {"name": SAMPLE, "size": size, "minutes": max(1, round(size * SECONDS / 60)), "count": count, "doubted": doubted}
+
+
+def next_steps(folder: str | Path) -> tuple[Step, ...]:
+    """The commands that follow a review."""
+    named = quoted(folder)
+    return (
+        Step(f"labelsieve report {named}", "one HTML file that can be mailed"),
+        Step(f"labelsieve apply {named} -o corrected", "write the corrected data"),
+        Step(f"labelsieve export {named} --to csv -o findings.csv", "take the table elsewhere"),
+        Step(f"labelsieve accept {named} --max-error 3%", "is it good enough? a blind sample and a verdict"),
+    )
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a shell takes it; what cannot be typed is shown as an escape."""
+    return shlex.quote(visible(str(path), 4096))
