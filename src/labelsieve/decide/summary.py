@@ -93,9 +93,7 @@ class Summary:
     first: dict[str, Any] | None = None
 
 
-def summarise(
-    findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None
-) -> Summary:
+def summarise(findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None) -> Summary:
     """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is given. `data`,
     which the findings are about, gives their snippets."""
     first = sample_first(findings, calibrated)
