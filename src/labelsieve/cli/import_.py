@@ -22,35 +22,43 @@ def import_(
     /,
     *,
     from_: Annotated[Tool, Parameter(name="--from", help="Its format.")],
-    reviewer: Annotated[str, Parameter(help="Who decided.")],
+    reviewer: Annotated[str | None, Parameter(help="Who decided, where the file does not say so.")] = None,
     json: Annotated[bool, Parameter(help="Print what was taken as one JSON object.", negative="")] = False,
 ) -> None:
     """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing."""
     from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import journal_for
+    from labelsieve.cli.standing import journal_for, read
     from labelsieve.core.decision import Fold
-    from labelsieve.core.run import load
     from labelsieve.export.answers import decisions
 
-    if not reviewer.strip():
+    if reviewer is not None and not reviewer.strip():
         raise UserError("The reviewer has no name; say who decided with --reviewer NAME.")
     if not file.exists():
         raise UserError(f"There is no file or folder {file}.")
-    findings = load(run)
-    answers = import_module(f"labelsieve.export.{MODULES[from_]}").read(file)
+    findings, before = read(run)
+    fold = Fold(before)
+    classes = {*findings.classes, *(d.label for d in fold.standing() if d.label)}
+    found = import_module(f"labelsieve.export.{MODULES[from_]}").read(file, classes)
+    answers, now = found.answers, datetime.now(UTC).isoformat(timespec="milliseconds")
+    rows, conflicts, same = decisions(answers, findings, fold, reviewer or "", now)
     journal = journal_for(run, findings)
     try:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        rows, conflicts, same = decisions(answers, findings, Fold(journal.read()[0]), reviewer, now)
         new = journal.append(rows)
     finally:
         journal.close()
     same += len(rows) - new
+    conflicts = [*found.conflicts, *conflicts]
+    people = list(dict.fromkeys(answer.reviewer or reviewer or "" for answer in answers))
     if json:
-        told = {"read": len(answers), "new": new, "nothing_new": same}
-        print_json({**told, "conflicts": [asdict(conflict) for conflict in conflicts]})
+        told = {"read": len(answers), "new": new, "nothing_new": same, "reviewers": people}
+        listed = {"conflicts": [asdict(conflict) for conflict in conflicts], "not_read": [asdict(unread) for unread in found.unread]}
+        print_json({**told, **listed})
         return
-    print(f"{len(answers):,} answers read: {new:,} new decisions by {safe(reviewer, 60)}, {same:,} that say nothing new.")
+    by = f" by {', '.join(safe(name, 60) for name in people[:SHOWN])}" if people else ""
+    by += f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
+    print(f"{len(answers):,} answers read: {new:,} new decisions{by}, {same:,} that say nothing new.")
+    for unread in found.unread:
+        print(f"Not read: {unread.count:,} {safe(unread.what, 80)}; the first is {safe(unread.first, 50)}.")
     if conflicts:
         print(f"Conflicts, on which nothing was done: {len(conflicts):,}")
         for conflict in conflicts[:SHOWN]:

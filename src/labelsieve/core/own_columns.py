@@ -6,6 +6,7 @@ unless the user names it; a note says that it was passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 BEFORE, DECISION = "label_before", "label_decision"  # what `apply` adds: the first label ever given, and who changed it and why
@@ -31,7 +32,7 @@ FILES = {  # what `apply` writes beside the class folders -> the columns by whic
 
 def is_own_file(name: str, header: str) -> bool:
     """Whether a file that lies beside class folders is one that `apply` wrote; `header` is its first line."""
-    return name in FILES and set(FILES[name]) <= {cell.strip(' "') for cell in header.lstrip("\ufeff").strip().split(",")}
+    return name in FILES and set(FILES[name]) <= {cell.strip(' "') for cell in re.split("[,;\t]", header.lstrip("\ufeff").strip())}
 
 
 def added(names: Iterable[str], named: Collection[str] = (), label: str | None = None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Answers from another tool -> decisions for the journal. What does not fit is listed, never guessed.
 
-All answers of one file are one batch, named by their content and the reviewer, so that a second import of it adds nothing.
+All answers of one person in one file are one batch, named by their content and the person, so that a second import adds nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import hashlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Answer:
             looked at it or not: then only a label that changed is an answer.
         label: the class; "" where the act needs none.
         exported: with act "", the label that the export wrote; None if unknown, then the label as it stands takes its place.
+        reviewer: who gave it, where the file says so; else "".
     """
 
     id: str
@@ -39,6 +40,30 @@ class Answer:
     label: str
     exported: str | None = None
     note: str = ""
+    reviewer: str = ""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Answers that are no class of an example: to another question, or skipped.
+
+    Attributes:
+        what: what they are, such as "answers to 'stars' (rating)".
+        first: the id of the first of them.
+    """
+
+    what: str
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a file holds: answers, what could not be taken for one (listed by its id), and what is no answer to the question."""
+
+    answers: list[Answer]
+    conflicts: list[Conflict] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
 
 def read_json(path: Path) -> Any:
@@ -62,28 +87,55 @@ def decisions(
 
     Args:
         fold: the decisions so far; what they say already is not said again.
+        reviewer: who gave the answers that do not say it themselves.
         now: the time of the import, ISO 8601.
 
     Raises:
-        UserError: the findings have none of the ids, so the answers are about other data.
+        UserError: the findings have none of the ids, so the answers are about other data; or nobody is named for some answers.
     """
-    told = sorted((a.id, a.act, a.label, a.exported or "", a.note) for a in answers)
-    content = "\0".join("\1".join(parts) for parts in (*told, (reviewer,)))
-    batch = str(uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()))
     place = {key: i for i, key in enumerate(findings.ids.tolist())}
     if answers and not any(answer.id in place for answer in answers):
         raise UserError(
             f"None of the {len(answers):,} ids is in the run, which has ids like {findings.ids[0][:80]!r} where the file has "
             f"{answers[0].id[:80]!r}; these are answers on other data."
         )
+    nameless = sum(not (answer.reviewer or reviewer.strip()) for answer in answers)
+    if nameless:
+        raise UserError(f"{nameless:,} of the {len(answers):,} answers do not say who gave them; name the reviewer with --reviewer NAME.")
+    by_name: dict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        by_name[answer.reviewer or reviewer].append(answer)
+    rows: list[Decision] = []
+    conflicts: dict[Conflict, None] = {}
+    same = 0
+    for name, own in by_name.items():
+        more, unfit, known = _of_one(own, findings, place, fold, name, now)
+        rows += more
+        conflicts |= dict.fromkeys(unfit)
+        same += known
+    return rows, list(conflicts), same
+
+
+def _of_one(
+    answers: Sequence[Answer], findings: Findings, place: Mapping[str, int], fold: Fold, reviewer: str, now: str
+) -> tuple[list[Decision], list[Conflict], int]:
+    """`decisions` for the answers of one reviewer, which are one batch."""
+    batch = _batch(answers, reviewer)
     classes = set(findings.classes) | {d.label for d in fold.standing() if d.label}
     said: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    labels: dict[str, set[str]] = defaultdict(set)  # of answers that every example has, whether somebody looked or not
     notes: dict[str, str] = {}
     conflicts: list[Conflict] = []
     same = 0
     for answer in answers:
+        if not answer.act:
+            labels[answer.id].add(answer.label)
+    for answer in answers:
         if answer.id not in place:
             conflicts.append(Conflict(answer.id, "the run has no such id"))
+            continue
+        if len(labels[answer.id]) > 1:
+            conflicts.append(Conflict(answer.id, f"the file says {' and '.join(sorted(labels[answer.id]))}"))
             continue
         given = findings.classes[findings.given[place[answer.id]]]
         act = answer.act
@@ -118,3 +170,10 @@ def decisions(
             Decision(key, act, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key])  # pyright: ignore[reportArgumentType]
         )
     return rows, conflicts, same
+
+
+def _batch(answers: Sequence[Answer], reviewer: str) -> str:
+    """The name of the batch: by its content, so that the same file has the same name again."""
+    told = sorted((a.id, a.act, a.label, a.exported or "", a.note) for a in answers)
+    content = "\0".join("\1".join(parts) for parts in (*told, (reviewer,)))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()))

@@ -7,13 +7,14 @@ Excluded examples have no annotation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.export.answers import Answer, read_json
+from labelsieve.export.answers import Answer, Read, read_json
+from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
@@ -42,19 +43,31 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     write_json(out / FILE, {"info": info, "licenses": [], "images": images, "annotations": annotations, "categories": categories})
 
 
-def read(path: Path) -> list[Answer]:
+def read(path: Path, classes: Collection[str] = ()) -> Read:
     """The category of each annotation; `path` is the JSON file or the folder it lies in. An image without `labelsieve_id` is known by
-    its file name.
+    its file name; an annotation may name its `annotator`. One whose image or category the file lacks is listed.
 
     Raises:
-        UserError: it is no COCO file, or refers to an image or a category that it does not have.
+        UserError: it is no COCO file.
     """
     path = path / FILE if path.is_dir() else path
     found = read_json(path)
     try:
         images = {image["id"]: image for image in found["images"]}
         names = {category["id"]: category["name"] for category in found["categories"]}
-        labelled = [(images[a["image_id"]], str(names[a["category_id"]])) for a in found["annotations"]]
-        return [Answer(str(image.get(ID, image.get("file_name"))), "", label, image.get(WRITTEN)) for image, label in labelled]
+        answers: list[Answer] = []
+        conflicts: list[Conflict] = []
+        for annotation in found["annotations"]:
+            image, category = images.get(annotation["image_id"]), annotation["category_id"]
+            if image is None:
+                conflicts.append(Conflict(f"annotation {annotation.get('id')}", f"the file has no image {annotation['image_id']!r}"))
+                continue
+            key = str(image.get(ID, image.get("file_name")))
+            if category not in names:
+                conflicts.append(Conflict(key, f"the file has no category {category!r}"))
+                continue
+            who = str(annotation.get("annotator") or "")
+            answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who))
+        return Read(answers, conflicts)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no whole COCO file: {error} is missing in it.") from error

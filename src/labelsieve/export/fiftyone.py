@@ -7,13 +7,14 @@ Coming back, the same layout is read, as `dataset.export(dataset_type=...)` writ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
-from labelsieve.export.answers import Answer, read_json
+from labelsieve.export.answers import Answer, Read, read_json
+from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
@@ -35,29 +36,36 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     write_json(out / FILE, {"classes": None, "labels": labels})  # no classes: labels are names, not positions
 
 
-def read(path: Path) -> list[Answer]:
-    """The labels of the folder or of its `labels.json`.
+def read(path: Path, classes: Collection[str] = ()) -> Read:
+    """The labels of the folder or of its `labels.json`; a label may name its `annotator` in its attributes. What is no one class of the
+    file is listed.
 
     Raises:
-        UserError: it is no such file, or a label lacks the id.
+        UserError: it is no such file, or no label has the id.
     """
     path = path / FILE if path.is_dir() else path
     found = read_json(path)
     try:
-        classes, labels = found.get("classes"), found["labels"].items()
+        named, labels = found.get("classes"), found["labels"].items()
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no labels.json of a FiftyOneImageClassificationDataset.") from error
-    answers = []
+    answers: list[Answer] = []
+    conflicts: list[Conflict] = []
     for name, value in labels:
-        if value is None:
-            continue
-        told = value.get("attributes", value) if isinstance(value, dict) else {}
-        if ID not in told:
-            raise UserError(f"{path}: the label of {name!r} has no {ID}; export from FiftyOne with its attributes.")
-        label = value.get("label") if isinstance(value, dict) else None
-        if classes and isinstance(label, int):
-            label = classes[label] if 0 <= label < len(classes) else None
-        if label is None:
-            raise UserError(f"{path}: {name!r} has no label, or one that is no class of the file.")
-        answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN)))
-    return answers
+        for one in value if isinstance(value, list) else [value]:
+            if one is None:
+                continue
+            told = one.get("attributes", one) if isinstance(one, dict) else {}
+            label = one.get("label") if isinstance(one, dict) else None
+            if named and isinstance(label, int):
+                label = named[label] if 0 <= label < len(named) else None
+            if ID not in told:
+                conflicts.append(Conflict(str(name), f"its label has no {ID}; export from FiftyOne with the attributes"))
+            elif label is None:
+                conflicts.append(Conflict(str(told[ID]), "it has no label, or one that is no class of the file"))
+            else:
+                who = str(told.get("annotator") or "")
+                answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN), reviewer=who))
+    if conflicts and not answers:
+        raise UserError(f"{path} has no label that can be read; the first, {conflicts[0].id!r}: {conflicts[0].reason}.")
+    return Read(answers, conflicts)

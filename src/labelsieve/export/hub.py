@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.export.answers import Answer
+from labelsieve.export.answers import Answer, Read
+from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture
 from labelsieve.export.rows import Row
 
@@ -42,8 +43,9 @@ def save(dataset: Any, out: Path) -> None:
             datasets.enable_progress_bars()
 
 
-def read(path: Path) -> list[Answer]:
-    """The labels of a folder of `save_to_disk` that has the columns `id` and `label`.
+def read(path: Path, classes: Collection[str] = ()) -> Read:
+    """The labels of a folder of `save_to_disk` that has the columns `id` and `label`, and perhaps `annotator`. A row without a label says
+    nothing; a code that is no class of the column is listed.
 
     Raises:
         UserError: it cannot be read, or has no such columns.
@@ -56,10 +58,17 @@ def read(path: Path) -> list[Answer]:
     if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
         raise UserError(f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it.")
     names = getattr(found.features["label"], "names", None)
-    labels = [None if c is None else str(names[c] if names else c) for c in found["label"]]
-    written = found[WRITTEN] if WRITTEN in found.column_names else [None] * len(labels)
-    rows = zip(found["id"], labels, written, strict=True)
-    return [Answer(str(key), "", label, before) for key, label, before in rows if label is not None]
+    written, people = (found[name] if name in found.column_names else [None] * len(found) for name in (WRITTEN, "annotator"))
+    answers: list[Answer] = []
+    conflicts: list[Conflict] = []
+    for key, code, before, who in zip(found["id"], found["label"], written, people, strict=True):
+        if code is None or (names and code == -1):
+            continue
+        if names and not 0 <= code < len(names):
+            conflicts.append(Conflict(str(key), f"the label is {code}, which is none of the {len(names)} classes of the column"))
+            continue
+        answers.append(Answer(str(key), "", str(names[code] if names else code), before, reviewer=str(who or "")))
+    return Read(answers, conflicts)
 
 
 def _datasets() -> Any:

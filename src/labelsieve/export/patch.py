@@ -112,11 +112,13 @@ def read(path: Path) -> list[Change]:
     """
     changes: list[Change] = []
     for number, row in enumerate(read_sheet(path, ("id", "old", "new")), 1):
+        if not any(row.values()):  # spreadsheets leave empty rows behind
+            continue
         told = {name: (row.get(name) or "") for name in COLUMNS}
         if not told["id"] or not told["old"]:
             raise UserError(f"{path}, row {number}: {'id' if not told['id'] else 'old'} is empty; each row names an id and its old label.")
         try:
-            p_wrong = float(told["p_wrong"]) if told["p_wrong"] else None
+            p_wrong = float(told["p_wrong"].replace(",", ".")) if told["p_wrong"] else None  # some countries write 0,95
         except ValueError as error:
             raise UserError(f"{path}, row {number}: p_wrong is {told['p_wrong'][:40]!r}, which is no number.") from error
         changes.append(Change(**{**told, "p_wrong": p_wrong}))  # pyright: ignore[reportArgumentType]

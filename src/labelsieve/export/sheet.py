@@ -6,6 +6,7 @@ again. So what is written comes back as it was, whether the apostrophe was the f
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,27 +27,52 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def read_sheet(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header that holds the columns `needed`.
+    """The rows of a file with a header that holds the columns `needed`. Cells may be separated by commas, semicolons or tabs, as
+    spreadsheets of different countries save them; the text is UTF-8, UTF-16 with its mark (Excel's "Unicode text"), or Windows-1252.
 
     Raises:
         UserError: it cannot be read, or a column is missing, or a row is longer or shorter than the header.
     """
     before = csv.field_size_limit(1 << 30)
     try:
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file, restkey="", restval=None)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}.")
-            rows = list(reader)
-    except (OSError, csv.Error) as error:
+        text = _decoded(path.read_bytes())
+        header, comma = _header(text, needed)
+        missing = [name for name in needed if name not in header]
+        if missing:
+            there = ", ".join(header[:20]) or "no columns"
+            raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}, and has {there}.")
+        _, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma)
+    except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     finally:
         csv.field_size_limit(before)
-    crooked = next((i for i, row in enumerate(rows, 1) if "" in row or None in row.values()), None)
-    if crooked is not None:
-        raise UserError(f"{path}, row {crooked} does not have as many cells as the header; mend it, or quote what holds a comma.")
-    return [{name: _meant(cell) for name, cell in row.items()} for row in rows]
+    for number, row in enumerate(rows, 1):
+        if any(row) and len(row) != len(header):
+            raise UserError(
+                f"{path}, row {number} does not have as many cells as the header; mend it, or quote what holds the separator {comma!r}."
+            )
+    whole = (row if any(row) else [""] * len(header) for row in rows if row)
+    return [{name: _meant(cell) for name, cell in zip(header, row, strict=True)} for row in whole]
+
+
+def _decoded(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = raw.decode("utf-16")
+    else:
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:  # what spreadsheets call ANSI
+            text = raw.decode("cp1252", "surrogateescape")
+    first, _, rest = text.partition("\n")
+    return rest if first.strip().lower() in ("sep=,", "sep=;", "sep=\t", "sep=") else text  # a line that only Excel wants
+
+
+def _header(text: str, needed: Sequence[str]) -> tuple[list[str], str]:
+    """The header and its separator: the first with which all needed columns are there, else the one that makes most columns."""
+    headers = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), []) for mark in ",;\t"}
+    fits = [mark for mark, header in headers.items() if needed and set(needed) <= set(header)]
+    best = fits[0] if fits else max(headers, key=lambda mark: len(headers[mark]))
+    return headers[best], best
 
 
 def _inert(cell: Any) -> Any:
