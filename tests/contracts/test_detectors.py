@@ -190,3 +190,49 @@ class TestEveryDetector:
     def test_same_scores_twice(self, name):
         what, _ = toy()
         np.testing.assert_array_equal(call(name, what).suspicion, call(name, what).suspicion)
+
+    @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+    def test_one_number_that_is_not_finite_changes_nothing_for_the_others(self, name, value):
+        clean, _ = toy()
+        expected = call(name, clean)
+        for path, array, put in floats(name):
+            what, _ = toy()
+            put(array(what), value)
+            try:
+                scores = call(name, what)
+            except UserError as error:  # a clear refusal, for probabilities alone
+                assert "Row 3" in str(error) and path.startswith("probs")
+                continue
+            check_shape(scores, what)
+            others = np.arange(len(what.labels)) != 3
+            moved = np.abs(rank_of(scores.suspicion[others]) - rank_of(expected.suspicion[others]))
+            assert np.median(moved) <= 0.02 * len(moved), path
+            assert moved.max() <= 0.1 * len(moved), path
+            if scores.flags is not None:
+                assert (scores.flags != expected.flags)[others].mean() <= 0.02, path
+
+
+def rank_of(values):
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable")
+
+
+def floats(name):
+    """The float arrays of the evidence that a detector reads: what it is called, where it is, and how a value comes to example 3."""
+
+    def in_column(array, value):
+        array[-1, 3] = value
+
+    def in_row(array, value):
+        array[3, 1] = value
+
+    for field in parameters(detector(name)):
+        if field in ("record", "cyclic_record"):
+            for column in ("loss", "margin", "p_y"):
+                yield f"{field}.{column}", lambda w, f=field, c=column: getattr(getattr(w, f), c), in_column
+        elif field == "threshold_records":
+            for run in (0, 1):
+                yield f"{field}[{run}].margin", lambda w, r=run: w.threshold_records[r][0].margin, in_column
+        elif field == "neighbours":
+            yield "neighbours.similarity", lambda w: w.neighbours.similarity, in_row
+        elif field.startswith("probs"):
+            yield field, lambda w, f=field: getattr(w, f), in_row

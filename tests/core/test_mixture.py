@@ -67,10 +67,43 @@ def test_beta_posterior_never_falls_as_the_loss_grows(a, b, w):
     a, b = np.array(a), np.array(b)
     order = np.argsort(a / (a + b))
     mixture = BetaMixture(a[order], b[order], np.array([1 - w, w]), 0.0, 1.0, fitted=True)
-    posterior = mixture.posterior(np.linspace(-0.5, 2, 500))
-    assert (np.diff(posterior) >= -1e-12).all()
-    assert posterior.min() >= 0
-    assert posterior.max() <= 1
+    near = np.linspace(-2e-3, 2e-3, 300)  # of the cuts, and of two points of the table
+    losses = np.sort(np.r_[np.linspace(-0.5, 2, 500), near, near + 1, near + GRID[50], near + GRID[98], [-np.inf, np.inf]])
+    for dtype in (np.float64, np.float32, np.float16):
+        posterior = mixture.posterior(losses.astype(dtype))
+        assert (np.diff(posterior) >= 0).all()
+        assert posterior.min() >= 0
+        assert posterior.max() <= 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), low=st.floats(0.1, 2), high=st.floats(0.5, 8), share=st.floats(0.05, 0.6))
+def test_a_fitted_beta_posterior_never_falls(seed, low, high, share):
+    rng = np.random.default_rng(seed)
+    losses = np.where(rng.random(2000) < share, rng.gamma(9, high / 9, 2000), rng.gamma(1.2, low, 2000))
+    mixture = fit_beta(losses)
+    cuts = np.array([mixture.lo, mixture.hi])[:, None] + np.linspace(-0.01, 0.01, 500)
+    assert (np.diff(mixture.posterior(np.sort(np.r_[losses, cuts.ravel()]))) >= 0).all()
+
+
+@pytest.mark.parametrize("fit", [fit_beta, fit_gaussian])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float16, np.float32])
+def test_whole_numbers_and_short_floats_are_read_as_what_they_are(fit, dtype):
+    losses = np.round(two_betas(3000)[0] * 40)
+    fine = fit(losses)
+    w = fit(losses.astype(dtype)).posterior(losses.astype(dtype))
+    assert len(np.unique(w)) > 10
+    np.testing.assert_allclose(w, fine.posterior(losses), atol=1e-3)
+    np.testing.assert_allclose(fine.posterior(losses[:20].astype(int).tolist()), fine.posterior(losses[:20]), atol=1e-12)
+
+
+@pytest.mark.parametrize("fit", [fit_beta, fit_gaussian])
+def test_an_infinite_loss_is_among_the_worst_and_changes_no_other(fit):
+    losses = two_betas(2000)[0]
+    clean = fit(losses).posterior(losses)
+    w = fit(np.append(losses, [np.inf, -np.inf])).posterior(np.append(losses, [np.inf, -np.inf]))
+    np.testing.assert_allclose(w[:-2], clean, atol=1e-9)
+    assert w[-2] >= clean[losses.argmax()] and w[-1] <= clean[losses.argmin()]
 
 
 def test_beta_tail_is_repaired_but_the_middle_is_the_posterior():

@@ -95,3 +95,24 @@ def test_backward_needs_an_inverse():
 def test_one_label_is_not_taken_for_all_rows(correct):
     with pytest.raises(ValueError, match=r"\(8, 3\) and \(1,\)"):
         correct(torch.zeros(8, 3), torch.zeros(1, dtype=torch.long), torch.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_matrix_without_an_inverse_is_a_sentence_in_both_forms(dtype):
+    alike = torch.tensor([[0.6, 0.4, 0.0], [0.0, 0.0, 1.0], [0.6, 0.4, 0.0]], dtype=dtype)
+    nearly = alike.clone()
+    nearly[2] += torch.tensor([1e-8, -1e-8, 0.0], dtype=dtype)
+    for matrix in (alike, nearly):
+        for call in (
+            lambda m: losses.backward_correction(torch.zeros(3, 3), torch.arange(3), m),
+            lambda m: losses.BackwardCorrection(m),
+        ):
+            with pytest.raises(UserError, match=r"transition matrix has no usable inverse \(its condition number .*rows 0 and 2"):
+                call(matrix)
+
+
+def test_a_matrix_that_is_none_is_a_sentence_for_the_functions_too():
+    for function in (losses.forward_correction, losses.backward_correction):
+        for matrix, word in ((torch.eye(4), "4 classes"), (torch.ones(3, 3), "sums to 1"), (torch.full((3, 3), torch.nan), "sums to 1")):
+            with pytest.raises(UserError, match=word):
+                function(torch.zeros(2, 3), torch.arange(2), matrix)

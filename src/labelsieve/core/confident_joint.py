@@ -141,7 +141,11 @@ def flagged_by(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_nois
 
 
 def best_other(probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest class (n,) int64 apart from the given label, and its probability (n,) in the dtype of `probs`."""
+    """The likeliest class (n,) int64 apart from the given label, and its probability (n,) in the dtype of `probs`.
+
+    Raises:
+        UserError: a probability is NaN or infinite.
+    """
     best = np.empty(len(labels), np.int64)
     p = np.empty(len(labels), probs.dtype)
     for rows in _blocks(probs):
@@ -149,13 +153,30 @@ def best_other(probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         at = np.arange(len(block))
         block[at, labels[rows]] = -1
         best[rows] = block.argmax(1)
-        p[rows] = block[at, best[rows]]
+        p[rows] = block[at, best[rows]]  # NaN where there is one: it counts as the largest
+        _require_finite(p[rows], rows.start)
     return best, p
 
 
 def given_probability(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """p_y (n,), the probability of the given label, in the dtype of `probs`."""
-    return probs[np.arange(len(labels)), labels]
+    """p_y (n,), the probability of the given label, in the dtype of `probs`.
+
+    Raises:
+        UserError: one is no finite number.
+    """
+    p_y = probs[np.arange(len(labels)), labels]
+    _require_finite(p_y)
+    return p_y
+
+
+def _require_finite(p: np.ndarray, first: int = 0) -> None:
+    """`p` (b,) of the rows from `first` on."""
+    bad = np.flatnonzero(~np.isfinite(p))
+    if len(bad):
+        raise UserError(
+            f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the thresholds of its class; "
+            "leave the example out or predict it again."
+        )
 
 
 def _read(probs: np.ndarray, labels: np.ndarray) -> _Reading:
@@ -166,6 +187,7 @@ def _read(probs: np.ndarray, labels: np.ndarray) -> _Reading:
     for rows in _blocks(probs):
         block, given = probs[rows], labels[rows]
         top = block.argmax(1)
+        _require_finite(block[np.arange(len(block)), top], rows.start)
         best[rows] = top
         # Raising p_y a little and taking the argmax again, without a copy of the block.
         raised, highest = p_y[rows] + probs.dtype.type(EPSILON), block[np.arange(len(block)), top]

@@ -23,6 +23,10 @@ class Neighbours:
     index: np.ndarray
     similarity: np.ndarray
 
+    def cosines(self, rows: np.ndarray | slice, k: int) -> np.ndarray:
+        """(b, k) float64 similarities to the k nearest; one that is no number counts 0, an infinite one 1 or -1."""
+        return np.nan_to_num(self.similarity[rows, :k].astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+
     def save(self, folder: Path) -> None:
         write_array(folder / "neighbours.npy", self.index)
         write_array(folder / "similarity.npy", self.similarity)

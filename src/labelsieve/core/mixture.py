@@ -43,11 +43,14 @@ class BetaMixture:
     fitted: bool
 
     def posterior(self, losses: np.ndarray) -> np.ndarray:
-        """(n,) losses -> (n,) float64, the probability of the high-loss component; never falls as the loss grows."""
-        losses = np.asarray(losses)
+        """(n,) losses -> (n,) float64, the probability of the high-loss component; never falls as the loss grows. NaN stays NaN."""
+        losses = _floating(losses)
         if not self.fitted:
             return np.zeros(losses.shape)
-        return np.interp(_normalise(losses, self.lo, self.hi), GRID, self.table())
+        x, table = _normalise(losses, self.lo, self.hi), self.table()
+        left = np.clip(np.searchsorted(GRID, x, side="right") - 1, 0, len(GRID) - 2)
+        # Rounding may lift the end of a step above the start of the next.
+        return np.clip(np.interp(x, GRID, table), table[left], table[left + 1])
 
     def table(self) -> np.ndarray:
         """(100,) the posterior on a grid over [0, 1], made monotone.
@@ -63,7 +66,7 @@ class BetaMixture:
         else:
             turn = int(odds.argmax())
             odds[turn:] = odds[turn]
-        return _logistic(odds)
+        return np.maximum.accumulate(_logistic(odds))
 
 
 def fit_beta(losses: np.ndarray, *, iterations: int = 10, trim: tuple[float, float] = (5, 95)) -> BetaMixture:
@@ -115,8 +118,10 @@ class GaussianMixture:
     fitted: bool
 
     def posterior(self, losses: np.ndarray) -> np.ndarray:
-        """(n,) losses -> (n,) float64, the probability of the component with the larger mean."""
+        """(n,) losses -> (n,) float64, the probability of the component with the larger mean. An infinite loss counts as the largest
+        (smallest) of the fit; NaN stays NaN."""
         losses = np.asarray(losses, np.float64)
+        losses = np.where(np.isinf(losses), np.where(losses > 0, self.hi, self.lo), losses)
         if not self.fitted:
             return np.zeros(losses.shape)
         log_joint = _gaussian_log_joint((losses - self.lo) / (self.hi - self.lo), self.mean, self.variance, self.weight)
@@ -133,7 +138,7 @@ def fit_gaussian(losses: np.ndarray, *, max_iter: int = 10, tol: float = 1e-2, r
     lo, hi = (float(losses.min()), float(losses.max())) if len(losses) else (0.0, 0.0)
     mean, variance, weight = np.zeros(2), np.ones(2), np.array([1.0, 0.0])
     refused = GaussianMixture(mean, variance, weight, lo, hi, fitted=False)
-    if hi - lo < 1e-6:
+    if not 1e-6 <= hi - lo < np.inf:
         return refused
     count, value = _histogram((losses.astype(np.float64) - lo) / (hi - lo))
     n, previous, gain = count.sum(), -np.inf, np.inf
@@ -154,9 +159,16 @@ def fit_gaussian(losses: np.ndarray, *, max_iter: int = 10, tol: float = 1e-2, r
     return GaussianMixture(mean[order], variance[order], weight[order], lo, hi, fitted=True)
 
 
-def _finite(losses: np.ndarray) -> np.ndarray:
+def _floating(losses: np.ndarray) -> np.ndarray:
+    """In float32 where that is exact, else in float64: whole numbers would be cut off in the look-up."""
     losses = np.asarray(losses)
-    losses = losses.astype(np.float32) if losses.dtype == np.float16 or losses.dtype.kind != "f" else losses
+    if losses.dtype == np.float16:
+        return losses.astype(np.float32)
+    return losses if losses.dtype.kind == "f" else losses.astype(np.float64)
+
+
+def _finite(losses: np.ndarray) -> np.ndarray:
+    losses = _floating(losses)
     good = np.isfinite(losses)
     return losses if good.all() else losses[good]
 
@@ -183,10 +195,10 @@ def _order_statistic(x: np.ndarray, at: float) -> float:
 
 
 def _normalise(losses: np.ndarray, lo: float, hi: float) -> np.ndarray:
+    """To [0.001, 0.999]. The authors' code sets values outside 0 and 1 to these and leaves those between 0 and 0.001 alone, whose
+    posterior is below that of smaller losses."""
     x = (losses - losses.dtype.type(lo)) * losses.dtype.type(1 / (hi - lo + 1e-6))
-    x[x >= 1] = 1 - 1e-3
-    x[x <= 0] = 1e-3
-    return x
+    return np.clip(x, 1e-3, 1 - 1e-3)
 
 
 def _trimmed_histogram(x: np.ndarray, lowest: float, lo: float, hi: float) -> tuple[np.ndarray, np.ndarray]:

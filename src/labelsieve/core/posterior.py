@@ -56,7 +56,7 @@ def vote(
     A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes. Without any
     neighbour all classes are equally likely.
     """
-    index, similarity = neighbours.index[rows, :k], neighbours.similarity[rows, :k].astype(np.float64)
+    index, similarity = neighbours.index[rows, :k], neighbours.cosines(rows, k)
     weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
     cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
     votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)

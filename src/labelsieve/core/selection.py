@@ -54,21 +54,27 @@ def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
 
 
 def average_seen(values: np.ndarray) -> np.ndarray:
-    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN."""
+    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN, and so do
+    infinite values of both signs."""
     total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1], np.int64)
     for epoch in values:
         seen = ~np.isnan(epoch)
-        total += np.where(seen, epoch, 0)
+        with np.errstate(invalid="ignore"):
+            total += np.where(seen, epoch, 0)
         count += seen
     return np.where(count > 0, total / np.maximum(count, 1), math.nan)
 
 
 def fill_unseen(score: np.ndarray) -> np.ndarray:
-    """An example without a score (NaN) is neither suspicious nor clean: it gets the median of the others, or 0."""
-    unseen = np.isnan(score)
-    if not unseen.any():
+    """Finite scores (n,). An example without one (NaN) is neither suspicious nor clean: it gets the median of the others, or 0. An
+    infinite one (a loss beyond float32) goes beyond all others by a hundredth of their range."""
+    finite = np.isfinite(score)
+    if finite.all():
         return score
-    return np.where(unseen, 0.0 if unseen.all() else np.median(score[~unseen]), score)
+    known = score[finite]
+    low, middle, high = (known.min(), np.median(known), known.max()) if len(known) else (0.0, 0.0, 0.0)
+    beyond = (high - low) / 100 or 1.0
+    return np.where(finite, score, np.where(np.isnan(score), middle, np.where(score > 0, high + beyond, low - beyond)))
 
 
 def break_ties(score: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ def aum(record: Record, threshold_records: tuple[tuple[Record, np.ndarray], ...]
     real_once, flagged = np.zeros(len(score), bool), np.ones(len(score), bool)
     for run, fake in threshold_records:
         area = area_under_margin(run)
-        cut = np.nanpercentile(area[fake], percentile) if not np.isnan(area[fake]).all() else -np.inf
+        worn = area[fake][np.isfinite(area[fake])]  # an infinite margin would spoil the percentile
+        cut = np.percentile(worn, percentile) if len(worn) else -np.inf
         # Removed only if flagged in every run in which the example wore its own label.
         flagged &= fake | (area <= cut)
         real_once |= ~fake

@@ -25,6 +25,7 @@ def gaussian_mixture(record: Record, *, last: int | None = None, threshold: floa
         last: how many of the last epochs to average; None takes all.
         threshold: posterior above which an example is flagged.
     """
-    loss = fill_unseen(average_seen(record.loss if last is None else record.loss[-last:]))
-    w = fit_gaussian(loss).posterior(loss)
+    mean = average_seen(record.loss if last is None else record.loss[-last:])
+    loss = fill_unseen(mean)
+    w = fit_gaussian(mean).posterior(loss)
     return Scores(break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w}, n_wrong=float(w.sum()))

@@ -37,7 +37,7 @@ def knn_vote(neighbours: Neighbours, labels: np.ndarray, *, k: int = 10) -> Scor
         index, own = neighbours.index[rows, : k - 1], labels[rows, None]
         there = index >= 0
         voter = np.concatenate([own, np.where(there, labels[index], own)], axis=1)
-        weight = _weights(neighbours.similarity[rows, : k - 1].astype(np.float64), there)
+        weight = _weights(neighbours.cosines(rows, k - 1), there)
         vote = ((voter[:, :, None] == voter[:, None, :]) * weight[:, None, :]).sum(2)
         # The sum over voters of weight times vote is the sum over classes of vote squared.
         norm = np.sqrt(np.maximum((weight * vote).sum(1), 1e-24))

@@ -32,13 +32,14 @@ def o2u(cyclic_record: Record, labels: np.ndarray, n_classes: int, *, per_class:
         forget_rate: share of examples to flag.
     """
     centred = np.stack([_centre(epoch) for epoch in cyclic_record.loss])
-    score = fill_unseen(average_seen(centred))
+    mean = average_seen(centred)
+    score = fill_unseen(mean)
     suspicion = score
     if per_class:
         rank, size = rank_in_class(score, labels, n_classes)
         suspicion = (rank + 0.5) / size[labels]
     if forget_rate is None:
-        flagged = fit_gaussian(score).posterior(score) > 0.5
+        flagged = fit_gaussian(mean).posterior(score) > 0.5
     else:
         flagged = np.zeros(len(score), bool)
         flagged[np.argsort(-suspicion, kind="stable")[: math.floor(forget_rate * len(score))]] = True
@@ -46,6 +47,8 @@ def o2u(cyclic_record: Record, labels: np.ndarray, n_classes: int, *, per_class:
 
 
 def _centre(epoch: np.ndarray) -> np.ndarray:
-    """Losses (n,) of an epoch minus their mean, so that epochs of a high learning rate do not dominate."""
+    """Losses (n,) of an epoch minus their mean, so that epochs of a high learning rate do not dominate. The mean is that of finite
+    losses: an infinite one would push all others to minus infinity."""
     epoch = epoch.astype(np.float64)
-    return epoch - (np.nanmean(epoch) if not np.isnan(epoch).all() else 0)
+    finite = np.isfinite(epoch)
+    return epoch - (epoch[finite].mean() if finite.any() else 0)

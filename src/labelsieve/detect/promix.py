@@ -45,7 +45,7 @@ def promix(
     epochs = range(max(0, len(record.loss) - last), len(record.loss))
     level, left_out = np.zeros(len(labels)), np.zeros(len(labels))
     for epoch in epochs:
-        loss, p_y = fill_unseen(record.loss[epoch].astype(np.float64)), np.nan_to_num(record.p_y[epoch])
+        loss, p_y = fill_unseen(record.loss[epoch].astype(np.float64)), _sound(record.p_y[epoch])
         seen = record.argmax[epoch] >= 0
         share = rho if rho is not None else np.mean(record.argmax[epoch] == labels, where=seen) if seen.any() else 1.0
         matched = matched_high_confidence(p_y, tau)
@@ -54,5 +54,10 @@ def promix(
         level += np.where(matched, 0, (rank + 1) / fair)
         left_out += ~(class_small_loss(loss, labels, n_classes, share, per_class=per_class) | matched)
     # Those taken at any rho (level 0) are told apart by what is left of their probability.
-    doubt = 1 - np.nan_to_num(record.p_y[-1].astype(np.float64))
+    doubt = 1 - _sound(record.p_y[-1])
     return Scores(level / len(epochs) + 1e-6 * doubt, flags=left_out > len(epochs) / 2)
+
+
+def _sound(p_y: np.ndarray) -> np.ndarray:
+    """Probabilities (n,) float64; 0 where there is none."""
+    return np.where(np.isfinite(p_y), p_y, 0).astype(np.float64)

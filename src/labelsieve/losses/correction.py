@@ -17,20 +17,40 @@ from labelsieve.core.errors import UserError
 from labelsieve.losses.softmax import log_probabilities, require_one_each
 
 
+MOST = 1e6  # condition number (in the 1-norm) of a matrix whose inverse is of use
+
+
 def forward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
-    """Loss (n,) of logits (n, K) against positions (n,); transition (K, K), rows sum to 1."""
+    """Loss (n,) of logits (n, K) against positions (n,); transition (K, K), rows sum to 1.
+
+    Raises:
+        UserError: logits and target are not as many, or the transition matrix is none.
+    """
+    _checked(transition, logits)
+    return _forward(logits, target, transition)
+
+
+def backward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
+    """Loss (n,) of logits (n, K) against positions (n,); transition (K, K) must have an inverse.
+
+    Raises:
+        UserError: logits and target are not as many, or the transition matrix is none or has no usable inverse.
+    """
+    _checked(transition, logits)
+    return _backward(logits, target, _inverse(transition))
+
+
+def _forward(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
     require_one_each(logits, target)
     log_p = log_probabilities(logits)
     to_y = transition.to(log_p).log().T[target.long()]  # (n, K): ln T[c, y] for every true class c
     return -torch.logsumexp(log_p + to_y, dim=-1)
 
 
-def backward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
-    """Loss (n,) of logits (n, K) against positions (n,); transition (K, K) must have an inverse."""
+def _backward(logits: Tensor, target: Tensor, inverse: Tensor) -> Tensor:
     require_one_each(logits, target)
     losses = -log_probabilities(logits)
-    inverse = torch.linalg.inv_ex(transition.to(losses)).inverse  # inv_ex: no wait for the device
-    return (inverse[target.long()] * losses).sum(-1)
+    return (inverse.to(losses)[target.long()] * losses).sum(-1)
 
 
 class ForwardCorrection(nn.Module):
@@ -43,30 +63,54 @@ class ForwardCorrection(nn.Module):
         self.register_buffer("transition", _checked(transition))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return forward_correction(logits, target, self.transition).mean()
+        return _forward(logits, target, self.transition).mean()
 
 
 class BackwardCorrection(nn.Module):
     """The batch mean of `backward_correction`."""
 
     transition: Tensor
+    inverse: Tensor
 
     def __init__(self, transition: Tensor):
         super().__init__()
         self.register_buffer("transition", _checked(transition))
-        if not torch.linalg.cond(self.transition) < 1e6:
-            raise UserError("The transition matrix has no usable inverse (two classes are confused alike); take forward correction.")
+        self.register_buffer("inverse", _inverse(self.transition), persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return backward_correction(logits, target, self.transition).mean()
+        return _backward(logits, target, self.inverse).mean()
 
 
-def _checked(transition: Tensor) -> Tensor:
-    matrix = torch.as_tensor(transition, dtype=torch.float64)
+def _checked(transition: Tensor, logits: Tensor | None = None) -> Tensor:
+    given = torch.as_tensor(transition)
+    matrix = given.detach().to("cpu", torch.float64)
     if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
         raise UserError(f"A transition matrix is (K, K); this one is {tuple(matrix.shape)}.")
-    if not ((matrix >= 0).all() and torch.allclose(matrix.sum(1), torch.ones_like(matrix[0]), atol=1e-4)):
+    if logits is not None and logits.shape[-1] != len(matrix):
+        raise UserError(f"The transition matrix is for {len(matrix)} classes, and the logits {tuple(logits.shape)} are for others.")
+    slack = 1e-4 if given.dtype not in (torch.float16, torch.bfloat16) else 1e-2
+    if not ((matrix >= 0).all() and torch.allclose(matrix.sum(1), torch.ones_like(matrix[0]), atol=slack)):
         raise UserError("A transition matrix holds chances: no entry below 0, and every row (a true class) sums to 1.")
     if not (matrix.sum(0) > 0).all():
         raise UserError("A column of the transition matrix is 0: no true class would ever give that label.")
     return matrix
+
+
+def _inverse(transition: Tensor) -> Tensor:
+    """(K, K), in float64 where the device has it.
+
+    Raises:
+        UserError: the condition number is above `MOST`.
+    """
+    matrix = transition.to(torch.float32 if transition.device.type == "mps" else torch.float64)
+    inverse = torch.linalg.inv_ex(matrix).inverse
+    condition = float(torch.linalg.matrix_norm(matrix.detach(), 1) * torch.linalg.matrix_norm(inverse.detach(), 1))
+    condition = condition if condition == condition else float("inf")
+    if not condition < MOST:
+        distance = torch.cdist(matrix.detach(), matrix.detach(), 1.0).fill_diagonal_(torch.inf)
+        one, other = divmod(int(distance.argmin()), len(matrix))
+        raise UserError(
+            f"The transition matrix has no usable inverse (its condition number is {condition:.2g}, the limit {MOST:.0e}): the most alike "
+            f"are its rows {one} and {other}, two true classes that are given the same labels. Take forward correction."
+        )
+    return inverse

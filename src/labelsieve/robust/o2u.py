@@ -84,7 +84,7 @@ def o2u(
     optimiser = optim.SGD(net.parameters(), high, momentum, weight_decay=weight_decay)
     for epoch in session.epochs(epochs, "detect", optimiser=optimiser, **state):
         losses = _fit(samples, everyone, net, _at(optimiser, cyclic_rate(epoch, high, low, cycle)), session, small, clip=clip)
-        seen = ~losses.isnan()
+        seen = losses.isfinite()  # one infinite loss would push all others to minus infinity
         score += torch.stack([torch.where(seen, losses - losses[seen].mean(), 0), seen])
         level += losses[seen].mean() / epochs
 
