@@ -144,6 +144,7 @@ def _find(
         "seconds": clock.seconds,
         "recipe": data.recipe,
         "folder": os.getcwd(),
+        "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }
     raw = content.of(data.inputs, data.kind) if found is None or found.raw is None else found.raw

@@ -124,7 +124,7 @@ def test_reviews_change_the_count_and_tell_their_history(tmp_path):
     found = sum(row.act == "relabel" for row in rows)
     assert f"People have answered for 60 examples and found {found} wrong" in page.text
     assert "label is right" in page.text and "ann 60" in page.text
-    assert "decisions are on examples that this run does not hold" in page.text
+    assert "Decisions on 1 example are not counted ('nobody.png'" in page.text
 
 
 def test_what_has_an_answer_is_no_longer_among_the_most_suspicious(tmp_path, capsys):

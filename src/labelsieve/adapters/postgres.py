@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -38,7 +39,8 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
 
     Args:
         folder: the run folder.
-        run: its data hash.
+        run: its data hash; the one under which the decisions were first kept on a server is remembered, so that a later `find` in the
+            same folder goes on with them.
         address: "postgresql://..." to use from now on, by every command. The password is not kept: libpq finds it in ~/.pgpass or
             PGPASSWORD.
     """
@@ -46,20 +48,37 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
     if address is not None:
         if not address.startswith(("postgresql://", "postgres://")):
             raise UserError(f"{_hidden(address)} is no address of a PostgreSQL server; write postgresql://user@host/database.")
+        run = _kept(pointer).get("run", run)
         shared = PostgresJournal(address, run)
         if (folder / FILE).exists():  # what was decided here before goes with it; a second time adds nothing
             own = Journal(folder)
             shared.append(own.read()[0])
             own.close()
-        write_json(pointer, {"address": _hidden(address)})
+        write_json(pointer, {"address": _hidden(address), "run": run})
         return shared
     if pointer.exists():
-        try:
-            address = str(json.loads(pointer.read_text(encoding="utf-8"))["address"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{pointer} is damaged ({error}); name the journal with --journal again, or remove it.") from error
-        return PostgresJournal(address, run)
+        kept = _kept(pointer)
+        if "address" not in kept:
+            raise UserError(f"{pointer} is damaged (it names no address); name the journal with --journal again, or remove it.")
+        if "run" not in kept and os.access(folder, os.W_OK):  # an older version wrote it
+            write_json(pointer, {**kept, "run": run})
+        return PostgresJournal(kept["address"], kept.get("run", run))
     return Journal(folder)
+
+
+def _kept(pointer: Path) -> dict[str, str]:
+    """What `journal.json` says; {} where there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        kept = json.loads(pointer.read_text(encoding="utf-8"))
+        return {name: str(kept[name]) for name in ("address", "run") if name in kept}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{pointer} is damaged ({error}); remove it, and name the journal with --journal again.") from error
 
 
 class PostgresJournal:

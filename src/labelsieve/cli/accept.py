@@ -17,10 +17,14 @@ from labelsieve.cli.options import SEEDS, share, within
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
+    from labelsieve.cli.standing import Opened
     from labelsieve.core.findings import Findings
     from labelsieve.core.samples import Sample
     from labelsieve.decide.accept import Acceptance
     from labelsieve.decide.acceptance_plan import CountingPlan
+    from labelsieve.reopen import Reopened
+
+LISTED = 3  # ids in a message
 
 
 def accept(
@@ -49,7 +53,8 @@ def accept(
     from labelsieve.core.decision import Fold
     from labelsieve.decide import accept as accepting
 
-    findings, decisions = read(run)
+    there = read(run)
+    findings, decisions = there.findings, there.rows
     if not len(findings):
         raise UserError(f"{run} has no examples to accept.")
     sample_name = f"accept-{name.removeprefix('accept-')}"
@@ -57,16 +62,23 @@ def accept(
     asked |= {"aql": _share(aql, "--aql"), "producer_risk": _share(producer_risk, "--producer-risk")}
     asked["reviewer_error"] = _share(reviewer_error, "--reviewer-error", 0.5)
     new = sample_name not in samples.names(run)
-    sample = _begin(findings, sample_name, asked, size, seed) if new else _continue(findings, samples.load(run, sample_name), asked, size)
+    again, note = _again(run, findings)
+    if new:
+        sample = _begin(findings, sample_name, asked, size, seed)
+    else:
+        sample = _continue(findings, _followed(run, samples.load(run, sample_name), there, again), asked, size)
     samples.save(run, sample)
+    if new and findings.content is not None:
+        samples.save_strata(run, sample_name, findings.content, accepting.strata(findings, sample.plan["kind"]))
     terms, counting = sample.plan, _counting(sample.plan)
     said = accepting.answers(sample, Fold(decisions))
     if not (said != accepting.UNCLEAR).any():
-        _tell_plan(run, sample, json)
+        _tell_plan(run, sample, note, json)
         return 1
-    groups, note = _groups(run, findings)
     keywords = {"limit": terms["max_error"], "confidence": terms["confidence"], "error": terms["reviewer_error"]}
-    result = accepting.weigh(findings, sample, said, plan=counting, groups=groups, **keywords)
+    groups = None if again is None else again.aligned().groups
+    stratum = None if new else _strata(run, findings, sample)
+    result = accepting.weigh(findings, sample, said, plan=counting, groups=groups, stratum=stratum, **keywords)
     record = {
         "run": str(run),
         "verdict": result.verdict,
@@ -157,16 +169,70 @@ def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
     return value
 
 
-def _groups(run: Path, findings: Findings) -> tuple[Any, str]:
-    """The annotator or group of each row, or why there is none."""
+def _again(run: Path, findings: Findings) -> tuple[Reopened | None, str]:
+    """The data of now, or None; and what has changed in them, or why they cannot be read again."""
     from labelsieve.reopen import reopen
 
     if findings.settings.get("recipe") is None:
         return None, ""
     try:
-        return reopen(run, findings).groups, ""
+        again = reopen(run, findings, thorough=True)
     except UserError as error:
-        return None, f"Annotators and groups are not told apart: {error}"
+        return None, f"Annotators and groups are not told apart, and the data are not compared: {error}"
+    return again, " ".join(again.notes())
+
+
+def _followed(run: Path, sample: Sample, there: Opened, again: Reopened | None) -> Sample:
+    """The sample under the ids that its examples have in the findings now.
+
+    Raises:
+        UserError: one that was drawn is no longer there, or has changed.
+    """
+    findings = there.findings
+    found = there.follow.places(sample.keys)
+    lost = [f"{key!r}: {why}" for key, why in zip(sample.ids, found, strict=True) if isinstance(why, str)]
+    rows = [i for i in found if not isinstance(i, str)]
+    if again is not None:
+        lost += [f"{findings.ids[i]!r}: {again.why(i)}" for i in rows if again.at[i] < 0]
+    if lost:
+        first = "; ".join(lost[:LISTED]) + ("; ..." if len(lost) > LISTED else "")
+        raise UserError(
+            f"{len(lost)} of the {len(sample.ids):,} rows that the sample {sample.name!r} drew are no longer there as they were ({first}), "
+            "so it no longer speaks for the batch; run find on the data again and draw a sample of another --name."
+        )
+    return replace(sample, ids=tuple(str(findings.ids[i]) for i in rows))
+
+
+def _strata(run: Path, findings: Findings, sample: Sample) -> Any:
+    """(n,) the strata that the sample was drawn from, or None where they were not kept.
+
+    Raises:
+        UserError: the batch holds an example that was not there when it was drawn.
+    """
+    import numpy as np
+
+    from labelsieve.core import samples
+
+    kept = samples.load_strata(run, sample.name)
+    if kept is None or findings.content is None:
+        return None
+    content, stratum = kept
+    at = np.full(len(findings), -1, np.int64)
+    place = {key: i for i, key in enumerate(findings.ids.tolist())}
+    drawn = [place[key] for key in sample.ids]
+    at[drawn] = sample.stratum
+    old, now = np.lexsort((stratum, content)), np.argsort(findings.content, kind="stable")
+    where = np.minimum(np.searchsorted(content[old], findings.content[now]), len(content) - 1)
+    there = content[old][where] == findings.content[now]
+    at[now] = np.where(at[now] >= 0, at[now], np.where(there, stratum[old][where], -1))
+    new = np.flatnonzero(at < 0)
+    if len(new):
+        first = ", ".join(map(repr, findings.ids[new[:LISTED]].tolist())) + (", ..." if len(new) > LISTED else "")
+        raise UserError(
+            f"The batch has {len(new):,} examples ({first}) that were not there when the sample {sample.name!r} was drawn, so it does not "
+            "speak for them; draw a sample of another --name."
+        )
+    return at
 
 
 def _hash(value: Any) -> str:
@@ -190,12 +256,14 @@ def _write(run: Path, name: str, record: dict[str, Any]) -> None:
         raise UserError(f"{run} cannot be written ({error.strerror or error}).") from error
 
 
-def _tell_plan(run: Path, sample: Sample, json: bool) -> None:
-    from labelsieve.cli.screen import print_json
+def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
+    from labelsieve.cli.screen import print_json, safe
 
     if json:
-        print_json({"run": str(run), "verdict": None, "plan": sample.plan, "sample": asdict(replace(sample, plan={}))})
+        print_json({"run": str(run), "verdict": None, "plan": sample.plan, "sample": asdict(replace(sample, plan={})), "note": note})
         return
+    if note:
+        print(safe(note, 600))
     terms = sample.plan
     print(f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.")
     counts = terms.get("counts")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 
 from labelsieve.cli.options import folder
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from labelsieve.core.dataset import Dataset
     from labelsieve.export.history import History
     from labelsieve.export.patch import Change, Conflict
+    from labelsieve.reopen import Reopened
 
 SHOWN = 10
+LISTED = 5  # ids in a message
 
 
 def apply(
@@ -42,13 +45,13 @@ def apply(
     if auto is not None and (patch or not 0 < auto <= 1):
         raise UserError("--auto takes a probability above 0, up to 1, and goes without --patch, which names its changes itself.")
     named = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
-    dataset, changes, conflicts = _wanted(source, patch, auto, {name: value for name, value in named.items() if value})
+    dataset, changes, conflicts, notes = _wanted(source, patch, auto, {name: value for name, value in named.items() if value})
     from labelsieve.export import patch as patches
 
     given = dict(zip(dataset.ids.tolist(), (dataset.classes[c] for c in dataset.labels), strict=True))
     changes, unfit = patches.fitting(changes, given)
     conflicts = [*conflicts, *unfit]
-    told: dict[str, Any] = {"source": dataset.source, "out": None if dry_run else str(out), "files": [], "renamed": [], "notes": []}
+    told: dict[str, Any] = {"source": dataset.source, "out": None if dry_run else str(out), "files": [], "renamed": [], "notes": notes}
     if not dry_run and out is not None:
         _write(dataset, given, changes, conflicts, out, told)
     told |= {"changes": [asdict(c) for c in changes], "conflicts": [asdict(c) for c in conflicts]}
@@ -61,8 +64,10 @@ def apply(
         _show(told, changes, conflicts, len(dataset))
 
 
-def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str, str]) -> tuple[Dataset, list[Change], list[Conflict]]:
-    """The data, the changes asked for, and what is in conflict already."""
+def _wanted(
+    source: str, path: Path | None, auto: float | None, named: dict[str, str]
+) -> tuple[Dataset, list[Change], list[Conflict], list[str]]:
+    """The data, the changes that are wanted, what is in conflict already, and notes."""
     from labelsieve.core.run import MANIFEST
     from labelsieve.export import patch as patches
 
@@ -71,7 +76,9 @@ def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str,
             raise UserError(f"{source} is not a run folder of Labelsieve; name one, or give the changes with --patch FILE.")
         from labelsieve.data import load
 
-        return load(source, **named), patches.read(path), []
+        dataset = load(source, **named)
+        changes, conflicts = patches.followed(patches.read(path), dataset)
+        return dataset, changes, conflicts, []
     if named:
         raise UserError(f"A run knows its columns and labels; leave out --{next(iter(named))}.")
     from labelsieve.cli.standing import read
@@ -79,14 +86,50 @@ def _wanted(source: str, path: Path | None, auto: float | None, named: dict[str,
     from labelsieve.decide.calibrate import calibrate
     from labelsieve.reopen import reopen
 
-    findings, rows = read(Path(source))
-    dataset = replace(reopen(source, findings), excluded=findings.excluded)  # also what only decoding could tell
+    there = read(Path(source))
+    findings = there.findings
+    again = reopen(source, findings, thorough=True)
+    dataset = _usable(again)
     if path is not None:
-        return dataset, patches.read(path), []
-    fold = Fold(rows)
+        changes, conflicts = patches.followed(patches.read(path), dataset)
+        return dataset, changes, conflicts, again.notes()
+    fold = Fold(there.rows)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    p_wrong = findings.p_wrong if auto is None and not rows else calibrate(findings, fold).p_wrong
-    return dataset, *patches.decided(findings, fold, p_wrong, auto, now)
+    p_wrong = findings.p_wrong if auto is None and not there.rows else calibrate(findings, fold).p_wrong
+    changes, conflicts = patches.decided(findings, fold, p_wrong, auto, now)
+    barred = there.follow.barred  # somebody decided on these; --auto leaves them alone
+    changes = _under_ids_of_now([c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source))
+    refused = [patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused]
+    return dataset, changes, [*refused, *conflicts], again.notes()
+
+
+def _usable(again: Reopened) -> Dataset:
+    """The data of now without what `find` could not decode."""
+    found, data = again.findings, again.data
+    unread = {item.id for item in found.excluded} - set(data.ids[again.at[again.at >= 0]].tolist())
+    keep = np.array([key not in unread for key in data.ids.tolist()], bool)
+    excluded = {item.id: item for item in (*found.excluded, *data.excluded)}
+    return replace(data.take(keep), excluded=tuple(excluded.values()))
+
+
+def _under_ids_of_now(changes: list[Change], again: Reopened, run: Path) -> list[Change]:
+    """The changes, each with the id that its example has in the data now.
+
+    Raises:
+        UserError: an example is not there any more, or has changed; then nothing is written.
+    """
+    place = {key: i for i, key in enumerate(again.findings.ids.tolist())}
+    rows = [place[change.id] for change in changes]
+    lost = [f"{change.id!r} ({again.why(i)})" for change, i in zip(changes, rows, strict=True) if again.at[i] < 0]
+    if lost:
+        first = ", ".join(lost[:LISTED]) + (", ..." if len(lost) > LISTED else "")
+        raise UserError(
+            f"{len(lost)} of the {len(changes)} changes cannot be made, because {again.data.source} no longer holds their examples as "
+            f"`find` saw them: {first}. Nothing was written; run find on the data again with -o {run}, which keeps the decisions that "
+            "still fit."
+        )
+    ids = again.data.ids[again.at[rows]].tolist() if rows else []
+    return [replace(change, id=key) for change, key in zip(changes, ids, strict=True)]
 
 
 def _write(

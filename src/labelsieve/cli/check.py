@@ -26,12 +26,14 @@ def check(
 ) -> int:
     """Hold a data set, after its decisions, against a contract. Exit code 0: it holds, 1: it is broken, 2: a mistake."""
     from labelsieve.cli.screen import print_json
-    from labelsieve.cli.standing import stands
+    from labelsieve.cli.standing import stands, stands_with_notes
     from labelsieve.core.errors import UserError
     from labelsieve.core.files import replacing
     from labelsieve.decide import gate
 
-    rules = gate.check(gate.read_contract(contract), stands(run), None if against is None else stands(against))
+    wanted = gate.read_contract(contract)
+    now, notes = stands_with_notes(run, current=True)
+    rules = gate.check(wanted, now, None if against is None else stands(against))
     holds = all(rule.holds for rule in rules)
     for path, text in ((junit, junit_xml), (markdown, markdown_table)):
         if path is not None:
@@ -41,13 +43,13 @@ def check(
             except OSError as error:
                 raise UserError(f"{path} cannot be written ({error.strerror or error}).") from error
     if json:
-        print_json({"run": str(run), "contract": str(contract), "holds": holds, "rules": [asdict(rule) for rule in rules]})
+        print_json({"run": str(run), "contract": str(contract), "holds": holds, "rules": [asdict(rule) for rule in rules], "notes": notes})
     else:
-        _show(rules, run)
+        _show(rules, run, notes)
     return 0 if holds else 1
 
 
-def _show(rules: tuple[Rule, ...], run: Path) -> None:
+def _show(rules: tuple[Rule, ...], run: Path, notes: list[str]) -> None:
     from rich.text import Text
 
     from labelsieve.cli.screen import printer, safe
@@ -59,6 +61,8 @@ def _show(rules: tuple[Rule, ...], run: Path) -> None:
         if rule.ids:
             more = f" and {rule.offending - 5:,} more" if rule.offending > 5 else ""
             console.print(Text("        " + ", ".join(safe(key, 40) for key in rule.ids[:5]) + more, "dim"), soft_wrap=True)
+    for note in notes:
+        console.print(Text(safe(note, 400), "yellow"), soft_wrap=True)
     broken = sum(not rule.holds for rule in rules)
     console.print(f"\n{safe(str(run), 200)}: " + (f"{broken} of {len(rules)} rules are broken." if broken else "the contract holds."))
 

@@ -24,11 +24,12 @@ def diff(
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
 ) -> None:
     """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
-    from labelsieve.cli.screen import print_json
-    from labelsieve.cli.standing import stands
+    from labelsieve.cli.screen import print_json, safe
+    from labelsieve.cli.standing import stands_with_notes
     from labelsieve.decide.versions import difference
 
-    found = difference(stands(old), stands(new))
+    (before, notes), (now, more) = stands_with_notes(old), stands_with_notes(new)
+    found, notes = difference(before, now), [*notes, *more]
     if not found.common:
         raise UserError(f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared.")
     if json:
@@ -42,10 +43,13 @@ def diff(
                 "relabelled": [{"id": key, "old": was, "new": now} for key, was, now in rows],
                 "classes": {name: {"old": was, "new": now} for name, (was, now) in found.sizes.items()},
                 "error_rate": {"old": asdict(found.before), "new": asdict(found.now)},
+                "notes": notes,
             }
         )
     else:
         _show(found)
+        for note in notes:
+            print(safe(note, 400))
 
 
 def _show(found: Difference) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from cyclopts import Parameter
 
 from labelsieve.core.errors import UserError
+
+if TYPE_CHECKING:
+    from labelsieve.core.dataset import Dataset
+    from labelsieve.export.rows import Row
+    from labelsieve.reopen import Reopened
 
 Tool = Literal["label-studio", "fiftyone", "coco", "csv", "hf"]
 MODULES = {"label-studio": "label_studio", "fiftyone": "fiftyone", "coco": "coco", "csv": "csv", "hf": "hub"}
@@ -24,36 +31,51 @@ def export(
 ) -> None:
     """Write the examples with their findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
     from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import read
+    from labelsieve.cli.standing import compared, read
     from labelsieve.core.decision import Fold
     from labelsieve.decide.calibrate import calibrate
     from labelsieve.export.places import new_folder
     from labelsieve.export.rows import rows
     from labelsieve.reopen import reopen
 
-    findings, journal = read(run)
-    fold = Fold(journal)
+    there = read(run)
+    findings, fold = there.findings, Fold(there.rows)
     calibrated = calibrate(findings, fold)
     told = rows(findings, fold, calibrated.p_wrong, calibrated.rank)
     tool = import_module(f"labelsieve.export.{MODULES[to]}")
-    files = [str(out)]
+    files, notes, left_out = [str(out)], there.notes(), []
     if to == "csv":
         _require_new(out)
+        notes += compared(run, findings)
         tool.write(told, out)
     elif to == "label-studio":
         _require_new(out)
         _require_new(out.with_name(out.stem + ".config.xml"))
-        data = reopen(run, findings)
+        told, data, left_out = _there(told, reopen(run, findings, thorough=True), notes)
         files.append(str(tool.write(told, data.inputs, data.kind, findings.classes, out)))
     else:
-        data = reopen(run, findings)
+        told, data, left_out = _there(told, reopen(run, findings, thorough=True), notes)
         with new_folder(out, data.source) as place:
             tool.write(told, data.inputs, data.kind, findings.classes, place)
     decided = sum(bool(row.decision) for row in told)
     if json:
-        print_json({"format": to, "files": files, "examples": len(told), "decided": decided})
+        found = {"format": to, "files": files, "examples": len(told), "decided": decided}
+        refused = [asdict(item) for item in there.follow.refused]
+        print_json({**found, "left_out": left_out, "refused": refused, "notes": notes})
     else:
         print(f"{len(told):,} examples, {decided:,} with a decision: {', '.join(safe(name, 200) for name in files)}")
+        for note in notes:
+            print(safe(note, 400))
+
+
+def _there(told: list[Row], again: Reopened, notes: list[str]) -> tuple[list[Row], Dataset, list[dict[str, str]]]:
+    """The rows whose example can be had, the data in their order, and the others with the reason; `notes` grow."""
+    notes += again.notes()
+    left_out = [{"id": told[i].id, "reason": again.why(i)} for i in again.lost.tolist()]
+    if left_out:
+        notes.append(f"Left out, because their example is not in the data as `find` saw it: {len(left_out):,}.")
+    keep = np.flatnonzero(again.at >= 0)
+    return [told[i] for i in keep.tolist()], again.aligned().pick(keep), left_out
 
 
 def _require_new(out: Path) -> None:

@@ -44,14 +44,14 @@ def report(
         raise UserError(f"{path} is a folder; name an HTML file with -o.")
     if out:  # what lies in the run folder under our name is ours
         require_own(out, build.BEGINS, "report")
-    findings, rows = read(run)
+    there = read(run)
+    findings, rows = there.findings, there.rows
     fold = Fold(rows)
     calibrated = calibrate(findings, fold)
     summary = summarise(findings, top=SHOWN, calibrated=calibrated)
     seen = as_now(findings, calibrated)
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
-    if trouble:
-        summary = replace(summary, notes=(*summary.notes, trouble))
+    summary = replace(summary, notes=(*summary.notes, *there.notes(), *trouble))
     people = reviewers(findings, fold, known.load(run))
     outlook = {"effort": plan(calibrated), "bins": reliability(findings, fold, calibrated)}
     told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
@@ -75,13 +75,14 @@ def report(
             print(f"{safe(str(figures), 200)}: {len(drawn)} figures as SVG.")
 
 
-def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Sample], str]:
-    """The examples at `rows`, or none and a sentence why the data cannot be read again."""
+def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Sample], list[str]]:
+    """The examples at `rows`, or none; and sentences on what has changed in the data, or why they cannot be read again."""
     from labelsieve.reopen import reopen
     from labelsieve.report.samples import sample
 
     try:
-        dataset = reopen(run, findings)
+        again = reopen(run, findings)
     except UserError as error:
-        return [], f"No pictures of the examples: {error}"
-    return [sample(dataset, int(row)) for row in rows], ""
+        return [], [f"No pictures of the examples: {error}"]
+    dataset = again.aligned()
+    return [sample(dataset, int(row)) for row in rows], again.notes()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import write_json
+from labelsieve.core.files import replacing, write_json
 
 FOLDER = "samples"
 
@@ -26,6 +30,8 @@ class Sample:
         stratum: the stratum of each.
         chance: the probability with which each was drawn; 1 / chance is its weight.
         plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
+        content: of each, 16 hex digits (`core.content`), "" where it is not known; () in samples of older versions.
+        given: the given label of each when it was drawn; () in samples of older versions.
     """
 
     name: str
@@ -35,6 +41,14 @@ class Sample:
     stratum: tuple[int, ...]
     chance: tuple[float, ...]
     plan: dict[str, Any] = field(default_factory=dict)
+    content: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[tuple[str, str | None, str | None]]:
+        """(id, content, given label) of each, as `core.follow` takes them."""
+        content, given = self.content or ("",) * len(self.ids), self.given or (None,) * len(self.ids)
+        return [(key, what or None, label) for key, what, label in zip(self.ids, content, given, strict=True)]
 
 
 def save(folder: str | Path, sample: Sample) -> Path:
@@ -55,12 +69,39 @@ def load(folder: str | Path, name: str) -> Sample:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         ids, stratum, chance = (tuple(value[key]) for key in ("ids", "stratum", "chance"))
-        return Sample(value["name"], value["seed"], value["size"], ids, stratum, chance, dict(value.get("plan") or {}))
+        content, given = (tuple(value.get(key) or ()) for key in ("content", "given"))
+        sample = Sample(value["name"], value["seed"], value["size"], ids, stratum, chance, dict(value.get("plan") or {}), content, given)
+        if len(sample.keys) != len(ids):
+            raise ValueError("its columns differ in length")
+        return sample
     except FileNotFoundError:
         there = ", ".join(names(folder)) or "none"
         raise UserError(f"{folder} has no sample named {name!r} (there: {there}).") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error}); draw the sample again.") from error
+
+
+def save_strata(folder: str | Path, name: str, content: np.ndarray, stratum: np.ndarray) -> None:
+    """Keep the stratum of every row that the sample was drawn from, by content (n,) uint64: a later `find` may score it anew."""
+    path = _path(folder, name).with_suffix(".npz")
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, content=content, stratum=stratum.astype(np.uint8))
+
+
+def load_strata(folder: str | Path, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Content and stratum (n,) of the rows that a sample was drawn from; None where they were not kept.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = _path(folder, name).with_suffix(".npz")
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return found["content"].astype(np.uint64), found["stratum"].astype(np.int64)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is damaged ({error}); draw a sample of another name.") from error
 
 
 def names(folder: str | Path) -> list[str]:

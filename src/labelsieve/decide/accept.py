@@ -20,6 +20,7 @@ import numpy as np
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.follow import stamp
 from labelsieve.core.samples import Sample
 from labelsieve.decide.acceptance_plan import CountingPlan, allowed
 from labelsieve.decide.interval import Stratum, interval
@@ -86,7 +87,9 @@ def draw(findings: Findings, size: int, *, name: str, seed: int = 0, kind: Kind 
     chosen = by_lot[np.argsort(due, kind="stable")][:size]
     chance = (np.bincount(stratum[chosen], minlength=len(many)) / np.maximum(many, 1))[stratum[chosen]]
     ids = tuple(map(str, findings.ids[chosen]))
-    return Sample(name, seed, size, ids, tuple(stratum[chosen].tolist()), tuple(chance.tolist()), plan or {})
+    kept = [stamp(findings, int(i)) for i in chosen]
+    content, given = tuple(k["content"] or "" for k in kept), tuple(str(k["given"]) for k in kept)
+    return Sample(name, seed, size, ids, tuple(stratum[chosen].tolist()), tuple(chance.tolist()), plan or {}, content, given)
 
 
 def outlook(findings: Findings, *, limit: float, confidence: float, error: float = 0.0, seed: int = 0) -> int:
@@ -138,6 +141,7 @@ def weigh(
     error: float = 0.0,
     plan: CountingPlan | None = None,
     groups: np.ndarray | None = None,
+    stratum: np.ndarray | None = None,
 ) -> Acceptance:
     """The verdict on a batch.
 
@@ -149,11 +153,13 @@ def weigh(
         error: reviewers err on at most this share of the rows.
         plan: the counts of a single or double plan; None for sequential.
         groups: (n,) annotator or group of each row of the findings.
+        stratum: (n,) the strata that the sample was drawn from, where the findings have been made anew since; None takes those of now.
 
     Raises:
         UserError: the sample was drawn from other findings.
     """
-    stratum = strata(findings, "sequential" if plan is None else "single")
+    if stratum is None:
+        stratum = strata(findings, "sequential" if plan is None else "single")
     place = {key: i for i, key in enumerate(findings.ids)}
     if any(id not in place for id in sample.ids) or any(stratum[place[id]] != h for id, h in zip(sample.ids, sample.stratum, strict=True)):
         raise UserError(f"The findings have changed since the sample {sample.name!r} was drawn; draw one of another name.")

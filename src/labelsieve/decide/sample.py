@@ -18,6 +18,7 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import stamp
 from labelsieve.core.samples import Sample
 
 STRATA = 10
@@ -63,4 +64,6 @@ def draw(findings: Findings, size: int, *, seed: int = 0, name: str = "sample", 
     chosen = by_lot[np.lexsort((first[stratum[by_lot]], turn))][:size]
     drawn = np.bincount(stratum[chosen], minlength=STRATA)
     chance = drawn[stratum[chosen]] / many[stratum[chosen]]
-    return Sample(name, seed, size, tuple(map(str, findings.ids[chosen])), tuple(stratum[chosen].tolist()), tuple(chance.tolist()))
+    ids, kept = tuple(map(str, findings.ids[chosen])), [stamp(findings, int(i)) for i in chosen]
+    content, given = tuple(k["content"] or "" for k in kept), tuple(str(k["given"]) for k in kept)
+    return Sample(name, seed, size, ids, tuple(stratum[chosen].tolist()), tuple(chance.tolist()), {}, content, given)

@@ -18,7 +18,7 @@ from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
-FILE, ID, WRITTEN = "annotations.json", "labelsieve_id", "label_exported"
+FILE, ID, CONTENT, WRITTEN = "annotations.json", "labelsieve_id", "labelsieve_content", "label_exported"
 
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
@@ -32,8 +32,13 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
         raw, suffix, (width, height) = picture(inputs[i], row.id)
         name = f"images/{i:08}{suffix}"
         (out / name).write_bytes(raw)
-        facts = {ID: row.id, "given_label": row.given_label, "suggested_label": row.suggested_label, "p_wrong": row.p_wrong}
-        written = {WRITTEN: row.label, "decision": row.decision}
+        facts = {
+            ID: row.id,
+            "given_label": row.given_label,
+            "suggested_label": row.suggested_label,
+            "p_wrong": row.p_wrong,
+        }
+        written = {CONTENT: row.content, WRITTEN: row.label, "decision": row.decision}
         images.append({"id": i + 1, "file_name": name, "width": width, "height": height, **facts, **written})
         if row.decision != "exclude":
             box = {"bbox": [0, 0, width, height], "area": width * height, "segmentation": [], "iscrowd": 0}

@@ -18,7 +18,7 @@ from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 
-FILE, ID, WRITTEN = "labels.json", "labelsieve_id", "label_exported"
+FILE, ID, CONTENT, WRITTEN = "labels.json", "labelsieve_id", "labelsieve_content", "label_exported"
 
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
@@ -30,8 +30,13 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
         raw, suffix, _ = picture(inputs[i], row.id)
         name = f"{i:08}"
         (out / "data" / (name + suffix)).write_bytes(raw)
-        facts = {ID: row.id, WRITTEN: row.label, "given_label": row.given_label, "suggested_label": row.suggested_label}
-        told = {"p_wrong": row.p_wrong, "decision": row.decision}
+        facts = {
+            ID: row.id,
+            WRITTEN: row.label,
+            "given_label": row.given_label,
+            "suggested_label": row.suggested_label,
+        }
+        told = {CONTENT: row.content, "p_wrong": row.p_wrong, "decision": row.decision}
         labels[name] = None if row.decision == "exclude" else {"label": row.label, "attributes": {**facts, **told}}
     write_json(out / FILE, {"classes": None, "labels": labels})  # no classes: labels are names, not positions
 

@@ -25,7 +25,7 @@ from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture
 from labelsieve.export.rows import Row
 
-ID, NAME, MODEL = "labelsieve_id", "label", "labelsieve"
+ID, CONTENT, NAME, MODEL = "labelsieve_id", "labelsieve_content", "label", "labelsieve"
 CHOICES = ("choices", "taxonomy")  # the controls whose answer can be a class
 NO_CONTROL = {  # keys of JSON-MIN that are its own or those of our tasks
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history",
@@ -56,7 +56,7 @@ def _task(row: Row, value: Any, kind: str) -> dict[str, Any]:
     if kind == "image":
         raw, suffix, _ = picture(value, row.id)
         value = f"data:image/{_MIME.get(suffix, suffix[1:])};base64,{base64.b64encode(raw).decode()}"
-    facts = {ID: row.id, "given_label": row.given_label, "p_wrong": row.p_wrong}
+    facts = {ID: row.id, CONTENT: row.content, "given_label": row.given_label, "p_wrong": row.p_wrong}
     task: dict[str, Any] = {"data": {kind: value, **facts}}
     task["predictions"] = [{"model_version": MODEL, "score": row.p_wrong, "result": _choice(row.suggested_label, kind)}]
     if row.decision in ("keep", "relabel"):

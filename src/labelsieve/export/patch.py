@@ -1,21 +1,26 @@
 """The patch: every label that changes, one row each, as a CSV file that can be read, shortened and applied like a diff.
 
-Columns: id, old, new (empty: the example is left out), who, when, why, p_wrong. A row whose `old` is not the label that the data
-have now, or whose id they do not have, is a conflict: it is listed and nothing is done.
+Columns: id, old, new (empty: the example is left out), who, when, why, p_wrong, content (a hash of the example). A row follows its content
+where rows have moved. One whose `old` is not the label that the data have now, or whose example they do not have, is a conflict: it is
+listed and nothing is done.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.content import of
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import OTHER, match, stamp
 from labelsieve.export.sheet import read_sheet, write_sheet
 
 AUTO = "auto"
@@ -23,7 +28,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Change:
-    """One label that changes. `new` "" leaves the example out; `when` is ISO 8601; `p_wrong` None where nobody said."""
+    """One label that changes. `new` "" leaves the example out; `when` is ISO 8601; `p_wrong` None and `content` "" where unknown."""
 
     id: str
     old: str
@@ -32,6 +37,7 @@ class Change:
     when: str = ""
     why: str = ""
     p_wrong: float | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,31 @@ def decided(
     taken = set() if auto is None else set(np.flatnonzero(p_wrong >= auto).tolist()) - (rows - untouched)
     for row in sorted(rows | taken):
         key, old, p = findings.ids[row], findings.classes[findings.given[row]], float(p_wrong[row])
-        verdict = fold.verdict(key)
+        verdict, content = fold.verdict(key), stamp(findings, row)["content"] or ""
         if fold.conflict(key):
             said = {f"{d.reviewer}: {d.label or d.act}" for d in fold.of(key).values()}
             conflicts.append(Conflict(key, f"reviewers differ ({', '.join(sorted(said))}); the given label stays"))
         elif row in taken:
-            changes.append(Change(key, old, findings.classes[findings.other[row]], AUTO, now, f"p_wrong >= {auto:g}", p))
+            changes.append(Change(key, old, findings.classes[findings.other[row]], AUTO, now, f"p_wrong >= {auto:g}", p, content))
         elif verdict and (verdict.act == "exclude" or (verdict.act == "relabel" and verdict.label != old)):
             why = verdict.act + (f": {verdict.note}" if verdict.note else "")
-            changes.append(Change(key, old, verdict.label or "", verdict.reviewer, verdict.at, why, p))
+            changes.append(Change(key, old, verdict.label or "", verdict.reviewer, verdict.at, why, p, content))
     return changes, conflicts
+
+
+def followed(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], list[Conflict]]:
+    """The changes under the ids that their examples have in the data, and a conflict for each whose example is not there."""
+    known = [change for change in changes if change.content]
+    if not known:
+        return list(changes), []
+    now, code = of(data.inputs, data.kind), {name: c for c, name in enumerate(data.classes)}
+    ids = np.array([change.id for change in known], object)
+    content = np.array([int(change.content, 16) for change in known], np.uint64)
+    labels = np.array([code.get(change.old, -1) for change in known], np.int64)
+    place = dict(zip(known, match(ids, content, labels, data.ids, now, data.labels).tolist(), strict=True))
+    found = [replace(c, id=str(data.ids[place[c]])) if place.get(c, -1) >= 0 else c for c in changes if place.get(c, 0) >= 0]
+    lost = [Conflict(change.id, f"the patch was made for another example: {OTHER}") for change in known if place[change] < 0]
+    return found, lost
 
 
 def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[Change], list[Conflict]]:
@@ -121,6 +142,8 @@ def read(path: Path) -> list[Change]:
             p_wrong = float(told["p_wrong"].replace(",", ".")) if told["p_wrong"] else None  # some countries write 0,95
         except ValueError as error:
             raise UserError(f"{path}, row {number}: p_wrong is {told['p_wrong'][:40]!r}, which is no number.") from error
+        if told["content"] and not re.fullmatch("[0-9a-f]{16}", told["content"]):
+            raise UserError(f"{path}, row {number}: content is {told['content'][:40]!r}, not the 16 hex digits that apply writes.")
         changes.append(Change(**{**told, "p_wrong": p_wrong}))  # pyright: ignore[reportArgumentType]
     return changes
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from labelsieve.core.decision import Fold
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import stamp
 
 CONFLICT = "conflict"
 
@@ -20,6 +21,7 @@ class Row:
         label: the class as it stands: the given one, or the one that reviewers agree on. An excluded example keeps the given one.
         decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where nobody said anything.
         reviewer, at, note: of that decision.
+        content: a hash of the example, 16 hex digits; "" where it is not known.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Row:
     reviewer: str = ""
     at: str = ""
     note: str = ""
+    content: str = ""
 
 
 def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
@@ -41,7 +44,7 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
     suggested = np.where(findings.flagged | (p_wrong > 0.5), findings.other, findings.given)
     columns = (findings.given.tolist(), suggested.tolist(), p_wrong.tolist(), rank.tolist(), findings.flagged.tolist())
     touched = set(fold.ids())
-    for key, given, other, p, place, flagged in zip(findings.ids.tolist(), *columns, strict=True):
+    for i, (key, given, other, p, place, flagged) in enumerate(zip(findings.ids.tolist(), *columns, strict=True)):
         name = findings.classes[given]
         told = ("", "", "", "")
         label = name
@@ -52,5 +55,5 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
             elif verdict:
                 told = (verdict.act, verdict.reviewer, verdict.at, verdict.note)
                 label = verdict.label or name
-        out.append(Row(key, name, findings.classes[other], label, p, place, flagged, *told))
+        out.append(Row(key, name, findings.classes[other], label, p, place, flagged, *told, stamp(findings, i)["content"] or ""))
     return out

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
+from labelsieve.core.follow import stamp
 from labelsieve.core.visible import visible
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.reviewers import PLANTED
@@ -170,4 +171,5 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
         None if frame.blind or not desk.doubts(i) else findings.classes[findings.other[i]],
         None,
         str(act.get("note") or "")[:2000],
+        **stamp(findings, i),
     )

@@ -6,9 +6,11 @@ last read, so that every process sees every committed decision. Scores never cha
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 
@@ -20,10 +22,11 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import Follow
 from labelsieve.decide.calibrate import Calibrated, follow
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
-from labelsieve.reopen import reopen
+from labelsieve.reopen import Reopened, reopen
 from labelsieve.review.pace import Paces
 from labelsieve.review.ranking import Ranking, rank
 from labelsieve.review.rows import Rows
@@ -56,21 +59,25 @@ class Desk:
         self.fold, self.seq = Fold(), 0
         self.state = np.zeros(len(self.findings), np.uint8)
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
-        self.strangers: set[str] = set()  # ids of the journal that the findings do not have
+        self.follow = Follow(self.findings, self.rows.of)
         self.paces = Paces()
         self._now: tuple[tuple[int, int], Calibrated] | None = None
         self.catch_up()
-        self.ranking = self.calibrated = rank(self.findings, *self.journal.read())
+        self.ranking = self.calibrated = rank(self.findings, *self._journal())
         self._calibrating = Lock()
         self._aside = ThreadPoolExecutor(1)  # what nobody needs to wait for
         self._aside.submit(self.rows.of, "")  # the first decision need not wait for the table
         self._trail = self._aside.submit(self._past)
-        self._data: Future[Dataset] = ThreadPoolExecutor(1).submit(reopen, self.folder, self.findings)
+        self._data: Future[tuple[Reopened, Dataset]] = ThreadPoolExecutor(1).submit(_opened, self.folder, self.findings)
 
-    @property
+    @cached_property
     def id(self) -> str:
-        """One name for each run: pictures are cached under it."""
-        return self._hash[:16]
+        """One name for each run: pictures are cached under it. Other examples in the same rows make another name."""
+        if self.findings.content is None:
+            return self._hash[:16]
+        made = hashlib.sha256(self._hash.encode("utf-8", "surrogatepass"))
+        made.update(np.ascontiguousarray(self.findings.content).data)
+        return made.hexdigest()[:16]
 
     @property
     def _hash(self) -> str:
@@ -83,11 +90,22 @@ class Desk:
             UserError: they cannot be read again.
         """
         try:
-            return self._data.result()
+            return self._data.result()[1]
         except UserError:
             raise
         except Exception as error:
             raise UserError(f"The data of {self.folder} cannot be read again ({error}).") from error
+
+    def data_notes(self) -> list[str]:
+        """What has changed in the data since `find`; nothing while they are being opened, or where they cannot be."""
+        return [] if not self._data.done() or self._data.exception() else self._data.result()[0].notes()
+
+    def missing(self, i: int) -> str | None:
+        """Why the data no longer hold the example at position i as `find` saw it; None if they do, or are not open."""
+        if not self._data.done() or self._data.exception():
+            return None
+        found = self._data.result()[0]
+        return found.why(i) if found.at[i] < 0 else None
 
     def data_error(self) -> str | None:
         """Why the inputs cannot be shown; None if they can, or are still being opened."""
@@ -107,14 +125,18 @@ class Desk:
                 return []
             self.paces.hear(new)
             self.taken_back |= {row.batch: row.target or "" for row in new if row.act in ("undo", "redo")}
-            return self._refresh(self.fold.add(new))
+            return self._refresh(self.fold.add(self.follow(new)))
+
+    def _journal(self) -> tuple[list[Decision], int]:
+        """Every row of the journal under the id of now, and the number of the last."""
+        rows, seq = self.journal.read()
+        return self.follow(rows), seq
 
     def _refresh(self, ids: Iterable[str]) -> list[int]:
         changed = []
         for id in ids:
             i = self.rows.of(id)
             if i is None:
-                self.strangers.add(id)
                 continue
             self.state[i] = state_of(self.fold.of(id).values())
             changed.append(i)
@@ -143,7 +165,7 @@ class Desk:
         with self._calibrating:
             if self.calibrated.version < self.seq:
                 with self.lock:
-                    rows, seq = self.journal.read()
+                    rows, seq = self._journal()
                 self.calibrated = rank(self.findings, rows, seq)
             return self.calibrated
 
@@ -180,7 +202,7 @@ class Desk:
 
     def _past(self) -> tuple[Step, ...]:
         with self.lock:
-            rows, _ = self.journal.read()
+            rows, _ = self._journal()
         return trail(self.findings, rows if self.calibrated.seconds < PATIENCE else [])
 
     def states(self, rows: Iterable[int]) -> dict[str, str]:
@@ -203,6 +225,11 @@ class Desk:
         self._aside.shutdown(cancel_futures=True)
         with self.lock:
             self.journal.close()
+
+
+def _opened(folder: Path, findings: Findings) -> tuple[Reopened, Dataset]:
+    found = reopen(folder, findings)
+    return found, found.aligned()
 
 
 def state_of(current: Iterable[Decision]) -> int:

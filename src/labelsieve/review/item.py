@@ -185,6 +185,9 @@ class Items:
     def _text(self, i: int, length: int) -> str | None:
         if self.desk.findings.settings.get("kind") != "text" or self.desk.data_error():
             return None
+        missing = self.desk.missing(i)
+        if missing:
+            return f"[No text: {missing}]"
         text = str(self.desk.data().inputs[i])
         shown = _UNSEEN.sub(lambda found: visible(found[0]), text[:length].replace("\r\n", "\n"))
         if len(text) <= length:

@@ -22,6 +22,7 @@ from labelsieve.review.view import Views
 
 REVIEWED = {STATES.index(act) for act in FINAL}
 HEALTH = 200  # classes
+NAMED = 3  # refused decisions
 ALIKE = 20  # classes, those that reviewers agree on least
 
 
@@ -53,7 +54,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         "first": sample_first(findings, said),
         "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
-        "notes": [*findings.notes, *_strangers(desk)],
+        "notes": [*findings.notes, *_refused(desk), *desk.data_notes()],
         "settings": findings.settings,
         "reviewers": [
             {
@@ -103,8 +104,10 @@ def _sample(desk: Desk, name: str) -> dict:
     return {"name": name, "size": len(ids), "done": done}
 
 
-def _strangers(desk: Desk) -> list[str]:
-    if not desk.strangers:
+def _refused(desk: Desk) -> list[str]:
+    with desk.lock:
+        refused = desk.follow.refused
+    if not refused:
         return []
-    first = min(desk.strangers)
-    return [f"The journal has decisions on {len(desk.strangers):,} ids that the findings do not have; the first is {first[:80]!r}."]
+    first = "; ".join(f"{item.id[:80]!r}: {item.reason}" for item in refused[:NAMED]) + ("; ..." if len(refused) > NAMED else "")
+    return [f"Decisions on {len(refused):,} {'example' if len(refused) == 1 else 'examples'} are not counted ({first})."]

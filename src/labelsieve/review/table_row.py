@@ -74,7 +74,7 @@ class TableRows:
         if found is None or self.desk.data_error():
             return []
         place = int(self.desk.data().rows[i])
-        if place >= len(found.table):
+        if not 0 <= place < len(found.table):  # -1: the example is no longer in the data
             return []
         return [{"name": visible(name, NAME), "value": _lines(value)} for name, value in found.row(place)]
 
@@ -93,6 +93,7 @@ class TableRows:
         if self._spread is None:
             inputs = np.asarray(self.desk.data().inputs)
             some = np.asarray(inputs[:: _step(len(inputs), inputs.shape[1], 20_000)], np.float64)
+            some = some[np.isfinite(some).all(1)]  # without examples that are no longer in the data
             self._spread = some.mean(0), some.std(0)
         return self._spread
 
@@ -105,7 +106,11 @@ class TableRows:
             if not len(rows):
                 return np.full((3, inputs.shape[1]), np.nan)
             rows = rows[:: _step(len(rows), inputs.shape[1], SAMPLE)]
-            found = self._classes[label] = np.quantile(np.asarray(inputs[rows], np.float64), (0.25, 0.5, 0.75), axis=0)
+            some = np.asarray(inputs[rows], np.float64)
+            some = some[np.isfinite(some).all(1)]
+            if not len(some):
+                return np.full((3, inputs.shape[1]), np.nan)
+            found = self._classes[label] = np.quantile(some, (0.25, 0.5, 0.75), axis=0)
             while len(self._classes) > KEPT:
                 self._classes.popitem(last=False)
         return found

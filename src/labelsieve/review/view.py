@@ -215,7 +215,8 @@ class Views:
         ids = self.desk.findings.ids
         mask = np.fromiter((q in id.casefold() for id in ids), bool, len(ids))
         if self.desk.findings.settings.get("kind") == "text" and self.desk.data_error() is None:
-            mask |= np.fromiter((q in text.casefold() for text in self.desk.data().inputs), bool, len(ids))
+            data = self.desk.data()
+            mask |= np.fromiter((not self.desk.missing(i) and q in data.inputs[i].casefold() for i in range(len(ids))), bool, len(ids))
         return mask
 
     def _order_of(self, query: Query) -> np.ndarray:
