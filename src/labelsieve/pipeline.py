@@ -24,7 +24,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
-from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable
+from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
 from labelsieve.decide.notes import plausibility
 from labelsieve.detect import DETECTORS, detector
 from labelsieve.train.evidence import FOLDS, finish
@@ -214,8 +214,9 @@ def _decide(
     assert judge is not None and main.suggestion is not None
     unjudged = unjudgeable(dataset.labels)
     shut_in = np.zeros(len(dataset), bool) if bonds is None else bonds.unjudged
-    wrong, doubt = _count(judge, dataset.labels, main, ~shut_in)
-    p_wrong = probability_wrong(main, wrong, unjudged | shut_in)
+    blind = unseen(judge, dataset.labels) if dataset.kind == "probs" else np.zeros(len(dataset), bool)
+    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), ~(shut_in | blind))
+    p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
     if doubt:
         other = " Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else ""
         notes.append(doubt + other)
@@ -247,6 +248,13 @@ def _decide(
         excluded=dataset.excluded,
         notes=tuple(notes),
     )
+
+
+def _without(consensus: Scores, blind: np.ndarray) -> Scores:
+    """The scores with a count that leaves out the labels of classes that the judge never knew (n,), each of which it held to be wrong."""
+    if consensus.n_wrong is None or not blind.any():
+        return consensus
+    return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
 
 
 def _count(judge: np.ndarray, labels: np.ndarray, consensus: Scores, judged: np.ndarray) -> tuple[Estimate, str | None]:

@@ -9,6 +9,7 @@ import pytest
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import load_probabilities
+from labelsieve.pipeline import find
 
 P = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.4, 0.3, 0.3]])
 
@@ -191,3 +192,139 @@ def test_labels_with_ids_for_rows_without(tmp_path):
 def test_whole_one_hot_rows_are_told_from_probabilities(dtype):
     with pytest.raises(UserError, match="predict_proba"):
         load_probabilities(np.eye(3, dtype=dtype)[[0, 1, 2, 0]], [0, 1, 2, 0])
+
+
+def made(n=600, k=12, noise=0.04, seed=0):
+    """Probabilities of a good model (n, k) in numeric order, given labels, and which of them are wrong."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, k, n)
+    wrong = rng.random(n) < noise
+    given = np.where(wrong, (true + rng.integers(1, k, n)) % k, true)
+    p = np.exp(rng.normal(size=(n, k)) + 4 * np.eye(k)[true])
+    return p / p.sum(1, keepdims=True), given, wrong
+
+
+def stated(data) -> int:
+    return int(find(data).flagged.sum())
+
+
+NAMES = np.array(["eel", "dog", "cat", "ant", "fox", "bee", "cow", "owl", "rat", "pig", "hen", "yak"])
+
+
+@pytest.mark.parametrize("of", ["pandas", "polars", "pyarrow", "lazy"])
+def test_named_columns_of_a_frame_are_used_as_those_of_a_csv_are(tmp_path, of):
+    p, y, _ = made()
+    columns = {name: p[:, j] for j, name in enumerate(NAMES)}
+    frame = pa.table(columns)
+    if of != "pyarrow":
+        frame = pytest.importorskip("polars" if of == "lazy" else of).DataFrame(columns)
+    frame = frame.lazy() if of == "lazy" else frame
+    data = load_probabilities(frame, NAMES[y])
+    assert data.classes == tuple(NAMES) and (data.labels == y).all() and data.notes == ()
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    assert (load_probabilities(tmp_path / "p.parquet", NAMES[y]).labels == y).all()
+    ordered = sorted(range(12), key=str)
+    by_number = pa.table({str(j): p[:, j] for j in ordered})
+    data = load_probabilities(by_number, y)
+    assert data.classes[:4] == ("0", "1", "10", "11") and [data.classes[c] for c in data.labels] == list(map(str, y)) and data.notes == ()
+
+
+def test_the_index_of_a_frame_of_probabilities_names_its_rows():
+    pd = pytest.importorskip("pandas")
+    p, y, _ = made(60, 3)
+    frame = pd.DataFrame(p, columns=["a", "b", "c"]).sample(frac=1, random_state=0)
+    labels = pd.Series(np.array(list("abc"))[y])
+    matched = load_probabilities(frame.iloc[5:], labels.iloc[frame.index[5:]].sort_index())
+    assert matched.ids.tolist() == list(map(str, frame.index[5:]))
+    assert [matched.classes[c] for c in matched.labels] == labels.iloc[frame.index[5:]].tolist()
+    unnamed = load_probabilities(pd.DataFrame(p), y)
+    assert unnamed.classes == ("0", "1", "2") and unnamed.notes == ()
+    array = load_probabilities(frame.to_numpy()[5:], labels.iloc[frame.index[5:]])
+    assert array.ids.tolist() == list(map(str, frame.index[5:]))
+    with pytest.raises(UserError, match="'a' in rows 0 and 1"):
+        load_probabilities(frame.set_index(pd.Index(["a", "a", *map(str, range(58))])), y)
+    repeated = load_probabilities(pd.DataFrame(p, columns=list("abc")).assign(id=[7, 7, *range(58)]), labels)
+    assert repeated.ids[:2].tolist() == ["0", "1"] and "'7' in rows 0, 1 and 9" in repeated.notes[0]
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_classes_that_a_model_sorted_as_text_are_recognised_and_named(kind):
+    p, y, wrong = made()
+    ordered = sorted(range(12), key=str)
+    plain, text = load_probabilities(p, y.astype(kind)), load_probabilities(p[:, ordered], y.astype(kind))
+    assert plain.notes == () and plain.classes == tuple(map(str, range(12)))
+    assert [text.classes[c] for c in text.labels] == list(map(str, y))
+    (note,) = text.notes
+    assert "order of text (0, 1, 10, 11, 2, ...), not in numeric order" in note and "Subtract" not in note
+    assert stated(plain) == stated(text) <= 2 * wrong.sum()
+
+
+def test_subtract_1_is_said_only_where_it_makes_the_labels_agree():
+    p, y, wrong = made()
+    with pytest.raises(UserError, match="Subtract 1"):
+        load_probabilities(p, y + 1)
+    by_text = load_probabilities(p[:, sorted(range(12), key=lambda c: str(c + 1))], y + 1)
+    assert [by_text.classes[c] for c in by_text.labels] == list(map(str, y + 1)) and "order of text (1, 10," in by_text.notes[0]
+    with pytest.raises(UserError, match="Counted from 1 they do not agree") as caught:
+        load_probabilities(p[:, np.random.default_rng(1).permutation(12)], y + 1)
+    assert "Subtract" not in str(caught.value)
+
+
+def test_names_in_the_order_of_their_first_appearance():
+    p, y, wrong = made()
+    first = list(dict.fromkeys(y))
+    data = load_probabilities(p[:, first], NAMES[y])
+    assert [data.classes[c] for c in data.labels] == NAMES[y].tolist()
+    assert "first appear" in data.notes[0] and stated(data) <= 2 * wrong.sum()
+    by_text = load_probabilities(p[:, np.argsort(NAMES)], NAMES[y])
+    assert by_text.notes == (
+        "The columns carry no class names and were taken to be the classes in the order of text (ant, bee, cat, cow, dog, ...).",
+    )
+
+
+def test_where_two_orders_agree_alike_the_one_that_was_taken_is_named():
+    _, y, _ = made()
+    p = np.random.default_rng(0).dirichlet(np.ones(12), 600)
+    data = load_probabilities(p, y)
+    assert data.classes[2] == "2"
+    (note,) = data.notes
+    assert "numeric order" in note and "order of text" in note and "name the columns" in note
+
+
+def test_an_order_that_nobody_uses_is_warned_of():
+    p, y, _ = made()
+    moved = load_probabilities(
+        pa.table({name: p[:, c] for name, c in zip(NAMES, np.random.default_rng(3).permutation(12), strict=True)}), NAMES[y]
+    )
+    assert any("another order than the classes" in note and "looks like column" in note for note in moved.notes)
+    assert not any("another order" in note for note in load_probabilities(p, y).notes)
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_a_class_whose_column_is_zero_is_named_and_not_called_wrong_as_a_whole(sure):
+    p, y, wrong = made(900, 6)
+    p[:, 3] = 0
+    p /= p.sum(1, keepdims=True)
+    if sure:
+        p = 0.99 * np.eye(6)[p.argmax(1)] + 0.01 * p
+    data = load_probabilities(p, y)
+    (note,) = data.notes
+    assert f"'3' ({(y == 3).sum()} labels)" in note and "zero throughout" in note
+    findings = find(data)
+    assert len(findings) == 900 and not findings.flagged[y == 3].any()
+    assert findings.wrong.count < 2.5 * wrong.sum() + 0.2 * (y == 3).sum()
+
+
+def test_rounded_rows_pass_and_are_brought_to_one():
+    p, y, wrong = made()
+    data = load_probabilities(np.round(p, 2), y)
+    np.testing.assert_allclose(data.inputs.sum(1), 1, atol=3e-3)
+    (note,) = data.notes
+    assert "rows add up to 0.97 to 1.03 instead of 1" in note
+    assert abs(stated(data) - stated(load_probabilities(p, y))) <= 3
+    third = load_probabilities(np.array([[0.33, 0.33, 0.33], [0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]), [0, 1, 2, 0])
+    np.testing.assert_allclose(third.inputs[0], 1 / 3)
+    assert "1 row adds up to 0.99" in third.notes[-1]
+    for row in ([0.3, 0.3, 0.3], [0.331, 0.33, 0.32], [0.35, 0.35, 0.35], [0.9, 0.2, 0.0], [33, 33, 33], [0.0, 0.0, 0.0]):
+        with pytest.raises(UserError, match="1 of the 4 rows"):
+            load_probabilities(np.array([row, *P[1:].tolist()]), [0, 1, 2, 0])

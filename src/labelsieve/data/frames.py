@@ -21,6 +21,12 @@ def is_indexed(frame: Any) -> bool:
     return hasattr(frame, "reset_index") and hasattr(getattr(frame, "index", None), "is_unique")
 
 
+def is_frame(value: Any) -> bool:
+    """Whether it is a frame: of pandas, or of what speaks Arrow, a lazy one of Polars included."""
+    frame = hasattr(value, "__arrow_c_stream__") or (is_indexed(value) and hasattr(value, "columns"))
+    return (frame and getattr(value, "ndim", 2) == 2) or (type(value).__name__ == "LazyFrame" and hasattr(value, "collect"))
+
+
 def index_of(frame: Any) -> list[str | None] | None:
     """The index as n texts, the levels of several joined by "/", None where a value is missing; None where it only numbers the rows."""
     if not is_indexed(frame) or _only_counts(frame.index):

@@ -1,13 +1,15 @@
 """Out-of-sample probabilities of a model of the user's own, (N, K), and the given labels.
 
-The matrix comes from an .npy file (memory-mapped), an .npz, .csv or .parquet file, or an array. Column j is the class j: integer
-labels are positions; labels that are names need columns with those names, or exactly K different labels, which then stand in sorted
-order, as scikit-learn's `classes_` do. Every row is checked, in blocks of 4 million values, so a memory map stays on disk.
+The matrix comes from an .npy file (memory-mapped), an .npz, .csv or .parquet file, an array, or a frame whose columns are named by the
+classes. Without names column j is the class j: integer labels are positions; labels that are names need exactly K different ones, which
+then stand in sorted order, as scikit-learn's `classes_` do. Where another order that programs use agrees far better with the labels, that
+one is taken and named (`column_order`). Every row is checked, in blocks of 4 million values, so a memory map stays on disk.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,18 +17,23 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.dataset import Dataset
+from labelsieve.core.distribution import TOLERANCE, check
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array, plain_labels
 from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
+from labelsieve.data.column_order import Order, Sample, agrees, choose, doubts, given_probability, orders_of, sample
+from labelsieve.data.columns import INDEXES, Columns, require_column
 from labelsieve.data.draft import Draft
+from labelsieve.data.features import matrix_of
+from labelsieve.data.frames import aligned, index_ids, is_frame, is_indexed, to_arrow
 from labelsieve.data.label_file import matched, read_labels
+from labelsieve.data.labels import faulty
+from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, telling
 from labelsieve.data.settle import encode, recipe, settle
+from labelsieve.data.table import contents, index_column, names_of, no_ids
 from labelsieve.data.words import misread
-
-TOLERANCE = 1e-2  # of a row's sum; probabilities written with two or three decimals, or as float16, pass
-_BLOCK = 1 << 22
 
 
 def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id: str | None = None) -> Dataset:
@@ -34,13 +41,15 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
 
     Args:
         probs: (N, K) probabilities, each row of an example that the model was not trained on: an array, an .npy or .npz file (key
-            `probs`; if wanted `ids`, `classes`), or a .csv or .parquet table of K numeric columns and perhaps a column of ids.
-        labels: N given labels in the order of the rows, or a file of them; matched by id if both files have ids.
+            `probs`; if wanted `ids`, `classes`), or a .csv or .parquet table, or a frame, of K numeric columns and perhaps a column of ids.
+        labels: N given labels in the order of the rows, or a file of them; matched by id if both files have ids, by index if both are of
+            pandas.
         label, id: the columns of labels and ids, if they are not called "label" and "id".
 
     Returns:
         The data set, inputs (N, K). A row with a NaN, and one without a label, is listed in `excluded`; to leave rows out, the
-        others are copied into memory.
+        others are copied into memory, as they are where rounded rows are brought to a sum of 1. Its `notes` say in which order the columns
+        were taken if that was not plain, and which of them cannot be right.
 
     Raises:
         UserError: the numbers of rows differ, a label has no column, there are more classes than examples, or rows are no
@@ -59,10 +68,11 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
         raise UserError(f"{source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
     if k > n:
         raise UserError(f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes).")
-    codes, classes = _positions(values, found.classes, k, source)
-    shown = ids if ids is not None else [str(i) for i in range(n)]
-    bad = _check(matrix, shown, source)
-    unusable = dict.fromkeys(bad, "its probabilities hold NaN or infinity")
+    codes, classes, order = _positions(values, found.classes, matrix, source)
+    rows = check(matrix, ids, source)
+    matrix, rounded = _to_one(matrix, rows.off)
+    unusable = dict.fromkeys(rows.unusable, "its probabilities hold NaN or infinity")
+    notes += (*order, *doubts(matrix, codes, classes), *rounded)
     notes += misread(values.tolist() if isinstance(values, np.ndarray) else values, "labels")
     draft = Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes)
     named = {"probs": probs, "labels": labels, "label": label, "id": id}
@@ -75,10 +85,15 @@ class _Found:
     source: str
     classes: tuple[str, ...] | None = None
     ids: list[str | None] | None = None
+    guessed: str | None = None  # the column of the ids, if it was not named by the user
+    notes: tuple[str, ...] = ()
+    frame: Any = None  # of pandas, whose index names the rows
 
 
 def _read(probs: Any, id: str | None) -> _Found:
     if not isinstance(probs, (str, os.PathLike)):
+        if is_frame(probs):
+            return _read_frame(probs, id)
         return _Found(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
     if not places.is_file(path):
@@ -93,31 +108,50 @@ def _read(probs: Any, id: str | None) -> _Found:
             raise UserError(f"{path} has no key 'probs'; its keys are: {', '.join(arrays)}.")
         classes = class_names(arrays["classes"]) if "classes" in arrays else None
         return _Found(arrays[key], path, classes, names_in(arrays["ids"]) if "ids" in arrays else None)
-    from labelsieve.data.readers import READERS
-
     if suffix not in READERS:
         raise UserError(f"{path} is no file of probabilities; give an .npy, .npz, {', '.join(READERS)} file.")
     return _read_table(path, id)
 
 
 def _read_table(path: str, id: str | None) -> _Found:
-    from labelsieve.data.columns import INDEXES, Columns
-    from labelsieve.data.features import matrix_of
-    from labelsieve.data.readers import headerless, open_table
-    from labelsieve.data.table import contents, names_of
-
     file = open_table(path)
     if _is_data(file.schema.names):
         table = headerless(path)
         return _Found(matrix_of(table, table.column_names, path), path)
-    columns = contents(file.schema, path)
-    key = id if id in columns else "id" if "id" in columns else None
+    return _columns(file, path, id)
+
+
+def _read_frame(frame: Any, id: str | None) -> _Found:
+    import pyarrow as pa
+
+    source = f"the {type(frame).__module__.partition('.')[0]} frame of probabilities"
+    frame = frame.collect() if hasattr(frame, "collect") and type(frame).__name__ == "LazyFrame" else frame
+    indexed = is_indexed(frame)
+    with telling(source):
+        table = to_arrow(frame, [id] if id else []) if indexed else pa.table(frame)
+    found = _columns(in_memory(table), source, id)
+    if not indexed:
+        return found
+    found = replace(found, frame=frame)
+    if found.ids is not None and not (found.guessed and faulty(found.ids)):
+        return found
+    ids, notes = index_ids(frame, source)
+    return found if ids is None else replace(found, ids=ids, guessed=None, notes=notes)
+
+
+def _columns(file: TableFile, source: str, id: str | None) -> _Found:
+    """A table with one column for each class, and perhaps one of ids."""
+    columns = contents(file.schema, source)
+    if id is not None:
+        require_column(id, tuple(columns), source, "id")
+    key = id if id is not None else "id" if "id" in columns else index_column(file.schema)
     classes = tuple(name for name in columns if name != key and name.lower() not in INDEXES)
     wrong = [name for name in classes if columns[name] != "number"]
     if wrong:
-        raise UserError(f"The column {wrong[0]!r} of {path} holds no numbers; besides an id, every column should be one class.")
+        raise UserError(f"The column {wrong[0]!r} of {source} holds no numbers; besides an id, every column should be one class.")
     table = file.read(Columns(id=key, features=classes))
-    return _Found(matrix_of(table, classes, path), path, classes, names_of(table[key]) if key else None)
+    ids = None if key is None else names_of(table[key])
+    return _Found(matrix_of(table, classes, source), source, classes, ids, key if id is None else None)
 
 
 def _is_data(names: list[str]) -> bool:
@@ -132,11 +166,14 @@ def _is_data(names: list[str]) -> bool:
 def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tuple[Any, Any, tuple[str, ...]]:
     """Ids (or None) and labels in the order of the rows, and a note where that order is taken on trust."""
     if not isinstance(labels, (str, os.PathLike)):
-        return found.ids, plain_labels(labels, "labels"), ()
+        found = _without_faults(found)
+        values, ids, notes = aligned(labels, found.frame, found.ids)
+        return found.ids if ids is None else ids, plain_labels(values, "labels"), (*found.notes, *notes)
     path = os.fspath(labels)
     ids, values = read_labels(path, label, id)
     if ids is None:
-        return found.ids, values, ()
+        found = _without_faults(found)
+        return found.ids, values, found.notes
     if found.ids is None:
         return ids, values, _by_order(ids, path, found.source)
     given.require_unique(found.ids, found.source)
@@ -165,31 +202,104 @@ def _one_hot(matrix: np.ndarray) -> bool:
     return whole and bool((matrix.max(axis=1) == 1).all() and (np.abs(matrix).sum(axis=1) == 1).all())
 
 
-def _positions(values: Any, named: tuple[str, ...] | None, k: int, source: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Each label's column (n,) int64, -1 where it is missing, and the class names."""
+def _without_faults(found: _Found) -> _Found:
+    """Ids of a column that the user did not name go if they repeat or have gaps, with a note."""
+    fault = faulty(found.ids) if found.guessed and found.ids is not None else None
+    return found if fault is None else replace(found, ids=None, notes=(*found.notes, no_ids(str(found.guessed), fault)))
+
+
+def _to_one(matrix: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows `off` divided by their sums, and a note that they were."""
+    if not len(off):
+        return matrix, ()
+    matrix = np.array(matrix, np.float32 if matrix.dtype == np.float16 else matrix.dtype)
+    sums = matrix[off].sum(1, dtype=np.float64)
+    matrix[off] = matrix[off] / sums[:, None]
+    how = f"add up to {sums.min():.4g} to {sums.max():.4g}" if len(off) > 1 else f"adds up to {sums[0]:.4g}"
+    which, done = (f"{len(off):,} rows", "were divided by their sums") if len(off) > 1 else ("1 row", "was divided by its sum")
+    return matrix, (f"{which} {how} instead of 1, as rounded numbers do, and {done}.",)
+
+
+def _positions(
+    values: Any, named: tuple[str, ...] | None, matrix: np.ndarray, source: str
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Each label's column (n,) int64, -1 where it is missing, the class names, and what should be said of the order of the columns."""
+    k = matrix.shape[1]
     if named is not None and len(named) != k:
         raise UserError(f"{source} names {len(named)} classes for {k} columns; the two must be as many.")
     codes, names = encode(values)
-    classes = named or tuple(map(str, range(k)))
-    places = given.positions(names, classes)
-    if places is None and named and _whole(names):
-        places = given.positions(names, [str(i) for i in range(k)])
-    if places is None and not named and not _whole(names) and len(names) == k:
-        classes, places = names, np.arange(k)
-    if places is None:
-        raise UserError(_no_column(names, named, k, source))
-    return np.where(codes < 0, -1, np.append(places, -1)[codes]), classes
+    numbers = tuple(map(str, range(k)))
+    if named is not None and named != numbers:
+        places = given.positions(names, named)
+        if places is None and _whole(names) and not _counted(named):
+            places = given.positions(names, numbers)
+        if places is not None:
+            return _columns_of(codes, places), named, ()
+        if not _counted(named):
+            raise UserError(_no_column(names, named, k, source))
+    rows = sample(matrix, codes, names)
+    if _whole(names) and names:
+        order, notes = _of_numbers(names, codes, rows, source)
+    elif len(names) == k:
+        order, notes = choose(rows, orders_of(names, codes, names, whole=False), silent=False)
+    else:
+        raise UserError(_no_column(names, None, k, source))
+    places = given.positions(names, order.classes)
+    assert places is not None
+    return _columns_of(codes, places), order.classes, notes
+
+
+def _columns_of(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return np.where(codes < 0, -1, np.append(places, -1)[codes])
+
+
+def _of_numbers(names: tuple[str, ...], codes: np.ndarray, rows: Sample, source: str) -> tuple[Order, tuple[str, ...]]:
+    """The order of columns without names for labels that are whole numbers: their positions, unless another agrees far better.
+
+    Raises:
+        UserError: the labels are no positions, and no other order agrees.
+    """
+    k = rows.values.shape[1]
+    counted, from_one = tuple(map(str, range(k))), tuple(str(i + 1) for i in range(k))
+    shifted = Order(from_one, "numeric order from 1", rare=True)
+    if set(names) <= set(counted):
+        orders = orders_of(counted, codes, names, whole=True)
+        return choose(rows, [*orders, shifted] if set(names) <= set(from_one) else orders, silent=True)
+    full = from_one if set(names) <= set(from_one) else names if len(names) == k else None
+    if full is None:
+        raise UserError(_no_column(names, None, k, source))
+    usual, *others = orders_of(full, codes, names, whole=True)
+    order, notes = choose(rows, [usual, *others], silent=True)
+    if order is not usual:
+        return order, notes
+    raise UserError(_no_column(names, None, k, source, rows if full == from_one else None))
+
+
+def _counted(named: tuple[str, ...]) -> bool:
+    """Whether the names only number the columns, as column_0, column_1, ... of Polars do."""
+    parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in named]
+    return len({part[1] if part else None for part in parts}) == 1 and [part and int(part[2]) for part in parts] == list(range(len(named)))
 
 
 def _whole(names: tuple[str, ...]) -> bool:
     return all(name.removeprefix("-").isdecimal() for name in names)
 
 
-def _no_column(names: tuple[str, ...], named: tuple[str, ...] | None, k: int, source: str) -> str:
+def _no_column(names: tuple[str, ...], named: tuple[str, ...] | None, k: int, source: str, rows: Sample | None = None) -> str:
     if _whole(names):
         numbers = sorted(map(int, names))
-        shift = " Subtract 1 from the labels." if numbers[0] == 1 and numbers[-1] == k else " Integer labels are column positions."
-        return f"The labels run from {numbers[0]} to {numbers[-1]}, but the {k} columns of {source} are 0 to {k - 1}.{shift}"
+        told = f"The labels run from {numbers[0]} to {numbers[-1]}, but the {k} columns of {source} are 0 to {k - 1}."
+        if numbers[0] == -1:
+            return f"{told} If -1 stands for a missing label, leave it empty; integer labels are column positions."
+        if rows is None:
+            return f"{told} Integer labels are column positions; for other numbers name the columns by their classes."
+        order = Order(tuple(str(i + 1) for i in range(k)), "")
+        if agrees(rows, order):
+            return f"{told} Subtract 1 from the labels."
+        return (
+            f"{told} Counted from 1 they do not agree with the columns either (mean probability of the given label "
+            f"{given_probability(rows, order).mean():.2f}); name the columns by their classes."
+        )
     if named:
         wrong = next(name for name in names if name not in named)
         return f"{source} has no column for the label {wrong!r}.{given.near(wrong, named)}"
@@ -197,35 +307,3 @@ def _no_column(names: tuple[str, ...], named: tuple[str, ...] | None, k: int, so
         f"There are {len(names)} different labels and {k} columns in {source}, so it is not clear which column is which class; "
         "give a table whose columns carry the class names, or labels that are column positions."
     )
-
-
-def _check(matrix: np.ndarray, ids: Any, source: str) -> list[int]:
-    """The rows that are not finite; raises if another row is no distribution."""
-    n, k = matrix.shape
-    step = max(1, _BLOCK // k)
-    unusable: list[int] = []
-    wrong, first = 0, -1
-    for start in range(0, n, step):
-        block = np.asarray(matrix[start : start + step])
-        sums, low = block.sum(axis=1, dtype=np.float64), block.min(axis=1)
-        finite = np.isfinite(sums)
-        unusable += (start + np.flatnonzero(~finite)).tolist()
-        rows = np.flatnonzero(finite & ((np.abs(sums - 1) > TOLERANCE) | (low < -TOLERANCE)))
-        wrong += len(rows)
-        first = start + int(rows[0]) if first < 0 and len(rows) else first
-    if wrong:
-        raise UserError(_no_distribution(matrix[first].astype(np.float64), wrong, n, ids[first], source))
-    return unusable
-
-
-def _no_distribution(row: np.ndarray, wrong: int, n: int, id: str, source: str) -> str:
-    values = f"{wrong} of the {n} rows of {source} are no probabilities; the first is {id!r} (values {row.min():.4g} to {row.max():.4g})"
-    if row.max() <= 0 and abs(np.exp(row).sum() - 1) <= TOLERANCE:
-        return f"{values}. They look like log-probabilities; take exp of them."
-    if row.min() < 0:
-        return f"{values}. They look like logits; apply softmax to each row."
-    if abs(row.sum() - 100) <= 100 * TOLERANCE:
-        return f"{values}. They look like percentages; divide them by 100."
-    if row.max() > 1:
-        return f"{values}. They look like logits or counts; apply softmax to logits, divide counts by the row's sum."
-    return f"{values}: it sums to {row.sum():.4g}, not to 1. Divide each row by its sum, if the model gives one label an example."
