@@ -169,13 +169,23 @@ def given_probability(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return p_y
 
 
+def require_finite(probs: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse probabilities (n, K) with a row that is not finite.
+
+    Raises:
+        UserError: naming the row.
+    """
+    given_probability(probs, labels)
+    best_other(probs, labels)
+
+
 def _require_finite(p: np.ndarray, first: int = 0) -> None:
     """`p` (b,) of the rows from `first` on."""
     bad = np.flatnonzero(~np.isfinite(p))
     if len(bad):
         raise UserError(
-            f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the thresholds of its class; "
-            "leave the example out or predict it again."
+            f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the thresholds of its "
+            "class; leave the example out or predict it again."
         )
 
 

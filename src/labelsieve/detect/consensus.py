@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelsieve.core.confident_joint import best_other, given_probability
+from labelsieve.core.confident_joint import require_finite
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.posterior import Pool, estimate_transition, verdict
 from labelsieve.core.scores import Scores
@@ -40,7 +40,7 @@ def consensus(
     judge = probs if probs_gce is None else probs_gce
     if judge is None:
         raise ValueError("consensus needs probs or probs_gce")
-    given_probability(judge, labels), best_other(judge, labels)  # refuse what is not finite
+    require_finite(judge, labels)
     pool = Pool([judge], neighbours, labels, n_classes)
     transition = estimate_transition(pool)
     said = verdict(pool, transition)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from labelsieve.core.errors import UserError
 from labelsieve.losses.softmax import log_probabilities, require_one_each
 
-
 MOST = 1e6  # condition number (in the 1-norm) of a matrix whose inverse is of use
 
 
