@@ -35,8 +35,8 @@ def import_(
         raise UserError("The reviewer has no name; say who decided with --reviewer NAME.")
     if not file.exists():
         raise UserError(f"There is no file or folder {file}.")
-    findings, before = read(run)
-    fold = Fold(before)
+    there = read(run)
+    findings, fold = there.findings, Fold(there.rows)
     classes = {*findings.classes, *(d.label for d in fold.standing() if d.label)}
     found = import_module(f"labelsieve.export.{MODULES[from_]}").read(file, classes)
     answers, now = found.answers, datetime.now(UTC).isoformat(timespec="milliseconds")
