@@ -79,9 +79,9 @@ def rows(tmp_path_factory):
 class Server:
     """`labelsieve review` on a copy of a run, in its own process."""
 
-    def __init__(self, run: Path, port: int = 0):
+    def __init__(self, run: Path, port: int = 0, more: tuple[str, ...] = ()):
         self.run = run
-        command = [sys.executable, "-m", "labelsieve", "review", str(run), "--port", str(port), "--reviewer", "ana", "--no-browser"]
+        command = [sys.executable, "-m", "labelsieve", "review", str(run), "--port", str(port), "--reviewer", "ana", "--no-browser", *more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         told = self.process.stdout.readline()
         self.url = re.search(r"http://\S+?:\d+", told).group()  # whoever is told it can connect
@@ -93,6 +93,13 @@ class Server:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def rows(self) -> list:
+        """Every row of the journal."""
+        journal = Journal(self.run)
+        rows, _ = journal.read()
+        journal.close()
+        return rows
 
     def decisions(self) -> dict:
         """id -> (act, label) as the journal has it now."""
@@ -117,13 +124,25 @@ def plants(tmp_path_factory):
     return folder / "plants.sieve"
 
 
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory):
+    """Forty rows of two classes; rows 40 and 41 repeat row 0, and 41 carries the other label; row 42 repeats row 1 as it is."""
+    folder, rng = tmp_path_factory.mktemp("twins"), np.random.default_rng(0)
+    rows = [(*(f"{x:.3f}" for x in rng.normal(5 * (i % 2), 1, 3)), "ab"[i % 2]) for i in range(40)]
+    rows += [rows[0], (*rows[0][:3], "b"), rows[1]]
+    with open(folder / "twins.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("x", "y", "z", "label"), *rows])
+    ls.find(str(folder / "twins.csv"), out=folder / "twins.sieve", detectors=["knn_vote"])
+    return folder / "twins.sieve"
+
+
 @pytest.fixture
 def serve(tmp_path):
     servers = []
 
-    def start(run: Path) -> Server:
+    def start(run: Path, *more: str) -> Server:
         shutil.copytree(run, tmp_path / run.name)
-        servers.append(Server(tmp_path / run.name))
+        servers.append(Server(tmp_path / run.name, more=more))
         return servers[-1]
 
     yield start

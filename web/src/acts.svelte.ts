@@ -1,6 +1,7 @@
 // Decisions: each act is written to this browser's storage, sent, and taken out again when the server has it.
 // A server that is away is asked again with the same batch, which it recognises; nothing is lost and nothing doubled.
 import { ask, Refused, uuid, who, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
+import { draft, forget } from './notes.svelte'
 import { hidden, place, query } from './place.svelte'
 import { queue } from './queue.svelte'
 import { t } from './words'
@@ -73,6 +74,7 @@ function send<T>(path: string, body: Record<string, unknown>): Promise<T> {
 
 /** How the examples came before the reviewer. */
 function pick(): string {
+  if (place.view === 'duplicates') return 'view'
   if (place.like !== null) return 'similar'
   if (place.sample) return place.sample.startsWith('accept-') ? place.sample : 'sample'
   if (place.state === 'conflict') return 'settle'
@@ -99,7 +101,8 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
     desk.said = t('readonly')
     return
   }
-  const acts = items.map((item) => meant(item, act, label))
+  const noted = items.filter((item) => draft(item.i) !== undefined)
+  const acts = items.map((item) => ({ ...meant(item, act, label), ...(draft(item.i) !== undefined ? { note: draft(item.i) } : {}) }))
   const said = new Map(acts.map((a) => [a.i, { act: a.act, label: a.label ?? null }]))
   queue.mark(Object.fromEntries(acts.map((a) => [a.i, STATES[a.act]])), said)
   desk.said = items.length === 1 ? `${items[0].id}: ${sentence(said.get(items[0].i)!)}` : t('said_many', { n: items.length })
@@ -107,6 +110,7 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
   desk.decided += items.length
   const saved = send<Acted>('/api/decisions', { batch: uuid(), pick: pick(), blind: hidden(), acts }).then(
     (answer) => {
+      for (const item of noted) forget(item.i)
       queue.mark(answer.states, said)
       if (answer.progress) desk.progress = answer.progress
       queue.recount()

@@ -7,6 +7,12 @@ export type Cell = { given: string; other: string; count: number; expected: numb
 export type Said = { act: Act; label: string | null; reviewer?: string }
 export type Calibrated = { wrong: Estimate; left: Estimate; reviewed: number; found: number }
 
+/** What a class means; `example` is a position. */
+export type Meaning = { name: string; guideline: string; example: number | null }
+/** A group of duplicates; `rows` are all of them, `members` the first. Blind, whether it disagrees is not told. */
+export type Group = { disagree: boolean | null; members: Item[]; rows: number[] }
+export type Groups = { total: number; all: number; disagree: number | null; items: Group[] }
+
 export type Run = {
   id?: string
   name: string
@@ -14,6 +20,8 @@ export type Run = {
   kind: 'image' | 'text' | 'features' | 'probs'
   n: number
   classes: string[]
+  guide: Record<string, Meaning>
+  duplicates: number // groups
   estimate: Estimate
   calibrated: Calibrated
   precision_at: { cut: number; expected: number | null; rows: number }[]
@@ -82,12 +90,14 @@ export type Detail = Item & {
   features: Feature[] | null
   features_total: number
   columns: Cells
+  note: string // what this reviewer wrote
   scores: { name: string; value: number | null; percentile: number }[]
   curve: { loss: Series; median: Series; low: Series; high: Series } | null
   top: { label: string; p: number | null }[] | null
   neighbours: { i: number; id: string; given: string; similarity: number | null; state: State; text: string | null; values: Cells | null }[]
   duplicates: number[]
-  history: { act: Act; label: string | null; reviewer: string; at: string; stands: boolean; pick: string; blind: boolean }[]
+  twins: Item[] // the first of the duplicates
+  history: { act: Act; label: string | null; reviewer: string; at: string; stands: boolean; pick: string; blind: boolean; note: string }[]
   excluded_reason: string | null
 }
 

@@ -2,7 +2,8 @@
 import { uuid } from './api'
 
 const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'sample', 'by', 'mine'] as const
-export type View = 'overview' | 'grid' | 'focus'
+const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes'] as const
+export type View = (typeof VIEWS)[number]
 export type Place = Record<(typeof FILTERS)[number], string> & {
   view: View
   at: number
@@ -17,7 +18,7 @@ function read(): Place {
   const view = location.pathname.slice(1) as View
   return {
     ...(Object.fromEntries(FILTERS.map((name) => [name, said.get(name) ?? ''])) as Record<(typeof FILTERS)[number], string>),
-    view: ['grid', 'focus'].includes(view) ? view : 'overview',
+    view: VIEWS.includes(view) ? view : 'overview',
     at: whole('at') ?? 0,
     i: whole('i'),
     like: whole('like'),

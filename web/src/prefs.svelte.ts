@@ -10,11 +10,12 @@ const kept = () => {
   }
 }
 
-export const prefs = $state({ reviewer: '', theme: '', size: 1, likely: false, ...kept() }) as {
+export const prefs = $state({ reviewer: '', theme: '', size: 1, likely: false, guide: true, ...kept() }) as {
   reviewer: string
   theme: '' | 'light' | 'dark'
   size: number // of the pictures in the grid: 0, 1, 2
   likely: boolean // class keys by likelihood
+  guide: boolean // whether what the classes mean is unfolded
 }
 who.name = prefs.reviewer
 

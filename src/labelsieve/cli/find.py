@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
 from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.core.class_guide import Meaning
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 
@@ -32,6 +34,7 @@ def find(
     fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
     from_network: Annotated[str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")] = None,
+    classes: Annotated[str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
@@ -39,6 +42,7 @@ def find(
     """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
     from labelsieve import pipeline
     from labelsieve.cli.screen import progress_bar
+    from labelsieve.core import class_guide
     from labelsieve.decide.summary import summarise
 
     if fast and (encoder or side):
@@ -46,6 +50,7 @@ def find(
     if fast and from_network:
         raise UserError("--fast is an encoder, and --from-network takes the place of one; leave out either.")
     data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
+    meanings = None if classes is None else read_meanings(classes, data.classes, data.ids)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:
         findings = pipeline.find(
@@ -58,6 +63,8 @@ def find(
             seed=seed,
             progress=progress,
         )
+    if meanings is not None:
+        class_guide.save(run, meanings)
     summary = summarise(findings, data=data)
     if json:
         print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))
@@ -93,6 +100,16 @@ def read(
     if source is not None or unused:
         raise UserError(f"--probs stands alone; leave out {', '.join([*([source] if source else []), *unused])}.")
     return load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
+
+
+def read_meanings(file: str, classes: Sequence[str], ids: Sequence[str] | np.ndarray) -> dict[str, Meaning]:
+    """What the classes mean, from a table; what does not fit is said on stderr."""
+    from labelsieve.cli.screen import tell_notes
+    from labelsieve.data.class_table import read_class_table
+
+    guide, notes = read_class_table(file, classes, ids)
+    tell_notes(notes)
+    return guide
 
 
 def default_folder(source: str) -> Path:

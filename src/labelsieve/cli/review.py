@@ -27,6 +27,7 @@ def review(
     reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
     sample: Annotated[str | None, Parameter(help="Open a sample that was drawn for review.")] = None,
     known: Annotated[Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")] = None,
+    classes: Annotated[str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")] = None,
     journal: Annotated[str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")] = None,
     no_browser: Annotated[bool, Parameter(help="Only print the address.", negative="")] = False,
 ) -> int:
@@ -44,6 +45,8 @@ def review(
         samples.load(run, sample)
     if known is not None:
         _keep_known(run, known)
+    if classes is not None:
+        _keep_meanings(run, classes)
     desk = Desk(run, journal=journal)
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     listening = _listen(host, port)
@@ -70,6 +73,15 @@ def _keep_known(run: Path, file: Path) -> None:
     findings = load(run)
     labels = read_truth(file, findings.ids, findings.classes)
     known.save(run, {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None})
+
+
+def _keep_meanings(run: Path, file: str) -> None:
+    from labelsieve.cli.find import read_meanings
+    from labelsieve.core import class_guide
+    from labelsieve.core.run import load
+
+    findings = load(run)
+    class_guide.save(run, read_meanings(file, findings.classes, findings.ids))
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

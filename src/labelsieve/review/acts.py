@@ -170,6 +170,14 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
         float(desk.calibrated.p_wrong[i]),
         None if frame.blind or not desk.doubts(i) else findings.classes[findings.other[i]],
         None,
-        str(act.get("note") or "")[:2000],
+        _note(desk, str(findings.ids[i]), act, frame.reviewer),
         **stamp(findings, i),
     )
+
+
+def _note(desk: Desk, id: str, act: dict[str, Any], reviewer: str) -> str:
+    """The comment that comes with an act; where none comes, the one that this reviewer left on the example stays."""
+    if "note" in act:
+        return str(act["note"] or "")[:2000]
+    before = desk.fold.of(id).get(reviewer)
+    return "" if before is None else before.note

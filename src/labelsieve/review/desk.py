@@ -17,7 +17,7 @@ from threading import Lock, RLock
 import numpy as np
 
 from labelsieve.adapters.postgres import journal_of
-from labelsieve.core import known, run
+from labelsieve.core import class_guide, known, run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
@@ -53,6 +53,7 @@ class Desk:
         self.rows = Rows(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
         self.known = known.load(folder)
+        self.guide = class_guide.load(folder)  # what the classes mean
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
         self.journal = journal_of(self.folder, self._hash, journal)

@@ -22,7 +22,7 @@ from labelsieve.review.table_row import TableRows
 
 SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls, and what turns the writing direction
-NEIGHBOURS, DUPLICATES, TOP = 12, 60, 10
+NEIGHBOURS, DUPLICATES, TWINS, TOP = 12, 60, 8, 10
 CURVES = 2000  # examples of a class that its curve is taken from
 
 
@@ -87,10 +87,11 @@ class Items:
         if not 0 <= i < len(self.desk.findings):
             raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
         [out] = self.window([i], reviewer, query)
+        out["note"] = self._note(i, reviewer)
         out |= {"text": self._text(i, TEXT), **self._table.features(i, query.blind), "excluded_reason": None}
         if query.blind:  # other columns may tell the label as well as it does itself
             nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
-            lists: dict[str, Any] = dict.fromkeys(("reasons", "scores", "neighbours", "duplicates", "history", "columns"), [])
+            lists: dict[str, Any] = dict.fromkeys(("reasons", "scores", "neighbours", "duplicates", "twins", "history", "columns"), [])
             return out | nothing | lists
         findings = self.desk.findings
         return out | {
@@ -106,8 +107,15 @@ class Items:
             "top": self._top(i),
             "neighbours": self._near(i),
             "duplicates": self._duplicates(i),
+            "twins": self.window(self._duplicates(i)[:TWINS], reviewer, query),
             "history": [] if self.desk.untold(findings.ids[i], reviewer) else self._history(i),
         }
+
+    def _note(self, i: int, reviewer: str) -> str:
+        """What this reviewer wrote with the decision that stands."""
+        with self.desk.lock:
+            mine = self.desk.fold.of(self.desk.findings.ids[i]).get(reviewer)
+        return "" if mine is None else mine.note
 
     def similar(self, i: int, n: int) -> np.ndarray:
         """(m,) positions that resemble `i`: its neighbours and theirs, by the best product of cosines along the way."""

@@ -18,7 +18,7 @@ from labelsieve.core.files import replacing
 from labelsieve.encode.images import DecodeError, picture
 from labelsieve.review.desk import Desk
 
-THUMB, LARGE = 256, 2048  # pixels, longest side
+THUMB, LARGE, FULL = 256, 2048, 8192  # pixels, longest side
 SMALL = 128  # images up to this side are kept without loss: every pixel shows
 CACHE_BYTES = 2 << 30
 ALONE_ABOVE = 16_000_000  # pixels; larger images are decoded one at a time
@@ -64,6 +64,10 @@ class Media:
     def large(self, i: int) -> Picture:
         """At most 2048 pixels a side."""
         return self._make(i, LARGE)
+
+    def full(self, i: int) -> Picture:
+        """Every pixel, up to 8192 a side: for looking closely."""
+        return self._make(i, FULL)
 
     def _make(self, i: int, side: int) -> Picture:
         try:

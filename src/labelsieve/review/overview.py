@@ -10,6 +10,7 @@ import numpy as np
 
 from labelsieve.core import samples
 from labelsieve.core.decision import FINAL
+from labelsieve.core.visible import visible
 from labelsieve.decide.accept import made_for
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import next_steps, sample_first
@@ -23,6 +24,7 @@ from labelsieve.review.view import Views
 REVIEWED = {STATES.index(act) for act in FINAL}
 HEALTH = 200  # classes
 NAMED = 3  # refused decisions
+NAME = 120  # characters of a class's plain name
 ALIKE = 20  # classes, those that reviewers agree on least
 
 
@@ -44,6 +46,8 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         "kind": findings.settings.get("kind", "features"),
         "n": len(findings),
         "classes": list(findings.classes),
+        "guide": _guide(desk),
+        "duplicates": _groups(desk),
         "estimate": {"low": wrong.low, "count": wrong.count, "high": wrong.high},
         "calibrated": estimates(said),
         "precision_at": [{"cut": cut.at, "expected": cut.precision, "rows": cut.rows} for cut in cuts(said)],
@@ -111,3 +115,18 @@ def _refused(desk: Desk) -> list[str]:
         return []
     first = "; ".join(f"{item.id[:80]!r}: {item.reason}" for item in refused[:NAMED]) + ("; ..." if len(refused) > NAMED else "")
     return [f"Decisions on {len(refused):,} {'example' if len(refused) == 1 else 'examples'} are not counted ({first})."]
+
+
+def _guide(desk: Desk) -> dict[str, dict]:
+    """Label -> what it means; the example as a position, None where it is not among the findings."""
+    return {
+        label: {"name": visible(meaning.name, NAME), "guideline": meaning.guideline, "example": desk.rows.of(meaning.example)}
+        for label, meaning in desk.guide.items()
+        if label in desk.classes
+    }
+
+
+def _groups(desk: Desk) -> int:
+    """How many groups of duplicates there are."""
+    group = desk.findings.extra.get("duplicate_group")
+    return 0 if group is None else len(np.unique(group[group >= 0]))

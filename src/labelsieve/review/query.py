@@ -22,7 +22,7 @@ class Query:
     pmin: float = 0.0
     pmax: float = 1.0
     q: str = ""
-    duplicates: bool = False
+    duplicates: str = ""  # "1": only duplicates; "disagree": only those whose labels disagree
     sample: str = ""
     by: str = ""
     mine: bool = False
@@ -39,6 +39,9 @@ class Query:
             raise UserError(f"{state!r} is no state; use open, decided, later, conflict, doubted, undecided, flagged or all.")
         if by not in ("", "p", "id", "random", *desk.findings.scores):
             raise UserError(f"{by!r} is no order; use p, id, random or the name of a score.")
+        duplicates = said.get("duplicates") or ""
+        if duplicates not in ("", "1", "disagree"):
+            raise UserError(f"{duplicates!r} says nothing of duplicates; use 1 or disagree.")
         sample = said.get("sample") or ""
         query = cls(
             given=_class(said.get("given"), desk),
@@ -47,7 +50,7 @@ class Query:
             pmin=_number(said.get("pmin"), 0.0),
             pmax=_number(said.get("pmax"), 1.0),
             q=(said.get("q") or "")[:200].casefold(),
-            duplicates=said.get("duplicates") == "1",
+            duplicates=duplicates,
             sample=sample,
             by=by,
             mine=said.get("mine") == "1",

@@ -27,6 +27,8 @@ from labelsieve.decide.sample import draw
 from labelsieve.review.acts import decide, estimates, progress, take_back
 from labelsieve.review.asking import Asked, answered, login, reviewer
 from labelsieve.review.desk import DECIDED, Desk
+from labelsieve.review.gallery import Gallery
+from labelsieve.review.groups import Groups
 from labelsieve.review.item import Items
 from labelsieve.review.media import WORKERS, Media, Picture
 from labelsieve.review.overview import overview
@@ -36,6 +38,7 @@ from labelsieve.review.view import Views
 
 STATIC = Path(__file__).parent / "static"
 WINDOW, CLASSES = 500, 200  # most items and classes in one answer
+PAGES = ("/", "/grid", "/focus", "/overview", "/end", "/duplicates", "/classes")
 LISTENERS = 64  # event streams
 TICK = 0.5  # seconds between two looks at what others decided
 NOT_BUILT = (
@@ -73,6 +76,7 @@ class House:
     def __init__(self, desk: Desk, reviewer: str):
         self.desk, self.reviewer = desk, reviewer
         self.views, self.items, self.media = Views(desk), Items(desk), Media(desk)
+        self.groups, self.gallery = Groups(desk, self.items), Gallery(desk, self.items)
         self.lane = anyio.CapacityLimiter(WORKERS)  # of picture decoding
         self.assets = {path.name: path for path in (STATIC / "assets").glob("*") if path.is_file()}
         self.listening = 0
@@ -87,6 +91,8 @@ class House:
             get("/api/item/{i:int}", lambda asked: self.items.whole(asked.number("i"), asked.who, asked.query())),
             get("/api/similar/{i:int}", self.similar),
             get("/api/classes", self.classes),
+            get("/api/gallery", self.typical),
+            get("/api/groups", lambda asked: self.groups.answer(asked.query(), asked.who, asked.number("at", 0), asked.number("n", 20))),
             post("/api/decisions", lambda said, who: decide(self.desk, self.views, said, who)),
             post("/api/undo", lambda said, who: take_back(self.desk, "undo", said, who)),
             post("/api/redo", lambda said, who: take_back(self.desk, "redo", said, who)),
@@ -96,7 +102,7 @@ class House:
             Route("/image/{i:int}", self.image),
             Route("/api/events", self.events),
             Route("/assets/{name}", self.asset),
-            *(Route(path, self.page) for path in ("/", "/grid", "/focus", "/overview", "/end")),
+            *(Route(path, self.page) for path in PAGES),
         ]
 
     def view(self, asked: Asked) -> dict:
@@ -128,9 +134,14 @@ class House:
     def classes(self, asked: Asked) -> list[dict]:
         q, names = asked.said.get("q", "").casefold(), self.desk.findings.classes
         count = np.bincount(self.desk.findings.given, minlength=len(names))
-        found = [c for c, name in enumerate(names) if q in name.casefold()]
-        found.sort(key=lambda c: (not names[c].casefold().startswith(q), -count[c]))
+        plain = [self.desk.guide[name].name.casefold() if name in self.desk.guide else "" for name in names]
+        found = [c for c, name in enumerate(names) if q in name.casefold() or q in plain[c]]
+        found.sort(key=lambda c: (not (names[c].casefold().startswith(q) or plain[c].startswith(q or "\0")), -count[c]))
         return [{"label": names[c], "n": int(count[c])} for c in found[:CLASSES]]
+
+    def typical(self, asked: Asked) -> dict:
+        label, at, n, each = asked.said.get("label", ""), asked.number("at", 0), asked.number("n", 20), asked.number("each", 12)
+        return self.gallery.answer(asked.query(), asked.who, label, at, n, each)
 
     def rerank(self, said: dict, who: str) -> dict:
         ranking = self.desk.rerank()
@@ -159,7 +170,7 @@ class House:
         return await self._picture(request, self.media.thumb)
 
     async def image(self, request: Request) -> Response:
-        return await self._picture(request, self.media.large)
+        return await self._picture(request, self.media.full if request.query_params.get("full") == "1" else self.media.large)
 
     async def _picture(self, request: Request, make: Callable[[int], Picture]) -> Response:
         i = request.path_params["i"]

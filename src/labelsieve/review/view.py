@@ -110,7 +110,7 @@ class Views:
         if query.pmax < 1:
             mask &= p <= query.pmax
         if query.duplicates:
-            mask &= findings.extra["duplicate_group"] >= 0 if "duplicate_group" in findings.extra else False
+            mask &= self._duplicates(query.duplicates == "disagree")
         if query.q:
             mask &= self._once(("q", query.q), lambda: self._holding(query.q))
         if query.sample:
@@ -120,6 +120,12 @@ class Views:
         if query.mine:
             mask &= ~self.desk.decided_by(reviewer)
         return mask
+
+    def _duplicates(self, disagree: bool) -> np.ndarray | bool:
+        extra = self.desk.findings.extra
+        if "duplicate_group" not in extra:
+            return False
+        return extra["duplicate_conflict"] if disagree else extra["duplicate_group"] >= 0
 
     def _state(self, query: Query) -> np.ndarray:
         """(n,) uint8 states; in an acceptance sample only decisions made for it count."""

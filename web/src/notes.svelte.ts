@@ -1,0 +1,30 @@
+// Comments that were typed and not saved yet: kept in this browser until the next decision on the example carries them along.
+import { SvelteMap } from 'svelte/reactivity'
+
+let prefix = 'labelsieve.note.'
+const drafts = new SvelteMap<number, string>()
+
+/** Take up the comments of this run that an earlier page left. */
+export function recall(run: string) {
+  prefix = `labelsieve.note.${run}.`
+  for (let at = 0; at < localStorage.length; at++) {
+    const key = localStorage.key(at)!
+    if (key.startsWith(prefix)) drafts.set(Number(key.slice(prefix.length)), localStorage.getItem(key)!)
+  }
+}
+
+export const draft = (i: number): string | undefined => drafts.get(i)
+
+export function jot(i: number, text: string) {
+  drafts.set(i, text)
+  try {
+    localStorage.setItem(prefix + i, text)
+  } catch {
+    // a browser that keeps nothing still sends the comment with the decision
+  }
+}
+
+export function forget(i: number) {
+  drafts.delete(i)
+  localStorage.removeItem(prefix + i)
+}
