@@ -180,3 +180,40 @@ def test_an_unknown_protocol():
     pytest.importorskip("fsspec")
     with pytest.raises(UserError, match="cannot be opened"):
         load("nosuch://bucket/photos")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("train/a.jpg", "train/b.jpg", "test/c.jpg"), r"test and .*train hold images directly.*not classes.*labels=FILE"),
+        (("Train/a.jpg", "VAL/b.jpg"), "not classes"),
+        (("train2017/a.jpg", "val2017/b.jpg", "test_set/c.jpg"), "not classes"),
+        (("training/a.jpg", "validation/b.jpg"), "not classes"),
+        (("train/a.jpg",), "holds images directly"),
+        (("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg"), r"Name .*/train, where the class folders are"),
+        (("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg", "val/d.jpg"), r"Name .*/train, where the class folders are"),
+        (("train/cat/a.jpg", "train/stray.jpg", "test/dog/b.jpg", "test/stray.jpg"), r"Name .*/test or .*/train, where"),
+    ],
+)
+def test_splits_are_no_classes(tmp_path, names, says):
+    with pytest.raises(UserError, match=says):
+        load(tree(tmp_path, *names))
+
+
+def test_splits_beside_classes_are_left_out_with_a_note(tmp_path):
+    data = load(tree(tmp_path, "cat/a.jpg", "dog/b.jpg", "test/c.jpg", "test/d.jpg", "val/e.jpg"))
+    assert data.classes == ("cat", "dog") and data.ids.tolist() == ["cat/a.jpg", "dog/b.jpg"]
+    assert set(reasons(data)) == {"test/c.jpg", "test/d.jpg", "val/e.jpg"} and "split" in reasons(data)["val/e.jpg"]
+    assert "test (2 images), val (1 images)" in data.notes[0]
+
+
+def test_one_class_that_is_called_as_a_split_is_one_with_a_note(tmp_path):
+    data = load(tree(tmp_path, "car/a.jpg", "ship/b.jpg", "train/c.jpg"))
+    assert data.classes == ("car", "ship", "train") and "'train' (1 images) is read as a class" in data.notes[0]
+    assert load(tree(tmp_path / "trial", "control/a.jpg", "treatment/b.jpg", "trained/c.jpg")).notes == ()
+
+
+def test_splits_with_labels_from_a_file(tmp_path):
+    tree(tmp_path, "d/train/a.jpg", "d/test/b.jpg")
+    (tmp_path / "labels.csv").write_text("id,label\ntrain/a.jpg,cat\ntest/b.jpg,dog\n")
+    assert load(tmp_path / "d", labels=tmp_path / "labels.csv").classes == ("cat", "dog")

@@ -82,6 +82,70 @@ def test_a_data_folder_of_images(offline, tmp_path):
     assert data.inputs[0].startswith(b"\x89PNG")
 
 
+def pictures(root, *names):
+    image = pytest.importorskip("PIL.Image")
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        image.new("RGB", (4, 4)).save(root / name)
+    return f"hf:{root}"
+
+
+CLASSES = ("cat/a.png", "cat/b.png", "dog/c.png", "dog/d.png")
+
+
+def test_the_splits_of_a_folder_are_named_with_the_one_that_was_read(tmp_path):
+    names = [f"{split}/{name}" for split in ("train", "test") for name in CLASSES]
+    data = load(pictures(tmp_path / "f", *names))
+    assert len(data) == 4
+    (note,) = data.notes
+    assert "train (4), test (4); only train was read" in note and ":SPLIT" in note
+    assert len(load(pictures(tmp_path / "f") + ":test")) == 4
+
+
+def test_the_splits_of_a_saved_data_set_are_named_too(offline, texts, tmp_path):
+    offline.DatasetDict({"train": texts, "test": texts.select([0, 1, 2])}).save_to_disk(tmp_path / "ds")
+    (note,) = load(f"hf:{tmp_path / 'ds'}").notes
+    assert "train (5), test (3); only train was read" in note
+    assert load(texts).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "there", "read", "lost"),
+    [
+        ([f"train/{name}" for name in CLASSES] + ["extra/cat/x.png", "cat/y.png"], 6, 4, "cat/y.png, extra/cat/x.png"),
+        ([*CLASSES, "cat/.h.png", ".hidden/cat/z.png", "__x/cat/q.png"], 7, 4, "cat/.h.png"),
+    ],
+)
+def test_pictures_that_are_not_read_are_counted_and_named(tmp_path, names, there, read, lost):
+    data = load(pictures(tmp_path / "f", *names))
+    assert len(data) == read
+    (note,) = data.notes
+    assert f"holds {there} images, of which `datasets` reads {read}" in note and lost in note and "leave out hf:" in note
+
+
+def test_a_test_folder_beside_classes_takes_their_place_and_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"No column .* holds 6 images, of which `datasets` reads 2.*2 in cat, 2 in dog"):
+        load(pictures(tmp_path / "f", *CLASSES, "test/x.png", "test/y.png"))
+    with pytest.raises(UserError, match="makes `datasets` drop all labels"):
+        load(pictures(tmp_path / "g", *CLASSES, "stray.png"))
+
+
+def test_pictures_without_a_row_are_counted(tmp_path):
+    address = pictures(tmp_path / "f", *(f"{i}.png" for i in range(6)))
+    (tmp_path / "f/metadata.csv").write_text("file_name,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4)))
+    data = load(address)
+    assert len(data) == 4 and "2 of the 6 images" in data.notes[0]
+
+
+def test_tables_that_are_not_read_are_named(tmp_path):
+    (tmp_path / "f").mkdir()
+    for name in ("train.csv", "other.csv"):
+        (tmp_path / "f" / name).write_text("text,label\na,x\nb,y\n")
+    (tmp_path / "f/README.md").write_text("# About")
+    (note,) = load(f"hf:{tmp_path / 'f'}").notes
+    assert "holds 2 files, of which `datasets` reads 1" in note and "other.csv" in note
+
+
 def test_a_data_folder_of_tables(offline, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/train.csv").write_text("text,label\na,x\nb,y\n")

@@ -1,6 +1,10 @@
 """Other labels in place of those of the source: labels=."""
 
+import json
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +101,41 @@ def test_mistakes_in_the_call(tmp_path):
     np.save(tmp_path / "o.npy", np.array(["a", None], object), allow_pickle=True)
     with pytest.raises(UserError, match="Python objects"):
         load(X, labels=tmp_path / "o.npy")
+
+
+WEAK = [0, -1, 1, 2, 0, -1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.npz", "frame", "array", "list", "text", "l.csv", "l.txt", "l.npy"]
+)
+def test_minus_one_of_weak_labels_is_no_class(tmp_path, name):
+    x = np.arange(16.0).reshape(8, 2)
+    table = pa.table({"x": x[:, 0], "y2": x[:, 1], "label": WEAK})
+    path = tmp_path / name
+    mark = "\t" if name.endswith("tsv") else ","
+    if name[0] == "t" and name.endswith("sv"):
+        path.write_text("\n".join(mark.join(map(str, row)) for row in [table.column_names, *zip(*table.to_pydict().values(), strict=True)]))
+    elif name.endswith("jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    elif name.endswith("parquet"):
+        pq.write_table(table, path)
+    elif name.endswith("npz"):
+        np.savez(path, features=x, labels=WEAK)
+    elif name.endswith("npy"):
+        np.save(path, np.array(WEAK))
+    elif name == "l.csv":
+        path.write_text("id,label\n" + "".join(f"{i},{c}\n" for i, c in enumerate(WEAK)))
+    elif name == "l.txt":
+        path.write_text("\n".join(map(str, WEAK)))
+    given = {"array": np.array(WEAK, np.int8), "list": [float(c) for c in WEAK], "text": [str(c) for c in WEAK]}.get(name, path)
+    data = load(table) if name == "frame" else load(path) if name[0] == "t" and name != "text" else load(x, labels=given)
+    assert data.classes == ("0", "1", "2") and data.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert {item.id: item.reason for item in data.excluded} == dict.fromkeys("15", "the label is -1, which stands for no label")
+    assert any("2 examples have the label -1 and are left out" in note for note in data.notes)
+
+
+def test_minus_one_is_a_class_where_it_must_be():
+    assert load(X, labels=[-1, 1, -1, 1]).classes == ("-1", "1")
+    assert load(X, labels=["-1", "a", "b", "a"]).classes == ("-1", "a", "b")
+    assert load(X, labels=[-1, -2, 0, 1]).classes == ("-2", "-1", "0", "1")

@@ -69,3 +69,36 @@ def test_labels_as_bytes(tmp_path):
     assert data.classes == ("caf\u00e9", "tea") and "1 of the labels" in data.notes[0]
     (tmp_path / "l.txt").write_bytes(b"th\xe9\ntea\ntea\n")
     assert load(np.eye(3), labels=tmp_path / "l.txt").classes == ("tea", "th\u00e9")
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (("1", "1.0"), "one number"),
+        (("1", "01"), "one number"),
+        (("1", "\uff11"), "one number"),
+        (("2", "+2", "2e0"), "one number"),
+        (("-3", "\u22123"), "one number"),
+        (("cat", "c\u0430t"), "look alike"),
+        (("CAT", "\u0421AT"), "look alike"),
+        (("x", "\u03c7"), "look alike"),
+        (("cat", "cat\u200b"), "look alike"),
+        (("cat", "c\u00adat"), "look alike"),
+        (("cat", "\uff43\uff41\uff54"), "look alike"),
+        (("t-shirt", "t\u2013shirt", "t\u2011shirt"), "look alike"),
+        (("don't", "don\u2019t"), "look alike"),
+        (("cat", "Cat", "c\u0430t"), "look alike"),
+    ],
+)
+def test_names_that_a_reader_takes_for_one_another_are_told_with_counts(names, what):
+    data = load(np.eye(3 * len(names) + 2), labels=[*names * 3, "dog", "dog"])
+    assert len(data.classes) == len(names) + 1
+    (note,) = [note for note in data.notes if what in note]
+    for name in names:
+        assert f"{name!r} (3" in note
+    assert "dog" not in note
+
+
+def test_names_that_only_seem_to_be_alike_need_no_note():
+    for names in (["A", "A+", "A-"], ["0", "O"], ["1", "l", "I"], ["\u0434\u0430", "\u043d\u0435\u0442"], ["-1", "1"], ["v1", "v1.0"]):
+        assert load(np.eye(2 * len(names)), labels=names * 2).notes == ()

@@ -1,7 +1,8 @@
 """A folder with one folder of images a class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
 
 The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not guessed at: with
-`photos/train/cat/1.jpg` the user is told to name `photos/train`; a few in a folder inside a class folder are listed as left out.
+`photos/train/cat/1.jpg` the user is told to name `photos/train`, and folders called train, test or val are no classes; a few in a folder
+inside a class folder are listed as left out.
 A folder of images without class folders is fine if the labels come from a file.
 
 Cost: one listing a folder; the images themselves are read when the encoder asks for them.
@@ -9,11 +10,15 @@ Cost: one listing a folder; the images themselves are read when the encoder asks
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import compress
+
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.own_columns import FILES, is_own_file
 from labelsieve.data import places
 from labelsieve.data.draft import Draft
+from labelsieve.data.splits import is_split, splits_among
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".ppm", ".pgm")
 SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
@@ -42,9 +47,57 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     excluded += broken
     if not ids:
         raise UserError(_nothing(root, folders, loose))
-    notes = (f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.",) if ours else ()
+    told: tuple[str, ...] = ()
+    if labels is not None and not relabelled:
+        ids, labels, left, told = _without_splits(root, folders, ids, labels)
+        excluded += left
+    notes = (*told, f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else told
     inputs = places.Files([places.join(root, name) for name in ids])
     return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
+
+
+def _without_splits(
+    root: str, folders: list[str], ids: list[str], labels: list[str]
+) -> tuple[list[str], list[str], list[Exclusion], tuple[str, ...]]:
+    """Ids and labels without those in folders that are splits and no classes, which are left out, and what should be said.
+
+    Raises:
+        UserError: all folders with images are splits.
+    """
+    count = Counter(labels)
+    splits = splits_among(list(count))
+    if len(splits) == len(count):
+        raise UserError(_only_splits(root, folders, splits))
+    alone = next((name for name in count if not splits and is_split(name)), None)
+    if alone is not None:
+        told = (
+            f"The folder {alone!r} ({count[alone]:,} images) is read as a class, though splits are called so; if it is none, take it away."
+        )
+        return ids, labels, [], (told,)
+    keep = [label not in splits for label in labels]
+    why = "its folder is called as a split of the data is, and is taken for no class"
+    left = [Exclusion(key, why) for key, label in zip(ids, labels, strict=True) if label in splits]
+    if not left:
+        return ids, labels, [], ()
+    listed = ", ".join(f"{name} ({count[name]:,} images)" for name in splits)
+    told = f"Left out, as they are called as splits of the data and not as classes: {listed}. If they are classes, give them other names."
+    return list(compress(ids, keep)), list(compress(labels, keep)), left, (told,)
+
+
+def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
+    """Why a folder of train, val and test is no data set, and what to do."""
+    inner = [
+        places.join(root, name)
+        for name in folders
+        if is_split(name) and any(entry.is_folder for entry in places.entries(places.join(root, name)))
+    ]
+    named = " and ".join(places.join(root, name) for name in splits[:3])
+    do = (
+        f"Name {' or '.join(inner[:3])}, where the class folders are."
+        if inner
+        else f"Put the images of each class in a folder of its own in {places.join(root, splits[0])}, and name that; or give labels=FILE."
+    )
+    return f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, and splits of a data set are called so, not classes. {do}"
 
 
 def is_image(name: str) -> bool:

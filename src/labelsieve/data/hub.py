@@ -14,6 +14,7 @@ from typing import Any
 from labelsieve.core.errors import UserError
 from labelsieve.data.columns import Columns, added
 from labelsieve.data.draft import Draft
+from labelsieve.data.hub_files import not_read
 from labelsieve.data.labels import near
 from labelsieve.data.readers import in_memory
 from labelsieve.data.table import from_arrow, passed_over, roles
@@ -25,23 +26,41 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
     Raises:
         UserError: `datasets` is not installed, there is no such data set or split, or its columns are in doubt.
     """
-    found, source = open_split(address)
-    return from_dataset(found, asked, relabelled, source)
+    found, source, notes = _split(address)
+    try:
+        draft = from_dataset(found, asked, relabelled, source)
+    except UserError as error:
+        images = [name for name, feature in found.features.items() if hasattr(feature, "decode")]
+        if not notes and os.path.isdir(_parse(address)[0]) and list(found.features) == images:
+            notes = ("An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and name the folder.",)
+        raise UserError(" ".join([str(error), *notes])) from error
+    return replace(draft, notes=(*notes, *draft.notes))
 
 
 def open_split(address: str) -> tuple[Any, str]:
     """The `datasets.Dataset` of "hf:NAME_OR_FOLDER[:SPLIT]", and its address with the split that was taken."""
+    return _split(address)[:2]
+
+
+def _split(address: str) -> tuple[Any, str, tuple[str, ...]]:
+    """The same, and notes of the other splits and of files in a folder that `datasets` passed over."""
     name, split = _parse(address)
     found = _open(name, address)
-    if not hasattr(found, "column_names") or isinstance(found.column_names, dict):  # several splits
+    several = not hasattr(found, "column_names") or isinstance(found.column_names, dict)
+    notes = not_read(name, sum(len(found[part]) for part in found) if several else len(found))
+    if several:
         splits = list(found)
         split = split or (splits[0] if len(splits) == 1 else "train")
         if split not in splits:
-            raise UserError(f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT.")
+            told = f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT."
+            raise UserError(" ".join([told, *notes]))
+        if len(splits) > 1:
+            listed = ", ".join(f"{other} ({len(found[other]):,})" for other in splits)
+            notes = (f"{name} has the splits {listed}; only {split} was read. Name another as hf:{name}:SPLIT.", *notes)
         found = found[split]
     elif split and split != str(found.split or split):
         raise UserError(f"{name} is the one split {found.split}, not {split!r}; leave the split out.")
-    return found, f"hf:{name}:{split}" if split else f"hf:{name}"
+    return found, f"hf:{name}:{split}" if split else f"hf:{name}", notes
 
 
 def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source: str = "the datasets.Dataset") -> Draft:

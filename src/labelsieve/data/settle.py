@@ -42,8 +42,10 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
     if len(values) != n:
         raise UserError(f"There are {len(values)} labels for the {n} examples of {draft.source}; the two must be as many.")
     codes, names = encode(values)
+    codes, none = _without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
     codes, classes = _classes(draft, codes, names, relabel is not None)
-    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **draft.unusable}
+    minus_one = dict.fromkeys(none.tolist(), "the label is -1, which stands for no label")
+    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **minus_one, **draft.unusable}
     keep = np.ones(n, bool)
     keep[list(reasons)] = False
     if draft.classes is None:  # a class whose every example is unusable is no class
@@ -55,7 +57,7 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
     _require_plausible(dataset)
     dataset = doubted(dataset)
     features = () if dataset.columns is None else dataset.columns.notes
-    notes = (*draft.notes, *features, *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
+    notes = (*draft.notes, *features, *_weak(len(none)), *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
     return replace(dataset, notes=notes)
 
 
@@ -103,6 +105,24 @@ def _classes(draft: Draft, codes: np.ndarray, names: tuple[str, ...], relabelled
     wrong = next(name for name in names if name not in known and name != "-1")
     listed = ", ".join(draft.classes[:10]) + (", ..." if len(draft.classes) > 10 else "")
     raise UserError(f"{draft.source} has the label {wrong}, which is outside its {len(draft.classes)} classes ({listed}).")
+
+
+def _without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more: weak labels write
+    it for "no label". Beside the class 1 alone it is the other class."""
+    others = [name for name in names if name != "-1"]
+    if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
+        return codes, np.zeros(0, np.int64)
+    rows = np.flatnonzero(codes == names.index("-1"))
+    return np.where(codes == names.index("-1"), -1, codes), rows
+
+
+def _weak(n: int) -> tuple[str, ...]:
+    """A note of the n examples without a label that were labelled -1."""
+    if not n:
+        return ()
+    which = f"{n:,} examples have the label -1 and are" if n > 1 else "1 example has the label -1 and is"
+    return (f"{which} left out: beside classes that are numbers from 0 on it stands for no label. If it is a class, give it another name.",)
 
 
 def identify(draft: Draft, n: int) -> np.ndarray:

@@ -29,6 +29,9 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
     name = os.fspath(path)
     keys, values = read_labels(name)
     codes, names = encode(values)
+    if "-1" in names and "-1" not in classes:  # weak labels write it for "no label"
+        none = names.index("-1")
+        codes, names = np.where(codes == none, -1, codes - (codes > none)), (*names[:none], *names[none + 1 :])
     names = _as_classes(names, classes, name)
     labels = [None if code < 0 else names[code] for code in codes]
     if keys is None:

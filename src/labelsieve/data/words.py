@@ -7,10 +7,12 @@ Ids and paths name things and are kept byte for byte; such a byte is shown, and 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+from labelsieve.data.looks import number, skeleton, strange
 
 SHOWN = 3  # how many variants, or classes, a note lists
 GAPS = {"na", "n/a", "#n/a", "nan", "none", "null", "nil", "?"}  # words that other programs write for a missing value
@@ -48,24 +50,35 @@ def misread(values: Iterable[Any], what: str) -> tuple[str, ...]:
 
 
 def label_notes(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
-    """What should be said about the class names: variants of one name, and words that may stand for a missing label.
+    """What should be said about the class names: variants of one name or number, names that look alike, and words that may stand for a
+    missing label.
 
     Args:
         classes: the K class names.
         labels: (n,) positions in them.
     """
     count = np.bincount(labels, minlength=len(classes))
-    alike: dict[str, list[int]] = {}
-    for c, name in enumerate(classes):
-        if count[c]:
-            alike.setdefault(_folded(name), []).append(c)
-    variants = [c for group in alike.values() if len(group) > 1 for c in group]
+    used = [c for c in range(len(classes)) if count[c]]
+    variants = _together([_folded(name) for name in classes], used)
+    numbers = _together([number(name) for name in classes], used)
+    seen = _together([skeleton(name) for name in classes], used)
+    looks = [c for c in seen if c not in {*variants, *numbers}]
+    others = [c for c in seen if c in variants and skeleton(classes[c]) in {skeleton(classes[other]) for other in looks}]
     gaps = [c for c, name in enumerate(classes) if count[c] and name.strip().casefold() in GAPS]
     notes = []
     if variants:
         told = _listed(variants, classes, count, 2 * SHOWN)
         notes.append(
             f"Labels that differ only in case, spaces or accents' encoding are different classes here: {told}. Are they meant to be one?"
+        )
+    if numbers:
+        told = _listed(numbers, classes, count, 2 * SHOWN)
+        notes.append(f"Labels that write one number in several ways are different classes here: {told}. Are they meant to be one?")
+    if looks:
+        told = _listed(sorted([*looks, *others]), classes, count, 2 * SHOWN, strange)
+        notes.append(
+            "Labels that look alike, but are written with other characters (full-width, Cyrillic or Greek letters, invisible ones, another "
+            f"dash), are different classes here: {told}. Are they meant to be one?"
         )
     if gaps:
         told = _listed(gaps, classes, count, SHOWN)
@@ -87,6 +100,15 @@ def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
-def _listed(chosen: Sequence[int], classes: Sequence[str], count: np.ndarray, most: int) -> str:
-    shown = ", ".join(f"{classes[c]!r} ({count[c]:,})" for c in chosen[:most])
+def _together(keys: Sequence[Any], used: Sequence[int]) -> list[int]:
+    """The classes that share their key with another one."""
+    alike: dict[Any, list[int]] = {}
+    for c in used:
+        if keys[c] is not None:
+            alike.setdefault(keys[c], []).append(c)
+    return [c for group in alike.values() if len(group) > 1 for c in group]
+
+
+def _listed(chosen: Sequence[int], classes: Sequence[str], count: np.ndarray, most: int, more: Callable[[str], str] = lambda _: "") -> str:
+    shown = ", ".join(f"{classes[c]!r} ({count[c]:,}{more(classes[c])})" for c in chosen[:most])
     return shown + (f" and {len(chosen) - most} more" if len(chosen) > most else "")

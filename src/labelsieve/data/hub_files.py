@@ -1,0 +1,76 @@
+"""Which files of a data folder Hugging Face `datasets` reads, and which it passes over without a word.
+
+Of a folder it takes one kind of file, the commonest, and sorts by names: as soon as one folder or file is called train or test, only what
+is called so is read. Hidden files and folders are never read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+from labelsieve.data.folder import is_image
+from labelsieve.data.readers import READERS
+from labelsieve.data.words import readable
+
+SHOWN = 3
+_MARKS = ("state.json", "dataset_dict.json")  # of a data set that was saved, whose files are its own
+_DATA = (*READERS, ".json", ".txt", ".arrow", ".zip", ".tar", ".wav", ".mp3", ".flac", ".mp4")
+_NOT_DATA = {"metadata.csv", "metadata.jsonl", "metadata.parquet", "dataset_infos.json"}
+
+
+def not_read(folder: str, rows: int) -> tuple[str, ...]:
+    """Notes of the images, or of the tables, in a local folder that are in no split, and of images without a row; () for anything else.
+
+    Args:
+        rows: how many the splits have in all.
+    """
+    if not os.path.isdir(folder) or any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
+        return ()
+    read = _read(folder)
+    if read is None:
+        return ()
+    images = sum(map(is_image, read))
+    there = [path for path in _files(folder) if (is_image(path) if images else _is_data(path))]
+    lost = [os.path.relpath(path, folder) for path in there if os.path.realpath(path) not in read]
+    notes = (_lost(folder, lost, len(there), "images" if images else "files"),) if lost else ()
+    if rows < images:
+        notes += (f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows (no metadata).",)
+    return notes
+
+
+def _lost(folder: str, names: list[str], there: int, what: str) -> str:
+    tops = Counter(name.split(os.sep)[0] if os.sep in name else "the folder itself" for name in names)
+    listed = ", ".join(readable(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    most = ", ".join(f"{count:,} in {readable(top)}" for top, count in tops.most_common(SHOWN))
+    return (
+        f"{folder} holds {there:,} {what}, of which `datasets` reads {there - len(names):,}; left aside are {len(names):,} ({most}), such "
+        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where something else is. To read "
+        "class folders whatever their names, leave out hf: and name the folder."
+    )
+
+
+def _read(folder: str) -> set[str] | None:
+    """The files in all splits; None if that cannot be told."""
+    import datasets
+
+    try:
+        builder: Any = datasets.load_dataset_builder(folder)
+        return {os.path.realpath(str(path)) for paths in (builder.config.data_files or {}).values() for path in paths}
+    except Exception:  # whatever is wrong was told when the data were loaded
+        return None
+
+
+def _files(folder: str) -> list[str]:
+    """Every file below the folder, hidden ones too, but for the forks that other systems leave (._name, __MACOSX)."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in ("__MACOSX", ".git"))
+        found += [os.path.join(place, name) for name in sorted(names) if not name.startswith("._")]
+    return found
+
+
+def _is_data(path: str) -> bool:
+    name = os.path.basename(path).lower()
+    return name not in _NOT_DATA and os.path.splitext(name.removesuffix(".gz"))[1] in _DATA
