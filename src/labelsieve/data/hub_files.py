@@ -46,8 +46,8 @@ def _lost(folder: str, names: list[str], there: int, what: str) -> str:
     most = ", ".join(f"{count:,} in {readable(top)}" for top, count in tops.most_common(SHOWN))
     return (
         f"{folder} holds {there:,} {what}, of which `datasets` reads {there - len(names):,}; left aside are {len(names):,} ({most}), such "
-        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where something else is. To read "
-        "class folders whatever their names, leave out hf: and name the folder."
+        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where something else is. To "
+        "read class folders whatever their names, leave out hf: and name the folder."
     )
 
 
