@@ -110,7 +110,9 @@ def test_the_path_of_a_taxonomy_is_the_class_where_classes_are_paths(tmp_path, c
     )  # fmt: skip
     (tmp_path / "r").mkdir()
     run.save(findings, tmp_path / "r")
-    taken(tmp_path / "r", [task(0, annotation(1, choice(["a", "c"], kind="taxonomy")))], capsys)
+    one = task(0, annotation(1, choice(["a", "c"], kind="taxonomy")))
+    one["data"]["given_label"] = "a/b"
+    taken(tmp_path / "r", [one], capsys)
     assert said(tmp_path / "r")[0] == {("1", "r0"): ("relabel", "a/c")}  # and not c
 
 

@@ -30,6 +30,7 @@ def import_(
     from labelsieve.cli.standing import journal_for, read
     from labelsieve.core.decision import Fold
     from labelsieve.export.answers import decisions
+    from labelsieve.export.belonging import belonging
 
     if reviewer is not None and not reviewer.strip():
         raise UserError("The reviewer has no name; say who decided with --reviewer NAME.")
@@ -38,8 +39,10 @@ def import_(
     there = read(run)
     findings, fold = there.findings, Fold(there.rows)
     classes = {*findings.classes, *(d.label for d in fold.standing() if d.label)}
-    found = import_module(f"labelsieve.export.{MODULES[from_]}").read(file, classes)
-    answers, now = found.answers, datetime.now(UTC).isoformat(timespec="milliseconds")
+    tool = import_module(f"labelsieve.export.{MODULES[from_]}")
+    found = tool.read(file, classes, findings) if from_ == "csv" else tool.read(file, classes)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    answers, strange = belonging(found.answers, findings, there.follow, found.own)
     rows, conflicts, same = decisions(answers, findings, fold, reviewer or "", now)
     journal = journal_for(run, findings)
     try:
@@ -47,16 +50,16 @@ def import_(
     finally:
         journal.close()
     same += len(rows) - new
-    conflicts = [*found.conflicts, *conflicts]
-    people = list(dict.fromkeys(answer.reviewer or reviewer or "" for answer in answers))
+    conflicts = [*found.conflicts, *strange, *conflicts]
+    people = list(dict.fromkeys(answer.reviewer or reviewer or "" for answer in found.answers))
     if json:
-        told = {"read": len(answers), "new": new, "nothing_new": same, "reviewers": people}
+        told = {"read": len(found.answers), "new": new, "nothing_new": same, "reviewers": people}
         listed = {"conflicts": [asdict(conflict) for conflict in conflicts], "not_read": [asdict(unread) for unread in found.unread]}
         print_json({**told, **listed})
         return
     by = f" by {', '.join(safe(name, 60) for name in people[:SHOWN])}" if people else ""
     by += f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
-    print(f"{len(answers):,} answers read: {new:,} new decisions{by}, {same:,} that say nothing new.")
+    print(f"{len(found.answers):,} answers read: {new:,} new decisions{by}, {same:,} that say nothing new.")
     for unread in found.unread:
         print(f"Not read: {unread.count:,} {safe(unread.what, 80)}; the first is {safe(unread.first, 50)}.")
     if conflicts:

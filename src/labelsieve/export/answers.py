@@ -10,13 +10,14 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import stamp
 from labelsieve.export.patch import Conflict
 
 SAYABLE = (*FINAL, "later")
@@ -33,6 +34,8 @@ class Answer:
         label: the class; "" where the act needs none.
         exported: with act "", the label that the export wrote; None if unknown, then the label as it stands takes its place.
         reviewer: who gave it, where the file says so; else "".
+        given: the given label when the file was written; None where it does not say.
+        content: of the example, 16 hex digits; None where the file does not say.
     """
 
     id: str
@@ -41,6 +44,8 @@ class Answer:
     exported: str | None = None
     note: str = ""
     reviewer: str = ""
+    given: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,13 @@ class Unread:
 
 @dataclass(frozen=True)
 class Read:
-    """What a file holds: answers, what could not be taken for one (listed by its id), and what is no answer to the question."""
+    """What a file holds: answers, what could not be taken for one (listed by its id), and what is no answer to the question. `own`: the
+    ids are those that an export of ours wrote under a name of its own."""
 
     answers: list[Answer]
     conflicts: list[Conflict] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    own: bool = True
 
 
 def read_json(path: Path) -> Any:
@@ -91,14 +98,9 @@ def decisions(
         now: the time of the import, ISO 8601.
 
     Raises:
-        UserError: the findings have none of the ids, so the answers are about other data; or nobody is named for some answers.
+        UserError: nobody is named for some answers.
     """
     place = {key: i for i, key in enumerate(findings.ids.tolist())}
-    if answers and not any(answer.id in place for answer in answers):
-        raise UserError(
-            f"None of the {len(answers):,} ids is in the run, which has ids like {findings.ids[0][:80]!r} where the file has "
-            f"{answers[0].id[:80]!r}; these are answers on other data."
-        )
     nameless = sum(not (answer.reviewer or reviewer.strip()) for answer in answers)
     if nameless:
         raise UserError(f"{nameless:,} of the {len(answers):,} answers do not say who gave them; name the reviewer with --reviewer NAME.")
@@ -166,9 +168,8 @@ def _of_one(
             continue
         row = place[key]
         p, other = float(findings.p_wrong[row]), findings.classes[findings.other[row]]
-        rows.append(
-            Decision(key, act, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key])  # pyright: ignore[reportArgumentType]
-        )
+        made = Decision(key, act, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key])  # pyright: ignore[reportArgumentType]
+        rows.append(replace(made, **stamp(findings, row)))  # pyright: ignore[reportArgumentType]
     return rows, conflicts, same
 
 

@@ -72,7 +72,8 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
                 conflicts.append(Conflict(key, f"the file has no category {category!r}"))
                 continue
             who = str(annotation.get("annotator") or "")
-            answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who))
+            facts = {"given": image.get("given_label"), "content": image.get(CONTENT)}
+            answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who, **facts))
         return Read(answers, conflicts)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no whole COCO file: {error} is missing in it.") from error

@@ -70,7 +70,8 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
                 conflicts.append(Conflict(str(told[ID]), "it has no label, or one that is no class of the file"))
             else:
                 who = str(told.get("annotator") or "")
-                answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN), reviewer=who))
+                given, content = told.get("given_label"), told.get(CONTENT)
+                answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN), "", who, given, content))
     if conflicts and not answers:
         raise UserError(f"{path} has no label that can be read; the first, {conflicts[0].id!r}: {conflicts[0].reason}.")
     return Read(answers, conflicts)

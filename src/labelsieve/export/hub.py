@@ -58,16 +58,18 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
     if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
         raise UserError(f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it.")
     names = getattr(found.features["label"], "names", None)
-    written, people = (found[name] if name in found.column_names else [None] * len(found) for name in (WRITTEN, "annotator"))
+    ids = found["labelsieve_id" if "labelsieve_id" in found.column_names else "id"]
+    facts = (WRITTEN, "annotator", "given_label", "content")
+    written, people, given, content = (found[name] if name in found.column_names else [None] * len(found) for name in facts)
     answers: list[Answer] = []
     conflicts: list[Conflict] = []
-    for key, code, before, who in zip(found["id"], found["label"], written, people, strict=True):
+    for key, code, before, who, was, what in zip(ids, found["label"], written, people, given, content, strict=True):
         if code is None or (names and code == -1):
             continue
         if names and not 0 <= code < len(names):
             conflicts.append(Conflict(str(key), f"the label is {code}, which is none of the {len(names)} classes of the column"))
             continue
-        answers.append(Answer(str(key), "", str(names[code] if names else code), before, reviewer=str(who or "")))
+        answers.append(Answer(str(key), "", str(names[code] if names else code), before, "", str(who or ""), was, what or None))
     return Read(answers, conflicts)
 
 

@@ -12,7 +12,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -110,6 +110,7 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
     replies: list[_Reply] = []
     conflicts: list[Conflict] = []
     rest: list[tuple[str, str]] = []  # what was not read, and the id
+    facts: dict[str, tuple[str | None, str | None]] = {}  # given label and content of each id
     for number, task in enumerate(tasks, 1):
         try:
             data = task.get("data", task)
@@ -117,6 +118,7 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
                 conflicts.append(Conflict(f"task {number}", f"it has no {ID!r} in its data, so it is not clear which example it is"))
                 continue
             key = str(data[ID])
+            facts[key] = data.get("given_label"), data.get(CONTENT)
             found, more = _annotated(task, key) if "data" in task else (_minimal(task, key), [])
             replies += found
             rest += [(what, key) for what in more] or ([] if found else [("tasks without an answer", key)])
@@ -125,6 +127,7 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
     if tasks and len(conflicts) == len(tasks):
         raise UserError(f"{path}: no task has {ID!r} in its data, so it is not clear which examples they are.")
     answers, more, other = _chosen(replies, classes)
+    answers = [replace(a, given=facts[a.id][0], content=facts[a.id][1]) for a in answers]
     return Read(answers, conflicts + more, _counted(other + rest))
 
 
