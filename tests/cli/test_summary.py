@@ -170,4 +170,4 @@ def test_rows_show_their_first_values_by_name():
     data = Dataset(np.array(["r"], object), np.zeros(1, np.int64), ("a",), np.array([[1.5, 12345.0]]), "features", columns=columns)
     assert snippet(data, 0) == "height 1.5, wide\\u202ename 12345"
     probs = Dataset(np.array(["r"], object), np.zeros(1, np.int64), ("a", "b"), np.array([[0.25, 0.75]]), "probs")
-    assert snippet(probs, 0) == "b 0.75, a 0.25"
+    assert snippet(probs, 0) == "b 0.750, a 0.250"

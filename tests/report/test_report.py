@@ -3,7 +3,9 @@
 import json
 import re
 import xml.etree.ElementTree as xml
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.journal import FILE, Journal
-from labelsieve.core.run import save
+from labelsieve.core.run import load, save
+from labelsieve.report import build
 
 pytest.importorskip("jinja2")
 
@@ -133,7 +136,9 @@ def test_what_has_an_answer_is_no_longer_among_the_most_suspicious(tmp_path, cap
     report(run, json=True)
     told = json.loads(capsys.readouterr().out)
     shown = {int(suspect["id"][4:-4]) for suspect in told["worst"]}
-    assert len(shown) == 40 and not shown & set(range(0, 30, 2)) and set(range(1, 30, 2)) <= shown
+    assert shown == set(range(1, 30, 2))  # the rest is believed, and not listed
+    assert told["worst_ends"].startswith("The list ends here")
+    assert "The list ends here" in (run / "report.html").read_text(encoding="utf-8")
     assert told["found"] == told["reviewed"] == 15
 
 
@@ -190,10 +195,36 @@ def test_texts_are_quoted(tmp_path):
     recipe = {"source": str(table), "text": "body", "label": "topic", "id": "id"}
     page = written(make(tmp_path / "a.sieve", kind="text", recipe=recipe))
     quotes = [tag for tag, _ in Reader(page).tags if tag == "blockquote"]
-    assert len(quotes) == 40 and "&lt;b&gt;text&lt;/b&gt; 0" in page and len(page) < 200_000
+    assert len(quotes) == 30 and "&lt;b&gt;text&lt;/b&gt; 0" in page and len(page) < 200_000
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         report(make(tmp_path / "a.sieve"), out=tmp_path / "file" / "report.html")
+
+
+def test_where_nothing_is_doubted_nothing_is_listed_and_that_is_said(tmp_path, capsys):
+    run = make(tmp_path / "a.sieve")
+    found = load(run)
+    save(replace(found, p_wrong=found.p_wrong / 2, flagged=np.zeros(len(found), bool)), run)
+    report(run, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["worst"] == [] and told["worst_ends"].startswith("Of no example")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Of no example without an answer" in page and '<div class="cards' not in page
+
+
+def test_report_and_page_have_one_palette(tmp_path):
+    run = make(tmp_path / "a.sieve")
+    report(run, out=tmp_path / "r.html", figures=tmp_path / "figures")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    source = (Path(build.__file__).parent / "templates" / "palette.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--([a-z0-9-]+): light-dark\((#\w+), (#\w+)\)", source)
+    assert len(pairs) > 15
+    dark = text[text.index("prefers-color-scheme:dark") :]
+    for name, light, night in pairs:
+        assert f"--{name}:{light};" in text and f"--{name}:{night};" in dark
+    used = set(re.findall(r"var\(--([a-z0-9-]+)", text))
+    assert used <= {name for name, *_ in pairs}  # no colour of its own
+    assert dict((name, light) for name, light, _ in pairs)["accent"] in (tmp_path / "figures" / "estimate.svg").read_text()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labelsieve.core.dataset import Dataset
+from labelsieve.core.feature_columns import FeatureColumns
 from labelsieve.report.samples import sample
 
 
@@ -104,7 +105,11 @@ def test_text_is_an_excerpt_with_nothing_hidden():
 
 
 def test_values_of_features_and_the_largest_probabilities():
-    assert shown(np.arange(20.0)[None], "features").values[:2] == (("0", "0"), ("1", "1"))
+    assert shown(np.arange(20.0)[None], "features").values[:2] == (("feature 0", "0"), ("feature 1", "1"))
+    named = Dataset(
+        np.array(["a"], object), np.zeros(1, np.int64), ("a", "b"), np.ones((1, 2)), "features", columns=FeatureColumns(("wide", "tall"))
+    )
+    assert sample(named, 0).values == (("wide", "1"), ("tall", "1"))
     assert shown(np.array([[0.2, 0.8]]), "probs").values == (("b", "0.800"), ("a", "0.200"))
 
 

@@ -41,7 +41,7 @@ def values(dataset: Dataset, row: int, most: int = VALUES) -> list[tuple[str, st
     found = np.asarray(dataset.inputs[row], np.float64).reshape(-1)
     if dataset.kind == "probs":
         best = np.argsort(-found, kind="stable")[:most]
-        return [(dataset.classes[c], f"{found[c]:.2f}") for c in best]
+        return [(dataset.classes[c], f"{found[c]:.3f}") for c in best]
     return [(feature_name(dataset, j), number(found[j])) for j in range(min(most, len(found)))]
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.visible import visible
-from labelsieve.report import charts
+from labelsieve.report import charts, palette
 from labelsieve.report.samples import Sample
 
 BEGINS = """\
@@ -34,6 +35,7 @@ base-uri 'none'; form-action 'none'">
 <meta name="generator" content="Labelsieve">
 <title>Label report: """  # every page, and no other
 ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 25  # lines of a table, bars, sides of the matrix, groups, decisions
+DOUBTED = 0.5  # p(wrong) up to which a label is believed
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 ACTS = {"keep": "label is right", "relabel": "relabelled", "exclude": "excluded", "ambiguous": "ambiguous", "later": "later"}
 
@@ -65,6 +67,7 @@ def facts(
     unknown = frozenset(calibrated.unknown)
     here = [key for key in fold.ids() if key not in unknown]
     verdicts = {key: verdict for key in here if (verdict := fold.verdict(key)) is not None}
+    worst = list(takewhile(lambda suspect: suspect.p_wrong > DOUBTED, summary.top))  # open ones come first, most doubtful first
     return {
         "source": summary.source,
         "run": run,
@@ -87,7 +90,8 @@ def facts(
             for e in effort
             if e.reviews and calibrated.left.count >= 0.5
         ],
-        "worst": [asdict(suspect) for suspect in summary.top],
+        "worst": [asdict(suspect) for suspect in worst],
+        "worst_ends": _ends(len(worst), len(summary.top)),
         "confusions": [asdict(c) for c in summary.confusions[:ROWS]],
         "confusions_rest": summary.confusions_rest + sum(c.expected for c in summary.confusions[ROWS:]),
         "worst_classes": [asdict(c) for c in summary.worst_classes[:ROWS]],
@@ -143,6 +147,7 @@ def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] 
         figures=shown,
         samples=list(samples) or [None] * len(told["worst"]),
         begins=Markup(BEGINS),
+        palette=Markup(palette.sheet()),
         chart_style=Markup(charts.STYLE),
         acts_named=ACTS,
         groups=GROUPS,
@@ -178,6 +183,15 @@ def advice(told: dict[str, Any]) -> list[str]:
     if conflicting:
         steps.append(f"Settle {conflicting:,} groups of duplicates whose labels disagree: hardly more than one label in each can be right.")
     return steps
+
+
+def _ends(shown: int, most: int) -> str:
+    """Why the list of the most suspicious examples ends where it ends; "" where it is only cut."""
+    if shown == most and shown:
+        return ""
+    if not shown:
+        return "Of no example without an answer is the label more likely wrong than right, so none is listed."
+    return "The list ends here: of no other example without an answer is the label more likely wrong than right."
 
 
 def _strangers(ids: Sequence[str]) -> list[str]:

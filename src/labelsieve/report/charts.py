@@ -13,15 +13,17 @@ from html import escape
 import numpy as np
 
 from labelsieve.core.visible import visible
+from labelsieve.report.palette import var
 
-STYLE = """
-.chart{max-width:100%;height:auto;font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums}
-.chart text{fill:var(--muted,#5b6673)}.chart .ink{fill:var(--ink,#17202b)}.chart .strong{fill:var(--ink,#17202b);font-weight:600}
-.chart .axis{stroke:var(--line,#d8dee6);stroke-width:1}.chart .grid{stroke:var(--line,#d8dee6);stroke-width:1;stroke-dasharray:2 3}
-.chart .calm{fill:var(--calm,#9fb0c3)}.chart .wrong{fill:var(--wrong,#c2410c)}.chart .main{fill:var(--main,#1f5fbf)}
-.chart .line{stroke:var(--main,#1f5fbf);stroke-width:2;fill:none}.chart .whisker{stroke:var(--main,#1f5fbf);stroke-width:2}
-.chart .past{stroke:var(--calm,#9fb0c3);fill:none}.chart .band{fill:var(--main,#1f5fbf);fill-opacity:.16}
-.chart .base{fill:var(--line,#d8dee6)}
+_FONT = '12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif'
+STYLE = f"""
+.chart{{max-width:100%;height:auto;font:{_FONT};font-variant-numeric:tabular-nums}}
+.chart text{{fill:{var("quiet")}}}.chart .ink{{fill:{var("ink")}}}.chart .strong{{fill:{var("ink")};font-weight:600}}
+.chart .axis{{stroke:{var("line")};stroke-width:1}}.chart .grid{{stroke:{var("line")};stroke-width:1;stroke-dasharray:2 3}}
+.chart .calm{{fill:{var("edge")}}}.chart .wrong{{fill:{var("warm")}}}.chart .main{{fill:{var("accent")}}}
+.chart .line{{stroke:{var("accent")};stroke-width:2;fill:none}}.chart .whisker{{stroke:{var("accent")};stroke-width:2}}
+.chart .past{{stroke:{var("edge")};fill:none}}.chart .band{{fill:{var("accent")};fill-opacity:.16}}
+.chart .base{{fill:{var("line")}}}
 """
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.dataset import Dataset
+from labelsieve.core.snippet import values
 from labelsieve.core.visible import visible
 
 SIDE = 200  # pixels
@@ -51,7 +52,8 @@ def sample(dataset: Dataset, row: int) -> Sample:
                 odd="" if text.strip() else "empty text",
                 size=f"{len(text):,} characters",
             )
-        return _values(np.asarray(value, np.float64), dataset.classes if dataset.kind == "probs" else None)
+        size = f"{np.asarray(value).size:,} {'classes' if dataset.kind == 'probs' else 'features'}"
+        return Sample(values=tuple((visible(name, 24), number) for name, number in values(dataset, row, VALUES)), size=size)
     except MemoryError:
         return Sample(odd="too large to show")
     except Exception as error:  # any decoder may fail in any way on hostile bytes; the report says so and goes on
@@ -99,12 +101,3 @@ def _drawn(image: Any, size: str) -> Sample:
     out = io.BytesIO()
     flat.convert("RGB").save(out, "JPEG", quality=82, optimize=True)
     return Sample(picture="data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode(), size=size)
-
-
-def _values(row: np.ndarray, classes: tuple[str, ...] | None) -> Sample:
-    """Features as they stand; of probabilities the largest, by class."""
-    if classes is not None:
-        best = np.argsort(-row, kind="stable")[:VALUES]
-        return Sample(values=tuple((visible(classes[c], 24), f"{row[c]:.3f}") for c in best), size=f"{len(row):,} classes")
-    flat = row.reshape(-1)
-    return Sample(values=tuple((str(i), f"{x:.4g}") for i, x in enumerate(flat[:VALUES])), size=f"{len(flat):,} features")
