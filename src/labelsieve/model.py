@@ -123,7 +123,7 @@ def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None
         with pa.OSFile(os.fsencode(examples)) as file:  # a name need not be UTF-8
             if "p_wrong" in pq.read_schema(file).names:
                 told = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
-    return run.read_excluded(gone) if gone.exists() else (), told
+    return run.read_excluded(gone, then="train the model again") if gone.exists() else (), told
 
 
 def score(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from labelsieve.core.decision import Decision
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import write_json
-from labelsieve.core.journal import COLUMNS, FILE, LATER, Journal, Store
+from labelsieve.core.journal import COLUMNS, FILE, LATER, Journal, Store, decision
 
 POINTER = "journal.json"
+_NAME_AGAIN = "remove it, and name the journal again with `labelsieve review --journal`"
+SCHEMES = ("postgresql://", "postgres://")
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
     reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION,
@@ -46,7 +48,7 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
     """
     pointer = folder / POINTER
     if address is not None:
-        if not address.startswith(("postgresql://", "postgres://")):
+        if not address.startswith(SCHEMES):
             raise UserError(f"{_hidden(address)} is no address of a PostgreSQL server; write postgresql://user@host/database.")
         run = _kept(pointer).get("run", run)
         shared = PostgresJournal(address, run)
@@ -58,8 +60,8 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
         return shared
     if pointer.exists():
         kept = _kept(pointer)
-        if "address" not in kept:
-            raise UserError(f"{pointer} is damaged (it names no address); name the journal with --journal again, or remove it.")
+        if not kept.get("address", "").startswith(SCHEMES):
+            raise UserError(f"{pointer} is damaged (it names no address of a PostgreSQL server); {_NAME_AGAIN}.")
         if "run" not in kept and os.access(folder, os.W_OK):  # an older version wrote it
             write_json(pointer, {**kept, "run": run})
         return PostgresJournal(kept["address"], kept.get("run", run))
@@ -74,11 +76,13 @@ def _kept(pointer: Path) -> dict[str, str]:
     """
     try:
         kept = json.loads(pointer.read_text(encoding="utf-8"))
-        return {name: str(kept[name]) for name in ("address", "run") if name in kept}
+        if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
+            raise ValueError("it should hold an address and a run, both texts")
+        return {name: kept[name] for name in ("address", "run") if name in kept}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{pointer} is damaged ({error}); remove it, and name the journal with --journal again.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{pointer} is damaged ({cause(error)}); {_NAME_AGAIN}.") from error
 
 
 class PostgresJournal:
@@ -123,7 +127,7 @@ class PostgresJournal:
     def read(self, after: int = 0) -> tuple[list[Decision], int]:
         """The rows after number `after`, in order, and the number of the last."""
         rows = self._db.execute(_SELECT, (self._run, after)).fetchall()
-        return [Decision(**dict(zip(COLUMNS, row[1:], strict=True))) for row in rows], rows[-1][0] if rows else after
+        return [decision(row, "The journal on the server") for row in rows], rows[-1][0] if rows else after
 
     def close(self) -> None:
         self._db.close()

@@ -69,9 +69,11 @@ def _wanted(
 ) -> tuple[Dataset, list[Change], list[Conflict], list[str]]:
     """The data, the changes that are wanted, what is in conflict already, and notes."""
     from labelsieve.core.run import MANIFEST
+    from labelsieve.core.run_reader import require_manifest
     from labelsieve.export import patch as patches
 
     if not os.path.exists(os.path.join(source, MANIFEST)):
+        require_manifest(Path(source))
         if path is None:
             raise UserError(f"{source} is not a run folder of Labelsieve; name one, or give the changes with --patch FILE.")
         from labelsieve.data import load

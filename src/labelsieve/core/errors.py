@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from json import JSONDecodeError
 
 
 class UserError(ValueError):
@@ -20,6 +21,22 @@ class EmptyClass(UserError):
 
     def named(self, classes: Sequence[str]) -> UserError:
         return UserError(self.sentence.format(repr(classes[self.position])))
+
+
+def cause(error: BaseException) -> str:
+    """What an error says of a file, in short: its first line, without a full stop."""
+    if isinstance(error, JSONDecodeError):
+        return f"it is no JSON: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return (lines[0][:160] if lines else type(error).__name__).rstrip(".")
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -13,12 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from labelsieve.core.decision import Decision
+from labelsieve.core.decision import ACTS, Decision
 from labelsieve.core.errors import UserError
 
 FILE = "decisions.sqlite"
 LATER = {"given", "content"}  # columns that the first versions did not write
 COLUMNS = tuple(field.name for field in fields(Decision))
+_OPTIONAL = {"label", "suggestion", "target"} | LATER  # texts that may be missing
+_ASIDE = "put it aside with its -wal file and work on without it, or save its rows with `.recover` of the program sqlite3"
 _values = attrgetter(*COLUMNS)
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL,
@@ -48,13 +51,16 @@ class Journal:
         self._copy = None if os.access(folder, os.W_OK) else _copy(path)  # SQLite cannot read a write-ahead log without writing
         try:
             place = path if self._copy is None else Path(self._copy.name) / FILE
+            _require_content(path)
             self._db = sqlite3.connect(place, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
             self._db.execute(_TABLE)
             _add_columns(self._db)
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise UserError(f"{path} cannot be opened as a journal of decisions ({error}).") from error
+        except sqlite3.Error as error:
+            raise UserError(f"{path} is damaged ({error}); {_ASIDE}.") from error
 
     def append(self, rows: Sequence[Decision]) -> int:
         """Write the rows in one transaction; a row whose batch and id are there already is not written again.
@@ -83,11 +89,9 @@ class Journal:
         """The rows after number `after`, in order, and the number of the last."""
         try:
             rows = self._db.execute(_SELECT, (after,)).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{self._path} is damaged ({error}). Put it aside with its -wal file; the program sqlite3 may save its rows with .recover."
-            ) from error
-        return [_decision(row[1:]) for row in rows], rows[-1][0] if rows else after
+        except (sqlite3.DatabaseError, ValueError, OverflowError) as error:
+            raise UserError(f"{self._path} is damaged ({error}); {_ASIDE}.") from error
+        return [decision(row, self._path) for row in rows], rows[-1][0] if rows else after
 
     def close(self) -> None:
         self._db.close()
@@ -118,7 +122,37 @@ def _copy(path: Path) -> TemporaryDirectory[str]:
     return folder
 
 
-def _decision(row: tuple) -> Decision:
-    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+def _require_content(path: Path) -> None:
+    """Refuse a file of no bytes, which SQLite would take for a new journal; one that another process has just made soon has some."""
+    for _ in range(20):
+        if not path.exists() or path.stat().st_size or os.path.exists(f"{path}-wal"):
+            return
+        time.sleep(0.05)
+    raise UserError(f"{path} is damaged (it is empty); {_ASIDE}.")
+
+
+def decision(row: Sequence[Any], where: object) -> Decision:
+    """A row of a journal, its number first.
+
+    Raises:
+        UserError: a value is missing, of another type, or none that we write.
+    """
+    values: dict[str, Any] = dict(zip(COLUMNS, row[1:], strict=True))
+    wrong = next((name for name, value in values.items() if not _sound(name, value)), None)
+    if wrong is None and values["act"] == "relabel" and values["label"] is None:
+        wrong = "label"
+    if wrong is not None:
+        raise UserError(f"{where} is damaged (row {row[0]} has {str(values[wrong])[:60]!r} as its {wrong}); {_ASIDE}.")
     values["blind"] = bool(values["blind"])
     return Decision(**values)
+
+
+def _sound(name: str, value: Any) -> bool:
+    """Whether a column of the journal may hold the value."""
+    if name == "act":
+        return value in ACTS
+    if name == "blind":
+        return value in (0, 1)
+    if name == "p_wrong":
+        return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
+    return isinstance(value, str) or (value is None and name in _OPTIONAL)

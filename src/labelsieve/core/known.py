@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import write_json
 
 FILE = "known.json"
@@ -26,8 +26,10 @@ def load(folder: str | Path) -> dict[str, str]:
     path = Path(folder) / FILE
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return {str(key): str(label) for key, label in said.items()}
+        if not isinstance(said, dict) or not all(isinstance(label, str) for label in said.values()):
+            raise ValueError("it should name the class of each id")
+        return said
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({error}); name the known examples with --known again, or remove it.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({cause(error)}); name the known examples with --known again, or remove it.") from error

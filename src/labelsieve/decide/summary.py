@@ -166,7 +166,7 @@ def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     {"code": "no_neighbours"}, {"code": "duplicate"}."""
     found: list[dict[str, Any]] = []
     extra = findings.extra
-    if "p_given" in extra and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
+    if {"p_given", "p_other"} <= extra.keys() and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
         found.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
         found.append(_neighbours(float(extra["neighbours_agree"][i]), int(extra["neighbours"][i]) if "neighbours" in extra else FEW))
@@ -202,7 +202,7 @@ def _percent(share: float) -> str:
 
 
 def _duplicates(findings: Findings, top: int) -> Duplicates | None:
-    if "duplicate_group" not in findings.extra:
+    if not {"duplicate_group", "duplicate_conflict"} <= findings.extra.keys():
         return None
     group, conflict = findings.extra["duplicate_group"], findings.extra["duplicate_conflict"]
     conflicting = np.unique(group[conflict])

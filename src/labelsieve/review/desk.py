@@ -23,6 +23,7 @@ from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import Follow
+from labelsieve.core.run_reader import read_neighbours, read_record
 from labelsieve.decide.calibrate import Calibrated, follow
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
@@ -50,6 +51,9 @@ class Desk:
         """`journal` is the address of a PostgreSQL server to keep the decisions in."""
         self.folder = Path(folder)
         self.findings = run.load(folder) if findings is None else findings
+        self.neighbours, no_neighbours = read_neighbours(self.folder, len(self.findings))
+        self.record, no_record = read_record(self.folder, len(self.findings))
+        self.trouble = [why for why in (no_neighbours, no_record) if why]  # evidence that the page cannot show
         self.rows = Rows(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
         self.known = known.load(folder)

@@ -12,8 +12,6 @@ import numpy as np
 
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
-from labelsieve.core.evidence import Neighbours
-from labelsieve.core.record import Record
 from labelsieve.core.visible import visible
 from labelsieve.decide.summary import reason, reasons
 from labelsieve.review.desk import OPEN, STATES, Desk
@@ -31,9 +29,8 @@ class Items:
 
     def __init__(self, desk: Desk):
         self.desk = desk
-        evidence = desk.folder / "evidence"
-        self._neighbours = _maybe(Neighbours.load, evidence, len(desk.findings))
-        self._loss = _maybe(lambda folder: Record.load(folder).loss, evidence / "record", len(desk.findings), axis=1)
+        self._neighbours = desk.neighbours
+        self._loss = None if desk.record is None else desk.record.loss
         self._curves: OrderedDict[int, dict[str, list[float | None]]] = OrderedDict()
         self._table = TableRows(desk)
 
@@ -169,7 +166,7 @@ class Items:
         if findings.settings.get("kind") == "probs" and self.desk.data_error() is None:
             row = np.asarray(self.desk.data().inputs[i], np.float64)
             known = {c: float(row[c]) for c in (*np.argsort(-row, kind="stable")[:TOP].tolist(), *pair)}
-        elif "p_given" in findings.extra:
+        elif {"p_given", "p_other"} <= findings.extra.keys():
             known = {pair[1]: findings.extra["p_other"][i], pair[0]: findings.extra["p_given"][i]}
         else:
             return None
@@ -201,16 +198,6 @@ class Items:
         if len(text) <= length:
             return shown
         return shown[:-1] + ("…" if length < TEXT else f"…\n\n[{len(text):,} characters; the first {TEXT:,} are shown]")
-
-
-def _maybe(load: Any, folder: Any, n: int, axis: int = 0) -> Any:
-    """Evidence of the run folder, or None where the run has none for these n examples."""
-    try:
-        found = load(folder)
-    except (OSError, ValueError):
-        return None
-    shape = found.index.shape if isinstance(found, Neighbours) else found.shape
-    return found if shape[axis] == n else None
 
 
 def _said(row: Decision | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from labelsieve.core import samples
 from labelsieve.core.decision import FINAL
+from labelsieve.core.errors import UserError
 from labelsieve.core.visible import visible
 from labelsieve.decide.accept import made_for
 from labelsieve.decide.calibrate import Calibrated
@@ -39,6 +40,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         cells, states = views.cells(), Counter(dict(enumerate(np.bincount(desk.state, minlength=len(STATES)).tolist())))
         steps = desk.trail()
     health = class_health(replace(findings, p_wrong=said.expected))
+    drawn, lost = _samples(desk)
     return {
         "id": desk.id,
         "name": desk.folder.resolve().name,
@@ -58,7 +60,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         "first": sample_first(findings, said),
         "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
-        "notes": [*findings.notes, *_refused(desk), *desk.data_notes()],
+        "notes": [*findings.notes, *desk.trouble, *lost, *_refused(desk), *desk.data_notes()],
         "settings": findings.settings,
         "reviewers": [
             {
@@ -78,7 +80,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         ],
         "known": len(desk.known),
         "ranking": desk.ranking.version,
-        "samples": [_sample(desk, name) for name in samples.names(desk.folder)],
+        "samples": drawn,
         "cells": cells,
         "cells_rest": _rest(said, [cell["expected"] for cell in cells], len(findings) - sum(cell["count"] for cell in cells)),
         "class_health": [
@@ -95,6 +97,17 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
 def _rest(said: Calibrated, shown: list[float], n: int) -> dict:
     """Examples that a list does not show, and the wrong labels expected among them."""
     return {"n": n, "expected": max(0.0, said.wrong.count - sum(shown)) if n else 0.0}
+
+
+def _samples(desk: Desk) -> tuple[list[dict], list[str]]:
+    """The samples of the run, and why the others cannot be opened."""
+    drawn, lost = [], []
+    for name in samples.names(desk.folder):
+        try:
+            drawn.append(_sample(desk, name))
+        except UserError as error:
+            lost.append(str(error))
+    return drawn, lost
 
 
 def _sample(desk: Desk, name: str) -> dict:

@@ -1,0 +1,348 @@
+"""Every file of a run folder, damaged in every way we could think of: each command says which file it is and what to do, or is right."""
+
+import contextlib
+import copy
+import io
+import json
+import shutil
+import sqlite3
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import labelsieve as ls
+from labelsieve.cli import main
+from labelsieve.review.desk import Desk
+from labelsieve.review.server import application
+
+N = 60
+GONE = object()
+VALUES = (GONE, None, "", [], {}, 5, "x", -1, float("nan"), True, [None], [5], {"x": None})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run on 60 rows with decisions, a sample of an acceptance, known examples, and what the commands need beside it."""
+    folder = tmp_path_factory.mktemp("damaged")
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % 3
+    features = rng.normal(size=(N, 6)) + 3 * np.eye(3, 6)[labels]
+    np.savez(folder / "data.npz", features=features, labels=np.where(np.arange(N) % 10 == 0, (labels + 1) % 3, labels))
+    run = folder / "data.sieve"
+    (folder / "truth.csv").write_text("id,label\n" + "".join(f"{i},{c}\n" for i, c in enumerate(labels)))
+    (folder / "labels.toml").write_text("max_error_upper = 0.9\nconflicting_duplicates = 9\nmin_reviewed = 0\n")
+    with contextlib.chdir(folder):
+        for arguments in (
+            ["find", "data.npz", "--out", str(run)],
+            ["export", str(run), "--to", "csv", "-o", "sheet.csv"],
+            ["accept", str(run), "--max-error", "30%", "--size", "30"],
+            ["accept", str(run), "--max-error", "30%", "--plan", "single", "--name", "counted"],
+        ):
+            assert main(arguments) in (0, 1)
+    from labelsieve.core.decision import Decision
+    from labelsieve.core.journal import Journal
+
+    drawn = json.loads((run / "samples" / "accept-batch.json").read_text())["ids"][:6]
+    sheet = [line.split(",") for line in (folder / "sheet.csv").read_text().splitlines()]
+    decision = sheet[0].index("decision")
+    for row in sheet[1:]:
+        row[decision] = "keep" if row[0] in drawn else ""
+    (folder / "sheet.csv").write_text("\n".join(map(",".join, sheet)) + "\n")
+    assert main(["import", str(run), str(folder / "sheet.csv"), "--from", "csv", "--reviewer", "ana"]) == 0
+    journal = Journal(run)
+    at = "2026-01-01T00:00:00.000+00:00"
+    for name in ("accept-batch", "accept-counted"):
+        ids = json.loads((run / "samples" / f"{name}.json").read_text())["ids"][:20]
+        journal.append([Decision(id, "keep", reviewer="bo", at=at, batch=f"{name}{id}", pick=f"accept:{name}", blind=True) for id in ids])
+    journal.close()
+    (run / "known.json").write_text('{"3": "1"}')
+    shutil.copytree(run, folder / "last.sieve")
+    return folder
+
+
+def commands(folder, run):
+    out = str(folder / "out")
+    return {
+        "report": ["report", run, "--json"],
+        "apply": ["apply", run, "--dry-run", "--auto", "0.9", "--json"],
+        "apply -o": ["apply", run, "--auto", "0.9", "-o", out],
+        "export csv": ["export", run, "--to", "csv", "-o", out],
+        "import": ["import", run, str(folder / "sheet.csv"), "--from", "csv", "--reviewer", "ana", "--json"],
+        "accept": ["accept", run, "--json"],
+        "accept counted": ["accept", run, "--name", "counted", "--json"],
+        "check": ["check", run, "--contract", str(folder / "labels.toml"), "--json"],
+        "check --against": ["check", str(folder / "last.sieve"), "--contract", str(folder / "labels.toml"), "--against", run],
+        "diff": ["diff", str(folder / "last.sieve"), run, "--json"],
+        "evaluate": ["evaluate", run, "--truth", str(folder / "truth.csv"), "--json"],
+        "find": ["find", "data.npz", "--out", run, "--json"],
+    }
+
+
+def told(arguments, folder):
+    """(exit code, stderr) of a command; anything but a sentence fails here."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(arguments)
+    for path in (folder / "out",):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    assert code in (0, 1, 2), (arguments, err.getvalue())
+    if code == 2:
+        assert err.getvalue().count("\n") == 1 and len(err.getvalue()) < 700, err.getvalue()
+    elif arguments[-1] == "--json":
+        json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{arguments} prints {name}"))
+    return code, err.getvalue()
+
+
+def page(run):
+    """What the page asks for first, or the sentence that `review` would end with."""
+    from starlette.testclient import TestClient
+
+    try:
+        desk = Desk(run)
+    except ls.UserError as error:
+        return str(error)
+    try:
+        client = TestClient(application(desk, name="ana"), base_url="http://127.0.0.1")
+        state = client.get("/api/run")
+        assert state.status_code < 500, state.text
+        if state.status_code != 200:
+            return state.text
+        for address in ("/api/items?state=all", "/api/item/0", "/api/item/59", "/api/items?sample=accept-batch"):
+            assert client.get(address).status_code < 500
+        return json.dumps(state.json()["notes"])
+    finally:
+        desk.close()
+
+
+def examine(folder, run, number, file):
+    """Every way into a damaged run. Where reading it fails, one command in turn; where it does not, several."""
+    every = commands(folder, str(run))
+    why = ""
+    try:
+        ls.load_run(run)
+    except ls.UserError as error:
+        why = str(error)
+    if why:
+        assert file in why and str(run) in why
+        name = list(every)[number % len(every)]
+        code, err = told(every[name], folder)
+        assert code in ((0, 2) if name == "find" else (2,)), (name, err)
+        if number % 10 == 0:
+            assert file in page(run)
+        return True
+    for place, arguments in enumerate(every.values()):
+        if number % 7 == 0 or (number + place) % 4 == 0:
+            told(arguments, folder)
+    if number % 5 == 0:
+        page(run)
+    return False
+
+
+def copied(whole, tmp_path):
+    run = tmp_path / "data.sieve"
+    shutil.rmtree(run, ignore_errors=True)
+    shutil.copytree(whole / "last.sieve", run)
+    return run
+
+
+def paths(value, here=()):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*here, key)
+            yield from paths(inner, (*here, key))
+    elif isinstance(value, list) and value:
+        yield (*here, 0)
+
+
+def changed(value, path, new):
+    value = copy.deepcopy(value)
+    inner = value
+    for key in path[:-1]:
+        inner = inner[key]
+    if new is GONE:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = new
+    return value
+
+
+@pytest.mark.slow
+def test_every_key_of_the_manifest(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    manifest = json.loads((run / "run.json").read_text())
+    refused, number = set(), 0
+    for path in paths(manifest):
+        for new in (GONE, VALUES[1 + number % 6], VALUES[7 + number % 6]):
+            (run / "run.json").write_text(json.dumps(changed(manifest, path, new)))
+            number += 1
+            if examine(whole, run, number, "run.json") and new is GONE:
+                refused.add(path)
+    for name in ("classes", "wrong", "notes", "scores", "extra", "settings", "finished"):
+        assert (name,) in refused, name
+    for name in ("source", "kind", "recipe", "data_hash", "seconds", "detectors", "encoder", "folder", "seed"):
+        assert ("settings", name) in refused, name
+
+
+ANOTHER = (
+    lambda column: None,  # left out
+    lambda column: pa.array([{"x": 1}] * len(column)),
+    lambda column: pa.array(["x"] * len(column)),
+    lambda column: pa.array([-7.5] * len(column)),
+    lambda column: pa.array([float("nan")] * len(column)),
+    lambda column: pa.array([None] * len(column), column.type),
+    lambda column: pa.array([None, *column.to_pylist()[1:]], column.type),
+    lambda column: pa.array([1] * len(column)),
+)
+
+
+@pytest.mark.slow
+def test_every_column_of_the_findings(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    table = pq.read_table(run / "findings.parquet")
+    fits = {("id", 2), ("flagged", 0), *((name, i) for name in table.column_names if name.startswith("score_") for i in (3, 4, 7))}
+    fits |= {("neighbours_agree", i) for i in (4, 7)} | {(name, 7) for name in ("p_wrong", "p_given", "p_other", "duplicate_group")}
+    fits |= {(name, 7) for name in ("given_label", "suggested_label", "other_label")}
+    for place, name in enumerate(table.column_names):
+        for number, another in enumerate(ANOTHER):
+            new = another(table[name])
+            changed = table.drop_columns(name) if new is None else table.set_column(place, name, new)
+            pq.write_table(changed, run / "findings.parquet")
+            if not examine(whole, run, place + number, "findings.parquet"):
+                assert (name, number) in fits, (name, number)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.slice(1), "it has 59 rows where run.json says 60"),
+        (lambda table: pa.concat_tables([table, table]), "it has 120 rows where run.json says 60"),
+        (lambda table: table.set_column(0, "id", pa.array(["7"] * N)), "the id '7' stands in it more than once"),
+        (lambda table: table.set_column(1, "given_label", pa.array(["ferret"] * N)), "the label 'ferret', which is no class of run.json"),
+        (
+            lambda table: table.append_column("score_mine", pa.array([1.0] * N)),
+            "run.json is damaged (it does not name the column score_mine",
+        ),
+    ],
+)
+def test_the_findings_fit_the_manifest(whole, tmp_path, change, said):
+    run = copied(whole, tmp_path)
+    pq.write_table(change(pq.read_table(run / "findings.parquet")), run / "findings.parquet")
+    code, err = told(["report", str(run)], whole)
+    assert code == 2 and said in err and "run the same `labelsieve find` command again" in err
+
+
+def test_a_table_that_pandas_or_polars_wrote_again_is_read(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    before = ls.load_run(run).table()
+    polars = pytest.importorskip("polars")
+    polars.read_parquet(run / "findings.parquet").write_parquet(run / "findings.parquet")
+    assert ls.load_run(run).table().equals(before)
+    pytest.importorskip("pandas").read_parquet(run / "findings.parquet").to_parquet(run / "findings.parquet")
+    assert ls.load_run(run).table().equals(before)
+
+
+# File -> the commands that do not read it. A `find` makes the run whole again, but for the journal.
+READS = {
+    "run.json": set(),
+    "findings.parquet": set(),
+    "excluded.csv": set(),
+    "decisions.sqlite": {"find", "evaluate"},
+}
+
+
+@pytest.mark.slow
+def test_every_file_of_the_folder(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    for name in sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()):
+        if name.startswith(("evidence/cyclic", "evidence/threshold", "decisions.sqlite-")) or name.endswith((".md", ".html")):
+            continue  # read by nothing but the same `find`, which makes them anew
+        content = (run / name).read_bytes()
+        for number, new in enumerate((None, b"", content[: len(content) // 2], b"\x00\xff garbage \xfe" * 50)):
+            if name.startswith("evidence") and number in (1, 3):
+                continue
+            run = copied(whole, tmp_path)
+            for log in run.glob("decisions.sqlite-*"):
+                log.unlink()
+            (run / name).unlink() if new is None else (run / name).write_bytes(new)
+            said = page(run)
+            if not (name in ("known.json", "decisions.sqlite") and new is None) and name.startswith(("evidence", "decisions", "known")):
+                assert name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said or "record/" in name, (name, said)
+            for place, (command, arguments) in enumerate(commands(whole, str(run)).items()):
+                if (place + number) % 3 and command != "find":
+                    continue
+                if command == "find" and name == "run.json":
+                    assert told(arguments, whole)[0] == 2
+                    continue
+                code, err = told(arguments, whole)
+                if name in READS and command not in {*READS[name], "find"} and not (name == "decisions.sqlite" and new is None):
+                    assert code == 2 and name in err and str(run) in err, (name, number, command, err)
+
+
+@pytest.mark.parametrize(("column", "value"), [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff")])
+def test_rows_of_the_journal_that_we_never_write(whole, tmp_path, column, value):
+    run = copied(whole, tmp_path)
+    with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
+        journal.execute(f"UPDATE decisions SET {column} = ? WHERE seq = 2", (value,))
+        journal.commit()
+    for command in ("report", "apply", "export csv", "import", "accept", "check", "diff"):
+        code, err = told(commands(whole, str(run))[command], whole)
+        assert code == 2 and "decisions.sqlite is damaged (row 2 has" in err and f"as its {column}" in err, err
+    assert "decisions.sqlite is damaged" in page(run)
+
+
+@pytest.mark.parametrize("name", ["accept-batch", "accept-counted"])
+def test_every_key_of_a_sample(whole, tmp_path, name):
+    run = copied(whole, tmp_path)
+    path = run / "samples" / f"{name}.json"
+    sample = json.loads(path.read_text())
+    for number, key in enumerate([*paths(sample), ("plan", "counts")]):
+        for new in (GONE, VALUES[1 + number % 12], "x", -1):
+            try:
+                path.write_text(json.dumps(changed(sample, key, new)))
+            except KeyError:
+                continue
+            code, err = told(["accept", str(run), "--name", name, "--json"], whole)
+            assert code in (0, 1) or f"{name}.json is damaged" in err or f"sample '{name}' has" in err or "since the sample" in err, err
+
+
+@pytest.mark.parametrize("content", ["[]", '{"3": 5}', '{"3": ["1"]}', "null"])
+def test_known_examples_of_another_shape(whole, tmp_path, content):
+    run = copied(whole, tmp_path)
+    (run / "known.json").write_text(content)
+    code, err = told(["report", str(run)], whole)
+    assert code == 2 and "known.json is damaged (it should name the class of each id); name the known examples" in err
+
+
+@pytest.mark.parametrize("content", ["[]", '{"address": 5}', "{}", '{"address": "x"}'])
+def test_a_pointer_to_no_server(whole, tmp_path, content):
+    run = copied(whole, tmp_path)
+    (run / "journal.json").write_text(content)
+    code, err = told(["report", str(run)], whole)
+    assert code == 2 and "journal.json is damaged (" in err and "labelsieve review --journal" in err
+
+
+def test_the_page_says_which_evidence_it_cannot_show(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    assert page(run) == "[]"
+    np.save(run / "evidence" / "neighbours.npy", np.zeros((7, 3), np.int32))
+    assert "neighbours.npy is damaged (it should have 60 rows" in page(run)
+    np.save(run / "evidence" / "neighbours.npy", np.full((60, 3), 60, np.int32))
+    np.save(run / "evidence" / "similarity.npy", np.ones((60, 3), np.float32))
+    assert "neighbours.npy is damaged (it names rows that are not there)" in page(run)
+    (run / "evidence" / "record" / "loss.npy").write_bytes(b"x")
+    assert "Losses while learning are not shown" in page(run)
+
+
+def test_find_makes_a_damaged_run_whole_and_keeps_its_decisions(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    manifest = json.loads((run / "run.json").read_text())
+    del manifest["classes"]
+    (run / "run.json").write_text(json.dumps(manifest))
+    (run / "findings.parquet").write_bytes(b"")
+    assert told(["find", "data.npz", "--out", str(run)], whole)[0] == 0
+    assert told(["export", str(run), "--to", "csv", "-o", "out", "--json"], whole)[0] == 0
+    assert ls.load_run(run).table().equals(ls.load_run(whole / "last.sieve").table())
+    with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
+        assert journal.execute("SELECT count(*) FROM decisions").fetchone()[0] > 30
