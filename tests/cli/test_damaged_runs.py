@@ -280,7 +280,9 @@ def test_every_file_of_the_folder(whole, tmp_path):
                     assert code == 2 and name in err and str(run) in err, (name, number, command, err)
 
 
-@pytest.mark.parametrize(("column", "value"), [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff")])
+@pytest.mark.parametrize(
+    ("column", "value"), [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff"), ("content", "xyz")]
+)
 def test_rows_of_the_journal_that_we_never_write(whole, tmp_path, column, value):
     run = copied(whole, tmp_path)
     with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:

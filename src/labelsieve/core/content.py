@@ -77,6 +77,11 @@ def of(inputs: Sequence[Any] | np.ndarray, kind: str) -> np.ndarray:
     return of_rows(np.asarray(inputs)) if kind in ("features", "probs") else of_inputs(inputs)
 
 
+def is_hex(value: object) -> bool:
+    """Whether it is a content as files write it."""
+    return isinstance(value, str) and len(value) == 16 and set(value) <= set("0123456789abcdef")
+
+
 def hexed(content: int) -> str:
     """The content as 16 hex digits, as files write it."""
     return f"{int(content):016x}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from labelsieve.core.content import is_hex
 from labelsieve.core.decision import ACTS, Decision
 from labelsieve.core.errors import UserError
 
@@ -155,4 +156,6 @@ def _sound(name: str, value: Any) -> bool:
         return value in (0, 1)
     if name == "p_wrong":
         return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
+    if name == "content":
+        return not value or is_hex(value)
     return isinstance(value, str) or (value is None and name in _OPTIONAL)

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from labelsieve.core.content import is_hex
 from labelsieve.core.dataset import KINDS, Exclusion
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.evidence import Neighbours
@@ -99,9 +100,12 @@ _SETTINGS: dict[str, Check] = {
     "seconds": (_dict_of(_number), "seconds of each stage"),
     "recipe": (lambda value: value is None or (_dict_of(_text)(value) and bool(value)), "names and texts, or null"),
     "folder": (lambda value: _text(value) and bool(value), "a folder"),
+    "columns": (lambda value: value is None or _texts(value), "the names of the feature columns, or null"),
     "versions": (lambda value: _dict_of(_text)(value) and bool(value), "the version of each package"),
 }
-_OF_FIND = tuple(name for name in _SETTINGS if name != "network")  # `find` writes them all; findings made in Python may have fewer
+_OF_FIND = tuple(
+    name for name in _SETTINGS if name not in ("network", "columns")
+)  # `find` writes them all; findings made in Python may have fewer
 
 
 def require_manifest(folder: Path) -> None:
@@ -230,10 +234,9 @@ class _Columns:
         if "content" not in self._table.column_names:
             return None
         written = self.texts("content")
-        try:
-            known = np.array([int(value, 16) for value in written.dictionary.to_pylist()], np.uint64)
-        except (ValueError, OverflowError):
+        if not all(map(is_hex, written.dictionary.to_pylist())):
             self.refuse("the column content should hold 16 hex digits")
+        known = np.array([int(value, 16) for value in written.dictionary.to_pylist()], np.uint64)
         return known[written.indices.to_numpy()] if len(known) else np.empty(0, np.uint64)
 
     def named(self, name: str) -> np.ndarray:

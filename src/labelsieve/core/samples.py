@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.content import is_hex
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import replacing, write_json
 
@@ -90,7 +91,7 @@ def _require_sound(sample: Sample, name: str) -> None:
         "ids": all(isinstance(id, str) for id in sample.ids) and len(set(sample.ids)) == len(sample.ids),
         "stratum": all(map(_whole, sample.stratum)) and len(sample.stratum) == len(sample.ids),
         "chance": all(map(_chance, sample.chance)) and len(sample.chance) == len(sample.ids),
-        "content": _texts(sample.content, len(sample.ids)),
+        "content": _texts(sample.content, len(sample.ids)) and all(not what or is_hex(what) for what in sample.content),
         "given": _texts(sample.given, len(sample.ids)),
         "plan": isinstance(sample.plan, dict) and (not sample.plan or _is_plan(sample.plan)),
     }
