@@ -19,7 +19,7 @@ from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
 from labelsieve.core import content, duplicates, run
 from labelsieve.core.bonds import Bonds, bind
-from labelsieve.core.dataset import Dataset, require_classes
+from labelsieve.core.dataset import KINDS, Dataset, require_classes
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.findings import Estimate, Findings
@@ -27,11 +27,15 @@ from labelsieve.core.scores import Scores
 from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
 from labelsieve.decide.notes import plausibility
 from labelsieve.detect import DETECTORS, detector
+from labelsieve.keep import keep
 from labelsieve.train.evidence import FOLDS, finish
 
 EVIDENCE = "evidence"  # its place in the run folder
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
+BESIDE = "Your own probabilities judge the labels."
+NEAR = " The neighbours are shown beside them and have no say."
+FAR = " No features were made of the {}, so there are no neighbours and only exact duplicates; name an --encoder to have them."
 NETWORK = (
     "The evidence comes from {}, trained here: probabilities and neighbours of each image from a network that never saw its label, "
     "training dynamics from one that saw all, as their detectors want it."
@@ -41,6 +45,7 @@ NETWORK = (
 def find(
     data: Dataset | Any,
     *,
+    probs: Any = None,
     out: str | Path | None = None,
     encoder: str | None = None,
     side: int | None = None,
@@ -54,7 +59,9 @@ def find(
 
     Args:
         data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...).
-        out: the run folder to write; None writes nothing.
+        probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels: an array, a frame or
+            a file, as in `load_probabilities`. Of features, and of images and texts where an `encoder` is named, there are neighbours too.
+        out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
         detectors: names from `labelsieve.detect.DETECTORS`; None takes all that the data allow.
@@ -68,21 +75,44 @@ def find(
     """
     if out is None:
         with TemporaryDirectory(prefix="labelsieve-") as folder:
-            return _find(_dataset(data, columns), Path(folder), encoder, side, detectors, from_network, seed, progress)
-    dataset = _dataset(data, columns)
+            return _find(_dataset(data, probs, columns), Path(folder), encoder, side, detectors, from_network, seed, progress)
+    dataset = _dataset(data, probs, columns)
     folder = run.claim(Path(out), dataset.source)
     findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
+    kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
+    findings = replace(
+        findings,
+        settings={**findings.settings, "recipe": kept.recipe},
+        notes=(*findings.notes, *([kept.note] if kept.note else [])),
+        content=findings.content if kept.content is None else kept.content,
+    )
     run.save(findings, folder)
     finish(folder / EVIDENCE)
     return findings
 
 
-def _dataset(data: Any, columns: dict[str, Any]) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
-    from labelsieve.data import load
+def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
+    """The positions in the data of the examples of the findings, some of which could not be decoded."""
+    if len(findings) == len(data):
+        return np.arange(len(data))
+    place = {key: i for i, key in enumerate(data.ids.tolist())}
+    return np.array([place[key] for key in findings.ids.tolist()], np.int64)
 
-    return load(data, **columns)
+
+def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
+    if not isinstance(data, Dataset):
+        from labelsieve.data import load
+
+        return load(data, probs=probs, **columns)
+    if columns:
+        raise UserError(f"The data are loaded already, so {', '.join(columns)} means nothing here; say it to `load`.")
+    if probs is None:
+        return data
+    from labelsieve.data.beside import beside
+    from labelsieve.data.settle import handed, recipe
+
+    named = {**(data.handed or data.recipe or {"source": data}), "probs": probs}
+    return replace(beside(data, probs), recipe=recipe(named), handed=handed(named))
 
 
 @dataclass
@@ -112,25 +142,33 @@ def _find(
         raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
     require_classes(data)
     clock, notes = _Clock(), list(data.notes)
-    chosen = _chosen(names, data, notes)
+    chosen = _chosen(names, data, encoder, notes)
     with clock("encode"):
         found = _arrays(data, folder, encoder, side, network, progress)
     if found is not None:
         notes += found.data.notes[len(data.notes) :]  # of the encoder
-    data, group = (data, None) if found is None else (found.data, duplicates.duplicate_groups(found.content, found.sketch))
+    raw = None if found is None else found.raw
+    if found is None:
+        raw = content.of(data.inputs, data.kind)
+        group = None if data.kind == "probs" else duplicates.known_groups(raw)
+    else:
+        data, group = found.data, duplicates.duplicate_groups(found.content, found.sketch)
     require_classes(data)
     bonds = None
     with clock("evidence"):
-        if found is None:
-            evidence = Evidence(labels=data.labels, n_classes=len(data.classes), probs=np.asarray(data.inputs))
+        if data.kind == "probs" or data.probs is not None:
+            evidence = Evidence(labels=data.labels, n_classes=len(data.classes), probs=_own(data))
+            if found is not None:
+                evidence = replace(evidence, neighbours=_around(found, group, seed, folder, progress, notes))
         else:
+            assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in _parameters(name)}
             make = gather.of_panel if network is None else partial(gather.of_network, network)
             evidence = make(wanted, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
     with clock("detect"):
-        scores = _detect(chosen, evidence, progress)
+        scores = _detect(chosen, evidence, data.probs is not None, progress)
     with clock("decide"):
         findings = _decide(data, evidence, scores, group, bonds, notes)
     settings = {
@@ -147,21 +185,44 @@ def _find(
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }
-    raw = content.of(data.inputs, data.kind) if found is None or found.raw is None else found.raw
+    raw = content.of(data.inputs, data.kind) if raw is None else raw
     return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw)
 
 
 def _arrays(
     data: Dataset, folder: Path, encoder: str | None, side: int | None, network: str | None, progress: Progress | None
 ) -> arrays.Arrays | None:
-    """Features, or pixels for a network; None for probabilities, which are evidence already."""
+    """Features, or pixels for a network; None where there are probabilities, which are evidence already, and no features at hand."""
+    if network is not None and data.probs is not None:
+        raise UserError("The probabilities judge the labels, and so would the network; leave out --probs or --from-network.")
     if network is not None:
         if data.kind != "image":
             raise UserError(f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out --from-network.")
         if encoder is not None:
             raise UserError("A network takes the place of an encoder; name --encoder or --from-network.")
         return arrays.pixels(data, folder, side=side)
-    return None if data.kind == "probs" else arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+    return None if not _has_features(data, encoder) else arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+
+
+def _has_features(data: Dataset, encoder: str | None) -> bool:
+    """Whether there are features: not of probabilities, and beside them only those that cost nothing or were asked for."""
+    return data.kind != "probs" and (data.probs is None or data.kind == "features" or encoder is not None)
+
+
+def _own(data: Dataset) -> np.ndarray:
+    """The probabilities of the user's own model (n, K)."""
+    return np.asarray(data.inputs if data.probs is None else data.probs)
+
+
+def _around(
+    found: arrays.Arrays, group: np.ndarray | None, seed: int, folder: Path, progress: Progress | None, notes: list[str]
+) -> Neighbours | None:
+    """The neighbours of examples that the user's own probabilities judge."""
+    data = found.data
+    bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
+    neighbours = gather.of_panel({"neighbours"}, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress).neighbours
+    notes += _few(neighbours)
+    return neighbours
 
 
 def _parameters(name: str) -> dict[str, bool]:
@@ -170,28 +231,36 @@ def _parameters(name: str) -> dict[str, bool]:
     return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
-def _chosen(names: Sequence[str] | None, dataset: Dataset, notes: list[str]) -> list[str]:
+def _chosen(names: Sequence[str] | None, dataset: Dataset, encoder: str | None, notes: list[str]) -> list[str]:
     """The detectors to run: those asked for, or all that the data allow. The consensus decides, so it always runs."""
-    possible = {"labels", "n_classes"} | ({"probs"} if dataset.kind == "probs" else set(inspect.signature(Evidence).parameters))
+    own = dataset.kind == "probs" or dataset.probs is not None
+    near = own and _has_features(dataset, encoder)
+    possible = {"labels", "n_classes", "probs", *(("neighbours",) if near else ())}
+    possible = possible if own else set(inspect.signature(Evidence).parameters)
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in _parameters(n).items())]
+    if dataset.probs is not None:
+        notes.append(BESIDE + (NEAR if near else FAR.format(KINDS[dataset.kind])))
     if names is None:
-        if dataset.kind != "probs" and len(dataset.classes) > LEAN_ABOVE:
+        if not own and len(dataset.classes) > LEAN_ABOVE:
             notes.append(f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors.")
             return list(LEAN)
         return allowed
     for name in names:
         detector(name)
         if name not in allowed:
-            raise UserError(f"The detector {name!r} needs features; {dataset.kind} alone allow {', '.join(allowed)}.")
+            what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
+            raise UserError(f"The detector {name!r} needs more; {what} allow {', '.join(allowed)}.")
     return list(dict.fromkeys([*names, "consensus"]))
 
 
-def _detect(chosen: list[str], evidence: Evidence, progress: Progress | None) -> dict[str, Scores]:
+def _detect(chosen: list[str], evidence: Evidence, alone: bool, progress: Progress | None) -> dict[str, Scores]:
+    """The scores of each detector; where the user's own probabilities judge `alone`, the neighbours have no say in the consensus."""
     scores = {}
     for done, name in enumerate(chosen):
         if progress:
             progress("detectors", done, len(chosen))
-        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in _parameters(name) if evidence.has(p)})
+        takes = [p for p in _parameters(name) if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")]
+        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes})
     if progress:
         progress("detectors", len(chosen), len(chosen))
     return scores
@@ -214,11 +283,12 @@ def _decide(
     assert judge is not None and main.suggestion is not None
     unjudged = unjudgeable(dataset.labels)
     shut_in = np.zeros(len(dataset), bool) if bonds is None else bonds.unjudged
-    blind = unseen(judge, dataset.labels) if dataset.kind == "probs" else np.zeros(len(dataset), bool)
+    blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
     wrong, doubt = _count(judge, dataset.labels, _without(main, blind), ~(shut_in | blind))
     p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
     if doubt:
-        other = " Another encoder (--encoder) may do better." if doubt == HARD and dataset.kind in ("image", "text") else ""
+        encoded = dataset.kind in ("image", "text") and dataset.probs is None
+        other = " Another encoder (--encoder) may do better." if doubt == HARD and encoded else ""
         notes.append(doubt + other)
     if unjudged.any():
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})

@@ -129,9 +129,9 @@ def read(folder: str | Path, findings: Findings) -> Dataset:
     """
     recipe = findings.settings.get("recipe")
     if recipe is None:
-        raise UserError(f"The run in {folder} was made on data handed over in Python; they cannot be read again from a file.")
-    here = located(findings)
-    if "probs" in here:
+        raise UserError(f"The run in {folder} was made on data handed over in Python, which were not kept; make it on a file.")
+    here = located(findings, folder)
+    if "source" not in here:
         return load_probabilities(**here)
     names = findings.settings.get("columns")
     data = load(here.pop("source"), wanted=names, **here)
@@ -213,15 +213,17 @@ def _counted(ids: np.ndarray, what: str) -> str:
     return f"{len(ids):,} {'example' if len(ids) == 1 else 'examples'} ({listed}) {plural}"
 
 
-def located(findings: Findings) -> dict[str, str]:
-    """The arguments that read the data of a run again, with its files where they are now; {} for data handed over in Python."""
+def located(findings: Findings, run_folder: str | Path) -> dict[str, str]:
+    """The arguments that read the data of a run again, with its files where they are now; {} for data in memory that were not kept."""
     folder, recipe = findings.settings.get("folder", "."), findings.settings.get("recipe") or {}
-    return {name: _found(value, folder) if name in PLACES else value for name, value in recipe.items()}
+    return {name: _found(value, folder, run_folder) if name in PLACES else value for name, value in recipe.items()}
 
 
-def _found(name: str, folder: str) -> str:
-    """A path of the recipe, which was relative to `folder`: from here if it is here, else from there."""
+def _found(name: str, folder: str, run_folder: str | Path) -> str:
+    """A path of the recipe: inside the run folder, or relative to `folder`: then from here if it is here, else from there."""
     inner = name.removeprefix("hf:")
+    if inner.startswith(run.INSIDE):
+        return name[: len(name) - len(inner)] + os.path.join(run_folder, inner.removeprefix(run.INSIDE))
     if places.is_remote(name) or os.path.isabs(inner) or os.path.exists(inner) or not os.path.exists(os.path.join(folder, inner)):
         return name
     return name[: len(name) - len(inner)] + os.path.join(folder, inner)

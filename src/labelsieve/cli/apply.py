@@ -165,7 +165,7 @@ def _labels(recipe: dict[str, str], dataset: Dataset, changes: list[Change], pla
     from labelsieve.export.apply_labels import OWN, apply_labels
 
     ids, labels, more = labels_again(recipe, dataset, OWN)
-    history = apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="probs" in recipe)
+    history = apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="source" not in recipe)
     told["notes"] += _told(history)
 
 

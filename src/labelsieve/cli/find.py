@@ -94,11 +94,13 @@ def read(
         if not source:
             raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
         return load(source, labels=labels, wanted=wanted, **columns)
+    if source:
+        return load(source, labels=labels, wanted=wanted, probs=probs, **columns)
     if labels is None:
-        raise UserError("--probs needs --labels, a file of the given labels (id,label, or one label a row).")
+        raise UserError("--probs needs the data they are of, or --labels, a file of the given labels (id,label, or one label a row).")
     unused = [f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")]
-    if source is not None or unused:
-        raise UserError(f"--probs stands alone; leave out {', '.join([*([source] if source else []), *unused])}.")
+    if unused:
+        raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")
     return load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
 
 

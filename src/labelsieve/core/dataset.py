@@ -41,6 +41,8 @@ class Dataset:
         notes: sentences that the user should read: how it was decoded, class names that look alike.
         recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are text; else None.
         columns: the columns of a table that the features are, by name; None where they have no names.
+        probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None where there are none.
+        handed: where `recipe` is None, the arguments of `load` or `load_probabilities`, values in memory among them.
         rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left out.
     """
 
@@ -55,6 +57,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     recipe: Mapping[str, str] | None = None
     columns: FeatureColumns | None = None
+    probs: np.ndarray | None = None
+    handed: Mapping[str, Any] | None = field(default=None, repr=False)
     rows: np.ndarray = None  # pyright: ignore[reportAssignmentType]  # filled in below: 0 to n - 1
 
     def __post_init__(self) -> None:
@@ -78,7 +82,8 @@ class Dataset:
         """The examples at the positions `rows` (m,), in that order."""
         inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else Subset(self.inputs, rows)
         groups = None if self.groups is None else self.groups[rows]
-        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=inputs, groups=groups, rows=self.rows[rows])
+        probs = None if self.probs is None else self.probs[rows]
+        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=inputs, groups=groups, probs=probs, rows=self.rows[rows])
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
         """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they are where they, or

@@ -48,6 +48,12 @@ def exact_groups(content: np.ndarray) -> np.ndarray:
     return first[inverse].astype(np.int64)
 
 
+def known_groups(content: np.ndarray) -> np.ndarray:
+    """The same of content (n,) of which 0 stands for "unknown": such an example is like no other."""
+    rows = np.arange(len(content))
+    return np.where(content == 0, rows, exact_groups(np.asarray(content)))
+
+
 def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, least_changes: int = 24) -> np.ndarray:
     """Pairs of examples whose sketches differ in at most `max_distance` bits.
 

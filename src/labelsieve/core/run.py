@@ -13,7 +13,9 @@ from labelsieve.core.files import replacing, write_json
 from labelsieve.core.findings import Findings
 from labelsieve.core.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded, read_manifest, require_manifest
 
-__all__ = ["EXCLUDED", "FINDINGS", "MANIFEST", "claim", "load", "read_excluded", "save", "write_excluded"]
+__all__ = ["EXCLUDED", "FINDINGS", "INSIDE", "MANIFEST", "claim", "load", "read_excluded", "save", "write_excluded"]
+
+INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run folder
 
 
 def claim(folder: Path, source: str) -> Path:

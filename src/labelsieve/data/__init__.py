@@ -21,7 +21,7 @@ from labelsieve.data.draft import Draft
 from labelsieve.data.frames import aligned, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
-from labelsieve.data.settle import recipe, settle
+from labelsieve.data.settle import handed, identify, recipe, settle
 from labelsieve.data.torch_dataset import from_torch, is_torch
 
 __all__ = ["load", "load_inputs", "load_probabilities"]
@@ -37,6 +37,7 @@ def load(
     id: str | None = None,
     group: str | None = None,
     wanted: Sequence[str] | None = None,
+    probs: Any = None,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -56,6 +57,8 @@ def load(
             it is more than 0, 1, 2, ..., else row numbers from 0; a note says what was taken where that may surprise.
         group: the column that says which examples belong together (annotator, batch, patient).
         wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row from use.
+        probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; they judge the labels in
+            `find`. Matched by id if they have ids, else by order.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -66,9 +69,14 @@ def load(
     asked = columns.named(label, text, image, id, group, wanted)
     draft = _draft(source, asked, relabelled=labels is not None)
     values, ids, more = aligned(labels, source, draft.ids)
-    dataset = settle(replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more)), values)
-    named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group}
-    return replace(dataset, recipe=recipe(named))
+    draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
+    dataset = settle(draft, values)
+    named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group, "probs": probs}
+    if probs is not None:
+        from labelsieve.data.beside import beside
+
+        dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist())
+    return replace(dataset, recipe=recipe(named), handed=handed(named))
 
 
 def load_inputs(

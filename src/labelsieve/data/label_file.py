@@ -85,7 +85,7 @@ def labels_again(recipe: Mapping[str, str], data: Dataset, wanted: Collection[st
     """
     from labelsieve.data.settle import encode
 
-    columns = (recipe.get("label"), recipe.get("id")) if "probs" in recipe else (None, None)
+    columns = (recipe.get("label"), recipe.get("id")) if "source" not in recipe else (None, None)
     keys, values = read_labels(recipe["labels"], *columns)
     codes, names = encode(values)
     ids = list(keys) if keys is not None else _by_row(data, len(values))

@@ -31,7 +31,7 @@ from labelsieve.data.frames import aligned, index_ids, is_frame, is_indexed, to_
 from labelsieve.data.label_file import matched, read_labels
 from labelsieve.data.labels import faulty
 from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, telling
-from labelsieve.data.settle import encode, recipe, settle
+from labelsieve.data.settle import encode, handed, recipe, settle
 from labelsieve.data.table import contents, index_column, names_of, no_ids
 from labelsieve.data.words import misread
 
@@ -55,17 +55,40 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
         UserError: the numbers of rows differ, a label has no column, there are more classes than examples, or rows are no
             probabilities (logits, percentages, sums other than 1).
     """
-    found = _read(probs, id)
+    found = read_matrix(probs, id)
+    n, k = found.matrix.shape
+    ids, values, notes = _labels(labels, found, label, id)
+    if len(values) != n:
+        turned = f" It has {k} columns: is it transposed? It should be (examples, classes)." if len(values) == k else ""
+        raise UserError(f"{found.source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
+    data = judged(found, ids, values, notes)
+    named = {"probs": probs, "labels": labels, "label": label, "id": id}
+    return replace(data, recipe=recipe(named), handed=handed(named))
+
+
+def read_matrix(probs: Any, id: str | None, *, there: bool = True) -> Matrix:
+    """The matrix of probabilities, with what its file or frame says of rows and columns. `there`: the column `id` must be in a table.
+
+    Raises:
+        UserError: it cannot be read, or is no matrix of floats.
+    """
+    found = _read(probs, id, there)
     matrix, source = plain_array(found.matrix, found.source), found.source
     if _one_hot(matrix):
         raise UserError(f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives.")
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
         raise UserError(f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes).")
+    return replace(found, matrix=matrix)
+
+
+def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = ()) -> Dataset:
+    """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows.
+
+    Raises:
+        UserError: as `load_probabilities`.
+    """
+    matrix, source = found.matrix, found.source
     n, k = matrix.shape
-    ids, values, notes = _labels(labels, found, label, id)
-    if len(values) != n:
-        turned = f" It has {k} columns: is it transposed? It should be (examples, classes)." if len(values) == k else ""
-        raise UserError(f"{source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
     if k > n:
         raise UserError(f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes).")
     codes, classes, order = _positions(values, found.classes, matrix, source)
@@ -74,13 +97,13 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     unusable = dict.fromkeys(rows.unusable, "its probabilities hold NaN or infinity")
     notes += (*order, *doubts(matrix, codes, classes), *rounded)
     notes += misread(values.tolist() if isinstance(values, np.ndarray) else values, "labels")
-    draft = Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes)
-    named = {"probs": probs, "labels": labels, "label": label, "id": id}
-    return replace(settle(draft), recipe=recipe(named))
+    return settle(Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes))
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class Matrix:
+    """A matrix of probabilities (N, K) as it was found, with the names of its rows and columns where it has some."""
+
     matrix: np.ndarray
     source: str
     classes: tuple[str, ...] | None = None
@@ -90,38 +113,38 @@ class _Found:
     frame: Any = None  # of pandas, whose index names the rows
 
 
-def _read(probs: Any, id: str | None) -> _Found:
+def _read(probs: Any, id: str | None, there: bool) -> Matrix:
     if not isinstance(probs, (str, os.PathLike)):
         if is_frame(probs):
-            return _read_frame(probs, id)
-        return _Found(plain_array(probs, "The probabilities"), "the array of probabilities")
+            return _read_frame(probs, id, there)
+        return Matrix(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
     if not places.is_file(path):
         raise UserError(f"There is no file of probabilities {path}.")
     suffix = places.suffix(path)
     if suffix == ".npy":
-        return _Found(read_npy(path), path)
+        return Matrix(read_npy(path), path)
     if suffix == ".npz":
         arrays = read_npz(path)
         key = next(iter(arrays)) if len(arrays) == 1 else "probs"
         if key not in arrays:
             raise UserError(f"{path} has no key 'probs'; its keys are: {', '.join(arrays)}.")
         classes = class_names(arrays["classes"]) if "classes" in arrays else None
-        return _Found(arrays[key], path, classes, names_in(arrays["ids"]) if "ids" in arrays else None)
+        return Matrix(arrays[key], path, classes, names_in(arrays["ids"]) if "ids" in arrays else None)
     if suffix not in READERS:
         raise UserError(f"{path} is no file of probabilities; give an .npy, .npz, {', '.join(READERS)} file.")
-    return _read_table(path, id)
+    return _read_table(path, id, there)
 
 
-def _read_table(path: str, id: str | None) -> _Found:
+def _read_table(path: str, id: str | None, there: bool) -> Matrix:
     file = open_table(path)
     if _is_data(file.schema.names):
         table = headerless(path)
-        return _Found(matrix_of(table, table.column_names, path), path)
-    return _columns(file, path, id)
+        return Matrix(matrix_of(table, table.column_names, path), path)
+    return _columns(file, path, id, there)
 
 
-def _read_frame(frame: Any, id: str | None) -> _Found:
+def _read_frame(frame: Any, id: str | None, there: bool) -> Matrix:
     import pyarrow as pa
 
     source = f"the {type(frame).__module__.partition('.')[0]} frame of probabilities"
@@ -129,7 +152,7 @@ def _read_frame(frame: Any, id: str | None) -> _Found:
     indexed = is_indexed(frame)
     with telling(source):
         table = to_arrow(frame, [id] if id else []) if indexed else pa.table(frame)
-    found = _columns(in_memory(table), source, id)
+    found = _columns(in_memory(table), source, id, there)
     if not indexed:
         return found
     found = replace(found, frame=frame)
@@ -139,9 +162,10 @@ def _read_frame(frame: Any, id: str | None) -> _Found:
     return found if ids is None else replace(found, ids=ids, guessed=None, notes=notes)
 
 
-def _columns(file: TableFile, source: str, id: str | None) -> _Found:
+def _columns(file: TableFile, source: str, id: str | None, there: bool) -> Matrix:
     """A table with one column for each class, and perhaps one of ids."""
     columns = contents(file.schema, source)
+    id = id if there or id in columns else None
     if id is not None:
         require_column(id, tuple(columns), source, "id")
     key = id if id is not None else "id" if "id" in columns else index_column(file.schema)
@@ -151,7 +175,7 @@ def _columns(file: TableFile, source: str, id: str | None) -> _Found:
         raise UserError(f"The column {wrong[0]!r} of {source} holds no numbers; besides an id, every column should be one class.")
     table = file.read(Columns(id=key, features=classes))
     ids = None if key is None else names_of(table[key])
-    return _Found(matrix_of(table, classes, source), source, classes, ids, key if id is None else None)
+    return Matrix(matrix_of(table, classes, source), source, classes, ids, key if id is None else None)
 
 
 def _is_data(names: list[str]) -> bool:
@@ -163,7 +187,7 @@ def _is_data(names: list[str]) -> bool:
     return abs(total - 1) <= TOLERANCE and names != [str(i) for i in range(len(names))]
 
 
-def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tuple[Any, Any, tuple[str, ...]]:
+def _labels(labels: Any, found: Matrix, label: str | None, id: str | None) -> tuple[Any, Any, tuple[str, ...]]:
     """Ids (or None) and labels in the order of the rows, and a note where that order is taken on trust."""
     if not isinstance(labels, (str, os.PathLike)):
         found = _without_faults(found)
@@ -175,12 +199,12 @@ def _labels(labels: Any, found: _Found, label: str | None, id: str | None) -> tu
         found = _without_faults(found)
         return found.ids, values, found.notes
     if found.ids is None:
-        return ids, values, _by_order(ids, path, found.source)
+        return ids, values, by_order(ids, path, found.source)
     given.require_unique(found.ids, found.source)
     return found.ids, matched(path, ids, values, found.ids), ()
 
 
-def _by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ...]:
+def by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ...]:
     """A note that rows without ids were matched to the labels by order.
 
     Raises:
@@ -202,7 +226,7 @@ def _one_hot(matrix: np.ndarray) -> bool:
     return whole and bool((matrix.max(axis=1) == 1).all() and (np.abs(matrix).sum(axis=1) == 1).all())
 
 
-def _without_faults(found: _Found) -> _Found:
+def _without_faults(found: Matrix) -> Matrix:
     """Ids of a column that the user did not name go if they repeat or have gaps, with a note."""
     fault = faulty(found.ids) if found.guessed and found.ids is not None else None
     return found if fault is None else replace(found, ids=None, notes=(*found.notes, no_ids(str(found.guessed), fault)))

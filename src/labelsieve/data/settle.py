@@ -72,6 +72,11 @@ def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
     return named if all(isinstance(value, str) for value in named.values()) else None
 
 
+def handed(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments where one of them is a value in memory, absent ones left out; None where all of them are names."""
+    return None if recipe(arguments) is not None else {name: value for name, value in arguments.items() if value is not None}
+
+
 def encode(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels of any kind, with gaps -> positions (n,) int64, -1 where missing, and the class names."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iub":

@@ -83,7 +83,7 @@ class TableRows:
             if not self._opened:
                 self._opened = True
                 try:
-                    self._others = source_rows(located(self.desk.findings))
+                    self._others = source_rows(located(self.desk.findings, self.desk.folder))
                 except (UserError, OSError):  # the findings are about rows that were read; what else stood there may be gone
                     self._others = None
             return self._others
