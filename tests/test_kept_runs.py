@@ -111,7 +111,7 @@ def test_a_run_on_data_in_memory_is_like_one_on_a_file(kind, tmp_path, capsys, m
     with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as page:
         assert desk.data().inputs[first] is not None and desk.data_error() is None
         item = page.get(f"/api/item/{first}").json()
-        shown = page.get(f"/image/{first}").content[:4] if desk.data().kind == "image" else item["text"] or item["features"]
+        shown = page.get(f"/image/{first}").content[:4] if desk.data().kind == "image" else item["text"] or item["features"] or item["top"]
         assert item["id"] == found.ids[first] and shown
     assert main(["apply", str(run), "-o", str(tmp_path / "out"), "--auto", "0.5", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
