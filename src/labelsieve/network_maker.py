@@ -44,6 +44,8 @@ def try_out(make: Callable[[int], nn.Module], name: str, ready: Samples) -> None
     try:
         with torch.no_grad():
             out = make(ready.classes).eval()(x)
+    except UserError:  # a sentence already
+        raise
     except Exception as error:  # whatever the user's code raises
         raise UserError(f"The network {name!r} cannot take inputs of shape {shape} ({type(error).__name__}: {error}).") from error
     if tuple(out.shape) != wanted:

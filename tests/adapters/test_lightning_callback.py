@@ -82,6 +82,32 @@ def test_gradient_accumulation_changes_nothing(tmp_path):
     assert record.loss.shape == (2, N) and np.isfinite(record.loss).all()
 
 
+class Skipping(Linear):
+    """Returns None, as Lightning allows it, where `skip` says so of the epoch and step."""
+
+    def __init__(self, skip, manual=False):
+        super().__init__(manual=manual)
+        self.skip = skip
+
+    def training_step(self, batch, batch_idx):
+        out = super().training_step(batch, batch_idx)
+        return None if self.skip(self.current_epoch, batch_idx) else out
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("manual", [False, True])
+def test_a_step_that_returns_none_is_passed_over_and_counted(tmp_path, manual):
+    with pytest.warns(UserWarning, match="returned None in 2 steps"):
+        record = fit(Skipping(lambda epoch, step: step == 1, manual), Recorder(n=N), tmp_path)
+    assert (np.isnan(record.loss).sum(1) == 8).all() and (record.argmax == -1).sum() == 16
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_epoch_of_nothing_but_none_is_told_so(tmp_path):
+    with pytest.raises(UserError, match="None in every step of the epoch.*dict with loss, logits, target, index"):
+        fit(Skipping(lambda epoch, step: True, manual=True), Recorder(n=N), tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_step_that_returns_too_little_is_told_so(tmp_path):
     with pytest.raises(UserError, match=r"did not return logits, index; .* dict with loss, logits, target, index"):

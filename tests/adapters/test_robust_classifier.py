@@ -1,6 +1,7 @@
 """The scikit-learn classifier: scikit-learn's own checks, and what they do not cover."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -118,6 +119,39 @@ def test_a_skorch_net_lends_its_module(probabilities):
         own = module(scaled) if probabilities else module(scaled).softmax(1)
     np.testing.assert_allclose(probs, own.numpy(), atol=1e-5)
     assert not hasattr(net, "module_")  # the user's net is left as it was
+
+
+def criteria():
+    """Forms in which skorch takes a criterion, and whether the module gives probabilities."""
+    return [
+        (nn.CrossEntropyLoss(), False),
+        (nn.CrossEntropyLoss(label_smoothing=0.1), False),
+        (partial(nn.CrossEntropyLoss, label_smoothing=0.1), False),
+        (nn.NLLLoss(), True),
+        (partial(nn.NLLLoss, reduction="mean"), True),
+        (partial(partial(nn.NLLLoss), reduction="mean"), True),
+    ]
+
+
+@pytest.mark.parametrize(("criterion", "probabilities"), criteria())
+def test_a_skorch_criterion_may_be_an_instance_or_a_partial(criterion, probabilities):
+    skorch = pytest.importorskip("skorch")
+    net = skorch.NeuralNetClassifier(Net, module__probabilities=probabilities, criterion=criterion)
+    X, given, true = noisy()
+    classifier = RobustClassifier("standard", network=net, epochs=5).fit(X, given)
+    assert isinstance(classifier.model_.nets[0], nn.Sequential) == probabilities
+    assert (classifier.predict(X) == true).mean() > 0.7
+
+
+def test_a_lazy_frame_is_read():
+    polars = pytest.importorskip("polars")
+    X, given, true = noisy()
+    frame = polars.DataFrame({f"c{i}": X[:, i] for i in range(WIDTH)})
+    lazy = RobustClassifier("standard", epochs=5).fit(frame.lazy(), given)
+    np.testing.assert_array_equal(lazy.predict(frame.lazy()), RobustClassifier("standard", epochs=5).fit(frame, given).predict(frame))
+    detector = labelsieve.LabelErrorDetector(["knn_vote"])
+    p_wrong = detector.fit(frame, given).p_wrong_
+    np.testing.assert_array_equal(detector.fit(frame.lazy(), given).p_wrong_, p_wrong)
 
 
 def test_find_judges_with_a_skorch_net():

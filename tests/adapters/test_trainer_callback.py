@@ -85,6 +85,50 @@ def test_a_model_without_logits_is_told_so(tmp_path):
         train(tmp_path, Regressor(6, 1), Recorder(n=N))
 
 
+NAMES = ["ant", "bee", "cow"]
+
+
+def test_names_become_the_numbers_of_the_model(tmp_path):
+    model = tiny_model()
+    model.config.label2id = {name: i for i, name in enumerate(NAMES)}
+    settings = {"num_train_epochs": 1, "learning_rate": 0.0, "remove_unused_columns": False, "per_device_train_batch_size": 8}
+    args = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, **settings)
+    recorder = Recorder(n=N)
+    callback = RecorderCallback(recorder, [NAMES[y] for y in LABELS])
+    Trainer(model, args, train_dataset=INDEXED, callbacks=[callback]).train()
+    np.testing.assert_allclose(recorder.record().loss[0], initial_loss(), rtol=1e-4)
+
+
+def test_names_that_the_model_does_not_know_are_told_before_training():
+    class Arguments:
+        world_size, n_gpu = 1, 1
+
+    callback = RecorderCallback(Recorder(n=N), ["cat"] * N)
+    with pytest.raises(UserError, match="'cat' is no class of the model.*label2id has 'LABEL_0'"):
+        callback.on_train_begin(Arguments(), None, None, model=tiny_model())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (LABELS[:5], "5 labels, and its recorder is for 20"),
+        (LABELS + 0.5, "labels that holds float64"),
+        (np.eye(3)[LABELS], "one label a row"),
+        (None, "labels"),
+        ([None] * N, "labels"),
+    ],
+)
+def test_labels_that_are_none_are_a_sentence(labels, message):
+    with pytest.raises(UserError, match=message):
+        RecorderCallback(Recorder(n=N), labels)
+
+
+def test_labels_of_any_plain_kind():
+    datasets = pytest.importorskip("datasets")
+    for labels in (LABELS.tolist(), torch.from_numpy(LABELS), datasets.Dataset.from_list(INDEXED)["labels"], LABELS.astype(float)):
+        np.testing.assert_array_equal(RecorderCallback(Recorder(n=N), labels)._labels, LABELS)
+
+
 def test_several_devices_are_refused():
     class Arguments:
         world_size, n_gpu = 1, 2

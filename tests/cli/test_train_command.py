@@ -351,7 +351,7 @@ def test_timm_absent(here, capsys, monkeypatch):
     pictures(here / "photos", n=2)
     command = ("train", "photos", "--network", "timm:resnet10t", "-o", "m")
     monkeypatch.setitem(sys.modules, "timm", None)
-    assert "needs timm, which is not installed: pip install timm torchvision" in told(capsys, *command)
+    assert "needs timm, which is not installed: pip install 'labelsieve[timm]'" in told(capsys, *command)
     monkeypatch.delitem(sys.modules, "timm")
     (here / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.syspath_prepend(here)

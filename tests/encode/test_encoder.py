@@ -49,8 +49,8 @@ def test_a_side_is_for_images():
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it():
-    with pytest.raises(UserError, match=r"hf:x.*no_such_package.*pip install transformers torch"):
-        require("no_such_package", "hf:x", "transformers torch")
+    with pytest.raises(UserError, match=r"hf:x.*no_such_package.*pip install 'labelsieve\[hf\]'"):
+        require("no_such_package", "hf:x", "hf")
 
 
 def test_threads_come_from_the_environment(monkeypatch):

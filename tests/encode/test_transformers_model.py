@@ -69,7 +69,7 @@ def test_a_folder_that_holds_no_model_is_a_sentence(tmp_path):
 
 
 def test_a_side_the_model_does_not_take_and_a_model_of_another_kind_are_sentences(vit, bert):
-    with pytest.raises(UserError, match="does not encode images of 64 px"):
+    with pytest.raises(UserError, match="cannot take images of 64 px"):
         encoder(f"hf:{vit}", "image", side=64)
     with pytest.raises(UserError, match="does not encode images"):
         encoder(f"hf:{bert}", "image")

@@ -49,9 +49,27 @@ def test_forward_is_the_head_of_the_features(name, channels):
 def test_names_and_sizes_that_do_not_fit():
     with pytest.raises(UserError, match=r"timm cannot make 'timm:resnet10': Unknown model \(resnet10\)\. Did you mean 'resnet10t'"):
         network("timm:resnet10", images=True, width=3)(2)
-    net = network("timm:vit_tiny_patch16_224", images=True, width=3, pretrained=False)(2)
-    with pytest.raises(UserError, match="'timm:vit_tiny_patch16_224' cannot take images of 32 px.*give --side"):
-        net(torch.zeros(2, 3, 32, 32))
+
+
+# Models that refuse small images by an assertion without a message, by one with, and by errors of torch's own.
+REFUSING = [("vit_tiny_patch16_224", 224), ("halonet26t", 256), ("levit_128s", 224), ("test_maxvit", 160)]
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize(("name", "works"), [*REFUSING, ("efficientformerv2_s0", 224), ("nest_tiny", 224)])
+def test_a_size_that_does_not_fit_is_a_sentence_with_one_that_does(name, works, side, offline):
+    net = network(f"timm:{name}", images=True, width=3, pretrained=False)(2)
+    with pytest.raises(UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give --side {works}\.$"):
+        net(torch.zeros(2, 3, side, side))
+    with pytest.raises(UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give --side {works}\.$"):
+        encoder(f"timm:{name}", "image", side=side)
+    assert net.training
+
+
+def test_what_is_no_fault_of_the_size_stays_what_it_is():
+    net = network("timm:test_resnet", images=True, width=3, pretrained=False)(2)
+    with pytest.raises(RuntimeError, match="type"):
+        net(torch.zeros(2, 3, 64, 64, dtype=torch.float64))
 
 
 def test_trained_saved_and_read_again(photos, offline, monkeypatch, capsys):

@@ -69,3 +69,18 @@ def test_logits_beyond_float32_are_recorded_without_a_warning(recwarn):
     recorder.update(np.array([[-3e38, 3e38]]), np.array([0]), np.array([0]))
     record = recorder.record()
     assert (record.margin[0, 0], record.loss[0, 0], record.p_y[0, 0]) == (-np.inf, np.inf, 0) and not len(recwarn)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "index", "message"),
+    [
+        (np.eye(2), ["cat", "dog"], [0, 1], "target that holds <U3, such as .*'cat'"),
+        (np.eye(2), [0.5, 1.0], [0, 1], "target that holds float64"),
+        (np.eye(2), [0, 1], None, "index that holds object"),
+        (np.eye(2), None, [0, 1], "target that holds object"),
+        (None, [0, 1], [0, 1], "logits that are object"),
+    ],
+)
+def test_what_are_no_numbers_is_a_sentence(logits, target, index, message):
+    with pytest.raises(UserError, match=message):
+        Recorder(n=2).update(logits, target, index)

@@ -48,7 +48,10 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
     """
     if type(issues).__name__ == "LazyFrame" and hasattr(issues, "collect"):  # of Polars
         issues = issues.collect()
-    table = to_arrow(issues, ["id"]) if is_indexed(issues) else pa.table(issues)
+    try:
+        table = to_arrow(issues, ["id"]) if is_indexed(issues) else pa.table(issues)
+    except (TypeError, AttributeError, pa.ArrowInvalid) as error:
+        raise UserError(f"from_cleanlab takes a frame of cleanlab's label issues, not {type(issues).__name__}.") from error
     quality = next((name for name in QUALITY if name in table.column_names), None)
     missing = [name for name in COLUMNS if name not in table.column_names] + ([] if quality else [" or ".join(QUALITY)])
     if missing or quality is None:

@@ -24,10 +24,10 @@ try:
     from torch import nn
 except ImportError as error:
     raise UserError(
-        f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install labelsieve[sklearn,train]"
+        f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install 'labelsieve[sklearn,train]'"
     ) from error
 
-from labelsieve.adapters.sklearn import handed, seed_of  # after it has been said what is missing
+from labelsieve.adapters.sklearn import collected, handed, seed_of  # after it has been said what is missing
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):
@@ -109,7 +109,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, K) float32, columns as in `classes_`."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = validate_data(self, collected(X), dtype=[np.float64, np.float32], reset=False)
         return self.model_.probabilities(self._dataset(X, np.zeros(len(X))), device=self.device)[1]
 
     def predict(self, X: Any) -> np.ndarray:
@@ -129,8 +129,9 @@ def maker(network: Any) -> str | Callable[[int], nn.Module] | None:
 
     def module(classes: int) -> nn.Module:
         fresh: Any = clone(network)
-        made = fresh.initialize().module_
-        return nn.Sequential(made, Log()) if issubclass(network.criterion, nn.NLLLoss) else made
+        fresh = fresh.initialize()
+        # skorch makes the criterion from a class, an instance or a partial; what it made tells.
+        return nn.Sequential(fresh.module_, Log()) if isinstance(fresh.criterion_, nn.NLLLoss) else fresh.module_
 
     return module
 

@@ -25,7 +25,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import validate_data
 except ImportError as error:
-    raise UserError(f"LabelErrorDetector needs scikit-learn 1.6 or newer ({error}); pip install labelsieve[sklearn]") from error
+    raise UserError(f"LabelErrorDetector needs scikit-learn 1.6 or newer ({error}); pip install 'labelsieve[sklearn]'") from error
 
 
 class LabelErrorDetector(BaseEstimator):
@@ -90,13 +90,14 @@ class LabelErrorDetector(BaseEstimator):
 
 
 def handed(X: Any, y: Any) -> tuple[Any, Any]:
-    """X and y for scikit-learn to check, tensors as arrays.
+    """X and y for scikit-learn to check, tensors as arrays, lazy frames collected.
 
     Raises:
         UserError: X is None, or some label is missing.
     """
     if X is None:
         raise UserError("X is None; give the features, (n, d).")
+    X, y = collected(X), collected(y)
     X, y = (plain_array(value, name) if hasattr(value, "detach") else value for name, value in (("X", X), ("y", y)))
     kind = getattr(getattr(y, "dtype", None), "kind", "O")
     if y is None or not hasattr(y, "__len__") or kind not in "O":
@@ -107,6 +108,11 @@ def handed(X: Any, y: Any) -> tuple[Any, Any]:
             f"y holds no label in {len(gaps)} of its {len(y)} rows, the first is row {gaps[0]} (from 0); leave those rows out of X and y."
         )
     return X, y
+
+
+def collected(values: Any) -> Any:
+    """The rows of a Polars LazyFrame, which is a plan of them; anything else as it is."""
+    return values.collect() if type(values).__name__ == "LazyFrame" and hasattr(values, "collect") else values
 
 
 def seed_of(random_state: Any) -> int:

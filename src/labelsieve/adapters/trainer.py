@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
-from labelsieve.train.recorder import Recorder
+from labelsieve.core.plain import plain_labels
+from labelsieve.train.recorder import Recorder, whole_numbers
 
 try:
     from transformers import TrainerCallback
 except ImportError as error:
-    raise UserError(f"The Trainer callback needs transformers ({error}); pip install labelsieve[hf] accelerate") from error
+    raise UserError(f"The Trainer callback needs transformers ({error}); pip install 'labelsieve[hf]'") from error
 
 
 class RecorderCallback(TrainerCallback):
@@ -34,7 +35,8 @@ class RecorderCallback(TrainerCallback):
 
     Args:
         recorder: a `labelsieve.Recorder` for n examples.
-        labels: (n,) int, the given labels by position (under label smoothing the model never gets to see them).
+        labels: (n,) int, the given labels by position (under label smoothing the model never gets to see them); or (n,) names, which
+            become numbers by the model's `label2id`.
 
     Example:
         recorder = labelsieve.Recorder(n=len(train))
@@ -42,12 +44,19 @@ class RecorderCallback(TrainerCallback):
         recorder.record()
 
     Raises:
-        UserError: in training, if the contract is not kept, or several processes or GPUs train.
+        UserError: labels that are none, or not one for each example; in training, if the contract is not kept, the model's `label2id`
+            lacks a name, or several processes or GPUs train.
     """
 
     def __init__(self, recorder: Recorder, labels: Any):
+        if not isinstance(recorder, Recorder):
+            raise UserError(f"RecorderCallback takes a labelsieve.Recorder, not {type(recorder).__name__}.")
         self.recorder = recorder
-        self._labels = np.asarray(labels)
+        found = plain_labels(labels, "labels")
+        self._names = _names(found)
+        self._labels = np.zeros(len(found), np.int64) if self._names is not None else whole_numbers(found, "RecorderCallback", "labels")
+        if len(found) != recorder.n:
+            raise UserError(f"RecorderCallback was given {len(found)} labels, and its recorder is for {recorder.n} examples.")
         self._index: np.ndarray | None = None  # of the batch that is in the model now
         self._hooks: list[Any] = []
 
@@ -55,6 +64,8 @@ class RecorderCallback(TrainerCallback):
         parts = max(args.world_size, args.n_gpu)
         if parts > 1:
             raise UserError(f"Training dynamics are recorded on one device, and {parts} train; start with CUDA_VISIBLE_DEVICES=0.")
+        if self._names is not None:
+            self._labels = _numbers(self._names, getattr(getattr(model, "config", None), "label2id", None) or {})
         self._unhook()  # a run that was broken off left them
         self._hooks = [
             model.register_forward_pre_hook(self._take_index, with_kwargs=True),
@@ -84,3 +95,19 @@ class RecorderCallback(TrainerCallback):
     def _unhook(self) -> None:
         while self._hooks:
             self._hooks.pop().remove()
+
+
+def _names(labels: Any) -> list[str] | None:
+    """The labels as names, None if they are numbers."""
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    return values if values and all(isinstance(value, str) for value in values) else None
+
+
+def _numbers(names: list[str], known: Mapping[str, int]) -> np.ndarray:
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise UserError(
+            f"The label {unknown!r} is no class of the model (its config.label2id has {', '.join(map(repr, list(known)[:5]))}); give "
+            "RecorderCallback the numbers that the model is trained on, or make the model with label2id."
+        )
+    return np.array([known[name] for name in names], np.int64)

@@ -43,3 +43,9 @@ def meant(name: str, known: Iterable[str]) -> str:
     """What to add to a message for a name that is nearly a known one: " Did you mean ...?"; else nothing."""
     near = get_close_matches(name, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message without its full stop; the name of its kind where it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

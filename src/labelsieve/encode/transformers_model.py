@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
-from labelsieve.encode.encoder import first_line, require
+from labelsieve.core.errors import UserError, first_line
+from labelsieve.core.sides import USUAL, refusal
+from labelsieve.encode.encoder import require
 from labelsieve.encode.image_processor import FILES, ImageProcessor, assumed, from_config, read
 
-_PACKAGES = "'labelsieve[hf]'"
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 _UNUSED = ("pooler", "mask_token")  # what classifiers are saved without; it is not used here then
-_SIDES = (224, 256, 384, 192, 128, 64, 32)  # tried where a model refuses its own
 TOKENS = 512
 
 
@@ -33,8 +32,8 @@ class _Model:
     """The loaded model, where it runs, and what identifies it."""
 
     def __init__(self, name: str):
-        transformers = require("transformers", f"hf:{name}", _PACKAGES)
-        self.torch = require("torch", f"hf:{name}", _PACKAGES)
+        transformers = require("transformers", f"hf:{name}", "hf")
+        self.torch = require("torch", f"hf:{name}", "hf")
         self.local = Path(name).is_dir()
         try:
             model, loading = transformers.AutoModel.from_pretrained(name, local_files_only=self.local, output_loading_info=True)
@@ -114,9 +113,8 @@ class TransformersImages:
             if not np.allclose(once, again, rtol=1e-3, atol=1e-3 * (np.abs(once).max() + 1e-12), equal_nan=True):
                 raise UserError(f"{self._about} gives other features for the same picture each time (it draws at random).")
             return once.shape[1]
-        works = next((side for side in dict.fromkeys((own, *_SIDES)) if side != self.side and self._refuses(side) is None), None)
-        if works is not None:
-            raise UserError(f"{self._about} does not encode images of {self.side} px ({first_line(error)}); --side {works} works.")
+        if any(self._refuses(side) is None for side in (own, *USUAL)):
+            raise UserError(refusal(self._about, self.side, error, self._refuses, own))
         kind = type(self._model).__name__
         raise UserError(f"{self._about} does not encode images: {kind} cannot be called with pictures alone ({first_line(error)}).")
 
@@ -136,7 +134,7 @@ class TransformersTexts:
     def __init__(self, name: str):
         loaded = _Model(name)
         self._torch, self._model, self._device = loaded.torch, loaded.model, loaded.device
-        transformers = require("transformers", f"hf:{name}", _PACKAGES)
+        transformers = require("transformers", f"hf:{name}", "hf")
         try:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=loaded.local)
         except (OSError, ValueError, KeyError, ImportError) as error:

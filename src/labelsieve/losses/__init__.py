@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from labelsieve.core.errors import UserError
+
 if TYPE_CHECKING:  # for those who read types; at run time `_Losses` fetches them
     from labelsieve.losses.blurry import Blurry as Blurry
     from labelsieve.losses.blurry import blurry as blurry
@@ -104,7 +106,10 @@ class _Losses(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name not in _FILES:
             raise AttributeError(f"labelsieve.losses has no {name!r}; it has: {', '.join(_FILES)}.")
-        return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+        try:
+            return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+        except ImportError as error:
+            raise UserError(f"labelsieve.losses.{name} needs PyTorch ({error}): pip install 'labelsieve[train]'") from error
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, getattr(value, name) if isinstance(value, ModuleType) and name in _FILES else value)

@@ -28,8 +28,8 @@ class Recorder:
             UserError: n is no whole number above 0.
         """
         if not isinstance(n, Integral) or n < 1:
-            raise UserError(f"Recorder wants the number of examples in the data set, n = {n!r} is none; give Recorder(n=len(train_set)).")
-        self._n = int(n)
+            raise UserError(f"Recorder takes the number of examples, and n = {n!r} is none; give Recorder(n=len(train_set)).")
+        self.n = int(n)
         self._epochs: list[Record] = []
         self._open: Record | None = None
 
@@ -40,13 +40,16 @@ class Recorder:
             UserError: shapes that do not fit, a position outside the data set, or one that occurs twice in the batch. In an epoch an
                 example counts once: where later batches show it again, the last one does.
         """
-        logits, target, index = _array(logits), _array(target).astype(np.int64), _array(index).astype(np.int64)
+        logits = _array(logits)
+        if logits.dtype.kind not in "fiu":
+            raise UserError(f"Recorder.update got logits that are {logits.dtype}; give numbers (b, K), as the model returns them.")
+        target, index = whole_numbers(target, "Recorder.update", "target"), whole_numbers(index, "Recorder.update", "index")
         if logits.ndim != 2 or target.shape != logits.shape[:1] or index.shape != target.shape:
             shapes = f"{logits.shape}, {target.shape}, {index.shape}"
             raise UserError(f"Recorder.update wants logits (b, K), target (b,) and index (b,); got {shapes}.")
-        outside = index[(index < 0) | (index >= self._n)]
+        outside = index[(index < 0) | (index >= self.n)]
         if len(outside):
-            raise UserError(f"Recorder.update got position {outside[0]} in a data set of {self._n} examples.")
+            raise UserError(f"Recorder.update got position {outside[0]} in a data set of {self.n} examples.")
         if len(np.unique(index)) < len(index):
             twice = np.sort(index)[:-1][np.diff(np.sort(index)) == 0][0]
             raise UserError(
@@ -56,12 +59,12 @@ class Recorder:
         if ((target < 0) | (target >= logits.shape[1])).any():
             raise UserError(f"Recorder.update got a label outside 0..{logits.shape[1] - 1}.")
         if self._open is None:
-            self._open = Record.empty(1, self._n)
+            self._open = Record.empty(1, self.n)
         self._open.write(0, index, logits, target)
 
     def end_epoch(self) -> None:
         """Close the epoch; the next update starts a new one."""
-        self._epochs.append(self._open if self._open is not None else Record.empty(1, self._n))
+        self._epochs.append(self._open if self._open is not None else Record.empty(1, self.n))
         self._open = None
 
     def record(self) -> Record:
@@ -74,6 +77,22 @@ class Recorder:
         if not parts:
             raise UserError("The recorder is empty: call update(logits, target, index) in each training step.")
         return Record(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("loss", "margin", "p_y", "argmax")})
+
+
+def whole_numbers(values: Any, who: str, what: str) -> np.ndarray:
+    """The values as int64.
+
+    Raises:
+        UserError: they are no whole numbers.
+    """
+    array = _array(values)
+    if array.dtype.kind == "f" and np.array_equal(array, np.round(array)):
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iub":
+        meaning = "positions in the data set" if what == "index" else "positions of the classes"
+        shown = f", such as {array.ravel()[0]!r}" if array.size and array.dtype.kind in "OUSf" else ""
+        raise UserError(f"{who} got {what} that holds {array.dtype}{shown}; give whole numbers from 0, {meaning}.")
+    return array.astype(np.int64)
 
 
 def _array(x: Any) -> np.ndarray:
