@@ -227,4 +227,4 @@ def test_report_and_page_have_one_palette(tmp_path):
         assert f"--{name}:{light};" in text and f"--{name}:{night};" in dark
     used = set(re.findall(r"var\(--([a-z0-9-]+)", text))
     assert used <= {name for name, *_ in pairs}  # no colour of its own
-    assert dict((name, light) for name, light, _ in pairs)["accent"] in (tmp_path / "figures" / "estimate.svg").read_text()
+    assert {name: light for name, light, _ in pairs}["accent"] in (tmp_path / "figures" / "estimate.svg").read_text()
