@@ -248,6 +248,13 @@ def test_a_column_of_the_user_with_our_name_is_never_lost(tmp_path, name, names,
     assert again["labelsieve_label_decision"] == ["ann relabel"] * 2 + [""] * (N - 2)
 
 
+def test_the_first_labels_can_be_named_and_the_labels_of_now_are_no_feature_then(tmp_path):
+    table = columns("int")
+    source = write(tmp_path / "t.csv", table | {"label_before": table["label"], "label_decision": [""] * N})
+    first = ls.load(source, label="label_before")
+    assert first.columns.names == ("f0", "f1", "f2") and [int(first.classes[c]) for c in first.labels] == table["label"]
+
+
 def test_rows_added_to_a_copy_have_the_first_label_they_came_with(tmp_path):
     source = write(tmp_path / "t.csv", columns("int"))
     called("find", source, "-o", tmp_path / "r")

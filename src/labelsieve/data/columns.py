@@ -86,10 +86,14 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 
 
 def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
-    """The columns that Labelsieve itself added to a table, and that the user did not name."""
-    names = list(names)
+    """The columns that Labelsieve itself added to a table, and that the user did not name; where the user names the first labels of a
+    corrected copy, the labels that it has now too."""
+    names, named = list(names), [*asked.named().values(), *asked.features]
     label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
-    return own_columns.added(names, [*asked.named().values(), *asked.features], label)
+    ours = own_columns.added(names, named, label)
+    if (asked.label or "").removeprefix(own_columns.PREFIX) != own_columns.BEFORE:
+        return ours
+    return tuple(name for name in names if name in ours or (name.lower() in LABELS and name not in named))
 
 
 def require_column(name: str, names: tuple[str, ...], source: str, role: str) -> None:
