@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labelsieve.core.errors import UserError
-from labelsieve.data.truth import read_truth
+from labelsieve.data.truth import read_truth, read_truth_with_notes
 
 IDS, CLASSES = np.array(["a", "b", "c"], object), ("cat", "dog")
 
@@ -56,3 +56,15 @@ def test_mistakes(file, text, said):
 def test_no_such_file(tmp_path):
     with pytest.raises(UserError, match="truth.csv"):
         read_truth(tmp_path / "truth.csv", IDS, CLASSES)
+
+
+def test_unknown_ids_and_a_match_by_order_are_told(file):
+    labels, notes = read_truth_with_notes(file("id,label\na,cat\nb,dog\nx,cat\ny,dog\nout,cat\n"), IDS, CLASSES, {"out"})
+    assert labels == ["cat", "dog", None] and "2 of its 5 ids are not in the run ('x', 'y')" in notes[0]
+    labels, notes = read_truth_with_notes(file("label\ndog\ncat\ndog\n"), IDS, CLASSES)
+    assert labels == ["dog", "cat", "dog"] and "by order: the first, 'dog', to 'a'" in notes[0]
+
+
+def test_our_own_id_goes_first(file):
+    table = "id,labelsieve_id,label\n1,b,dog\n2,a,cat\n"
+    assert read_truth(file(table), IDS, CLASSES) == ["cat", "dog", None]

@@ -17,16 +17,20 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Measure findings against true labels (oracle: they never reach `find`)."""
-    from labelsieve.cli.screen import print_json
+    from labelsieve.cli.screen import print_json, safe
     from labelsieve.core.run import load
-    from labelsieve.data.truth import read_truth
+    from labelsieve.data.truth import contradiction, read_truth_with_notes
     from labelsieve.decide import evaluate as oracle
 
     findings = load(run)
-    result = oracle.evaluate(findings, read_truth(truth, findings.ids, findings.classes))
+    labels, notes = read_truth_with_notes(truth, findings.ids, findings.classes, {item.id for item in findings.excluded})
+    notes = [*notes, *contradiction(labels, findings)]
+    result = oracle.evaluate(findings, labels)
     if json:
-        print_json({"oracle": True, "run": str(run), **asdict(result)})
+        print_json({"oracle": True, "run": str(run), **asdict(result), "notes": notes})
     else:
         from labelsieve.cli.scores import show
 
         show(result)
+        for note in notes:
+            print(safe(note, 400))

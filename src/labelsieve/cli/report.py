@@ -52,7 +52,7 @@ def report(
     seen = as_now(findings, calibrated)
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
     summary = replace(summary, notes=(*summary.notes, *there.notes(), *trouble))
-    people = reviewers(findings, fold, known.load(run))
+    people = reviewers(findings, fold, known.load(run, there.follow))
     outlook = {"effort": plan(calibrated), "bins": reliability(findings, fold, calibrated)}
     told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
     drawn = build.figures(findings, calibrated, told)

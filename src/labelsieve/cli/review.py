@@ -68,11 +68,14 @@ def review(
 def _keep_known(run: Path, file: Path) -> None:
     from labelsieve.core import known
     from labelsieve.core.run import load
-    from labelsieve.data.truth import read_truth
+    from labelsieve.data.truth import contradiction, read_truth_with_notes
 
     findings = load(run)
-    labels = read_truth(file, findings.ids, findings.classes)
-    known.save(run, {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None})
+    labels, notes = read_truth_with_notes(file, findings.ids, findings.classes, {item.id for item in findings.excluded})
+    found = {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None}
+    known.save(run, found, findings)
+    for note in (*notes, *contradiction(labels, findings)):
+        print(note)
 
 
 def _keep_meanings(run: Path, file: str) -> None:

@@ -109,14 +109,14 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
 
 
 def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
-    """Ids (None if there is no column `id`) and labels of a table of labels."""
+    """Ids (None if there is no column `labelsieve_id` or `id`; the first is ours and goes first) and labels of a table of labels."""
     file = open_table(path)
     names = tuple(file.schema.names)
     label = label or (names[0] if len(names) == 1 else "label")
     require_column(label, names, path, "label")
     if id:
         require_column(id, names, path, "id")
-    columns = Columns(label=label, id=id or ("id" if "id" in names else None))
+    columns = Columns(label=label, id=id or next((name for name in (own_columns.PREFIX + "id", "id") if name in names), None))
     table = file.read(columns)
     return (names_of(table[columns.id]) if columns.id else None), labels_of(table[label], path)
 

@@ -4,24 +4,38 @@ enter, and `find` never comes here."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Findings
 from labelsieve.data import labels as given
 from labelsieve.data.label_file import read_labels
 from labelsieve.data.settle import encode
 
+NAMED, FEW = 3, 3  # ids that a note lists; labels that differ before it is said
+
 
 def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str]) -> list[str | None]:
+    """`read_truth_with_notes` without the notes."""
+    return read_truth_with_notes(path, ids, classes)[0]
+
+
+def read_truth_with_notes(
+    path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str], left_out: Collection[str] = ()
+) -> tuple[list[str | None], tuple[str, ...]]:
     """The true class name of each of the n examples `ids`, None where the file does not say.
 
     Args:
         path: a table with the columns `id` and `label`, matched by id (examples that the run left out may be in it); or one label
             a row in the order of the run: a table without ids, an .npy array, a .txt file.
         ids: (n,) ids of the run.
+        left_out: ids that the run excluded.
         classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers themselves.
+
+    Returns:
+        The labels, and notes: which ids the run does not have, or that rows were matched by order.
 
     Raises:
         UserError: the file cannot be read, does not fit the run, or speaks of other classes.
@@ -37,7 +51,8 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
     if keys is None:
         if len(labels) != len(ids):
             raise UserError(f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead.")
-        return labels
+        by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
+        return labels, (by_order,)
     given.require_unique(keys, name)
     by_id = dict(zip(keys, labels, strict=True))
     matched = [by_id.get(key) for key in ids]
@@ -45,7 +60,24 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
         raise UserError(
             f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run {ids[0]!r}."
         )
-    return matched
+    known = {*ids, *left_out}
+    unknown = [str(key) for key in keys if key not in known]
+    listed = ", ".join(map(repr, unknown[:NAMED])) + (", ..." if len(unknown) > NAMED else "")
+    return matched, (f"{name}: {len(unknown):,} of its {len(keys):,} ids are not in the run ({listed}).",) if unknown else ()
+
+
+def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str, ...]:
+    """A note where far more given labels differ from those of the file than the run expects to be wrong: the ids may be other ones."""
+    rows = [i for i, label in enumerate(labels) if label is not None]
+    differ = sum(labels[i] != findings.classes[findings.given[i]] for i in rows)
+    expected = float(findings.p_wrong[rows].sum())
+    share = np.bincount(findings.given, minlength=len(findings.classes)) / max(1, len(findings))
+    if differ <= max(FEW, 3 * expected, len(rows) * float(1 - (share**2).sum()) / 2):
+        return ()
+    return (
+        f"{differ:,} of {len(rows):,} labels of the file differ from the given ones, where the run expects about {expected:.0f} to be "
+        "wrong: check that its ids, or its order, are those of the run.",
+    )
 
 
 def _as_classes(names: tuple[str, ...], classes: Sequence[str], path: str) -> tuple[str, ...]:

@@ -56,7 +56,6 @@ class Desk:
         self.trouble = [why for why in (no_neighbours, no_record) if why]  # evidence that the page cannot show
         self.rows = Rows(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
-        self.known = known.load(folder)
         self.guide = class_guide.load(folder)  # what the classes mean
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
@@ -65,6 +64,7 @@ class Desk:
         self.state = np.zeros(len(self.findings), np.uint8)
         self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
         self.follow = Follow(self.findings, self.rows.of)
+        self.known, self.unknown = known.read(folder, self.follow)
         self.paces = Paces()
         self._now: tuple[tuple[int, int], Calibrated] | None = None
         self.catch_up()

@@ -60,7 +60,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         "first": sample_first(findings, said),
         "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
-        "notes": [*findings.notes, *desk.trouble, *lost, *_refused(desk), *desk.data_notes()],
+        "notes": [*findings.notes, *desk.trouble, *lost, *_refused(desk), *_unknown(desk), *desk.data_notes()],
         "settings": findings.settings,
         "reviewers": [
             {
@@ -143,3 +143,10 @@ def _groups(desk: Desk) -> int:
     """How many groups of duplicates there are."""
     group = desk.findings.extra.get("duplicate_group")
     return 0 if group is None else len(np.unique(group[group >= 0]))
+
+
+def _unknown(desk: Desk) -> list[str]:
+    if not desk.unknown:
+        return []
+    first = ", ".join(repr(item.id[:80]) for item in desk.unknown[:NAMED]) + (", ..." if len(desk.unknown) > NAMED else "")
+    return [f"Known examples that the findings no longer have, and that are not planted: {len(desk.unknown):,} ({first})."]
