@@ -274,3 +274,273 @@ def test_find_again_and_apply(made, tmp_path, ask, kind, how):
 def rows_of(path):
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_apply_refuses_by_name_what_is_no_longer_there(made, tmp_path, ask, kind):
+    run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
+    acts = acts_on(rows)
+    decide(run, rows, acts)
+    put(kind, Path("."), [replace(i, number=207) if i.number == 7 else i for i in rows if i.number != 12], names)
+    code, out, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 2 and "'7'" in err and "'12'" in err and "2 of the 4 changes" in err
+    assert not (tmp_path / "clean").exists() and out == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, kind):
+    run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
+    acts = acts_on(rows)
+    decide(run, rows, acts)
+    after = sorted((replace(i, number=207) if i.number == 7 else i for i in rows if i.number != 12), key=lambda i: -i.number)
+    source = put(kind, Path("."), after, names)
+    assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 0, err
+    assert {c["id"] for c in told["conflicts"]} == {"7", "12"} and len(told["changes"]) == 2
+    assert all(c["reason"].startswith("decided for another example") for c in told["conflicts"])
+    left = {number: act for number, act in acts.items() if number not in (7, 12)}
+    if kind != "probs":
+        assert look(kind, tmp_path / "clean", names) == expected(after, left)
+
+
+@pytest.mark.parametrize("kind", ["csv-text", "csv-numbers", "npz"])
+def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind):
+    """One decision was carried out by hand, another example got a third label: the first is kept, the second refused with both labels."""
+    k = 4
+    run, names, rows = made(kind, k, tmp_path), CLASSES[k], items(k)
+    acts = acts_on(rows)
+    decide(run, rows, acts)
+    third = next(c for c in names if c not in (rows[7].label, rows[7].truth))
+    after = [replace(i, label=acts[2]) if i.number == 2 else replace(i, label=third) if i.number == 7 else i for i in reversed(rows)]
+    source = put(kind, Path("."), after, names)
+    code, told, _ = ask("apply", run, "--dry-run", "--json")  # against the run of before
+    assert code == 0 and {(c["old"], c["new"]) for c in told["changes"]} == {(rows[12].label, acts[12]), (rows[5].label, "")}
+    assert any(third in c["reason"] for c in told["conflicts"])
+    assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    code, told, _ = ask("apply", run, "-o", "clean", "--json")
+    (conflict,) = told["conflicts"]
+    assert conflict["id"] == "7" and repr(rows[7].label) in conflict["reason"] and repr(third) in conflict["reason"]
+    left = {number: act for number, act in acts.items() if number not in (2, 7)}
+    assert look(kind, tmp_path / "clean", names) == expected(after, left)
+
+
+def test_identical_rows_are_interchangeable(made, tmp_path, ask):
+    rows = items(2)
+    twins = [*rows, replace(rows[2]), replace(rows[7])]
+    source = put("csv-text", Path("."), twins, CLASSES[2])
+    assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    findings = runs.load(tmp_path / "r")
+    journal = Journal(tmp_path / "r")
+    for i, act in ((2, "relabel"), (36, "keep"), (7, "relabel")):
+        label = rows[i].truth if act == "relabel" else None
+        journal.append([Decision(str(i), act, label, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))])
+    journal.close()
+    put("csv-text", Path("."), sorted(twins, key=lambda i: (i.label, -i.number)), CLASSES[2])
+    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0 and told["conflicts"] == [] and len(told["changes"]) == 2, err
+    with open(tmp_path / "clean/d.csv", newline="") as file:
+        found = [(int(row["text"].split()[4]), row["label"]) for row in csv.DictReader(file)]
+    assert sorted(label for number, label in found if number == 2) == sorted([rows[2].label, rows[2].truth])
+    assert sorted(label for number, label in found if number == 7) == sorted([rows[7].label, rows[7].truth])
+    assert all(label == rows[number].label for number, label in found if number not in (2, 7))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_passes_over_moved_rows_and_stops_on_changed_ones(made, tmp_path, ask, kind):
+    run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
+    (tmp_path / "c.toml").write_text("max_excluded = 5\n")
+    put(kind, Path("."), changed(rows, "sorted"), names)
+    code, told, err = ask("check", run, "--contract", "c.toml", "--json")
+    assert code == 0 and any("another id" in note for note in told["notes"]), err
+    for how in ("dropped", "inserted", "edited", "relabelled"):
+        put(kind, Path("."), changed(rows, how), names)
+        code, _, err = ask("check", run, "--contract", "c.toml", "--json")
+        assert code == 2 and "no longer those" in err, how
+    acts = acts_on(rows)
+    decide(run, rows, acts)
+    done = [replace(i, label=acts.get(i.number, i.label)) for i in rows if i.number not in (5, 17)] + [rows[17]]
+    put(kind, Path("."), done, names)  # the decisions carried out in the data themselves
+    assert ask("check", run, "--contract", "c.toml", "--json")[0] == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("kind", ["csv-text", "csv-numbers", "hf", "image-table", "probs"])
+def test_an_old_sheet_follows_or_is_refused(made, tmp_path, ask, kind, again):
+    """A sheet that was exported before the file was sorted and found anew."""
+    k = 4 if kind == "csv-numbers" else 2
+    run, names, rows = made(kind, k, tmp_path), CLASSES[k], items(k)
+    assert ask("export", run, "--to", "csv", "-o", "sheet.csv")[0] == 0
+    sheet, acts = rows_of(tmp_path / "sheet.csv"), acts_on(rows)
+    for row in sheet:
+        act = acts.get(int(row["id"]), "")
+        row["decision"] = act if act in ("", "keep", "exclude") else "relabel"
+        row["label"] = act if row["decision"] == "relabel" else row["label"]
+    write(tmp_path / "sheet.csv", sheet)
+    plain = [{name: row[name] for name in ("id", "decision", "label", "given_label")} for row in sheet]
+    for row in plain:
+        row["decision"] = row["decision"] or "keep"
+    write(tmp_path / "plain.csv", plain)
+    after = changed(rows, "sorted")
+    source = put(kind, Path("."), after, names)
+    if again:
+        assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+        code, _, err = ask("import", run, "plain.csv", "--from", "csv", "--reviewer", "bob", "--json")
+        assert code == 2 and "contradict the given labels" in err  # no contents, and the rows have moved
+    code, told, err = ask("import", run, "sheet.csv", "--from", "csv", "--reviewer", "bob", "--json")
+    assert code == 0 and told["new"] == 5 and told["conflicts"] == [], err
+    assert ask("import", run, "sheet.csv", "--from", "csv", "--reviewer", "bob", "--json")[1]["new"] == 0
+    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 0 and len(told["changes"]) == 4, err
+    if kind != "probs":
+        assert look(kind, tmp_path / "clean", names) == expected(after, acts)
+
+
+def write(path, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize("kind", ["csv-text", "jsonl", "hf", "image-table", "npz-images"])
+def test_exports_show_the_example_of_the_row(made, tmp_path, ask, kind):
+    run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
+    after = [replace(i, number=207) if i.number == 7 else i for i in reversed(rows) if i.number != 12]
+    put(kind, Path("."), after, names)
+    code, told, err = ask("export", run, "--to", "label-studio", "-o", "t.json", "--json")
+    assert code == 0, err
+    assert [row["id"] for row in told["left_out"]] == ["7", "12"] and any("another id" in note for note in told["notes"])
+    tasks = json.loads((tmp_path / "t.json").read_text())
+    assert len(tasks) == len(rows) - 2
+    for task in tasks:
+        data = task["data"]
+        if "text" in data:
+            assert data["text"].split()[4] == data["labelsieve_id"]
+        else:
+            import base64
+            import io
+
+            with Image.open(io.BytesIO(base64.b64decode(data["image"].partition(",")[2]))) as image:
+                assert image.getpixel((0, 0))[0] == int(data["labelsieve_id"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_shows_the_example_of_the_row(made, tmp_path, kind):
+    from starlette.testclient import TestClient
+
+    from labelsieve.review.desk import Desk
+    from labelsieve.review.server import application
+
+    run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
+    after = [replace(i, number=207) if i.number == 7 else i for i in reversed(rows) if i.number != 12]
+    put(kind, Path("."), after, names)
+    desk = Desk(run)
+    with TestClient(application(desk), base_url="http://127.0.0.1:8765") as client:
+        desk.data()
+        notes = " ".join(client.get("/api/run").json()["notes"])
+        assert "another id" in notes and "'7'" in notes and "'12'" in notes
+        for i in (0, 5, 30):
+            item = client.get(f"/api/item/{i}").json()
+            if kind in ("csv-text", "jsonl", "hf"):
+                assert item["text"] == text(rows[i])
+            if kind in ("csv-numbers", "parquet", "npz"):
+                told = {value["name"]: value["value"] for value in item["features"]}
+                assert any(abs(value - i / 1000) < 1e-6 for value in told.values())
+        for i in (7, 12):
+            item = client.get(f"/api/item/{i}")
+            assert item.status_code == 200
+            if kind in ("csv-text", "jsonl", "hf"):
+                assert item.json()["text"].startswith("[No text:")
+        if kind in ("image-table", "npz-images"):
+            import io
+
+            for i in (0, 5, 30):
+                with Image.open(io.BytesIO(client.get(f"/thumb/{i}.webp").content)) as image:
+                    assert abs(image.convert("RGB").getpixel((0, 0))[0] - i) < 8
+            assert desk.missing(7)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_running_acceptance_sample_follows(made, tmp_path, ask, again):
+    run, names, rows = made("csv-numbers", 2, tmp_path), CLASSES[2], items(2)
+    code, told, _ = ask("accept", run, "--max-error", "20%", "--size", "20", "--json")
+    assert code == 1
+    drawn = [int(key) for key in told["sample"]["ids"]]
+    findings, journal = runs.load(run), Journal(run)
+    for at, i in enumerate(drawn):
+        wrong = rows[i].label != rows[i].truth
+        act, label = ("relabel", rows[i].truth) if wrong else ("keep", None)
+        journal.append([Decision(str(i), act, label, "ann", f"2026-01-01T00:00:{at:02}Z", f"b-{i}", "accept:accept-batch", True,
+                                 **stamp(findings, i))])  # fmt: skip
+    journal.close()
+    before = ask("accept", run, "--json")[1]
+    after = changed(rows, "sorted")
+    source = put("csv-numbers", Path("."), after, names)
+    if again:
+        assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    now = ask("accept", run, "--json")[1]
+    assert (now["result"]["reviewed"], now["result"]["found"]) == (20, before["result"]["found"])
+    assert now["verdict"] == before["verdict"] and now["result"]["wrong"]["high"] == pytest.approx(
+        before["result"]["wrong"]["high"], rel=0.2
+    )
+    place = {item.number: i for i, item in enumerate(after)}
+    assert [int(key) for key in now["sample"]["ids"]] == ([place[i] for i in drawn] if again else drawn)
+    source = put("csv-numbers", Path("."), [item for item in after if item.number != drawn[3]], names)
+    if again:
+        assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    code, _, err = ask("accept", run, "--json")
+    assert code == 2 and "1 of the 20 rows" in err
+
+
+def test_a_patch_follows_its_examples(made, tmp_path, ask):
+    run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
+    acts = acts_on(rows)
+    decide(run, rows, acts)
+    assert ask("apply", run, "-o", "clean", "--json")[0] == 0
+    after = sorted((replace(i, number=207) if i.number == 7 else i for i in rows), key=lambda i: -i.number)
+    put("csv-text", Path("."), after, names)
+    code, told, err = ask("apply", "d.csv", "--patch", "clean/patch.csv", "-o", "again", "--json")
+    assert code == 0 and [c["id"] for c in told["conflicts"]] == ["7"] and len(told["changes"]) == 3, err
+    left = {number: act for number, act in acts.items() if number != 7}
+    assert look("csv-text", tmp_path / "again", names) == expected(after, left)
+
+
+def test_class_folders(tmp_path, ask):
+    """Files that go to another class, change, vanish or come."""
+    names, rows = CLASSES[2], items(2)
+
+    def lay(rows, root):
+        for item in rows:
+            (root / item.label).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(replace(item, number=item.number % 200), names)).save(root / item.label / f"{item.number % 200:03}.png")
+        return root
+
+    lay(rows, tmp_path / "photos")
+    assert ask("find", "photos", "-o", "r", "--detectors", "consensus", "--side", "32", "--json")[0] == 0
+    findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
+    place = {int(Path(key).stem): i for i, key in enumerate(findings.ids.tolist())}
+    for at, (number, act) in enumerate(acts_on(rows).items()):
+        what, label = (act, None) if act in ("keep", "exclude") else ("relabel", act)
+        i = place[number]
+        journal.append([Decision(str(findings.ids[i]), what, label, "ann", f"2026-01-01T00:00:{at:02}Z", f"b-{i}", **stamp(findings, i))])
+    journal.close()
+    moved, other = rows[2], rows[20]
+    os.rename(f"photos/{moved.label}/002.png", f"photos/{moved.truth}/002.png")  # carried out by hand
+    pixels = picture(replace(other, number=199), names)
+    Image.fromarray(pixels).save(f"photos/{other.label}/020.png")  # edited; nobody decided on it
+    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0, err
+    assert len(told["changes"]) == 3 and any("020.png" in note for note in told["notes"])
+    found = {int(path.stem): path.parent.name for path in (tmp_path / "clean").glob("*/*.png")}
+    acts = acts_on(rows)
+    assert found == expected(rows, acts)
+    assert ask("check", "r", "--contract", str(contract(tmp_path)), "--json")[0] == 2
+    Image.fromarray(pixels).save(f"photos/{rows[7].label}/007.png")  # edited, and decided on
+    code, _, err = ask("apply", "r", "-o", "clean2", "--json")
+    assert code == 2 and "007.png" in err and not (tmp_path / "clean2").exists()
+
+
+def contract(folder):
+    (folder / "c.toml").write_text("max_excluded = 5\n")
+    return folder / "c.toml"

@@ -163,19 +163,24 @@ class Follow:
         return [self._found[key[:2]] for key in keys]
 
     def _move(self, content: str, keys: list[tuple[str, str | None, str | None]]) -> None:
-        """Match the examples of one content, whose ids do not lead to it, to the rows that have it."""
+        """Match the examples of one content, whose ids do not lead to it, to the rows that have it. A row that another id led to is taken
+        only if no other is left: one example may have been decided on under several ids, before and after it moved."""
         rows = self._rows(content)
-        free = [i for i in rows if i not in self._claimed]
-        news = [(str(self.findings.ids[i]), self._name(i)) for i in free]
-        olds = [(key[0], news[0][1] if key[2] is None and news else key[2]) for key in keys]
-        for key, j in zip(keys, pair(olds, news), strict=True):
-            if j >= 0:
-                self._found[key[:2]] = free[j]
-                self._claimed.add(free[j])
-            elif len(free) > 1:
-                self._found[key[:2]] = SEVERAL
-            else:
-                self._found[key[:2]] = ABSENT if self._position(key[0]) is None else OTHER
+        for some in ([i for i in rows if i not in self._claimed], rows):
+            left = [key for key in keys if key[:2] not in self._found]
+            news = [(str(self.findings.ids[i]), self._name(i)) for i in some]
+            olds = [(key[0], news[0][1] if key[2] is None and news else key[2]) for key in left]
+            for key, j in zip(left, pair(olds, news), strict=True):
+                if j >= 0:
+                    self._found[key[:2]] = some[j]
+                    self._claimed.add(some[j])
+        for key in keys:
+            if key[:2] not in self._found:  # more than there are rows
+                alike = [i for i in rows if key[2] in (None, self._name(i))] or rows
+                if len({self._name(i) for i in alike}) == 1:
+                    self._found[key[:2]] = alike[0]
+                else:
+                    self._found[key[:2]] = SEVERAL if rows else ABSENT if self._position(key[0]) is None else OTHER
 
     def _rows(self, content: str) -> list[int]:
         assert self.findings.content is not None
