@@ -120,6 +120,13 @@ def _under_ids_of_now(changes: list[Change], again: Reopened, run: Path) -> list
     Raises:
         UserError: an example is not there any more, or has changed; then nothing is written.
     """
+    if changes and again.findings.content is None and again.relabelled.any():
+        first = again.findings.ids[np.flatnonzero(again.relabelled)[0]]
+        raise UserError(
+            f"The run {run} was made by an older version, which kept no hash of the examples, and {int(again.relabelled.sum())} given "
+            f"labels are not those of the run (the first is that of {first!r}), so its rows may have moved. Run find on the data again "
+            f"with -o {run}."
+        )
     place = {key: i for i, key in enumerate(again.findings.ids.tolist())}
     rows = [place[change.id] for change in changes]
     lost = [f"{change.id!r} ({again.why(i)})" for change, i in zip(changes, rows, strict=True) if again.at[i] < 0]

@@ -64,7 +64,7 @@ def find(
             progress=progress,
         )
     if meanings is not None:
-        class_guide.save(run, meanings)
+        class_guide.save(run, meanings, findings)
     summary = summarise(findings, data=data)
     if json:
         print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))

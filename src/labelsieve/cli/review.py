@@ -84,7 +84,7 @@ def _keep_meanings(run: Path, file: str) -> None:
     from labelsieve.core.run import load
 
     findings = load(run)
-    class_guide.save(run, read_meanings(file, findings.classes, findings.ids))
+    class_guide.save(run, read_meanings(file, findings.classes, findings.ids), findings)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+from labelsieve.core.findings import Findings
+from labelsieve.core.follow import stamp
 
 FILE = "classes.csv"
-HEADER = ("class", "name", "guideline", "example")
+HEADER = ("class", "name", "guideline", "example", "content")
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one class means: its `name` in plain words, the `guideline` by which it is given, the id of an `example`; "" where nothing
-    is known."""
+    """What one class means: its `name` in plain words, the `guideline` by which it is given, the id of an `example` and its `content`
+    (16 hex digits); "" where nothing is known."""
 
     name: str = ""
     guideline: str = ""
     example: str = ""
+    content: str = ""
 
 
-def save(folder: str | Path, guide: Mapping[str, Meaning]) -> None:
-    """Keep the meaning of each class, by its label; what was kept before goes."""
+def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | None = None) -> None:
+    """Keep the meaning of each class, by its label, and with `findings` what its example is; what was kept before goes."""
+    if findings is not None:
+        place = {key: i for i, key in enumerate(findings.ids.tolist())}
+        known = {
+            label: stamp(findings, place[meaning.example])["content"] or "" for label, meaning in guide.items() if meaning.example in place
+        }
+        guide = {label: replace(meaning, content=known.get(label, "")) for label, meaning in guide.items()}
     with replacing(Path(folder) / FILE) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
@@ -43,10 +53,16 @@ def load(folder: str | Path) -> dict[str, Meaning]:
     try:
         with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
-            return {row["class"]: Meaning(*(row[name] or "" for name in HEADER[1:])) for row in rows}
+            return {row["class"]: _meaning(row) for row in rows}
     except FileNotFoundError:
         return {}
     except (OSError, csv.Error, KeyError, TypeError, UnicodeError) as error:
         raise UserError(f"{path} is damaged ({error}); name the classes with --classes again, or remove it.") from error
     finally:
         csv.field_size_limit(before)
+
+
+def _meaning(row: dict[str, str]) -> Meaning:
+    cell = row.get("content") or ""
+    content = cell if re.fullmatch("[0-9a-f]{16}", cell) else ""
+    return Meaning(row["name"] or "", row["guideline"] or "", row["example"] or "", content)

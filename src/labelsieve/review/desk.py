@@ -17,7 +17,7 @@ from threading import Lock, RLock
 import numpy as np
 
 from labelsieve.adapters.postgres import journal_of
-from labelsieve.core import class_guide, known, run
+from labelsieve.core import class_guide, known, run, samples
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
@@ -104,6 +104,14 @@ class Desk:
     def data_notes(self) -> list[str]:
         """What has changed in the data since `find`; nothing while they are being opened, or where they cannot be."""
         return [] if not self._data.done() or self._data.exception() else self._data.result()[0].notes()
+
+    def sample(self, name: str) -> tuple[list[int], list[str]]:
+        """The positions of a drawn sample in the order of the draw, and the ids of what was drawn and is no longer there."""
+        drawn = samples.load(self.folder, name)
+        with self.lock:
+            found = self.follow.places(drawn.keys)
+        lost = [key for key, i in zip(drawn.ids, found, strict=True) if isinstance(i, str)]
+        return [i for i in found if not isinstance(i, str)], lost
 
     def missing(self, i: int) -> str | None:
         """Why the data no longer hold the example at position i as `find` saw it; None if they do, or are not open."""

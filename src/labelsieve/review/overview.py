@@ -104,21 +104,26 @@ def _samples(desk: Desk) -> tuple[list[dict], list[str]]:
     drawn, lost = [], []
     for name in samples.names(desk.folder):
         try:
-            drawn.append(_sample(desk, name))
+            sample, gone = _sample(desk, name)
+            drawn.append(sample)
+            if gone:
+                first = ", ".join(repr(key[:80]) for key in gone[:NAMED]) + (", ..." if len(gone) > NAMED else "")
+                lost.append(f"The sample {name!r}: {len(gone):,} of its examples are no longer there as they were drawn ({first}).")
         except UserError as error:
             lost.append(str(error))
     return drawn, lost
 
 
-def _sample(desk: Desk, name: str) -> dict:
-    """A sample and how many of it are reviewed; of an acceptance sample only what was decided for it counts."""
-    ids = samples.load(desk.folder, name).ids
+def _sample(desk: Desk, name: str) -> tuple[dict, list[str]]:
+    """A sample and how many of it are reviewed (of an acceptance sample only what was decided for it counts); and what is gone of it."""
+    rows, gone = desk.sample(name)
+    ids = [str(desk.findings.ids[i]) for i in rows]
     with desk.lock:
         if name.startswith("accept-"):
             done = sum(state_of(made_for(desk.fold, id, name)) in REVIEWED for id in ids)
         else:
             done = sum(desk.fold.verdict(id) is not None for id in ids)
-    return {"name": name, "size": len(ids), "done": done}
+    return {"name": name, "size": len(ids), "done": done}, gone
 
 
 def _refused(desk: Desk) -> list[str]:
@@ -132,10 +137,13 @@ def _refused(desk: Desk) -> list[str]:
 
 def _guide(desk: Desk) -> dict[str, dict]:
     """Label -> what it means; the example as a position, None where it is not among the findings."""
+    told = {label: meaning for label, meaning in desk.guide.items() if label in desk.classes}
+    with desk.lock:
+        found = desk.follow.places([(meaning.example, meaning.content or None, None) for meaning in told.values()])
+    rows = [None if isinstance(i, str) else i for i in found]
     return {
-        label: {"name": visible(meaning.name, NAME), "guideline": meaning.guideline, "example": desk.rows.of(meaning.example)}
-        for label, meaning in desk.guide.items()
-        if label in desk.classes
+        label: {"name": visible(meaning.name, NAME), "guideline": meaning.guideline, "example": i}
+        for (label, meaning), i in zip(told.items(), rows, strict=True)
     }
 
 

@@ -15,7 +15,6 @@ from threading import Lock
 
 import numpy as np
 
-from labelsieve.core import samples
 from labelsieve.decide.accept import made_for
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.outlook import Stop, stop
@@ -213,8 +212,7 @@ class Views:
         ]
 
     def _sample(self, name: str) -> np.ndarray:
-        places = [self.desk.rows.of(id) for id in samples.load(self.desk.folder, name).ids]
-        return np.array([i for i in places if i is not None], np.int64)
+        return np.array(self.desk.sample(name)[0], np.int64)
 
     def _holding(self, q: str) -> np.ndarray:
         """(n,) bool, where the id or the text holds `q`, small and capital letters alike."""
