@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ import numpy as np
 from labelsieve import expectation, robust
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
+from labelsieve.core.files import scratch
 from labelsieve.model import Progress, read_inputs
 from labelsieve.robust import TOGETHER
 
@@ -114,15 +113,15 @@ def compare(
     if test is not None and test.kind != data.kind:
         of, other = data.source or "the data", test.source or "The test data"
         raise UserError(f"{other} holds {KINDS[test.kind]}, {of} {KINDS[data.kind]}; the test data should be of the same kind.")
-    with TemporaryDirectory(prefix="labelsieve-") as folder:
+    with scratch() as folder:
         asked = {"kind": "features", "encoder": encoder, "side": side}
-        data, inputs, take = read_inputs(data, Path(folder) / "data", asked, progress)
+        data, inputs, take = read_inputs(data, folder / "data", asked, progress)
         require_classes(data)
         if test is None:
             chosen = _a_part_of_each_class(data)
             data, test, inputs, others = data.take(~chosen), data.take(chosen), inputs[~chosen], inputs[chosen]
         else:
-            test, others, _ = read_inputs(test, Path(folder) / "test", take, progress)
+            test, others, _ = read_inputs(test, folder / "test", take, progress)
         if len(test) == 0:
             raise UserError(f"No example of {test.source or 'the test data'} could be read.")
         answers = _positions(test, data.classes)

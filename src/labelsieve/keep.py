@@ -20,6 +20,7 @@ import numpy as np
 from labelsieve.core import content
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import temporary
 from labelsieve.core.run import INSIDE
 from labelsieve.data import load, load_probabilities
 
@@ -55,7 +56,7 @@ def keep(data: Dataset, run: Path) -> Kept:
     if data.recipe is not None:
         return Kept(data.recipe)
     for way in _ways(data):
-        partial = run / f".{DATA}.{os.getpid()}.part"
+        partial = temporary(place)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:

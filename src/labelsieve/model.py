@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from labelsieve.arrays import Progress
 from labelsieve.core import model_file, run
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import scratch
 from labelsieve.models import NETWORKS
 from labelsieve.models import network as named
 
@@ -103,8 +103,8 @@ class Model:
 
         take = self.manifest["input"]
         data = data if isinstance(data, Dataset) else load_inputs(data, wanted=take.get("columns"), **columns)
-        with TemporaryDirectory(prefix="labelsieve-") as folder:
-            data, inputs, _ = read_inputs(data, Path(folder), take, progress)
+        with scratch() as folder:
+            data, inputs, _ = read_inputs(data, folder, take, progress)
             if inputs.shape[1] != take["width"]:
                 raise UserError(f"{data.source or 'The data'} has {inputs.shape[1]} features; the model was trained on {take['width']}.")
             ready, _ = samples(inputs, np.zeros(len(inputs), np.int64), len(self.classes), self.scale)

@@ -14,7 +14,7 @@ import numpy as np
 from labelsieve.core import model_file, run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, write_array, write_json
+from labelsieve.core.files import replacing, sweep, write_array, write_json
 from labelsieve.model import EXAMPLES
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def claim(folder: Path, source: str) -> Path:
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file; name a folder for the model with -o.")
+    sweep(folder)
     manifest = folder / model_file.MANIFEST
     if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it.")

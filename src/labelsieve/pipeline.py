@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import KINDS, Dataset, require_classes
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.core.files import scratch
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
 from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
@@ -74,8 +74,8 @@ def find(
         UserError: the data cannot be used; the message says why and what to do.
     """
     if out is None:
-        with TemporaryDirectory(prefix="labelsieve-") as folder:
-            return _find(_dataset(data, probs, columns), Path(folder), encoder, side, detectors, from_network, seed, progress)
+        with scratch() as folder:
+            return _find(_dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, progress)
     dataset = _dataset(data, probs, columns)
     folder = run.claim(Path(out), dataset.source)
     findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)

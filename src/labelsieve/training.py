@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from labelsieve import expectation, method_settings, pipeline, robust
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
+from labelsieve.core.files import scratch
 from labelsieve.model import Model, Progress, read_inputs
 from labelsieve.model_folder import claim, replaced, save
 from labelsieve.network_maker import maker, require_maker, try_out
@@ -101,12 +101,12 @@ def train(
     if findings is not None:
         data, share = expectation.of_run(data, findings, drop=drop_flagged)
         noise = share if noise is None else noise
-    with TemporaryDirectory(prefix="labelsieve-") as spare:
+    with scratch() as spare:
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
         with distributed.in_turn():
             folder = None if out is None else claim(Path(out), data.source)
             before = None if folder is None else replaced(folder)
-            data, inputs, take = read_inputs(data, folder or Path(spare), asked, progress)
+            data, inputs, take = read_inputs(data, folder or spare, asked, progress)
         require_classes(data)
         _require_each_class(data, whole)
         ready, scale = samples(inputs, data.labels, len(data.classes))

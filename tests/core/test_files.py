@@ -2,13 +2,17 @@
 
 import errno
 import os
+import subprocess
 import sys
+import tempfile
+import time
 
 import numpy as np
 import pytest
 
+from labelsieve.cli import main
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, require_own, write_array, write_json
+from labelsieve.core.files import _HERE, replacing, require_own, scratch, sweep, write_array, write_json
 
 
 @pytest.fixture
@@ -61,3 +65,77 @@ def test_only_an_own_file_or_an_empty_one_is_replaced(tmp_path):
         path.write_text(foreign)
         with pytest.raises(UserError, match="file.csv is there already and is not what `labelsieve predict` wrote"):
             require_own(path, "id,label\n", "predict")
+
+
+def dead_process():
+    """The number of a process that has ended."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+@pytest.fixture
+def leftovers(tmp_path):
+    """Puts a file or a folder there as a killed process left it, and one of a process that still runs."""
+
+    def put(place, name):
+        place.mkdir(parents=True, exist_ok=True)
+        gone = [place / f".{name}.{dead_process()}.part", place / f".{name}.{_HERE}-{dead_process()}.part"]
+        live = [place / f".{name}.{os.getppid()}.part", place / f".{name}.{_HERE}-{os.getppid()}.part", place / f".{name}.abcdef-1.part"]
+        for path in (*gone[:1], *live):
+            path.write_text("half")
+        (gone[1] / "inside").mkdir(parents=True)
+        return gone, live
+
+    return put
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path, leftovers):
+    gone, live = leftovers(tmp_path, "checkpoint.pt")
+    others, _ = leftovers(tmp_path, "other.pt")
+    write_text(tmp_path / "checkpoint.pt", 10)
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in (*live, *others))
+
+
+def test_what_another_machine_left_goes_after_a_day(tmp_path):
+    for name, age in (("new", 3600), ("old", 90_000)):
+        path = tmp_path / f".{name}.000000-{os.getpid()}.part"
+        path.write_text("half")
+        os.utime(path, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert [path.name.split(".")[1] for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_what_killed_processes_left_among_temporary_files_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"labelsieve-{_HERE}-{dead_process()}-x").mkdir()
+    (tmp_path / f"labelsieve-{_HERE}-{os.getppid()}-x").mkdir()
+    (tmp_path / "labelsieve-mine").mkdir()
+    with scratch() as folder:
+        assert folder.is_dir() and len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("command", ["find", "train", "apply", "report"])
+def test_a_command_given_again_sweeps_what_its_killed_forerunner_left(tmp_path, leftovers, command, capsys):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", features=rng.normal(size=(60, 3)) + 4 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
+    data, run = str(tmp_path / "d.npz"), str(tmp_path / "d.sieve")
+    find = ["find", data, "-o", run, "--detectors", "knn_vote"]
+    train = ["train", data, "--method", "standard", "--network", "linear", "--epochs", "1", "-o", str(tmp_path / "model")]
+    places = {
+        "find": [(tmp_path / "d.sieve", "run.json"), (tmp_path / "d.sieve" / "evidence", "neighbours.npy"), (tmp_path / "d.sieve", "data")],
+        "train": [(tmp_path / "model", "checkpoint.pt"), (tmp_path / "model" / "record", "loss.npy")],
+        "apply": [(tmp_path, "clean")],
+        "report": [(tmp_path, "r.html")],
+    }[command]
+    if command in ("apply", "report"):
+        assert main(find) == 0
+    pairs = [leftovers(*place) for place in places]
+    again = {"find": find, "train": train, "apply": ["apply", run, "-o", str(tmp_path / "clean")]}
+    done = main(again.get(command, ["report", run, "-o", str(tmp_path / "r.html")]))
+    told = capsys.readouterr()
+    assert not any(path.exists() for gone, _ in pairs for path in gone), told
+    assert all(path.exists() for _, live in pairs for path in live)
+    assert done == 0 or command in ("find", "train"), told  # a folder with the file of a live process is not theirs yet

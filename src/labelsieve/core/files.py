@@ -1,18 +1,92 @@
-"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file."""
+"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file.
+
+The temporary name carries the machine and the process. What a killed process left goes when the same file is written again, or the
+folder is claimed for another run; nothing of a process that still runs is touched.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import platform
+import re
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import numpy as np
 
 from labelsieve.core.errors import UserError
+
+_HERE = hashlib.blake2b(platform.node().encode(), digest_size=3).hexdigest()
+_PART = re.compile(r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{6})-)?(?P<process>\d{1,9})\.part", re.DOTALL)
+_SCRATCH = re.compile(r"labelsieve-(?P<machine>[0-9a-f]{6})-(?P<process>\d{1,9})-.+")
+_A_DAY = 86_400  # seconds after which what another machine left is given up
+_DEEP = 3  # levels of a run folder in which files are written
+
+
+def temporary(path: Path) -> Path:
+    """The name beside `path` under which this process writes it (a file or a folder); what killed processes left of it is removed."""
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if (part := _PART.fullmatch(entry.name)) and part["name"] == path.name:
+                _remove_if_left(Path(entry.path), part)
+    return path.with_name(f".{path.name}.{_HERE}-{os.getpid()}.part")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the half-written files and folders that killed processes left in a run folder."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if part := _PART.fullmatch(name):
+                _remove_if_left(Path(place, name), part)
+        deep = len(Path(place).relative_to(folder).parts) + 1
+        folders[:] = [] if deep >= _DEEP else [name for name in folders if not _PART.fullmatch(name)]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files that goes with the block; what killed processes left of such is removed."""
+    with suppress(OSError):
+        for entry in os.scandir(gettempdir()):
+            if found := _SCRATCH.fullmatch(entry.name):
+                _remove_if_left(Path(entry.path), found)
+    with TemporaryDirectory(prefix=scratch_name()) as folder:
+        yield Path(folder)
+
+
+def scratch_name() -> str:
+    """How the names of this process's temporary folders begin."""
+    return f"labelsieve-{_HERE}-{os.getpid()}-"
+
+
+def _remove_if_left(path: Path, part: re.Match[str]) -> None:
+    """Remove what a process wrote that no longer runs; of another machine nobody knows, so what has not changed for a day goes."""
+    with suppress(OSError):  # somebody else removed it, or it is somebody else's
+        here = part["machine"] in (None, _HERE)
+        left = not _runs(int(part["process"])) if here else time.time() - path.lstat().st_mtime > _A_DAY
+        if left and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif left:
+            path.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":  # a signal would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 @contextmanager
@@ -25,7 +99,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise UserError(f"{path} is no regular file, so nothing can take its place; name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = temporary(path)
     try:
         yield partial
         os.replace(partial, path)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from labelsieve.core.content import is_hex
 from labelsieve.core.decision import ACTS, Decision
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import scratch_name
 
 FILE = "decisions.sqlite"
 LATER = {"given", "content"}  # columns that the first versions did not write
@@ -116,7 +117,7 @@ def _columns(db: sqlite3.Connection) -> set[str]:
 
 def _copy(path: Path) -> TemporaryDirectory[str]:
     """The journal and its log in a folder of their own."""
-    folder = TemporaryDirectory(prefix="labelsieve-")
+    folder = TemporaryDirectory(prefix=scratch_name())
     for suffix in ("", "-wal"):
         if os.path.exists(f"{path}{suffix}"):
             shutil.copy(f"{path}{suffix}", folder.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, write_json
+from labelsieve.core.files import replacing, sweep, write_json
 from labelsieve.core.findings import Findings
 from labelsieve.core.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded, read_manifest, require_manifest
 
@@ -26,6 +26,7 @@ def claim(folder: Path, source: str) -> Path:
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file; name a folder for the results with --out.")
+    sweep(folder)
     require_manifest(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise UserError(f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it.")

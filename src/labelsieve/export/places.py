@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import temporary
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
     inside = Path(source).resolve() if source and os.path.isdir(source) else None
     if inside and inside in (out.resolve(), *out.resolve().parents):
         raise UserError(f"{out} lies in the data {source} themselves; name a folder outside of them with --out.")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.part")
+    partial = temporary(out)
     try:
         partial.mkdir(parents=True)
         yield partial
