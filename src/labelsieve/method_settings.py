@@ -8,6 +8,7 @@ from typing import Any
 
 from labelsieve import robust
 from labelsieve.core.errors import UserError, meant
+from labelsieve.core.shares import share
 
 _SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # settings that every method means alike
     "epochs": (lambda x: x >= 1, ("The number of epochs", "there should be one at least")),
@@ -33,6 +34,8 @@ def settings(function: Callable[..., Any], method: str, kind: str, n: int, named
     parameters = inspect.signature(function).parameters.items()
     own = {name: p.default for name, p in parameters if p.kind is p.KEYWORD_ONLY}
     kinds = {name: str(p.annotation).removesuffix(" | None") for name, p in parameters}
+    if isinstance(named.get("noise"), str):
+        named = {**named, "noise": share(named["noise"], "The setting noise")}
     for name, value in named.items():
         if name not in own:
             raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")

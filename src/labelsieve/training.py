@@ -16,6 +16,7 @@ from labelsieve import expectation, method_settings, pipeline, robust
 from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.files import scratch
+from labelsieve.core.shares import share
 from labelsieve.model import Model, Progress, read_inputs
 from labelsieve.model_folder import claim, replaced, save
 from labelsieve.network_maker import maker, require_maker, try_out
@@ -44,7 +45,7 @@ def train(
     precision: str | None = None,
     findings: str | Path | Findings | None = None,
     drop_flagged: bool = False,
-    noise: float | None = None,
+    noise: float | str | None = None,
     features: bool = False,
     encoder: str | None = None,
     side: int | None = None,
@@ -67,8 +68,9 @@ def train(
             does so itself.
         findings: those of `find` on these data, or their run folder; the method may use their estimate of the share of wrong labels.
         drop_flagged: leave out what it flagged, instead of withstanding it.
-        noise: that share, if it is known. For a method that needs it, and neither this nor `findings`, `find` is asked (consensus of the
-            default encoder's features, or of the features that are trained on); where it cannot say, the method estimates it.
+        noise: that share, if it is known, as 0.2 or "20%". For a method that needs it, and neither this nor `findings`, `find` is
+            asked (consensus of the default encoder's features, or of the features that are trained on); where it cannot say, the
+            method estimates it.
         features: train a head on the features of an encoder instead of a network on the images. Texts always do.
         encoder, side: the encoder as in `find`; side is that of the images, None is their own between 16 and 64.
         settings: hyper-parameters of the method by name.
@@ -86,6 +88,7 @@ def train(
     from labelsieve.train.session import Session
     from labelsieve.train.settle import settle
 
+    noise = share(noise, "The share of wrong labels (noise)") if isinstance(noise, str) else noise
     function = robust.method(method)
     named = _named(settings, epochs=epochs, lr=lr, batch=batch, noise=noise)
     require_maker(network)
@@ -99,8 +102,8 @@ def train(
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
     if findings is not None:
-        data, share = expectation.of_run(data, findings, drop=drop_flagged)
-        noise = share if noise is None else noise
+        data, expected_share = expectation.of_run(data, findings, drop=drop_flagged)
+        noise = expected_share if noise is None else noise
     with scratch() as spare:
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
         with distributed.in_turn():

@@ -63,7 +63,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         epochs: int | None = None,
         lr: float | None = None,
         batch: int | None = None,
-        noise: float | None = None,
+        noise: float | str | None = None,
         settings: dict[str, Any] | None = None,
         device: str | None = None,
         random_state: Any = None,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, share, within
+from labelsieve.cli.options import SEEDS, within
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
 
 if TYPE_CHECKING:
     from labelsieve.cli.standing import Opened
@@ -155,17 +156,14 @@ def _counting(terms: dict[str, Any]) -> CountingPlan | None:
 
 
 def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
-    """A share as 3% or 0.03."""
+    """A share, in bounds that the option has of its own."""
     if text is None:
         return None
-    try:
-        value = share(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < below:
-        raise UserError(f"{option} {text}: write a share below {100 * below:.0f} %, as 3% or 0.03.")
+    value = share(text, option)
+    if value >= below:
+        raise UserError(f"{option} is {text!r}; it lies below {100 * below:.0f} %.")
     if option == "--confidence" and value < 0.5:
-        raise UserError(f"--confidence {text}: it is at least 50 %.")
+        raise UserError(f"{option} is {text!r}; it is at least 50 %.")
     return value
 
 

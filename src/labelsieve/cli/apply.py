@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from labelsieve.cli.options import folder
+from labelsieve.cli.options import a_share, folder
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def apply(
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)] = None,
-    auto: Annotated[float | None, Parameter(help="Also take the suggestion where p_wrong is at least this and nobody looked.")] = None,
+    auto: Annotated[
+        float | None, Parameter(help="Also take the suggestion where p_wrong is at least this, 95% or 0.95.", converter=a_share)
+    ] = None,
     dry_run: Annotated[bool, Parameter(help="Say what would change and write nothing.", negative="")] = False,
     patch: Annotated[Path | None, Parameter(help="Apply this patch file, not the decisions of the run.")] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths, where the source is data.")] = None,

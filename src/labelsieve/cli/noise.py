@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, folder, within
+from labelsieve.cli.options import SEEDS, a_share, folder, within
 from labelsieve.core.errors import UserError
 
 
@@ -16,7 +16,7 @@ def noise(
     source: Annotated[str, Parameter(help="Anything that `find` reads.")],
     /,
     *,
-    rate: Annotated[float | None, Parameter(help="Share of the labels to touch, 0 to 1.")] = None,
+    rate: Annotated[float | None, Parameter(help="Share of the labels to touch, 20% or 0.2.", converter=a_share)] = None,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)],
     kind: Annotated[Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")] = "symmetric",
     inclusive: Annotated[bool, Parameter(help="Symmetric noise may draw the own class again.", negative="")] = False,

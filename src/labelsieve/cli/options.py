@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.shares import share
+
 SEEDS = (0, 2**32 - 1)  # what every generator here takes
 SIDES = (32, 1024)  # pixels; below, encoders see nothing, above, a batch fills the memory
 
@@ -22,12 +24,9 @@ def within(bounds: tuple[int, int]) -> Callable[[Any, Sequence[Any]], int]:
     return whole
 
 
-def share(text: str) -> float:
-    """A share, written as 3% or 0.03. Raises a ValueError if it is no number."""
-    try:
-        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
-    except ValueError as error:
-        raise ValueError(f"{text} was given; write it as 20% or 0.2.") from error
+def a_share(_: Any, tokens: Sequence[Any]) -> float:
+    """A share, written as 20%, 20 % or 0.2."""
+    return share(tokens[0].value)
 
 
 def folder(_: Any, tokens: Sequence[Any]) -> Path:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, folder, share, within
+from labelsieve.cli.options import SEEDS, SIDES, a_share, folder, within
 from labelsieve.core.errors import UserError
 
 
@@ -30,7 +30,7 @@ def train(
         float | None,
         Parameter(
             help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.",
-            converter=lambda _, tokens: share(tokens[0].value),
+            converter=a_share,
         ),
     ] = None,
     features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,

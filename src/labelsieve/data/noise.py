@@ -33,6 +33,7 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
 from labelsieve.core.files import replacing, write_json
 from labelsieve.data.sampling import flip_rates, inverse, proportional, touch, whole
 
@@ -76,7 +77,7 @@ class Noise:
 def inject(
     data: Dataset | Sequence[int] | np.ndarray,
     kind: Kind,
-    rate: float | None = None,
+    rate: float | str | None = None,
     *,
     n_classes: int | None = None,
     inclusive: bool = False,
@@ -90,6 +91,7 @@ def inject(
     Raises:
         UserError: an argument that is out of range, missing, or means nothing for this kind.
     """
+    rate = share(rate, "The noise rate") if isinstance(rate, str) else rate
     labels, k = (data.labels, len(data.classes)) if isinstance(data, Dataset) else (np.asarray(data), n_classes)
     k = k or (int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 0)
     if (inclusive and kind != "symmetric") or (transition is not None and kind != "asymmetric"):
@@ -211,7 +213,7 @@ def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
     if values.min() < 0 or values.max() >= n_classes:
         raise UserError(f"The labels run from {values.min()} to {values.max()}, but {n_classes} classes are 0 to {n_classes - 1}.")
     if not 0 <= rate <= 1:
-        raise UserError(f"The noise rate {rate} is outside 0 to 1; 20 % is 0.2.")
+        raise UserError(f"The noise rate {rate} is outside 0 to 1; write 20 % as 0.2 or '20%'.")
     return values.astype(np.int64)
 
 

@@ -6,6 +6,7 @@ Cost: sorts of the labels and of the groups of duplicates; nothing is trained an
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -16,8 +17,10 @@ import numpy as np
 
 from labelsieve.core.duplicates import conflicts
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
 from labelsieve.decide.versions import Standing
 
+_SHARES = ("max_error_upper", "no_unreviewed_above", "max_excluded", "min_reviewed")
 SHOWN = 20  # offending ids that a rule names
 
 
@@ -60,13 +63,16 @@ def read_contract(path: str | Path) -> Contract:
     except OSError as error:
         raise UserError(f"The contract {path} cannot be read ({error.strerror or error}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"The contract {path} is not TOML ({error}).") from error
+        hint = '; write a share in quotes, as "3%", or as 0.03' if _bare_percent(path) else ""
+        raise UserError(f"The contract {path} is not TOML ({error}){hint}.") from error
     known = [field.name for field in fields(Contract)]
     for name, limit in written.items():
         if name not in known:
             near = get_close_matches(name, known, 1)
             told = f"did you mean {near[0]}?" if near else f"the rules are {', '.join(known)}."
             raise UserError(f"The contract {path} has no rule {name!r}; {told}")
+        if name in _SHARES and isinstance(limit, str):
+            written[name] = limit = share(limit, f"The contract {path}: {name}")
         expected = _mistake(name, limit)
         if expected:
             raise UserError(f"The contract {path}: {name} must be {expected}, not {limit!r}.")
@@ -77,20 +83,25 @@ def read_contract(path: str | Path) -> Contract:
     return Contract(**written)
 
 
+def _bare_percent(path: str | Path) -> bool:
+    """Whether a line says 3% without quotes, which TOML does not know."""
+    return re.search(rb"=\s*[\d.]+\s*%", Path(path).read_bytes()) is not None
+
+
 def _mistake(name: str, limit: Any) -> str | None:
     """What the limit should have been, or None if it is right."""
     number = isinstance(limit, int | float) and not isinstance(limit, bool)
     whole = number and isinstance(limit, int) and limit >= 0
-    share = number and 0 <= limit <= 1
+    part = number and 0 <= limit <= 1
     if name == "no_worse_than_last":
         return None if isinstance(limit, bool) else "true or false"
     if name == "classes":
         good = isinstance(limit, list) and limit and all(isinstance(item, str) for item in limit)
         return None if good else "a list of class names"
     if name in ("max_error_upper", "no_unreviewed_above"):
-        return None if share else "a number from 0 to 1"
+        return None if part else "a number from 0 to 1, or a text such as \"3%\""
     if name in ("max_excluded", "min_reviewed"):
-        return None if whole or (isinstance(limit, float) and share) else "a whole number of examples, or a share such as 0.05"
+        return None if whole or (isinstance(limit, float) and part) else "a whole number of examples, or a share such as 0.05"
     return None if whole else "a whole number, 0 or more"
 
 
@@ -213,8 +224,8 @@ def _classes(limit: tuple[str, ...] | None, now: Standing) -> Rule | None:
     return _rule("classes", list(limit), len(present), not parts, told, now.ids[rows])
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"
 
 
 def _counted(n: int, noun: str) -> str:

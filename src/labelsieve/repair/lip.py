@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
 
 BLOCK = 4096  # rows of X in float64 at a time
 DEAD = 1e-12  # of the largest |X u_i|^2
@@ -169,12 +170,12 @@ def choose_k(
     if rule == "effective-rank" and not number:
         return round(effective_rank(parts.s))
     try:
-        share = float(number if rule == "energy" else rule)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1 or (number and rule != "energy"):
-        raise UserError(f"keep is a fraction from 0 to 1, energy:0.95, effective-rank or held-out; not {keep!r}.")
-    return by_energy(parts.s, share) if rule == "energy" else int(share * len(parts.s) + 0.5)
+        kept = share(number if rule == "energy" else rule)
+    except UserError:
+        kept = -1.0
+    if kept < 0 or (number and rule != "energy"):
+        raise UserError(f"keep is a fraction such as 0.9 or 90%, energy:0.95, effective-rank or held-out; not {keep!r}.")
+    return by_energy(parts.s, kept) if rule == "energy" else int(kept * len(parts.s) + 0.5)
 
 
 def by_energy(s: np.ndarray, share: float) -> int:
