@@ -77,16 +77,16 @@ def find(
         with scratch() as folder:
             return _find(_dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, progress)
     dataset = _dataset(data, probs, columns)
-    folder = run.claim(Path(out), dataset.source)
-    findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
-    kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
-    findings = replace(
-        findings,
-        settings={**findings.settings, "recipe": kept.recipe},
-        notes=(*findings.notes, *([kept.note] if kept.note else [])),
-        content=findings.content if kept.content is None else kept.content,
-    )
-    run.save(findings, folder)
+    with run.claimed(Path(out), dataset.source) as folder:
+        findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
+        kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
+        findings = replace(
+            findings,
+            settings={**findings.settings, "recipe": kept.recipe},
+            notes=(*findings.notes, *([kept.note] if kept.note else [])),
+            content=findings.content if kept.content is None else kept.content,
+        )
+        run.save(findings, folder)
     finish(folder / EVIDENCE)
     return findings
 
@@ -201,7 +201,12 @@ def _arrays(
         if encoder is not None:
             raise UserError("A network takes the place of an encoder; name --encoder or --from-network.")
         return arrays.pixels(data, folder, side=side)
-    return None if not _has_features(data, encoder) else arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+    if _has_features(data, encoder):
+        return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+    if encoder not in (None, "none") or side is not None:
+        named = f"the encoder {encoder!r}" if encoder not in (None, "none") else f"the side of {side} pixels"
+        raise UserError(f"Your own probabilities judge here, and no encoder runs; leave out {named}.")
+    return None
 
 
 def _has_features(data: Dataset, encoder: str | None) -> bool:

@@ -16,7 +16,9 @@ def test_one_meaning(written, is_):
     assert (share("0"), share("1"), share("100%"), share(np.float32(0.5)), share(1)) == (0, 1, 1, 0.5, 1)
 
 
-@pytest.mark.parametrize("written", ["20", "1.5", 20, "-3%", "-0.1", "101%", "nan", "inf", "few", "", "%", "0,2", None, True, [0.2], "2e9%"])
+@pytest.mark.parametrize(
+    "written", ["20", "1.5", 20, "-3%", "-0.1", "101%", "nan", "inf", "few", "", "%", "0,2", None, True, [0.2], "2e9%"]
+)
 def test_what_is_no_share_is_refused_with_a_sentence(written):
     with pytest.raises(ls.UserError, match="20%|a share lies between|if percent are meant"):
         share(written)
@@ -27,7 +29,9 @@ def there(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shares")
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
-    np.savez(folder / "d.npz", features=rng.normal(size=(90, 5)) + 3 * np.eye(3, 5)[labels], labels=np.roll(labels, 1) * (labels > 5) + labels)
+    np.savez(
+        folder / "d.npz", features=rng.normal(size=(90, 5)) + 3 * np.eye(3, 5)[labels], labels=np.roll(labels, 1) * (labels > 5) + labels
+    )
     assert main(["find", str(folder / "d.npz"), "-o", str(folder / "d.sieve"), "--detectors", "consensus", "--json"]) == 0
     return folder
 

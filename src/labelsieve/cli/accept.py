@@ -113,6 +113,9 @@ def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | Non
         raise UserError("Say how many wrong labels are good enough, for example --max-error 3%.")
     default = {"kind": "sequential", "confidence": 0.95, "aql": asked["max_error"] / 4, "producer_risk": 0.05, "reviewer_error": 0.0}
     terms: dict[str, Any] = default | {key: value for key, value in asked.items() if value is not None}
+    idle = next((f"--{key.replace('_', '-')}" for key in ("aql", "producer_risk") if asked[key] is not None), None)
+    if terms["kind"] == "sequential" and idle:
+        raise UserError(f"{idle} goes with --plan single or double; the sequential plan has no use for it.")
     kind, limit, confidence, error = (terms[key] for key in ("kind", "max_error", "confidence", "reviewer_error"))
     if kind == "sequential":
         many = size or accepting.outlook(findings, limit=limit, confidence=confidence, error=error, seed=seed)

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from labelsieve.cli.options import SEEDS, SIDES, folder, within
 from labelsieve.core.class_guide import Meaning
-from labelsieve.core.dataset import Dataset
+from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 
 
@@ -50,13 +50,15 @@ def find(
     if fast and from_network:
         raise UserError("--fast is an encoder, and --from-network takes the place of one; leave out either.")
     data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
+    if fast and data.kind != "image":
+        raise UserError(f"--fast is for images, and {data.source or 'the data'} holds {KINDS[data.kind]}; leave it out.")
     meanings = None if classes is None else read_meanings(classes, data.classes, data.ids)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:
         findings = pipeline.find(
             data,
             out=run,
-            encoder="fast" if fast and data.kind == "image" else encoder,
+            encoder="fast" if fast else encoder,
             side=side,
             detectors=detectors.split(",") if detectors else None,
             from_network=from_network,

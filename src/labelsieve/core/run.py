@@ -8,41 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labelsieve.core.dataset import Exclusion
-from labelsieve.core.errors import UserError
-from labelsieve.core.files import replacing, sweep, write_json
+from labelsieve.core.files import replacing, write_json
 from labelsieve.core.findings import Findings
-from labelsieve.core.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded, read_manifest, require_manifest
+from labelsieve.core.run_claim import claim, claimed
+from labelsieve.core.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded
 
-__all__ = ["EXCLUDED", "FINDINGS", "INSIDE", "MANIFEST", "claim", "load", "read_excluded", "save", "write_excluded"]
+__all__ = ["EXCLUDED", "FINDINGS", "INSIDE", "MANIFEST", "claim", "claimed", "load", "read_excluded", "save", "write_excluded"]
 
 INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run folder
-
-
-def claim(folder: Path, source: str) -> Path:
-    """The folder, made if it is not there, for a run on `source`.
-
-    Raises:
-        UserError: it is a file, a folder with other things in it, a run on another source, or cannot be written.
-    """
-    if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the results with --out.")
-    sweep(folder)
-    require_manifest(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise UserError(f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = {path.name for path in folder.iterdir()}
-        if not there or (there == {MANIFEST} and not read_manifest(folder).get("finished")):  # or a claim of which nothing came
-            write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
-        before = read_manifest(folder)["settings"]["source"]
-        if before != source:
-            raise UserError(
-                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out."
-            )
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder with --out.") from error
-    return folder
 
 
 def save(findings: Findings, folder: Path) -> None:

@@ -329,7 +329,9 @@ def read(folder: str | Path) -> Findings:
     path = folder / MANIFEST
     if not path.exists():
         require_manifest(folder)
-        raise UserError(f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.")
+        beside = folder.with_name(f"{folder.name.partition('.')[0]}.sieve") if folder.name else folder
+        meant = f" Did you mean {beside}?" if (beside / MANIFEST).exists() else ""
+        raise UserError(f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.{meant}")
     manifest = read_manifest(folder)
     if manifest.get("finished") is False:
         raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")

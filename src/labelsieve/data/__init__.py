@@ -15,6 +15,7 @@ from typing import Any
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.run_claim import require_data
 from labelsieve.data import arrays, columns, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
@@ -127,6 +128,8 @@ def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
         from labelsieve.data.hub import load_hub
 
         return load_hub(name, asked, relabelled)
+    if not places.is_remote(name):
+        require_data(name)
     if places.is_folder(name):
         from labelsieve.data.folder import load_folder
 

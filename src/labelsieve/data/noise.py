@@ -33,8 +33,8 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.shares import share
 from labelsieve.core.files import replacing, write_json
+from labelsieve.core.shares import share
 from labelsieve.data.sampling import flip_rates, inverse, proportional, touch, whole
 
 Kind = Literal["symmetric", "pair", "asymmetric", "instance"]
@@ -213,7 +213,7 @@ def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
     if values.min() < 0 or values.max() >= n_classes:
         raise UserError(f"The labels run from {values.min()} to {values.max()}, but {n_classes} classes are 0 to {n_classes - 1}.")
     if not 0 <= rate <= 1:
-        raise UserError(f"The noise rate {rate} is outside 0 to 1; write 20 % as 0.2 or '20%'.")
+        raise UserError(f"The noise rate {rate} is outside 0 to 1; 20 % is 0.2 or '20%'.")
     return values.astype(np.int64)
 
 

@@ -99,7 +99,7 @@ def _mistake(name: str, limit: Any) -> str | None:
         good = isinstance(limit, list) and limit and all(isinstance(item, str) for item in limit)
         return None if good else "a list of class names"
     if name in ("max_error_upper", "no_unreviewed_above"):
-        return None if part else "a number from 0 to 1, or a text such as \"3%\""
+        return None if part else 'a number from 0 to 1, or a text such as "3%"'
     if name in ("max_excluded", "min_reviewed"):
         return None if whole or (isinstance(limit, float) and part) else "a whole number of examples, or a share such as 0.05"
     return None if whole else "a whole number, 0 or more"

@@ -41,10 +41,12 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
     if kind not in _NAMES:
         if name not in (None, "none"):
             raise UserError(f"The inputs are {kind}, which need no encoder; leave out the encoder {name!r}.")
+        if side is not None:
+            raise UserError(f"A side in pixels was given ({side}), but the inputs are {kind}; leave it out.")
         return None
     family, _, rest = (name or DEFAULTS[kind]).partition(":")
     if side is not None and kind != "image":
-        raise UserError(f"A side in pixels was given ({side}), but the inputs are {kind}s.")
+        raise UserError(f"A side in pixels was given ({side}), but the inputs are {kind}s; leave it out.")
     if side is not None and not 0 < side <= LARGEST:
         raise UserError(f"A side of {side} pixels is outside 1 to {LARGEST}.")
     if kind == "image" and not rest and family in ("lite0", "fast"):
