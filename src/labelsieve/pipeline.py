@@ -199,7 +199,7 @@ def _arrays(
         if data.kind != "image":
             raise UserError(f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out --from-network.")
         if encoder is not None:
-            raise UserError("A network takes the place of an encoder; name --encoder or --from-network.")
+            raise UserError("A network takes the place of an encoder; leave out --encoder or --from-network.")
         return arrays.pixels(data, folder, side=side)
     if _has_features(data, encoder):
         return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
