@@ -10,6 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from labelsieve.core import run as runs
 from labelsieve.core.decision import Decision
 from labelsieve.core.follow import stamp
 from labelsieve.core.journal import Journal
+from labelsieve.model import Model
 
 CLASSES = {2: ("cat", "dog"), 4: ("ant", "bee", "cat", "dog")}
 WORDS = {"ant": "nest hill queen", "bee": "honey wing hive", "cat": "milk purr mouse", "dog": "bark bone ball"}
@@ -544,3 +546,81 @@ def test_class_folders(tmp_path, ask):
 def contract(folder):
     (folder / "c.toml").write_text("max_excluded = 5\n")
     return folder / "c.toml"
+
+
+def test_training_on_a_run_drops_the_flagged_rows_where_they_are_now(made, tmp_path, ask):
+    run, names, rows = made("csv-numbers", 2, tmp_path), CLASSES[2], items(2)
+    findings = runs.load(run)
+    flagged = {i for i in range(len(rows)) if findings.flagged[i]}
+    assert flagged
+    after = sorted(rows, key=lambda item: (item.label, item.number))
+    turned = [item for label in names for item in reversed([item for item in after if item.label == label])]
+    put("csv-numbers", Path("."), turned, names)  # within the classes only: no label stands against another
+    command = ("train", "d.csv", "--method", "standard", "--run", run, "--drop-flagged", "--epochs", "1", "-o", "m", "--json")
+    code, told, err = ask(*command)
+    assert code == 0, err
+    place = {item.number: str(i) for i, item in enumerate(turned)}
+    assert told["excluded"] == len(flagged)
+    assert {item.id for item in Model.load("m").excluded} == {place[i] for i in flagged}
+
+
+def test_two_versions_are_compared_by_content(made, tmp_path, ask):
+    run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
+    after = [replace(i, label=i.truth) if i.number == 2 else i for i in reversed(rows) if i.number != 20] + [Item(200, "cat", "cat")]
+    assert ask("find", *put("csv-text", tmp_path / "new", after, names), "-o", "s", "--detectors", "consensus", "--json")[0] == 0
+    code, told, err = ask("diff", run, "s", "--json")
+    assert code == 0, err
+    assert told["removed"] == ["20"] and told["added"] == [str(len(after) - 1)]
+    assert [(row["old"], row["new"]) for row in told["relabelled"]] == [(rows[2].label, rows[2].truth)]
+
+
+def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
+    from starlette.testclient import TestClient
+
+    from labelsieve.cli.review import _keep_known
+    from labelsieve.review.desk import Desk
+    from labelsieve.review.server import application
+
+    run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
+    (tmp_path / "known.csv").write_text(f"id,label\n2,{rows[2].truth}\n7,{rows[7].truth}\n")
+    _keep_known(run, tmp_path / "known.csv")
+    with TestClient(application(Desk(run), name="ann"), base_url="http://127.0.0.1:8765") as client:
+        assert client.post("/api/sample", json={"name": "s", "size": 10}).json()["size"] == 10
+        before = [item["text"] for item in client.get("/api/items?sample=s&by=random&state=all&n=50").json()["items"]]
+        body = {"batch": "batch-name", "acts": [{"i": 12, "act": "relabel", "label": rows[12].truth}]}
+        assert client.post("/api/decisions", json=body).json()["saved"] == 1
+    gone = next(i for i in rows if text(i) in before and i.number not in (2, 7, 12))
+    after = [item for item in reversed(rows) if item.number not in (7, gone.number)]
+    assert ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    desk = Desk(run)
+    place = {item.number: i for i, item in enumerate(after)}
+    with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as client:
+        desk.data()
+        told = client.get("/api/run").json()
+        assert told["known"] == 1 and any("'7'" in note and "Known examples" in note for note in told["notes"])
+        assert any("The sample 's': " in note for note in told["notes"])
+        shown = [item["text"] for item in client.get("/api/items?sample=s&by=random&state=all&n=50").json()["items"]]
+        assert shown == [words for words in before if words not in (text(gone), text(rows[7]))]
+        item = client.get(f"/api/item/{place[12]}").json()
+        assert item["text"] == text(rows[12]) and item["state"] == "relabel" and item["history"][0]["label"] == rows[12].truth
+        undone = client.post("/api/undo", json={"batch": "batch-undo"}).json()
+        assert undone["states"] == {str(place[12]): "open"}
+
+
+def test_a_journal_in_postgresql_goes_on_after_find_again(made, tmp_path, ask, monkeypatch):
+    address = os.environ.get("LABELSIEVE_POSTGRES")
+    if not address:
+        pytest.skip("LABELSIEVE_POSTGRES names no server")
+    from labelsieve.adapters.postgres import journal_of
+
+    monkeypatch.setenv("PGPASSWORD", urlsplit(address).password or "")  # it is not kept in the run folder
+    run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
+    findings = runs.load(run)
+    journal = journal_of(run, f"test-{os.getpid()}", address)
+    journal.append([Decision("2", "relabel", rows[2].truth, "ann", "2026-01-01T00:00:00Z", f"b-{os.getpid()}", **stamp(findings, 2))])
+    journal.close()
+    after = changed(rows, "sorted")
+    assert ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 0 and len(told["changes"]) == 1, err
+    assert look("csv-text", tmp_path / "clean", names) == expected(after, {2: rows[2].truth})

@@ -18,6 +18,7 @@ from labelsieve.core.files import write_json
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.model_folder import CACHE
 from labelsieve.pipeline import Progress
+from labelsieve.reopen import matched
 
 
 def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple[Dataset, float]:
@@ -27,27 +28,37 @@ def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple
         UserError: the run was made on other data, or with other labels.
     """
     found, folder = (source, "What was found") if isinstance(source, Findings) else (run.load(source), source)
-    known = {*found.ids, *(item.id for item in found.excluded)}
-    strange = next((key for key in data.ids if key not in known), None)
+    rows, known = _rows(data, found), {item.id for item in found.excluded}
+    strange = next((key for key, i in zip(data.ids, rows, strict=True) if i < 0 and key not in known), None)
     if strange is not None:
         raise UserError(
             f"{folder} says nothing of the example {strange!r}, so it was made on other data, or with another --id; run `find` on these."
         )
-    given = dict(zip(found.ids.tolist(), found.given.tolist(), strict=True))
-    for key, label in zip(data.ids.tolist(), data.labels.tolist(), strict=True):
-        if key in given and found.classes[given[key]] != data.classes[label]:
+    for key, i, label in zip(data.ids.tolist(), rows.tolist(), data.labels.tolist(), strict=True):
+        if i >= 0 and found.classes[found.given[i]] != data.classes[label]:
             raise UserError(
-                f"{folder} has the label {found.classes[given[key]]!r} for the example {key!r}, and these data have "
+                f"{folder} has the label {found.classes[found.given[i]]!r} for the example {key!r}, and these data have "
                 f"{data.classes[label]!r}, so it was made on others; run `find` on these."
             )
     if not drop:
         return data, _share(found.wrong, len(found.ids))
-    flagged = set(found.ids[found.flagged])
-    keep = np.array([key not in flagged for key in data.ids])
+    keep = ~(found.flagged[np.maximum(rows, 0)] & (rows >= 0))
     share = found.p_wrong[~found.flagged]
     why = "flagged by `find`" if isinstance(source, Findings) else f"flagged in {folder}"
     gone = [Exclusion(key, why) for key in data.ids[~keep]]
     return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
+
+
+def _rows(data: Dataset, found: Findings) -> np.ndarray:
+    """For each example its position in the findings, -1 where they say nothing of it: by content where both hold the same kind of
+    inputs, so that rows may have moved; else by id."""
+    again = matched(data, found) if found.content is not None and found.settings.get("kind") == data.kind else None
+    if again is not None and again.compared.any():
+        rows = np.full(len(data), -1, np.int64)
+        rows[again.at[again.at >= 0]] = np.flatnonzero(again.at >= 0)
+        return rows
+    place = {key: i for i, key in enumerate(found.ids.tolist())}
+    return np.array([place.get(key, -1) for key in data.ids.tolist()], np.int64)
 
 
 def asked(data: Dataset, folder: Path | None, key: str, *, seed: int, progress: Progress | None = None) -> tuple[float | None, str]:

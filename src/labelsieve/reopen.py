@@ -41,6 +41,7 @@ class Reopened:
         relabelled: (n,) bool, it is there with another given label.
         moved: (n,) bool, it is there under another id.
         added: how many examples of `data` the run has not seen.
+        compared: (n,) bool, its content was compared already; the others are compared when they are read.
     """
 
     data: Dataset
@@ -50,6 +51,7 @@ class Reopened:
     relabelled: np.ndarray
     moved: np.ndarray
     added: int
+    compared: np.ndarray
 
     @property
     def lost(self) -> np.ndarray:
@@ -163,7 +165,8 @@ def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reo
         moved &= (data.ids[there] != findings.ids).astype(bool)
     unread = {item.id for item in findings.excluded} - {item.id for item in data.excluded}
     added = max(0, len(other - unread) - int(changed.sum()))
-    return Reopened(data, at, findings, changed, relabelled, moved, added)
+    compared = here & (now[there] != 0) if len(data) else here
+    return Reopened(data, at, findings, changed, relabelled, moved, added, compared)
 
 
 def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
@@ -200,7 +203,7 @@ class _Inputs(Sequence):
             raise UserError(f"{found.findings.ids[i]!r}: {found.why(i)}; run find again.")
         value = found.data.inputs[int(found.at[i])]
         before = 0 if found.findings.content is None else int(found.findings.content[i])
-        raw = digest(value) if before else None
+        raw = digest(value) if before and not found.compared[i] else None
         if raw is not None and int(numbered(raw)[0]) != before:
             raise UserError(f"{found.findings.ids[i]!r}: {CHANGED}; run find again.")
         return value

@@ -1,7 +1,8 @@
 """A data set as it stands after its decisions, and what changed between two versions of it.
 
 The label now is the given one unless all reviewers with an answer agree on another; an example that they exclude has left the set.
-Ids are matched exactly, through one hash table. Cost: one pass over the ids; everything else is NumPy over positions.
+Examples are matched by content where both runs know it (`core.follow`), else by id, exactly.
+Cost: one hash table and one pass over the ids; everything else is NumPy over positions.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from labelsieve.core.decision import Fold
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.follow import match
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class Standing:
         left: wrong labels estimated among the examples that nobody has answered for.
         group: (n,) int64, group of duplicates, -1 for none; or None if none were looked for.
         left_out: ids of what could not be read in the first place.
+        content: (n,) uint64 as in `Findings`; None where it is not known.
     """
 
     ids: np.ndarray
@@ -40,6 +43,7 @@ class Standing:
     left: Estimate
     group: np.ndarray | None
     left_out: tuple[str, ...]
+    content: np.ndarray | None = None
 
     @property
     def rate_left(self) -> Estimate:
@@ -73,7 +77,7 @@ def standing(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate
             labels[i] = number[verdict.label]
     group = findings.extra.get("duplicate_group")
     left_out = tuple(e.id for e in findings.excluded)
-    return Standing(findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out)
+    return Standing(findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out, findings.content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +104,7 @@ class Difference:
 def difference(old: Standing, new: Standing) -> Difference:
     """What changed from `old` to `new`, both as they stand after their decisions."""
     old_ids, new_ids = old.ids[old.kept], new.ids[new.kept]
-    at = _positions(old_ids, new_ids)
+    at = _same(old, new)
     stays = np.zeros(len(old_ids), bool)
     stays[at[at >= 0]] = True
     number = {name: i for i, name in enumerate(new.names)}
@@ -117,8 +121,25 @@ def difference(old: Standing, new: Standing) -> Difference:
         sizes={name: (sizes.get(name, 0), sizes_now.get(name, 0)) for name in dict.fromkeys([*sizes, *sizes_now])},
         before=old.rate_left,
         now=new.rate_left,
-        common=int((_positions(old.ids, new.ids) >= 0).sum()),
+        common=int((at >= 0).sum()) or int((_positions(old.ids, new.ids) >= 0).sum()),
     )
+
+
+def _same(old: Standing, new: Standing) -> np.ndarray:
+    """For each kept example of the new version, its position among the kept ones of the old one, -1 where it is new. An example that was
+    edited under an id of its own is still that example; a row number says nothing of one that was."""
+    old_ids, new_ids = old.ids[old.kept], new.ids[new.kept]
+    if old.content is None or new.content is None:
+        return _positions(old_ids, new_ids)
+    number = {name: i for i, name in enumerate(old.names)}
+    code = np.array([number.get(name, -1 - i) for i, name in enumerate(new.names)], np.int64)
+    at = match(new_ids, new.content[new.kept], code[new.labels[new.kept]], old_ids, old.content[old.kept], old.labels[old.kept])
+    free = np.ones(len(old_ids), bool)
+    free[at[at >= 0]] = False
+    for i, j in zip(np.flatnonzero(at < 0).tolist(), _positions(old_ids, new_ids[at < 0]).tolist(), strict=True):
+        if j >= 0 and free[j] and not new_ids[i].isdecimal():
+            at[i] = j
+    return at
 
 
 def _positions(ids, wanted) -> np.ndarray:
