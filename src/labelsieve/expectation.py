@@ -18,7 +18,7 @@ from labelsieve.core.files import write_json
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.model_folder import CACHE
 from labelsieve.pipeline import Progress
-from labelsieve.reopen import matched
+from labelsieve.reopen import matched, row_numbers
 
 
 def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple[Dataset, float]:
@@ -50,9 +50,10 @@ def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple
 
 
 def _rows(data: Dataset, found: Findings) -> np.ndarray:
-    """For each example its position in the findings, -1 where they say nothing of it: by content where both hold the same kind of
-    inputs, so that rows may have moved; else by id."""
-    again = matched(data, found) if found.content is not None and found.settings.get("kind") == data.kind else None
+    """For each example its position in the findings, -1 where they say nothing of it: by id; by content where ids are row numbers and both
+    hold the same kind of inputs, because rows may have moved."""
+    same = found.content is not None and found.settings.get("kind") == data.kind and row_numbers(data)
+    again = matched(data, found) if same else None
     if again is not None and again.compared.any():
         rows = np.full(len(data), -1, np.int64)
         rows[again.at[again.at >= 0]] = np.flatnonzero(again.at >= 0)

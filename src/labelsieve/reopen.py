@@ -171,7 +171,7 @@ def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reo
 
 def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
     """(m,) content of the data, 0 for image files that keep their id and need not be read now."""
-    if thorough or not hasattr(data.inputs, "paths") or _numbered(data):
+    if thorough or not hasattr(data.inputs, "paths") or row_numbers(data):
         return of(data.inputs, data.kind)
     out = np.zeros(len(data), np.uint64)
     if set(findings.ids.tolist()) <= set(data.ids.tolist()):
@@ -183,7 +183,8 @@ def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
     return out
 
 
-def _numbered(data: Dataset) -> bool:
+def row_numbers(data: Dataset) -> bool:
+    """Whether the ids are the positions of the rows."""
     return bool(len(data)) and all(key == str(row) for key, row in zip(data.ids.tolist(), data.rows.tolist(), strict=True))
 
 
