@@ -436,3 +436,17 @@ def test_the_page_names_every_method_network_and_option():
     for parameter in inspect.signature(train).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "out":
             assert f"--{parameter.name.replace('_', '-')}" in text, parameter.name
+
+
+def test_a_test_set_of_one_class_is_measured(here, capsys):
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},{y:.3f},{'abc'[c]}" for c, (x, y) in ((i % 3, rng.normal(5 * (i % 3), 1, 2)) for i in range(150))]
+    Path("train.csv").write_text("\n".join(["x,y,label", *rows]))
+    Path("one.csv").write_text("\n".join(["x,y,label", *(row for row in rows if row.endswith("b"))]))
+    Path("single.csv").write_text("x,y,label\n5,5,b\n")
+    fine(capsys, "train", "train.csv", "-o", "three", "--epochs", "5")
+    scored = json.loads(fine(capsys, "score", "three", "one.csv", "--json"))
+    assert scored["n"] == 50 and scored["accuracy"] == scored["classes"]["b"]["recall"] > 0.8 and scored["classes"]["a"]["n"] == 0
+    assert json.loads(fine(capsys, "score", "three", "single.csv", "--json"))["n"] == 1
+    assert "30 labels" not in fine(capsys, "compare", "train.csv", "--test", "one.csv", "--methods", "standard", "--seeds", "1")
+    assert "one class only" in told(capsys, "find", "one.csv")

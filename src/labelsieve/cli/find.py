@@ -87,11 +87,14 @@ def read(
     probs: str | None = None,
     labels: str | None = None,
     wanted: Sequence[str] | None = None,
+    test: bool = False,
     **columns: str | None,
 ) -> Dataset:
-    """The data set that the arguments of a command name; `wanted` are the feature columns of a model."""
-    from labelsieve.data import load, load_probabilities
+    """The data set that the arguments of a command name; `wanted` are the feature columns of a model, which is measured on `test` data."""
+    from labelsieve.data import load, load_probabilities, load_test
 
+    if test and source:
+        return load_test(source, labels=labels, wanted=wanted, **columns)
     if probs is None:
         if not source:
             raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")

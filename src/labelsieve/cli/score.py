@@ -33,7 +33,8 @@ def score(
     from labelsieve.model import score as measure
 
     trained = Model.load(model)
-    data = read(source, image=image, text=text, label=label, id=id, labels=labels, wanted=trained.manifest["input"].get("columns"))
+    wanted = trained.manifest["input"].get("columns")
+    data = read(source, image=image, text=text, label=label, id=id, labels=labels, wanted=wanted, test=True)
     with progress_bar() as progress:
         result = measure(trained, data, device=device, progress=progress)
     if json:

@@ -25,7 +25,7 @@ from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import handed, identify, recipe, settle
 from labelsieve.data.torch_dataset import from_torch, is_torch
 
-__all__ = ["load", "load_inputs", "load_probabilities"]
+__all__ = ["load", "load_inputs", "load_probabilities", "load_test"]
 
 
 def load(
@@ -67,17 +67,25 @@ def load(
     Raises:
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
-    asked = columns.named(label, text, image, id, group, wanted)
-    draft = _draft(source, asked, relabelled=labels is not None)
-    values, ids, more = aligned(labels, source, draft.ids)
-    draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
-    dataset = settle(draft, values)
+    dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, wanted), single=False)
     named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group, "probs": probs}
     if probs is not None:
         from labelsieve.data.beside import beside
 
         dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist())
     return replace(dataset, recipe=recipe(named), handed=handed(named))
+
+
+def load_test(source: Any, *, labels: Any = None, wanted: Sequence[str] | None = None, **roles: str | None) -> Dataset:
+    """Read labelled data on which a model is measured: as `load`, but one class is enough."""
+    return _load(source, labels, columns.named(**roles, wanted=wanted), single=True)[0]
+
+
+def _load(source: Any, labels: Any, asked: Columns, *, single: bool) -> tuple[Dataset, Draft]:
+    draft = _draft(source, asked, relabelled=labels is not None)
+    values, ids, more = aligned(labels, source, draft.ids)
+    draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
+    return settle(draft, values, single=single), draft
 
 
 def load_inputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ Content = Literal["text", "number", "image", "vector", "other"]
 
 LABELS = ("label", "labels", "given_label", "class", "target", "category")
 TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
+PICTURES = ("image", "images", "img")
 IMAGES = ("image", "images", "img", "image_path", "img_path", "path", "file", "filename", "file_name", "filepath", "file_path")
 INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # names of rows that a frame wrote along; no feature
 
@@ -32,7 +33,8 @@ class Columns:
     features: tuple[str, ...] = ()
 
     def named(self) -> dict[str, str]:
-        return {role: name for role, name in asdict(self).items() if name is not None and role != "features"}
+        roles = {"label": self.label, "text": self.text, "image": self.image, "id": self.id, "group": self.group}
+        return {role: name for role, name in roles.items() if name is not None}
 
     def all(self) -> list[str]:
         return [*dict.fromkeys(self.named().values()), *self.features]
@@ -78,9 +80,10 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
     theirs: dict[str, Content] = {name: content for name, content in columns.items() if name not in ours}
     chosen = replace(asked, label=asked.label or _label(theirs, asked, source, relabelled))
     if chosen.id is None:
-        free = [name for name in theirs if (name in ("id", index) or name.lower() in INDEXES) and name not in chosen.all()]
+        taken = set(chosen.all())
+        free = [name for name in theirs if (name in ("id", index) or name.lower() in INDEXES) and name not in taken]
         chosen = replace(chosen, id="id" if "id" in free else next(iter(free), None))
-    used = chosen.all()
+    used = set(chosen.all())
     rest: dict[str, Content] = {name: content for name, content in theirs.items() if name not in used and name.lower() not in INDEXES}
     return _input(chosen, columns, rest, source)
 
@@ -88,7 +91,7 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
     """The columns that Labelsieve itself added to a table, and that the user did not name; where the user names the first labels of a
     corrected copy, the labels that it has now too."""
-    names, named = list(names), [*asked.named().values(), *asked.features]
+    names, named = list(names), {*asked.named().values(), *asked.features}
     label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
     ours = own_columns.added(names, named, label)
     if (asked.label or "").removeprefix(own_columns.PREFIX) != own_columns.BEFORE:
@@ -102,7 +105,7 @@ def require_column(name: str, names: tuple[str, ...], source: str, role: str) ->
 
 
 def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> str | None:
-    taken = asked.all()
+    taken = set(asked.all())
     found = [name for name in columns if name.lower() in LABELS and name not in taken]
     found = found or [name for name in columns if name.lower() == "y" and name not in taken]  # beside a label, y is a coordinate
     if len(found) == 1 or (found and relabelled):
@@ -118,7 +121,9 @@ def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, Content], source: str) -> Columns:
     """The same with what the examples consist of."""
     if chosen.text and columns[chosen.text] != "text":
-        raise UserError(f"The column {chosen.text!r} of {source} holds no text. Columns of text: {', '.join(_texts(columns)) or 'none'}.")
+        others = f"Columns of text: {', '.join(_texts(columns)) or 'none'}."
+        digits = f" If its {columns[chosen.text]}s are meant as text, store them as text." if columns[chosen.text] == "number" else ""
+        raise UserError(f"The column {chosen.text!r} of {source} holds no text. {others}{digits}")
     if chosen.image and columns[chosen.image] not in ("text", "image"):
         raise UserError(f"The column {chosen.image!r} of {source} holds neither paths nor encoded images.")
     if chosen.text or chosen.image or chosen.features:

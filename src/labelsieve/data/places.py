@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -15,8 +16,16 @@ def is_remote(path: str) -> bool:
 
 
 def suffix(path: str) -> str:
-    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv"."""
-    return os.path.splitext(path.removesuffix(".gz"))[1].lower()
+    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv". Of a chained address that of its first
+    place, so that "zip://a.csv::/data.zip" gives ".csv"."""
+    return os.path.splitext(_chain(path)[1].removesuffix(".gz"))[1].lower()
+
+
+def _chain(path: str) -> tuple[str, str, str]:
+    """What stands before the first place of a chained address, that place, and what comes after: the archive that it lies in."""
+    parts = path.split("::") if is_remote(path) else [path]
+    first = next((i for i, part in enumerate(parts) if is_remote(part)), 0)
+    return "".join(f"{part}::" for part in parts[:first]), parts[first], "".join(f"::{part}" for part in parts[first + 1 :])
 
 
 def is_file(path: str) -> bool:
@@ -36,7 +45,13 @@ def opened(path: str) -> IO[bytes]:
     if not is_remote(path):
         return open(path, "rb")
     system, inner = _system(path)
-    return system.open(inner, "rb")
+    try:
+        file = system.open(inner, "rb")
+    except Exception as error:  # each storage brings exceptions of its own
+        raise OSError(str(error) or type(error).__name__) from error
+    with suppress(AttributeError):
+        file.labelsieve_system = system  # an archive is closed when nobody holds its system any more
+    return file
 
 
 def read(path: str) -> bytes:
@@ -64,8 +79,11 @@ def entries(folder: str) -> list[Entry]:
     """What lies in the folder, sorted by name; hidden names and the litter of desktops are passed over."""
     try:
         found = _remote_entries(folder) if is_remote(folder) else _local_entries(folder)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+    except UserError:
+        raise
+    except Exception as error:  # each storage brings exceptions of its own
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        raise UserError(f"{folder} cannot be listed: {reason}.") from error
     kept = (entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
     return sorted(kept, key=lambda entry: entry.name)
 
@@ -96,11 +114,18 @@ def join(folder: str, name: str) -> str:
     """`name` below `folder`; an absolute path or an address stays as it is."""
     if is_remote(name) or os.path.isabs(name):
         return name
-    return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
+    if not is_remote(folder):
+        return os.path.join(folder, name)
+    before, place, after = _chain(folder)
+    return f"{before}{place if place.endswith('://') else place.rstrip('/') + '/'}{name}{after}"
 
 
 def parent(path: str) -> str:
-    return path.rpartition("/")[0] if is_remote(path) else os.path.dirname(path)
+    if not is_remote(path):
+        return os.path.dirname(path)
+    before, place, after = _chain(path)
+    protocol, mark, inner = place.partition("://")
+    return f"{before}{protocol}{mark}{inner.rpartition('/')[0]}{after}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,5 +159,7 @@ def _system(path: str) -> tuple[Any, str]:
         raise UserError(f"{path} is an address, which needs fsspec: pip install fsspec.") from error
     try:
         return url_to_fs(path)
-    except (ImportError, ValueError) as error:  # an unknown protocol, or one whose package (s3fs, gcsfs, ...) is not installed
-        raise UserError(f"{path} cannot be opened: {error}.") from error
+    except Exception as error:  # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, an archive that is not there
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        chained = " Of a chained address every place has its ://, as in zip://table.csv::file:///data.zip." if "::" in path else ""
+        raise UserError(f"{path} cannot be opened: {reason}.{chained}") from error

@@ -8,34 +8,40 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
-from labelsieve.data.columns import Columns
+from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
+from labelsieve.data.columns import PICTURES, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 1 << 24  # bytes of CSV read at once; a row must fit into it
 _FIRST = 10_000  # rows from which it is seen what a column of text holds
+_COLUMNS = 100_000  # of a file; each takes some 15 kB to read, so that these take one or two gigabytes
+_DEEPEST = 200  # levels of lists and records in a line of JSON
+_NESTED = "{}, line {} is nested more than " + str(_DEEPEST) + " levels deep; leave that field out."
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
     """A table in a file: its schema, `read`, which gives the columns that are wanted, `first`, the first rows of some columns, and
-    `written`, some columns as they are written (of a text file: as text)."""
+    `written`, some columns as they are written (of a text file: as text). `opaque` are columns of bytes that are neither pictures nor text;
+    in a `plain` file every cell is text, whatever it looks like."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
-    first: Callable[[Sequence[str]], pa.Table]
+    first: Callable[..., pa.Table]
     written: Callable[[Sequence[str]], pa.Table]
     notes: tuple[str, ...] = ()
+    opaque: frozenset[str] = frozenset()
+    plain: bool = False
 
 
 def open_table(path: str) -> TableFile:
@@ -51,15 +57,15 @@ def open_table(path: str) -> TableFile:
         with telling(path):
             return file.read(columns)
 
-    def first(names: Sequence[str]) -> pa.Table:
+    def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         with telling(path):
-            return file.first(names)
+            return file.first(names, rows)
 
     def written(names: Sequence[str]) -> pa.Table:
         with telling(path):
             return file.written(names)
 
-    return TableFile(file.schema, read, first, written, file.notes)
+    return replace(file, read=read, first=first, written=written)
 
 
 def in_memory(table: pa.Table) -> TableFile:
@@ -68,17 +74,60 @@ def in_memory(table: pa.Table) -> TableFile:
     def some(names: Sequence[str]) -> pa.Table:
         return table.select(list(names))
 
-    return TableFile(table.schema, lambda columns: some(columns.all()), lambda names: some(names).slice(0, _FIRST), some)
+    def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
+        return some(names).slice(0, rows)
+
+    return _bytes_told_apart(TableFile(table.schema, lambda columns: some(columns.all()), first, some))
+
+
+def _bytes_told_apart(file: TableFile) -> TableFile:
+    """The same with columns of bytes that are texts as texts, and with those known that are neither texts nor pictures."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = {field.name: field.type for field in file.schema if is_bytes(field.type) or is_record(field.type)}
+    if not kinds or len(set(file.schema.names)) < len(file.schema.names):
+        return file
+    texts, opaque = set(), set()
+    for name, column in zip(kinds, file.first(list(kinds), LOOK).columns, strict=True):
+        cells = [cell["bytes"] if isinstance(cell, dict) else cell for cell in column.to_pylist()]
+        cells = [cell for cell in cells if isinstance(cell, bytes) and cell.strip()]
+        if is_record(kinds[name]):
+            opaque |= {name} if is_foreign(cells) else set()
+        elif cells and name.lower() not in PICTURES:  # what is called an image is told as a damaged one
+            kind = what(cells)
+            texts |= {name} if kind == "text" else set()
+            opaque |= {name} if kind == "other" else set()
+    if not texts:
+        return replace(file, opaque=frozenset(opaque))
+
+    def told(table: pa.Table) -> pa.Table:
+        for name in texts.intersection(table.column_names):
+            plain = table[name].cast(pa.large_binary())
+            read = pc.call_function("cast", [plain], pc.CastOptions(pa.large_string(), allow_invalid_utf8=True))
+            table = table.set_column(table.column_names.index(name), name, read)
+        return table
+
+    fields = [pa.field(field.name, pa.large_string()) if field.name in texts else field for field in file.schema]
+    schema = pa.schema(fields, file.schema.metadata)
+    return TableFile(
+        schema,
+        lambda columns: told(file.read(columns)),
+        lambda names, rows=_FIRST: told(file.first(names, rows)),
+        lambda names: told(file.written(names)),
+        file.notes,
+        frozenset(opaque),
+    )
 
 
 @contextmanager
 def telling(source: str) -> Iterator[None]:
     """Whatever goes wrong while reading is the file's fault, and told in a sentence."""
-    import pyarrow as pa
-
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeError, TypeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # every storage and format has exceptions of its own
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{source} cannot be read as a table: {first.rstrip('.')}.") from error
 
@@ -88,8 +137,9 @@ def _csv(path: str) -> TableFile:
     from pyarrow import csv
 
     with _opened(path) as file:
-        header = file.readline()
+        header = file.readline(_BLOCK)
     parse = csv.ParseOptions(delimiter=_delimiter(header, path), newlines_in_values=True)
+    _require_few(header.count(parse.delimiter.encode()) + 1, path)
     encoding, notes = "utf8", ()
     try:
         header.decode()
@@ -119,10 +169,18 @@ def _csv(path: str) -> TableFile:
             options = csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), check_utf8=False)
             return csv.read_csv(file, block, parse, options)
 
-    def first(names: Sequence[str]) -> pa.Table:
-        return pa.Table.from_batches([head]).select(list(names)).slice(0, _FIRST)
+    def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
+        return pa.Table.from_batches([head]).select(list(names)).slice(0, rows)
 
-    return TableFile(schema, read, first, lambda names: _rows({name: pa.string() for name in names}), notes)
+    return TableFile(schema, read, first, lambda names: _rows({name: pa.string() for name in names}), notes, plain=True)
+
+
+def _require_few(columns: int, path: str) -> None:
+    if columns > _COLUMNS:
+        raise UserError(
+            f"{path} has {columns:,} columns, and tables are read up to {_COLUMNS:,}, as each column takes memory of its own. If rows and "
+            "columns are turned round, turn them back; else save the features as one array (.npy with --labels, or .npz)."
+        )
 
 
 def headerless(path: str) -> pa.Table:
@@ -157,12 +215,27 @@ def _jsonl(path: str) -> TableFile:
                 row = json.loads(line)
             except ValueError as error:
                 raise UserError(f"{path}, line {number} is no JSON: {error}.") from error
+            except RecursionError as error:
+                raise UserError(_NESTED.format(path, number)) from error
             if not isinstance(row, dict):
                 raise UserError(f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": ...}}.')
+            if line.count(b"[") + line.count(b"{") > _DEEPEST and _too_deep(row):
+                raise UserError(_NESTED.format(path, number))
             rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
+    _require_few(len(names), path)
     table = pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
     return in_memory(table)
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        within = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
+        level = [inner for inner in within if isinstance(inner, list | dict)]
+        if not level:
+            return False
+    return True
 
 
 def _json_column(values: list[Any]) -> pa.Array:
@@ -181,21 +254,22 @@ def _parquet(path: str) -> TableFile:
 
     with _opened(path) as file:
         schema = pq.read_schema(file)
+    _require_few(len(schema.names), path)
 
     def read(columns: Columns) -> pa.Table:
         with _opened(path) as file:
             return pq.ParquetFile(file).read(columns=columns.all())
 
-    def first(names: Sequence[str]) -> pa.Table:
+    def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         with _opened(path) as file:
-            batch = next(pq.ParquetFile(file).iter_batches(_FIRST, columns=list(names)), None)
+            batch = next(pq.ParquetFile(file).iter_batches(rows, columns=list(names)), None)
             return pa.Table.from_batches([] if batch is None else [batch], pa.schema([schema.field(name) for name in names]))
 
     def written(names: Sequence[str]) -> pa.Table:
         with _opened(path) as file:
             return pq.ParquetFile(file).read(columns=list(names))
 
-    return TableFile(schema, read, first, written)
+    return _bytes_told_apart(TableFile(schema, read, first, written))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.dataset import Dataset, Exclusion, encode_labels, require_classes
+from labelsieve.core.dataset import Dataset, Exclusion, encode_labels, require_classes, require_examples
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels
 from labelsieve.data.draft import Draft
@@ -23,8 +23,9 @@ MEASURED = 50  # decimal numbers, each of them rare: so many different ones are 
 ALL_DIFFERENT = 10  # from so many examples on, a label of its own for every one of them means that the column is no label
 
 
-def settle(draft: Draft, relabel: Any = None) -> Dataset:
-    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels.
+def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Dataset:
+    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows one class only, of which no
+    label can be wrong, but on which a model can be measured.
 
     Raises:
         UserError: no labels; duplicate, missing or unknown ids; one class only; more classes than examples; a label outside
@@ -53,9 +54,10 @@ def settle(draft: Draft, relabel: Any = None) -> Dataset:
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
     excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
     dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), excluded, columns=draft.columns)
-    dataset = require_classes(dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)]))
+    dataset = dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)])
+    dataset = require_examples(dataset) if single else require_classes(dataset)
     _require_plausible(dataset)
-    dataset = doubted(dataset)
+    dataset = doubted(dataset) if len(dataset.classes) > 1 else dataset
     features = () if dataset.columns is None else dataset.columns.notes
     notes = (*draft.notes, *features, *_weak(len(none)), *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
     return replace(dataset, notes=notes)

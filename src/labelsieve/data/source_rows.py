@@ -46,10 +46,9 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     if file is None:
         return None
     used, _ = roles(file, asked, source, "labels" in recipe)
+    taken = set(used.all())
     names = [
-        field.name
-        for field in file.schema
-        if field.name not in used.all() and field.name.lower() not in INDEXES and not _is_bulky(field.type)
+        field.name for field in file.schema if field.name not in taken and field.name.lower() not in INDEXES and not _is_bulky(field.type)
     ]
     return SourceRows(tuple(names), file.written(names)) if names else None
 

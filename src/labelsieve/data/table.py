@@ -14,8 +14,9 @@ import numpy as np
 
 from labelsieve.core import own_columns
 from labelsieve.core.errors import UserError
-from labelsieve.core.feature_columns import UNKNOWN
+from labelsieve.core.feature_columns import UNKNOWN, short
 from labelsieve.data import places
+from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
@@ -69,6 +70,10 @@ def passed_over(names: Sequence[str], asked: Columns) -> tuple[str, ...]:
 def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
     """Which column of a table is what; and, if its numbers are the features, those that are nothing -> why."""
     found = contents(file.schema, source)
+    for name in file.opaque:
+        found[name] = "other"
+    if file.plain and asked.text is not None and asked.text in found:
+        found[asked.text] = "text"  # digits too: the user says so
     ours = added(found, asked)
     texts = [name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)]
     unfit: dict[str, str | None] = {}
@@ -81,7 +86,8 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
     if not columns.features:
         return columns, {}
     vectors = found[columns.features[0]] == "vector"
-    rest = [name for name in found if name not in (*columns.all(), *ours)]
+    taken = {*columns.all(), *ours}
+    rest = [name for name in found if name not in taken]
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
     known = columns.features == asked.features
     return columns, {name: UNKNOWN if known and found[name] == "number" else why for name, why in unused.items()}
@@ -105,7 +111,9 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
         return unfit or TEXT
     if beside_vectors and _content(kind) == "number":
         return "a column of vectors is taken"
-    return EMPTY if types.is_null(kind) else "dates or times" if types.is_temporal(kind) else str(kind)
+    if is_bytes(kind) or is_record(kind):
+        return "bytes that are no pictures"
+    return EMPTY if types.is_null(kind) else "dates or times" if types.is_temporal(kind) else short(str(kind))
 
 
 def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
@@ -282,8 +290,9 @@ class ArrowImages(Sequence):
 
 def contents(schema: pa.Schema, source: str) -> dict[str, Content]:
     """What each column holds."""
-    twice = next((name for i, name in enumerate(schema.names) if name in schema.names[:i]), None)
-    if twice is not None:
+    names = schema.names
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
         raise UserError(f"{source} has two columns called {twice!r}; column names must be unique.")
     return {field.name: _content(field.type) for field in schema}
 
@@ -299,5 +308,4 @@ def _content(kind: pa.DataType) -> Content:
         return "number"
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return "vector" if types.is_integer(kind.value_type) or types.is_floating(kind.value_type) else "other"
-    binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
-    return "image" if binary or (types.is_struct(kind) and kind.get_field_index("bytes") >= 0) else "other"
+    return "image" if is_bytes(kind) or is_record(kind) else "other"
