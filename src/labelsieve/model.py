@@ -13,6 +13,7 @@ import numpy as np
 from labelsieve import arrays
 from labelsieve.arrays import Progress
 from labelsieve.core import model_file, run
+from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import scratch
@@ -58,7 +59,7 @@ class Model:
 
         from labelsieve.train.inputs import Scale
 
-        folder = Path(folder)
+        folder = require_path(folder, "The model folder")
         weights, manifest = model_file.load(folder)
         try:
             classes, take, name = tuple(manifest["classes"]), manifest["input"], manifest["network"]

@@ -32,7 +32,13 @@ def maker(wanted: Any, take: dict[str, Any], device: Any, precision: str) -> tup
         wanted = "linear" if not images else "resnet18" if device.type == "cuda" else "small-cnn"
     name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", type(wanted).__name__)
     make = find_network(wanted, images=images, width=take["width"]) if isinstance(wanted, str) else wanted
-    return name, lambda classes: divided(placed(make(classes), device, images=images, name=precision))
+    return name, lambda classes: divided(placed(_module(make(classes), name), device, images=images, name=precision))
+
+
+def _module(made: Any, name: str) -> Any:
+    if not hasattr(made, "state_dict"):
+        raise UserError(f"The network {name!r} makes a {type(made).__name__}; it should make a torch.nn.Module.")
+    return made
 
 
 def try_out(make: Callable[[int], nn.Module], name: str, ready: Samples) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
 from labelsieve.core import content, duplicates, run
+from labelsieve.core.arguments import require_path, require_text, require_texts, require_whole
 from labelsieve.core.bonds import Bonds, bind
-from labelsieve.core.dataset import KINDS, Dataset, require_classes
+from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.files import scratch
@@ -73,11 +74,16 @@ def find(
     Raises:
         UserError: the data cannot be used; the message says why and what to do.
     """
+    for what, value in (("encoder", encoder), ("from_network", from_network)):
+        require_text(value if value is not None else "", what)
+    side = None if side is None else require_whole(side, "side")
+    seed = require_whole(seed, "seed")
+    detectors = None if detectors is None else require_texts(detectors, "detectors")
     if out is None:
         with scratch() as folder:
             return _find(_dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, progress)
     dataset = _dataset(data, probs, columns)
-    with run.claimed(Path(out), dataset.source) as folder:
+    with run.claimed(require_path(out, "out, the run folder,"), dataset.source) as folder:
         findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
         kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
         findings = replace(
@@ -104,6 +110,7 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
         from labelsieve.data import load
 
         return load(data, probs=probs, **columns)
+    require_sound(data)
     if columns:
         raise UserError(f"The data are loaded already, so {', '.join(columns)} means nothing here; say it to `load`.")
     if probs is None:

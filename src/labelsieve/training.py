@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import expectation, method_settings, pipeline, robust
-from labelsieve.core.dataset import Dataset, require_classes
+from labelsieve.core.arguments import require_path, require_whole
+from labelsieve.core.dataset import Dataset, require_classes, require_sound
 from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
@@ -92,12 +93,14 @@ def train(
     function = robust.method(method)
     named = _named(settings, epochs=epochs, lr=lr, batch=batch, noise=noise)
     require_maker(network)
+    seed = require_whole(seed, "seed")
     if not 0 <= seed < 2**32:
         raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
     where = distributed.join(devices.pick(device))
     precision = devices.precision(where, precision)
     progress = progress if distributed.rank() == 0 else None
     data = whole = data if isinstance(data, Dataset) else load(data, **columns)
+    require_sound(data)
     _require_use(data, features=features, encoder=encoder, side=side)
     if drop_flagged and findings is None:
         raise UserError("drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN).")
@@ -107,7 +110,7 @@ def train(
     with scratch() as spare:
         asked = {"kind": "image" if data.kind == "image" and not features else "features", "side": side, "encoder": encoder}
         with distributed.in_turn():
-            folder = None if out is None else claim(Path(out), data.source)
+            folder = None if out is None else claim(require_path(out, "out, the model folder,"), data.source)
             before = None if folder is None else replaced(folder)
             data, inputs, take = read_inputs(data, folder or spare, asked, progress)
         require_classes(data)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.arguments import require_text
 from labelsieve.core.distribution import TOLERANCE
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array, plain_labels
@@ -115,7 +116,7 @@ def flagged_by(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_nois
     Raises:
         UserError: an unknown rule.
     """
-    if rule not in RULES:
+    if require_text(rule, "rule") not in RULES:
         raise UserError(f"Unknown rule {rule!r}; choose one of {', '.join(RULES)}.")
     reading = _read(probs, labels)
     off_diagonal = (reading.guess >= 0) & (reading.guess != labels) & ~reading.agrees

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -62,6 +62,8 @@ class Dataset:
     rows: np.ndarray = None  # pyright: ignore[reportAssignmentType]  # filled in below: 0 to n - 1
 
     def __post_init__(self) -> None:
+        if not hasattr(self.labels, "__len__"):
+            raise UserError(f"The labels of a Dataset are an array (n,) of positions in its classes, not {self.labels!r}.")
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.labels)))
 
@@ -169,3 +171,31 @@ def require_classes(dataset: Dataset) -> Dataset:
         where = dataset.source or "the data"
         raise UserError(f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from.")
     return dataset
+
+
+def require_sound(dataset: Dataset) -> None:
+    """Of a data set that was put together by hand: as many ids and inputs as labels, and labels that are classes.
+
+    Raises:
+        UserError: something does not fit; the sentence names the field.
+    """
+    labels: Any = dataset.labels
+    n = len(labels)
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UserError("The labels of the Dataset are no array (n,) of whole numbers; labelsieve.load makes one from any labels.")
+    if dataset.kind not in KINDS:
+        raise UserError(f"The Dataset is of kind {dataset.kind!r}; choose from {', '.join(KINDS)}.")
+    for what in ("ids", "inputs", "rows", "groups", "probs"):
+        value: Any = getattr(dataset, what)
+        if value is None and what in ("groups", "probs"):
+            continue
+        held = f"{len(value)} {what}" if isinstance(value, Sized) else f"{what} of type {type(value).__name__}"
+        if not isinstance(value, Sized) or len(value) != n:
+            raise UserError(f"The Dataset holds {held} for {n} labels; give one for each label.")
+    if not isinstance(dataset.ids, np.ndarray):
+        raise UserError("The ids of the Dataset are no array (n,) of text; labelsieve.load makes them.")
+    if isinstance(dataset.classes, str) or not all(isinstance(name, str) for name in dataset.classes):
+        raise UserError("The classes of the Dataset are no tuple of names.")
+    if n and not (labels.min() >= 0 and labels.max() < len(dataset.classes)):
+        outside = labels[(labels < 0) | (labels >= len(dataset.classes))][0]
+        raise UserError(f"The Dataset holds the label {outside}; its {len(dataset.classes)} classes are 0 to {len(dataset.classes) - 1}.")

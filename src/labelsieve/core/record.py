@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.arguments import require_path
+from labelsieve.core.errors import UserError
+
 COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax": np.int32}
 
 
@@ -48,7 +51,14 @@ class Record:
 
     @classmethod
     def load(cls, folder: Path) -> Record:
-        """A record written under `folder`, memory-mapped read-only."""
+        """A record written under `folder`, memory-mapped read-only.
+
+        Raises:
+            UserError: `folder` is no path, or holds no record.
+        """
+        folder = require_path(folder, "The folder of the record")
+        if absent := [name for name in COLUMNS if not (folder / f"{name}.npy").is_file()]:
+            raise UserError(f"{folder} holds no record of training dynamics: {absent[0]}.npy is not there.")
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
 
     @np.errstate(over="ignore")  # beyond float32 the margin is infinite, the loss too, and p_y 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.files import replacing, write_json
 from labelsieve.core.findings import Findings
@@ -52,6 +53,6 @@ def load(folder: str | Path) -> Findings:
     """The findings of a finished run; every file of the folder is checked.
 
     Raises:
-        UserError: no run there, one that has not finished, or a damaged file.
+        UserError: no path, no run there, one that has not finished, or a damaged file.
     """
-    return read(folder)
+    return read(require_path(folder, "The run folder"))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from labelsieve.core.arguments import require_path, require_row_of
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.data import labels as given
@@ -40,7 +41,8 @@ def read_truth_with_notes(
     Raises:
         UserError: the file cannot be read, does not fit the run, or speaks of other classes.
     """
-    name = os.fspath(path)
+    name = os.fspath(require_path(path, "The file of true labels"))
+    ids, classes = require_row_of(ids, "ids"), require_row_of(classes, "classes")
     keys, values = read_labels(name)
     codes, names = encode(values)
     if "-1" in names and "-1" not in classes:  # weak labels write it for "no label"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.arguments import require_instance, require_row_of
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 
@@ -96,7 +97,8 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
     Raises:
         UserError: another number of labels, or not one known.
     """
-    truth = list(truth)
+    require_instance(findings, Findings, "findings", "what labelsieve.find or load_run returns")
+    truth = list(require_row_of(truth, "truth"))
     if len(truth) != len(findings):
         raise UserError(f"There are {len(truth)} true labels for {len(findings)} examples; give one an example, in their order.")
     position = {name: i for i, name in enumerate(findings.classes)}

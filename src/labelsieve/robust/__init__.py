@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from labelsieve.core.arguments import require_text
 from labelsieve.core.errors import UserError, meant
 
 METHODS = {
@@ -37,7 +38,7 @@ def method(name: str) -> Callable[..., Any]:
     Raises:
         UserError: there is none of that name.
     """
-    if name not in METHODS:
+    if require_text(name, "method") not in METHODS:
         raise UserError(f"There is no method {name!r}.{meant(name, METHODS)} Choose from {', '.join(METHODS)}.")
     module, function = METHODS[name].split(":")
     return getattr(import_module(module), function)

@@ -1,0 +1,64 @@
+"""Arguments of public functions that are of the wrong type: one sentence that names the argument, instead of an error from deep inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.errors import UserError
+
+
+def require_path(value: Any, what: str) -> Path:
+    """
+    Args:
+        what: what the path names, as in "The run folder".
+
+    Raises:
+        UserError: it is neither text nor a path.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
+        raise UserError(f"{what} is {_shown(value)}; give a path, as text or a pathlib.Path.")
+    return Path(path)
+
+
+def require_text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"{what} is {_shown(value)}; give its name, as text.")
+    return value
+
+
+def require_texts(value: Any, what: str) -> list[str]:
+    """Of a list, tuple or array of texts; one text alone would be read letter by letter."""
+    wrong = isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__")
+    values: list[Any] = [] if wrong else list(value)
+    if wrong or not all(isinstance(one, str) for one in values):
+        raise UserError(f"{what} is {_shown(value)}; give a list of names.")
+    return values
+
+
+def require_whole(value: Any, what: str) -> int:
+    if not isinstance(value, Integral):
+        raise UserError(f"{what} is {_shown(value)}; give a whole number.")
+    return int(value)
+
+
+def require_row_of(value: Any, what: str) -> Sequence[Any]:
+    """Of anything with a length and an order that is not one text."""
+    if isinstance(value, str | bytes | dict | set | frozenset) or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        raise UserError(f"{what} is {_shown(value)}; give a list or an array, one value for each example.")
+    return value
+
+
+def require_instance(value: Any, kind: type, what: str, from_where: str) -> None:
+    if not isinstance(value, kind):
+        raise UserError(f"{what} is {_shown(value)}; give {from_where}.")
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    article = "an" if type(value).__name__[:1].lower() in "aeiou" else "a"
+    return f"{article} {type(value).__name__}"

@@ -1,0 +1,111 @@
+"""Every public name called with what it cannot use: one sentence each, never an error from deep inside."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import labelsieve as ls
+
+WRONG = {
+    "None": None,
+    "number": 3,
+    "fraction": 0.5,
+    "nan": float("nan"),
+    "text": "no such thing",
+    "bytes": b"x",
+    "list": [],
+    "texts": ["a", "b"],
+    "dict": {},
+    "set": {1},
+    "object": object(),
+    "vector": np.zeros(3),
+    "matrix": np.zeros((3, 2)),
+    "path": Path("nowhere"),
+    "class": int,
+    "generator": None,  # a fresh one each time
+}
+P = np.array([[0.9, 0.1]] * 5 + [[0.2, 0.8]] * 5)
+LABELS = ["a"] * 5 + ["b"] * 5
+X, Y = np.random.default_rng(0).normal(size=(20, 2)), [0, 1] * 10
+
+
+def data():
+    return ls.load_probabilities(P, LABELS)
+
+
+def findings():
+    return ls.find(data())
+
+
+def pictures():
+    return ls.load(np.zeros((20, 8, 8), np.uint8), labels=Y)
+
+
+# What is called with each wrong value, and the wrong values that are right there.
+CALLS = {
+    "Dataset": [(lambda x: ls.find(ls.Dataset(x, x, x, x, x)), ())],
+    "Estimate": [],  # these three hold what they are given
+    "Exclusion": [],
+    "Findings": [],
+    "LabelErrorDetector": [
+        (lambda x: ls.LabelErrorDetector().fit(x, x), ()),
+        (lambda x: ls.LabelErrorDetector(x).fit(X, Y), ("None", "list")),
+    ],
+    "Model": [(lambda x: ls.Model.load(x), ())],
+    "Record": [(lambda x: ls.Record.load(x), ())],
+    "Recorder": [(lambda x: ls.Recorder(x), ("number",)), (lambda x: ls.Recorder(3).update(x, x, x), ())],
+    "RobustClassifier": [
+        (lambda x: ls.RobustClassifier().fit(x, x), ()),
+        (lambda x: ls.RobustClassifier(x).fit(X, Y), ()),
+        (lambda x: ls.RobustClassifier("standard", network=x, epochs=1).fit(X, Y), ("None",)),
+    ],
+    "evaluate": [(lambda x: ls.evaluate(x, LABELS), ()), (lambda x: ls.evaluate(findings(), x), ())],
+    "find": [
+        (lambda x: ls.find(x), ()),
+        (lambda x: ls.find(data(), detectors=x), ("None", "list")),
+        (lambda x: ls.find(data(), seed=x), ("number",)),
+        (lambda x: ls.find(data(), out=x), ("None", "text", "path")),
+        (lambda x: ls.find(pictures(), encoder=x), ("None",)),
+        (lambda x: ls.find(pictures(), side=x), ("None", "number")),
+        (lambda x: ls.find(pictures(), from_network=x), ("None",)),
+    ],
+    "flags": [
+        (lambda x: ls.flags(x, x), ()),
+        (lambda x: ls.flags(np.eye(3), x), ()),
+        (lambda x: ls.flags(np.eye(3), [0, 1, 2], rule=x), ()),
+    ],
+    "load": [(lambda x: ls.load(x), ())],
+    "load_probabilities": [(lambda x: ls.load_probabilities(x, x), ()), (lambda x: ls.load_probabilities(np.eye(2), x), ("texts",))],
+    "load_run": [(lambda x: ls.load_run(x), ())],
+    "read_truth": [
+        (lambda x: ls.read_truth(x, ["0"], ["a"]), ()),
+        (lambda x: ls.read_truth("t.csv", x, ["a"]), ()),
+        (lambda x: ls.read_truth("t.csv", ["0"], x), ()),
+    ],
+    "train_model": [
+        (lambda x: ls.train_model(x), ()),
+        (lambda x: ls.train_model(ls.load(X, labels=Y), method=x), ()),
+        (lambda x: ls.train_model(ls.load(X, labels=Y), method="standard", epochs=1, seed=x), ("number",)),
+        (lambda x: ls.train_model(ls.load(X, labels=Y), method="standard", epochs=1, out=x), ("None", "text", "path")),
+    ],
+}
+
+
+def test_every_public_name_is_here():
+    assert set(CALLS) == set(ls.__all__) - {"UserError", "__version__"}
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize(("name", "number"), [(name, i) for name, calls in CALLS.items() for i in range(len(calls))])
+def test_a_wrong_value_is_a_sentence(tmp_path, monkeypatch, name, number, value):
+    monkeypatch.chdir(tmp_path)
+    call, right = CALLS[name][number]
+    if value in right:
+        return
+    # scikit-learn's own checks raise ValueError and TypeError, as its estimators are bound to.
+    own = (ValueError, TypeError) if name in ("LabelErrorDetector", "RobustClassifier") else ls.UserError
+    with pytest.raises(own) as caught:
+        call((i for i in range(3)) if value == "generator" else WRONG[value])
+    assert "has no attribute" not in str(caught.value) and "ambiguous" not in str(caught.value)
+    assert len(str(caught.value)) > 20
