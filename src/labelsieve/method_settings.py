@@ -14,7 +14,7 @@ _SENSIBLE: dict[str, tuple[Callable[[float], bool], tuple[str, str]]] = {  # set
     "epochs": (lambda x: x >= 1, ("The number of epochs", "there should be one at least")),
     "batch": (lambda x: x >= 2, ("The batch", "it should be 2 at least")),
     "lr": (lambda x: 0 < x < 1e6, ("The learning rate", "it should be above 0 and below a million")),
-    "noise": (lambda x: 0 <= x < 1, ("The share of wrong labels", "it should be 0 or more and less than 1, such as 0.2")),
+    "noise": (lambda x: 0 <= x < 1, ("The share of wrong labels", "it should be 0 or more and less than 1, such as 0.2 or 20%")),
     "momentum": (lambda x: x < 1, ("The momentum", "it should be less than 1")),
     "temp": (lambda x: x > 0, ("The temperature temp", "it should be above 0")),
     "cycle": (lambda x: x >= 1, ("The cycle", "it should be one epoch at least")),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, a_share, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, folder, within
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
 
 
 def train(
@@ -30,7 +32,7 @@ def train(
         float | None,
         Parameter(
             help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.",
-            converter=a_share,
+            converter=lambda _, tokens: _noise(tokens[0].value),
         ),
     ] = None,
     features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,
@@ -95,6 +97,16 @@ def train(
     else:
         _show(model, model_folder)
     return 0
+
+
+def _noise(text: str) -> float:
+    """The share that was written; a number that is none, 20 say, is refused by the method, whose bounds are narrower."""
+    try:
+        return share(text)
+    except UserError:
+        with suppress(ValueError):
+            return float(text)
+        raise
 
 
 def need_torch(command: str) -> None:
