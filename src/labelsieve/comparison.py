@@ -18,6 +18,7 @@ import numpy as np
 from labelsieve import expectation, robust
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
+from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.model import Progress, read_inputs
 from labelsieve.robust import TOGETHER
@@ -105,6 +106,7 @@ def compare(
     Raises:
         UserError: no such method, or data that cannot be used.
     """
+    need_torch("compare")
     from labelsieve.train.device import pick
     from labelsieve.train.inputs import samples
 

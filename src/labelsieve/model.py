@@ -16,6 +16,7 @@ from labelsieve.core import model_file, run
 from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.models import NETWORKS
 from labelsieve.models import network as named
@@ -55,6 +56,7 @@ class Model:
         Raises:
             UserError: no finished model is there, or its weights are not those of its network.
         """
+        need_torch("Model.load")
         import torch
 
         from labelsieve.train.inputs import Scale

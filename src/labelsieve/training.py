@@ -16,6 +16,7 @@ from labelsieve import expectation, method_settings, pipeline, robust
 from labelsieve.core.arguments import require_path, require_whole
 from labelsieve.core.dataset import Dataset, require_classes, require_sound
 from labelsieve.core.errors import EmptyClass, UserError
+from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
 from labelsieve.model import Model, Progress, read_inputs
@@ -81,6 +82,7 @@ def train(
     Raises:
         UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
     """
+    need_torch("train_model")
     from labelsieve.data import load
     from labelsieve.train import device as devices
     from labelsieve.train import distributed

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.core import extras
 from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
@@ -110,10 +111,8 @@ def _noise(text: str) -> float:
 
 
 def need_torch(command: str) -> None:
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"`labelsieve {command}` needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
+    """Raise a UserError where PyTorch is not installed."""
+    extras.need_torch(f"`labelsieve {command}`")
 
 
 def _named(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _system(path: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise UserError(f"{path} is an address, which needs fsspec: pip install fsspec.") from error
+        raise UserError(f"{path} is an address, which needs fsspec: pip install 'labelsieve[remote]'.") from error
     try:
         return url_to_fs(path)
     except Exception as error:  # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, an archive that is not there

@@ -122,7 +122,9 @@ def _load_torch(path: Path) -> Any:
     try:
         import torch
     except ImportError:
-        raise UserError(f"{path} is a PyTorch file, and PyTorch is missing: install labelsieve[train], or give W and b as .npz.") from None
+        raise UserError(
+            f"{path} is a PyTorch file, which needs PyTorch: pip install 'labelsieve[train]', or give W and b as .npz."
+        ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise anything

@@ -1,0 +1,30 @@
+"""Optional packages: imported where they are used; a missing one is a sentence that names the extra which brings it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from labelsieve.core.errors import UserError
+
+
+def need(module: str, what: str, extra: str, named: str = "") -> ModuleType:
+    """The imported module.
+
+    Args:
+        module: its name; `named` is how its users call it.
+        what: what needs it; the sentence begins so.
+        extra: the extra of Labelsieve that installs it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UserError(f"{what} needs {named or module}; install it with: pip install 'labelsieve[{extra}]'") from error
+
+
+def need_torch(what: str) -> None:
+    """Raise a UserError where PyTorch is not installed."""
+    need("torch", what, "train", "PyTorch")
