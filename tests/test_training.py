@@ -141,7 +141,7 @@ def test_probabilities_are_nothing_to_train_on():
         ({"batch": 1}, "batch is 1"),
         ({"lr": 0.0}, "learning rate is 0.0"),
         ({"noise": 2}, "share of wrong labels is 2"),
-        ({"noise": "much"}, "share of wrong labels is 'much'"),
+        ({"noise": "much"}, "share of wrong labels \(noise\) is 'much'"),
         ({"seed": -1}, "seed is -1"),
         ({"features": True}, "features already"),
     ],
@@ -256,7 +256,7 @@ def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
         (nn.Linear(WIDTH, 3), "is a network that is made already; it should be a name, or a function"),
         (lambda classes: nn.Linear(WIDTH + 1, classes), "cannot take inputs of shape (2, 6) (RuntimeError: mat1 and mat2"),
         (lambda classes: nn.Linear(WIDTH, classes + 1), "gives (2, 4) for inputs of shape (2, 6); it should give logits (2, 3)."),
-        (lambda classes: None, "cannot take inputs of shape (2, 6) (AttributeError"),
+        (lambda classes: None, "makes a NoneType; it should make a torch.nn.Module"),
         (lambda: nn.Linear(WIDTH, 3), "cannot take inputs of shape (2, 6) (TypeError"),
     ],
 )
