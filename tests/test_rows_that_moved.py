@@ -624,3 +624,50 @@ def test_a_journal_in_postgresql_goes_on_after_find_again(made, tmp_path, ask, m
     code, told, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0 and len(told["changes"]) == 1, err
     assert look("csv-text", tmp_path / "clean", names) == expected(after, {2: rows[2].truth})
+
+
+@pytest.mark.parametrize("how", ["column added", "columns turned", "edited", "dropped"])
+def test_tables_with_ids_of_their_own(tmp_path, ask, how):
+    names, rows = CLASSES[2], items(2)
+
+    def lay(rows, turned=False, more=False):
+        table = [{"id": f"row-{i.number}", **{f"f{j}": v for j, v in enumerate(values(i, names))}, "label": i.label} for i in rows]
+        if more:
+            table = [row | {"new": 7 * at % 5} for at, row in enumerate(table)]
+        if turned:
+            table = [dict(reversed(row.items())) for row in table]
+        write(tmp_path / "d.csv", table)
+
+    lay(rows)
+    assert ask("find", "d.csv", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
+    for i in (2, 7):
+        journal.append([Decision(f"row-{i}", "relabel", rows[i].truth, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))])
+    journal.close()
+    after = [replace(i, number=207) if how == "edited" and i.number == 7 else i for i in reversed(rows)]
+    after = [i for i in after if how != "dropped" or i.number != 7]
+    lay(after, turned=how == "columns turned", more=how == "column added")
+    if how == "edited":  # under its old id
+        text_of = (tmp_path / "d.csv").read_text()
+        (tmp_path / "d.csv").write_text(text_of.replace("row-207,", "row-7,"))
+    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    if how in ("column added", "columns turned"):
+        assert code == 0 and {c["id"] for c in told["changes"]} == {"row-2", "row-7"} and told["notes"] == [], err
+        return
+    assert code == 2 and "'row-7'" in err and "'row-2'" not in err
+    assert ask("find", "d.csv", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0 and [c["id"] for c in told["changes"]] == ["row-2"] and [c["id"] for c in told["conflicts"]] == ["row-7"], err
+
+
+def test_a_picture_that_changes_while_it_is_reviewed_is_not_shown(made, tmp_path):
+    from labelsieve.core.errors import UserError
+    from labelsieve.review.desk import Desk
+
+    run, names, rows = made("image-table", 2, tmp_path), CLASSES[2], items(2)
+    desk = Desk(run)
+    assert desk.data().inputs[3]
+    Image.fromarray(picture(rows[4], names)).save("img/3.png")
+    with pytest.raises(UserError, match="has changed since `find`"):
+        desk.data().inputs[3]
+    desk.close()

@@ -146,3 +146,25 @@ def test_unknown_ids_are_counted_and_named(made, tmp_path, capsys):
     rows = [{"id": i if i else "nobody", "label": c} for i, c in enumerate(answered(given))]
     code, told, _ = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
     assert code == 0 and [c["id"] for c in told["conflicts"]] == ["nobody"]
+
+
+def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path, capsys):
+    from labelsieve.cli.review import _keep_known
+    from labelsieve.core import known
+
+    folder, texts, given = made
+    new = answered(given)
+    file = sheet(tmp_path / "doccano.csv", [{"id": i + 1, "text": texts[i], "label": new[i]} for i in range(N)])
+    assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n_wrong"] == 2 and told["notes"] == []
+    _keep_known(folder, file)
+    assert known.load(folder) == {str(i): label for i, label in enumerate(new)}
+
+
+def test_true_labels_under_other_numbers_are_doubted(made, tmp_path, capsys):
+    folder, _, given = made
+    file = sheet(tmp_path / "t.csv", [{"id": i + 1, "label": c} for i, c in enumerate(answered(given))])
+    assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
+    notes = " ".join(json.loads(capsys.readouterr().out)["notes"])
+    assert "1 of its 60 ids are not in the run ('60')" in notes and "check that its ids" in notes

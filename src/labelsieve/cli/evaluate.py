@@ -23,7 +23,7 @@ def evaluate(
     from labelsieve.decide import evaluate as oracle
 
     findings = load(run)
-    labels, notes = read_truth_with_notes(truth, findings.ids, findings.classes, {item.id for item in findings.excluded})
+    labels, notes = read_truth_with_notes(truth, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings)
     notes = [*notes, *contradiction(labels, findings)]
     result = oracle.evaluate(findings, labels)
     if json:

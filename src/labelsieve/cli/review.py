@@ -71,7 +71,7 @@ def _keep_known(run: Path, file: Path) -> None:
     from labelsieve.data.truth import contradiction, read_truth_with_notes
 
     findings = load(run)
-    labels, notes = read_truth_with_notes(file, findings.ids, findings.classes, {item.id for item in findings.excluded})
+    labels, notes = read_truth_with_notes(file, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings)
     found = {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None}
     known.save(run, found, findings)
     for note in (*notes, *contradiction(labels, findings)):

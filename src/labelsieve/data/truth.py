@@ -4,15 +4,22 @@ enter, and `find` never comes here."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from labelsieve.core.arguments import require_path, require_row_of
+from labelsieve.core.content import hexed, of_inputs
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.follow import Follow
+from labelsieve.core.own_columns import PREFIX
 from labelsieve.data import labels as given
+from labelsieve.data import places
+from labelsieve.data.columns import Columns
 from labelsieve.data.label_file import read_labels
+from labelsieve.data.readers import READERS, open_table
 from labelsieve.data.settle import encode
 
 NAMED, FEW = 3, 3  # ids that a note lists; labels that differ before it is said
@@ -24,7 +31,11 @@ def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, cl
 
 
 def read_truth_with_notes(
-    path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str], left_out: Collection[str] = ()
+    path: str | os.PathLike[str],
+    ids: Sequence[str] | np.ndarray,
+    classes: Sequence[str],
+    left_out: Collection[str] = (),
+    findings: Findings | None = None,
 ) -> tuple[list[str | None], tuple[str, ...]]:
     """The true class name of each of the n examples `ids`, None where the file does not say.
 
@@ -33,6 +44,7 @@ def read_truth_with_notes(
             a row in the order of the run: a table without ids, an .npy array, a .txt file.
         ids: (n,) ids of the run.
         left_out: ids that the run excluded.
+        findings: of the run; a table that holds the texts themselves, or the column `content` of an export, is matched by those.
         classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers themselves.
 
     Returns:
@@ -55,6 +67,8 @@ def read_truth_with_notes(
             raise UserError(f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead.")
         by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
         return labels, (by_order,)
+    if findings is not None:
+        keys = _followed(name, keys, findings)
     given.require_unique(keys, name)
     by_id = dict(zip(keys, labels, strict=True))
     matched = [by_id.get(key) for key in ids]
@@ -66,6 +80,28 @@ def read_truth_with_notes(
     unknown = [str(key) for key in keys if key not in known]
     listed = ", ".join(map(repr, unknown[:NAMED])) + (", ..." if len(unknown) > NAMED else "")
     return matched, (f"{name}: {len(unknown):,} of its {len(keys):,} ids are not in the run ({listed}).",) if unknown else ()
+
+
+def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> list[str | None]:
+    """The ids of the run for the rows of a table whose contents it has; the others keep the ids of the table."""
+    if findings.content is None or places.suffix(path) not in READERS:
+        return list(keys)
+    from pyarrow import types
+
+    file, known = open_table(path), set(findings.content.tolist())
+    best, most = [0] * len(keys), len(keys) / 2
+    for column in file.schema:
+        if not (types.is_string(column.type) or types.is_large_string(column.type)) or column.name in ("id", "label", PREFIX + "id"):
+            continue
+        cells = file.read(Columns(text=column.name))[column.name].to_pylist()
+        found = [int(cell, 16) if cell and re.fullmatch("[0-9a-f]{16}", cell) else 0 for cell in cells]
+        if column.name not in ("content", PREFIX + "content"):
+            found = of_inputs(cells).tolist() if findings.settings.get("kind") == "text" else found
+        many = sum(value in known for value in found)
+        if many > most:
+            best, most = found, many
+    rows = Follow(findings).places([(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)])
+    return [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
 
 
 def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str, ...]:
