@@ -72,8 +72,8 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
     found = contents(file.schema, source)
     for name in file.opaque:
         found[name] = "other"
-    if file.plain and asked.text is not None and asked.text in found:
-        found[asked.text] = "text"  # digits too: the user says so
+    if file.plain and asked.text is not None and asked.text in found and str(file.schema.field(asked.text).type) != "null":
+        found[asked.text] = "text"  # digits and dates too: the user says so
     ours = added(found, asked)
     texts = [name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)]
     unfit: dict[str, str | None] = {}
