@@ -98,7 +98,7 @@ def test_a_selection_is_one_batch_and_one_undo(serve, open_page, pictures):
     eventually(lambda: page.locator(".sign").count() == 3)
     eventually(lambda: list(server.decisions().values()) == 3 * [("exclude", None)])
     page.keyboard.press("u")
-    page.get_by_text("Taken back: 3.").wait_for()
+    page.get_by_text("Taken back: 3 examples: excluded").wait_for()
     assert server.decisions() == {}  # said only when it is done
 
 
@@ -109,19 +109,19 @@ def test_a_cell_of_the_overview_opens_its_examples_and_all_of_them_are_decided_w
     page.wait_for_url("**/grid?given=*&other=*")
     page.wait_for_selector(".slot img")
     findings = load(pictures)
-    given, other = (re.search(rf"{name}=(\w+)", page.url).group(1) for name in ("given", "other"))
+    given, other = (re.findall(rf"{name}=(\w+)", page.url)[0] for name in ("given", "other"))
     here = (findings.given == findings.classes.index(given)) & (findings.other == findings.classes.index(other))
     members = {str(findings.ids[i]) for i in np.flatnonzero(here)}
     n = len(members)
     if n > 1:
         page.locator("summary").click()
-        page.get_by_role("button", name=f"Take the suggestion · {n}").click()
+        page.get_by_role("button", name=f"Exclude · {n}").click()
         page.get_by_role("button", name=f"Apply to {n}").click()
     else:
-        page.keyboard.press("w")
-    page.get_by_text(re.compile(f"Decided: {n}|now {other}")).first.wait_for()
+        page.keyboard.press("e")
+    page.get_by_text(re.compile(f"Decided: {n}|excluded")).first.wait_for()
     eventually(lambda: server.decisions())
-    assert server.decisions() == dict.fromkeys(members, ("relabel", other))
+    assert server.decisions() == dict.fromkeys(members, ("exclude", None))
     page.go_back()
     page.wait_for_selector(".matrix")
     assert "given=" not in page.url

@@ -1,6 +1,7 @@
 // Decisions: each act is written to this browser's storage, sent, and taken out again when the server has it.
 // A server that is away is asked again with the same batch, which it recognises; nothing is lost and nothing doubled.
-import { ask, Refused, uuid, who, type Act, type Acted, type Calibrated, type Item, type Said, type State, type Undone } from './api'
+import { ask, Refused, uuid, who, type Act, type Acted, type Item, type Said, type State, type Undone, type What } from './api'
+import { desk } from './desk.svelte'
 import { draft, forget } from './notes.svelte'
 import { hidden, place, query } from './place.svelte'
 import { queue } from './queue.svelte'
@@ -9,15 +10,7 @@ import { t } from './words'
 type Sent = { path: string; body: Record<string, unknown>; at: number; who: string }
 const PATIENCE = 1500 // ms until the next example shows although the act is only in this browser's storage
 
-export const desk = $state({
-  unsaved: 0,
-  said: '', // for the status line and the screen reader
-  error: '',
-  decided: 0,
-  since: 0,
-  progress: null as Calibrated | null,
-  readonly: false,
-})
+export { desk }
 let prefix = ''
 
 /** Start with the acts that an earlier page of this run could not send. */
@@ -94,19 +87,21 @@ function meant(item: Pick<Item, 'i' | 'given' | 'other'>, act: Act, label?: stri
   return to === item.given ? { i: item.i, act: 'keep' as Act } : { i: item.i, act, label: to }
 }
 
-/** Say something of some examples; resolves when it is saved here or there. */
-export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[], act: Act, label?: string): Promise<void> {
-  if (!items.length) return
-  if (desk.readonly) {
-    desk.said = t('readonly')
-    return
+/** Say something of some examples; resolves when it is saved here or there, to whether anything was decided. The label "suggested" leaves
+ *  alone what has no suggestion. */
+export async function decide(all: (Pick<Item, 'i' | 'id' | 'given' | 'other'> & Partial<Pick<Item, 'state' | 'doubted'>>)[], act: Act, label?: string): Promise<boolean> {
+  const items = label === 'suggested' ? all.filter((item) => queue.doubts(item)) : all
+  if (desk.readonly || !items.length) {
+    desk.said = desk.readonly ? t('readonly') : all.length ? t('no_suggestion') : ''
+    return false
   }
+  const alone = all.length - items.length
   const noted = items.filter((item) => draft(item.i) !== undefined)
   const acts = items.map((item) => ({ ...meant(item, act, label), ...(draft(item.i) !== undefined ? { note: draft(item.i) } : {}) }))
   const said = new Map(acts.map((a) => [a.i, { act: a.act, label: a.label ?? null }]))
   queue.mark(Object.fromEntries(acts.map((a) => [a.i, STATES[a.act]])), said)
   desk.said = items.length === 1 ? `${items[0].id}: ${sentence(said.get(items[0].i)!)}` : t('said_many', { n: items.length })
-  desk.since ||= Date.now()
+  if (alone) desk.said += ` ${t('left_alone', { n: alone })}`
   desk.decided += items.length
   const saved = send<Acted>('/api/decisions', { batch: uuid(), pick: pick(), blind: hidden(), acts }).then(
     (answer) => {
@@ -118,23 +113,34 @@ export async function decide(items: Pick<Item, 'i' | 'id' | 'given' | 'other'>[]
     () => queue.mark(Object.fromEntries(items.map((item) => [item.i, 'open']))),
   )
   await Promise.race([saved, new Promise((done) => setTimeout(done, PATIENCE))])
+  return true
 }
 
 /** Say something of every example of the view; the server refuses if the view has not `expect` of them any more. */
-export async function decideAll(act: Act, expect: number, label?: string): Promise<void> {
+export async function decideAll(act: Act, expect: number, label?: string, suggested?: number): Promise<void> {
   if (desk.readonly) return
   try {
-    const body = { batch: uuid(), pick: pick(), blind: hidden(), view: queue.query, expect, act, ...(label ? { label } : {}) }
+    const body = { batch: uuid(), pick: pick(), blind: hidden(), view: queue.query, expect, act, ...(label ? { label } : {}), ...(label === 'suggested' ? { suggested } : {}) }
     const answer = await send<Acted>('/api/decisions', body)
-    desk.said = t('said_many', { n: expect })
+    desk.said = t('said_many', { n: answer.saved })
+    if (answer.left_alone) desk.said += ` ${t('left_alone', { n: answer.left_alone })}`
     if (answer.progress) desk.progress = answer.progress
   } catch (error) {
     desk.error = (error as Error).message
   }
 }
 
+/** What an undo or redo was about. */
+function words(what?: What): string {
+  if (!what) return ''
+  const said = what.act ? sentence({ act: what.act, label: what.label }) : ''
+  if (what.n === 1) return `${what.id}: ${said}`
+  const same = what.act && (what.act !== 'relabel' || what.label)
+  return same ? t('undone_many', { n: what.n, said }) : t('undone_mixed', { n: what.n })
+}
+
 export async function undo(way: 'undo' | 'redo'): Promise<number | null> {
-  const answer = await send<Undone>(`/api/${way}`, { batch: uuid() }).catch(() => null)
+  const answer = await send<Undone>(`/api/${way}`, { batch: uuid(), blind: hidden() }).catch(() => null)
   if (!answer?.undone) {
     if (answer) desk.said = t(way === 'undo' ? 'nothing_undo' : 'nothing_redo')
     return null
@@ -142,6 +148,6 @@ export async function undo(way: 'undo' | 'redo'): Promise<number | null> {
   queue.mark(answer.states)
   if (answer.progress) desk.progress = answer.progress
   queue.recount()
-  desk.said = t(way === 'undo' ? 'undone' : 'redone', { n: Object.keys(answer.states).length })
+  desk.said = t(way === 'undo' ? 'undone' : 'redone', { what: words(answer.what) })
   return answer.at_item
 }

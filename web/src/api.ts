@@ -2,10 +2,11 @@
 export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
 export type State = 'open' | 'later' | 'conflict' | Exclude<Act, 'later'> | 'decided'
 export type Estimate = { low: number; count: number; high: number }
+export type Stop = { at: number; before: number; rest: number; wrong: number; one_in: number | null }
 export type Counts = Record<'open' | 'decided' | 'later' | 'conflict' | 'flagged' | 'all', number | null>
 export type Cell = { given: string; other: string; count: number; expected: number; open: number }
 export type Said = { act: Act; label: string | null; reviewer?: string }
-export type Calibrated = { wrong: Estimate; left: Estimate; reviewed: number; found: number }
+export type Calibrated = { wrong: Estimate; left: Estimate; reviewed: number; found: number; doubted: number }
 
 /** What a class means; `example` is a position. */
 export type Meaning = { name: string; guideline: string; example: number | null }
@@ -25,7 +26,14 @@ export type Run = {
   estimate: Estimate
   calibrated: Calibrated
   precision_at: { cut: number; expected: number | null; rows: number }[]
-  plan: { review: number; catch: number }[]
+  plan: { review: number; catch: number; wrong: number }[]
+  states: Record<Exclude<State, 'decided'>, number>
+  flagged: number
+  reviewer: string // the name of who does not say one
+  first: { name: string; size: number; minutes: number; count: number; doubted: number } | null // the random sample to begin with
+  commands: { command: string; why: string }[]
+  cells_rest: { n: number; expected: number }
+  class_health_rest: { n: number; expected: number }
   scores: string[]
   notes: string[]
   settings: Record<string, unknown>
@@ -57,6 +65,7 @@ export type Item = {
   given: string | null
   other: string | null
   p: number | null
+  doubted: boolean | null
   flagged: boolean | null
   state: State
   decision: Said | null
@@ -101,9 +110,20 @@ export type Detail = Item & {
   excluded_reason: string | null
 }
 
-export type View = { total: number; counts: Counts; cells: Cell[] }
-export type Acted = { states: Record<string, State>; progress?: Calibrated }
-export type Undone = Acted & { undone: string | null; at_item: number | null }
+export type View = {
+  total: number
+  counts: Counts
+  doubted: number | null // within the filters, whatever the state
+  cells: Cell[]
+  standing: number // of the view, still in its state
+  suggested: number | null // those of them that have a suggestion
+  stop: Stop | null
+  pace: number | null // seconds an example
+  progress: Calibrated
+}
+export type What = { n: number; i: number | null; id: string | null; act: Act | null; label: string | null }
+export type Acted = { states: Record<string, State>; progress?: Calibrated; left_alone?: number; saved: number }
+export type Undone = Acted & { undone: string | null; at_item: number | null; what?: What }
 
 /** The server answered, and said no. `passing` is true where the same words may be accepted later. */
 export class Refused extends Error {

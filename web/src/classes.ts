@@ -24,8 +24,15 @@ export function likely(run: Run, detail: Detail): string[] {
   return [...new Set([...known, detail.other, detail.given, ...near, ...run.classes.slice(0, 20)])].filter((label) => label !== null).slice(0, run.classes.length <= 20 ? 20 : 10)
 }
 
-/** Keys 1 to 9 and 0, then the same with shift. */
-export const keyOf = (at: number) => (at < 10 ? '' : 'shift+') + ((at + 1) % 10)
+/** The key of each class: one that is named by a digit has that digit; the others take 1 to 9 and 0 that are free, then the same with
+ *  shift. Classes beyond those have none. */
+export function keysOf(labels: string[]): Map<string, string> {
+  const own = new Map(labels.filter((label) => /^[0-9]$/.test(label)).map((label) => [label, label]))
+  const digits = [...'1234567890']
+  const free = [...digits.filter((digit) => !own.has(digit)), ...digits.map((digit) => `shift+${digit}`)]
+  const rest = labels.filter((label) => !own.has(label)).map((label, at) => [label, free[at]] as const)
+  return new Map([...own, ...rest].filter((pair): pair is [string, string] => pair[1] !== undefined))
+}
 
 const version = (run: Run) => encodeURIComponent(run.id ?? `${run.name}-${run.n}`)
 export const thumb = (run: Run, i: number) => `/thumb/${i}.webp?v=${version(run)}`

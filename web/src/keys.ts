@@ -15,20 +15,34 @@ function name(event: KeyboardEvent): string {
   let key = event.key.toLowerCase()
   if (key.length === 1 && key > '~' && /^Key[A-Z]$/.test(event.code)) key = event.code.slice(3).toLowerCase()
   if (key === ' ') key = 'space'
+  const ctrl = event.ctrlKey || event.metaKey ? 'ctrl+' : ''
   const digit = /^Digit(\d)$/.exec(event.code)
-  if (digit && event.shiftKey && !/[0-9/?]/.test(key)) return `shift+${digit[1]}`
+  if (digit && event.shiftKey && !/[0-9/?]/.test(key)) return `${ctrl}shift+${digit[1]}`
   const shift = event.shiftKey && (key.length > 1 || /[a-z]/.test(key)) ? 'shift+' : ''
-  return (event.ctrlKey || event.metaKey ? 'ctrl+' : '') + shift + key
+  return ctrl + shift + key
 }
 
+const FIELDS = 'input, select, textarea, [contenteditable]'
+/** Leave a field, so that the next key is one of the page again. */
+export function leave(field: HTMLElement) {
+  field.blur()
+  document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true })
+}
+
+/** A key typed into a field, into an open dialog or with Ctrl, Alt or Meta never decides anything; of the latter only what a part of the
+ *  page has bound by that name ("ctrl+z") is ours, the rest is the browser's. */
 export function onkey(event: KeyboardEvent) {
   const target = event.target as HTMLElement
-  if (event.isComposing || event.altKey) return
-  if (target.matches('input, select, textarea') && event.key !== 'Escape') return
+  if (event.isComposing || event.altKey || event.getModifierState?.('AltGraph') || event.defaultPrevented) return
+  if (target.matches?.(FIELDS)) {
+    if (event.key === 'Escape') leave(target)
+    return
+  }
   const key = name(event)
-  if (target.matches('button, a, summary') && (key === 'enter' || key === 'space')) return
+  if (target.matches?.('button, a, summary') && (key === 'enter' || key === 'space')) return
   const keys = bound.findLast((map) => key in map || '*' in map)
   if (!keys || !(key in keys)) return
+  if (document.querySelector('dialog[open]') && !('*' in keys)) return
   event.preventDefault()
   if (!event.repeat || REPEATABLE.test(key)) keys[key](event)
 }

@@ -2,11 +2,12 @@
 import { uuid } from './api'
 
 const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'sample', 'by', 'mine'] as const
-const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes'] as const
+const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes', 'end'] as const
 export type View = (typeof VIEWS)[number]
 export type Place = Record<(typeof FILTERS)[number], string> & {
   view: View
-  at: number
+  at: number // the place in the queue as it was frozen; the address names the example there, never the number
+  ex: number | null // the example to stand at, until the queue knows its place
   i: number | null // one example outside the queue, as a neighbour that was followed
   like: number | null // the queue is what resembles this example
   blind: boolean
@@ -19,7 +20,8 @@ function read(): Place {
   return {
     ...(Object.fromEntries(FILTERS.map((name) => [name, said.get(name) ?? ''])) as Record<(typeof FILTERS)[number], string>),
     view: VIEWS.includes(view) ? view : 'overview',
-    at: whole('at') ?? 0,
+    at: 0,
+    ex: whole('at'),
     i: whole('i'),
     like: whole('like'),
     blind: said.get('blind') === '1',
@@ -27,6 +29,8 @@ function read(): Place {
 }
 
 export const place = $state(read())
+/** Which example stands at a place of the queue; the queue says it. */
+export const standing = { example: (_at: number): number | null => null }
 /** Changes when the reader asks for a fresh order: the server keeps the order of a view until then. */
 export const fresh = $state({ token: uuid().slice(0, 8) })
 
@@ -42,33 +46,41 @@ export function query(from: Partial<Place> = place): string {
 }
 
 export function href(change: Partial<Place>, base: Partial<Place> = place): string {
-  const to = { ...base, ...change }
+  const to = { ...base, ...('at' in change && !('ex' in change) ? { ex: null } : {}), ...change }
   const said = new URLSearchParams(query(to))
   if (to.like != null) said.set('like', String(to.like))
   if (to.blind) said.set('blind', '1')
-  if (to.view !== 'overview' && to.at) said.set('at', String(to.at))
+  const example = to.ex ?? (to.at ? standing.example(to.at) : null)
+  if (to.view !== 'overview' && example != null) said.set('at', String(example))
   if (to.view === 'focus' && to.i != null) said.set('i', String(to.i))
   return `/${to.view ?? 'grid'}${said.size ? `?${said}` : ''}`
 }
 
 let writing = 0
+/** Bring the address up to date. */
+export function written() {
+  clearTimeout(writing)
+  writing = 0
+  history.replaceState(history.state, '', href({}))
+}
+const INSIDE = { inside: true } // an entry of the history that this page made, so that Back stays in it
+
 /** Change the place. A step within a queue replaces the address (a little later); anything else is a new entry in the history. */
 export function go(change: Partial<Place>) {
   const step = Object.keys(change).every((name) => name === 'at')
-  if (!step && writing) {
-    clearTimeout(writing)
-    writing = 0
-    history.replaceState(null, '', href({}))
-  }
-  Object.assign(place, change)
-  if (!step) history.pushState(null, '', href({}))
-  else if (!writing)
-    writing = window.setTimeout(() => {
-      writing = 0
-      history.replaceState(null, '', href({}))
-    }, 200)
+  if (!step && writing) written()
+  Object.assign(place, 'at' in change && !('ex' in change) ? { ex: null } : {}, change)
+  if (!step) history.pushState(INSIDE, '', href({}))
+  else if (!writing) writing = window.setTimeout(written, 200)
 }
 
+/** Back to where the similar examples were asked for. */
+export function leaveSimilar() {
+  if (history.state?.inside) history.back()
+  else go({ like: null, i: null, at: 0, ex: place.like })
+}
+
+addEventListener('pagehide', () => writing && written())
 addEventListener('popstate', () => {
   clearTimeout(writing)
   writing = 0
@@ -80,9 +92,7 @@ export function follow(event: MouseEvent) {
   const link = (event.target as Element).closest?.('a[href^="/"]') as HTMLAnchorElement | null
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link.target) return
   event.preventDefault()
-  clearTimeout(writing)
-  writing = 0
-  history.replaceState(null, '', href({}))
-  history.pushState(null, '', link.href)
+  written()
+  history.pushState(INSIDE, '', link.href)
   Object.assign(place, read())
 }

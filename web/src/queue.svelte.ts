@@ -1,7 +1,8 @@
 // The queue: one view in its frozen order, of which windows of a page are loaded as they are looked at.
 import { SvelteMap } from 'svelte/reactivity'
 import { ask, type Cell, type Counts, type Detail, type Item, type Said, type State, type View } from './api'
-import { fresh, hidden, place, query } from './place.svelte'
+import { desk } from './desk.svelte'
+import { fresh, hidden, place, query, standing, written } from './place.svelte'
 import { prefs } from './prefs.svelte'
 
 const PAGE = 120
@@ -11,6 +12,8 @@ const DETAILS = 48
 class Queue {
   total = $state(-1)
   counts = $state.raw<Counts | null>(null)
+  /** What the server last said of the view: what still stands in it, where its yield falls, the pace of the reviewer. */
+  view = $state.raw<View | null>(null)
   cells = $state.raw<Cell[]>([])
   error = $state('')
   news = $state(0)
@@ -29,7 +32,10 @@ class Queue {
   /** Look at the place's queue; the same queue is not loaded again. */
   open() {
     const key = `${this.query}&like=${place.like ?? ''}&who=${prefs.reviewer}`
-    if (key === this.key) return
+    if (key === this.key) {
+      if (place.ex !== null) this.seek()
+      return
+    }
     this.key = key
     this.like = place.like
     this.total = -1
@@ -38,8 +44,34 @@ class Queue {
     this.marks.clear()
     this.loading.clear()
     this.asking.clear()
+    this.view = null
     if (this.like === null) this.count()
+    if (place.ex !== null && this.like === null) this.seek()
+    else this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
+  }
+
+  /** Find the place of the example that the address names; where the view no longer holds it, of the first that comes after it. */
+  private async seek() {
+    const [ex, key] = [place.ex, this.key]
+    let at = this.known_at(ex!)
+    if (at < 0 && this.like === null) at = await ask<{ at: number }>(`/api/where?${this.query}&i=${ex}&on=1`).then((said) => said.at, () => 0)
+    if (key !== this.key || place.ex !== ex) return
+    Object.assign(place, { at: Math.max(0, at), ex: null })
+    written()
     this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
+  }
+
+  private known_at(i: number): number {
+    for (const [page, items] of this.pages) {
+      const at = items.findIndex((item) => item.i === i)
+      if (at >= 0) return page * PAGE + at
+    }
+    return -1
+  }
+
+  /** Whether the label of an example is doubted, so that it has a suggestion. */
+  doubts(item: Pick<Item, 'i'> & Partial<Pick<Item, 'state' | 'doubted'>>): boolean {
+    return item.doubted === true && ['open', 'later', 'conflict'].includes(this.marks.get(item.i)?.state ?? item.state ?? 'open')
   }
 
   get query() {
@@ -69,8 +101,10 @@ class Queue {
     try {
       const view = await ask<View>(`/api/view?${this.query}`)
       if (key !== this.key) return
+      this.view = view
       this.counts = view.counts
       this.cells = view.cells
+      desk.progress = view.progress
     } catch (error) {
       if (key === this.key) this.error = (error as Error).message
     }
@@ -117,6 +151,7 @@ class Queue {
       if (key !== this.key) return
       this.total = said.total ?? said.items.length
       this.pages.set(page, said.items)
+      if (place.ex !== null && this.like !== null) this.seek()
       for (const old of this.pages.keys()) {
         if (this.pages.size <= KEPT) break
         this.pages.delete(old)
@@ -174,3 +209,4 @@ class Queue {
 }
 
 export const queue = new Queue()
+standing.example = (at) => queue.item(at)?.i ?? null

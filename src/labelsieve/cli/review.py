@@ -5,14 +5,18 @@ from __future__ import annotations
 import secrets
 import socket
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 from cyclopts import Parameter
 
 from labelsieve.core.errors import UserError
+
+if TYPE_CHECKING:
+    from labelsieve.review.desk import Desk
 
 PORT = 8765  # taken if it is free
 BACKLOG = 2048  # connections that may wait until they are answered
@@ -25,7 +29,7 @@ def review(
     host: Annotated[str, Parameter(help="Address to listen on; any but loopback needs the token that is printed.")] = "127.0.0.1",
     port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
     reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
-    sample: Annotated[str | None, Parameter(help="Open a sample that was drawn for review.")] = None,
+    sample: Annotated[str | None, Parameter(help="Open a random sample for blind review; drawn if the run has none so named.")] = None,
     known: Annotated[Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")] = None,
     classes: Annotated[str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")] = None,
     journal: Annotated[str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")] = None,
@@ -34,7 +38,6 @@ def review(
     """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once."""
     import uvicorn
 
-    from labelsieve.core import samples
     from labelsieve.review.desk import Desk
     from labelsieve.review.security import is_loopback
     from labelsieve.review.server import STATIC, application
@@ -42,17 +45,21 @@ def review(
     if not (STATIC / "index.html").exists():
         raise UserError("The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel.")
     if sample is not None:
-        samples.load(run, sample)
+        _check_sample(run, sample)
     if known is not None:
         _keep_known(run, known)
     if classes is not None:
         _keep_meanings(run, classes)
     desk = Desk(run, journal=journal)
+    drawn = "" if sample is None else _draw(desk, sample)
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     listening = _listen(host, port)
-    query = urlencode({key: value for key, value in (("sample", sample), ("token", token)) if value})
-    url = f"http://{_shown(host)}:{listening.getsockname()[1]}/{'grid' if sample else ''}{'?' if query else ''}{query}"
+    said = {"sample": sample, "blind": "1" if sample else None, "token": token}
+    query = urlencode({key: value for key, value in said.items() if value})
+    url = f"http://{_shown(host)}:{listening.getsockname()[1]}/{'focus' if sample else ''}{'?' if query else ''}{query}"
     print(f"{run} is open for review at {url}  (Ctrl+C ends it; decisions are saved as they are made)", flush=True)
+    if drawn:
+        print(drawn, flush=True)
     if token is not None:
         print("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.", flush=True)
     if not no_browser:
@@ -61,8 +68,55 @@ def review(
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     app.state.leaving = lambda: server.should_exit
-    server.run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how a review ends, no failure
+        server.run(sockets=[listening])
+    _farewell(desk)
     return 0
+
+
+def _check_sample(run: Path, name: str) -> None:
+    """Refuse a sample that can neither be opened nor drawn, before anything starts."""
+    from labelsieve.core import samples
+
+    if name in samples.names(run) or name.startswith("accept-"):
+        samples.load(run, name)
+    samples.require_name(name)
+
+
+def _draw(desk: Desk, name: str) -> str:
+    """Draw the sample `name` from what is not decided, unless the run has it; returns a sentence that says so."""
+    from labelsieve.core import samples
+    from labelsieve.decide.next_steps import SIZE
+    from labelsieve.review.drawing import draw_open
+
+    if name in samples.names(desk.folder):
+        return ""
+    try:
+        drawn = draw_open(desk, name, SIZE)
+    except OSError as error:
+        raise UserError(f"The sample {name!r} cannot be kept ({error.strerror or error}).") from error
+    return f"{len(drawn.ids):,} examples were drawn at random as the sample {name!r}, to be judged blind."
+
+
+def _farewell(desk: Desk) -> None:
+    """Where the review stands, and what to do with it."""
+    from rich.text import Text
+
+    from labelsieve.cli.screen import printer
+    from labelsieve.decide.next_steps import Step, next_steps, quoted
+    from labelsieve.review.desk import CONFLICT
+
+    console, now, n = printer(), desk.now(), len(desk.findings)
+    left = f"about {now.left.count:,.0f} ({now.left.low:,.0f} to {now.left.high:,.0f})"
+    console.print(f"\nReviewed: {now.reviewed:,} of {n:,}, {now.found:,} of them found wrong.")
+    if now.reviewed < n:
+        console.print(f"Wrong labels still hidden among the other {n - now.reviewed:,}: {left}.")
+    conflicts = int((desk.state == CONFLICT).sum())
+    if conflicts:
+        console.print(f"Conflicts that wait to be settled: {conflicts:,}.")
+    console.print("Every decision is saved. Next:")
+    for step in (*([] if now.reviewed == n else [Step(f"labelsieve review {quoted(desk.folder)}", "go on")]), *next_steps(desk.folder)):
+        console.print(Text.assemble("  ", (step.command, "cyan"), f"  {step.why}"), soft_wrap=True)
 
 
 def _keep_known(run: Path, file: Path) -> None:

@@ -154,7 +154,16 @@ def names(folder: str | Path) -> list[str]:
     return sorted(path.stem for path in (Path(folder) / FOLDER).glob("*.json"))
 
 
-def _path(folder: str | Path, name: str) -> Path:
+def require_name(name: str) -> None:
+    """Refuse what cannot be the name of a sample.
+
+    Raises:
+        UserError: it has other characters than letters, digits, "-" and "_", or too many.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise UserError(f"{name!r} cannot be the name of a sample; use up to 64 letters, digits, '-' and '_'.")
+
+
+def _path(folder: str | Path, name: str) -> Path:
+    require_name(name)
     return Path(folder) / FOLDER / f"{name}.json"

@@ -19,6 +19,7 @@ SIZE = 100  # reviews of it
 SECONDS = 5.0  # a blind review, before the pace of the reviewer is known
 APART = 0.25  # the counts differ where they are further apart than this share of the larger one
 LEAST = 5.0  # labels; nearer counts do not differ
+WIDE = 1.5  # an interval of more than so many times the count says that the count is not known
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Step:
 def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> dict | None:
     """The random sample to review first, or None where none is needed.
 
-    It is needed where the two counts of wrong labels differ: the sum of the probabilities, and the labels that are doubted (p above one
-    half). They do where they are more than a quarter apart, where the interval is wider than the count, or where `find` said so. It is
-    not needed once a sample of half its size has been reviewed.
+    It is needed where the two counts of wrong labels differ: the sum of the probabilities, and the labels that are doubted (p above
+    one half). They do where they are more than a quarter apart, where the interval is one and a half times as wide as the count, or
+    where `find` said so. It is not needed once a sample of half its size has been reviewed.
 
     Returns:
         {name, size, minutes, count, doubted}.
@@ -50,7 +51,7 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
         return None
     count, doubted = said.left.count, int(said.doubted.sum())
     apart = abs(count - doubted) > max(LEAST, APART * max(count, doubted))
-    wide = said.left.high - said.left.low > max(2 * LEAST, count)
+    wide = said.left.high - said.left.low > max(2 * LEAST, WIDE * count)
     if not (apart or wide or any(note in (HARD, TWO_COUNTS) for note in findings.notes)):
         return None
     return {"name": SAMPLE, "size": size, "minutes": max(1, round(size * SECONDS / 60)), "count": count, "doubted": doubted}

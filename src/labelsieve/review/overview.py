@@ -29,9 +29,12 @@ NAME = 120  # characters of a class's plain name
 ALIKE = 20  # classes, those that reviewers agree on least
 
 
-def overview(desk: Desk, views: Views, who: str = "") -> dict:
-    """Everything of GET /api/run. All figures are those of one moment and add up: what was found and what is left to the headline, the
-    classes and the cells too; where a list is cut, `_rest` says what the others hold."""
+def overview(desk: Desk, views: Views, default: str = "") -> dict:
+    """Everything of GET /api/run; `default` is the name of a reviewer who does not say one.
+
+    All figures are those of one moment and add up: what was found and what is left to the headline, the classes and the cells too; where
+    a list is cut, `_rest` says what the others hold.
+    """
     desk.latest()
     with desk.lock:
         findings, said, wrong = desk.findings, desk.now(), desk.findings.wrong
@@ -56,7 +59,7 @@ def overview(desk: Desk, views: Views, who: str = "") -> dict:
         "plan": [{"review": step.reviews, "catch": step.catch, "wrong": step.wrong} for step in plan(said)],
         "states": {name: states[code] for code, name in enumerate(STATES)},
         "flagged": int(findings.flagged.sum()),
-        "reviewer": who,
+        "reviewer": default,
         "first": sample_first(findings, said),
         "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),

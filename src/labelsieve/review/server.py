@@ -23,10 +23,10 @@ from starlette.routing import Route
 
 from labelsieve.core import samples
 from labelsieve.core.errors import UserError
-from labelsieve.decide.sample import draw
 from labelsieve.review.acts import decide, estimates, progress, take_back
 from labelsieve.review.asking import Asked, answered, login, reviewer
-from labelsieve.review.desk import DECIDED, Desk
+from labelsieve.review.desk import Desk
+from labelsieve.review.drawing import draw_open
 from labelsieve.review.gallery import Gallery
 from labelsieve.review.groups import Groups
 from labelsieve.review.item import Items
@@ -84,7 +84,7 @@ class House:
     def routes(self) -> list[Route]:
         get, post = self._get, self._post
         return [
-            get("/api/run", lambda asked: overview(self.desk, self.views, asked.who)),
+            get("/api/run", lambda asked: overview(self.desk, self.views, self.reviewer)),
             get("/api/view", self.view),
             get("/api/items", self.window),
             get("/api/where", self.where),
@@ -156,15 +156,7 @@ class House:
             raise UserError("Samples for acceptance are drawn by `labelsieve accept`.")
         if name in samples.names(self.desk.folder):
             return {"name": name, "size": len(samples.load(self.desk.folder, name).ids)}
-        if self.desk.readonly:
-            raise PermissionError(f"{self.desk.folder} is read-only; no sample can be kept there.")
-        with self.desk.lock:  # what was decided on before is known, and the sample speaks for the others
-            decided = self.desk.findings.ids[DECIDED[self.desk.state]]
-        if len(decided) == len(self.desk.findings):
-            raise UserError("Every example is decided; there is nothing left to draw a sample from.")
-        drawn = draw(self.desk.findings, size, name=name, without=decided.tolist())
-        samples.save(self.desk.folder, drawn)
-        return {"name": name, "size": len(drawn.ids)}
+        return {"name": name, "size": len(draw_open(self.desk, name, size).ids)}
 
     async def thumb(self, request: Request) -> Response:
         return await self._picture(request, self.media.thumb)
