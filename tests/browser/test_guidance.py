@@ -228,6 +228,7 @@ def test_escape_leaves_similar(serve, open_page, digits):
     page.keyboard.press("s")
     page.wait_for_selector("#at2 .labels")
     page.keyboard.press("Space")
+    page.locator(".slot.chosen").wait_for()
     page.keyboard.press("Escape")  # first the selection
     assert "like=" in page.url
     page.keyboard.press("Escape")
