@@ -124,3 +124,11 @@ def test_names_of_columns_that_are_none():
         ls.load(X, labels="")
     numbered = pytest.importorskip("pandas").DataFrame({0: [1.5, 2, 3, 4], 1: list("abab")})
     assert ls.load(numbered, label=1).classes == ("a", "b")
+
+
+def test_names_of_columns_of_probabilities_and_arrays_of_texts():
+    for role in ("label", "id"):
+        with pytest.raises(UserError, match=f"column for {role}= is empty"):
+            ls.load_probabilities(P, Y, **{role: ""})
+    for kind in (str, object):
+        assert list(ls.load(np.array(["a b", "c d"], kind), labels=[0, 1]).inputs) == ["a b", "c d"]

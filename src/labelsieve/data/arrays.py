@@ -49,6 +49,8 @@ def load_arrays(path: str) -> Draft:
 def from_values(values: Any, source: str | None = None) -> Draft:
     """The draft, without labels, of an array of features (n, d), of images (n, H, W[, C]) uint8, or of a list of texts."""
     source = source or "the array"
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UO":
+        values = values.tolist()
     if isinstance(values, (list, tuple)) and values and all(value is None or isinstance(value, str) for value in values):
         empty = {i: "the text is empty" for i, value in enumerate(values) if is_missing(value)}
         return Draft(list(values), "text", "the list of texts", None, unusable=empty)

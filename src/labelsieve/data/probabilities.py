@@ -25,6 +25,7 @@ from labelsieve.data import places
 from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
 from labelsieve.data.column_order import Order, Sample, agrees, choose, doubts, given_probability, orders_of, sample
 from labelsieve.data.columns import INDEXES, Columns, require_column
+from labelsieve.data.columns import named as require_names
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import matrix_of
 from labelsieve.data.frames import aligned, index_ids, is_frame, is_indexed, to_arrow
@@ -55,6 +56,7 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
         UserError: the numbers of rows differ, a label has no column, there are more classes than examples, or rows are no
             probabilities (logits, percentages, sums other than 1).
     """
+    require_names(label=label, id=id)
     found = read_matrix(probs, id)
     n, k = found.matrix.shape
     ids, values, notes = _labels(labels, found, label, id)
