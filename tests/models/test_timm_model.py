@@ -88,3 +88,17 @@ def test_features_of_an_encoder(offline):
     assert features.shape == (3, encode.width) and features.dtype == np.float32
     np.testing.assert_allclose(encode(batch[1:2])[0], features[1], rtol=1e-3, atol=1e-5)
     assert "timm" in encode.name and str(encode.side) in encode.name
+
+
+def test_a_model_of_timm_in_transformers_is_normalised_as_its_config_says(tmp_path):
+    tf = pytest.importorskip("transformers", minversion="5")
+    about = {"input_size": [3, 160, 160], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bilinear"}
+    tf.TimmWrapperModel(tf.TimmWrapperConfig(architecture="test_vit", num_labels=3, pretrained_cfg=about)).save_pretrained(tmp_path)
+    encode = encoder(f"hf:{tmp_path}", "image")
+    assert (encode.side, encode.resample, encode.notes) == (160, 2, ())
+    batch = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    model = tf.TimmWrapperModel.from_pretrained(tmp_path).eval()
+    pixels = (torch.from_numpy(batch) / 255 - torch.tensor(about["mean"])) / torch.tensor(about["std"])
+    with torch.no_grad():
+        expected = model(pixel_values=pixels.permute(0, 3, 1, 2)).pooler_output
+    np.testing.assert_allclose(encode(batch), expected.numpy(), rtol=1e-3, atol=1e-5)

@@ -21,7 +21,7 @@ import numpy as np
 from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.sides import USUAL, refusal
 from labelsieve.encode.encoder import require
-from labelsieve.encode.image_processor import FILES, ImageProcessor, assumed, from_config, read
+from labelsieve.encode.image_processor import BICUBIC, FILES, ImageProcessor, assumed, from_config, read
 
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 _UNUSED = ("pooler", "mask_token")  # what classifiers are saved without; it is not used here then
@@ -173,11 +173,24 @@ def _image_processor(name: str, loaded: _Model) -> ImageProcessor:
         own = own.replace("FeatureExtractor", "ImageProcessor").removesuffix("Fast")
         defaults = _defaults(getattr(transformers, f"{own}Pil", None) if own else kind)
         return from_config({**defaults, **config}, about)
+    if (own := _of_timm(loaded.model.config)) is not None:
+        return from_config(own, about)
     mean, std = ((0.5,) * 3, (0.5,) * 3)
     defaults = _defaults(kind)
     if defaults.get("image_mean") is not None and defaults.get("image_std") is not None:
         mean, std = defaults["image_mean"], defaults["image_std"]
     return assumed(about, mean, std)
+
+
+def _of_timm(config: Any) -> dict[str, Any] | None:
+    """Models of timm in transformers carry what they expect of images in `config.json`."""
+    found = getattr(config, "pretrained_cfg", None)
+    if not isinstance(found, Mapping) or not found.get("mean") or not found.get("std"):
+        return None
+    resample = {"nearest": 0, "lanczos": 1, "bilinear": 2}.get(str(found.get("interpolation")), BICUBIC)
+    size = found.get("input_size") or (3, None, None)
+    about = {"image_mean": list(found["mean"]), "image_std": list(found["std"]), "resample": resample}
+    return about | ({"size": {"height": size[1], "width": size[2]}} if size[1] else {})
 
 
 def _usual_processor(config: Any) -> Any:
