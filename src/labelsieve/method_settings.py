@@ -35,7 +35,7 @@ def settings(function: Callable[..., Any], method: str, kind: str, n: int, named
     own = {name: p.default for name, p in parameters if p.kind is p.KEYWORD_ONLY}
     kinds = {name: str(p.annotation).removesuffix(" | None") for name, p in parameters}
     if isinstance(named.get("noise"), str):
-        named = {**named, "noise": share(named["noise"], "The setting noise")}
+        named = {**named, "noise": share(named["noise"], "The share of wrong labels")}
     for name, value in named.items():
         if name not in own:
             raise UserError(f"The method {method!r} has no setting {name!r}.{meant(name, own)} It has {', '.join(own)}.")

@@ -91,7 +91,7 @@ def train(
     from labelsieve.train.session import Session
     from labelsieve.train.settle import settle
 
-    noise = share(noise, "The share of wrong labels (noise)") if isinstance(noise, str) else noise
+    noise = share(noise, "The share of wrong labels") if isinstance(noise, str) else noise
     function = robust.method(method)
     named = _named(settings, epochs=epochs, lr=lr, batch=batch, noise=noise)
     require_maker(network)
