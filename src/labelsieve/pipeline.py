@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from labelsieve.detect import DETECTORS, detector
 from labelsieve.keep import keep
 from labelsieve.train.evidence import FOLDS, finish
 
+LOG = logging.getLogger(__name__)
 EVIDENCE = "evidence"  # its place in the run folder
 LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
@@ -93,6 +95,7 @@ def find(
             content=findings.content if kept.content is None else kept.content,
         )
         run.save(findings, folder)
+        LOG.info("%r in %s", findings, folder)
     finish(folder / EVIDENCE)
     return findings
 
@@ -133,6 +136,7 @@ class _Clock:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
+        LOG.info("%s: %.1f s", stage, self.seconds[stage])
 
 
 def _find(
@@ -148,6 +152,7 @@ def _find(
     if seed < 0:
         raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
     require_classes(data)
+    LOG.info("%r", data)
     clock, notes = _Clock(), list(data.notes)
     chosen = _chosen(names, data, encoder, notes)
     with clock("encode"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from labelsieve.robust.trained import Trained
     from labelsieve.train.samples import Samples
 
+LOG = logging.getLogger(__name__)
 METHOD = "standard"
 
 
@@ -132,6 +134,7 @@ def train(
         about = {"method": method, "network": name, "settings": chosen, "seed": seed, "precision": precision, "input": take}
         about["data_hash"] = digest
         key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
+        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(data), chosen)
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         trained = _run(partial(function, ready, make, session, **chosen), method, named, data)
     for net in trained.nets:

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         given = sys.argv[1:] if arguments is None else arguments
         _require_values(given)
         app, console = _load()
-        result = app(given, console=console)
+        result = app.meta(given, console=console)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except UserError as error:
@@ -99,6 +99,8 @@ def _load():
 
 
 def _unexpected(error: Exception) -> int:
+    if tokens := getattr(error, "unused_tokens", None):
+        return _say(f"{tokens[0]!r} is one argument too many; --help after the command lists what it takes.", 2)
     if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
         return _say(str(error), 2)
     if isinstance(error, OSError) and error.errno in _MACHINE:

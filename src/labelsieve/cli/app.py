@@ -1,14 +1,17 @@
-"""All commands."""
+"""All commands, in the order of a user's day, and the options that every command has."""
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated, Literal
+
+from cyclopts import App, Group, Parameter
 
 import labelsieve
 from labelsieve.cli.accept import accept
 from labelsieve.cli.apply import apply
 from labelsieve.cli.check import check
 from labelsieve.cli.compare import compare
+from labelsieve.cli.completion import completion
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
 from labelsieve.cli.evaluate import evaluate
@@ -24,18 +27,75 @@ from labelsieve.cli.score import score
 from labelsieve.cli.spectrum import spectrum
 from labelsieve.cli.train import train
 
+# Group -> command -> (function, example).
+COMMANDS = {
+    "Find and look": {
+        "find": (find, "labelsieve find photos/"),
+        "review": (review, "labelsieve review photos.sieve"),
+        "report": (report, "labelsieve report photos.sieve"),
+    },
+    "Decide and correct": {
+        "apply": (apply, "labelsieve apply photos.sieve -o corrected"),
+        "export": (export, "labelsieve export photos.sieve --to csv -o sheet.csv"),
+        "import": (import_, "labelsieve import photos.sieve sheet.csv --from csv --reviewer Ana"),
+    },
+    "Control quality": {
+        "accept": (accept, "labelsieve accept batch.sieve --max-error 3%"),
+        "check": (check, "labelsieve check photos.sieve --contract labels.toml"),
+        "diff": (diff, "labelsieve diff last.sieve photos.sieve"),
+    },
+    "Train": {
+        "train": (train, "labelsieve train photos/ --method promix -o model"),
+        "predict": (predict, "labelsieve predict model more/ -o labels.csv"),
+        "score": (score, "labelsieve score model test/"),
+        "compare": (compare, "labelsieve compare features.npz --test test.npz"),
+        "repair": (repair, "labelsieve repair model --keep 90% -o repaired"),
+        "spectrum": (spectrum, "labelsieve spectrum clean noisy -o heads.html"),
+    },
+    "Trials": {
+        "demo": (demo, "labelsieve demo"),
+        "noise": (noise, "labelsieve noise photos/ --rate 20% -o noisy"),
+        "evaluate": (evaluate, "labelsieve evaluate photos.sieve --truth truth.csv"),
+    },
+    "Set up": {
+        "completion": (completion, "labelsieve completion bash > labelsieve.bash"),
+    },
+}
+_WIDTH = max(map(len, COMMANDS))
+_FIRST = "\n".join(f"  {group:<{_WIDTH}}  {next(iter(commands.values()))[1]}" for group, commands in COMMANDS.items())
+_EVERY = Group("In every command", sort_key=8)
+
 app = App(
     name="labelsieve",
     help="Finds the wrong labels in a classification data set.",
+    help_epilogue=f"For example:\n{_FIRST}\n\nEvery command has an example of its own: labelsieve COMMAND --help",
+    help_format="plaintext",
     version=labelsieve.__version__,
+    version_flags=["--version", "-V"],
+    group_commands=Group("Set up", sort_key=7),
     exit_on_error=False,  # what goes wrong is told by `main`, in one place
     print_error=False,
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-LABELS = (find, review, report, export, apply, accept, check, diff)
-MODELS = (train, predict, score, compare, repair, spectrum)
-TRIALS = (demo, noise, evaluate)
-for command in (*LABELS, *MODELS, *TRIALS):
-    app.command(command)
-app.command(import_, name="import")
+for place, (title, commands) in enumerate(COMMANDS.items()):
+    group = Group(title, sort_key=place)
+    for i, (name, (function, example)) in enumerate(commands.items()):
+        app.command(function, name=name, group=group if title != "Set up" else None, help_epilogue=f"Example: {example}", sort_key=i)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No progress and no notes.", negative="", group=_EVERY)] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], help="Say each step.", negative="", group=_EVERY)] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        Parameter(help="What is said on stderr; warning by default, --verbose is info, --quiet error.", group=_EVERY),
+    ] = None,
+) -> object:
+    """Run the command with the level of what it says on stderr."""
+    from labelsieve.cli.screen import level_of, printer, telling
+
+    with telling(level_of(quiet, verbose, log_level)):
+        return app(tokens, console=printer())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -17,16 +18,38 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from labelsieve.core.dataset import Exclusion
+from labelsieve.core.errors import UserError
 from labelsieve.core.visible import visible as safe
 
-__all__ = ["blank_table", "is_first", "print_json", "printer", "progress_bar", "safe", "tell_excluded", "tell_notes"]
+__all__ = [
+    "blank_table",
+    "is_first",
+    "is_quiet",
+    "level_of",
+    "print_json",
+    "printer",
+    "progress_bar",
+    "safe",
+    "tell_excluded",
+    "tell_notes",
+    "telling",
+]
 
+LOG = logging.getLogger("labelsieve")
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
 
 
 def is_first() -> bool:
     """Whether this process is alone, or the first of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+class _Stderr(logging.StreamHandler):
+    """Writes to stderr as it is at the moment, so that a progress bar there stays whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class _Printer(Console):
@@ -47,11 +70,11 @@ def blank_table(title: str = "") -> Table:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (stage, done, total) that draws one bar a stage with the time left; silent where stderr is not a terminal, and in
-    all processes but the first. What follows a colon in the stage is news of it, not another stage."""
+    """A function (stage, done, total) that draws one bar a stage with the time left; silent with --quiet, where stderr is not a
+    terminal, and in all processes but the first. What follows a colon in the stage is news of it, not another stage."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (console.is_terminal and is_first()), transient=True) as progress:
+    with Progress(*columns, console=console, disable=is_quiet() or not (console.is_terminal and is_first()), transient=True) as progress:
         tasks = {}
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -63,14 +86,48 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
+def level_of(quiet: bool, verbose: bool, named: str | None) -> int:
+    """The level of logging that the options name.
+
+    Raises:
+        UserError: they contradict each other.
+    """
+    given = [option for option, there in (("--quiet", quiet), ("--verbose", verbose), ("--log-level", named is not None)) if there]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} contradict each other; leave out all but one.")
+    return getattr(logging, named.upper()) if named else logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+
+
+@contextmanager
+def telling(level: int) -> Iterator[None]:
+    """What the package logs from this level on goes to stderr."""
+    handler = _Stderr()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s", "%H:%M:%S"))
+    before = LOG.level
+    LOG.setLevel(level)
+    LOG.addHandler(handler)
+    try:
+        yield
+    finally:
+        LOG.setLevel(before)
+        LOG.removeHandler(handler)
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are wanted."""
+    return not LOG.isEnabledFor(logging.WARNING)
+
+
 def tell_notes(notes: Sequence[str]) -> None:
-    """What should be known of how the data were read, on stderr."""
-    for note in notes:
+    """What should be known of how the data were read, on stderr, unless --quiet."""
+    for note in () if is_quiet() else notes:
         print(safe(note, 600), file=sys.stderr)
 
 
 def tell_excluded(excluded: Sequence[Exclusion]) -> None:
-    """The first examples that were left out, on stderr."""
+    """The first examples that were left out, on stderr, unless --quiet."""
+    if is_quiet():
+        return
     for item in excluded[:3]:
         print(f"left out: {safe(item.id)}: {safe(item.reason, 200)}", file=sys.stderr)
     if len(excluded) > 3:

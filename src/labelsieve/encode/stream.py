@@ -8,6 +8,7 @@ again: a changed file never yields a stale feature.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+LOG = logging.getLogger(__name__)
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -86,6 +88,7 @@ def encode(
                 done = _tell(progress, done + len(spans[number]), n)
 
         todo = sorted(set(range(len(spans))) - set(fresh))
+        LOG.info("%s: %d of %d blocks were encoded before", encoder.name, len(fresh), len(spans))
         if todo:
             blocks.start(keep=fresh)
         parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
