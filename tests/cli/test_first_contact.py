@@ -1,10 +1,13 @@
 """What somebody meets who has just installed Labelsieve: mistakes are told with the next step, and leave nothing behind."""
 
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,3 +169,148 @@ def test_terms_of_another_plan_are_refused(features, capsys, monkeypatch):
     for option in (["--aql", "1%"], ["--producer-risk", "5%"]):
         assert "goes with --plan single or double" in refused(capsys, "accept", "f.sieve", "--max-error", "5%", *option)
     assert not (features / "f.sieve" / "samples").exists()
+
+
+def test_help_lists_the_commands_in_groups_with_an_example_each(capsys, monkeypatch):
+    from labelsieve.cli.app import COMMANDS
+
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    places = [out.index(f"─ {group} ─") for group in COMMANDS]
+    assert places == sorted(places)
+    for group, commands in COMMANDS.items():
+        assert next(iter(commands.values()))[1] in out, group
+    for commands in COMMANDS.values():
+        for name, (_, example) in commands.items():
+            assert example.startswith(f"labelsieve {name}")
+            assert main([name, "--help"]) == 0
+            assert f"Example: {example}" in capsys.readouterr().out
+
+
+def test_the_examples_name_options_that_are_there(capsys):
+    """What the help shows is understood: nothing fails but for the files, which are not here."""
+    from labelsieve.cli.app import COMMANDS
+
+    for commands in COMMANDS.values():
+        for name, (_, example) in commands.items():
+            if name in ("demo", "completion"):
+                continue
+            assert main(example.split()[1:]) == 2
+            err = capsys.readouterr().err
+            assert "Unknown option" not in err and "requires" not in err and "too many" not in err, (example, err)
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(capsys, option):
+    import labelsieve
+
+    assert main([option]) == 0
+    assert capsys.readouterr().out.strip() == labelsieve.__version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fidn", "photos"], 'Did you mean "find"?'),
+        (["find", "photos", "--enocder", "x"], "Did you mean --encoder?"),
+        (["apply", "x.sieve", "--atuo", "90%"], "Did you mean --auto?"),
+        (["find", "photos", "more"], "'more' is one argument too many"),
+        (["find", "photos", "--quiet", "--verbose"], "--quiet and --verbose contradict each other"),
+        (["find", "photos", "-q", "--log-level", "info"], "--quiet and --log-level contradict each other"),
+        (["find", "photos", "--log-level", "loud"], 'Choose from: "debug", "info", "warning", "error"'),
+    ],
+)
+def test_slips_in_a_command(capsys, arguments, said):
+    assert said in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(capsys, tmp_path, shell):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("find", "--encoder", "--quiet", "--max-error", "evaluate"):
+        assert (word if shell != "fish" else word.lstrip("-")) in script
+    (tmp_path / "script").write_text(script)
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n", tmp_path / "script"], capture_output=True, check=False).returncode == 0
+    assert "tcsh" in refused(capsys, "completion", "tcsh")
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
+def test_bash_completes(capsys, tmp_path):
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    ask = f"source {tmp_path}/script; COMP_WORDS=(labelsieve find --enc); COMP_CWORD=2; _labelsieve; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split() == ["--encoder"]
+
+
+def test_quiet_and_verbose(features, capsys, monkeypatch):
+    monkeypatch.chdir(features)
+    arguments = ["find", "f.npz", "--detectors", "consensus"]
+    assert main(arguments) == 0
+    usual = capsys.readouterr()
+    assert main([*arguments, "--quiet"]) == 0
+    quiet = capsys.readouterr()
+    assert main(["--verbose", *arguments]) == 0
+    verbose = capsys.readouterr()
+    assert usual.err == quiet.err == "" and "labelsieve.pipeline INFO: evidence:" in verbose.err
+    assert "Flagged" in quiet.out and "Flagged" in usual.out and "Flagged" in verbose.out
+    assert main([*arguments, "--log-level", "info"]) == 0
+    assert "labelsieve.pipeline INFO" in capsys.readouterr().err
+    assert main(["find", "nowhere", "--quiet"]) == 2
+    assert "nowhere" in capsys.readouterr().err  # errors are always told
+
+
+def test_progress_honours_quiet(features, monkeypatch):
+    import io
+
+    from labelsieve.cli.screen import progress_bar, telling
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    drawn = {}
+    for level in (logging.WARNING, logging.ERROR):
+        monkeypatch.setattr("sys.stderr", Terminal())
+        with telling(level), progress_bar() as progress:
+            progress("encode", 1, 2)
+        drawn[level] = sys.stderr.getvalue()
+    assert "encode" in drawn[logging.WARNING] and drawn[logging.ERROR] == ""
+
+
+def test_notes_of_the_data_are_not_told_when_quiet(features, capsys, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(features)
+    (features / "t.csv").write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(60)) + "x,1,0\n")
+    assert main(["train", "t.csv", "--label", "label", "--epochs", "1", "-o", "m"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "m", "t.csv"]) == 0
+    assert "left out" in capsys.readouterr().err
+    assert main(["predict", "m", "t.csv", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_python_sets_the_level_by_logging(features, caplog):
+    import labelsieve as ls
+
+    with caplog.at_level(logging.INFO, "labelsieve"):
+        ls.find(str(features / "f.npz"), detectors=["consensus"])
+    assert any(record.name == "labelsieve.pipeline" and "evidence" in record.getMessage() for record in caplog.records)
+    caplog.clear()
+    ls.find(str(features / "f.npz"), detectors=["consensus"])
+    assert not caplog.records
+
+
+def test_types_and_addresses_come_with_the_package():
+    import tomllib
+    from importlib.resources import files
+
+    assert files("labelsieve").joinpath("py.typed").is_file()
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert set(project["urls"]) >= {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+    assert all(address.startswith("https://") for address in project["urls"].values())

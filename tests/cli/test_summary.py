@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,23 @@ def test_rows_show_their_first_values_by_name():
     assert snippet(data, 0) == "height 1.5, wide\\u202ename 12345"
     probs = Dataset(np.array(["r"], object), np.zeros(1, np.int64), ("a", "b"), np.array([[0.25, 0.75]]), "probs")
     assert snippet(probs, 0) == "b 0.750, a 0.250"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+@pytest.mark.parametrize("length", [10, 35, 60, 300])
+@pytest.mark.parametrize("snippet", [False, True])
+def test_ids_are_never_cut_and_lines_fit(monkeypatch, capsys, columns, length, snippet):
+    ids = [f"{i:04}" + "abcdefghij"[i % 10] * (length - 8) + f"{i:04}" for i in range(60)]
+    found = findings(ids=ids)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    summary = summarise(found)
+    if snippet:
+        summary = replace(summary, top=tuple(replace(s, snippet="what it shows " * 20) for s in summary.top))
+    show(summary, Path("pets.sieve"))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= columns
+    joined = "".join(line.strip() for line in out.splitlines())  # a folded id goes on in the next line
+    for suspect in summary.top:
+        assert suspect.id in joined, suspect.id
+    for key, _ in summary.duplicates.examples[0]:
+        assert key in joined

@@ -99,7 +99,7 @@ def _load():
 
 
 def _unexpected(error: Exception) -> int:
-    if tokens := getattr(error, "unused_tokens", None):
+    if type(error).__name__ == "UnusedCliTokensError" and (tokens := getattr(error, "unused_tokens", None)):
         return _say(f"{tokens[0]!r} is one argument too many; --help after the command lists what it takes.", 2)
     if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
         return _say(str(error), 2)

@@ -84,6 +84,9 @@ for place, (title, commands) in enumerate(COMMANDS.items()):
         app.command(function, name=name, group=group if title != "Set up" else None, help_epilogue=f"Example: {example}", sort_key=i)
 
 
+app.meta.suppress_keyboard_interrupt = False
+
+
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],

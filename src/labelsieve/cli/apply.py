@@ -245,7 +245,8 @@ def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], plac
 def _show(told: dict[str, Any], changes: list[Change], conflicts: list[Conflict], n: int) -> None:
     from rich.text import Text
 
-    from labelsieve.cli.screen import blank_table, printer, safe
+    from labelsieve.cli.id_table import print_rows, whole
+    from labelsieve.cli.screen import printer, safe
 
     console = printer()
     gone = sum(not change.new for change in changes)
@@ -253,13 +254,8 @@ def _show(told: dict[str, Any], changes: list[Change], conflicts: list[Conflict]
     made = "would be " if told["out"] is None else ""
     console.print(f"Of {n:,} examples {len(changes) - gone:,} {made}relabelled ({auto:,} of them by --auto) and {gone:,} {made}left out.")
     if changes:
-        table = blank_table("What changed" if told["out"] else "What would change")
-        for name in ("id", "old", "new", "who", "why"):
-            table.add_column(name, no_wrap=True)
-        for change in changes[:SHOWN]:
-            row = (change.id, change.old, change.new or "(left out)", change.who, change.why)
-            table.add_row(*(Text(safe(cell, 30)) for cell in row))
-        console.print(table)
+        rows = [(whole(c.id), safe(c.old, 14), safe(c.new or "(left out)", 14), safe(c.who, 12), safe(c.why, 120)) for c in changes[:SHOWN]]
+        print_rows(console, "What changed" if told["out"] else "What would change", ("id", "old", "new", "who", "why"), rows)
         if len(changes) > SHOWN:
             console.print(f"and {len(changes) - SHOWN:,} more, see patch.csv or --json")
     for title, rows in (
@@ -270,7 +266,7 @@ def _show(told: dict[str, Any], changes: list[Change], conflicts: list[Conflict]
         if rows:
             console.print(f"{title}: {len(rows):,}")
             for key, what in rows[:SHOWN]:
-                console.print(Text(f"  {safe(key, 50)}: {safe(what, 110)}"))
+                console.print(Text(f"  {whole(key)}: {safe(what, 200)}"))
     for note in told["notes"]:
         console.print(Text(safe(note, 300)))
     if told["out"]:

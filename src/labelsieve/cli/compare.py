@@ -66,6 +66,7 @@ def compare(
 
 
 def _show(found: Comparison, seeds: int) -> None:
+    from labelsieve.cli.id_table import whole
     from labelsieve.cli.screen import blank_table, printer, safe
 
     console, table = printer(), blank_table()
@@ -85,7 +86,7 @@ def _show(found: Comparison, seeds: int) -> None:
         console.print(safe(note, 600), soft_wrap=True)
     if found.excluded:
         first = found.excluded[0]
-        console.print(f"Left out: {len(found.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)
+        console.print(f"Left out: {len(found.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)
     others = "given labels held out from training, which may be wrong too (--test names better ones)"
     console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)
     moved = found.tested_on**-0.5  # 1.96 standard errors of a share of a half

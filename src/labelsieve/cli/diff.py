@@ -55,6 +55,7 @@ def diff(
 def _show(found: Difference) -> None:
     from rich.text import Text
 
+    from labelsieve.cli.id_table import print_rows, whole
     from labelsieve.cli.screen import blank_table, printer, safe
 
     console = printer()
@@ -65,16 +66,12 @@ def _show(found: Difference) -> None:
         console.print(f"Labels still wrong, {name}: {told}")
     for sign, keys in (("+", found.added), ("-", found.removed)):
         for key in keys[:ROWS]:
-            console.print(Text(f"  {sign} {safe(key, 60)}"))
+            console.print(Text(f"  {sign} {whole(key)}"))
         if len(keys) > ROWS:
             console.print(f"  {sign} and {len(keys) - ROWS:,} more")
     if len(ids):
-        table = blank_table("Relabelled")
-        for name in ("id", "before", "now"):
-            table.add_column(name, no_wrap=True)
-        for row in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True):
-            table.add_row(*(Text(safe(text, 30)) for text in row))
-        console.print(table)
+        rows = [(whole(key), safe(a, 30), safe(b, 30)) for key, a, b in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True)]
+        print_rows(console, "Relabelled", ("id", "before", "now"), rows)
     changed = {name: sizes for name, sizes in found.sizes.items() if sizes[0] != sizes[1]}
     if changed:
         table = blank_table("Classes whose size changed")

@@ -65,4 +65,4 @@ def import_(
     if conflicts:
         print(f"Conflicts, on which nothing was done: {len(conflicts):,}")
         for conflict in conflicts[:SHOWN]:
-            print(f"  {safe(conflict.id, 50)}: {safe(conflict.reason, 110)}")
+            print(f"  {safe(conflict.id, 4096)}: {safe(conflict.reason, 200)}")

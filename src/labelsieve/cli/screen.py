@@ -129,7 +129,7 @@ def tell_excluded(excluded: Sequence[Exclusion]) -> None:
     if is_quiet():
         return
     for item in excluded[:3]:
-        print(f"left out: {safe(item.id)}: {safe(item.reason, 200)}", file=sys.stderr)
+        print(f"left out: {safe(item.id, 4096)}: {safe(item.reason, 200)}", file=sys.stderr)
     if len(excluded) > 3:
         print(f"left out: {len(excluded) - 3} more", file=sys.stderr)
 

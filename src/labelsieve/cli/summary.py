@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -10,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.screen import blank_table, printer, safe
 from labelsieve.decide.next_steps import quoted
-from labelsieve.decide.summary import Summary, Suspect
+from labelsieve.decide.summary import Summary
 
 ROWS = 5  # of the small tables
 LIKELY = 0.05  # p(wrong) below which an example is not worth a row
@@ -36,7 +36,7 @@ def show(summary: Summary, folder: Path) -> None:
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
         _table(console, _classes(summary, name))
     if summary.duplicates is not None and summary.duplicates.groups:
-        _duplicates(console, summary, name)
+        _duplicates(console, summary)
     if summary.excluded:
         _excluded(console, summary, folder)
     _next(console, summary, folder)
@@ -89,34 +89,20 @@ def _table(console: Console, table: Table) -> None:
 def _suspects(console: Console, summary: Summary) -> None:
     """The most suspicious examples, each with what it shows on a line of its own below."""
     rows = [s for s in summary.top if s.p_wrong >= LIKELY]
-    key, label = (34, 18) if console.width >= NARROW else (22, 11)
+    label = 18 if console.width >= NARROW else 11
     likely = [safe(s.other_label, label) if s.flagged else f"({safe(s.other_label, label)})" for s in rows]
-    cells = [(safe(s.id, key), safe(s.given_label, label), other, f"{s.p_wrong:.2f}") for s, other in zip(rows, likely, strict=True)]
-    named = ("id", "given", "likely", "p(wrong)")
-    widths = [max(cell_len(text) for text in column) for column in zip(named, *cells, strict=True)]
-    if not any(s.snippet for s in rows):
-        return _table(console, _some_suspects(rows, cells, widths, "Most suspicious"))
-    head = _some_suspects([], [], widths, "Most suspicious")
-    _table(console, head)
-    for s, cell in zip(rows, cells, strict=True):
-        console.print(_some_suspects([s], [cell], widths))
-        if s.snippet:
-            console.print(Text(f"  {safe(s.snippet, console.width - 4)}", "italic"))
-
-
-def _some_suspects(rows: Sequence[Suspect], cells: Sequence[tuple[str, ...]], widths: Sequence[int], title: str = "") -> Table:
-    """Some rows of the table, whose columns are as wide as in the whole table; with a title it has the header too."""
-    table = blank_table(title)
-    table.show_header = bool(title)
-    styles = (None, "red", "green", None)
-    for name, width, style, side in zip(
-        ("id", "given", "likely", "p(wrong)"), widths, styles, ("left", "left", "left", "right"), strict=True
-    ):
-        table.add_column(name, width=width, style=style, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("why", style="dim", overflow="fold")
-    for s, cell in zip(rows, cells, strict=True):
-        table.add_row(*map(Text, cell), Text(safe(s.reason, 120)))
-    return table
+    print_rows(
+        console,
+        "Most suspicious",
+        ("id", "given", "likely", "p(wrong)", "why"),
+        [
+            (whole(s.id), safe(s.given_label, label), other, f"{s.p_wrong:.2f}", safe(s.reason, 120))
+            for s, other in zip(rows, likely, strict=True)
+        ],
+        styles=(None, "red", "green", None, "dim"),
+        right=("p(wrong)",),
+        below=[s.snippet or "" for s in rows],
+    )
 
 
 def _confusions(summary: Summary, width: int) -> Table:
@@ -141,15 +127,17 @@ def _classes(summary: Summary, width: int) -> Table:
     return table
 
 
-def _duplicates(console: Console, summary: Summary, width: int) -> None:
+def _duplicates(console: Console, summary: Summary) -> None:
     found = summary.duplicates
     assert found is not None
     told = f"{found.groups:,} groups, in {found.conflicting:,} of them the labels disagree."
     console.print(Text.assemble(("\nDuplicates: ", "bold"), told))
     for group in found.examples[:3]:
-        members = "  =  ".join(f"{safe(key, width)} ({safe(label, 12)})" for key, label in group[:3])
+        members = [f"{whole(key)} ({safe(label, 12)})" for key, label in group[:3]]
         more = f"  and {len(group) - 3} more" if len(group) > 3 else ""
-        console.print(Text(f"  {members}{more}"))
+        line = f"  {'  =  '.join(members)}{more}"
+        fits = cell_len(line) <= console.width
+        console.print(Text(line if fits else "  " + "\n  =  ".join(members) + more), overflow="fold")
 
 
 def _excluded(console: Console, summary: Summary, folder: Path) -> None:

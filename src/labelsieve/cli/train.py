@@ -136,6 +136,7 @@ def _named(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(model: Any, folder: Path) -> None:
+    from labelsieve.cli.id_table import whole
     from labelsieve.cli.screen import safe
 
     said = model.manifest
@@ -144,7 +145,7 @@ def _show(model: Any, folder: Path) -> None:
     print("  " + ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if value is not None))
     if model.excluded:
         first = model.excluded[0]
-        print(f"  Left out: {len(model.excluded)}; the first is {safe(first.id)}: {safe(first.reason, 200)}.")
+        print(f"  Left out: {len(model.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.")
     for note in said["notes"]:
         print(f"  {safe(note, 400)}")
     quoted = shlex.quote(safe(str(folder), 4096))
