@@ -232,7 +232,8 @@ def test_escape_leaves_similar(serve, open_page, digits):
     page.keyboard.press("Escape")  # first the selection
     assert "like=" in page.url
     page.keyboard.press("Escape")
-    eventually(lambda: "like=" not in page.url and page.locator("#id").count() == 1)
+    page.wait_for_url("**/focus")
+    page.wait_for_selector("#id")
     assert shown(page) == first
     i = list(map(str, load(digits).ids)).index(first)
     page.goto("about:blank")
