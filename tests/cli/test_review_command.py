@@ -1,11 +1,22 @@
-"""Where the review page listens."""
+"""Where the review page listens, how a review begins with a sample, and how it ends."""
 
+import json
+import os
+import re
+import signal
 import socket
+import subprocess
+import sys
+import urllib.request
 
+import numpy as np
 import pytest
 
-from labelsieve.cli.review import _listen
+import labelsieve as ls
+from labelsieve.cli.review import _listen, review
+from labelsieve.core import samples
 from labelsieve.core.errors import UserError
+from labelsieve.review.server import STATIC
 
 
 def test_who_is_told_the_address_can_connect_at_once():
@@ -29,3 +40,60 @@ def test_a_number_that_is_no_port_is_told(port):
 def test_an_address_of_another_machine_is_told():
     with pytest.raises(UserError, match="choose another --port or --host"):
         _listen("192.0.2.1", 0)
+
+
+def _served(run, *options):
+    """`labelsieve review` in its own process: the process and the address it prints."""
+    if not (STATIC / "index.html").exists():
+        pytest.skip("the review page is not built (`make web`)")
+    command = [sys.executable, "-m", "labelsieve", "review", str(run), "--port", "0", "--no-browser", *options]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    return process, re.findall(r"http://\S+", process.stdout.readline())[0]
+
+
+def _ended(process):
+    process.send_signal(signal.SIGINT)
+    said, trouble = process.communicate(timeout=30)
+    return process.returncode, said, trouble
+
+
+@pytest.fixture
+def sieve(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 150)
+    features = rng.normal(size=(150, 8)) + 5 * np.eye(3, 8)[labels]
+    np.savez(tmp_path / "rows.npz", features=features.astype(np.float32), labels=labels)
+    ls.find(str(tmp_path / "rows.npz"), out=tmp_path / "my rows.sieve", detectors=["knn_vote"])
+    return tmp_path / "my rows.sieve"
+
+
+def test_ctrl_c_ends_a_review_with_what_comes_next_and_no_failure(sieve):
+    process, address = _served(sieve)
+    body = json.dumps({"batch": "batch-of-two", "acts": [{"i": 1, "act": "exclude"}, {"i": 2, "act": "keep"}]})
+    request = urllib.request.Request(address + "api/decisions", body.encode(), {"Content-Type": "application/json"})
+    assert json.load(urllib.request.urlopen(request))["progress"]["reviewed"] == 2
+    code, said, trouble = _ended(process)
+    assert code == 0 and trouble == ""
+    assert "Reviewed: 2 of 150, 1 of them found wrong." in said
+    for command in ("review", "report", "apply", "export", "accept"):
+        assert f"labelsieve {command} '{sieve}'" in said
+
+
+def test_a_sample_is_drawn_where_there_is_none_and_opened_blind(sieve):
+    process, address = _served(sieve, "--sample", "first")
+    assert "/focus?" in address and "sample=first" in address and "blind=1" in address
+    code, said, _ = _ended(process)
+    assert code == 0 and "100 examples were drawn at random as the sample 'first'" in said
+    drawn = samples.load(sieve, "first").ids
+    assert len(set(drawn)) == 100
+    process, _ = _served(sieve, "--sample", "first")
+    assert "drawn" not in _ended(process)[1] and samples.load(sieve, "first").ids == drawn
+
+
+@pytest.mark.parametrize("name", ["no/name", "accept-batch"])
+def test_a_sample_that_cannot_be_drawn_is_refused_before_anything_starts(sieve, name):
+    with pytest.raises(UserError, match="sample"):
+        review(sieve, sample=name, port=0, no_browser=True)
+    assert samples.names(sieve) == []

@@ -57,18 +57,17 @@ def review(
     said = {"sample": sample, "blind": "1" if sample else None, "token": token}
     query = urlencode({key: value for key, value in said.items() if value})
     url = f"http://{_shown(host)}:{listening.getsockname()[1]}/{'focus' if sample else ''}{'?' if query else ''}{query}"
-    print(f"{run} is open for review at {url}  (Ctrl+C ends it; decisions are saved as they are made)", flush=True)
-    if drawn:
-        print(drawn, flush=True)
+    lines = [f"{run} is open for review at {url}  (Ctrl+C ends it; decisions are saved as they are made)", drawn]
     if token is not None:
-        print("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.", flush=True)
-    if not no_browser:
-        Timer(0.5, webbrowser.open, [url]).start()
-    app = application(desk, name=reviewer, host=host, token=token)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    app.state.leaving = lambda: server.should_exit
+        lines.append("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.")
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a review ends, no failure
+        print("\n".join(filter(None, lines)), flush=True)
+        if not no_browser:
+            Timer(0.5, webbrowser.open, [url]).start()
+        app = application(desk, name=reviewer, host=host, token=token)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        app.state.leaving = lambda: server.should_exit
         server.run(sockets=[listening])
     _farewell(desk)
     return 0

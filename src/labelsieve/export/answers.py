@@ -167,7 +167,8 @@ def _of_one(
             same += 1
             continue
         row = place[key]
-        p, other = float(findings.p_wrong[row]), findings.classes[findings.other[row]]
+        p = float(findings.p_wrong[row])
+        other = findings.classes[findings.other[row]] if p > 0.5 else None  # only what is doubted has a suggestion
         made = Decision(key, act, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key])  # pyright: ignore[reportArgumentType]
         rows.append(replace(made, **stamp(findings, row)))  # pyright: ignore[reportArgumentType]
     return rows, conflicts, same

@@ -39,9 +39,10 @@ class Row:
 
 
 def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
-    """One row an example, in the order of the data; `p_wrong` (n,) and `rank` (n,) as they are now."""
+    """One row an example, in the order of the data; `p_wrong` (n,) and `rank` (n,) as they are now. A suggestion other than the given label
+    has only what is doubted: not decided, and p_wrong above one half."""
     out = []
-    suggested = np.where(findings.flagged | (p_wrong > 0.5), findings.other, findings.given)
+    suggested = np.where(p_wrong > 0.5, findings.other, findings.given)
     columns = (findings.given.tolist(), suggested.tolist(), p_wrong.tolist(), rank.tolist(), findings.flagged.tolist())
     touched = set(fold.ids())
     for i, (key, given, other, p, place, flagged) in enumerate(zip(findings.ids.tolist(), *columns, strict=True)):
@@ -55,5 +56,6 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
             elif verdict:
                 told = (verdict.act, verdict.reviewer, verdict.at, verdict.note)
                 label = verdict.label or name
+                other = given if fold.verdict(key) else other
         out.append(Row(key, name, findings.classes[other], label, p, place, flagged, *told, stamp(findings, i)["content"] or ""))
     return out
