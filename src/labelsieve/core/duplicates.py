@@ -1,13 +1,14 @@
 """Examples that are the same thing twice, and the ones among them whose given labels disagree.
 
-Two inputs: a 64-bit hash of the content (equal means identical) and, for near-duplicates, a 64-bit sketch of which similar content
-flips few bits (perceptual hash of an image, Charikar's simhash of a text).
+Same content (a 64-bit hash) is identical. Near pairs come from `same_text` and `same_picture`, which verify what they find. Groups are
+stars: every member resembles the member that the group is built around, so that a chain, of which each link resembles the next and the
+ends nothing at all, falls apart.
 
-Near pairs are found by the pigeonhole principle: of d + 3 blocks of bits at least 3 are untouched by d flipped bits, so two near
-sketches agree on one of the C(d + 3, 3) choices of three blocks (20 sorts for d = 3) and only those meet.
-A flat image, one that shows little but how it was lit, or an empty text has a sketch that says nothing and that many unrelated examples
-share; such a sketch joins nobody. Lighting alone, be it a slope, a vignette or a spot, changes its direction once a row; of 800 photographs
-1 % have as few changes.
+`near_pairs` finds sketches of 64 bits that differ in few of them, by the pigeonhole principle: of d + 3 blocks of bits at least 3 are
+untouched by d flipped bits, so two near sketches agree on one of the C(d + 3, 3) choices of three blocks (20 sorts for d = 3) and only
+those meet. A flat image, or one that shows little but how it was lit, has a sketch that says nothing and that many unrelated examples
+share; such a sketch joins nobody. Lighting alone, be it a slope, a vignette or a spot, changes its direction once a row; of 800
+photographs 1 % have as few changes.
 Cost: 20 sorts of the distinct sketches, memory linear in n; no step is quadratic.
 """
 
@@ -63,33 +64,59 @@ def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, lea
         least_changes: a sketch, read as 8 rows of 8 bits, with fewer neighbouring bits that differ (of 112; 56 by chance) joins nobody.
 
     Returns:
-        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are linked to the first of them only,
-        and a near pair links the first examples of both sketches: enough to join groups, without listing all pairs.
+        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are all paired; a near pair links the first
+        examples of both sketches.
     """
     sketch = np.asarray(sketch, np.uint64)
     value, first, inverse, count = np.unique(sketch, return_index=True, return_inverse=True, return_counts=True)
     usable = (count <= most) & (_changes(value) >= least_changes)
     near = _near_values(value[usable], max_distance, most)
     near = first[np.flatnonzero(usable)[near]]
-    same = np.flatnonzero(usable[inverse] & (first[inverse] != np.arange(len(sketch))))
-    pairs = np.concatenate([near, np.stack([first[inverse[same]], same], axis=1)]).astype(np.int64)
+    pairs = np.concatenate([near, _all_pairs(inverse, usable, most)]).astype(np.int64)
     pairs.sort(axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def duplicate_groups(content: np.ndarray, sketch: np.ndarray | None = None, max_distance: int = 3) -> np.ndarray:
-    """Group ids (n,) int64 (the smallest position in the group): same content, or joined by a chain of near pairs."""
+def _all_pairs(inverse: np.ndarray, usable: np.ndarray, most: int) -> np.ndarray:
+    """All pairs (m, 2) of examples with one and the same usable value."""
+    order = np.argsort(inverse, kind="stable")
+    value, found = inverse[order], [np.empty((0, 2), np.int64)]
+    for step in range(1, min(most, len(order))):
+        at = np.flatnonzero((value[step:] == value[:-step]) & usable[value[step:]])
+        if not len(at):
+            break
+        found.append(np.stack([order[at], order[at + step]], axis=1))
+    return np.concatenate(found)
+
+
+def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+    """Group ids (n,) int64, the smallest position in the group: same content, or a near pair with the group's middle.
+
+    Args:
+        content: (n,) uint64 hashes.
+        near: pairs (m, 2) of positions; None is none. What is said of one example holds for all of the same content.
+    """
     group = exact_groups(content)
-    if sketch is None:
+    if near is None or not len(near):
         return group
-    pairs = near_pairs(sketch, max_distance)
-    return _join(group, pairs)
-
-
-def merge(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Group ids (n,) int64 under which examples are together that are together in either grouping (n,)."""
-    first = exact_groups(other)
-    return _join(exact_groups(one), np.stack([first, np.arange(len(first))], axis=1))
+    linked = np.unique(np.sort(group[near], axis=1), axis=0)
+    linked = linked[linked[:, 0] != linked[:, 1]]
+    nodes, at = np.unique(linked, return_inverse=True)
+    partners: list[list[int]] = [[] for _ in nodes]
+    for a, b in at.reshape(-1, 2).tolist():
+        partners[a].append(b)
+        partners[b].append(a)
+    # Most partners first; of as many, by content, which does not depend on the order of the examples.
+    middle = np.full(len(nodes), -1)
+    for node in np.lexsort((content[nodes], [-len(those) for those in partners])).tolist():
+        if middle[node] < 0:
+            members = [node, *(other for other in partners[node] if middle[other] < 0)]
+            middle[members] = node
+    name = np.full(len(nodes), len(content))
+    np.minimum.at(name, middle, nodes)
+    leader = np.arange(len(content))
+    leader[nodes] = name[middle]
+    return leader[group]
 
 
 def conflicts(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -128,16 +155,3 @@ def _near_values(value: np.ndarray, max_distance: int, most: int) -> np.ndarray:
     pairs = np.unique(pairs, axis=0)
     degree = np.bincount(pairs.reshape(-1), minlength=len(value))
     return pairs[(degree[pairs] <= most).all(1)]
-
-
-def _join(group: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Connected components: every member takes the smallest id its group can reach, until nothing changes."""
-    while True:
-        left, right = group[pairs[:, 0]], group[pairs[:, 1]]
-        if (left == right).all():
-            return group
-        parent = np.arange(len(group))
-        np.minimum.at(parent, np.maximum(left, right), np.minimum(left, right))
-        while (parent != parent[parent]).any():
-            parent = parent[parent]
-        group = parent[group]

@@ -1,6 +1,6 @@
 """Features on disk, written block by block, so that a killed run loses one block at most.
 
-A folder holds `features.npy`, `content.npy`, `sketch.npy` (readable by anybody as plain arrays) and `journal.jsonl`: a
+A folder holds `features.npy`, `content.npy`, `sketch.npy`, `reading.npy` (readable by anybody as plain arrays) and `journal.jsonl`: a
 header that names encoder, key and sizes, then one line for each finished block with the digest of its inputs and its
 failures. A block's rows are on the disk before its line is. Rows are written with plain writes, not through a memory map,
 where a full disk would be a crash instead of an error.
@@ -21,7 +21,7 @@ import numpy as np
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,18 @@ class Header:
     n: int
     width: int
     block: int
+    sketch: tuple[str, int] = ("u1", 0)
     version: int = _VERSION
 
     def columns(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         number = np.dtype(np.uint64)
-        return {"features": (np.dtype(np.float16), (self.n, self.width)), "content": (number, (self.n,)), "sketch": (number, (self.n,))}
+        kind, length = self.sketch
+        return {
+            "features": (np.dtype(np.float16), (self.n, self.width)),
+            "content": (number, (self.n,)),
+            "sketch": (np.dtype(kind), (self.n, length)),
+            "reading": (np.dtype(np.uint16), (self.n,)),
+        }
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ lies at the edge, and in labelled photographs that is sometimes the labelled thi
 smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
 Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
-depends on the side), and `sketch`, a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
-which differs in a few bits between copies that were resized or compressed again (`core.duplicates` passes over those that
-show no more than the lighting).
+depends on the side), and `sketch`: a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
+which differs in a few bits between copies that were resized or compressed again, and small versions of the picture by which
+such a pair is verified (`core.same_picture`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from labelsieve.core.same_picture import GREY, TINT
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,11 +39,11 @@ class DecodeError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One decoded image: pixels uint8 (side, side, 3) RGB, and its two duplicate keys (unsigned 64-bit numbers)."""
+    """One decoded image: pixels uint8 (side, side, 3) RGB, and its two duplicate keys, an unsigned 64-bit number and BYTES uint8."""
 
     pixels: np.ndarray
     content: int
-    sketch: int
+    sketch: np.ndarray
 
 
 def decode(data: bytes | np.ndarray, side: int, resample: int = 3) -> Decoded:
@@ -59,7 +61,7 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3) -> Decoded:
     digest = hashlib.blake2b(np.array(size, "<u4").tobytes(), digest_size=8)
     digest.update(image.tobytes())
     pixels = image if image.size == (side, side) else image.resize((side, side), Resampling(resample))
-    return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), _difference_hash(image))
+    return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), sketch(image))
 
 
 def picture(data: bytes | np.ndarray, side: int) -> tuple[Image, tuple[int, int]]:
@@ -175,8 +177,12 @@ def _upright(image: Image, source: Image) -> Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _difference_hash(image: Image) -> int:
+def sketch(image: Image) -> np.ndarray:
+    """(BYTES,) uint8 of an RGB or grey image: difference hash, grey version, colours (`core.same_picture`)."""
     from PIL.Image import Resampling
 
     cells = np.asarray(image.resize((9, 8), Resampling.BOX).convert("L"))
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")
+    small = np.asarray(image.resize((GREY, GREY), Resampling.BILINEAR).convert("YCbCr"))
+    part = GREY // TINT
+    tint = small[:, :, 1:].reshape(TINT, part, TINT, part, 2).mean((1, 3)).round().astype(np.uint8)
+    return np.concatenate([np.packbits(cells[:, 1:] > cells[:, :-1]), small[:, :, 0].ravel(), tint.ravel()])

@@ -1,8 +1,10 @@
 """Exact and near-duplicate keys of texts.
 
-`content` is a hash of the text with white space collapsed and case folded. `sketch` is a 64-bit simhash over character 5-grams of
-the same (Charikar, "Similarity Estimation Techniques from Rounding Algorithms", STOC 2002): near-duplicates differ in few bits.
-Whole batches are hashed at once; cost is one pass, about 64 byte operations a character.
+`content` is a hash of the text with white space collapsed and case folded. `sketch` holds a hash of the plain text (`core.plain_text`) and
+a MinHash signature of its character 5-grams (Broder, "On the resemblance and containment of documents", 1997): the share of equal
+numbers in two signatures estimates the share of 5-grams that two texts have in common. Which of the texts that share many are the same
+text is for `core.same_text` to say.
+Whole batches are hashed at once; cost is one pass, 30 multiplications a character.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labelsieve.core.plain_text import plain
+
 SHINGLE = 5  # characters; shorter ones make short texts of one language look alike
+MINIMA = 30  # numbers of a signature
+_TOGETHER = 1 << 16  # characters
+_FACTORS = np.random.default_rng(0).integers(0, 1 << 63, MINIMA, np.uint64) * np.uint64(2) + np.uint64(1)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -28,14 +35,25 @@ def content(texts: Sequence[str]) -> np.ndarray:
 
 
 def sketch(texts: Sequence[str]) -> np.ndarray:
-    """(n,) uint64 simhash; the Hamming distance of two of them grows with the share of 5-grams that differ."""
-    grams, starts = ngrams([fold(text) for text in texts], SHINGLE)
-    if not len(texts):
-        return np.zeros(0, np.uint64)
-    bits = np.unpackbits(grams.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1)
-    ones = np.add.reduceat(bits, starts[:-1], axis=0, dtype=np.int32)
-    majority = 2 * ones > np.diff(starts)[:, None]
-    return np.packbits(majority, axis=1).view("<u8")[:, 0].astype(np.uint64)
+    """(n, 32) uint32: two numbers hash the plain text, 30 are the least of as many hashes over its character 5-grams."""
+    plains = [plain(text) or fold(text) for text in texts]
+    out = np.empty((len(texts), 2 + MINIMA), np.uint32)
+    if not plains:
+        return out
+    whole = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in plains)
+    out[:, :2] = np.frombuffer(whole, "<u4").reshape(-1, 2)
+    start = 0
+    while start < len(plains):  # some characters at a time, so that the hashes of a batch of long texts stay small
+        end = start + 1
+        room = _TOGETHER - len(plains[start])
+        while end < len(plains) and len(plains[end]) <= room:
+            room -= len(plains[end])
+            end += 1
+        grams, starts = ngrams(plains[start:end], SHINGLE)
+        for j, factor in enumerate(_FACTORS):
+            out[start:end, 2 + j] = np.minimum.reduceat((grams * factor) >> np.uint64(32), starts[:-1])
+        start = end
+    return out
 
 
 def ngrams(texts: Sequence[str], n: int) -> tuple[np.ndarray, np.ndarray]:
