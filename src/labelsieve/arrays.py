@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from labelsieve.core.dataset import Dataset, Exclusion
-from labelsieve.core.duplicates import hashes
+from labelsieve.core import same_picture, same_text
+from labelsieve.core.dataset import Dataset, Exclusion, Subset
+from labelsieve.core.duplicates import grouped, hashes
 from labelsieve.core.errors import UserError
-from labelsieve.encode import encode
+from labelsieve.encode import Encoder, encode
 from labelsieve.encode import encoder as load_encoder
+from labelsieve.encode.parts import MOST
 from labelsieve.encode.pixels import pixels as decoded
-from labelsieve.encode.pixels import usual_side, without
+from labelsieve.encode.pixels import sketches, usual_side, without
 
 Progress = Callable[[str, int, int], None]
 
@@ -26,7 +29,7 @@ class Arrays:
         data: the data set without what could not be read, with the notes of the encoder.
         values: features (n, d), or uint8 (n, C, side, side).
         content: (n,) uint64 hashes, equal for equal inputs.
-        sketch: (n,) uint64, near for inputs that look or read alike; None where nothing makes one.
+        sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
         encoder: the encoder's name, None without one.
         raw: (n,) uint64 hashes of the inputs as they were given (`core.content`), where encoding read them anyway; else None.
     """
@@ -53,6 +56,7 @@ def features(
     encoded = encode(data.inputs, model, folder / "features", key="", progress=stage)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
+    data = replace(data, notes=(*data.notes, *_long(encoded.reading[keep], model)))
     found = encoded.features if keep.all() else encoded.features[keep]
     return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep])
 
@@ -63,6 +67,28 @@ def pixels(data: Dataset, folder: Path, *, side: int | None = None, channels: in
     data, keep = _readable(data, failed)
     found = without(found, keep) if failed else found
     return Arrays(data, found, hashes(found.reshape(len(found), -1)))
+
+
+def copies(arrays: Arrays) -> np.ndarray:
+    """(n,) int64 groups of exact and near duplicates: the smallest position among them. Features have no near ones."""
+    content = np.asarray(arrays.content)
+    if arrays.data.kind not in ("image", "text"):
+        return grouped(content)
+    first = np.sort(np.unique(content, return_index=True)[1])
+    sketch = sketches(arrays.values, first) if arrays.sketch is None else np.asarray(arrays.sketch[first])
+    if arrays.data.kind == "image":
+        return grouped(content, first[same_picture.pairs(sketch)])
+    return grouped(content, first[same_text.pairs(sketch, Subset(cast("Sequence[str]", arrays.data.inputs), first))])
+
+
+def _long(parts: np.ndarray, encoder: Encoder) -> list[str]:
+    """A note of the texts that were read in parts."""
+    n, cut = int((parts > 1).sum()), int((parts > MOST).sum())
+    if not n:
+        return []
+    some = f" Of {cut:,} with more, {MOST} parts were read, spread evenly from beginning to end." if cut else ""
+    texts, size = "1 text is" if n == 1 else f"{n:,} texts are", getattr(encoder, "size", "one part")
+    return [f"{texts} longer than {size}; each was read in up to {MOST} parts, whose features are averaged.{some}"]
 
 
 def _readable(data: Dataset, failed: Sequence[tuple[int, str]]) -> tuple[Dataset, np.ndarray]:

@@ -164,7 +164,7 @@ def _find(
         raw = content.of(data.inputs, data.kind)
         group = None if data.kind == "probs" else duplicates.known_groups(raw)
     else:
-        data, group = found.data, duplicates.duplicate_groups(found.content, found.sketch)
+        data, group = found.data, arrays.copies(found)
     require_classes(data)
     bonds = None
     with clock("evidence"):
@@ -301,7 +301,7 @@ def _decide(
     unjudged = unjudgeable(dataset.labels)
     shut_in = np.zeros(len(dataset), bool) if bonds is None else bonds.unjudged
     blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
-    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), ~(shut_in | blind))
+    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), group, ~(shut_in | blind))
     p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
     if doubt:
         encoded = dataset.kind in ("image", "text") and dataset.probs is None
@@ -344,16 +344,18 @@ def _without(consensus: Scores, blind: np.ndarray) -> Scores:
     return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
 
 
-def _count(judge: np.ndarray, labels: np.ndarray, consensus: Scores, judged: np.ndarray) -> tuple[Estimate, str | None]:
+def _count(
+    judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None, judged: np.ndarray
+) -> tuple[Estimate, str | None]:
     """The count of wrong labels; where some cannot be judged (n,), that of the others and as large a share of the rest."""
     if judged.all() or not judged.any():
-        return count_wrong(judge, labels, consensus)
+        return count_wrong(judge, labels, consensus, copies)
     share = float(judged.mean())
     rows = np.flatnonzero(judged)
     seen = None if consensus.n_wrong is None else consensus.n_wrong * share
     extra = {name: column[rows] for name, column in consensus.extra.items()}
     part = replace(consensus, suspicion=consensus.suspicion[rows], extra=extra, n_wrong=seen)
-    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part)
+    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part, None if copies is None else copies[rows])
     return Estimate(wrong.count / share, wrong.low / share, min(float(len(labels)), wrong.high / share)), doubt
 
 

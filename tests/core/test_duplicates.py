@@ -4,13 +4,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelsieve.core.duplicates import conflicts, duplicate_groups, exact_groups, near_pairs
+from labelsieve.core.duplicates import conflicts, exact_groups, grouped, near_pairs
 
 
 def flip(rng, sketch, bits):
     for bit in rng.choice(64, bits, replace=False):
         sketch ^= np.uint64(1) << np.uint64(bit)
     return sketch
+
+
+def same_sketch(sketch):
+    return np.argwhere(np.triu(np.bitwise_count(sketch[:, None] ^ sketch) <= 3, 1))
 
 
 def random_sketches(rng, n):
@@ -35,13 +39,26 @@ def test_near_pairs_are_those_of_brute_force(seed, n, max_distance):
     np.testing.assert_array_equal(near_pairs(sketch, max_distance), np.stack([i[near], j[near]], axis=1))
 
 
-def test_equal_sketches_join_and_chains_are_one_group():
+def test_equal_sketches_are_all_paired():
     rng = np.random.default_rng(0)
     base = random_sketches(rng, 1)[0]
-    b = flip(rng, base, 3)
-    sketch = np.array([base, b, base, random_sketches(rng, 1)[0]])
-    groups = duplicate_groups(np.arange(4, dtype=np.uint64), sketch)
-    np.testing.assert_array_equal(groups, [0, 0, 0, 3])
+    sketch = np.array([base, flip(rng, base, 3), base, base, random_sketches(rng, 1)[0]])
+    np.testing.assert_array_equal(near_pairs(sketch), [[0, 1], [0, 2], [0, 3], [2, 3]])
+
+
+def test_a_group_is_a_star_and_a_chain_falls_apart():
+    content = np.arange(80, dtype=np.uint64)
+    chain = np.stack([np.arange(79), np.arange(1, 80)], axis=1)
+    groups = grouped(content, chain)
+    assert np.unique(groups, return_counts=True)[1].max() <= 3
+    star = np.stack([np.full(9, 5), np.arange(10, 19)], axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(grouped(content, star) == 5), [5, *range(10, 19)])
+
+
+def test_what_holds_for_one_example_holds_for_all_of_its_content():
+    content = np.array([4, 7, 4, 7, 9], np.uint64)
+    np.testing.assert_array_equal(grouped(content, np.array([[2, 3]])), [0, 0, 0, 0, 4])
+    np.testing.assert_array_equal(grouped(content), [0, 1, 0, 1, 4])
 
 
 def test_flat_and_over_frequent_sketches_join_nobody():
@@ -52,7 +69,7 @@ def test_flat_and_over_frequent_sketches_join_nobody():
     assert len(near_pairs(sketch)) == 0
     content = np.arange(len(sketch), dtype=np.uint64)
     content[-1] = content[-2]
-    groups = duplicate_groups(content, sketch)
+    groups = grouped(content, near_pairs(sketch))
     assert len(np.unique(groups)) == len(sketch) - 1  # identical content still counts
 
 
@@ -72,10 +89,10 @@ def test_conflicts_name_groups_with_two_labels():
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 40))
 def test_groups_do_not_depend_on_the_order(seed, n):
     rng = np.random.default_rng(seed)
-    content = rng.integers(0, n, n).astype(np.uint64)
+    content = rng.permutation(n).astype(np.uint64)
     pool = random_sketches(rng, 4)
     sketch = np.array([flip(rng, pool[rng.integers(4)], rng.integers(0, 3)) for _ in range(n)])
     order = rng.permutation(n)
-    together = duplicate_groups(content, sketch)
-    shuffled = duplicate_groups(content[order], sketch[order])
+    together = grouped(content, same_sketch(sketch))
+    shuffled = grouped(content[order], same_sketch(sketch[order]))
     np.testing.assert_array_equal(together[order][:, None] == together[order], shuffled[:, None] == shuffled)

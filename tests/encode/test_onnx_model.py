@@ -118,10 +118,24 @@ def test_texts_are_the_mean_of_their_own_tokens(tmp_path, extra, place):
     assert made.width == 6
 
 
-def test_long_texts_are_cut(tmp_path):
+def test_long_texts_are_read_in_parts(tmp_path):
     tokenizer(tmp_path / "tokenizer.json")
     made = encoder(f"onnx:{text_model(tmp_path)}", "text")
-    assert np.allclose(made(["red " * 256]), made(["red " * 256 + "blue " * 500]))
+    features, parts = made.read(["red " * 256, "red " * 256 + "blue " * 500, "green"])
+    unit = TABLE / np.linalg.norm(TABLE, axis=1, keepdims=True)
+    whole = 256 * unit[2] + 500 * unit[4]
+    assert parts.tolist() == [1, 3, 1]
+    assert np.allclose(features, [unit[2], whole / np.linalg.norm(whole), unit[3]], atol=1e-5)
+
+
+def test_of_a_text_without_end_parts_are_read_from_beginning_to_end(tmp_path):
+    tokenizer(tmp_path / "tokenizer.json")
+    made = encoder(f"onnx:{text_model(tmp_path)}", "text")
+    features, parts = made.read(["red " * 300_000 + "blue " * 300_000])
+    unit = TABLE / np.linalg.norm(TABLE, axis=1, keepdims=True)
+    both = unit[2] + unit[4]
+    assert parts[0] > 2000
+    assert features[0] @ both / np.linalg.norm(both) > 0.98
 
 
 def test_a_text_model_without_its_tokenizer_is_a_sentence(tmp_path):

@@ -41,8 +41,20 @@ def test_a_script_the_model_does_not_know_still_gets_vectors_of_its_own(use):
 
 
 def test_long_and_odd_texts(use):
-    features = use(["x" * LONGEST + tail for tail in ("", " and more")] + ["😀", "\0", "?"])
-    assert np.isfinite(features).all() and np.array_equal(features[0], features[1])
+    features = use(["x" * LONGEST, "x" * (1 << 21), "😀", "\0", "?", " " * LONGEST + "end"])
+    assert np.isfinite(features).all()
+    assert np.allclose(np.linalg.norm(features, axis=1) ** 2, np.linalg.norm(features[0]) ** 2, atol=1e-4)
+
+
+def test_a_long_text_is_the_mean_of_its_parts_and_its_end_counts(use):
+    start, end = "a cat sleeps on the sofa. " * 200, "stock markets fell sharply today. " * 160
+    features, parts = use.read([start + end, start, "a cat", end])
+    assert parts.tolist() == [3, 2, 1, 2]
+    assert np.array_equal(features[2], use(["a cat"])[0])
+    near = features @ features.T
+    assert near[0, 3] > near[1, 3] + 0.3 and near[0, 1] < 1.9
+    cut_short = use([start[:LONGEST]])[0]
+    assert near[0, 3] > cut_short @ features[3] + 0.3
 
 
 def test_spelling_is_near_for_shared_words_and_batch_free():

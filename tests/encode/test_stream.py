@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.same_picture import BYTES
 from labelsieve.encode import encode
 from labelsieve.encode.encoder import threads
 
@@ -53,7 +54,8 @@ def test_features_are_in_the_order_of_the_inputs(tmp_path):
     made = encode(images(50), Mean(), tmp_path, key="k", block=16)
     assert made.features.dtype == np.float16 and made.features.shape == (50, 3)
     assert np.array_equal(made.features[:, 0], np.arange(50)) and made.failed == ()
-    assert made.content.dtype == made.sketch.dtype == np.uint64 and len(set(made.content.tolist())) == 50
+    assert made.content.dtype == np.uint64 and len(set(made.content.tolist())) == 50
+    assert made.sketch.shape == (50, BYTES) and made.sketch.dtype == np.uint8
     assert isinstance(made.features, np.memmap) and not made.features.flags.writeable
 
 
@@ -246,7 +248,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_finished_blocks(tmp_path, monke
 
     def fsync(number):
         calls[0] += 1
-        if calls[0] > 8:  # four for each block: three columns and the journal
+        if calls[0] > 10:  # five for each block: four columns and the journal
             raise OSError(errno.ENOSPC, "No space left on device")
         real(number)
 
@@ -328,5 +330,5 @@ def test_sigkill_costs_one_block_at_most_and_changes_no_bit(tmp_path):
     encoded = [run(tmp_path, "killed", after) for after in (100, 150, 16)]
     encoded.append(run(tmp_path, "killed"))
     assert sum(encoded) <= 640 + 3 * (32 + 16), encoded  # a block, and the batch that was logged but not yet encoded
-    for name in ("features", "content", "sketch"):
+    for name in ("features", "content", "sketch", "reading"):
         assert (tmp_path / "whole" / f"{name}.npy").read_bytes() == (tmp_path / "killed" / f"{name}.npy").read_bytes()

@@ -56,6 +56,18 @@ def test_texts_do_not_depend_on_their_padding(bert):
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
 
 
+def test_long_texts_are_read_in_parts(bert):
+    made = encoder(f"hf:{bert}", "text")
+    red, mixed = "red " * 1500, "red " * 1000 + "green " * 400
+    features, parts = made.read([red, mixed, "red green", "green"])
+    assert parts.tolist() == [3, 3, 1, 1]
+    np.testing.assert_allclose(features[2:], made(["red green", "green"]), atol=1e-5)
+    np.testing.assert_allclose(features[0], made(["red " * 500])[0], atol=0.2)
+    assert features[1] @ features[3] > features[0] @ features[3] + 0.02
+    many = made.read(["red " * 512 * 40])[1]
+    assert many[0] >= 40
+
+
 def test_the_name_follows_the_weights_not_the_folder(vit, tmp_path):
     before = encoder(f"hf:{vit}", "image").name
     torch.manual_seed(1)

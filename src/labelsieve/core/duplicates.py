@@ -108,7 +108,8 @@ def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
         partners[b].append(a)
     # Most partners first; of as many, by content, which does not depend on the order of the examples.
     middle = np.full(len(nodes), -1)
-    for node in np.lexsort((content[nodes], [-len(those) for those in partners])).tolist():
+    fewest_last = -np.array([len(those) for those in partners])
+    for node in np.lexsort((content[nodes], fewest_last)).tolist():
         if middle[node] < 0:
             members = [node, *(other for other in partners[node] if middle[other] < 0)]
             middle[members] = node

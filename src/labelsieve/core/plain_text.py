@@ -27,7 +27,7 @@ class _Table(dict[int, str | None]):
             part = None
         elif category[0] == "S" or char in _MEANT:
             part = f" {char} "
-        elif category[0] in "LNM":
+        elif category[0] in "LNM" or category in ("Cs", "Co", "Cn"):
             alone = category == "Lo" and unicodedata.name(char, "").startswith(_UNSPACED)
             part = f" {char} " if alone else char
         else:
@@ -47,6 +47,12 @@ def words(text: str) -> list[str]:
 def plain(text: str) -> str:
     """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if there is nothing else."""
     return _GAP.sub("", " ".join(words(text)))
+
+
+def unspaced_share(text: str) -> float:
+    """The share of a plain text's characters that are of scripts without spaces."""
+    some = text[:200]
+    return sum((_TABLE[ord(char)] or "").startswith(" ") and char.isalpha() for char in some) / max(1, len(some))
 
 
 def _spaced(text: str) -> str:

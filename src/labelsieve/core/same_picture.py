@@ -15,7 +15,7 @@ from labelsieve.core.duplicates import near_pairs
 GREY, TINT = 24, 8  # pixels a side of the grey version; of each of the two of colour
 BYTES = 8 + GREY * GREY + 2 * TINT * TINT  # of a sketch: difference hash, grey, colours (Cb, Cr)
 _NOISE = (0.12, 1.5)  # deviation of the difference, as a share of the picture's own, or in levels
-_STICKS_OUT = (8.0, 2.5)  # largest difference, in deviations of it, or in levels
+_STICKS_OUT = (7.0, 1.6)  # largest difference, in deviations of it, or in levels
 _COLOUR = (8.0, 24.0)  # mean and largest difference of a colour
 _GREY = 2.0  # levels from grey up to which a picture has no colours
 _ROWS = 4096

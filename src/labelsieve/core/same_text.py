@@ -4,9 +4,10 @@ Candidates share two of the numbers of their MinHash signatures at one place (lo
 "Mining of Massive Datasets", chapter 3). Each candidate is then verified on the texts:
 
 - the same plain text (`core.plain_text`): other case, punctuation or white space;
-- a slip: all words are the same but one in 25, and those differ by one letter, which makes a word that no other text has; or a word doubled;
-- an edit: of the runs of three words at least 85 % are common, all numbers are the same, and what they share is not a form: parts of the
-  text that more than FORM texts share say nothing, and of the rest 70 % must be common.
+- a slip: all words are the same but one in 25, and those differ by one letter, which makes a word that no other text has; or a word is
+  doubled;
+- an edit of a text of a dozen words or more: of the runs of three words at least 85 % are common, all numbers are the same, and what they
+  share is not a form: passages that more than FORM texts share say nothing, and of the rest 70 % must be common.
 
 So reports, invoices or messages that fill the same form with other content are different texts, however long the form.
 Cost: 15 sorts of the signatures, a bounded number of candidates a text, and word comparisons for those that resemble each other.
@@ -24,10 +25,11 @@ from labelsieve.core.plain_text import words
 
 FORM = 5  # texts; what more of them share is a form, not content
 ALIKE, RUN, OWN = 0.85, 3, 0.7  # of an edit: share of common runs, words in a run, share in what is not a form
+GRAMS, PASSAGES = 30, 16  # numbers in the signatures of 5-grams and of passages (`encode.text`)
 SLIPS = 25  # words for each slip beyond the first
 _RESEMBLE = 0.3  # estimated share of common 5-grams, below which nobody is compared
 _NEXT, _BEST = 8, 8  # texts of a bucket that each is compared with; candidates of a text that are verified
-_LEAST = 4  # equal numbers of a signature that are no form's, for an edit
+_LEAST, _WORDS = 4, 12  # equal numbers that are no form's, and words of a text, for an edit; in a short text each word counts
 _PAIRS = 1 << 16
 
 
@@ -35,15 +37,16 @@ def pairs(sketch: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Pairs of texts that are the same text, (m, 2) int64, first < second, sorted.
 
     Args:
-        sketch: (n, 32) uint32, of `encode.text.sketch`; the texts differ in content.
+        sketch: (n, 192) uint8, of `encode.text.sketch`; the texts differ in content.
         texts: the n texts; read one by one, those that resemble another.
     """
+    sketch = np.ascontiguousarray(sketch).view(np.uint32)
     same = _equal(sketch[:, 0].astype(np.uint64) << np.uint64(32) | sketch[:, 1])
     first = np.setdiff1d(np.arange(len(sketch)), same[:, 1])  # of each plain text
-    signature = sketch[first, 2:]
+    signature, passages = sketch[first, 2 : 2 + GRAMS], sketch[first, 2 + GRAMS :]
     near, resemblance = _candidates(signature)
     near = near[_best(near, resemblance, len(first))]
-    found = first[near[_verified(near, signature, _Read(texts, first))]]
+    found = first[near[_verified(near, passages, _Read(texts, first))]]
     found = np.concatenate([same, np.sort(found, axis=1)])
     return found[np.lexsort((found[:, 1], found[:, 0]))]
 
@@ -91,9 +94,9 @@ def _best(near: np.ndarray, resemblance: np.ndarray, n: int) -> np.ndarray:
     return keep
 
 
-def _verified(near: np.ndarray, signature: np.ndarray, read: _Read) -> np.ndarray:
+def _verified(near: np.ndarray, passages: np.ndarray, read: _Read) -> np.ndarray:
     """(m,) bool: pairs of one and the same text."""
-    own = _own(near, signature)
+    own = _own(near, passages)
     same = np.zeros(len(near), bool)
     slips: dict[int, list[tuple[str, str]]] = {}
     for i, (a, b) in enumerate(near.tolist()):
@@ -113,18 +116,18 @@ def _verified(near: np.ndarray, signature: np.ndarray, read: _Read) -> np.ndarra
     return same
 
 
-def _own(near: np.ndarray, signature: np.ndarray) -> np.ndarray:
-    """(m,) bool: what the two share beside what more than FORM texts share is enough for an edit."""
-    rare = np.empty(signature.shape, bool)
-    for j in range(signature.shape[1]):
-        _, inverse, count = np.unique(signature[:, j], return_inverse=True, return_counts=True)
+def _own(near: np.ndarray, passages: np.ndarray) -> np.ndarray:
+    """(m,) bool: the passages that the two share, without those that more than FORM texts share, are enough for an edit."""
+    rare = np.empty(passages.shape, bool)
+    for j in range(passages.shape[1]):
+        _, inverse, count = np.unique(passages[:, j], return_inverse=True, return_counts=True)
         rare[:, j] = count[inverse] <= FORM
     out = np.empty(len(near), bool)
     for rows in _parts(len(near)):
         a, b = near[rows].T
-        equal, own = signature[a] == signature[b], rare[a] | rare[b]
-        shared = (equal & own).sum(1)
-        out[rows] = (shared >= _LEAST) & (shared >= OWN * own.sum(1))
+        equal = passages[a] == passages[b]
+        shared, other = (equal & rare[a]).sum(1), (~equal).sum(1)
+        out[rows] = (shared >= _LEAST) & (shared >= OWN * (shared + other))
     return out
 
 
@@ -132,22 +135,12 @@ def _slips(one: tuple[str, ...], other: tuple[str, ...]) -> list[tuple[str, str]
     """The words in which they differ, where all of those may be slips of the pen; None where they are no slips.
 
     A doubled word counts as no difference. A text needs three words, so that there is something to recognise it by."""
-    left, right = Counter(one), Counter(other)
-    gone, come = left - right, right - left
-    most = 1 + max(len(one), len(other)) // SLIPS
-    if max(gone.total(), come.total()) > most or min(len(one), len(other)) < 3:
-        return None
-    if gone.total() != come.total():
-        doubled = [word for word in (gone if gone.total() > come.total() else come) if word in left and word in right]
-        if len(doubled) != abs(gone.total() - come.total()):
-            return None
-        gone, come = gone - Counter(doubled), come - Counter(doubled)
+    if len(one) != len(other):
         one, other = _undoubled(one), _undoubled(other)
-    if [w for w in one if w not in gone] != [w for w in other if w not in come]:
+    if len(one) != len(other) or len(one) < 3:
         return None
-    was, became = [w for w in one if w in gone], [w for w in other if w in come]
-    both = list(zip(was, became, strict=False))
-    return both if len(was) == len(became) and all(_slip(a, b) for a, b in both) else None
+    both = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
+    return both if len(both) <= 1 + len(one) // SLIPS and all(_slip(a, b) for a, b in both) else None
 
 
 def _undoubled(text: tuple[str, ...]) -> tuple[str, ...]:
@@ -164,7 +157,7 @@ def _slip(a: str, b: str) -> bool:
 
 
 def _edited(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if Counter(filter(_number, one)) != Counter(filter(_number, other)):
+    if min(len(one), len(other)) < _WORDS or Counter(filter(_number, one)) != Counter(filter(_number, other)):
         return False
     left, right = _runs(one), _runs(other)
     return len(left & right) >= ALIKE * len(left | right)

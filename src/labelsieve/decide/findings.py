@@ -36,20 +36,22 @@ TWO_COUNTS = (
 )
 
 
-def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tuple[Estimate, str | None]:
+def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None = None) -> tuple[Estimate, str | None]:
     """The estimated number of wrong labels, and a sentence where it is uncertain beyond the usual.
 
     Args:
         judge: (n, K) out-of-sample probabilities, best from a robust loss.
         labels: (n,) given labels.
         consensus: log-odds that each label is wrong; its own count is that of the transition model.
+        copies: (n,) int, duplicates have the same number: what the judges disagree on counts once, however often it is there.
     """
     n = len(labels)
     joint = confident_joint(judge, labels)
     confident = min(float(joint.sum() - np.trace(joint)), float((consensus.suspicion > 0).sum()))
     modelled = confident if consensus.n_wrong is None else consensus.n_wrong
-    divided = float((~consensus.extra["judges_agree"]).sum()) if "judges_agree" in consensus.extra else 0.0
-    if divided > _DIVIDED * n:
+    weight = np.ones(n) if copies is None else _once(copies)
+    divided = float(weight[~consensus.extra["judges_agree"]].sum()) if "judges_agree" in consensus.extra else 0.0
+    if divided > _DIVIDED * weight.sum():
         count, low, high = max(0.0, modelled - divided / 4), max(0.0, modelled - divided / 2), max(confident, modelled)
         return _widened(count, low, high, n), HARD
     low, high = min(modelled, confident), max(1.1 * confident, modelled)
@@ -59,6 +61,12 @@ def count_wrong(judge: np.ndarray, labels: np.ndarray, consensus: Scores) -> tup
     if agree and size[size > 0].min() >= _SMALL_CLASS:
         low = max(low, _NARROW * confident)
     return _widened(confident, low, high, n), None if agree else TWO_COUNTS
+
+
+def _once(copies: np.ndarray) -> np.ndarray:
+    """(n,) weights: one for all copies together."""
+    _, group, size = np.unique(copies, return_inverse=True, return_counts=True)
+    return 1 / size[group]
 
 
 def _widened(count: float, low: float, high: float, n: int) -> Estimate:

@@ -33,16 +33,15 @@ class Header:
     n: int
     width: int
     block: int
-    sketch: tuple[str, int] = ("u1", 0)
+    sketch: int
     version: int = _VERSION
 
     def columns(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         number = np.dtype(np.uint64)
-        kind, length = self.sketch
         return {
             "features": (np.dtype(np.float16), (self.n, self.width)),
             "content": (number, (self.n,)),
-            "sketch": (np.dtype(kind), (self.n, length)),
+            "sketch": (np.dtype(np.uint8), (self.n, self.sketch)),
             "reading": (np.dtype(np.uint16), (self.n,)),
         }
 

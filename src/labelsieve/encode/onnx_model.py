@@ -25,6 +25,7 @@ from labelsieve.core.errors import UserError, first_line
 from labelsieve.encode import lite0
 from labelsieve.encode.encoder import require, threads
 from labelsieve.encode.image_processor import FILES, IMAGENET, ImageProcessor, assumed, from_config, read
+from labelsieve.encode.parts import MOST, averaged, tokenized
 
 TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
 _IMAGE_OUTPUTS = ("image_embeds", "pooler_output")
@@ -103,15 +104,36 @@ class OnnxTexts:
         if "input_ids" not in self._inputs:
             raise UserError(f"{path} is no text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)}).")
         self._tokenizer, tokenizer_hash = _tokenizer(path, name)
+        self._pad = {name: (self._tokenizer.padding or {})[name] for name in ("pad_id", "pad_token", "pad_type_id", "direction")}
+        self._limit = self._tokenizer.truncation["max_length"]
+        self.size = f"{self._limit} tokens"
         self._output = _choose_output(self._session, _TEXT_OUTPUTS)
-        self.name = f"onnx-{identity}-{self._output}-{tokenizer_hash}"
+        self.name = f"onnx-{identity}-{self._output}-{tokenizer_hash}x{MOST}"
         try:
             self.width = self(["a"]).shape[1]
         except Exception as error:  # the errors of ONNX Runtime share no base class
             raise UserError(f"{path} does not encode texts ({first_line(error)}).") from error
 
     def __call__(self, batch: Sequence[str]) -> np.ndarray:
-        tokens = self._tokenizer.encode_batch(list(batch))
+        return self.read(batch)[0]
+
+    def read(self, batch: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Features (b, d) and how many parts each text has (b,)."""
+        flat, parts = tokenized(batch, self._limit, self._tokenize)
+        some = [self._states([part for _, part in flat[at : at + self.batch]]) for at in range(0, len(flat), self.batch)]
+        weight = np.array([sum(part.attention_mask) for _, part in flat])
+        features = averaged(np.concatenate(some), np.array([i for i, _ in flat]), len(batch), weight)
+        return features, parts
+
+    def _tokenize(self, texts: list[str]) -> list[list[Any]]:
+        return [[encoding, *encoding.overflowing] for encoding in self._tokenizer.encode_batch(texts)]
+
+    def _states(self, tokens: list[Any]) -> np.ndarray:
+        """Features of tokenized parts."""
+        longest = max(len(token.ids) for token in tokens)
+        for token in tokens:  # of another batch, or the last part of a long text
+            if len(token.ids) < longest:
+                token.pad(longest, **self._pad)
         ids = np.array([token.ids for token in tokens], np.int64)
         mask = np.array([token.attention_mask for token in tokens], np.int64)
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}

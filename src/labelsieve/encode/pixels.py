@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve.encode.encoder import threads
-from labelsieve.encode.images import DecodeError, picture
+from labelsieve.encode.images import DecodeError, picture, sketch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,6 +65,18 @@ def pixels(
     if channels is None and all(grey for grey, _ in parts) and not isinstance(out, np.memmap):
         out = np.ascontiguousarray(out[:, :1])
     return out, failed
+
+
+def sketches(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(m, s) uint8 sketches, by which near-duplicates are found, of `rows` (m,) of the images (n, C, side, side)."""
+    from PIL.Image import fromarray
+
+    def made(i: int) -> np.ndarray:
+        pixels = images[i]
+        return sketch(fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))))
+
+    with ThreadPoolExecutor(threads()) as pool:
+        return np.array(list(pool.map(made, rows.tolist())), np.uint8).reshape(len(rows), -1)
 
 
 def without(array: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core import same_picture
 from labelsieve.core.content import digest, tagged
 from labelsieve.encode import text
 from labelsieve.encode.image_processor import BICUBIC
@@ -24,7 +25,8 @@ class Batch:
     Attributes:
         positions: (g,) int64 positions in the data set of the inputs that can be encoded.
         values: what the encoder takes, one for each position: pixels (g, side, side, 3) or a list of g texts.
-        content, sketch: (g,) uint64 duplicate keys.
+        content: (g,) uint64 duplicate key.
+        sketch: (g, sketch_bytes(kind)) uint8, by which near-duplicates are found.
         failed: (position, reason) of the others.
         digests: a digest of the raw bytes of every input of the batch, joined.
     """
@@ -49,7 +51,7 @@ def joined(digests: bytes) -> str:
 
 def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int, resample: int = BICUBIC) -> Batch:
     """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
-    values, keys, failed, digests = [], [], [], []
+    values, keys, sketches, failed, digests = [], [], [], [], []
     for position in span:
         value, raw, reason = _read(inputs, position)
         digests.append(raw)
@@ -57,24 +59,30 @@ def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: in
             try:
                 image = decode(value, side, resample)
                 values.append(image.pixels)
-                keys.append((position, image.content, image.sketch))
+                keys.append((position, image.content))
+                sketches.append(image.sketch)
             except DecodeError as error:
                 reason = f"the image is {error}"
         elif not reason:
             if isinstance(value, str) and value.strip():
                 values.append(value.encode("utf-8", "replace").decode())  # half a surrogate pair stops every tokenizer
-                keys.append((position, 0, 0))
+                keys.append((position, 0))
             else:
                 reason = "the text is empty" if isinstance(value, str) else f"not a text but {type(value).__name__}"
         if reason:
             failed.append((position, reason))
-    columns = np.array(keys, np.uint64).reshape(-1, 3).T
-    positions, content, sketch = columns[0].astype(np.int64), columns[1], columns[2]
+    columns = np.array(keys, np.uint64).reshape(-1, 2).T
+    positions, content = columns[0].astype(np.int64), columns[1]
+    sketch = np.array(sketches, np.uint8).reshape(-1, sketch_bytes(kind))
     if kind == "text":
         content, sketch = text.content(values), text.sketch(values)
     elif values:
         values = np.stack(values)
     return Batch(positions, values, content, sketch, tuple(failed), b"".join(digests))
+
+
+def sketch_bytes(kind: str) -> int:
+    return text.BYTES if kind == "text" else same_picture.BYTES
 
 
 def _read(inputs: Sequence[Any] | np.ndarray, position: int) -> tuple[Any, bytes, str]:

