@@ -1,6 +1,7 @@
 """Views: filters, frozen orders, counts, samples, and what blind reviewers do not see."""
 
 import json
+import time
 from uuid import uuid4
 
 import numpy as np
@@ -116,3 +117,52 @@ def test_one_item_with_its_evidence(page, sieve):
     near = [i["i"] for i in page.get("/api/similar/2?n=7").json()["items"]]
     assert near[:5] == [3, 4, 5, 6, 7] and set(near[5:]) <= {8, 9, 10, 11, 12}
     assert page.get("/api/item/60").status_code == 400 and page.get("/api/similar/60").status_code == 400
+
+
+def map_of(client):
+    for _ in range(200):
+        said = client.get("/api/map").json()
+        if said["state"] != "making":
+            return said
+        time.sleep(0.05)
+    raise AssertionError("the map is never made")
+
+
+def test_a_run_without_features_has_no_map(page):
+    assert map_of(page)["state"] == "none" and "no features" in map_of(page)["why"]
+    assert page.get("/map/points").status_code == 400
+
+
+def test_the_map_is_made_once_and_a_lasso_on_it_is_a_view(sieve, serve):
+    rng = np.random.default_rng(0)
+    (sieve / "features").mkdir()
+    content = np.ones(61, np.uint64)
+    content[5] = 0  # one that could not be encoded
+    np.save(sieve / "features" / "features.npy", rng.normal(size=(61, 8)).astype(np.float16))
+    np.save(sieve / "features" / "content.npy", content)
+    client = serve()
+    assert client.get("/api/view?lasso=0,0;1000,0;1000,1000").status_code == 400  # not made yet
+    assert map_of(client) == {"state": "ready", "why": "", "n": 60}
+    points = np.frombuffer(client.get("/map/points").content, "<f4").reshape(-1, 2)
+    assert points.shape == (60, 2) and points.min() >= 0 and points.max() <= 1
+    left = set(np.flatnonzero(points[:, 0] < 0.5).tolist())
+    assert set(positions(client, "lasso=0,0;500,0;500,1000;0,1000&state=all")) == left and 0 < len(left) < 60
+    shades = np.frombuffer(client.get("/map/shades?given=cat").content, np.uint8)
+    found = run.load(sieve)
+    assert ((shades > 0) == (found.given == found.classes.index("cat"))).all()
+    assert set(client.get("/map/shades?given=cat&blind=1").content) <= {0, 1}
+    again = serve()  # another server: kept in the run folder
+    assert set(positions(again, "lasso=0,0;500,0;500,1000;0,1000&state=all")) == left
+    for odd in ("1,2", "a,b;c,d;e,f", "0,0;1,1;nan,0", "0,0,0;1,1,1;2,2,2"):
+        assert client.get(f"/api/view?lasso={odd}").status_code == 400
+
+
+def test_the_histogram_counts_what_the_view_holds_whatever_its_p(page, sieve):
+    found = run.load(sieve)
+    said = page.get("/api/histogram?given=cat&pmin=0.5").json()
+    mine = found.p_wrong[found.given == found.classes.index("cat")]
+    assert said["left"] == np.histogram(mine, 50, (0, 1))[0].tolist() and sum(said["reviewed"]) == 0
+    keep(page, int(np.flatnonzero(found.given == found.classes.index("cat"))[0]))
+    after = page.get("/api/histogram?given=cat&state=all").json()
+    assert sum(after["left"]) == 19 and sum(after["reviewed"]) == 1
+    assert page.get("/api/histogram?blind=1").json() == {"left": [], "reviewed": []}

@@ -1,8 +1,8 @@
 // Where the reader is: one object that mirrors the address bar, so that every view is a link and Back works.
 import { uuid } from './api'
 
-const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'sample', 'by', 'mine'] as const
-const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes', 'end'] as const
+const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'lasso', 'sample', 'by', 'mine'] as const
+const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes', 'map', 'end'] as const
 export type View = (typeof VIEWS)[number]
 export type Place = Record<(typeof FILTERS)[number], string> & {
   view: View

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from labelsieve.core.errors import UserError
 from labelsieve.review.desk import STATES, Desk
 
+CORNERS = 200  # of a selection on the map
 ACCEPT = "accept-"  # samples so named are shown blind
 GROUPS = ("all", "decided", "undecided", "doubted", "flagged")  # of states; what find flagged stays flagged
 
@@ -23,6 +24,7 @@ class Query:
     pmax: float = 1.0
     q: str = ""
     duplicates: str = ""  # "1": only duplicates; "disagree": only those whose labels disagree
+    lasso: tuple[tuple[float, float], ...] = ()  # corners of a polygon on the map
     sample: str = ""
     by: str = ""
     mine: bool = False
@@ -51,6 +53,7 @@ class Query:
             pmax=_number(said.get("pmax"), 1.0),
             q=(said.get("q") or "")[:200].casefold(),
             duplicates=duplicates,
+            lasso=_polygon(said.get("lasso") or ""),
             sample=sample,
             by=by,
             mine=said.get("mine") == "1",
@@ -90,3 +93,16 @@ def _number(said: str | None, default: float) -> float:
         return float(said) if said else default
     except ValueError:
         raise UserError(f"{said!r} is no number.") from None
+
+
+def _polygon(said: str) -> tuple[tuple[float, float], ...]:
+    """ "120,340;130,360;..." in thousandths of the map's side."""
+    if not said:
+        return ()
+    try:
+        corners = [tuple(float(part) / 1000 for part in corner.split(",")) for corner in said.split(";")]
+    except ValueError:
+        corners = []
+    if not 3 <= len(corners) <= CORNERS or any(len(corner) != 2 or not all(-1 <= part <= 2 for part in corner) for corner in corners):
+        raise UserError(f"A selection on the map is 3 to {CORNERS} corners, x,y;x,y;... in thousandths.")
+    return tuple((x, y) for x, y in corners)

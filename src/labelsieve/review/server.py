@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +31,7 @@ from labelsieve.review.drawing import draw_open
 from labelsieve.review.gallery import Gallery
 from labelsieve.review.groups import Groups
 from labelsieve.review.item import Items
+from labelsieve.review.map import Map
 from labelsieve.review.media import WORKERS, Media, Picture
 from labelsieve.review.overview import overview
 from labelsieve.review.query import ACCEPT
@@ -38,7 +40,7 @@ from labelsieve.review.view import Views
 
 STATIC = Path(__file__).parent / "static"
 WINDOW, CLASSES = 500, 200  # most items and classes in one answer
-PAGES = ("/", "/grid", "/focus", "/overview", "/end", "/duplicates", "/classes")
+PAGES = ("/", "/grid", "/focus", "/overview", "/end", "/duplicates", "/classes", "/map")
 LISTENERS = 64  # event streams
 TICK = 0.5  # seconds between two looks at what others decided
 NOT_BUILT = (
@@ -61,6 +63,7 @@ def application(desk: Desk, *, name: str = "", host: str = "127.0.0.1", token: s
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        house.map.close()
         desk.close()
 
     app = Starlette(routes=house.routes(), lifespan=lifespan, middleware=[Middleware(Guard, host=host, token=token)])
@@ -75,7 +78,8 @@ class House:
 
     def __init__(self, desk: Desk, reviewer: str):
         self.desk, self.reviewer = desk, reviewer
-        self.views, self.items, self.media = Views(desk), Items(desk), Media(desk)
+        self.map = Map(desk)
+        self.views, self.items, self.media = Views(desk, self.map), Items(desk), Media(desk)
         self.groups, self.gallery = Groups(desk, self.items), Gallery(desk, self.items)
         self.lane = anyio.CapacityLimiter(WORKERS)  # of picture decoding
         self.assets = {path.name: path for path in (STATIC / "assets").glob("*") if path.is_file()}
@@ -91,6 +95,10 @@ class House:
             get("/api/item/{i:int}", lambda asked: self.items.whole(asked.number("i"), asked.who, asked.query())),
             get("/api/similar/{i:int}", self.similar),
             get("/api/classes", self.classes),
+            get("/api/histogram", lambda asked: self.views.histogram(asked.query(), asked.who)),
+            get("/api/map", lambda asked: self.map.standing()),
+            Route("/map/points", self.points),
+            Route("/map/shades", self.shades),
             get("/api/gallery", self.typical),
             get("/api/groups", lambda asked: self.groups.answer(asked.query(), asked.who, asked.number("at", 0), asked.number("n", 20))),
             post("/api/decisions", lambda said, who: decide(self.desk, self.views, said, who)),
@@ -172,6 +180,27 @@ class House:
         if made.broken is not None:
             return Response(made.data, media_type=made.type, headers={"X-Broken": quote(made.broken[:500])})
         return Response(made.data, media_type=made.type, headers={"Cache-Control": "private, max-age=31536000, immutable"})
+
+    async def points(self, request: Request) -> Response:
+        """Where the examples lie: x and y of each, little-endian float32."""
+        return await self._numbers(lambda: self.map.place().astype("<f4").tobytes())
+
+    async def shades(self, request: Request) -> Response:
+        """One byte for each example: whether it is in the view, and its shade."""
+        asked = Asked(request, self.desk, self.reviewer)
+
+        def made() -> bytes:
+            self.desk.catch_up()
+            query = asked.query()
+            return self.map.shades(self.views.here(replace(query, lasso=()), asked.who), query.blind)
+
+        return await self._numbers(made)
+
+    async def _numbers(self, make: Callable[[], bytes]) -> Response:
+        try:
+            return Response(await run_in_threadpool(make), media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+        except UserError as error:
+            return JSONResponse({"error": str(error)}, 400)
 
     async def events(self, request: Request) -> Response:
         if self.listening >= LISTENERS:

@@ -20,8 +20,10 @@ from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.outlook import Stop, stop
 from labelsieve.decide.reviewers import plant
 from labelsieve.review.desk import CODE, CONFLICT, DECIDED, LATER, OPEN, STATES, Desk, state_of
+from labelsieve.review.map import Map
 from labelsieve.review.query import Query
 
+BARS = 50  # of the histogram of p(wrong)
 CELLS = 400
 KEPT_BYTES = 128 << 20  # of frozen views
 KEPT_ORDERS = 6
@@ -30,8 +32,8 @@ KEPT_ORDERS = 6
 class Views:
     """The views of one desk, the last used ones kept."""
 
-    def __init__(self, desk: Desk):
-        self.desk = desk
+    def __init__(self, desk: Desk, map: Map):
+        self.desk, self.map = desk, map
         self._frozen: OrderedDict[Hashable, Future[np.ndarray]] = OrderedDict()
         self._made: OrderedDict[Hashable, np.ndarray] = OrderedDict()  # orders and text masks
         self._lock = Lock()
@@ -112,6 +114,8 @@ class Views:
             mask &= self._duplicates(query.duplicates == "disagree")
         if query.q:
             mask &= self._once(("q", query.q), lambda: self._holding(query.q))
+        if query.lasso:
+            mask &= self._once(("lasso", query.lasso), lambda: self.map.within(np.array(query.lasso)))
         if query.sample:
             drawn = np.zeros(len(findings), bool)
             drawn[self._sample(query.sample)] = True
@@ -187,6 +191,22 @@ class Views:
         if falls is None:
             return None
         return {"at": int(left[falls.before]), "before": falls.before, "rest": falls.rest, "wrong": falls.wrong, "one_in": falls.one_in}
+
+    def here(self, query: Query, reviewer: str) -> np.ndarray:
+        """(n,) bool, what is in the view as the state of the examples is now."""
+        return self._base(query, reviewer) & self._in_state(query, reviewer)
+
+    def histogram(self, query: Query, reviewer: str) -> dict:
+        """How many examples have which p(wrong), in BARS bins, whatever p the query asks for: {left, reviewed}. Blind, nothing."""
+        if query.blind:
+            return {"left": [], "reviewed": []}
+        mask = self._base(replace(query, pmin=0.0, pmax=1.0), reviewer)
+        if query.state != "all":
+            mask &= self._in_state(query, reviewer)
+        bar = np.minimum((self.desk.calibrated.p_wrong * BARS).astype(np.int64), BARS - 1)
+        done = DECIDED[self.desk.state]
+        count = [np.bincount(bar[mask & which], minlength=BARS).tolist() for which in (~done, done)]
+        return {"left": count[0], "reviewed": count[1]}
 
     def cells(self, mask: np.ndarray | None = None) -> list[dict]:
         """The confusion cells among the examples of the mask, those with most wrong labels expected first, at most CELLS of them."""
