@@ -136,6 +136,19 @@ def twins(tmp_path_factory):
     return folder / "twins.sieve"
 
 
+@pytest.fixture(scope="session")
+def ten(tmp_path_factory):
+    """Rows of ten classes with ordinary names, a tenth of them mixed up."""
+    folder, rng = tmp_path_factory.mktemp("ten"), np.random.default_rng(0)
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    true = rng.integers(0, 10, 400)
+    given = np.where(rng.random(400) < 0.1, (true + 1 + rng.integers(0, 9, 400)) % 10, true)
+    features = rng.normal(size=(400, 12)) + 6 * np.eye(10, 12)[true]
+    np.savez(folder / "ten.npz", features=features.astype(np.float32), labels=np.array(names)[given])
+    ls.find(str(folder / "ten.npz"), out=folder / "ten.sieve", detectors=["knn_vote"])
+    return folder / "ten.sieve"
+
+
 @pytest.fixture
 def serve(tmp_path):
     servers = []

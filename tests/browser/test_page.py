@@ -18,7 +18,7 @@ from labelsieve.core.run import load
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-VIEWS = ("overview", "grid", "focus", "grid?blind=1", "focus?blind=1", "grid?like=4", "grid?state=conflict")
+VIEWS = ("overview", "map", "classes", "duplicates", "grid", "focus", "grid?blind=1", "focus?blind=1", "grid?like=4", "grid?state=conflict")
 
 
 def shown(page) -> str:

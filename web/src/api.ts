@@ -23,6 +23,7 @@ export type Run = {
   classes: string[]
   guide: Record<string, Meaning>
   duplicates: number // groups
+  map: boolean // whether a map can be made
   estimate: Estimate
   calibrated: Calibrated
   precision_at: { cut: number; expected: number | null; rows: number }[]

@@ -10,9 +10,10 @@ const kept = () => {
   }
 }
 
-export const prefs = $state({ reviewer: '', theme: '', size: 1, likely: false, guide: true, ...kept() }) as {
+export const prefs = $state({ reviewer: '', theme: '', language: '', size: 1, likely: false, guide: true, ...kept() }) as {
   reviewer: string
   theme: '' | 'light' | 'dark'
+  language: '' | 'en' | 'zh-CN' // '' as the browser says
   size: number // of the pictures in the grid: 0, 1, 2
   likely: boolean // class keys by likelihood
   guide: boolean // whether what the classes mean is unfolded

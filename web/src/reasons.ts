@@ -5,12 +5,10 @@ import { percent, t } from './words'
 const voters = (why: { agree: number; of?: number }) =>
   why.of ? t('share_of', { part: Math.round(why.agree * why.of), all: why.of }) : percent(why.agree)
 
-const worded = (why: Reason, detail: Detail): string => {
+export const worded = (why: Reason, detail: Detail): string => {
   if (why.code === 'model')
     return t('why_model', { likely: percent(why.likely), own: percent(why.given), other: detail.other ?? '', given: detail.given ?? '' })
   if (why.code === 'neighbours') return why.agree === 0 ? t('why_neighbours_none') : t('why_neighbours', { share: voters(why) })
   if (why.code === 'no_neighbours') return t('why_no_neighbours')
   return t('why_duplicate')
 }
-
-export const reasons = (detail: Detail): string => detail.reasons.map((why) => worded(why, detail)).join(t('list_stop'))

@@ -44,7 +44,7 @@ export const evidenceEn = {
   labels_disagree: 'labels disagree',
   more_n: '{n} more',
   no_guideline: 'No guideline was given for this class.',
-  p_wrong_short: 'wrong with {p}',
+  p_wrong_short: 'p(wrong) {p}',
   same_thing: 'The same thing, {n} times',
   zoom: 'Zoom',
   zoom_in: 'Zoom in (+)',
@@ -68,6 +68,7 @@ export const evidenceEn = {
   map_how: 'Examples that are alike lie together; how far groups lie apart means little. Draw a line around some to look at them in the grid. The wheel zooms, shift and drag moves.',
   map_label: 'Map of {n} examples by likeness',
   map_making: 'The map is being made, once for this run…',
+  map_open: 'Look at all of them on a map',
   map_selection: 'selection on the map',
 }
 
@@ -139,5 +140,6 @@ export const evidenceZh: Record<keyof typeof evidenceEn, string> = {
   map_how: '相似的样本靠在一起；各组之间的距离没有多少含义。圈出一些样本即可在网格中查看。滚轮缩放，按住 shift 拖动平移。',
   map_label: '{n} 个样本的相似性地图',
   map_making: '正在生成地图，每次运行只需一次…',
+  map_open: '在地图上查看全部样本',
   map_selection: '地图上的选区',
 }

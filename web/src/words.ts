@@ -1,10 +1,13 @@
 // Every word of the page, in English and in Simplified Chinese; the type of `zh` refuses a missing or an extra entry.
 import type { State } from './api'
+import { prefs } from './prefs.svelte'
 import { evidenceEn, evidenceZh } from './words.evidence'
+import { termsEn, termsZh } from './words.terms'
 import { reviewEn, reviewZh } from './words.review'
 
 const en = {
   ...evidenceEn,
+  ...termsEn,
   ...reviewEn,
   about: 'About this run',
   about_wrong: 'About {n} of {of} labels are wrong',
@@ -203,6 +206,7 @@ export type Word = keyof typeof en
 
 const zh: Record<Word, string> = {
   ...evidenceZh,
+  ...termsZh,
   ...reviewZh,
   about: '关于本次运行',
   about_wrong: '{of} 个标签中约有 {n} 个有误',
@@ -397,8 +401,9 @@ const zh: Record<Word, string> = {
   your_name: '您的姓名',
 }
 
-export const language = navigator.languages.find((name) => /^(zh|en)\b/i.test(name))?.startsWith('zh') ? 'zh-CN' : 'en'
-const words: Record<Word, string> = language === 'en' ? en : zh
+/** The reader's choice, else the first of the browser's languages that the page speaks. */
+export const language = prefs.language || (navigator.languages.find((name) => /^(zh|en)\b/i.test(name))?.startsWith('zh') ? 'zh-CN' : 'en')
+export const words: Record<Word, string> = language === 'en' ? en : zh
 
 export function t(word: Word, values: Record<string, string | number> = {}): string {
   return words[word].replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all))

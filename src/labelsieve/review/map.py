@@ -46,6 +46,12 @@ class Map:
             return {"state": "none", "why": why, "n": 0}
         return {"state": "ready", "why": "", "n": len(made.result())}
 
+    def possible(self) -> bool:
+        """Whether there is something to make a map of, as far as that is seen without making it."""
+        if self.desk.findings.settings.get("kind") in ("features", "probs"):
+            return self.desk.data_error() is None
+        return (self.desk.folder / "features" / "features.npy").exists()
+
     def place(self) -> np.ndarray:
         """(n, 2) float32 in the unit square.
 

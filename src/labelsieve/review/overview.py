@@ -53,6 +53,7 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
         "classes": list(findings.classes),
         "guide": _guide(desk),
         "duplicates": _groups(desk),
+        "map": views.map.possible(),
         "estimate": {"low": wrong.low, "count": wrong.count, "high": wrong.high},
         "calibrated": estimates(said),
         "precision_at": [{"cut": cut.at, "expected": cut.precision, "rows": cut.rows} for cut in cuts(said)],

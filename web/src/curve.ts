@@ -1,0 +1,23 @@
+// What the loss curve of an example says, in one sentence.
+import type { Detail } from './api'
+import type { Word } from './words'
+
+const NEAR = 0.1 // a loss up to here is near 0: the model gives the label 90 % and more
+const LATE = 0.05 // an early loss below this is no surprise, whatever the class does
+
+const mean = (series: (number | null)[]) => {
+  const known = series.filter((x): x is number => x !== null)
+  return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN
+}
+
+export function said(curve: NonNullable<Detail['curve']>): Word | null {
+  const epochs = curve.loss.length
+  if (epochs < 3) return null
+  const last = Math.max(1, Math.round(epochs / 5)) // the last fifth
+  const first = Math.max(1, Math.round(epochs / 3))
+  const [end, endMedian, endHigh] = [curve.loss, curve.median, curve.high].map((series) => mean(series.slice(-last)))
+  const [early, earlyHigh] = [curve.loss, curve.high].map((series) => mean(series.slice(0, first)))
+  if (![end, endMedian, endHigh, early, earlyHigh].every(Number.isFinite)) return null
+  if (end <= NEAR && endMedian <= NEAR) return early > Math.max(LATE, earlyHigh) ? 'curve_late' : 'curve_heart'
+  return end > Math.max(endHigh, NEAR) ? 'curve_high' : 'curve_among'
+}
