@@ -239,7 +239,7 @@ def test_chinese_where_the_browser_asks_for_it(serve, open_page, rows):
     page = open_page(f"{serve(rows).url}/focus", locale="zh-CN")
     page.wait_for_selector("#id")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
-    assert page.locator("nav").inner_text().split() == ["总览", "网格", "单个"]
+    assert page.locator("nav").inner_text().split() == ["总览", "网格", "单个", "地图", "类别"]
     assert not re.search(r"\b(Keep|Exclude|Later|Given)\b", page.locator("main").inner_text())
 
 
