@@ -43,7 +43,7 @@ def compare(
     from labelsieve.robust import TOGETHER
 
     names = tuple(dict.fromkeys(methods.split(","))) if methods else TOGETHER
-    columns = {"image": image, "text": text, "label": label, "id": id}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     data = read(source, labels=labels, **columns)
     tested = None if test is None else read(test, wanted=data.columns and data.columns.names, test=True, **columns)
     with progress_bar() as progress:

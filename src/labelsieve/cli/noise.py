@@ -34,7 +34,7 @@ def noise(
     from labelsieve.cli.screen import progress_bar, tell_notes
     from labelsieve.data.noise import inject, write
 
-    columns = {"image": image, "text": text, "label": label, "id": id}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     data, features = read(source, **columns), None
     tell_notes(data.notes)
     if kind == "instance" and data.kind in ("image", "text"):

@@ -135,7 +135,7 @@ def _alone(labels: np.ndarray, classes: Sequence[str], apart: Sequence[np.ndarra
         pairs = np.unique(np.stack([labels, grouping], axis=1), axis=0)
         whole |= (np.bincount(pairs[:, 0], minlength=len(classes)) == 1) & (size > 1)
     if whole.any():
-        named = [classes[c] for c in np.flatnonzero(whole)]
+        named = [classes[c] for c in np.flatnonzero(whole).tolist()]
         shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
         notes.append(
             f"Classes that lie in one group, or are copies of one thing: {len(named)} ({shown}). "

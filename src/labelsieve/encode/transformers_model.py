@@ -230,7 +230,7 @@ def _usual_processor(config: Any) -> Any:
     import transformers
 
     try:
-        from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names
+        from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names  # pyright: ignore[reportPrivateImportUsage]
     except ImportError:
         return None
     found = names.get(getattr(config, "model_type", ""))
