@@ -92,6 +92,20 @@ def test_tiles_and_neighbours_carry_values_and_blind_nothing_is_told_by_them(tab
     assert blind["columns"] == [] and blind["reasons"] == [] and blind["neighbours"] == []
 
 
+def test_probabilities_beside_the_data_show_the_likeliest_classes_too(tmp_path):
+    rng = np.random.default_rng(2)
+    labels = np.arange(90) % 3
+    np.savez(tmp_path / "rows.npz", features=rng.normal(size=(90, 4)) + 3 * np.eye(3, 4)[labels], labels=labels)
+    probs = np.full((90, 3), 0.05) + 0.85 * np.eye(3)[labels]
+    probs[4] = (0.7, 0.1, 0.2)
+    np.save(tmp_path / "probs.npy", probs)
+    ls.find(str(tmp_path / "rows.npz"), probs=str(tmp_path / "probs.npy"), out=tmp_path / "rows.sieve")
+    with opened(tmp_path / "rows.sieve") as client:
+        item = client.get("/api/item/4").json()
+    assert [(one["label"], one["p"]) for one in item["top"]] == [("0", 0.7), ("2", 0.2), ("1", 0.1)]
+    assert len(item["features"]) == 4  # and the data themselves
+
+
 def test_the_reason_is_codes_and_numbers(table):
     findings = load(table)
     i = findings.ids.tolist().index("7")

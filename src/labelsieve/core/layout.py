@@ -56,7 +56,7 @@ def inside(place: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 def _principal(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n, 2) float32, the leading principal components of standardised features."""
     n, d = features.shape
-    some = np.asarray(features[:: max(1, n // SAMPLE)], np.float32)
+    some = np.nan_to_num(np.asarray(features[:: max(1, n // SAMPLE)], np.float32))
     mean, spread = some.mean(0), some.std(0)
     scale = 1 / np.where(spread > 0, spread, 1)
     mix = rng.standard_normal((d, WIDE // 2), np.float32) if d > WIDE else None

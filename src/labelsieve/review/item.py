@@ -14,6 +14,7 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.visible import visible
 from labelsieve.decide.summary import reason, reasons
+from labelsieve.reopen import located
 from labelsieve.review.desk import OPEN, STATES, Desk
 from labelsieve.review.query import Query
 from labelsieve.review.table_row import TableRows
@@ -163,8 +164,9 @@ class Items:
         """The likeliest classes with their probabilities: of one's own probabilities the first TOP and the two in question."""
         findings = self.desk.findings
         pair = (int(findings.given[i]), int(findings.other[i]))
-        if findings.settings.get("kind") == "probs" and self.desk.data_error() is None:
-            row = np.asarray(self.desk.data().inputs[i], np.float64)
+        own = self._own_probabilities()
+        if own is not None:
+            row = np.asarray(own[i], np.float64)
             known = {c: float(row[c]) for c in (*np.argsort(-row, kind="stable")[:TOP].tolist(), *pair)}
         elif {"p_given", "p_other"} <= findings.extra.keys():
             known = {pair[1]: findings.extra["p_other"][i], pair[0]: findings.extra["p_given"][i]}
@@ -172,6 +174,14 @@ class Items:
             return None
         told = [{"label": findings.classes[c], "p": _number(p)} for c, p in known.items()]
         return sorted(told, key=lambda one: -(one["p"] or 0))
+
+    def _own_probabilities(self) -> np.ndarray | None:
+        """(n, K) the user's own, as the data or beside them; None where there are none or they cannot be read."""
+        if self.desk.data_error() is not None:
+            return None
+        if self.desk.findings.settings.get("kind") == "probs":
+            return np.asarray(self.desk.data().inputs)
+        return self.desk.data().probs if "probs" in located(self.desk.findings, self.desk.folder) else None
 
     def _curve(self, i: int) -> dict[str, list[float | None]] | None:
         """The loss of the example over the epochs, against the median and the middle 80 % of its class."""
