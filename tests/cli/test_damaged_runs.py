@@ -58,6 +58,7 @@ def whole(tmp_path_factory):
         journal.append([Decision(id, "keep", reviewer="bo", at=at, batch=f"{name}{id}", pick=f"accept:{name}", blind=True) for id in ids])
     journal.close()
     (run / "known.json").write_text('{"3": "1"}')
+    (run / "classes.csv").write_text("class,name,guideline,example,content\n0,nought,none,0,\n1,one,,,\n")
     shutil.copytree(run, folder / "last.sieve")
     return folder
 
@@ -267,7 +268,9 @@ def test_every_file_of_the_folder(whole, tmp_path):
                 log.unlink()
             (run / name).unlink() if new is None else (run / name).write_bytes(new)
             said = page(run)
-            if not (name in ("known.json", "decisions.sqlite") and new is None) and name.startswith(("evidence", "decisions", "known")):
+            if not (name in ("known.json", "decisions.sqlite", "classes.csv") and new is None) and name.startswith(
+                ("evidence", "decisions", "known", "classes")
+            ):
                 assert name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said or "record/" in name, (name, said)
             for place, (command, arguments) in enumerate(commands(whole, str(run)).items()):
                 if (place + number) % 3 and command != "find":
@@ -348,3 +351,38 @@ def test_find_makes_a_damaged_run_whole_and_keeps_its_decisions(whole, tmp_path)
     assert ls.load_run(run).table().equals(ls.load_run(whole / "last.sieve").table())
     with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
         assert journal.execute("SELECT count(*) FROM decisions").fetchone()[0] > 30
+
+
+def test_classes_of_another_shape(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    for content in ("garbage", "class,name\n0,nought\n", "class,name,guideline,example\n0,nought\n"):
+        (run / "classes.csv").write_text(content)
+        assert "classes.csv is damaged (it lacks 'class, name, guideline, example')" in page(run)
+
+
+def test_the_strata_of_a_sample(whole, tmp_path):
+    run = copied(whole, tmp_path)
+    for path in run.glob("samples/*.npz"):
+        content = path.read_bytes()
+        for new in (b"", content[: len(content) // 2], b"garbage"):
+            path.write_bytes(new)
+            code, err = told(["accept", str(run), "--name", path.stem], whole)
+            assert code in (0, 1) or (code == 2 and f"{path.name} is damaged" in err), err
+
+
+def test_data_that_were_kept_with_the_run(tmp_path):
+    """A run made from Python holds its data; damaged ones are named by whoever needs them, and by the page."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % 3
+    run = tmp_path / "mine.sieve"
+    ls.find(ls.load(rng.normal(size=(N, 6)) + 3 * np.eye(3, 6)[labels], labels=labels), out=run, detectors=["consensus"])
+    [kept] = [path for path in (run / "data").iterdir() if path.is_file()]
+    content = kept.read_bytes()
+    for new in (None, b"", content[: len(content) // 2], b"garbage"):
+        kept.unlink(missing_ok=True)
+        if new is not None:
+            kept.write_bytes(new)
+        code, err = told(["apply", str(run), "--dry-run", "--auto", "0.9"], tmp_path)
+        assert code == 2 and kept.name in err, err
+        assert told(["report", str(run)], tmp_path)[0] == 0  # without pictures, and says why
+        page(run)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import replacing
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import stamp
@@ -52,12 +52,15 @@ def load(folder: str | Path) -> dict[str, Meaning]:
     before = csv.field_size_limit(1 << 30)
     try:
         with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+            if tuple(reader.fieldnames or ())[:4] != HEADER[:4] or any(None in row or None in row.values() for row in rows):
+                raise KeyError(", ".join(HEADER[:4]))
             return {row["class"]: _meaning(row) for row in rows}
     except FileNotFoundError:
         return {}
     except (OSError, csv.Error, KeyError, TypeError, UnicodeError) as error:
-        raise UserError(f"{path} is damaged ({error}); name the classes with --classes again, or remove it.") from error
+        raise UserError(f"{path} is damaged ({cause(error)}); name the classes with --classes again, or remove it.") from error
     finally:
         csv.field_size_limit(before)
 

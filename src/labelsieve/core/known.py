@@ -40,10 +40,12 @@ def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, st
     path = Path(folder) / FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it should name the class of each id")
         known = [_entry(str(key), value) for key, value in found.items()]
     except FileNotFoundError:
         return {}, []
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({cause(error)}); name the known examples with --known again, or remove it.") from error
     if follow is None:
         return {key: label for key, label, *_ in known}, []
@@ -55,7 +57,7 @@ def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, st
 
 def _entry(key: str, value: Any) -> tuple[str, str, str | None, str | None]:
     """Id, class, given label and content; older versions wrote the class alone."""
-    told = {"label": value} if isinstance(value, str) else value
+    told = {"label": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
     label, given, content = (told.get(name) for name in ("label", "given", "content"))
     if not isinstance(label, str) or not all(part is None or isinstance(part, str) for part in (given, content)):
         raise ValueError("it should name the class of each id")
