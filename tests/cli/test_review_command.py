@@ -55,8 +55,8 @@ def _served(run, *options):
 
 def _ended(process):
     process.send_signal(signal.SIGINT)
-    said, trouble = process.communicate(timeout=30)
-    return process.returncode, said, trouble
+    said, trouble = process.stdout.read(), process.stderr.read()  # `communicate` would lose what is read ahead already
+    return process.wait(timeout=30), said, trouble
 
 
 @pytest.fixture
