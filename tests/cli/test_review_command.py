@@ -89,7 +89,7 @@ def test_a_sample_is_drawn_where_there_is_none_and_opened_blind(sieve):
     drawn = samples.load(sieve, "first").ids
     assert len(set(drawn)) == 100
     process, _ = _served(sieve, "--sample", "first")
-    assert "drawn" not in _ended(process)[1] and samples.load(sieve, "first").ids == drawn
+    assert "were drawn" not in _ended(process)[1] and samples.load(sieve, "first").ids == drawn
 
 
 @pytest.mark.parametrize("name", ["no/name", "accept-batch"])
