@@ -33,6 +33,7 @@ def test_large_pictures_are_made_smaller(page, sieve):
     assert max(opened(page.get("/thumb/0.webp")).size) == 256
     large = page.get("/image/0")
     assert opened(large).size == (2048, 1024) and large.headers["content-type"] == "image/jpeg"
+    assert opened(page.get("/image/0?full=1")).size == (3000, 1500)  # for looking closely
 
 
 def test_a_line_of_20000_pixels_is_shown(page, sieve):

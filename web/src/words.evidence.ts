@@ -34,7 +34,7 @@ export const evidenceEn = {
   groups_disagree: 'in {n} the labels disagree',
   groups_how: 'The same thing, or nearly, more than once. One decision goes to a whole group, and one undo takes it back.',
   groups_keep: 'Keep each as it is',
-  groups_n: '{n} groups',
+  groups_n: 'Groups: {n}',
   groups_none: 'There are no duplicates in these data.',
   groups_none_disagree: 'There is no group left whose labels disagree.',
   groups_only: 'Labels disagree',
