@@ -13,8 +13,11 @@ from labelsieve.core import same_picture, same_text
 from labelsieve.core.dataset import Dataset, Exclusion, Subset
 from labelsieve.core.duplicates import grouped, hashes
 from labelsieve.core.errors import UserError
+from labelsieve.core.levels import Levels
 from labelsieve.encode import Encoder, encode
 from labelsieve.encode import encoder as load_encoder
+from labelsieve.encode.deep import look
+from labelsieve.encode.images import EIGHT, UNSCALED
 from labelsieve.encode.parts import MOST
 from labelsieve.encode.pixels import pixels as decoded
 from labelsieve.encode.pixels import sketches, usual_side, without
@@ -32,6 +35,7 @@ class Arrays:
         sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
         encoder: the encoder's name, None without one.
         raw: (n,) uint64 hashes of the inputs as they were given (`core.content`), where encoding read them anyway; else None.
+        levels: what is black and what is white of pictures of more than 8 bits a channel.
     """
 
     data: Dataset
@@ -40,12 +44,20 @@ class Arrays:
     sketch: np.ndarray | None = None
     encoder: str | None = None
     raw: np.ndarray | None = None
+    levels: Levels = Levels()
 
 
 def features(
-    data: Dataset, folder: Path, *, encoder: str | None = None, side: int | None = None, progress: Progress | None = None
+    data: Dataset,
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    side: int | None = None,
+    levels: Levels | None = None,
+    progress: Progress | None = None,
 ) -> Arrays:
-    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`."""
+    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels` are those that pictures of more
+    than 8 bits are to be shown with, None those that suit the data."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
     model = load_encoder(encoder, data.kind, side=side)
@@ -53,20 +65,31 @@ def features(
         found = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
         return Arrays(data, found, hashes(found))
     stage = None if progress is None else lambda done, total: progress("encode", done, total)
-    encoded = encode(data.inputs, model, folder / "features", key="", progress=stage)
+    levels = _levels(data, levels)
+    encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
+    if data.kind == "image" and len(more := np.flatnonzero(encoded.reading == UNSCALED)):  # none of those was looked at before
+        levels = levels.filled(look(data.inputs, more))
+        encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
-    data = replace(data, notes=(*data.notes, *_long(encoded.reading[keep], model)))
+    told = _deep(encoded.reading[keep], levels) if data.kind == "image" else _long(encoded.reading[keep], model)
+    data = replace(data, notes=(*data.notes, *told))
     found = encoded.features if keep.all() else encoded.features[keep]
-    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep])
+    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep], levels)
 
 
-def pixels(data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None) -> Arrays:
-    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what they have."""
-    found, failed = decoded(data.inputs, side or usual_side(data.inputs), channels, folder)
+def pixels(data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None, levels: Levels | None = None) -> Arrays:
+    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what they have; `levels`
+    as in `features`."""
+    side, levels = side or usual_side(data.inputs), _levels(data, levels)
+    found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+    if (bits == UNSCALED).any():
+        levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
+        found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
     data, keep = _readable(data, failed)
+    data = replace(data, notes=(*data.notes, *_deep(bits[keep], levels)))
     found = without(found, keep) if failed else found
-    return Arrays(data, found, hashes(found.reshape(len(found), -1)))
+    return Arrays(data, found, hashes(found.reshape(len(found), -1)), levels=levels)
 
 
 def copies(arrays: Arrays) -> np.ndarray:
@@ -79,6 +102,22 @@ def copies(arrays: Arrays) -> np.ndarray:
     if arrays.data.kind == "image":
         return grouped(content, first[same_picture.pairs(sketch)])
     return grouped(content, first[same_text.pairs(sketch, Subset(cast("Sequence[str]", arrays.data.inputs), first))])
+
+
+def _levels(data: Dataset, given: Levels | None) -> Levels:
+    if data.kind != "image":
+        return Levels()
+    return look(data.inputs) if given is None else given
+
+
+def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
+    """A note of the pictures of more than 8 bits a channel, and how they are shown."""
+    n = int((bits > EIGHT).sum())
+    if not n:
+        return []
+    parts = [f"{low:,.6g} to {high:,.6g}" for low, high in levels.plain().values()]
+    pictures, both = "1 picture has" if n == 1 else f"{n:,} pictures have", " and, of decimals, " if levels.whole else ""
+    return [f"{pictures} more than 8 bits a channel: values of {both.join(parts)} are shown as black to white, by one scale for all."]
 
 
 def _long(parts: np.ndarray, encoder: Encoder) -> list[str]:

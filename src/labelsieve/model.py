@@ -18,6 +18,7 @@ from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
+from labelsieve.core.levels import Levels
 from labelsieve.models import NETWORKS
 from labelsieve.models import network as named
 
@@ -179,14 +180,20 @@ def read_inputs(data: Dataset, folder: Path, take: dict[str, Any], progress: Pro
         found = np.asarray(data.inputs)
         named = {} if data.columns is None else {"columns": list(data.columns.names)}
         return data, found, {"kind": "features", "of": "features", "width": found.shape[1], **named}
+    levels = Levels.of(take["levels"]) if take.get("levels") else None
     if take["kind"] == "features":
         encoder, side = take.get("encoder"), take.get("side")
-        found = arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+        found = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress)
         about = {"kind": "features", "of": data.kind, "width": found.values.shape[1], "encoder": encoder, "side": side}
-        return found.data, found.values, about
-    found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"))
+        return found.data, found.values, about | _kept(found)
+    found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"), levels=levels)
     _, channels, side, _ = found.values.shape
-    return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side}
+    return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side} | _kept(found)
+
+
+def _kept(found: arrays.Arrays) -> dict[str, Any]:
+    """How pictures of more than 8 bits are to be shown to the model; nothing where there are none."""
+    return {"levels": found.levels.plain()} if found.levels.plain() else {}
 
 
 def _require_kind(data: Dataset, take: dict[str, Any]) -> None:

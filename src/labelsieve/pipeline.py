@@ -194,6 +194,7 @@ def _find(
         "seconds": clock.seconds,
         "recipe": data.recipe,
         "folder": os.getcwd(),
+        "levels": None if found is None or data.kind != "image" else found.levels.plain(),
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }

@@ -21,14 +21,14 @@ def colour(side, seed=0):
 
 def test_images_of_that_size_are_taken_as_they_are():
     a, b = colour(20), colour(20, 1)
-    out, failed = pixels([png(a), b], 20)
+    out, failed, _ = pixels([png(a), b], 20)
     assert out.dtype == np.uint8 and out.shape == (2, 3, 20, 20) and failed == []
     np.testing.assert_array_equal(out, np.stack([a, b]).transpose(0, 3, 1, 2))
 
 
 def test_others_are_stretched_to_the_square():
     wide = np.repeat(np.array([[[255, 0, 0]]], np.uint8), 40, 1).repeat(20, 0)
-    out, _ = pixels([png(wide)], 16)
+    out, *_ = pixels([png(wide)], 16)
     assert out.shape == (1, 3, 16, 16) and (out[0, 0] == 255).all() and (out[0, 1:] == 0).all()
 
 
@@ -45,7 +45,7 @@ def test_grey_only_if_all_are():
 def test_what_cannot_be_read_is_named_and_does_not_decide_the_colours():
     good = colour(20)[..., 0]
     inputs = [good, b"no image", None, png(good)[:60], 3]
-    out, failed = pixels(inputs, 20)
+    out, failed, _ = pixels(inputs, 20)
     assert [i for i, _ in failed] == [1, 2, 3, 4] and dict(failed)[2] == "it is missing"
     assert out.shape == (5, 1, 20, 20) and (out[1:] == 0).all()
 

@@ -12,6 +12,11 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+
+    from labelsieve.core.dataset import Dataset
     from labelsieve.core.findings import Findings
     from labelsieve.report.samples import Sample
 
@@ -85,4 +90,16 @@ def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Samp
     except UserError as error:
         return [], [f"No pictures of the examples: {error}"]
     dataset = again.aligned()
-    return [sample(dataset, int(row)) for row in rows], again.notes()
+    to_rgb = _in_rgb(findings, dataset) if dataset.kind == "image" else None
+    return [sample(dataset, int(row), to_rgb) for row in rows], again.notes()
+
+
+def _in_rgb(findings: Findings, dataset: Dataset) -> Callable[[Image, bytes], Image]:
+    """Pictures of more than 8 bits are shown by the scale by which the model saw them."""
+    from labelsieve.core.levels import Levels
+    from labelsieve.encode.deep import look
+    from labelsieve.encode.images import to_rgb
+
+    kept = findings.settings.get("levels")
+    levels = look(dataset.inputs) if kept is None else Levels.of(kept)
+    return lambda image, data: to_rgb(image, data, levels)[0]

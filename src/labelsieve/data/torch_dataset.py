@@ -7,6 +7,7 @@ them, are the labels; otherwise every item is read once for its label. Its `clas
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def from_torch(dataset: Any) -> Draft:
 
 
 class Images(Sequence):
-    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C)."""
+    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C), or the bytes of one of more than 8 bits."""
 
     def __init__(self, dataset: Any, source: str):
         self._dataset, self._source = dataset, source
@@ -57,16 +58,19 @@ class Images(Sequence):
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def __getitem__(self, i: int) -> np.ndarray:
+    def __getitem__(self, i: int) -> np.ndarray | bytes:
         return pixels(self._dataset[int(i)][0], self._source)
 
 
-def pixels(image: Any, source: str) -> np.ndarray:
-    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last.
+def pixels(image: Any, source: str) -> np.ndarray | bytes:
+    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last. Grey of more than 8 bits
+    becomes a TIFF file in memory, which is read like any other: by one scale for the data set.
 
     Raises:
         UserError: it is none of these, or its values are not 0 to 1.
     """
+    if _is_image(image) and image.mode.startswith(("I", "F")):
+        return _file(image)
     if _is_image(image):
         return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
     values = np.asarray(image)
@@ -79,10 +83,20 @@ def pixels(image: Any, source: str) -> np.ndarray:
         )
     if values.dtype == np.uint8:
         return values
+    if values.dtype == np.uint16 and values.ndim == 2:
+        from PIL.Image import fromarray
+
+        return _file(fromarray(values))
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high <= 1:
         raise UserError(f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its transform.")
     return (values * 255).round().astype(np.uint8)
+
+
+def _file(image: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "TIFF")
+    return file.getvalue()
 
 
 def _labels(dataset: Any, n: int, source: str) -> np.ndarray:

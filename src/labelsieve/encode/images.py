@@ -1,9 +1,9 @@
 """One image, as it was given, to the square of RGB pixels that an encoder takes.
 
-Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, 16-bit
-and float grey are scaled to 8 bits. The image is then stretched to a square (bicubic): a centre crop would lose whatever
-lies at the edge, and in labelled photographs that is sometimes the labelled thing. Large JPEGs are decoded at the
-smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
+Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, more than
+8 bits a channel are brought to 8 by one scale for all pictures (`core.levels`). The image is then stretched to a square
+(bicubic): a centre crop would lose whatever lies at the edge, and in labelled photographs that is sometimes the labelled
+thing. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
 Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
 depends on the side), and `sketch`: a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
@@ -16,13 +16,17 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelsieve.core.levels import Levels
 from labelsieve.core.same_picture import GREY, TINT
+from labelsieve.encode import deep
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +35,7 @@ MAX_PIXELS = 100_000_000
 # Readers that neither run a program nor interpret one: EPS, for one, would start Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX")
 _ORIENTATION = 0x0112
+EIGHT, DEEP, UNSCALED = range(3)  # bits of a channel: 8, more, more and nothing is known of the scale
 
 
 class DecodeError(ValueError):
@@ -39,42 +44,92 @@ class DecodeError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One decoded image: pixels uint8 (side, side, 3) RGB, and its two duplicate keys, an unsigned 64-bit number and BYTES uint8."""
+    """One decoded image: pixels uint8 (side, side, 3) RGB, its two duplicate keys, an unsigned 64-bit number and BYTES uint8, and one of
+    EIGHT, DEEP and UNSCALED."""
 
     pixels: np.ndarray
     content: int
     sketch: np.ndarray
+    bits: int = 0
 
 
-def decode(data: bytes | np.ndarray, side: int, resample: int = 3) -> Decoded:
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits a channel, else None."""
+
+    image: Image
+    size: tuple[int, int]
+    deep: np.ndarray | None = None
+
+    def bits(self, levels: Levels) -> int:
+        return EIGHT if self.deep is None else DEEP if levels.known(self.deep) else UNSCALED
+
+
+def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Levels | None = None) -> Decoded:
     """Decode encoded bytes, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     Args:
         resample: a number of `PIL.Image.Resampling`, by which the image is brought to (side, side); 3 is bicubic.
+        levels: what is black and what is white of images of more than 8 bits a channel.
 
     Raises:
         DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused before decoding).
     """
     from PIL.Image import Resampling
 
-    image, size = picture(data, side)
-    digest = hashlib.blake2b(np.array(size, "<u4").tobytes(), digest_size=8)
-    digest.update(image.tobytes())
+    levels = levels or Levels()
+    opened = picture(data, side, levels)
+    image = opened.image
+    digest = hashlib.blake2b(np.array(opened.size, "<u4").tobytes(), digest_size=8)
+    digest.update(image.tobytes() if opened.deep is None else np.ascontiguousarray(opened.deep).data)
     pixels = image if image.size == (side, side) else image.resize((side, side), Resampling(resample))
-    return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), sketch(image))
+    return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), sketch(image), opened.bits(levels))
 
 
-def picture(data: bytes | np.ndarray, side: int) -> tuple[Image, tuple[int, int]]:
-    """The upright RGB image in encoded bytes or a uint8 array, and the original (width, height). A large JPEG comes at the smallest of
-    1, 1/2, 1/4, 1/8 that still covers `side`; anything else in its own size.
+def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -> Opened:
+    """The image in encoded bytes or a uint8 array. A large JPEG comes at the smallest of 1, 1/2, 1/4, 1/8 that still covers `side`;
+    anything else in its own size.
 
     Raises:
         DecodeError: as in `decode`.
     """
-    return _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side)
+    return _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side, levels or Levels())
 
 
-def _from_array(array: np.ndarray) -> tuple[Image, tuple[int, int]]:
+def deep_values(data: bytes) -> np.ndarray | None:
+    """The values of an image of more than 8 bits a channel; None of any other, of which the header is read only.
+
+    Raises:
+        DecodeError: as in `decode`.
+    """
+    from PIL import Image
+
+    with _told():
+        image = Image.open(io.BytesIO(data), formats=_readers())
+        raw = deep.rawmode(image)
+        if image.mode not in ("I", "F") and not image.mode.startswith("I;16") and ";16" not in raw:
+            return None
+        _refuse_bomb(*image.size)
+        image.load()
+        return deep.values(image, data, raw)
+
+
+def to_rgb(image: Image, data: bytes, levels: Levels) -> tuple[Image, np.ndarray | None]:
+    """An opened image in RGB of 8 bits, and its values if it has more. Nothing is turned upright."""
+    from PIL import Image as images
+
+    raw = deep.rawmode(image)
+    image.load()
+    found = deep.values(image, data, raw)
+    if found is None:
+        return _to_rgb(image), None
+    shown = levels.eight_bits(found if found.ndim == 2 else found[:, :, :3])
+    if found.ndim == 3 and found.shape[2] == 4:
+        shown = np.dstack([shown, (found[:, :, 3] >> 8).astype(np.uint8)])
+    return _to_rgb(images.fromarray(shown)), found
+
+
+def _from_array(array: np.ndarray) -> Opened:
     from PIL.Image import fromarray
 
     if array.dtype != np.uint8:
@@ -87,20 +142,29 @@ def _from_array(array: np.ndarray) -> tuple[Image, tuple[int, int]]:
         raise DecodeError(f"an image without pixels, shape {array.shape}")
     _refuse_bomb(array.shape[1], array.shape[0])
     image = fromarray(np.ascontiguousarray(array))
-    return _to_rgb(image), image.size
+    return Opened(_to_rgb(image), image.size)
 
 
-def _from_bytes(data: bytes, side: int) -> tuple[Image, tuple[int, int]]:
+def _from_bytes(data: bytes, side: int, levels: Levels) -> Opened:
     from PIL import Image
 
     _refuse_markup(data)
-    try:
+    with _told():
         image = Image.open(io.BytesIO(data), formats=_readers())
         size = image.size
         _refuse_bomb(*size)
         image.draft(None, (side, side))
-        image.load()
-        return _upright(_to_rgb(image), image), size
+        shown, found = to_rgb(image, data, levels)
+        return Opened(_upright(shown, image), size, found)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever Pillow raises becomes a DecodeError."""
+    from PIL import Image
+
+    try:
+        yield
     except DecodeError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -139,23 +203,10 @@ def _refuse_bomb(width: int, height: int) -> None:
 def _to_rgb(image: Image) -> Image:
     from PIL import Image as images
 
-    if image.mode.startswith("I;16"):
-        return images.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        return images.fromarray(_scale(np.asarray(image, np.float64))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return images.alpha_composite(images.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
-
-
-def _scale(grey: np.ndarray) -> np.ndarray:
-    """Grey values without a stated range: the least of 0..1, 0..255, 0..65535 that holds them, else their own range."""
-    grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = grey.min(), grey.max()
-    if low >= 0 and high <= 65535:
-        low, high = 0.0, next(top for top in (1.0, 255.0, 65535.0) if high <= top)
-    return np.rint((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
 
 
 def _upright(image: Image, source: Image) -> Image:

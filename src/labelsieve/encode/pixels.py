@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.levels import Levels
 from labelsieve.encode.encoder import threads
-from labelsieve.encode.images import DecodeError, picture, sketch
+from labelsieve.encode.images import DecodeError, Opened, picture, sketch
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: beyond, training takes days on what has no GPU
 _LOOK = 101  # images that say how large they are
@@ -33,23 +34,29 @@ def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
     sides = []
     for i in np.unique(np.linspace(0, len(inputs) - 1, _LOOK).astype(int)):
         try:
-            sides.append(min(_read(inputs, int(i), 10**6).size))
+            sides.append(min(_read(inputs, int(i), 10**6).image.size))
         except DecodeError:
             continue  # told when all are read
     return int(np.clip(np.median(sides or [LARGEST]), SMALLEST, LARGEST))
 
 
 def pixels(
-    inputs: Sequence[Any] | np.ndarray, side: int, channels: int | None = None, folder: Path | None = None
-) -> tuple[np.ndarray, list[tuple[int, str]]]:
-    """Uint8 (n, C, side, side), zeros where an image cannot be read, and (position, reason) of those.
+    inputs: Sequence[Any] | np.ndarray,
+    side: int,
+    channels: int | None = None,
+    folder: Path | None = None,
+    levels: Levels | None = None,
+) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
+    """Uint8 (n, C, side, side), zeros where an image cannot be read; (position, reason) of those; and (n,) uint8, EIGHT, DEEP or UNSCALED
+    (`encode.images`).
 
     Args:
         inputs: n images, bytes or uint8 arrays.
         channels: 1 for grey, 3 for colours, None for grey if all images are and they fit into memory.
+        levels: what is black and what is white of images of more than 8 bits a channel.
         folder: where they are mapped if they are too large for memory; None keeps any in memory.
     """
-    n = len(inputs)
+    n, bits = len(inputs), np.zeros(len(inputs), np.uint8)
     shape = (n, channels or 3, side, side)
     if folder is None or np.prod(shape, dtype=float) <= IN_MEMORY:
         out = np.zeros(shape, np.uint8)
@@ -60,11 +67,11 @@ def pixels(
             os.unlink(str(out.filename))
     starts = range(0, n, _TOGETHER)
     with ThreadPoolExecutor(threads()) as pool:
-        parts = list(pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out), starts))
+        parts = list(pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out, bits, levels), starts))
     failed = [failure for _, failures in parts for failure in failures]
     if channels is None and all(grey for grey, _ in parts) and not isinstance(out, np.memmap):
         out = np.ascontiguousarray(out[:, :1])
-    return out, failed
+    return out, failed, bits
 
 
 def sketches(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -89,14 +96,18 @@ def without(array: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return array[:at]
 
 
-def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> tuple[bool, list[tuple[int, str]]]:
-    """Puts the images of `span` into `out`; whether all of them are grey, and what failed."""
+def _fill(
+    inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray, bits: np.ndarray, levels: Levels | None
+) -> tuple[bool, list[tuple[int, str]]]:
+    """Puts the images of `span` into `out`, and their `bits`; whether all of them are grey, and what failed."""
     from PIL.Image import Resampling
 
     grey, failed, side = True, [], out.shape[2]
     for i in span:
         try:
-            image = _read(inputs, i, side).convert("L" if out.shape[1] == 1 else "RGB")
+            opened = _read(inputs, i, side, levels)
+            bits[i] = opened.bits(levels or Levels())
+            image = opened.image.convert("L" if out.shape[1] == 1 else "RGB")
         except DecodeError as error:
             failed.append((i, str(error)))
             continue
@@ -108,11 +119,11 @@ def _fill(inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray) -> t
     return grey, failed
 
 
-def _read(inputs: Sequence[Any] | np.ndarray, i: int, side: int) -> Image:
+def _read(inputs: Sequence[Any] | np.ndarray, i: int, side: int, levels: Levels | None = None) -> Opened:
     try:
         value = inputs[i]
     except (OSError, ValueError, EOFError) as error:
         raise DecodeError(f"it could not be read ({error or type(error).__name__})") from error
     if not isinstance(value, (bytes, bytearray, memoryview, np.ndarray)):
         raise DecodeError("it is missing" if value is None else f"it is a {type(value).__name__}")
-    return picture(value if isinstance(value, np.ndarray) else bytes(value), side)[0]
+    return picture(value if isinstance(value, np.ndarray) else bytes(value), side, levels)

@@ -11,6 +11,7 @@ import numpy as np
 
 from labelsieve.core import same_picture
 from labelsieve.core.content import digest, tagged
+from labelsieve.core.levels import Levels
 from labelsieve.encode import text
 from labelsieve.encode.image_processor import BICUBIC
 from labelsieve.encode.images import DecodeError, decode
@@ -27,6 +28,7 @@ class Batch:
         values: what the encoder takes, one for each position: pixels (g, side, side, 3) or a list of g texts.
         content: (g,) uint64 duplicate key.
         sketch: (g, sketch_bytes(kind)) uint8, by which near-duplicates are found.
+        reading: (g,) uint16, of images EIGHT, DEEP or UNSCALED (`encode.images`).
         failed: (position, reason) of the others.
         digests: a digest of the raw bytes of every input of the batch, joined.
     """
@@ -35,6 +37,7 @@ class Batch:
     values: Any
     content: np.ndarray
     sketch: np.ndarray
+    reading: np.ndarray
     failed: tuple[Failure, ...]
     digests: bytes
 
@@ -49,18 +52,21 @@ def joined(digests: bytes) -> str:
     return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
-def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int, resample: int = BICUBIC) -> Batch:
+def prepare(
+    inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: int, resample: int = BICUBIC, levels: Levels | None = None
+) -> Batch:
     """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
-    values, keys, sketches, failed, digests = [], [], [], [], []
+    values, keys, sketches, bits, failed, digests = [], [], [], [], [], []
     for position in span:
         value, raw, reason = _read(inputs, position)
         digests.append(raw)
         if not reason and kind == "image":
             try:
-                image = decode(value, side, resample)
+                image = decode(value, side, resample, levels)
                 values.append(image.pixels)
                 keys.append((position, image.content))
                 sketches.append(image.sketch)
+                bits.append(image.bits)
             except DecodeError as error:
                 reason = f"the image is {error}"
         elif not reason:
@@ -78,7 +84,8 @@ def prepare(inputs: Sequence[Any] | np.ndarray, span: range, kind: str, side: in
         content, sketch = text.content(values), text.sketch(values)
     elif values:
         values = np.stack(values)
-    return Batch(positions, values, content, sketch, tuple(failed), b"".join(digests))
+    reading = np.array(bits, np.uint16) if kind == "image" else np.zeros(len(positions), np.uint16)
+    return Batch(positions, values, content, sketch, reading, tuple(failed), b"".join(digests))
 
 
 def sketch_bytes(kind: str) -> int:

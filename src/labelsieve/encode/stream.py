@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from labelsieve.core.content import numbered
+from labelsieve.core.levels import Levels
 from labelsieve.encode.blocks import Blocks, Finished, Header
 from labelsieve.encode.encoder import Encoder, threads
 from labelsieve.encode.image_processor import BICUBIC
@@ -42,7 +43,7 @@ class Encoded:
         sketch: (n, s) uint8, by which near-duplicates are found (`core.same_text`, `core.same_picture`); 0 where encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
         raw: (n,) uint64, a hash of each input as it was given (`core.content`).
-        reading: (n,) uint16, how many parts each text has; 0 for images.
+        reading: (n,) uint16, how many parts each text has; of images EIGHT, DEEP or UNSCALED (`encode.images`).
     """
 
     features: np.ndarray
@@ -59,6 +60,7 @@ def encode(
     folder: Path,
     *,
     key: str,
+    levels: Levels | None = None,
     progress: Progress | None = None,
     block: int = 1024,
 ) -> Encoded:
@@ -67,6 +69,7 @@ def encode(
     Args:
         inputs: n images (bytes or uint8 arrays) or texts, as `encoder.kind` says. They are read from several threads.
         key: anything else that features depend on; another key discards what `folder` holds.
+        levels: what is black and what is white of images of more than 8 bits a channel; part of the key.
         progress: called with (examples done, n) after each block.
         block: examples that are finished together; a killed run repeats one block at most.
 
@@ -78,7 +81,9 @@ def encode(
         none = np.zeros(0, np.uint64)
         sketch = np.zeros((0, sketch_bytes(encoder.kind)), np.uint8)
         return Encoded(np.zeros((0, encoder.width), np.float16), none, sketch, (), none, none.astype(np.uint16))
-    blocks = Blocks(Path(folder), Header(encoder.name, key, n, encoder.width, block, sketch_bytes(encoder.kind)))
+    blocks = Blocks(
+        Path(folder), Header(encoder.name, key + (levels.key if levels else ""), n, encoder.width, block, sketch_bytes(encoder.kind))
+    )
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
     done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
 
@@ -95,7 +100,9 @@ def encode(
         if todo:
             blocks.start(keep=fresh)
         parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
-        ready = _ahead(pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample)), parts, workers + 2)
+        ready = _ahead(
+            pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample, levels)), parts, workers + 2
+        )
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
             found = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
             raw[spans[number].start : spans[number].stop] = numbered(found)
@@ -151,7 +158,7 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
 
 
 def _read(encoder: Encoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Features (g, d) and what was noted of each input (g,): the parts of a text."""
+    """Features (g, d) and what was noted of each input (g,): the parts of a text, the bits of an image."""
     read = getattr(encoder, "read", None)
-    values, parts = (encoder(batch.values), np.zeros(len(batch.positions))) if read is None else read(batch.values)
+    values, parts = (encoder(batch.values), batch.reading) if read is None else read(batch.values)
     return values, np.minimum(parts, np.iinfo(np.uint16).max).astype(np.uint16)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,13 @@ class Sample:
     size: str = ""
 
 
-def sample(dataset: Dataset, row: int) -> Sample:
-    """The example at position `row`; never raises on account of the data."""
+def sample(dataset: Dataset, row: int, to_rgb: Callable[[Any, bytes], Any] | None = None) -> Sample:
+    """The example at position `row`; never raises on account of the data. `to_rgb` brings an opened image, whose file holds these bytes,
+    to 8 bits a channel."""
     try:
         value = dataset.inputs[row]
         if dataset.kind == "image":
-            return _picture(value)
+            return _picture(value, to_rgb)
         if dataset.kind == "text":
             text = str(value)
             return Sample(
@@ -60,7 +62,7 @@ def sample(dataset: Dataset, row: int) -> Sample:
         return Sample(odd=visible(f"cannot be shown ({str(error) or type(error).__name__})", 120))
 
 
-def _picture(value: Any) -> Sample:
+def _picture(value: Any, to_rgb: Callable[[Any, bytes], Any] | None) -> Sample:
     from PIL import Image, ImageOps
 
     if isinstance(value, np.ndarray):
@@ -80,7 +82,11 @@ def _picture(value: Any) -> Sample:
                 if image.width * image.height > LARGEST * (8 if image.format == "JPEG" else 1):
                     return Sample(odd=f"too large to show ({size})")
                 image.draft("RGB", (SIDE, SIDE))  # JPEG decodes at an eighth of the size, at little cost
-                return _drawn(ImageOps.exif_transpose(image), size)
+                orientation = image.getexif()
+                shown = image if to_rgb is None else to_rgb(image, value)
+                if shown is not image:  # a new image does not know which way up it is
+                    shown.getexif().update(orientation)
+                return _drawn(ImageOps.exif_transpose(shown), size)
         except Image.UnidentifiedImageError:
             return Sample(odd="not an image file")
         finally:

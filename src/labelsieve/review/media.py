@@ -6,6 +6,7 @@ one at a time, so that memory stays bounded. Thumbnails are kept in the run fold
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import textwrap
@@ -15,6 +16,8 @@ from threading import Lock, Thread
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+from labelsieve.core.levels import Levels
+from labelsieve.encode.deep import look
 from labelsieve.encode.images import DecodeError, picture
 from labelsieve.review.desk import Desk
 
@@ -39,7 +42,11 @@ class Media:
 
     def __init__(self, desk: Desk, cache_bytes: int = CACHE_BYTES):
         self.desk = desk
-        self._cache = None if desk.readonly else desk.folder / "thumbs" / _safe(desk.id)
+        kept = desk.findings.settings.get("levels")
+        self._known = None if kept is None else Levels.of(kept)  # a run without them leaves it to the data
+        self._shown = "looked" if self._known is None else hashlib.sha256(self._known.key.encode()).hexdigest()[:8] * bool(self._known.key)
+        self._looking = Lock()
+        self._cache = None if desk.readonly else desk.folder / "thumbs" / _safe(desk.id + self._shown)
         self._limit = cache_bytes
         self._used = 0
         self._alone, self._sweeping = Lock(), Lock()
@@ -75,10 +82,17 @@ class Media:
             pixels = _pixels(data)
             if pixels > ALONE_ABOVE:
                 with self._alone:
-                    return _encode(data, side)
-            return _encode(data, side)
+                    return _encode(data, side, self._levels())
+            return _encode(data, side, self._levels())
         except (DecodeError, UserError, OSError) as error:
             return card(str(error))
+
+    def _levels(self) -> Levels:
+        """By which scale pictures of more than 8 bits are shown: that of the model, so that people see what it saw."""
+        with self._looking:
+            if self._known is None:
+                self._known = look(self.desk.data().inputs)
+            return self._known
 
     def _keep(self, path: Path, data: bytes) -> None:
         try:
@@ -138,10 +152,10 @@ def _pixels(data: object) -> int:
         return 0  # the decoder will say what is wrong
 
 
-def _encode(data: object, side: int) -> Picture:
+def _encode(data: object, side: int, levels: Levels) -> Picture:
     from PIL.Image import Resampling
 
-    image, _ = picture(data, side)  # type: ignore[arg-type]
+    image = picture(data, side, levels).image  # type: ignore[arg-type]
     image.thumbnail((side, side), Resampling.LANCZOS if side <= THUMB else Resampling.BICUBIC, reducing_gap=3)
     if max(image.size) > 4 * THUMB:  # WebP is slow on large images
         out = io.BytesIO()
