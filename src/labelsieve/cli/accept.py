@@ -258,21 +258,25 @@ def _write(run: Path, name: str, record: dict[str, Any]) -> None:
 
 
 def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
-    from labelsieve.cli.screen import print_json, safe
+    from labelsieve.cli.screen import print_json, printer, prose, safe
 
     if json:
         print_json({"run": str(run), "verdict": None, "plan": sample.plan, "sample": asdict(replace(sample, plan={})), "note": note})
         return
+    console = printer()
     if note:
-        print(safe(note, 600))
+        prose(console, safe(note, 600))
     terms = sample.plan
-    print(f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.")
+    prose(console, f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.")
     counts = terms.get("counts")
     if counts:
-        print(f"Accept with at most {counts['accept']} wrong among the first {counts['first']:,}; reject with more than {counts['limit']}.")
+        prose(
+            console,
+            f"Accept with at most {counts['accept']} wrong among the first {counts['first']:,}; reject with more than {counts['limit']}.",
+        )
         if counts["second"]:
-            print(f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.")
-    print(f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then ask again:")
+            prose(console, f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.")
+    prose(console, f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then ask again:")
     named = shlex.quote(str(run))
     print(f"  labelsieve review {named} --sample {sample.name}\n  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}")
 
@@ -280,20 +284,20 @@ def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
 def _tell(run: Path, sample: Sample, result: Acceptance, rows: int, note: str) -> None:
     from rich.text import Text
 
-    from labelsieve.cli.screen import printer, safe
+    from labelsieve.cli.screen import printer, prose, safe
 
     console = printer()
     style = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}[result.verdict]
-    console.print(Text.assemble((result.verdict.upper(), style), f": {result.why}"), soft_wrap=True)
+    prose(console, Text.assemble((result.verdict.upper(), style), f": {result.why}"))
     unclear = f", {result.unclear:,} without one clear answer" if result.unclear else ""
-    console.print(f"Reviewed {result.reviewed:,} of {len(sample.ids):,} drawn, {result.found:,} wrong{unclear}.", soft_wrap=True)
+    prose(console, f"Reviewed {result.reviewed:,} of {len(sample.ids):,} drawn, {result.found:,} wrong{unclear}.")
     for title, parts in (("class", result.classes), ("group", result.groups)):
         for part in sorted(parts, key=lambda p: -p.wrong.low / p.rows)[:5]:
             low, high = 100 * part.wrong.low / part.rows, 100 * part.wrong.high / part.rows
             console.print(f"  {title} {safe(part.name, 40)}: {low:.1f} % to {high:.1f} % wrong ({part.reviewed:,} reviewed)")
     if note:
-        console.print(Text(safe(note, 600), "yellow"), soft_wrap=True)
+        prose(console, Text(safe(note, 600), "yellow"))
     if result.verdict == "go on":
         longer = " and --size for more rows" if "counts" not in sample.plan and result.reviewed == len(sample.ids) else ""
         console.print(f"Go on reviewing, then ask again with --name {sample.name.removeprefix('accept-')}{longer}.")
-    console.print(f"The report is in {safe(str(run / sample.name), 200)}.md and .json.", soft_wrap=True)
+    prose(console, f"The report is in {safe(str(run / sample.name), 200)}.md and .json.")

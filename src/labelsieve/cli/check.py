@@ -53,17 +53,17 @@ def _show(rules: tuple[Rule, ...], run: Path, notes: list[str]) -> None:
     from rich.text import Text
 
     from labelsieve.cli.id_table import whole
-    from labelsieve.cli.screen import printer, safe
+    from labelsieve.cli.screen import printer, prose, safe
 
     console = printer()
     for rule in rules:
         mark = ("holds ", "green") if rule.holds else ("BROKEN", "bold red")
-        console.print(Text.assemble(mark, f"  {rule.name}: {safe(rule.sentence, 400)}"))
+        prose(console, Text.assemble(mark, f"  {rule.name}: {safe(rule.sentence, 400)}"))
         if rule.ids:
             more = f" and {rule.offending - 5:,} more" if rule.offending > 5 else ""
             console.print(Text("        " + ", ".join(map(whole, rule.ids[:5])) + more, "dim"))
     for note in notes:
-        console.print(Text(safe(note, 400), "yellow"), soft_wrap=True)
+        prose(console, Text(safe(note, 400), "yellow"))
     broken = sum(not rule.holds for rule in rules)
     console.print(f"\n{safe(str(run), 200)}: " + (f"{broken} of {len(rules)} rules are broken." if broken else "the contract holds."))
 

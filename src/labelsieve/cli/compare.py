@@ -67,7 +67,7 @@ def compare(
 
 def _show(found: Comparison, seeds: int) -> None:
     from labelsieve.cli.id_table import whole
-    from labelsieve.cli.screen import blank_table, printer, safe
+    from labelsieve.cli.screen import blank_table, printer, prose, safe
 
     console, table = printer(), blank_table()
     for heading in ("method", "accuracy", "seconds"):
@@ -77,17 +77,17 @@ def _show(found: Comparison, seeds: int) -> None:
         table.add_row(row.method, f"{row.accuracy:.4f}{margin}", f"{row.seconds:.1f}{'*' if row.together else ' '}")
     console.print(table)
     if any(row.together for row in found.rows):
-        console.print("* one sweep, all of these together", soft_wrap=True)
+        prose(console, "* one sweep, all of these together")
     many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
-    console.print(f"Trained on {found.trained_on} examples, {many}.", soft_wrap=True)
+    prose(console, f"Trained on {found.trained_on} examples, {many}.")
     if found.noise is not None:
-        console.print(f"Methods that ask were told that {found.noise:.0%} of the labels are wrong, as `find` expects.", soft_wrap=True)
+        prose(console, f"Methods that ask were told that {found.noise:.0%} of the labels are wrong, as `find` expects.")
     for note in found.notes:
-        console.print(safe(note, 600), soft_wrap=True)
+        prose(console, safe(note, 600))
     if found.excluded:
         first = found.excluded[0]
-        console.print(f"Left out: {len(found.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.", soft_wrap=True)
+        prose(console, f"Left out: {len(found.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.")
     others = "given labels held out from training, which may be wrong too (--test names better ones)"
-    console.print(f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.", soft_wrap=True)
+    prose(console, f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.")
     moved = found.tested_on**-0.5  # 1.96 standard errors of a share of a half
-    console.print(f"Another {found.tested_on} labels would move all of them together, by up to {moved:.2f}.", soft_wrap=True)
+    prose(console, f"Another {found.tested_on} labels would move all of them together, by up to {moved:.2f}.")

@@ -16,6 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
@@ -29,6 +30,7 @@ __all__ = [
     "print_json",
     "printer",
     "progress_bar",
+    "prose",
     "safe",
     "tell_excluded",
     "tell_notes",
@@ -61,6 +63,11 @@ def printer() -> Console:
     """The console for results: stdout as it is now, no markup, no guessing at what is a number or a path."""
     width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
     return _Printer(file=sys.stdout, width=max(60, min(width, 140)), highlight=False, markup=False, emoji=False)
+
+
+def prose(console: Console, text: Text | str) -> None:
+    """A sentence, folded where somebody looks: on a terminal, or at a width that COLUMNS names. Elsewhere it stays on one line."""
+    console.print(text, soft_wrap=not (sys.stdout.isatty() or os.environ.get("COLUMNS")))
 
 
 def blank_table(title: str = "") -> Table:

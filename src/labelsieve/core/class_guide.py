@@ -54,7 +54,7 @@ def load(folder: str | Path) -> dict[str, Meaning]:
         with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file, strict=True)
             rows = list(reader)
-            if tuple(reader.fieldnames or ())[:4] != HEADER[:4] or any(None in row or None in row.values() for row in rows):
+            if tuple(reader.fieldnames or ()) not in (HEADER, HEADER[:4]) or any(None in row or None in row.values() for row in rows):
                 raise KeyError(", ".join(HEADER[:4]))
             return {row["class"]: _meaning(row) for row in rows}
     except FileNotFoundError:
