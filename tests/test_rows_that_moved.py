@@ -671,3 +671,36 @@ def test_a_picture_that_changes_while_it_is_reviewed_is_not_shown(made, tmp_path
     with pytest.raises(UserError, match="has changed since `find`"):
         desk.data().inputs[3]
     desk.close()
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, ask, numbers):
+    """Probabilities are the model's, not the example's content: ids of the user's own say which example a decision is about."""
+    names, rows = CLASSES[2], items(2)
+    key = (lambda i: str(i)) if numbers else (lambda i: f"r{i}")
+
+    def judge(seed, rows):
+        put("probs", Path("."), rows, names)
+        p = np.load("p.npy") + np.random.default_rng(seed).uniform(0, 0.05, (len(rows), 2))
+        np.savez("p.npz", probs=p / p.sum(1, keepdims=True), ids=np.array([key(i.number) for i in rows]), classes=np.array(names))
+        write(tmp_path / "labels.csv", [{"id": key(i.number), "label": i.label} for i in rows])
+        assert ask("find", "--probs", "p.npz", "--labels", "labels.csv", "-o", "r", "--json")[0] == 0
+
+    judge(1, rows)
+    findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
+    for i in (2, 7, 12):
+        act = Decision(key(i), "relabel", rows[i].truth, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))
+        journal.append([act])
+    journal.close()
+    assert ask("accept", "r", "--max-error", "20%", "--json")[0] == 1  # a sample is drawn
+    after = [replace(i, label=i.truth) if i.number == 7 else i for i in reversed(rows)]
+    judge(2, after)
+    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0 and told["conflicts"] == [] and {c["id"] for c in told["changes"]} == {key(2), key(12)}, err
+    assert {row["id"]: row["label"] for row in rows_of(tmp_path / "clean/labels.csv")} == {
+        key(i.number): i.truth if i.number in (2, 7, 12) else i.label for i in rows
+    }
+    code, told, err = ask("accept", "r", "--max-error", "20%", "--json")
+    assert "are no longer there" not in err
+    code, told, err = ask("apply", "r", "--patch", "clean/patch.csv", "--dry-run", "--json")
+    assert code == 0 and len(told["changes"]) == 2 and told["conflicts"] == [], err

@@ -161,7 +161,7 @@ def _find(
         notes += found.data.notes[len(data.notes) :]  # of the encoder
     raw = None if found is None else found.raw
     if found is None:
-        raw = content.of(data.inputs, data.kind)
+        raw = content.of(data.inputs, data.kind, named=data.named)
         group = None if data.kind == "probs" else duplicates.known_groups(raw)
     else:
         data, group = found.data, arrays.copies(found)
@@ -198,7 +198,7 @@ def _find(
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }
-    raw = content.of(data.inputs, data.kind) if raw is None else raw
+    raw = content.of(data.inputs, data.kind, named=data.named) if raw is None else raw
     return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw)
 
 

@@ -172,7 +172,7 @@ def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reo
 def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
     """(m,) content of the data, 0 for image files that keep their id and need not be read now."""
     if thorough or not hasattr(data.inputs, "paths") or row_numbers(data):
-        return of(data.inputs, data.kind)
+        return of(data.inputs, data.kind, named=data.named)
     out = np.zeros(len(data), np.uint64)
     if set(findings.ids.tolist()) <= set(data.ids.tolist()):
         return out

@@ -232,7 +232,7 @@ def test_csv_carries_every_act_and_odd_ids(texts, tmp_path, capsys):
     assert said(texts, "bob") == dict(zip(ODD, want, strict=False))
     assert [c["id"] for c in told["conflicts"]] == ODD[6:]
     assert taken(capsys, texts, tmp_path / "back.csv", "csv")["new"] == 0
-    assert taken(capsys, texts, tmp_path / "back.csv", "csv", reviewer="eve")["new"] == 1  # "later" is no verdict, so eve's is news
+    assert taken(capsys, texts, tmp_path / "back.csv", "csv", reviewer="eve")["new"] == 5  # each has decisions of their own
 
 
 def test_an_undone_import_stays_undone(texts, tmp_path, capsys):
@@ -323,3 +323,36 @@ def test_hugging_face_draws_no_bar_and_leaves_the_switch_as_it_was(photos, tmp_p
     datasets.enable_progress_bars()
     export(photos, to="hf", out=tmp_path / "h")
     assert "Saving" not in capfd.readouterr().err and not datasets.are_progress_bars_disabled()
+
+
+def test_each_annotator_keeps_an_answer_of_their_own(texts, tmp_path, capsys):
+    with open(tmp_path / "b.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "decision", "label"], [ODD[0], "relabel", ".."], [ODD[1], "keep", ""]])
+    assert taken(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 2
+    assert taken(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")["new"] == 2
+    want = {ODD[0]: ("relabel", ".."), ODD[1]: ("keep", None)}
+    assert said(texts, "bob") == said(texts, "eve") == want
+    told = taken(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")
+    assert told["new"] == 0 and told["nothing_new"] == 2
+
+
+def test_what_the_export_wrote_is_no_answer_of_whoever_fills_in_the_sheet(texts, tmp_path, capsys):
+    """Bob changes one of Ann's decisions and adds one; what he left alone stays Ann's. Elsewhere her answers come in under her name."""
+    decide(texts, (ODD[0], "relabel", ".."), (ODD[1], "keep", None), (ODD[2], "exclude", None))
+    export(texts, to="csv", out=tmp_path / "t.csv.out")
+    with open(tmp_path / "t.csv.out", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rows[1] |= {"decision": "relabel", "label": "a/b"}
+    rows[3]["decision"] = "keep"
+    with open(tmp_path / "back.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    capsys.readouterr()
+    told = taken(capsys, texts, tmp_path / "back.csv", "csv")
+    assert told["new"] == 2 and told["nothing_new"] == 2 and told["reviewers"] == ["bob"]
+    assert said(texts, "bob") == {ODD[1]: ("relabel", "a/b"), ODD[3]: ("keep", None)}
+    other = made(tmp_path / "t.csv", tmp_path / "other")
+    told = taken(capsys, other, tmp_path / "back.csv", "csv")
+    assert said(other, "ann") == {ODD[0]: ("relabel", ".."), ODD[1]: ("relabel", "a/b"), ODD[2]: ("exclude", None)}
+    assert said(other, "bob") == {ODD[3]: ("keep", None)} and told["new"] == 4

@@ -70,7 +70,7 @@ def accept(
         sample = _continue(findings, _followed(run, samples.load(run, sample_name), there, again), asked, size)
     samples.save(run, sample)
     if new and findings.content is not None:
-        samples.save_strata(run, sample_name, findings.content, accepting.strata(findings, sample.plan["kind"]))
+        samples.save_strata(run, sample_name, _examples(findings), accepting.strata(findings, sample.plan["kind"]))
     terms, counting = sample.plan, _counting(sample.plan)
     said = accepting.answers(sample, Fold(decisions))
     if not (said != accepting.UNCLEAR).any():
@@ -222,9 +222,10 @@ def _strata(run: Path, findings: Findings, sample: Sample) -> Any:
     place = {key: i for i, key in enumerate(findings.ids.tolist())}
     drawn = [place[key] for key in sample.ids]
     at[drawn] = sample.stratum
-    old, now = np.lexsort((stratum, content)), np.argsort(findings.content, kind="stable")
-    where = np.minimum(np.searchsorted(content[old], findings.content[now]), len(content) - 1)
-    there = content[old][where] == findings.content[now]
+    found = _examples(findings)
+    old, now = np.lexsort((stratum, content)), np.argsort(found, kind="stable")
+    where = np.minimum(np.searchsorted(content[old], found[now]), len(content) - 1)
+    there = content[old][where] == found[now]
     at[now] = np.where(at[now] >= 0, at[now], np.where(there, stratum[old][where], -1))
     new = np.flatnonzero(at < 0)
     if len(new):
@@ -234,6 +235,20 @@ def _strata(run: Path, findings: Findings, sample: Sample) -> Any:
             "speak for them; draw a sample of another --name."
         )
     return at
+
+
+def _examples(findings: Findings) -> Any:
+    """(n,) uint64 that tell the examples apart in a later `find`: their content, or a hash of the id where that is not known."""
+    import numpy as np
+
+    from labelsieve.core.content import numbered, tagged
+
+    assert findings.content is not None
+    made = np.array(findings.content)
+    unknown = np.flatnonzero(made == 0)
+    ids = (str(key).encode("utf-8", "surrogatepass") for key in findings.ids[unknown])
+    made[unknown] = numbered(b"".join(tagged(b"id", key) for key in ids))
+    return made
 
 
 def _hash(value: Any) -> str:

@@ -51,7 +51,8 @@ def import_(
         journal.close()
     same += len(rows) - new
     conflicts = [*found.conflicts, *strange, *conflicts]
-    people = list(dict.fromkeys(answer.reviewer or reviewer or "" for answer in found.answers))
+    told = (answer.reviewer or ("" if answer.exporter else reviewer or "") for answer in found.answers)
+    people = list(dict.fromkeys(name for name in (*told, *(row.reviewer for row in rows)) if name))
     if json:
         told = {"read": len(found.answers), "new": new, "nothing_new": same, "reviewers": people}
         listed = {"conflicts": [asdict(conflict) for conflict in conflicts], "not_read": [asdict(unread) for unread in found.unread]}

@@ -72,8 +72,11 @@ def of_rows(rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def of(inputs: Sequence[Any] | np.ndarray, kind: str) -> np.ndarray:
-    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read."""
+def of(inputs: Sequence[Any] | np.ndarray, kind: str, *, named: bool = False) -> np.ndarray:
+    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read. `named`: the ids are the user's own. Then
+    probabilities have no content: another training gives other values for the same example, and the id says which it is."""
+    if kind == "probs" and named:
+        return np.zeros(len(inputs), np.uint64)
     return of_rows(np.asarray(inputs)) if kind in ("features", "probs") else of_inputs(inputs)
 
 

@@ -44,6 +44,7 @@ class Dataset:
         probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None where there are none.
         handed: where `recipe` is None, the arguments of `load` or `load_probabilities`, values in memory among them.
         rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left out.
+        named: the ids are names that the source gives, not row numbers.
     """
 
     ids: np.ndarray
@@ -60,6 +61,7 @@ class Dataset:
     probs: np.ndarray | None = None
     handed: Mapping[str, Any] | None = field(default=None, repr=False)
     rows: np.ndarray = None  # pyright: ignore[reportAssignmentType]  # filled in below: 0 to n - 1
+    named: bool = False
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):

@@ -54,6 +54,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
     excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
     dataset = Dataset(ids, codes, classes, draft.inputs, draft.kind, draft.source, _groups(draft, ids), excluded, columns=draft.columns)
+    dataset = replace(dataset, named=draft.ids is not None)
     dataset = dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)])
     dataset = require_examples(dataset) if single else require_classes(dataset)
     _require_plausible(dataset)

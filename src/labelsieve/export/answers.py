@@ -36,6 +36,8 @@ class Answer:
         reviewer: who gave it, where the file says so; else "".
         given: the given label when the file was written; None where it does not say.
         content: of the example, 16 hex digits; None where the file does not say.
+        exporter: who made the decision that the export wrote into this row, "" where nobody is named; None where it wrote none. A row that
+            still says the same is no answer of whoever filled in the file.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Answer:
     reviewer: str = ""
     given: str | None = None
     content: str | None = None
+    exporter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def decisions(
         UserError: nobody is named for some answers.
     """
     place = {key: i for i, key in enumerate(findings.ids.tolist())}
+    answers, before = _without_exported(answers, findings, place, fold)
     nameless = sum(not (answer.reviewer or reviewer.strip()) for answer in answers)
     if nameless:
         raise UserError(f"{nameless:,} of the {len(answers):,} answers do not say who gave them; name the reviewer with --reviewer NAME.")
@@ -109,13 +113,31 @@ def decisions(
         by_name[answer.reviewer or reviewer].append(answer)
     rows: list[Decision] = []
     conflicts: dict[Conflict, None] = {}
-    same = 0
+    same = before
     for name, own in by_name.items():
         more, unfit, known = _of_one(own, findings, place, fold, name, now)
         rows += more
         conflicts |= dict.fromkeys(unfit)
         same += known
     return rows, list(conflicts), same
+
+
+def _without_exported(answers: Sequence[Answer], findings: Findings, place: Mapping[str, int], fold: Fold) -> tuple[list[Answer], int]:
+    """The answers without those that only repeat what the export wrote, and how many these are. Where the export names a person of whom
+    the journal knows nothing (it is another run's), the answer is that person's."""
+    kept: list[Answer] = []
+    for answer in answers:
+        if answer.exporter is None or answer.id not in place:
+            kept.append(answer)
+            continue
+        given = findings.classes[findings.given[place[answer.id]]]
+        act = answer.act if answer.act != LABEL else "keep" if answer.label == given else "relabel"
+        said = (act, answer.label if act == "relabel" else "")
+        verdict = fold.verdict(answer.id)
+        theirs = [row for row, _ in fold.history(answer.id) if row.reviewer == answer.exporter] if answer.exporter else [verdict]
+        if not any(row and (row.act, row.label or "") == said for row in theirs):
+            kept.append(answer if theirs else replace(answer, reviewer=answer.reviewer or answer.exporter))
+    return kept, len(answers) - len(kept)
 
 
 def _of_one(
@@ -162,8 +184,8 @@ def _of_one(
             conflicts.append(Conflict(key, f"the file says {' and '.join(sorted(label or act for act, label in several))}"))
             continue
         ((act, label),) = several
-        verdict = fold.verdict(key)
-        if verdict and (verdict.act, verdict.label or "") == (act, label):
+        before = fold.of(key).get(reviewer)
+        if before and (before.act, before.label or "") == (act, label):
             same += 1
             continue
         row = place[key]

@@ -57,8 +57,10 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
             conflicts.append(Conflict(row[key], f"several choices at once ({', '.join(parts)}); each example has one label"))
             continue
         facts = {"given": row.get("given_label") or None, "content": row.get(CONTENT) or row.get("content") or content}
-        who = row.get("annotator", "").strip()
-        answers.append(Answer(row[key], act, parts[0] if parts else "", note=row.get("note", ""), reviewer=who, **facts))
+        who, by = row.get("annotator", "").strip(), row.get("reviewer", "").strip()
+        exporter = by if by and row.get("at") else None  # an export writes both
+        who = who or ("" if exporter else by)
+        answers.append(Answer(row[key], act, parts[0] if parts else "", None, row.get("note", ""), who, exporter=exporter, **facts))
     return Read(answers, conflicts, own=key == OWN)
 
 

@@ -86,13 +86,15 @@ def _xml(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Reply:
-    """What one person chose in one control of the type `kind`: `values` are the choices, each with the ways to write it."""
+    """What one person chose in one control of the type `kind`: `values` are the choices, each with the ways to write it. `ours`: an export
+    of ours wrote it; the annotations of Label Studio have numbers."""
 
     id: str
     control: str
     kind: str
     values: tuple[tuple[str, ...], ...]
     reviewer: str
+    ours: bool = False
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:
@@ -145,7 +147,7 @@ def _annotated(task: dict[str, Any], key: str) -> tuple[list[_Reply], list[str]]
                 kind, control = str(result.get("type")), str(result.get("from_name"))
                 value = result["value"]
                 values = value.get(kind) if kind in value else value.get("choices")
-                reply = _Reply(key, control, kind, _spellings(kind, values), who)
+                reply = _Reply(key, control, kind, _spellings(kind, values), who, "id" not in annotation)
                 if reply.values or kind not in CHOICES:
                     replies.append(reply)
         if len(replies) == before:
@@ -213,7 +215,8 @@ def _chosen(replies: Sequence[_Reply], classes: Collection[str]) -> tuple[list[A
             by = f" by {reply.reviewer}" if reply.reviewer else ""
             conflicts.append(Conflict(reply.id, f"several choices at once{by} ({', '.join([value, *more])}); each example has one label"))
         else:
-            answers.append(Answer(reply.id, LABEL, value, reviewer=reply.reviewer))
+            exporter = "" if reply.ours and not reply.reviewer else None
+            answers.append(Answer(reply.id, LABEL, value, reviewer=reply.reviewer, exporter=exporter))
     return answers, conflicts, other
 
 

@@ -88,7 +88,7 @@ def followed(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], li
     known = [change for change in changes if change.content]
     if not known:
         return list(changes), []
-    now, code = of(data.inputs, data.kind), {name: c for c, name in enumerate(data.classes)}
+    now, code = of(data.inputs, data.kind, named=data.named), {name: c for c, name in enumerate(data.classes)}
     ids = np.array([change.id for change in known], object)
     content = np.array([int(change.content, 16) for change in known], np.uint64)
     labels = np.array([code.get(change.old, -1) for change in known], np.int64)
