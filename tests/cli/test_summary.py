@@ -121,6 +121,16 @@ def test_the_next_commands_work_as_pasted(monkeypatch, capsys):
     assert "labelsieve review 'my pets.sieve'" in capsys.readouterr().out
 
 
+def test_a_random_sample_is_the_first_step_where_the_counts_differ(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "120")
+    wide = findings(wrong=Estimate(20, 0, 200))
+    show(summarise(wide), Path("my pets.sieve"))
+    said = capsys.readouterr().out
+    steps = [line.strip() for line in said.splitlines() if line.startswith("  labelsieve")]
+    assert steps[0].startswith("labelsieve review 'my pets.sieve' --sample random") and "minutes" in said
+    assert (summarise(wide).first or {})["size"] == min(100, len(wide))
+
+
 def test_colour_only_where_it_is_wanted(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

@@ -105,8 +105,20 @@ class Queue {
       this.counts = view.counts
       this.cells = view.cells
       desk.progress = view.progress
+      if (place.view === 'grid') this.refresh()
     } catch (error) {
       if (key === this.key) this.error = (error as Error).message
+    }
+  }
+
+  /** Ask again for what is in sight: the order stays, but probabilities and states follow the decisions. */
+  private async refresh() {
+    const key = this.key
+    for (const [page] of [...this.pages]) {
+      if ((page + 1) * PAGE <= this.first || page * PAGE > this.last) continue
+      const said = await ask<{ items: Item[] }>(`/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}`).catch(() => null)
+      if (key !== this.key) return
+      if (said && this.pages.has(page)) this.pages.set(page, said.items)
     }
   }
 
