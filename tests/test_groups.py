@@ -61,3 +61,17 @@ def test_a_group_that_leaves_few_neighbours_is_told(patients, tmp_path, capsys):
     assert ((groups[near] != groups[:, None]) | (near < 0)).all()
     for column in (found.p_wrong, *found.scores.values(), *(np.asarray(c, float) for c in found.extra.values())):
         assert np.isfinite(column).all()
+
+
+@pytest.mark.slow
+def test_a_network_and_own_probabilities_keep_groups_apart_too(tmp_path):
+    rng = np.random.default_rng(1)
+    patient, labels = np.repeat(np.arange(40), 6), np.repeat(np.arange(40) % 2, 6)
+    tone = np.where(labels, 170, 80) + np.repeat(rng.normal(0, 20, 40), 6)
+    images = np.clip(tone[:, None, None] + rng.normal(0, 12, (240, 16, 16)), 0, 255).astype(np.uint8)
+    np.savez(tmp_path / "scans.npz", images=images, labels=labels, groups=patient)
+    data = ls.load(tmp_path / "scans.npz")
+    ls.find(data, from_network="small-cnn", side=16, detectors=["knn_vote"], out=tmp_path / "network")
+    near = Neighbours.load(tmp_path / "network" / "evidence").index
+    assert (near >= 0).any(axis=1).all()
+    assert ((patient[near] != patient[:, None]) | (near < 0)).all()
