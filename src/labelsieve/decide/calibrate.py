@@ -154,13 +154,13 @@ def follow(said: Calibrated, reviewed: np.ndarray, found: np.ndarray) -> Calibra
         reviewed: (n,) bool, the rows that are reviewed now.
         found: (n,) bool, those of them that were called wrong.
     """
-    left, many = float(said.p_model[~reviewed].sum()), int(found.sum())
+    left, many, done = float(np.sum(said.p_model, where=~reviewed)), int(found.sum()), int(reviewed.sum())
     part = left / said.left.count if said.left.count else 0.0
-    ends = Estimate(left, min(part * said.left.low, left), min(max(part * said.left.high, left), float((~reviewed).sum())))
+    ends = Estimate(left, min(part * said.left.low, left), min(max(part * said.left.high, left), float(len(reviewed) - done)))
     spread = said.wrong.low - said.found - said.left.low, said.wrong.high - said.found - said.left.high
     wrong = Estimate(many + left, max(0.0, ends.low + many + min(spread[0], 0.0)), ends.high + many + max(spread[1], 0.0))
     wrong = Estimate(wrong.count, min(wrong.low, wrong.count), min(float(len(reviewed)), max(wrong.high, wrong.count)))
-    more = {"wrong": wrong, "left": ends, "reviewed": int(reviewed.sum()), "found": many}
+    more = {"wrong": wrong, "left": ends, "reviewed": done, "found": many}
     return replace(said, reviewed_rows=reviewed, found_rows=found, **more)
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
+
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.follow import stamp
@@ -93,7 +95,7 @@ def progress(desk: Desk) -> dict:
 def estimates(said: Calibrated) -> dict:
     """The estimates of a calibration in JSON."""
     ranges = {name: {"low": e.low, "count": e.count, "high": e.high} for name, e in (("wrong", said.wrong), ("left", said.left))}
-    return {**ranges, "reviewed": said.reviewed, "found": said.found, "doubted": int(said.doubted.sum())}
+    return {**ranges, "reviewed": said.reviewed, "found": said.found, "doubted": int(np.count_nonzero(said.doubted))}
 
 
 def _answer(desk: Desk, ids: list[str], saved: int, blind: bool) -> dict:

@@ -197,7 +197,7 @@ class Desk:
             if self._now is None or self._now[0] != key:
                 said = self.calibrated.said
                 if key[0] != key[1]:
-                    said = follow(said, DECIDED[self.state], FOUND[self.state])
+                    said = follow(said, DECIDED.take(self.state), FOUND.take(self.state))
                 self._now = (key, said)
             return self._now[1]
 
