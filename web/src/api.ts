@@ -31,7 +31,7 @@ export type Run = {
   states: Record<Exclude<State, 'decided'>, number>
   flagged: number
   reviewer: string // the name of who does not say one
-  first: { name: string; size: number; minutes: number; count: number; doubted: number } | null // the random sample to begin with
+  first: { name: string; size: number; minutes: number; count: number; low: number; high: number; doubted: number } | null // the random sample to begin with
   commands: { command: string; why: string }[]
   cells_rest: { n: number; expected: number }
   class_health_rest: { n: number; expected: number }

@@ -38,7 +38,7 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     where `find` said so. It is not needed once a sample of half its size has been reviewed.
 
     Returns:
-        {name, size, minutes, count, doubted}.
+        {name, size, minutes, count, low, high, doubted}; the counts are those of the rows that are not reviewed.
     """
     said = calibrated
     if said is None:
@@ -54,7 +54,8 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     wide = said.left.high - said.left.low > max(2 * LEAST, WIDE * count)
     if not (apart or wide or any(note in (HARD, TWO_COUNTS) for note in findings.notes)):
         return None
-    return {"name": SAMPLE, "size": size, "minutes": max(1, round(size * SECONDS / 60)), "count": count, "doubted": doubted}
+    counts = {"count": count, "low": said.left.low, "high": said.left.high, "doubted": doubted}
+    return {"name": SAMPLE, "size": size, "minutes": max(1, round(size * SECONDS / 60)), **counts}
 
 
 def next_steps(folder: str | Path) -> tuple[Step, ...]:

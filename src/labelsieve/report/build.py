@@ -163,8 +163,9 @@ def advice(told: dict[str, Any]) -> list[str]:
         first = told["first"]
         if first:
             steps.append(
-                f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes: the counts "
-                f"differ ({first['count']:,.0f} expected, {first['doubted']:,} doubted). "
+                f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes. How many "
+                f"labels are wrong is uncertain: about {first['count']:,.0f} expected ({first['low']:,.0f} to {first['high']:,.0f}), "
+                f"{first['doubted']:,} doubted. "
                 f"The command: labelsieve review {told['run']} --sample {first['name']}"
             )
         steps.append(
