@@ -18,7 +18,7 @@ import numpy as np
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
 from labelsieve.core import content, duplicates, run
-from labelsieve.core.arguments import require_path, require_text, require_texts, require_whole
+from labelsieve.core.arguments import require_function, require_path, require_text, require_texts, require_whole
 from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
@@ -81,6 +81,7 @@ def find(
     side = None if side is None else require_whole(side, "side")
     seed = require_whole(seed, "seed")
     detectors = None if detectors is None else require_texts(detectors, "detectors")
+    require_function(progress, "progress")
     if out is None:
         with scratch() as folder:
             return _find(_dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, progress)

@@ -103,3 +103,10 @@ def test_mistakes_are_value_errors(change, message):
 def test_an_unknown_detector_is_named():
     with pytest.raises(UserError, match="no detector 'crystal ball'"):
         LabelErrorDetector(["crystal ball"]).fit(*planted()[:2])
+
+
+def test_rows_of_one_name_in_two_orders_are_refused():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 3})
+    with pytest.raises(ValueError, match="indexes of X and y hold the same names in two orders"):
+        LabelErrorDetector().fit(X, pd.Series(np.arange(40) % 2).sample(frac=1, random_state=0))

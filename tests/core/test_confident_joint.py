@@ -91,3 +91,18 @@ def test_unknown_rule_and_misfit_are_told():
         flags(probs, labels, "prune")
     with pytest.raises(UserError, match="do not fit"):
         flags(probs[:-1], labels)
+
+
+def test_columns_and_rows_of_frames_are_taken_by_name():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=200)
+    p = rng.dirichlet([1, 1, 1], 200) * 0.4 + 0.6 * np.eye(3)[y]
+    y[:20] = (y[:20] + 1) % 3
+    right, names = flags(p, y), np.array(["cat", "dog", "eel"])
+    assert 10 < right.sum() < 30
+    for columns, labels in (([2, 0, 1], y), (["2", "0", "1"], y), (names[[2, 0, 1]], names[y])):
+        assert (flags(pd.DataFrame(p[:, [2, 0, 1]], columns=columns), labels) == right).all()
+    with pytest.raises(UserError, match="in two orders"):
+        flags(pd.DataFrame(p), pd.Series(y).sample(frac=1, random_state=0))
+    assert (flags(p, pd.Series(y, index=range(5, 205))) == right).all()

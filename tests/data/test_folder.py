@@ -217,3 +217,13 @@ def test_splits_with_labels_from_a_file(tmp_path):
     tree(tmp_path, "d/train/a.jpg", "d/test/b.jpg")
     (tmp_path / "labels.csv").write_text("id,label\ntrain/a.jpg,cat\ntest/b.jpg,dog\n")
     assert load(tmp_path / "d", labels=tmp_path / "labels.csv").classes == ("cat", "dog")
+
+
+def test_folders_of_folders_beside_classes_are_named(tmp_path):
+    tree(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png", "eel/young/1.png")
+    (note,) = load(tmp_path).notes
+    assert "eel (1 images)" in note and "are no classes" in note
+    for name in ("dog/1.png", "dog/2.png"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match="no classes: eel .1 images.. Name the folder"):
+        load(tmp_path)

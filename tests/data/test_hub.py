@@ -175,3 +175,15 @@ def test_the_install_hint(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(UserError, match="pip install"):
         load("hf:imdb")
+
+
+def test_a_split_that_a_saved_data_set_does_not_have_is_refused(offline, texts, tmp_path):
+    texts.save_to_disk(str(tmp_path / "d"))
+    assert len(load(f"hf:{tmp_path}/d:train")) == len(load(f"hf:{tmp_path}/d"))
+    with pytest.raises(UserError, match="there is no 'test'"):
+        load(f"hf:{tmp_path}/d:test")
+    for name in ("hf:", "hf::train"):
+        with pytest.raises(UserError, match="names no data set"):
+            load(name)
+    with pytest.raises(UserError, match=r"such as data\['fit'\]"):
+        load(__import__("datasets").DatasetDict({"fit": texts}))

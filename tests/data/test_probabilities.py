@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -114,7 +115,14 @@ def test_rounding_is_forgiven(dtype):
         (some(3, 4), [0, 1, 2], "4 classes .* but 3 examples .*transposed"),
         (P, [0, 1, 3, 0], "The labels run from 0 to 3, but the 3 columns .* are 0 to 2"),
         (P, [1, 2, 3, 1], "Subtract 1"),
-        (P, [-1, 2, 0, 1], "run from -1 to 2"),
+        (P[:, :2] / P[:, :2].sum(1, keepdims=True), [-1, 0, -1, 0], "run from -1 to 0"),
+        (P, [-1, 1, 0, 0], "run from -1 to 1, .*leave it empty; if it is a class, name the columns"),
+        (P, None, "nothing .None. was given"),
+        (None, [0, 1], "The probabilities are None"),
+        (P, (y for y in [0, 1, 2, 0]), "a generator was given"),
+        (P[:, 0], [0, 1, 1, 0], "give both: np.column_stack"),
+        (pa.table({"a": P[:, 0], "b": P[:, 1], "c": P[:, 2], "fold": [0, 1, 2, 1]}), ["a", "b", "c", "a"], "Without the column 'fold'"),
+        (pa.table({"p1": P[:, 0], "p2": P[:, 1], "p3": P[:, 2]}), [1, 2, 3, 1], "no column for the label '1'"),
         (P, ["a", "b", "a", "b"], "2 different labels and 3 columns"),
         (P, ["a", "b", "c", "d"], "4 different labels and 3 columns"),
         (P, [0, 0, 0, 0], "one class only"),
@@ -145,9 +153,10 @@ def test_files_that_do_not_fit(tmp_path):
     (tmp_path / "p.txt").write_text("0.5 0.5")
     with pytest.raises(UserError, match="is no file of probabilities"):
         load_probabilities(tmp_path / "p.txt", [0, 1])
-    (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\ny,0.4,0.6\n")
-    with pytest.raises(UserError, match="column 'name' .* holds no numbers"):
+    (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\nx,0.4,0.6\n")
+    with pytest.raises(UserError, match="column 'name' .* holds no numbers but 'x'"):
         load_probabilities(tmp_path / "p.csv", ["cat", "dog"])
+    (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\ny,0.4,0.6\n")
     named = load_probabilities(tmp_path / "p.csv", ["cat", "dog"], id="name")
     assert named.ids.tolist() == ["x", "y"]
     with pytest.raises(UserError, match="no column for the label 'dgo'. Did you mean 'dog'"):
@@ -328,3 +337,69 @@ def test_rounded_rows_pass_and_are_brought_to_one():
     for row in ([0.3, 0.3, 0.3], [0.331, 0.33, 0.32], [0.35, 0.35, 0.35], [0.9, 0.2, 0.0], [33, 33, 33], [0.0, 0.0, 0.0]):
         with pytest.raises(UserError, match="1 of the 4 rows"):
             load_probabilities(np.array([row, *P[1:].tolist()]), [0, 1, 2, 0])
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_minus_one_is_no_label_and_counted(kind, named):
+    p, y, wrong = made()
+    none = np.arange(len(y)) % 10 == 0
+    probs = pa.table({name: p[:, c] for c, name in enumerate(NAMES)}) if named else p
+    data = load_probabilities(probs, np.where(none, -1, y).astype(kind))
+    assert len(data) == (~none).sum() and [int(c) for c in data.labels] == y[~none].tolist()
+    assert {item.reason for item in data.excluded} == {"the label is -1, which stands for no label"}
+    assert f"{none.sum()} examples have the label -1" in data.notes[0]
+
+
+@pytest.mark.parametrize("make", ["pandas", "unused", "polars", "arrow"])
+def test_the_order_of_categories_is_tried_and_named(make):
+    p, y, wrong = made(900, 3)
+    order = ["low", "mid", "high"]
+    if make == "arrow":
+        labels = pa.DictionaryArray.from_arrays(pa.array(y), order)
+    elif make == "polars":
+        pl = pytest.importorskip("polars")
+        labels = pl.Series([order[c] for c in y], dtype=pl.Enum(order))
+    else:
+        pd = pytest.importorskip("pandas")
+        labels = pd.Series(pd.Categorical.from_codes(y, [*order, "never"][: 3 + (make == "unused")], ordered=True))
+    data = load_probabilities(p, labels)
+    assert data.classes == tuple(order)
+    (note,) = data.notes
+    assert "categories (low, mid, high), not in the order of text (high, low, mid)" in note
+    assert stated(data) == stated(load_probabilities(p, y))
+
+
+@pytest.mark.parametrize("least", [1e-9, 1e-5, 1e-4])
+def test_a_class_that_the_model_never_learnt_is_named_and_not_called_wrong_as_a_whole(least):
+    p, y, wrong = made(900, 6)
+    p[:, 3] = 0
+    p = np.maximum(p / p.sum(1, keepdims=True), least)
+    data = load_probabilities(p, y)
+    (note,) = data.notes
+    assert f"'3' ({(y == 3).sum()} labels)" in note and "get the overall rate" in note
+    assert not find(data).flagged[y == 3].any()
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+@pytest.mark.parametrize("key", ["id", "sample"])
+@pytest.mark.parametrize("other", ["id", "case"])
+def test_ids_are_used_whatever_their_columns_are_called(tmp_path, name, key, other):
+    p, y, wrong = made(300, 3)
+    ids = np.array([f"s{i}" for i in range(300)])
+    moved = np.random.default_rng(0).permutation(300)
+    table = pa.table({key: ids[moved], **{c: p[moved, i] for i, c in enumerate("abc")}})
+    pacsv.write_csv(table, tmp_path / name) if name == "p.csv" else pq.write_table(table, tmp_path / name)
+    pacsv.write_csv(pa.table({other: ids, "label": np.array(list("abc"))[y]}), tmp_path / "y.csv")
+    data = load_probabilities(tmp_path / name, tmp_path / "y.csv")
+    given = dict(zip(data.ids.tolist(), data.labels.tolist(), strict=True))
+    assert given == dict(zip(ids.tolist(), y.tolist(), strict=True))
+    assert any(repr(key) in note for note in data.notes) == (key != "id")
+    assert any(repr(other) in note for note in data.notes) == (other != "id")
+
+
+def test_labels_without_any_ids_are_matched_by_order_with_a_note(tmp_path):
+    pq.write_table(pa.table({"id": ["s1", "s0", "s2", "s3"], "a": P[:, 0], "b": P[:, 1], "c": P[:, 2]}), tmp_path / "p.parquet")
+    (tmp_path / "y.csv").write_text("label\na\nb\nc\na\n")
+    data = load_probabilities(tmp_path / "p.parquet", tmp_path / "y.csv")
+    assert data.ids.tolist() == ["s1", "s0", "s2", "s3"] and "has no ids" in data.notes[0] and "'s1'" in data.notes[0]

@@ -325,3 +325,38 @@ def test_vectors_that_do_not_fit():
     with pytest.raises(UserError, match=r"several columns of vectors \(v, w\)"):
         load(pa.table({"v": [[1.0], [2.0]], "w": [[1.0], [2.0]], "label": ["a", "b"]}))
     assert load(pa.table({"v": [[1.0], [2.0]], "text": ["p", "q"], "label": ["a", "b"]})).kind == "text"
+
+
+def test_intervals_and_periods_of_pandas_keep_their_names():
+    pd = pytest.importorskip("pandas")
+    x = np.arange(40) % 7 + 0.5
+    cut = load(pd.DataFrame({"x": x, "label": pd.cut(x, [0, 3, 8])}))
+    assert cut.classes == ("(0, 3]", "(3, 8]") and np.bincount(cut.labels).tolist() == [(x < 3).sum(), (x > 3).sum()]
+    years = pd.PeriodIndex(np.where(x < 3, "2020", "2021"), freq="Y")
+    assert load(pd.DataFrame({"x": x, "label": years})).classes == ("2020", "2021")
+
+
+def test_columns_of_several_kinds_of_values_do_not_stop_a_frame():
+    pd = pytest.importorskip("pandas")
+    x = np.arange(40) / 7
+    note = [1 if i % 2 else "see below" for i in range(40)]
+    data = load(pd.DataFrame({"x": x, "note": note, "label": [1 if i % 2 else "1b" for i in range(40)]}))
+    assert data.classes == ("1", "1b") and "not used: note" in data.notes[0]
+    dense = load(pd.DataFrame({"s": pd.arrays.SparseArray(x), "label": ["a", "b"] * 20}))
+    np.testing.assert_allclose(dense.inputs[:, 0], x)
+    with pytest.raises(UserError, match="'o' of the frame holds Python objects .object."):
+        load(pd.DataFrame({"x": x, "o": [object()] * 40, "label": ["a", "b"] * 20}))
+
+
+def test_the_commonest_mark_of_the_header_parts_the_columns(tmp_path):
+    (tmp_path / "t.csv").write_text('id;"a;b";x, in cm;label\n' + "".join(f"r{i};1;{i};{'ab'[i % 2]}\n" for i in range(12)))
+    assert load(tmp_path / "t.csv").columns.names == ("a;b", "x, in cm")
+
+
+def test_names_of_data_that_are_none(tmp_path):
+    (tmp_path / "t.txt").write_text("a review")
+    with open(tmp_path / "t.txt") as file:
+        names = (("", "is empty"), ("a review of a film " * 300, "too long for the name of a file"), (file, "cannot be read as data"))
+        for name, says in names:
+            with pytest.raises(UserError, match=says):
+                load(name)

@@ -102,3 +102,8 @@ def test_names_that_a_reader_takes_for_one_another_are_told_with_counts(names, w
 def test_names_that_only_seem_to_be_alike_need_no_note():
     for names in (["A", "A+", "A-"], ["0", "O"], ["1", "l", "I"], ["\u0434\u0430", "\u043d\u0435\u0442"], ["-1", "1"], ["v1", "v1.0"]):
         assert load(np.eye(2 * len(names)), labels=names * 2).notes == ()
+
+
+def test_one_number_in_digits_of_several_scripts():
+    (note,) = label_notes(["1", "\u0661", "2"], np.array([0, 1, 2, 2]))
+    assert "one number in several ways" in note and "'1' (1), '\u0661' (1)" in note

@@ -1,5 +1,7 @@
 """Every measure against scikit-learn, or against a loop written here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -125,3 +127,14 @@ def test_mistakes():
         evaluate(findings, truth[1:])
     with pytest.raises(UserError, match="Not one true label"):
         evaluate(findings, [None] * 400)
+
+
+def test_whole_numbers_and_gaps_of_any_type_are_true_labels():
+    findings, truth, wrong = findings_and_truth()
+    findings = replace(findings, classes=("0", "1", "2"))
+    codes = np.array(["abc".index(name) for name in truth])
+    for labels in (codes, codes.astype(float), [str(c) for c in codes], [np.int64(c) for c in codes]):
+        assert evaluate(findings, labels, replicates=2).n_wrong == wrong.sum()
+    assert evaluate(findings, np.where(np.arange(400) < 50, np.nan, codes), replicates=2).unknown == 50
+    with pytest.raises(UserError, match="like 'cat', and none of them is a class"):
+        evaluate(findings, ["cat"] * 400)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.arguments import require_one_order
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array
@@ -93,10 +94,11 @@ def handed(X: Any, y: Any) -> tuple[Any, Any]:
     """X and y for scikit-learn to check, tensors as arrays, lazy frames collected.
 
     Raises:
-        UserError: X is None, or some label is missing.
+        UserError: X is None, some label is missing, or the indexes of X and y are in two orders.
     """
     if X is None:
         raise UserError("X is None; give the features, (n, d).")
+    require_one_order(X, y, "X", "y")
     X, y = collected(X), collected(y)
     X, y = (plain_array(value, name) if hasattr(value, "detach") else value for name, value in (("X", X), ("y", y)))
     kind = getattr(getattr(y, "dtype", None), "kind", "O")

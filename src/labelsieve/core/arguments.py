@@ -21,7 +21,30 @@ def require_path(value: Any, what: str) -> Path:
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
         raise UserError(f"{what} is {_shown(value)}; give a path, as text or a pathlib.Path.")
+    if not path.strip():
+        raise UserError(f"{what} is empty; give a path.")
     return Path(path)
+
+
+def require_one_order(one: Any, other: Any, called: str, also: str) -> None:
+    """Of two values of pandas: that rows of the same names stand in the same order.
+
+    Raises:
+        UserError: the indexes hold the same names in two orders, so that rows would be matched to others.
+    """
+    first, second = (getattr(value, "index", None) for value in (one, other))
+    if first is None or second is None or not (hasattr(first, "is_unique") and hasattr(second, "is_unique")) or first.equals(second):
+        return
+    if len(first) == len(second) and set(first) == set(second):
+        raise UserError(
+            f"The indexes of {called} and {also} hold the same names in two orders. Rows are taken by order: give "
+            f"{also}.loc[{called}.index], or {also}.to_numpy() if its rows are in the order of {called} already."
+        )
+
+
+def require_function(value: Any, what: str) -> None:
+    if value is not None and not callable(value):
+        raise UserError(f"{what} is {_shown(value)}; give a function, or None.")
 
 
 def require_text(value: Any, what: str) -> str:

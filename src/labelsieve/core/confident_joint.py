@@ -9,12 +9,13 @@ Cost: two passes; memory is a few numbers an example, K x K counts, and one bloc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from labelsieve.core.arguments import require_text
+from labelsieve.core.arguments import require_one_order, require_text
 from labelsieve.core.distribution import TOLERANCE
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain import plain_array, plain_labels
@@ -60,8 +61,8 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
     """(n,) bool: the examples that `rule` calls wrong; equal to cleanlab's `find_label_issues(filter_by=rule)`.
 
     Args:
-        probs: (n, K) out-of-sample probabilities: an array, a tensor, or a list of rows.
-        labels: (n,) given labels, whole numbers from 0 to K-1: the columns of `probs`.
+        probs: (n, K) out-of-sample probabilities: an array, a tensor, a frame, or a list of rows.
+        labels: (n,) given labels, whole numbers from 0 to K-1: the columns of `probs`; or the names of the columns of a frame.
         rule: one of `RULES`.
 
     Raises:
@@ -69,7 +70,10 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
     """
     if probs is None or labels is None:
         raise UserError(f"{'probs' if probs is None else 'labels'} is None; give probabilities (n, K) and labels (n,).")
+    require_one_order(probs, labels, "probs", "labels")
+    names = list(map(str, getattr(probs, "columns", ())))
     probs, labels = plain_array(probs, "probs"), plain_labels(labels, "labels")
+    labels = _places(labels, names)
     if probs.ndim != 2 or len(probs) != len(labels) or not probs.size:
         raise UserError(f"Probabilities of shape {probs.shape} do not fit {len(labels)} labels; expected (n, K).")
     if probs.dtype.kind != "f":
@@ -77,6 +81,13 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
     labels = _columns_of(labels, probs.shape[1])
     _require_shares(probs)
     return flagged_by(probs, labels, rule)
+
+
+def _places(labels: Any, names: Sequence[str]) -> Any:
+    """The labels as positions of the columns `names`, if all of them are such names; else as they are."""
+    texts = [str(label) for label in (labels.tolist() if isinstance(labels, np.ndarray) else labels)] if names else []
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[text] for text in texts], np.int64) if texts and set(texts) <= place.keys() else labels
 
 
 def _require_shares(probs: np.ndarray) -> None:
@@ -96,8 +107,9 @@ def _require_shares(probs: np.ndarray) -> None:
 def _columns_of(labels: Any, k: int) -> np.ndarray:
     """The labels as int64, if they are columns 0 to k-1."""
     array = np.asarray(labels)
+    first = labels[0].item() if array.size and hasattr(labels[0], "item") else labels[0] if array.size else None
     if array.dtype.kind not in "iub":
-        what = f"{array.dtype} numbers" if array.dtype.kind in "fc" else f"names, such as {labels[0]!r}" if array.size else "nothing"
+        what = f"{array.dtype} numbers" if array.dtype.kind in "fc" else f"names, such as {str(first)!r}" if array.size else "nothing"
         raise UserError(
             f"labels holds {what}; flags takes whole numbers from 0 to {k - 1}, the columns of probs. load_probabilities takes names too."
         )

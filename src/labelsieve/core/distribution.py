@@ -14,6 +14,9 @@ TOLERANCE = 1e-2 + 1e-6  # of a row's sum; 0.99 passes
 EXACT = 2e-3  # a sum further from 1 than that is brought to 1; float16 and three decimals stay as they are
 MOST = 0.5  # what rounding may take from a sum, or add to it, however many the columns are
 DECIMALS = (2, 3, 4)
+NOTHING = 1e-6  # a column that is nowhere above is one of zeros
+HARDLY = 0.01  # of the share of its labels: a class to which the model gives less than that
+FEW = 5  # labels, below which a class may well get next to nothing
 _BLOCK = 1 << 22  # values looked at in one step
 
 
@@ -29,8 +32,9 @@ class Rows:
     off: np.ndarray
 
 
-def check(matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: str) -> Rows:
-    """The rows of (n, K) that need something done; `ids` (n,) name a row in the message, None takes row numbers.
+def check(matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: str, columns: Sequence[str] | None = None) -> Rows:
+    """The rows of (n, K) that need something done; `ids` (n,) name a row in the message, None takes row numbers; `columns` are the names
+    of the K columns, where they have some.
 
     Raises:
         UserError: a row is no distribution: logits, percentages, another sum than 1.
@@ -54,8 +58,45 @@ def check(matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: st
         first = start + int(rows[0]) if first < 0 and len(rows) else first
     if wrong:
         name = repr(str(first if ids is None else ids[first]))
-        raise UserError(_no_distribution(matrix[first].astype(np.float64), wrong, n, name, source))
+        extra = [] if columns is None else _one_too_many(np.asarray(matrix[:step]), columns)
+        raise UserError(
+            f"Without the column {extra[0]!r} every row of {source} adds up to 1; it seems to be no class. Leave it "
+            "out; if it holds the ids, name it with id=."
+            if len(extra) == 1
+            else _no_distribution(matrix[first].astype(np.float64), wrong, n, name, source)
+        )
     return Rows(unusable, np.concatenate(off))
+
+
+def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) bool twice: classes that labels carry while their column is zero throughout; and those to which the model gives hardly
+    anything, and the first place nowhere, as a softmax does whose class was never trained. Such a model cannot judge these labels.
+
+    Args:
+        matrix: (n, K) probabilities; rows with NaN are passed over.
+        labels: (n,) positions of the columns, -1 = none.
+    """
+    n, k = matrix.shape
+    step = max(1, _BLOCK // k)
+    top, total, first, m = np.zeros(k), np.zeros(k), np.zeros(k, np.int64), 0
+    for start in range(0, n, step):
+        block = np.asarray(matrix[start : start + step])
+        block = block[np.isfinite(block).all(1)]
+        if len(block):
+            top, total, m = np.maximum(top, block.max(0)), total + block.sum(0, dtype=np.float64), m + len(block)
+            first += np.bincount(block.argmax(1), minlength=k)
+    count = np.bincount(labels[labels >= 0], minlength=k)
+    zero = (count > 0) & (top <= NOTHING)
+    little = total / max(m, 1) < HARDLY * count / max(count.sum(), 1)
+    return zero, (count >= FEW) & ~zero & little & (first == 0)
+
+
+def _one_too_many(block: np.ndarray, columns: Sequence[str]) -> list[str]:
+    """The columns without which each row adds up to 1: a label, a fold, a prediction that stands beside the probabilities."""
+    block = np.asarray(block, np.float64)
+    block = block[np.isfinite(block).all(1)]
+    rest = block.sum(1)[:, None] - block
+    return [name for name, good in zip(columns, (np.abs(rest - 1) <= TOLERANCE).all(0), strict=True) if good]
 
 
 def _is_rounded(row: np.ndarray, total: float) -> bool:

@@ -5,6 +5,7 @@ Torch, JAX and TensorFlow are known by what their values can do; none of them is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,14 +44,20 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
     Raises:
         UserError: they are no row of labels, or a row holds a list, a record or an array.
     """
-    if isinstance(values, str | bytes | dict | set | frozenset):
-        raise UserError(f"{what}: a {type(values).__name__} was given; give a list or array of one label a row.")
+    if values is None or isinstance(values, str | bytes | dict | set | frozenset | Iterator):
+        given = "nothing (None)" if values is None else f"a {type(values).__name__}"
+        raise UserError(f"{what}: {given} was given; give a list or array of one label a row.")
+    columns = getattr(values, "columns", None)
+    if columns is not None and getattr(values, "ndim", 2) == 2:
+        listed = ", ".join(map(str, list(columns)[:10]))
+        raise UserError(f"{what}: a frame with the columns {listed} was given; give one of them, as frame[{str(list(columns)[-1])!r}].")
     if not isinstance(values, list | tuple):
         if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
             return [plain_label(value, what, row) for row, value in enumerate(values.tolist())]  # None where masked
         array = plain_array(values, what)
         if array.ndim != 1:
-            raise UserError(f"{what} has shape {array.shape}; give one label a row (for one-hot rows: argmax over the last axis).")
+            do = "call .ravel()" if array.ndim == 2 and array.shape[1] == 1 else "for one-hot rows: argmax over the last axis"
+            raise UserError(f"{what} has shape {array.shape}; give one label a row ({do}).")
         if array.dtype.kind not in "OVc":
             return array
         values = array.tolist()
@@ -77,7 +84,7 @@ def plain_label(value: Any, what: str, row: int) -> Any:
 
 def _host(values: Any) -> Any:
     """The values in the memory of the processor; of a list, each of its tensors."""
-    if hasattr(values, "detach"):  # torch
+    if hasattr(values, "detach") and hasattr(values, "cpu"):  # torch; open files can detach too
         values = values.detach().cpu()
         values = values.to_dense() if getattr(values, "is_sparse", False) else values
         narrow = str(values.dtype).removeprefix("torch.")

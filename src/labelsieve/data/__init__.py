@@ -25,6 +25,8 @@ from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import handed, identify, recipe, settle
 from labelsieve.data.torch_dataset import from_torch, is_torch
 
+LONGEST = 255  # bytes in a name, for most file systems
+
 __all__ = ["load", "load_inputs", "load_probabilities", "load_test"]
 
 
@@ -130,6 +132,8 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
 
 
 def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
+    if not name.strip():
+        raise UserError("The name of the data is empty; name a folder, a file or hf:NAME.")
     if not places.is_remote(name):
         name = name.removeprefix("./").rstrip("/") or name  # one name for one place
     if name.startswith("hf:") and not places.is_remote(name):  # hf:// is an address for fsspec
@@ -137,6 +141,8 @@ def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
 
         return load_hub(name, asked, relabelled)
     if not places.is_remote(name):
+        if len(os.fsencode(os.path.basename(name))) > LONGEST or len(os.fsencode(name)) > 16 * LONGEST:
+            raise UserError(f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with labels=.")
         require_data(name)
     if places.is_folder(name):
         from labelsieve.data.folder import load_folder

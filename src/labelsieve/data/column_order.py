@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelsieve.core.distribution import NOTHING, unknown
+
 SAMPLE = 1 << 21  # values that are looked at
-BLOCK = 1 << 20  # values in memory at once
 SURE = 4.0  # standard errors by which the mean probability of the given label must be larger
 CLEARLY = 1.2  # times as large as it must be
 FAR = 2.0  # times as large as for an order that nobody uses, and of which a note only warns
 ENOUGH = 10  # rows a class, from which such an order can be seen
-NOTHING = 1e-6  # a column that is nowhere above is one of zeros
-HARDLY = 0.01  # of the share of its labels: a class to which the model gives less than that
-FEW = 5  # labels, below which a class may well get next to nothing
 SHOWN = 5
 
 
@@ -152,9 +150,7 @@ def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> 
     if not len(rows.codes):
         return ()
     count = np.bincount(labels[labels >= 0], minlength=len(classes))
-    top, share = columns_of(matrix)
-    nothing = np.flatnonzero((count > 0) & (top <= NOTHING))
-    hardly = np.flatnonzero((count >= FEW) & (top > NOTHING) & (share < HARDLY * count / max(count.sum(), 1)))
+    nothing, hardly = map(np.flatnonzero, unknown(matrix, labels))
     notes = []
     if len(nothing):
         notes.append(
@@ -163,24 +159,11 @@ def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> 
         )
     if len(hardly):
         notes.append(
-            f"The model gives hardly any probability to {_named(hardly, classes, count)}: does the column belong to the class? If it does "
-            "not, these labels are called wrong without cause."
+            f"The model gives hardly any probability to {_named(hardly, classes, count)}, and the first place nowhere. Either column and "
+            "class do not belong together, or the model never saw the class. Those labels cannot be judged and get the overall rate."
         )
     moved = _moved(rows, classes)
     return (*notes, *moved)
-
-
-def columns_of(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each column (K,): its largest value, and its mean; rows with NaN aside."""
-    n, k = matrix.shape
-    step = max(1, BLOCK // k)
-    top, total, m = np.zeros(k), np.zeros(k), 0
-    for start in range(0, n, step):
-        block = np.asarray(matrix[start : start + step])
-        block = block[np.isfinite(block).all(1)]
-        if len(block):
-            top, total, m = np.maximum(top, block.max(0)), total + block.sum(0, dtype=np.float64), m + len(block)
-    return top, total / max(m, 1)
 
 
 def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from labelsieve.data.splits import is_split, splits_among
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".ppm", ".pgm")
 SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
+_DEEPER = "it lies in a folder inside a class folder"
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
@@ -51,9 +52,27 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if labels is not None and not relabelled:
         ids, labels, left, told = _without_splits(root, folders, ids, labels)
         excluded += left
+    told += _without_images(root, folders, labels, excluded) if labels is not None else ()
     notes = (*told, f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else told
     inputs = places.Files([places.join(root, name) for name in ids])
     return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
+
+
+def _without_images(root: str, folders: list[str], labels: list[str], excluded: list[Exclusion]) -> tuple[str, ...]:
+    """A note of folders that hold images in folders of their own only, and are no classes therefore.
+
+    Raises:
+        UserError: so many that fewer than two classes are left.
+    """
+    deep = Counter(item.id.partition("/")[0] for item in excluded if item.reason == _DEEPER and is_image(item.id))
+    lost = [name for name in folders if deep[name] and name not in set(labels)]
+    if not lost:
+        return ()
+    listed = ", ".join(f"{name} ({deep[name]:,} images)" for name in lost[:3]) + (", ..." if len(lost) > 3 else "")
+    told = f"Folders of {root} that hold images only in folders of their own are no classes: {listed}."
+    if len(set(labels)) < 2:
+        raise UserError(f"{told} Name the folder whose folders are the classes, or move the images up.")
+    return (f"{told} To have them as classes, move those images up.",)
 
 
 def _without_splits(
@@ -124,7 +143,7 @@ def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[
             key = f"{name}/{entry.name}"
             if entry.is_folder:
                 deeper = places.entries(places.join(root, key))
-                excluded += [Exclusion(f"{key}/{item.name}", "it lies in a folder inside a class folder") for item in deeper]
+                excluded += [Exclusion(f"{key}/{item.name}", _DEEPER) for item in deeper]
             elif entry.is_file and is_image(entry.name):
                 ids.append(key)
                 labels.append(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 3
+_PLAIN = (str, bytes, bool, int, float, Decimal, date, time, timedelta, np.generic)  # cells that have a text of their own
 
 
 def is_indexed(frame: Any) -> bool:
@@ -61,6 +64,14 @@ def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[s
     return names, (f"The ids are {_called(frame.index)} ({_first(names)}).",)
 
 
+def categories_of(labels: Any) -> tuple[str, ...] | None:
+    """The categories of labels of pandas, of an Enum of Polars, or of a dictionary of Arrow, in their order; None for other labels."""
+    found = getattr(getattr(labels, "dtype", None), "categories", getattr(labels, "dictionary", None))
+    if found is None or not hasattr(found, "__len__"):
+        return None
+    return tuple(str(name) for name in (found.to_pylist() if hasattr(found, "to_pylist") else found))
+
+
 def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
     """A frame of pandas as a table, without its index, except for levels of it that the user `named` as columns."""
     import warnings
@@ -71,9 +82,50 @@ def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
         twice = next(name for name, repeated in zip(frame.columns, frame.columns.duplicated(), strict=True) if repeated)
         raise UserError(f"The frame has two columns called {str(twice)!r}; column names must be unique.")
     levels = [name for name in frame.index.names if name in named and name not in frame.columns]
+    frame = frame.reset_index(levels) if levels else frame
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numbers as names of columns become text
-        return pa.Table.from_pandas(frame.reset_index(levels) if levels else frame, preserve_index=False)
+        try:
+            return pa.Table.from_pandas(_written(frame), preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            return pa.Table.from_pandas(_written(frame, mixed=True), preserve_index=False)
+
+
+def _written(frame: Any, mixed: bool = False) -> Any:
+    """The frame with intervals and periods as their names, which Arrow would take for records and counts, and sparse columns whole;
+    `mixed`: columns of numbers and texts as text."""
+    changed = {}
+    for name, dtype in frame.dtypes.items():
+        kind = str(getattr(getattr(dtype, "categories", None), "dtype", dtype))
+        if kind.startswith(("interval", "period")):
+            changed[name] = frame[name].astype(object).map(str, na_action="ignore")
+        elif kind.startswith("Sparse"):
+            changed[name] = frame[name].sparse.to_dense()
+        elif mixed and kind == "object":
+            changed[name] = _as_text(frame[name], str(name))
+    if changed:
+        frame = frame.copy(deep=False)
+        for name, column in changed.items():
+            frame[name] = column
+    return frame
+
+
+def _as_text(column: Any, name: str) -> Any:
+    """A column of several kinds of plain values as text; any other as it is.
+
+    Raises:
+        UserError: it holds Python objects.
+    """
+    kinds = {type(value) for value in column if not is_missing(value)}
+    if kinds and kinds <= {list, tuple, np.ndarray, dict} or len(kinds) == 1 and kinds <= set(_PLAIN):
+        return column
+    odd = next((kind for kind in kinds if not issubclass(kind, _PLAIN)), None)
+    if odd is not None:
+        raise UserError(
+            f"The column {name!r} of the frame holds Python objects ({odd.__name__}), which cannot be read; leave the column out, or give "
+            "plain values (of pictures: paths or encoded bytes)."
+        )
+    return column.map(str, na_action="ignore")
 
 
 def aligned(labels: Any, frame: Any, ids: Sequence[str | None] | None) -> tuple[Any, list[str | None] | None, tuple[str, ...]]:

@@ -45,6 +45,8 @@ def open_split(address: str) -> tuple[Any, str]:
 def _split(address: str) -> tuple[Any, str, tuple[str, ...]]:
     """The same, and notes of the other splits and of files in a folder that `datasets` passed over."""
     name, split = _parse(address)
+    if not name.strip():
+        raise UserError(f"{address!r} names no data set; write hf:NAME, or hf:FOLDER, and perhaps :SPLIT.")
     found = _open(name, address)
     several = not hasattr(found, "column_names") or isinstance(found.column_names, dict)
     notes = not_read(name, sum(len(found[part]) for part in found) if several else len(found))
@@ -58,15 +60,18 @@ def _split(address: str) -> tuple[Any, str, tuple[str, ...]]:
             listed = ", ".join(f"{other} ({len(found[other]):,})" for other in splits)
             notes = (f"{name} has the splits {listed}; only {split} was read. Name another as hf:{name}:SPLIT.", *notes)
         found = found[split]
-    elif split and split != str(found.split or split):
-        raise UserError(f"{name} is the one split {found.split}, not {split!r}; leave the split out.")
+    elif split and split != str(found.split or "train"):
+        what = f"is the one split {found.split}" if found.split else "was saved without splits"
+        raise UserError(f"{name} {what}, so there is no {split!r}; leave the split out.")
     return found, f"hf:{name}:{split}" if split else f"hf:{name}", notes
 
 
 def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source: str = "the datasets.Dataset") -> Draft:
     """The draft of a `datasets.Dataset`."""
     if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
-        raise UserError(f"A {type(dataset).__name__} cannot be read as data; give one split, a datasets.Dataset of known length.")
+        splits = list(dataset) if isinstance(dataset, dict) else []
+        such = f", such as data[{str(splits[0])!r}]" if splits else ""
+        raise UserError(f"The {type(dataset).__name__} cannot be read as data; give one split{such}, a datasets.Dataset of known length.")
     table = dataset.with_format("arrow")[:]
     columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)
     draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None, unused=unused)

@@ -76,6 +76,25 @@ def read_labels(path: str, label: str | None = None, id: str | None = None) -> t
     return read_columns(path, label, id)
 
 
+def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | None, tuple[str, ...]]:
+    """The column of the file of labels at `path`, which has none called id, whose cells are `ids` in some order; None if there is no such
+    one, and the rows are matched by order. Which it was, as a note."""
+    from labelsieve.data.columns import Columns
+    from labelsieve.data.readers import open_table
+    from labelsieve.data.table import names_of
+
+    if list(ids) == [str(row) for row in range(len(ids))]:
+        return None, ()
+    known = set(ids)
+    names = open_table(path).schema.names if places.suffix(path) in READERS else []
+    for name in names:
+        cells = names_of(open_table(path).read(Columns(id=name))[name])
+        if len(cells) == len(ids) and set(cells) == known:
+            return cells, (f"The labels of {path} were matched by its column {name!r}, which holds the ids of the probabilities.",)
+    told = f"{path} has no ids: its labels were matched to the rows of the probabilities by order, the first of them to {ids[0]!r}."
+    return None, (told,)
+
+
 def labels_again(recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]) -> tuple[list[str], list[str], dict[str, list[str]]]:
     """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the columns among
     `wanted` that it has, as text. Rows without an id that is known are left out.

@@ -16,9 +16,9 @@ _LETTERS = {ord(there): here for others, ours in (_CYRILLIC, _GREEK, _LATIN) for
 
 
 def number(name: str) -> float | None:
-    """The number that a name writes, full-width digits and a long minus included; None if it is none."""
+    """The number that a name writes, digits of any script and a long minus included; None if it is none."""
     plain = unicodedata.normalize("NFKC", name).translate(_DASHES).strip().lower()
-    return float(plain) if _NUMBER.fullmatch(plain) and plain.isascii() else None
+    return float(plain) if _NUMBER.fullmatch(plain) else None
 
 
 def skeleton(name: str) -> str:

@@ -28,11 +28,11 @@ from labelsieve.data.columns import INDEXES, Columns, require_column
 from labelsieve.data.columns import named as require_names
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import matrix_of
-from labelsieve.data.frames import aligned, index_ids, is_frame, is_indexed, to_arrow
-from labelsieve.data.label_file import matched, read_labels
+from labelsieve.data.frames import aligned, categories_of, index_ids, is_frame, is_indexed, to_arrow
+from labelsieve.data.label_file import column_of, matched, read_labels
 from labelsieve.data.labels import faulty
 from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, telling
-from labelsieve.data.settle import encode, handed, recipe, settle
+from labelsieve.data.settle import MINUS_ONE, encode, handed, recipe, settle, weak, without_minus_one
 from labelsieve.data.table import contents, index_column, names_of, no_ids
 from labelsieve.data.words import misread
 
@@ -63,7 +63,7 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     if len(values) != n:
         turned = f" It has {k} columns: is it transposed? It should be (examples, classes)." if len(values) == k else ""
         raise UserError(f"{found.source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
-    data = judged(found, ids, values, notes)
+    data = judged(found, ids, values, notes, categories_of(labels))
     named = {"probs": probs, "labels": labels, "label": label, "id": id}
     return replace(data, recipe=recipe(named), handed=handed(named))
 
@@ -79,12 +79,19 @@ def read_matrix(probs: Any, id: str | None, *, there: bool = True) -> Matrix:
     if _one_hot(matrix):
         raise UserError(f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives.")
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
-        raise UserError(f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes).")
+        raise UserError(_no_matrix(matrix, source))
     return replace(found, matrix=matrix)
 
 
-def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = ()) -> Dataset:
-    """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows.
+def _no_matrix(matrix: np.ndarray, source: str) -> str:
+    told = f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes)."
+    alone = matrix.dtype.kind == "f" and (matrix.ndim == 1 or (matrix.ndim == 2 and matrix.shape[1] == 1)) and matrix.size > 1
+    return f"{told} If it holds the probability p of the second of two classes, give both: np.column_stack([1 - p, p])." if alone else told
+
+
+def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), categories: tuple[str, ...] | None = None) -> Dataset:
+    """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows; `categories` is the order
+    that the labels themselves bring along.
 
     Raises:
         UserError: as `load_probabilities`.
@@ -93,11 +100,12 @@ def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = ()) ->
     n, k = matrix.shape
     if k > n:
         raise UserError(f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes).")
-    codes, classes, order = _positions(values, found.classes, matrix, source)
-    rows = check(matrix, ids, source)
+    codes, classes, order, none = _positions(values, found.classes, matrix, source, categories)
+    rows = check(matrix, ids, source, found.classes)
     matrix, rounded = _to_one(matrix, rows.off)
     unusable = dict.fromkeys(rows.unusable, "its probabilities hold NaN or infinity")
-    notes += (*order, *doubts(matrix, codes, classes), *rounded)
+    unusable = {**dict.fromkeys(none.tolist(), MINUS_ONE), **unusable}
+    notes += (*weak(len(none)), *order, *doubts(matrix, codes, classes), *rounded)
     notes += misread(values.tolist() if isinstance(values, np.ndarray) else values, "labels")
     return settle(Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes))
 
@@ -119,6 +127,8 @@ def _read(probs: Any, id: str | None, there: bool) -> Matrix:
     if not isinstance(probs, (str, os.PathLike)):
         if is_frame(probs):
             return _read_frame(probs, id, there)
+        if probs is None:
+            raise UserError("The probabilities are None; give an array (examples, classes), a frame, or the path of a file.")
         return Matrix(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
     if not places.is_file(path):
@@ -173,11 +183,26 @@ def _columns(file: TableFile, source: str, id: str | None, there: bool) -> Matri
     key = id if id is not None else "id" if "id" in columns else index_column(file.schema)
     classes = tuple(name for name in columns if name != key and name.lower() not in INDEXES)
     wrong = [name for name in classes if columns[name] != "number"]
-    if wrong:
-        raise UserError(f"The column {wrong[0]!r} of {source} holds no numbers; besides an id, every column should be one class.")
+    alone = (
+        key is None and len(wrong) == 1 and columns[wrong[0]] == "text" and not faulty(names_of(file.read(Columns(id=wrong[0]))[wrong[0]]))
+    )
+    if alone:  # a text of its own in each row names it, whatever the column is called
+        key, classes = wrong[0], tuple(name for name in classes if name != wrong[0])
+    elif wrong:
+        raise UserError(
+            f"The column {wrong[0]!r} of {source} holds no numbers but {_cell(file, wrong[0])}; besides an id, every column should be "
+            "one class, with probabilities such as 0.25."
+        )
     table = file.read(Columns(id=key, features=classes))
     ids = None if key is None else names_of(table[key])
-    return Matrix(matrix_of(table, classes, source), source, classes, ids, key if id is None else None)
+    notes = (f"The ids of the probabilities are the column {key!r}, the only one of text.",) if alone else ()
+    return Matrix(matrix_of(table, classes, source), source, classes, ids, key if id is None else None, notes)
+
+
+def _cell(file: TableFile, name: str) -> str:
+    """The first cell of a column that is not empty, to show it."""
+    first = next((cell for cell in file.first([name])[name].to_pylist() if cell is not None), None)
+    return "nothing" if first is None else repr(str(first)[:40])
 
 
 def _is_data(names: list[str]) -> bool:
@@ -197,13 +222,17 @@ def _labels(labels: Any, found: Matrix, label: str | None, id: str | None) -> tu
         return found.ids if ids is None else ids, plain_labels(values, "labels"), (*found.notes, *notes)
     path = os.fspath(labels)
     ids, values = read_labels(path, label, id)
-    if ids is None:
+    if ids is None and found.ids is not None:
         found = _without_faults(found)
+        if found.ids is not None:
+            ids, called = column_of(path, found.ids)
+            found = replace(found, notes=(*found.notes, *called))
+    if ids is None:
         return found.ids, values, found.notes
     if found.ids is None:
         return ids, values, by_order(ids, path, found.source)
     given.require_unique(found.ids, found.source)
-    return found.ids, matched(path, ids, values, found.ids), ()
+    return found.ids, matched(path, ids, values, found.ids), found.notes
 
 
 def by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ...]:
@@ -247,32 +276,56 @@ def _to_one(matrix: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, tuple[str,
 
 
 def _positions(
-    values: Any, named: tuple[str, ...] | None, matrix: np.ndarray, source: str
-) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """Each label's column (n,) int64, -1 where it is missing, the class names, and what should be said of the order of the columns."""
+    values: Any, named: tuple[str, ...] | None, matrix: np.ndarray, source: str, categories: tuple[str, ...] | None
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], np.ndarray]:
+    """Each label's column (n,) int64, -1 where it is missing; the class names; what should be said of the order of the columns; and the
+    rows whose label is -1 and stands for none."""
     k = matrix.shape[1]
     if named is not None and len(named) != k:
         raise UserError(f"{source} names {len(named)} classes for {k} columns; the two must be as many.")
     codes, names = encode(values)
+    none = np.zeros(0, np.int64)
+    if "-1" not in (named or ()) and (named is not None or len(names) != k):  # K different numbers may be the K classes, -1 among them
+        codes, names, none = _without_minus_one(codes, names)
     numbers = tuple(map(str, range(k)))
     if named is not None and named != numbers:
         places = given.positions(names, named)
         if places is None and _whole(names) and not _counted(named):
             places = given.positions(names, numbers)
         if places is not None:
-            return _columns_of(codes, places), named, ()
+            return _columns_of(codes, places), named, (), none
         if not _counted(named):
             raise UserError(_no_column(names, named, k, source))
     rows = sample(matrix, codes, names)
     if _whole(names) and names:
         order, notes = _of_numbers(names, codes, rows, source)
-    elif len(names) == k:
-        order, notes = choose(rows, orders_of(names, codes, names, whole=False), silent=False)
+    elif len(names) == k or _fitting(categories, names, k):
+        theirs = _fitting(categories, names, k)
+        orders = orders_of(tuple(sorted(theirs or names)), codes, names, whole=False)
+        orders += [Order(theirs, "the order of the labels' categories")] if theirs else []
+        order, notes = choose(rows, orders, silent=False)
     else:
         raise UserError(_no_column(names, None, k, source))
     places = given.positions(names, order.classes)
     assert places is not None
-    return _columns_of(codes, places), order.classes, notes
+    return _columns_of(codes, places), order.classes, notes, none
+
+
+def _fitting(categories: tuple[str, ...] | None, names: tuple[str, ...], k: int) -> tuple[str, ...] | None:
+    """The categories of the labels, all or those that occur, if they are as many as the columns."""
+    if categories is None or not set(names) <= set(categories):
+        return None
+    used = tuple(name for name in categories if name in names)
+    return next((order for order in (categories, used) if len(order) == k), None)
+
+
+def _without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Labels and names without -1, and the rows that had it, where it stands for no label."""
+    codes, none = without_minus_one(codes, names)
+    if not len(none):
+        return codes, names, none
+    place = names.index("-1")
+    return codes - (codes > place), (*names[:place], *names[place + 1 :]), none
 
 
 def _columns_of(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -312,16 +365,16 @@ def _whole(names: tuple[str, ...]) -> bool:
 
 
 def _no_column(names: tuple[str, ...], named: tuple[str, ...] | None, k: int, source: str, rows: Sample | None = None) -> str:
-    if _whole(names):
+    if _whole(names) and (named is None or _counted(named)):
         numbers = sorted(map(int, names))
         told = f"The labels run from {numbers[0]} to {numbers[-1]}, but the {k} columns of {source} are 0 to {k - 1}."
         if numbers[0] == -1:
-            return f"{told} If -1 stands for a missing label, leave it empty; integer labels are column positions."
+            return f"{told} If -1 stands for no label, leave it empty; if it is a class, name the columns by their classes."
         if rows is None:
             return f"{told} Integer labels are column positions; for other numbers name the columns by their classes."
         order = Order(tuple(str(i + 1) for i in range(k)), "")
         if agrees(rows, order):
-            return f"{told} Subtract 1 from the labels."
+            return f"{told} Subtract 1 from the labels, or name the columns by the classes."
         return (
             f"{told} Counted from 1 they do not agree with the columns either (mean probability of the given label "
             f"{given_probability(rows, order).mean():.2f}); name the columns by their classes."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -200,7 +201,8 @@ def _delimiter(header: bytes, path: str) -> str:
         raise UserError(f"{path} is UTF-16; save it as UTF-8.")
     if places.suffix(path) == ".tsv":
         return "\t"
-    return next((mark.decode() for mark in (b",", b";", b"\t") if mark in header), ",")
+    plain = re.sub(rb'"[^"]*"', b"", header)  # a mark inside quotes is part of a name
+    return max((b",", b";", b"\t"), key=plain.count).decode()
 
 
 def _jsonl(path: str) -> TableFile:

@@ -20,6 +20,7 @@ from labelsieve.data.label_file import replacement
 from labelsieve.data.words import label_notes, misread, readable
 
 MEASURED = 50  # decimal numbers, each of them rare: so many different ones are measured, and no names of classes
+MINUS_ONE = "the label is -1, which stands for no label"
 ALL_DIFFERENT = 10  # from so many examples on, a label of its own for every one of them means that the column is no label
 
 
@@ -43,9 +44,9 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     if len(values) != n:
         raise UserError(f"There are {len(values)} labels for the {n} examples of {draft.source}; the two must be as many.")
     codes, names = encode(values)
-    codes, none = _without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
+    codes, none = without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
     codes, classes = _classes(draft, codes, names, relabel is not None)
-    minus_one = dict.fromkeys(none.tolist(), "the label is -1, which stands for no label")
+    minus_one = dict.fromkeys(none.tolist(), MINUS_ONE)
     reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **minus_one, **draft.unusable}
     keep = np.ones(n, bool)
     keep[list(reasons)] = False
@@ -60,7 +61,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     _require_plausible(dataset)
     dataset = doubted(dataset) if len(dataset.classes) > 1 else dataset
     features = () if dataset.columns is None else dataset.columns.notes
-    notes = (*draft.notes, *features, *_weak(len(none)), *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
+    notes = (*draft.notes, *features, *weak(len(none)), *misread(_plain(values), "labels"), *label_notes(dataset.classes, dataset.labels))
     return replace(dataset, notes=notes)
 
 
@@ -115,7 +116,7 @@ def _classes(draft: Draft, codes: np.ndarray, names: tuple[str, ...], relabelled
     raise UserError(f"{draft.source} has the label {wrong}, which is outside its {len(draft.classes)} classes ({listed}).")
 
 
-def _without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more: weak labels write
     it for "no label". Beside the class 1 alone it is the other class."""
     others = [name for name in names if name != "-1"]
@@ -125,7 +126,7 @@ def _without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.nd
     return np.where(codes == names.index("-1"), -1, codes), rows
 
 
-def _weak(n: int) -> tuple[str, ...]:
+def weak(n: int) -> tuple[str, ...]:
     """A note of the n examples without a label that were labelled -1."""
     if not n:
         return ()

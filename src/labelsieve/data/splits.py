@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_SPLIT = re.compile(r"(train|training|test|testing|val|valid|validation)([ _-]?(set|split|data|images?|imgs?|\d+))?", re.IGNORECASE)
+_SPLIT = re.compile(
+    r"(train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout)([ _-]?(set|split|data|images?|imgs?|\d+))?",
+    re.IGNORECASE,
+)
 
 
 def is_split(name: str) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 from labelsieve.core.arguments import require_instance, require_row_of
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.plain import plain_labels
 
 BINS = 15
 FIRST = 100
@@ -95,16 +96,20 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
         seed: of the resamples.
 
     Raises:
-        UserError: another number of labels, or not one known.
+        UserError: another number of labels, not one known, or none that is a class of the findings.
     """
     require_instance(findings, Findings, "findings", "what labelsieve.find or load_run returns")
-    truth = list(require_row_of(truth, "truth"))
+    truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
         raise UserError(f"There are {len(truth)} true labels for {len(findings)} examples; give one an example, in their order.")
     position = {name: i for i, name in enumerate(findings.classes)}
-    true = np.array([-2 if name is None else position.get(str(name), -1) for name in truth], np.int64)
+    true = np.array([-2 if name is None else position.get(name, -1) for name in truth], np.int64)
     if not (true > -2).any():
         raise UserError("Not one true label is known, so there is nothing to measure against.")
+    if not (true > -1).any():
+        first = next(name for name in truth if name is not None)
+        listed = ", ".join(findings.classes[:10]) + (", ..." if len(findings.classes) > 10 else "")
+        raise UserError(f"The true labels are like {first!r}, and none of them is a class of the findings. There are: {listed}.")
     ranked = _ranked(findings, true)
     n, errors = len(ranked.wrong), int(ranked.wrong.sum())
     rng, ones = np.random.default_rng(seed), np.ones(n)
@@ -119,6 +124,13 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
         inside=estimate.low <= errors <= estimate.high if n == len(truth) else None,
         measures={name: _interval(value[name], np.array([r[name] for r in resampled])) for name in MEANING},
     )
+
+
+def _name(value: Any) -> str | None:
+    """A true label as the classes are written: 1.0 is "1"; None where it is missing."""
+    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
 
 
 def _ranked(findings: Findings, true: np.ndarray) -> _Ranked:

@@ -20,12 +20,12 @@ from __future__ import annotations
 import numpy as np
 
 from labelsieve.core.confident_joint import confident_joint
+from labelsieve.core.distribution import unknown
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
 
 SLOPE = 1.5  # a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
-NOTHING = 1e-6  # a column of probabilities that is nowhere above is one of zeros
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above, their own errors drown the wrong labels
 _DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
 _NARROW = 0.67
@@ -97,17 +97,13 @@ def unjudgeable(labels: np.ndarray) -> np.ndarray:
 
 
 def unseen(judge: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) bool: labels whose column is zero throughout, so that the judge never knew the class; none where that is so of all.
+    """(n,) bool: labels whose column is zero throughout or nearly so, so that the judge never knew the class; none where that is so of all.
 
     Args:
         judge: (n, K) probabilities, maybe memory-mapped.
         labels: (n,) given labels.
     """
-    step = max(1, (1 << 22) // judge.shape[1])
-    top = np.zeros(judge.shape[1])
-    for start in range(0, len(judge), step):
-        top = np.maximum(top, np.asarray(judge[start : start + step]).max(0))
-    rows = (top <= NOTHING)[labels]
+    rows = np.logical_or(*unknown(judge, labels))[labels]
     return np.zeros(len(labels), bool) if rows.all() else rows
 
 

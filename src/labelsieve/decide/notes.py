@@ -42,5 +42,5 @@ def _most(findings: Findings) -> tuple[str, ...]:
         return ()
     return (
         "More than half of the labels look wrong. Check first that labels and examples belong together (the same order of rows, the right "
-        "label column): no method can tell right from wrong where most labels are wrong.",
+        "label column), and that the model knows the classes at all: no method can tell right from wrong where most labels seem wrong.",
     )
