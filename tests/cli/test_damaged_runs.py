@@ -207,6 +207,8 @@ def test_every_column_of_the_findings(whole, tmp_path):
     fits |= {("p_given", 4), ("p_other", 4), ("neighbours", 7), ("content", 0)}  # not known, or of an older version
     for place, name in enumerate(table.column_names):
         for number, another in enumerate(ANOTHER):
+            if number and (place + number) % 2:  # the other half of the columns
+                continue
             new = another(table[name])
             changed = table.drop_columns(name) if new is None else table.set_column(place, name, new)
             pq.write_table(changed, run / "findings.parquet")
@@ -267,12 +269,12 @@ def test_every_file_of_the_folder(whole, tmp_path):
             for log in run.glob("decisions.sqlite-*"):
                 log.unlink()
             (run / name).unlink() if new is None else (run / name).write_bytes(new)
-            said = page(run)
             optional = name in ("known.json", "decisions.sqlite", "classes.csv")
             if not (optional and new is None) and (optional or name.startswith("evidence")):
+                said = page(run)
                 assert name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said or "record/" in name, (name, said)
             for place, (command, arguments) in enumerate(commands(whole, str(run)).items()):
-                if (place + number) % 3 and command != "find":
+                if (place + number) % 3 and (command != "find" or number != 2):
                     continue
                 if command == "find" and name == "run.json":
                     assert told(arguments, whole)[0] == 2
@@ -302,7 +304,7 @@ def test_every_key_of_a_sample(whole, tmp_path, name):
     path = run / "samples" / f"{name}.json"
     sample = json.loads(path.read_text())
     for number, key in enumerate([*paths(sample), ("plan", "counts")]):
-        for new in (GONE, VALUES[1 + number % 12], "x", -1):
+        for new in (GONE, VALUES[1 + number % 12], -1):
             try:
                 path.write_text(json.dumps(changed(sample, key, new)))
             except KeyError:

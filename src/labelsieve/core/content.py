@@ -9,11 +9,13 @@ read. Two different examples share a hash with a chance of 5e-20.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+_HEX = re.compile("[0-9a-f]{16}")
 BITS = 32  # of the mantissa of a number
 _ROWS = 512  # at a time: they stay in the cache
 
@@ -82,7 +84,7 @@ def of(inputs: Sequence[Any] | np.ndarray, kind: str, *, named: bool = False) ->
 
 def is_hex(value: object) -> bool:
     """Whether it is a content as files write it."""
-    return isinstance(value, str) and len(value) == 16 and set(value) <= set("0123456789abcdef")
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
 
 
 def hexed(content: int) -> str:
