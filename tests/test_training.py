@@ -141,7 +141,7 @@ def test_probabilities_are_nothing_to_train_on():
         ({"batch": 1}, "batch is 1"),
         ({"lr": 0.0}, "learning rate is 0.0"),
         ({"noise": 2}, "share of wrong labels is 2"),
-        ({"noise": "much"}, "share of wrong labels \(noise\) is 'much'"),
+        ({"noise": "much"}, "share of wrong labels is 'much'"),
         ({"seed": -1}, "seed is -1"),
         ({"features": True}, "features already"),
     ],

@@ -266,13 +266,13 @@ def test_hugging_face_comes_back_as_it_was_saved(tmp_path, coded):
 
 
 def test_auto_takes_only_what_nobody_looked_at(photos, tmp_path, capsys):
-    made(photos, tmp_path / "r", [0.999, 0.999, 0.999, 0.001, 0.999, 0.001])
+    made(photos, tmp_path / "r", [0.999, 0.999, 0.999, 1 - 1e-9, 1 - 1e-9, 0.001])
     decide(tmp_path / "r", ("cat/1.png", "keep", None), ("cat/2.png", "later", None), ("cat/3.png", "relabel", "dog"))
     decide(tmp_path / "r", ("cat/3.png", "keep", None), reviewer="bob")
-    apply(str(tmp_path / "r"), dry_run=True, auto=1e-9, json=True)
+    apply(str(tmp_path / "r"), dry_run=True, auto=0.5, json=True)
     told = json.loads(capsys.readouterr().out)
     assert {c["who"] for c in told["changes"]} == {"auto"}
-    assert {c["id"] for c in told["changes"]} == {"dog/1.png", "dog/4.png", "dog/5.png"}
+    assert {c["id"] for c in told["changes"]} == {"dog/1.png", "dog/4.png"}
 
 
 def test_mistakes_are_told(photos, tmp_path):
@@ -281,6 +281,7 @@ def test_mistakes_are_told(photos, tmp_path):
         ({"source": str(tmp_path / "r")}, "--out"),
         ({"source": str(photos), "dry_run": True}, "--patch"),
         ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "--auto"),
+        ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 0.3}, "suggestion only where p_wrong is above 0.5"),
         ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "--label"),
         ({"source": str(photos), "dry_run": True, "patch": tmp_path / "none.csv"}, "cannot be read"),
     ):

@@ -44,8 +44,10 @@ def apply(
     """Write a corrected copy of the data with a patch of what changed. The source is only read."""
     if out is None and not dry_run:
         raise UserError("Name the new folder with --out, or say --dry-run to see what would change.")
-    if auto is not None and (patch or not 0 < auto <= 1):
-        raise UserError("--auto takes a probability above 0, up to 1, and goes without --patch, which names its changes itself.")
+    if auto is not None and patch:
+        raise UserError("--patch names its changes itself; leave out --auto.")
+    if auto is not None and not 0.5 <= auto <= 1:
+        raise UserError(f"--auto {auto:g}: a label has a suggestion only where p_wrong is above 0.5; give 0.5 to 1.")
     named = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     dataset, changes, conflicts, notes = _wanted(source, patch, auto, {name: value for name, value in named.items() if value})
     from labelsieve.export import patch as patches
