@@ -165,3 +165,16 @@ def test_a_second_find_into_the_run_takes_the_place_of_what_was_kept(tmp_path):
     ls.find(x[:45], labels=labels[:45], out=tmp_path / "r")
     with np.load(tmp_path / "r/data/data.npz") as found:
         assert found["features"].shape == (45, 3)
+
+
+def test_a_polars_frame_with_categories_is_kept_and_corrected(tmp_path):
+    pl = pytest.importorskip("polars")
+    names = np.array(["zeb", "ant", "mog"])
+    y = np.random.default_rng(0).integers(3, size=120)
+    p = 0.05 + 0.85 * np.eye(3)[y]
+    y[:5] = (y[:5] + 1) % 3
+    frame = pl.DataFrame({"x": y + np.arange(120) / 1000, "label": pl.Series(names[y]).cast(pl.Enum(names.tolist()))})
+    ls.find(frame, label="label", probs=p, out=tmp_path / "r.sieve")
+    assert main(["apply", str(tmp_path / "r.sieve"), "--auto", "0.5", "-o", str(tmp_path / "out")]) == 0
+    clean = pl.read_parquet(tmp_path / "out" / "data.parquet")
+    assert (clean["label"].cast(pl.String) != frame["label"].cast(pl.String)).sum() == 5

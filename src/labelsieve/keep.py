@@ -179,11 +179,12 @@ def _frame(data: Dataset, folder: Path) -> dict[str, str] | None:
     import pyarrow.parquet as pq
 
     from labelsieve.data.frames import index_of, is_indexed, to_arrow
+    from labelsieve.data.readers import plain_codes
 
     handed = data.handed or {}
     frame, options = handed["source"], _options(handed)
     frame = frame.collect() if hasattr(frame, "collect") else frame
-    table = to_arrow(frame, list(options.values())) if is_indexed(frame) else pa.table(frame)
+    table = to_arrow(frame, list(options.values())) if is_indexed(frame) else plain_codes(pa.table(frame))
     _require_small(table.nbytes)
     if "id" not in options and ID not in table.column_names and (names := index_of(frame)) is not None:
         table, options["id"] = table.append_column(ID, pa.array(names, pa.string())), ID

@@ -155,3 +155,16 @@ def test_data_and_probabilities_that_do_not_belong_together_are_refused(data):
         ls.find(data("text"), probs=PROBS * 3)
     with pytest.raises(ls.UserError, match="probabilities already"):
         ls.find(ls.load_probabilities(PROBS, LABELS), probs=PROBS)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_order_of_categories_of_the_data_is_tried(tmp_path, apart):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    p = 0.2 * rng.dirichlet([1, 1, 1], 300) + 0.8 * np.eye(3)[y]
+    labels = pd.Series(pd.Categorical.from_codes(y, ["low", "mid", "high"], ordered=True))
+    frame = pd.DataFrame({"x": rng.normal(size=300)})
+    data = ls.load(frame, labels=labels, probs=p) if apart else ls.load(frame.assign(label=labels), probs=p)
+    assert data.classes == ("low", "mid", "high") and (data.labels == y).all()
+    assert any("categories (low, mid, high), not in the order of text" in note for note in data.notes)

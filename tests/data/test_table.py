@@ -360,3 +360,15 @@ def test_names_of_data_that_are_none(tmp_path):
         for name, says in names:
             with pytest.raises(UserError, match=says):
                 load(name)
+
+
+@pytest.mark.parametrize("kind", ["Enum", "Categorical"])
+def test_categories_of_polars(tmp_path, kind):
+    pl = pytest.importorskip("polars")
+    labels = pl.Series(["cat", "dog", None, "cat"] * 10).cast(pl.Enum(["dog", "cat", "eel"]) if kind == "Enum" else pl.Categorical)
+    frame = pl.DataFrame({"x": np.arange(40) / 7, "label": labels})
+    frame.write_parquet(tmp_path / "t.parquet")
+    for source in (frame, frame.lazy(), frame.slice(1), tmp_path / "t.parquet"):
+        data = load(source)
+        assert data.classes == ("cat", "dog") and {item.reason for item in data.excluded} == {"the label is missing"}
+        assert np.bincount(data.labels).tolist() == [20 - (len(data) == 29), 10]

@@ -19,7 +19,7 @@ from labelsieve.core.run_claim import require_data
 from labelsieve.data import arrays, columns, places
 from labelsieve.data.columns import Columns
 from labelsieve.data.draft import Draft
-from labelsieve.data.frames import aligned, index_ids
+from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.settle import handed, identify, recipe, settle
@@ -74,7 +74,8 @@ def load(
     if probs is not None:
         from labelsieve.data.beside import beside
 
-        dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist())
+        order = draft.categories if labels is None else categories_of(labels)
+        dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist(), categories=order)
     return replace(dataset, recipe=recipe(named), handed=handed(named))
 
 

@@ -16,13 +16,21 @@ from labelsieve.data.probabilities import Matrix, by_order, judged, read_matrix
 NAMED = 3  # ids that a note lists
 
 
-def beside(data: Dataset, probs: Any, *, id: str | None = None, all_ids: Sequence[str] | None = None) -> Dataset:
+def beside(
+    data: Dataset,
+    probs: Any,
+    *,
+    id: str | None = None,
+    all_ids: Sequence[str] | None = None,
+    categories: tuple[str, ...] | None = None,
+) -> Dataset:
     """The data with `probs` (n, K), rows and classes in one order.
 
     Args:
         data: any data but probabilities.
         probs: as in `load_probabilities`; matched by id if it has ids, else by order.
         id: the column of ids in a table of probabilities, if it has one of that name.
+        categories: the order that the labels bring along, as those of a Categorical do.
         all_ids: the ids of every row of the source, those that were left out too; None where only the data are at hand.
 
     Returns:
@@ -40,7 +48,7 @@ def beside(data: Dataset, probs: Any, *, id: str | None = None, all_ids: Sequenc
     for j in np.flatnonzero(rows >= 0).tolist():
         names[rows[j]], ids[rows[j]] = data.classes[data.labels[j]], data.ids[j]
     fixed = data.classes if found.classes is None and _is_fixed(data.classes) and len(data.classes) == found.matrix.shape[1] else None
-    judge = judged(replace(found, classes=found.classes or fixed), ids, names)
+    judge = judged(replace(found, classes=found.classes or fixed), ids, names, categories=categories)
     place = np.full(len(found.matrix), -1, np.int64)
     place[judge.rows] = np.arange(len(judge))
     at = np.where(rows >= 0, place[np.maximum(rows, 0)], -1)

@@ -27,6 +27,7 @@ class Draft:
         excluded: what was left out before it became an example.
         notes: what the user should know of how it was read.
         columns: as in `Dataset`.
+        categories: the names of the labels in the order that they bring along themselves, as those of a Categorical do.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -41,3 +42,4 @@ class Draft:
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
     columns: FeatureColumns | None = None
+    categories: tuple[str, ...] | None = None

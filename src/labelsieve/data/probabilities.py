@@ -31,7 +31,7 @@ from labelsieve.data.features import matrix_of
 from labelsieve.data.frames import aligned, categories_of, index_ids, is_frame, is_indexed, to_arrow
 from labelsieve.data.label_file import column_of, matched, read_labels
 from labelsieve.data.labels import faulty
-from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, telling
+from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, plain_codes, telling
 from labelsieve.data.settle import MINUS_ONE, encode, handed, recipe, settle, weak, without_minus_one
 from labelsieve.data.table import contents, index_column, names_of, no_ids
 from labelsieve.data.words import misread
@@ -163,7 +163,7 @@ def _read_frame(frame: Any, id: str | None, there: bool) -> Matrix:
     frame = frame.collect() if hasattr(frame, "collect") and type(frame).__name__ == "LazyFrame" else frame
     indexed = is_indexed(frame)
     with telling(source):
-        table = to_arrow(frame, [id] if id else []) if indexed else pa.table(frame)
+        table = to_arrow(frame, [id] if id else []) if indexed else plain_codes(pa.table(frame))
     found = _columns(in_memory(table), source, id, there)
     if not indexed:
         return found

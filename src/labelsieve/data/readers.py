@@ -81,6 +81,21 @@ def in_memory(table: pa.Table) -> TableFile:
     return _bytes_told_apart(TableFile(table.schema, lambda columns: some(columns.all()), first, some))
 
 
+def plain_codes(table: pa.Table) -> pa.Table:
+    """The table with categories that are views of text, as Polars has them, as plain text: Arrow cannot look those up by their codes."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            parts = [
+                pa.DictionaryArray.from_arrays(part.indices.cast(pa.int64()), part.dictionary.cast(pa.large_string()))
+                for part in table.column(i).chunks
+            ]
+            column = pa.chunked_array(parts, pa.dictionary(pa.int64(), pa.large_string()))
+            table = table.set_column(i, field.name, column)
+    return table
+
+
 def _bytes_told_apart(file: TableFile) -> TableFile:
     """The same with columns of bytes that are texts as texts, and with those known that are neither texts nor pictures."""
     import pyarrow as pa

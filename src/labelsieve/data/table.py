@@ -20,9 +20,9 @@ from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.draft import Draft
 from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
-from labelsieve.data.frames import index_ids, is_indexed, to_arrow
+from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
 from labelsieve.data.labels import faulty, is_missing
-from labelsieve.data.readers import TableFile, in_memory, open_table, telling
+from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, telling
 from labelsieve.data.words import misread, readable, word
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
     source = f"the {type(frame).__module__.partition('.')[0]} frame"
     if not is_indexed(frame):
         with telling(source):
-            table = pa.table(frame)
+            table = plain_codes(pa.table(frame))
         return _draft(in_memory(table), asked, source, "", relabelled)
     with telling(source):
         table = to_arrow(frame, [*asked.named().values()])
@@ -151,6 +151,7 @@ def from_arrow(
         id_place="the index" if columns.id is None else f"column {columns.id!r}",
         groups=names_of(table[columns.group]) if columns.group else None,
         notes=notes,
+        categories=_categories(table[columns.label]) if columns.label else None,
     )
     if columns.text:
         return _texts(draft, table[columns.text])
@@ -224,6 +225,13 @@ def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | list[Any]:
     if types.is_nested(column.type):
         raise UserError(f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label.")
     return column.to_numpy() if types.is_integer(column.type) and not column.null_count else _values(column)
+
+
+def _categories(column: pa.ChunkedArray) -> tuple[str, ...] | None:
+    """The order of the categories of a column of pandas or Polars that has some."""
+    from pyarrow import types
+
+    return categories_of(column.combine_chunks()) if types.is_dictionary(column.type) and len(column) else None
 
 
 def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
