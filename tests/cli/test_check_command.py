@@ -8,6 +8,7 @@ import xml.etree.ElementTree as xml
 import numpy as np
 import pytest
 
+from labelsieve.cli import main
 from labelsieve.cli.check import check, junit_xml, markdown_table
 from labelsieve.cli.diff import diff
 from labelsieve.core.decision import Decision
@@ -136,3 +137,10 @@ def test_check_needs_no_training_library(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_last_version_without_the_rule_for_it_is_refused(tmp_path, capsys):
+    contract = tmp_path / "labels.toml"
+    contract.write_text("min_class_size = 1\n")
+    assert main(["check", str(tmp_path / "r"), "--contract", str(contract), "--against", str(tmp_path / "old")]) == 2
+    assert "no rule no_worse_than_last" in capsys.readouterr().err

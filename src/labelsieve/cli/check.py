@@ -32,6 +32,10 @@ def check(
     from labelsieve.decide import gate
 
     wanted = gate.read_contract(contract)
+    if against is not None and not wanted.no_worse_than_last:
+        raise UserError(
+            f"--against {against} has no use: {contract} has no rule no_worse_than_last = true. Add the rule, or leave out --against."
+        )
     now, notes = stands_with_notes(run, current=True)
     rules = gate.check(wanted, now, None if against is None else stands(against))
     holds = all(rule.holds for rule in rules)
