@@ -17,7 +17,7 @@ import numpy as np
 
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
-from labelsieve.core import content, duplicates, run
+from labelsieve.core import content, duplicates, reused_ids, run
 from labelsieve.core.arguments import require_function, require_path, require_text, require_texts, require_whole
 from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
@@ -91,7 +91,7 @@ def find(
         kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
         findings = replace(
             findings,
-            settings={**findings.settings, "recipe": kept.recipe},
+            settings={**findings.settings, "recipe": kept.recipe, **_reused(findings, folder)},
             notes=(*findings.notes, *([kept.note] if kept.note else [])),
             content=findings.content if kept.content is None else kept.content,
         )
@@ -99,6 +99,16 @@ def find(
         LOG.info("%r in %s", findings, folder)
     finish(folder / EVIDENCE)
     return findings
+
+
+def _reused(findings: Findings, folder: Path) -> dict[str, Any]:
+    """The setting of the ids that stood for other examples in the run that the folder held until now."""
+    try:
+        before = run.load(folder)
+    except UserError:  # there is none, or it is damaged
+        return {}
+    found = reused_ids.reused(before, findings)
+    return {} if found is None else {reused_ids.SETTING: found}
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:

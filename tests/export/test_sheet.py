@@ -64,3 +64,26 @@ def test_decisions_and_patches_from_another_country(tmp_path, capsys, mark):
     (tmp_path / "p.csv").write_bytes(text.encode("utf-16"))
     assert main(["apply", str(tmp_path / "t.csv"), "--text", "said", "--patch", str(tmp_path / "p.csv"), "-o", str(tmp_path / "out")]) == 0
     assert "k1,text 1,a,b,ann seen" in (tmp_path / "out/t.csv").read_text()
+
+
+def test_a_sheet_with_nothing_in_it(tmp_path):
+    for text in ("", "\n", "\ufeff", "\n\n"):
+        (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="has no column 'id'; it needs id, label, and has no columns"):
+            read_sheet(tmp_path / "a.csv", ("id", "label"))
+
+
+def test_ids_that_a_spreadsheet_has_rewritten(tmp_path, capsys):
+    rows = "".join(f"{i:04d},text {i} on {'ab'[i % 2]},{'ab'[i % 2]}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("id,text,label\n" + rows)
+    run = str(tmp_path / "r")
+    assert main(["find", str(tmp_path / "t.csv"), "-o", run, "--detectors", "consensus", "--json"]) == 0
+    assert main(["export", run, "--to", "csv", "-o", str(tmp_path / "s.csv")]) == 0
+    capsys.readouterr()
+    rows = read_sheet(tmp_path / "s.csv", ("id", "content"))
+    for names in (("id", "decision", "label", "content"), ("id", "decision", "label")):
+        wanted = [[str(int(row["id"])), "keep", "", row["content"]][: len(names)] for row in rows[5:9]]
+        write_sheet(tmp_path / "b.csv", names, wanted)
+        code = main(["import", run, str(tmp_path / "b.csv"), "--from", "csv", "--reviewer", "bob"])
+        out, err = capsys.readouterr()
+        assert ("4 new decisions" in out) if "content" in names else (code == 2 and "a spreadsheet has rewritten them" in err)

@@ -97,8 +97,9 @@ def _wanted(
     again = reopen(source, findings, thorough=True)
     dataset = _usable(again)
     if path is not None:
-        changes, conflicts = patches.followed(patches.read(path), dataset)
-        return dataset, changes, conflicts, again.notes()
+        changes, doubtful = _sure(patches.read(path), again)
+        changes, conflicts = patches.followed(changes, dataset)
+        return dataset, changes, [*doubtful, *conflicts], again.notes()
     fold = Fold(there.rows)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     p_wrong = findings.p_wrong if auto is None and not there.rows else calibrate(findings, fold).p_wrong
@@ -107,6 +108,17 @@ def _wanted(
     changes = _under_ids_of_now([c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source))
     refused = [patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused]
     return dataset, changes, [*refused, *conflicts], again.notes()
+
+
+def _sure(changes: list[Change], again: Reopened) -> tuple[list[Change], list[Conflict]]:
+    """The changes without those that name by its id alone, without content, an example that had, or has now, another id."""
+    from labelsieve.core.reused_ids import WHY, is_reused
+    from labelsieve.export.patch import Conflict
+
+    reused = is_reused(again.findings)
+    gone = set(again.findings.ids[again.moved | (again.at < 0)].tolist())
+    doubtful = {change.id for change in changes if not change.content and (change.id in gone or reused(change.id))}
+    return [c for c in changes if c.content or c.id not in doubtful], [Conflict(key, WHY) for key in sorted(doubtful)]
 
 
 def _usable(again: Reopened) -> Dataset:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from labelsieve.core import reused_ids
 from labelsieve.core.dataset import KINDS, Exclusion
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.evidence import Neighbours
@@ -102,9 +103,10 @@ _SETTINGS: dict[str, Check] = {
     "folder": (lambda value: _text(value) and bool(value), "a folder"),
     "columns": (lambda value: value is None or _texts(value), "the names of the feature columns, or null"),
     "versions": (lambda value: _dict_of(_text)(value) and bool(value), "the version of each package"),
+    reused_ids.SETTING: (reused_ids.sound, "the ids that stood for other examples before"),
 }
 _OF_FIND = tuple(
-    name for name in _SETTINGS if name not in ("network", "columns")
+    name for name in _SETTINGS if name not in ("network", "columns", reused_ids.SETTING)
 )  # `find` writes them all; findings made in Python may have fewer
 
 

@@ -15,6 +15,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import Follow
 from labelsieve.core.own_columns import PREFIX
+from labelsieve.core.reused_ids import is_reused
 from labelsieve.data import labels as given
 from labelsieve.data import places
 from labelsieve.data.columns import Columns
@@ -67,8 +68,9 @@ def read_truth_with_notes(
             raise UserError(f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead.")
         by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
         return labels, (by_order,)
+    doubtful: tuple[str, ...] = ()
     if findings is not None:
-        keys = _followed(name, keys, findings)
+        keys, doubtful = _followed(name, keys, findings)
     given.require_unique(keys, name)
     by_id = dict(zip(keys, labels, strict=True))
     matched = [by_id.get(key) for key in ids]
@@ -79,13 +81,15 @@ def read_truth_with_notes(
     known = {*ids, *left_out}
     unknown = [str(key) for key in keys if key not in known]
     listed = ", ".join(map(repr, unknown[:NAMED])) + (", ..." if len(unknown) > NAMED else "")
-    return matched, (f"{name}: {len(unknown):,} of its {len(keys):,} ids are not in the run ({listed}).",) if unknown else ()
+    notes = (f"{name}: {len(unknown):,} of its {len(keys):,} ids are not in the run ({listed}).",) if unknown else ()
+    return matched, (*notes, *doubtful)
 
 
-def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> list[str | None]:
-    """The ids of the run for the rows of a table whose contents it has; the others keep the ids of the table."""
+def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> tuple[list[str | None], tuple[str, ...]]:
+    """The ids of the run for the rows of a table whose contents it has; the others keep the ids of the table, and a note says so where
+    rows have moved."""
     if findings.content is None or places.suffix(path) not in READERS:
-        return list(keys)
+        return list(keys), ()
     from pyarrow import types
 
     file, known = open_table(path), set(findings.content.tolist())
@@ -101,7 +105,15 @@ def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> list
         if many > most:
             best, most = found, many
     rows = Follow(findings).places([(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)])
-    return [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
+    found = [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
+    reused = is_reused(findings)
+    bare = [str(key) for key, what, i in zip(keys, best, rows, strict=True) if not what and not isinstance(i, str) and reused(str(key))]
+    listed = ", ".join(map(repr, bare[:NAMED])) + (", ..." if len(bare) > NAMED else "")
+    note = (
+        f"{path}: {len(bare):,} of its ids ({listed}) stood for other examples in an earlier `find`, because rows have moved. They are "
+        "taken as they stand now; if the file is older, its labels are those of other examples."
+    )
+    return found, (note,) if bare else ()
 
 
 def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str, ...]:

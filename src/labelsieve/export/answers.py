@@ -173,6 +173,8 @@ def _of_one(
             act = "keep" if answer.label == given else "relabel"
         if act not in SAYABLE:
             conflicts.append(Conflict(answer.id, f"{act!r} is no decision; there are {', '.join(SAYABLE)}"))
+        elif act == "relabel" and not answer.label:
+            conflicts.append(Conflict(answer.id, "it is to be relabelled, but the column label is empty"))
         elif act == "relabel" and answer.label not in classes:
             conflicts.append(Conflict(answer.id, f"the run has no class {answer.label!r}"))
         else:

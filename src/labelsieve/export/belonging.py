@@ -17,6 +17,7 @@ from labelsieve.core.content import hexed, of_inputs
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import Follow
+from labelsieve.core.reused_ids import WHY, is_reused
 from labelsieve.export.answers import LABEL, Answer
 from labelsieve.export.patch import Conflict
 
@@ -39,7 +40,16 @@ def belonging(answers: Sequence[Answer], findings: Findings, follow: Follow, own
     kept: list[Answer] = []
     conflicts: list[Conflict] = []
     against, compared = [], 0
-    for answer, key, place in zip(answers, keys, places, strict=True):
+    reused = is_reused(findings)
+    unsure = [
+        key[1] is None and reused(answer.id) and not isinstance(place, str)
+        for answer, key, place in zip(answers, keys, places, strict=True)
+    ]
+    _require_sure(answers, unsure)
+    for answer, key, place, doubtful in zip(answers, keys, places, unsure, strict=True):
+        if doubtful:
+            conflicts.append(Conflict(answer.id, WHY))
+            continue
         if isinstance(place, str):
             conflicts.append(Conflict(answer.id, place if key[1] else "the run has no such id"))
             continue
@@ -50,7 +60,7 @@ def belonging(answers: Sequence[Answer], findings: Findings, follow: Follow, own
             against.append((key, place, Conflict(answer.id, f"the answer was given for another example, or another label: {what}")))
             continue
         kept.append(replace(answer, id=str(findings.ids[place])))
-    _require_known(answers, conflicts, findings)
+    _require_known([a for a, doubtful in zip(answers, unsure, strict=True) if not doubtful], places, findings)
     by_id = [place for key, place, _ in against if not key[1]]
     if len(by_id) >= FEW and len(by_id) > compared * min(0.5, _by_chance(findings) / 2):
         first = "; ".join(f"{item.id!r}: {item.reason.partition(': ')[2]}" for _, _, item in against[:FEW])
@@ -91,12 +101,39 @@ def _hex(content: str | None) -> str | None:
     return content if content and re.fullmatch("[0-9a-f]{16}", content) else None
 
 
-def _require_known(answers: Sequence[Answer], unknown: Sequence[Conflict], findings: Findings) -> None:
+def _require_known(answers: Sequence[Answer], places: Sequence[int | str], findings: Findings) -> None:
     """Raises UserError if not one answer is about an example of the run."""
-    if answers and len(unknown) == len(answers):
+    if not answers or any(not isinstance(place, str) for place in places):
+        return
+    known = {_plainly(key) for key in findings.ids.tolist()}
+    alike = all(_plainly(answer.id) in known for answer in answers)
+    why = (
+        "a spreadsheet has rewritten them, it seems; keep the column content in the file, or read the ids as text"
+        if alike
+        else "these are answers on other data"
+    )
+    raise UserError(
+        f"None of the {len(answers):,} ids is in the run, which has ids like {findings.ids[0][:80]!r} where the file has "
+        f"{answers[0].id[:80]!r}; {why}."
+    )
+
+
+def _plainly(id: str) -> str:
+    """An id without what spreadsheets change: spaces around it, case, leading zeros, 7.0 for 7."""
+    try:
+        return repr(float(id))
+    except ValueError:
+        return id.strip().casefold()
+
+
+def _require_sure(answers: Sequence[Answer], unsure: Sequence[bool]) -> None:
+    """Raises UserError if of most answers it is not clear which example they mean."""
+    first = next((answer.id for answer, doubtful in zip(answers, unsure, strict=True) if doubtful), "")
+    if 2 * sum(unsure) > len(answers):
         raise UserError(
-            f"None of the {len(answers):,} ids is in the run, which has ids like {findings.ids[0][:80]!r} where the file has "
-            f"{answers[0].id[:80]!r}; these are answers on other data."
+            f"The rows of the data have moved between two runs of `find`, and the file has no column content, so nothing tells which "
+            f"examples {sum(unsure):,} of its {len(answers):,} ids mean (the first is {first[:80]!r}). Nothing was taken. Export the run "
+            "again, and keep the column content in the file that comes back."
         )
 
 

@@ -41,7 +41,7 @@ def read_sheet(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
         if missing:
             there = ", ".join(header[:20]) or "no columns"
             raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}, and has {there}.")
-        _, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=comma))[1:]
     except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     finally:
