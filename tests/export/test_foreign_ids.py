@@ -168,3 +168,15 @@ def test_true_labels_under_other_numbers_are_doubted(made, tmp_path, capsys):
     assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
     notes = " ".join(json.loads(capsys.readouterr().out)["notes"])
     assert "1 of its 60 ids are not in the run ('60')" in notes and "check that its ids" in notes
+
+
+def test_what_was_rejected_in_prodigy_is_no_answer(made, tmp_path, capsys):
+    folder, texts, given = made
+    new = answered(given, wrong=(4, 30, 31, 32))
+    words = {30: "reject", 31: "ignore"}
+    lines = [{"id": i + 1, "text": texts[i], "label": new[i], "answer": words.get(i, "accept"), "_task_hash": 7 * i} for i in range(N)]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    code, told, err = take(capsys, folder, tmp_path / "p.jsonl")
+    assert code == 0, err
+    assert said(folder) == {4: new[4], 32: new[32]}
+    assert [(u["count"], u["first"]) for u in told["not_read"]] == [(1, "31"), (1, "32")] and "'reject'" in told["not_read"][0]["what"]

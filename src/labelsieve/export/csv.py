@@ -17,7 +17,7 @@ from typing import Any
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.own_columns import PREFIX
-from labelsieve.export.answers import LABEL, Answer, Read
+from labelsieve.export.answers import LABEL, Answer, Read, Unread
 from labelsieve.export.belonging import with_contents
 from labelsieve.export.patch import Conflict
 from labelsieve.export.rows import CONFLICT, Row
@@ -25,6 +25,7 @@ from labelsieve.export.sheet import read_sheet, write_sheet
 
 OWN, CONTENT = PREFIX + "id", PREFIX + "content"
 METADATA = ("meta", "metadata", "data")  # columns that may hold a JSON object with columns of their own
+DENIED = ("reject", "ignore")  # cells of Prodigy's column `answer`: the label of the row is not what somebody chose
 BY = ("annotator", "annotation_id")  # columns of a tool that writes one row for each annotation
 
 
@@ -47,7 +48,11 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
     text = [None] * len(found) if findings is None else with_contents(found, findings, tuple(passed))
     answers: list[Answer] = []
     conflicts: list[Conflict] = []
+    denied: dict[str, list[str]] = {}
     for row, content in zip(found, text, strict=True):
+        if row.get("answer") in DENIED:
+            denied.setdefault(row["answer"], []).append(row[key])
+            continue
         decision = row.get("decision")
         if decision in ("", CONFLICT) or (decision is None and not row[label]):
             continue
@@ -61,7 +66,8 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
         exporter = by if by and row.get("at") else None  # an export writes both
         who = who or ("" if exporter else by)
         answers.append(Answer(row[key], act, parts[0] if parts else "", None, row.get("note", ""), who, exporter=exporter, **facts))
-    return Read(answers, conflicts, own=key == OWN)
+    unread = [Unread(f"rows with the answer {word!r}, which name no class", len(ids), ids[0]) for word, ids in denied.items()]
+    return Read(answers, conflicts, unread, own=key == OWN)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
