@@ -154,12 +154,14 @@ def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path,
 
     folder, texts, given = made
     new = answered(given)
-    file = sheet(tmp_path / "doccano.csv", [{"id": i + 1, "text": texts[i], "label": new[i]} for i in range(N)])
-    assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["n_wrong"] == 2 and told["notes"] == []
-    _keep_known(folder, file)
-    assert known.load(folder) == {str(i): label for i, label in enumerate(new)}
+    rows = [{"id": i + 1, "text": texts[i], "label": new[i]} for i in range(N)]
+    bare = [{"text": row["text"], "label": row["label"]} for row in reversed(rows)]  # sorted, and without any id
+    for file in (sheet(tmp_path / "doccano.csv", rows), sheet(tmp_path / "bare.csv", bare)):
+        assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["n_wrong"] == 2 and told["notes"] == []
+        _keep_known(folder, file)
+        assert known.load(folder) == {str(i): label for i, label in enumerate(new)}
 
 
 def test_true_labels_under_other_numbers_are_doubted(made, tmp_path, capsys):

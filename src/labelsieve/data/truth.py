@@ -42,7 +42,7 @@ def read_truth_with_notes(
 
     Args:
         path: a table with the columns `id` and `label`, matched by id (examples that the run left out may be in it); or one label
-            a row in the order of the run: a table without ids, an .npy array, a .txt file.
+            a row in the order of the run: a table without ids (and without the texts, see `findings`), an .npy array, a .txt file.
         ids: (n,) ids of the run.
         left_out: ids that the run excluded.
         findings: of the run; a table that holds the texts themselves, or the column `content` of an export, is matched by those.
@@ -63,14 +63,14 @@ def read_truth_with_notes(
         codes, names = np.where(codes == none, -1, codes - (codes > none)), (*names[:none], *names[none + 1 :])
     names = _as_classes(names, classes, name)
     labels = [None if code < 0 else names[code] for code in codes]
+    doubtful: tuple[str, ...] = ()
+    if findings is not None:
+        keys, doubtful = _followed(name, keys, len(labels), findings)
     if keys is None:
         if len(labels) != len(ids):
             raise UserError(f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead.")
         by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
         return labels, (by_order,)
-    doubtful: tuple[str, ...] = ()
-    if findings is not None:
-        keys, doubtful = _followed(name, keys, findings)
     given.require_unique(keys, name)
     by_id = dict(zip(keys, labels, strict=True))
     matched = [by_id.get(key) for key in ids]
@@ -85,11 +85,14 @@ def read_truth_with_notes(
     return matched, (*notes, *doubtful)
 
 
-def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> tuple[list[str | None], tuple[str, ...]]:
-    """The ids of the run for the rows of a table whose contents it has; the others keep the ids of the table, and a note says so where
-    rows have moved."""
+def _followed(
+    path: str, named: Sequence[str | None] | None, n: int, findings: Findings
+) -> tuple[Sequence[str | None] | None, tuple[str, ...]]:
+    """The ids of the run for the n rows of a table whose contents it has; the others keep the ids of the table, and a note says so where
+    rows have moved. None where there are neither ids nor contents."""
     if findings.content is None or places.suffix(path) not in READERS:
-        return list(keys), ()
+        return named, ()
+    keys = [f"row {i}" for i in range(n)] if named is None else list(named)
     from pyarrow import types
 
     file, known = open_table(path), set(findings.content.tolist())
@@ -104,6 +107,8 @@ def _followed(path: str, keys: Sequence[str | None], findings: Findings) -> tupl
         many = sum(value in known for value in found)
         if many > most:
             best, most = found, many
+    if named is None and not any(best):
+        return None, ()
     rows = Follow(findings).places([(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)])
     found = [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
     reused = is_reused(findings)
