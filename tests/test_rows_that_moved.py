@@ -301,6 +301,7 @@ def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, k
     assert code == 0, err
     assert {c["id"] for c in told["conflicts"]} == {"7", "12"} and len(told["changes"]) == 2
     assert all(c["reason"].startswith("decided for another example") for c in told["conflicts"])
+    assert any("give the probabilities or their labels ids" in c["reason"] for c in told["conflicts"]) == (kind == "probs")
     left = {number: act for number, act in acts.items() if number not in (7, 12)}
     if kind != "probs":
         assert look(kind, tmp_path / "clean", names) == expected(after, left)
@@ -318,7 +319,9 @@ def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind)
     source = put(kind, Path("."), after, names)
     code, told, _ = ask("apply", run, "--dry-run", "--json")  # against the run of before
     assert code == 0 and {(c["old"], c["new"]) for c in told["changes"]} == {(rows[12].label, acts[12]), (rows[5].label, "")}
-    assert any(third in c["reason"] for c in told["conflicts"])
+    (conflict,) = told["conflicts"]
+    assert repr(rows[7].label) in conflict["reason"] and repr(third) in conflict["reason"] and "patch" not in conflict["reason"]
+    assert any("1 example has the label that was decided on in the data already" in note for note in told["notes"])
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     code, told, _ = ask("apply", run, "-o", "clean", "--json")
     (conflict,) = told["conflicts"]

@@ -53,7 +53,12 @@ def apply(
     from labelsieve.export import patch as patches
 
     given = dict(zip(dataset.ids.tolist(), (dataset.classes[c] for c in dataset.labels), strict=True))
-    changes, unfit = patches.fitting(changes, given)
+    if patch is None:
+        changes, done = _open(changes, given)
+        notes = [*notes, *done]
+        changes, unfit = patches.fitting(changes, given, "this was decided when the given label was")
+    else:
+        changes, unfit = patches.fitting(changes, given)
     conflicts = [*conflicts, *unfit]
     told: dict[str, Any] = {"source": dataset.source, "out": None if dry_run else str(out), "files": [], "renamed": [], "notes": notes}
     if not dry_run and out is not None:
@@ -108,6 +113,18 @@ def _wanted(
     changes = _under_ids_of_now([c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source))
     refused = [patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused]
     return dataset, changes, [*refused, *conflicts], again.notes()
+
+
+def _open(changes: list[Change], given: dict[str, str]) -> tuple[list[Change], list[str]]:
+    """The decisions that are not yet carried out in the data, and a note of those that are."""
+    done = [change for change in changes if change.new and change.new != change.old and given.get(change.id) == change.new]
+    if not done:
+        return changes, []
+    those = f"{len(done):,} examples have" if len(done) > 1 else "1 example has"
+    left = set(changes) - set(done)
+    return [change for change in changes if change in left], [
+        f"{those} the label that was decided on in the data already; the first is {done[0].id!r}."
+    ]
 
 
 def _sure(changes: list[Change], again: Reopened) -> tuple[list[Change], list[Conflict]]:

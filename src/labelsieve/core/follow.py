@@ -19,6 +19,7 @@ from labelsieve.core.findings import Findings
 
 ABSENT = "the run has no such example any more"
 OTHER = "the row of this id holds another example now, and its own is nowhere else"
+RETRAINED = "its row has other probabilities now; give the probabilities or their labels ids, which tell that it is the same example"
 SEVERAL = "there are several examples like it now, with other labels, and nothing tells which it was"
 
 
@@ -108,6 +109,7 @@ class Follow:
         self._place = place
         self._found: dict[tuple[str, str | None], int | str] = {}  # (id, content) -> position, or the reason why there is none
         self._claimed: set[int] = set()
+        self._other = RETRAINED if findings.settings.get("kind") == "probs" else OTHER
         self._order: np.ndarray | None = None
         self._lost = Fold()
         self._heard: set[tuple[str, str]] = set()  # (batch, id) that `_lost` has
@@ -180,7 +182,7 @@ class Follow:
                 if len({self._name(i) for i in alike}) == 1:
                     self._found[key[:2]] = alike[0]
                 else:
-                    self._found[key[:2]] = SEVERAL if rows else ABSENT if self._position(key[0]) is None else OTHER
+                    self._found[key[:2]] = SEVERAL if rows else ABSENT if self._position(key[0]) is None else self._other
 
     def _rows(self, content: str) -> list[int]:
         assert self.findings.content is not None

@@ -98,9 +98,11 @@ def followed(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], li
     return found, lost
 
 
-def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[Change], list[Conflict]]:
-    """The changes that fit the data, whose `given` is id -> label, and a conflict for each that does not. One id with several
-    different new labels fits with none of them."""
+def fitting(
+    changes: Sequence[Change], given: Mapping[str, str], expects: str = "the patch expects the label"
+) -> tuple[list[Change], list[Conflict]]:
+    """The changes that fit the data, whose `given` is id -> label, and a conflict for each that does not, in words that begin with
+    `expects`. One id with several different new labels fits with none of them."""
     wanted: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         wanted[change.id].append(change)
@@ -112,7 +114,7 @@ def fitting(changes: Sequence[Change], given: Mapping[str, str]) -> tuple[list[C
         elif len({(c.old, c.new) for c in several}) > 1:
             conflicts.append(Conflict(key, f"the patch names it {len(several)} times and differently"))
         elif several[0].old != given[key]:
-            conflicts.append(Conflict(key, f"the patch expects the label {several[0].old!r}, the data have {given[key]!r}"))
+            conflicts.append(Conflict(key, f"{expects} {several[0].old!r}, the data have {given[key]!r}"))
         elif several[0].new != several[0].old:
             fit.append(several[-1])
     return fit, conflicts
