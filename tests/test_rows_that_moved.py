@@ -733,3 +733,61 @@ def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, a
     assert "are no longer there" not in err
     code, told, err = ask("apply", "r", "--patch", "clean/patch.csv", "--dry-run", "--json")
     assert code == 0 and len(told["changes"]) == 2 and told["conflicts"] == [], err
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("place", ["beside", "far"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_two_identical_rows_only_one_is_left_out(tmp_path, ask, own, place, which):
+    """The copy takes the place of the data, and the run goes on: what was left out is gone, and its twin stays."""
+    rows = items(2)
+    rows.insert(5 if place == "beside" else 36, rows[4])
+    table = [{"id": f"k{at}", "text": text(item), "label": item.label} for at, item in enumerate(rows)]
+
+    def lay(table):
+        write(tmp_path / "d.csv", [row if own else {"text": row["text"], "label": row["label"]} for row in table])
+        assert ask("find", "d.csv", "--text", "text", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+
+    def leave_out(at, when):
+        findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
+        id = str(findings.ids[at])
+        journal.append([Decision(id, "exclude", None, "ann", when, f"b-{id}-{when}", **stamp(findings, at))])
+        journal.close()
+
+    lay(table)
+    twin = [at for at, item in enumerate(rows) if item.number == 4][which]
+    leave_out(twin, "2026-01-01T00:00:00Z")
+    assert ask("apply", "r", "-o", "clean", "--json")[0] == 0
+    shutil.copy("clean/d.csv", "d.csv")
+    code, _, err = ask("apply", "r", "-o", "again", "--json")
+    assert code == 2 and not Path("again").exists(), err
+    after = [row for at, row in enumerate(table) if at != twin]
+    lay(after)
+    code, told, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and told["changes"] == [] and "identical" in told["conflicts"][0]["reason"], err
+    left = [at for at, row in enumerate(after) if row["text"] == text(rows[4])]
+    leave_out(left[0], "2999-01-01T00:00:00Z")  # said of the one that is left
+    code, told, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and len(told["changes"]) == 1 and told["changes"][0]["new"] == "", err
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_correction_that_was_carried_out_does_not_pass_to_the_twin(tmp_path, ask, own, order):
+    rows = items(2)
+    rows.append(rows[7])
+    table = [{"id": f"k{at}", "text": text(item), "label": item.label} for at, item in enumerate(rows)]
+
+    def lay(table):
+        write(tmp_path / "d.csv", [row if own else {"text": row["text"], "label": row["label"]} for row in table])
+        assert ask("find", "d.csv", "--text", "text", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+
+    lay(table)
+    findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
+    act = Decision(str(findings.ids[7]), "relabel", rows[7].truth, "ann", "2026-01-01T00:00:00Z", "b-7", **stamp(findings, 7))
+    journal.append([act])
+    journal.close()
+    table[7]["label"] = rows[7].truth
+    lay(table[::order])
+    code, told, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and told["changes"] == [] and told["conflicts"] == [], err

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from labelsieve import arrays, gather
 from labelsieve.arrays import Progress
-from labelsieve.core import content, duplicates, reused_ids, run
+from labelsieve.core import content, duplicates, reused_ids, run, thinned
 from labelsieve.core.arguments import require_function, require_path, require_text, require_texts, require_whole
 from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
@@ -91,7 +92,7 @@ def find(
         kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
         findings = replace(
             findings,
-            settings={**findings.settings, "recipe": kept.recipe, **_reused(findings, folder)},
+            settings={**findings.settings, "recipe": kept.recipe, **_since(findings, folder)},
             notes=(*findings.notes, *([kept.note] if kept.note else [])),
             content=findings.content if kept.content is None else kept.content,
         )
@@ -101,14 +102,16 @@ def find(
     return findings
 
 
-def _reused(findings: Findings, folder: Path) -> dict[str, Any]:
-    """The setting of the ids that stood for other examples in the run that the folder held until now."""
+def _since(findings: Findings, folder: Path) -> dict[str, Any]:
+    """Settings of what has changed since the run that the folder held until now: ids that stood for other examples, and identical examples
+    of which some have gone."""
     try:
         before = run.load(folder)
     except UserError:  # there is none, or it is damaged
         return {}
-    found = reused_ids.reused(before, findings)
-    return {} if found is None else {reused_ids.SETTING: found}
+    ids = reused_ids.reused(before, findings)
+    twins = thinned.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    return {name: value for name, value in ((reused_ids.SETTING, ids), (thinned.SETTING, twins)) if value}
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
@@ -205,6 +208,7 @@ def _find(
         "seconds": clock.seconds,
         "recipe": data.recipe,
         "folder": os.getcwd(),
+        "named": data.named,
         "levels": None if found is None or data.kind != "image" else found.levels.plain(),
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),

@@ -52,11 +52,23 @@ class Reopened:
     moved: np.ndarray
     added: int
     compared: np.ndarray
+    _left: np.ndarray | None = None  # content of the data of now, once it was wanted
 
     @property
     def lost(self) -> np.ndarray:
         """(k,) positions of the examples that are not there, or have changed."""
         return np.flatnonzero(self.at < 0)
+
+    def copies_gone(self, i: int) -> bool:
+        """Whether the example at position i of the findings is one of several identical ones of which fewer are left, so that its id alone
+        does not tell whether it is among them: ids that are row numbers."""
+        before = self.findings.content
+        if self.data.named or before is None or before[i] == 0:
+            return False
+        if self._left is None:
+            object.__setattr__(self, "_left", of(self.data.inputs, self.data.kind))
+        assert self._left is not None
+        return int((before == before[i]).sum()) > int((self._left == before[i]).sum())
 
     def why(self, i: int) -> str:
         """Why the example at position i of the findings cannot be had."""

@@ -121,10 +121,9 @@ def _open(changes: list[Change], given: dict[str, str]) -> tuple[list[Change], l
     if not done:
         return changes, []
     those = f"{len(done):,} examples have" if len(done) > 1 else "1 example has"
+    note = f"{those} the label that was decided on in the data already; the first is {done[0].id!r}."
     left = set(changes) - set(done)
-    return [change for change in changes if change in left], [
-        f"{those} the label that was decided on in the data already; the first is {done[0].id!r}."
-    ]
+    return [change for change in changes if change in left], [note]
 
 
 def _sure(changes: list[Change], again: Reopened) -> tuple[list[Change], list[Conflict]]:
@@ -163,6 +162,11 @@ def _under_ids_of_now(changes: list[Change], again: Reopened, run: Path) -> list
     place = {key: i for i, key in enumerate(again.findings.ids.tolist())}
     rows = [place[change.id] for change in changes]
     lost = [f"{change.id!r} ({again.why(i)})" for change, i in zip(changes, rows, strict=True) if again.at[i] < 0]
+    lost += [
+        f"{change.id!r} (one of several identical examples, of which some have gone)"
+        for change, i in zip(changes, rows, strict=True)
+        if again.at[i] >= 0 and not change.new and again.copies_gone(i)
+    ]
     if lost:
         first = ", ".join(lost[:LISTED]) + (", ..." if len(lost) > LISTED else "")
         raise UserError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labelsieve.core import thinned
 from labelsieve.core.content import hexed
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Findings
@@ -20,6 +21,7 @@ from labelsieve.core.findings import Findings
 ABSENT = "the run has no such example any more"
 OTHER = "the row of this id holds another example now, and its own is nowhere else"
 RETRAINED = "its row has other probabilities now; give the probabilities or their labels ids, which tell that it is the same example"
+COPY = "one of several identical examples has gone or got another label since, and nothing tells whether it was this one"
 SEVERAL = "there are several examples like it now, with other labels, and nothing tells which it was"
 
 
@@ -109,6 +111,8 @@ class Follow:
         self._place = place
         self._found: dict[tuple[str, str | None], int | str] = {}  # (id, content) -> position, or the reason why there is none
         self._claimed: set[int] = set()
+        self._thinned = thinned.times(findings)
+        self._named = findings.settings.get("named") is True
         self._other = RETRAINED if findings.settings.get("kind") == "probs" else OTHER
         self._order: np.ndarray | None = None
         self._lost = Fold()
@@ -202,8 +206,13 @@ class Follow:
 
     def _followed(self, row: Decision, found: int | str) -> Decision | str:
         """The decision under the id of now, or why it is refused."""
+        if row.act == "relabel":
+            done = self._carried_out(row)
+            found = found if done is None else done
         if isinstance(found, str):
             return found
+        if row.act == "exclude" and self._is_thinned(row) and not (self._named and self.findings.ids[found] == row.id):
+            return COPY
         id, now = str(self.findings.ids[found]), self._name(found)
         row = row if row.id == id else replace(row, id=id)
         if row.given in (None, now) or row.act == "later":
@@ -212,6 +221,21 @@ class Follow:
             return replace(row, act="keep", label=None)
         self.barred.add(id)
         return f"the given label was {row.given!r} when this was decided and is {now!r} now"
+
+    def _carried_out(self, row: Decision) -> int | None:
+        """Where one of several identical examples has got the label that was decided on; None where there is none."""
+        i = self._position(row.id)
+        rows = [] if i is None or row.content is None or not self._has(i, row.content) else [i]
+        if not self._named:
+            rows = [*rows, *self._rows(str(row.content))] if self._is_thinned(row) else []
+        return next((i for i in rows if self._name(i) == row.label), None)
+
+    def _is_thinned(self, row: Decision) -> bool:
+        """Whether the decision was made before some of the examples that are identical to its own had gone, or got another label."""
+        return row.content in self._thinned and thinned.is_older(row.at, self._thinned[row.content])
+
+    def _has(self, i: int, content: str) -> bool:
+        return self.findings.content is not None and self.findings.content[i] == int(content, 16)
 
 
 def stamp(findings: Findings, i: int) -> dict[str, str | None]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from labelsieve.core import reused_ids
+from labelsieve.core import reused_ids, thinned
 from labelsieve.core.dataset import KINDS, Exclusion
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.evidence import Neighbours
@@ -103,10 +103,12 @@ _SETTINGS: dict[str, Check] = {
     "folder": (lambda value: _text(value) and bool(value), "a folder"),
     "columns": (lambda value: value is None or _texts(value), "the names of the feature columns, or null"),
     "versions": (lambda value: _dict_of(_text)(value) and bool(value), "the version of each package"),
+    "named": (lambda value: isinstance(value, bool), "true or false"),
     reused_ids.SETTING: (reused_ids.sound, "the ids that stood for other examples before"),
+    thinned.SETTING: (thinned.sound, "contents of examples, with the time when some of their copies had gone"),
 }
 _OF_FIND = tuple(
-    name for name in _SETTINGS if name not in ("network", "columns", reused_ids.SETTING)
+    name for name in _SETTINGS if name not in ("network", "columns", "named", reused_ids.SETTING, thinned.SETTING)
 )  # `find` writes them all; findings made in Python may have fewer
 
 
