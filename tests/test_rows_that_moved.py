@@ -791,3 +791,13 @@ def test_a_correction_that_was_carried_out_does_not_pass_to_the_twin(tmp_path, a
     lay(table[::order])
     code, told, err = ask("apply", "r", "--dry-run", "--json")
     assert code == 0 and told["changes"] == [] and told["conflicts"] == [], err
+
+
+def test_a_patch_names_ids_that_the_data_do_not_have(tmp_path, ask):
+    rows = items(2)
+    write(tmp_path / "d.csv", [{"id": f"k{i.number}", "text": text(i), "label": i.label} for i in rows])
+    gone = {"id": "k99", "old": "cat", "new": "dog", "content": "0123456789abcdef"}
+    write(tmp_path / "p.csv", [gone, {**gone, "id": "k2", "old": rows[2].label}])
+    code, told, err = ask("apply", "d.csv", "--text", "text", "--patch", "p.csv", "--dry-run", "--json")
+    assert code == 0 and [c["id"] for c in told["conflicts"]] == ["k99", "k2"] and told["changes"] == [], err
+    assert "no such id" in told["conflicts"][0]["reason"] and "another example now" in told["conflicts"][1]["reason"]

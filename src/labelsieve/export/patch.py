@@ -94,7 +94,9 @@ def followed(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], li
     labels = np.array([code.get(change.old, -1) for change in known], np.int64)
     place = dict(zip(known, match(ids, content, labels, data.ids, now, data.labels).tolist(), strict=True))
     found = [replace(c, id=str(data.ids[place[c]])) if place.get(c, -1) >= 0 else c for c in changes if place.get(c, 0) >= 0]
-    lost = [Conflict(change.id, f"the patch was made for another example: {OTHER}") for change in known if place[change] < 0]
+    there = set(data.ids.tolist())
+    why = {True: f"the patch was made for another example: {OTHER}", False: "the data have no such id, and its example under no other"}
+    lost = [Conflict(change.id, why[change.id in there]) for change in known if place[change] < 0]
     return found, lost
 
 
