@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import numpy as np
@@ -55,7 +56,10 @@ def _served(run, *options):
 
 def _ended(process):
     process.send_signal(signal.SIGINT)
+    late = threading.Timer(60, process.kill)  # a server that does not end fails the test and does not stop it
+    late.start()
     said, trouble = process.stdout.read(), process.stderr.read()  # `communicate` would lose what is read ahead already
+    late.cancel()
     return process.wait(timeout=30), said, trouble
 
 
