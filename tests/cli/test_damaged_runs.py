@@ -33,6 +33,7 @@ def whole(tmp_path_factory):
     run = folder / "data.sieve"
     (folder / "truth.csv").write_text("id,label\n" + "".join(f"{i},{c}\n" for i, c in enumerate(labels)))
     (folder / "labels.toml").write_text("max_error_upper = 0.9\nconflicting_duplicates = 9\nmin_reviewed = 0\n")
+    (folder / "compared.toml").write_text("no_worse_than_last = true\n")
     with contextlib.chdir(folder):
         for arguments in (
             ["find", "data.npz", "--out", str(run)],
@@ -74,7 +75,7 @@ def commands(folder, run):
         "accept": ["accept", run, "--json"],
         "accept counted": ["accept", run, "--name", "counted", "--json"],
         "check": ["check", run, "--contract", str(folder / "labels.toml"), "--json"],
-        "check --against": ["check", str(folder / "last.sieve"), "--contract", str(folder / "labels.toml"), "--against", run],
+        "check --against": ["check", str(folder / "last.sieve"), "--contract", str(folder / "compared.toml"), "--against", run],
         "diff": ["diff", str(folder / "last.sieve"), run, "--json"],
         "evaluate": ["evaluate", run, "--truth", str(folder / "truth.csv"), "--json"],
         "find": ["find", "data.npz", "--out", run, "--json"],
