@@ -96,7 +96,7 @@ def test_small_ranges_are_seen_by_the_model_and_told(form, tmp_path):
     found = run_of(tmp_path / "in", tmp_path / "run")
     assert {found.ids[i].split("/")[1][:3] for i in found.order()[:2]} == {"002", "013"}
     [note] = [note for note in found.notes if "8 bits" in note]
-    assert note.startswith("60 pictures have more than 8 bits a channel: values of ")
+    assert note.startswith("60 pictures have more than 8 bits per channel: values of ")
     assert set(found.settings["levels"]) == {"decimal" if "floats" in form else "whole"}
     low, high = next(iter(found.settings["levels"].values()))
     row = next(i for i, name in enumerate(found.ids) if name.endswith(f"disc/000.{suffix}"))

@@ -35,7 +35,7 @@ class Arrays:
         sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
         encoder: the encoder's name, None without one.
         raw: (n,) uint64 hashes of the inputs as they were given (`core.content`), where encoding read them anyway; else None.
-        levels: what is black and what is white of pictures of more than 8 bits a channel.
+        levels: what is black and what is white of pictures of more than 8 bits per channel.
     """
 
     data: Dataset
@@ -111,13 +111,13 @@ def _levels(data: Dataset, given: Levels | None) -> Levels:
 
 
 def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
-    """A note of the pictures of more than 8 bits a channel, and how they are shown."""
+    """A note of the pictures of more than 8 bits per channel, and how they are shown."""
     n = int((bits > EIGHT).sum())
     if not n:
         return []
     parts = [f"{low:,.6g} to {high:,.6g}" for low, high in levels.plain().values()]
     pictures, both = "1 picture has" if n == 1 else f"{n:,} pictures have", " and, of decimals, " if levels.whole else ""
-    return [f"{pictures} more than 8 bits a channel: values of {both.join(parts)} are shown as black to white, by one scale for all."]
+    return [f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, by one scale for all."]
 
 
 def _long(parts: np.ndarray, encoder: Encoder) -> list[str]:

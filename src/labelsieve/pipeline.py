@@ -129,7 +129,7 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
         return load(data, probs=probs, **columns)
     require_sound(data)
     if columns:
-        raise UserError(f"The data are loaded already, so {', '.join(columns)} means nothing here; say it to `load`.")
+        raise UserError(f"The data are loaded already, so {', '.join(columns)} has no effect here; pass it to `load`.")
     if probs is None:
         return data
     from labelsieve.data.beside import beside

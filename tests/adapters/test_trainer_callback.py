@@ -113,7 +113,7 @@ def test_names_that_the_model_does_not_know_are_told_before_training():
     [
         (LABELS[:5], "5 labels, and its recorder is for 20"),
         (LABELS + 0.5, "labels that holds float64"),
-        (np.eye(3)[LABELS], "one label a row"),
+        (np.eye(3)[LABELS], "one label per row"),
         (None, "labels"),
         ([None] * N, "labels"),
     ],

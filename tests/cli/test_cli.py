@@ -113,8 +113,11 @@ def test_own_probabilities(blobs):
         (["evaluate", "missing", "--truth", "truth.csv"], "missing"),
         (["noise", "features.npz", "--rate", "7", "-o", "x"], "7"),
         (["no-such-command"], "no-such-command"),
-        (["find", "features.npz", "--seed", "-1"], "-1 was given; it may be 0 to 4294967295"),
-        (["noise", "features.npz", "--rate", "0.1", "--seed", "-1", "-o", "x"], "-1 was given; it may be 0 to 4294967295"),
+        (["find", "features.npz", "--seed", "-1"], "-1 was given; it should be a whole number from 0 to 4294967295"),
+        (
+            ["noise", "features.npz", "--rate", "0.1", "--seed", "-1", "-o", "x"],
+            "-1 was given; it should be a whole number from 0 to 4294967295",
+        ),
         (["find", "features.npz", "--side", "0"], "32 to 1024"),
         (["find", "features.npz", "--side", "100000"], "32 to 1024"),
         (["find", "features.npz", "--out", ""], "name a folder"),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import labelsieve as ls
 from labelsieve.cli import main
 
 
@@ -314,3 +316,36 @@ def test_types_and_addresses_come_with_the_package():
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert set(project["urls"]) >= {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
     assert all(address.startswith("https://") for address in project["urls"].values())
+
+
+def test_a_call_that_lacks_something_names_it_with_an_example(features, capsys, monkeypatch):
+    monkeypatch.chdir(features)
+    err = refused(capsys, "report")
+    assert "`report` needs RUN (a run folder that `find` wrote). For example: labelsieve report photos.sieve" in err
+    assert "`diff` needs NEW" in refused(capsys, "diff", "a.sieve")
+    assert "`check` needs --contract (the rules, a TOML file)" in refused(capsys, "check", "a.sieve")
+    assert refused(capsys, "find", "--text") == "labelsieve: --text needs a value.\n"
+    assert "--max-error needs a value; '-3%' begins with a dash" in refused(capsys, "accept", "a.sieve", "--max-error", "-3%")
+    assert "--label is given more than once" in refused(capsys, "find", "f.npz", "--label", "a", "--label", "b")
+    assert "f.npz is no command; to find its wrong labels: labelsieve find f.npz" in refused(capsys, "f.npz")
+    assert 'Did you mean "find"?' in refused(capsys, "finf", "f.npz")
+    assert sorted(path.name for path in features.iterdir()) == ["f.npz"]
+
+
+def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
+    monkeypatch.chdir(features)
+    assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
+    capsys.readouterr()
+    for name in ("run.json", "excluded.csv"):
+        assert "is a run of Labelsieve and no data; review it?" in refused(capsys, "find", f"f.sieve/{name}")
+    assert "it should be a whole number from 1" in refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0")
+    err = refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--plan", "single", "--aql", "5%")
+    assert "(--aql, 5 %) must be below the highest that is good enough (--max-error, 3 %)" in err
+    assert not (features / "f.sieve" / "samples").exists()
+    assert main(["report", "f.sieve", "-o", "r.html"]) == 0
+    assert re.match(r"r\.html: [1-9]\d* kB, opens offline", capsys.readouterr().out)
+    os.remove("f.sieve/excluded.csv")
+    os.mkdir("f.sieve/excluded.csv")
+    with pytest.raises(ls.UserError, match=r"excluded\.csv is damaged \(Is a directory\)"):
+        ls.load_run("f.sieve")
+    assert "excluded.csv is damaged" in refused(capsys, "report", "f.sieve")

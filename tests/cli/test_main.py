@@ -32,7 +32,10 @@ def test_interrupted_says_that_it_goes_on_from_there(features):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     if process.returncode != 0:  # it may have been done just then
-        assert (process.returncode, out) == (130, "") and err == "labelsieve: interrupted; the same command goes on from what was saved.\n"
+        assert (process.returncode, out) == (
+            130,
+            "",
+        ) and err == "labelsieve: interrupted; the same command continues from what was saved.\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
@@ -107,7 +110,7 @@ raise SystemExit(main(["find", "f.npz"]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=features, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "labelsieve: interrupted; the same command goes on from what was saved.\n"
+    assert done.stderr == "labelsieve: interrupted; the same command continues from what was saved.\n"
 
 
 def test_the_machine_is_at_fault_not_labelsieve(monkeypatch, capsys):

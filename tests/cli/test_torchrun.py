@@ -59,7 +59,7 @@ def test_interrupted_and_started_again(place):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal
     code, out, said = ended(process)
-    assert code != 0 and out == "" and said == ["labelsieve: interrupted; the same command goes on from what was saved."]
+    assert code != 0 and out == "" and said == ["labelsieve: interrupted; the same command continues from what was saved."]
     assert (place / "stopped" / "checkpoint.pt").exists() and not (place / "stopped" / "weights.safetensors").exists()
     code, out, said = ended(begun(*command, "-o", "stopped"))
     assert code == 0 and said == [] and out.count("Next: ") == 1

@@ -214,7 +214,7 @@ def test_onnx_says_what_the_model_says(here, capsys):
         (["--set", "epochs=0"], "The number of epochs is 0"),
         (["--set", "batch=0"], "The batch is 0; it should be 2 at least"),
         (["--set", "lr=0"], "The learning rate is 0"),
-        (["--epochs", "1.5"], "1.5 was given; it may be 1 to 100000, a whole number"),
+        (["--epochs", "1.5"], "1.5 was given; it should be a whole number from 1 to 100000"),
         (["--noise", "few"], "few was given; write it as 20% or 0.2"),
         (["--side", "32"], "These data are features already"),
         (["--encoder", "fast"], "These data are features already"),

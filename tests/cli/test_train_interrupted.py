@@ -119,8 +119,8 @@ def told(capsys, *arguments):
 
 def test_interrupted_goes_on(there, monkeypatch, capsys):
     model = begin(there, monkeypatch, "--method", "gce")
-    assert "the same command goes on from what was saved" in capsys.readouterr().err
-    assert "has not finished; the same `labelsieve train` command goes on" in told(capsys, "predict", model, "f.npz")
+    assert "the same command continues from what was saved" in capsys.readouterr().err
+    assert "has not finished; the same `labelsieve train` command continues" in told(capsys, "predict", model, "f.npz")
     assert main(["train", "f.npz", "--method", "gce", "-o", str(model)]) == 0
     assert main(["train", "f.npz", "--method", "gce", "-o", str(there / "whole")]) == 0
     same(there / "whole", model)

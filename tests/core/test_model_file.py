@@ -133,5 +133,5 @@ def test_weights_replaced_without_their_copy_of_the_manifest_still_agree(tmp_pat
 
 def test_a_training_that_has_not_finished_is_no_model_yet(tmp_path):
     (tmp_path / "model.json").write_text('{"finished": false}')
-    with pytest.raises(UserError, match="has not finished; the same `labelsieve train` command goes on"):
+    with pytest.raises(UserError, match="has not finished; the same `labelsieve train` command continues"):
         load(tmp_path)

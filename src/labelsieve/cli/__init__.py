@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from labelsieve.core.errors import UserError
 
-_INTERRUPTED = "interrupted; the same command goes on from what was saved."
+_INTERRUPTED = "interrupted; the same command continues from what was saved."
 # Errors of the machine, not of Labelsieve: no right to write, a full or read-only disk, a path that cannot be one.
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
@@ -99,10 +99,10 @@ def _load():
 
 
 def _unexpected(error: Exception) -> int:
-    if type(error).__name__ == "UnusedCliTokensError" and (tokens := getattr(error, "unused_tokens", None)):
-        return _say(f"{tokens[0]!r} is one argument too many; --help after the command lists what it takes.", 2)
     if type(error).__module__.partition(".")[0] == "cyclopts":  # a wrong option or argument
-        return _say(str(error), 2)
+        from labelsieve.cli.wrong_call import sentence
+
+        return _say(sentence(error), 2)
     if isinstance(error, OSError) and error.errno in _MACHINE:
         if error.filename is None:
             _drop_output()

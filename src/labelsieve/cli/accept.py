@@ -33,7 +33,7 @@ def accept(
     /,
     *,
     max_error: Annotated[str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3 % or 0.03.")] = None,
-    confidence: Annotated[str | None, Parameter(help="Of the verdict and the intervals; default: 95 %.")] = None,
+    confidence: Annotated[str | None, Parameter(help="Confidence of the verdict and the intervals; default: 95 %.")] = None,
     plan: Annotated[Literal["sequential", "single", "double"] | None, Parameter(help="How to sample; default: sequential.")] = None,
     aql: Annotated[
         str | None, Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error.")
@@ -41,10 +41,14 @@ def accept(
     producer_risk: Annotated[str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5 %.")] = None,
     reviewer_error: Annotated[str | None, Parameter(help="Reviewers err on at most this share; default: 0.")] = None,
     size: Annotated[
-        int | None, Parameter(help="Rows of a sequential sample; a larger one continues it. Default: what is expected to do.")
+        int | None,
+        Parameter(
+            help="Rows of a sequential sample; a larger one continues it. Default: as many as are expected to suffice.",
+            converter=within((1, 10**9)),
+        ),
     ] = None,
     name: Annotated[str, Parameter(help="Name of the sample.")] = "batch",
-    seed: Annotated[int, Parameter(help="Of the draw.", converter=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same sample.", converter=within(SEEDS))] = 0,
     by: Annotated[str, Parameter(help="Who signs the report; default: who is logged in.")] = "",
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
@@ -110,7 +114,7 @@ def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | Non
     from labelsieve.decide import acceptance_plan
 
     if asked["max_error"] is None:
-        raise UserError("Say how many wrong labels are good enough, for example --max-error 3%.")
+        raise UserError("Name the highest share of wrong labels that is good enough, for example --max-error 3%.")
     default = {"kind": "sequential", "confidence": 0.95, "aql": asked["max_error"] / 4, "producer_risk": 0.05, "reviewer_error": 0.0}
     terms: dict[str, Any] = default | {key: value for key, value in asked.items() if value is not None}
     idle = next((f"--{key.replace('_', '-')}" for key in ("aql", "producer_risk") if asked[key] is not None), None)
@@ -291,7 +295,10 @@ def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
         )
         if counts["second"]:
             prose(console, f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.")
-    prose(console, f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then ask again:")
+    prose(
+        console,
+        f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then run `accept` again:",
+    )
     named = shlex.quote(str(run))
     print(f"  labelsieve review {named} --sample {sample.name}\n  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}")
 
@@ -314,5 +321,5 @@ def _tell(run: Path, sample: Sample, result: Acceptance, rows: int, note: str) -
         prose(console, Text(safe(note, 600), "yellow"))
     if result.verdict == "go on":
         longer = " and --size for more rows" if "counts" not in sample.plan and result.reviewed == len(sample.ids) else ""
-        console.print(f"Go on reviewing, then ask again with --name {sample.name.removeprefix('accept-')}{longer}.")
+        console.print(f"Continue the review, then run `accept` again with --name {sample.name.removeprefix('accept-')}{longer}.")
     prose(console, f"The report is in {safe(str(run / sample.name), 200)}.md and .json.")

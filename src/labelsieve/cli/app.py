@@ -91,10 +91,10 @@ app.meta.suppress_keyboard_interrupt = False
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No progress and no notes.", negative="", group=_EVERY)] = False,
-    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], help="Say each step.", negative="", group=_EVERY)] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], help="Show each step, with seconds.", negative="", group=_EVERY)] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        Parameter(help="What is said on stderr; warning by default, --verbose is info, --quiet error.", group=_EVERY),
+        Parameter(help="Which messages go to stderr; default: warning. --verbose is info, --quiet is error.", group=_EVERY),
     ] = None,
 ) -> object:
     """Run the command with the level of what it says on stderr."""

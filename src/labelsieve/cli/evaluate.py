@@ -13,7 +13,7 @@ def evaluate(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    truth: Annotated[Path, Parameter(help="True labels: a table with id,label, or one label a row in the order of the run.")],
+    truth: Annotated[Path, Parameter(help="True labels: a table with id,label, or one label per row in the order of the run.")],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Measure findings against true labels (oracle: they never reach `find`)."""

@@ -100,7 +100,7 @@ def read(
     if source:
         return load(source, labels=labels, wanted=wanted, probs=probs, **columns)
     if labels is None:
-        raise UserError("--probs needs the data they are of, or --labels, a file of the given labels (id,label, or one label a row).")
+        raise UserError("--probs needs the data they are of, or --labels, a file of the given labels (id,label, or one label per row).")
     unused = [f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")]
     if unused:
         raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")

@@ -60,7 +60,8 @@ def import_(
         return
     by = f" by {', '.join(safe(name, 60) for name in people[:SHOWN])}" if people else ""
     by += f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
-    print(f"{len(found.answers):,} answers read: {new:,} new decisions{by}, {same:,} that say nothing new.")
+    what = "decision" if new == 1 else "decisions"
+    print(f"{len(found.answers):,} answers read: {new:,} new {what}{by}, {same:,} that say nothing new.")
     for unread in found.unread:
         print(f"Not read: {unread.count:,} {safe(unread.what, 80)}; the first is {safe(unread.first, 50)}.")
     if conflicts:

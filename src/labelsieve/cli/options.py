@@ -18,7 +18,7 @@ def within(bounds: tuple[int, int]) -> Callable[[Any, Sequence[Any]], int]:
     def whole(_: Any, tokens: Sequence[Any]) -> int:
         text = tokens[0].value.strip()
         if not text.removeprefix("-").isdecimal() or not bounds[0] <= int(text) <= bounds[1]:
-            raise ValueError(f"{text} was given; it may be {bounds[0]} to {bounds[1]}, a whole number.")
+            raise ValueError(f"{text} was given; it should be a whole number from {bounds[0]} to {bounds[1]}.")
         return int(text)
 
     return whole

@@ -73,9 +73,7 @@ def report(
     if json:
         print_json({"report": str(path), **told})
     else:
-        print(
-            f"{safe(str(path), 200)}: {len(files[path].encode('utf-8', 'replace')) / 1e6:.1f} MB, opens offline, can be mailed and printed."
-        )
+        print(f"{safe(str(path), 200)}: {_size(files[path])}, opens offline, can be mailed and printed.")
         if figures is not None:
             print(f"{safe(str(figures), 200)}: {len(drawn)} figures as SVG.")
 
@@ -103,3 +101,8 @@ def _in_rgb(findings: Findings, dataset: Dataset) -> Callable[[Image, bytes], Im
     kept = findings.settings.get("levels")
     levels = look(dataset.inputs) if kept is None else Levels.of(kept)
     return lambda image, data: to_rgb(image, data, levels)[0]
+
+
+def _size(text: str) -> str:
+    n = len(text.encode("utf-8", "replace"))
+    return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{max(1, round(n / 1e3))} kB"

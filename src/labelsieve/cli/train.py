@@ -25,7 +25,7 @@ def train(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)] = None,
     epochs: Annotated[int | None, Parameter(help="Passes over the data; default: the method's.", converter=within((1, 100_000)))] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's.")] = None,
-    batch: Annotated[int | None, Parameter(help="Examples a step; default: the method's.", converter=within((2, 65_536)))] = None,
+    batch: Annotated[int | None, Parameter(help="Examples per step; default: the method's.", converter=within((2, 65_536)))] = None,
     set: Annotated[tuple[str, ...], Parameter(help="Another setting of the method, NAME=VALUE.", negative="")] = (),
     run: Annotated[Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
@@ -54,7 +54,7 @@ def train(
     onnx: Annotated[bool, Parameter(help="Write model.onnx too.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
 ) -> int:
-    """Train a classifier that withstands wrong labels. Interrupted, the same command goes on after the last whole epoch."""
+    """Train a classifier that withstands wrong labels. Interrupted, the same command continues after the last whole epoch."""
     need_torch("train")
     from labelsieve import training
     from labelsieve.cli.find import default_folder, read

@@ -121,4 +121,4 @@ def _no_distribution(row: np.ndarray, wrong: int, n: int, name: str, source: str
         return f"{values}. They look like percentages; divide them by 100."
     if row.max() > 1:
         return f"{values}. They look like logits or counts; apply softmax to logits, divide counts by the row's sum."
-    return f"{values}: it sums to {row.sum():.4g}, not to 1. Divide each row by its sum, if the model gives one label an example."
+    return f"{values}: it sums to {row.sum():.4g}, not to 1. Divide each row by its sum, if the model gives one label per example."

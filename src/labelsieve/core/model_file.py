@@ -39,7 +39,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """
     folder = Path(folder)
     if not (folder / WEIGHTS).exists() and (folder / MANIFEST).exists():  # what `train` leaves from its beginning on
-        raise UserError(f"The training in {folder} has not finished; the same `labelsieve train` command goes on where it stopped.")
+        raise UserError(f"The training in {folder} has not finished; the same `labelsieve train` command continues where it stopped.")
     if not (folder / WEIGHTS).is_file():
         what = "is no folder" if not folder.is_dir() else f"holds no {WEIGHTS}"
         raise UserError(f"{folder} {what}; name a model folder that `train` or `repair` wrote.")

@@ -46,7 +46,7 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
     """
     if values is None or isinstance(values, str | bytes | dict | set | frozenset | Iterator):
         given = "nothing (None)" if values is None else f"a {type(values).__name__}"
-        raise UserError(f"{what}: {given} was given; give a list or array of one label a row.")
+        raise UserError(f"{what}: {given} was given; give a list or array of one label per row.")
     columns = getattr(values, "columns", None)
     if columns is not None and getattr(values, "ndim", 2) == 2:
         listed = ", ".join(map(str, list(columns)[:10]))
@@ -57,7 +57,7 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
         array = plain_array(values, what)
         if array.ndim != 1:
             do = "call .ravel()" if array.ndim == 2 and array.shape[1] == 1 else "for one-hot rows: argmax over the last axis"
-            raise UserError(f"{what} has shape {array.shape}; give one label a row ({do}).")
+            raise UserError(f"{what} has shape {array.shape}; give one label per row ({do}).")
         if array.dtype.kind not in "OVc":
             return array
         values = array.tolist()
@@ -78,7 +78,7 @@ def plain_label(value: Any, what: str, row: int) -> Any:
         value = value.item() if not isinstance(value, np.datetime64) else str(value)
     if isinstance(value, list | tuple | dict | set | frozenset | complex) or getattr(value, "shape", ()) != ():
         shown = " ".join(repr(value).split())[:40]
-        raise UserError(f"{what}: row {row} (from 0) holds {shown}, a {type(value).__name__}; give one plain label a row.")
+        raise UserError(f"{what}: row {row} (from 0) holds {shown}, a {type(value).__name__}; give one plain label per row.")
     return value
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import sweep, write_json
-from labelsieve.core.run_reader import FINDINGS, MANIFEST, read_manifest, require_manifest
+from labelsieve.core.run_reader import EXCLUDED, FINDINGS, MANIFEST, read_manifest, require_manifest
 from labelsieve.core.visible import visible
 
 
@@ -71,7 +71,7 @@ def require_data(name: str) -> None:
         UserError: it is one of them.
     """
     path = Path(name)
-    run = path.parent if path.name == FINDINGS else path
+    run = path.parent if path.name in (FINDINGS, MANIFEST, EXCLUDED) else path
     if (run / MANIFEST).is_file() and ((run / FINDINGS).exists() or _begun(run)):
         raise UserError(f"{visible(name, 200)} is a run of Labelsieve and no data; review it? labelsieve review {_quoted(run)}")
     if (path / "model.json").is_file() and (path / "weights.safetensors").is_file():

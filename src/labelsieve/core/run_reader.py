@@ -310,10 +310,10 @@ def read_excluded(path: Path, many: int | None = None, then: str = AGAIN) -> tup
     """
     try:
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            header, *rows = csv.reader(file, strict=True) or [[]]
+            header, *rows = list(csv.reader(file, strict=True)) or [[]]
     except FileNotFoundError:
         damaged(path, "it is missing", then)
-    except (csv.Error, ValueError) as error:
+    except (csv.Error, ValueError, IsADirectoryError) as error:
         damaged(path, cause(error), then)
     if header != ["id", "reason"] or any(len(row) != 2 for row in rows):
         damaged(path, "it should have the columns id and reason", then)
@@ -339,7 +339,7 @@ def read(folder: str | Path) -> Findings:
         raise UserError(f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.{meant}")
     manifest = read_manifest(folder)
     if manifest.get("finished") is False:
-        raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command goes on from where it stopped.")
+        raise UserError(f"The run in {folder} has not finished; the same `labelsieve find` command continues where it stopped.")
     if manifest.get("finished") is not True:
         damaged(path, "finished should be true or false", AGAIN)
     _checked(manifest, path)

@@ -45,14 +45,14 @@ def load(
     """Read a classification data set.
 
     Args:
-        source: a folder with one folder of images a class; a .csv, .tsv, .parquet or .jsonl file (the text ones also with .gz);
+        source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also with .gz);
             an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted `ids`, `classes`,
             `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face
             `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of features or images, a list of
             texts (or a Series of them), a `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame that speaks
             Arrow (pandas, Polars, pyarrow, DuckDB).
-        labels: given labels to take instead of those in the source: one a row in order, or a file: a table with a column `label`
-            and, to be matched by id, a column `id`; an .npy array; a .txt file of one label a line.
+        labels: given labels to take instead of those in the source: one per row in order, or a file: a table with a column `label`
+            and, to be matched by id, a column `id`; an .npy array; a .txt file of one label per line.
         label: the column of given labels, of a table or frame, as are the following.
         text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns are features.
         image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.

@@ -54,6 +54,8 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     if isinstance(values, (list, tuple)) and values and all(value is None or isinstance(value, str) for value in values):
         empty = {i: "the text is empty" for i, value in enumerate(values) if is_missing(value)}
         return Draft(list(values), "text", "the list of texts", None, unusable=empty)
+    if values is None:
+        raise UserError("The data are None; give a path, an array, a list of texts, or a frame.")
     array = plain_array(values, f"The {type(values).__name__}")
     if array.dtype.kind not in "fiub":
         raise UserError(

@@ -1,4 +1,4 @@
-"""A folder with one folder of images a class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
+"""A folder with one folder of images per class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
 
 The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not guessed at: with
 `photos/train/cat/1.jpg` the user is told to name `photos/train`, and folders called train, test or val are no classes; a few in a folder
@@ -34,7 +34,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     """
     top = places.entries(root)
     if not top:
-        raise UserError(f"The folder {root} is empty; it should hold one folder of images a class.")
+        raise UserError(f"The folder {root} is empty; it should hold one folder of images per class.")
     folders = [entry.name for entry in top if entry.is_folder]
     ours = [entry.name for entry in top if entry.is_file and entry.name in FILES and _is_ours(root, entry.name)]
     loose = [entry.name for entry in top if entry.is_file and entry.name not in ours]

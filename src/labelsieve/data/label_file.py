@@ -25,7 +25,7 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
 
     Args:
         labels: a sequence of n labels; or a file: a table with a column `label` and perhaps a column `id` (then matched by it),
-            an .npy array, a .txt file of one label a line.
+            an .npy array, a .txt file of one label per line.
 
     Returns:
         n labels, None for an example that the file does not name, and the reason to give for those.
@@ -40,7 +40,7 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
     if keys is not None:
         values = matched(path, keys, values, ids)
     elif len(values) != len(ids):
-        raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; give one a row, or add a column id.")
+        raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; give one per row, or add a column id.")
     return values, f"{path} gives it no label"
 
 

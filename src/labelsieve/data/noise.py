@@ -103,7 +103,7 @@ def inject(
     if kind not in KINDS:
         raise UserError(f"There is no {kind!r} noise; there are: {', '.join(KINDS)}.")
     if rate is None:
-        raise UserError(f"{kind} noise needs a rate between 0 and 1.")
+        raise UserError(f"{kind} noise needs a rate between 0 and 1, such as 20%.")
     if kind == "symmetric":
         return symmetric(labels, k, rate, inclusive=inclusive, exact=exact, seed=seed)
     if kind == "pair":

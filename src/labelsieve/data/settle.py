@@ -162,7 +162,7 @@ def _groups(draft: Draft, ids: np.ndarray) -> np.ndarray | None:
 def _require_plausible(dataset: Dataset) -> None:
     n, k = len(dataset), len(dataset.classes)
     if k > n:
-        raise UserError(f"{dataset.source} has {k} classes but {n} examples; there must be at least one example a class.")
+        raise UserError(f"{dataset.source} has {k} classes but {n} examples; there must be at least one example per class.")
     if k == n >= ALL_DIFFERENT:
         raise UserError(f"{dataset.source} gives each of its {n} examples a label of its own; is another column the label?")
     if k > MEASURED and 2 * (np.bincount(dataset.labels) <= 2).sum() > k and 2 * sum(map(_is_decimal, dataset.classes)) > k:

@@ -101,7 +101,7 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
     require_instance(findings, Findings, "findings", "what labelsieve.find or load_run returns")
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
-        raise UserError(f"There are {len(truth)} true labels for {len(findings)} examples; give one an example, in their order.")
+        raise UserError(f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their order.")
     position = {name: i for i, name in enumerate(findings.classes)}
     true = np.array([-2 if name is None else position.get(name, -1) for name in truth], np.int64)
     if not (true > -2).any():

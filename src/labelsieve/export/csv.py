@@ -111,7 +111,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no JSON Lines ({error}).") from error
     if not all(isinstance(row, dict) for row in found):
-        raise UserError(f"{path} should hold one JSON object a line.")
+        raise UserError(f"{path} should hold one JSON object per line.")
     return found
 
 
