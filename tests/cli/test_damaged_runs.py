@@ -314,6 +314,20 @@ def test_every_key_of_a_sample(whole, tmp_path, name):
             assert code in (0, 1) or f"{name}.json is damaged" in err or f"sample '{name}' has" in err or "since the sample" in err, err
 
 
+@pytest.mark.parametrize("levels", [-1, "x", [1], {"a": 1}, {"whole": [0]}, {"whole": [9, 0]}, {"decimal": [0, float("nan")]}])
+def test_levels_of_another_shape(whole, tmp_path, levels):
+    run = copied(whole, tmp_path)
+    manifest = json.loads((run / "run.json").read_text())
+    for fine in (None, {}, {"whole": [0, 4095], "decimal": [0.0, 1.0]}):
+        manifest["settings"]["levels"] = fine
+        (run / "run.json").write_text(json.dumps(manifest))
+        assert len(ls.load_run(run)) == 60
+    manifest["settings"]["levels"] = levels
+    (run / "run.json").write_text(json.dumps(manifest))
+    code, err = told(["report", str(run)], whole)
+    assert code == 2 and "run.json is damaged (settings.levels should be" in err
+
+
 @pytest.mark.parametrize("content", ["[]", '{"3": 5}', '{"3": ["1"]}', "null"])
 def test_known_examples_of_another_shape(whole, tmp_path, content):
     run = copied(whole, tmp_path)

@@ -76,6 +76,14 @@ def _dict_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(check, value.values()))
 
 
+def _levels(value: Any) -> bool:
+    """What `Levels.plain` gives, or null."""
+    if value is None:
+        return True
+    pairs = value.values() if isinstance(value, dict) and set(value) <= {"whole", "decimal"} else [None]
+    return all(isinstance(pair, list) and len(pair) == 2 and all(map(_number, pair)) and pair[0] < pair[1] for pair in pairs)
+
+
 Check = tuple[Callable[[Any], bool], str]
 _CLASSES: Check = (lambda value: _names(value) and bool(value), "a list of different class names")
 _KEYS: dict[str, Check] = {
@@ -102,6 +110,7 @@ _SETTINGS: dict[str, Check] = {
     "recipe": (lambda value: value is None or (_dict_of(_text)(value) and bool(value)), "names and texts, or null"),
     "folder": (lambda value: _text(value) and bool(value), "a folder"),
     "columns": (lambda value: value is None or _texts(value), "the names of the feature columns, or null"),
+    "levels": (_levels, "whole and decimal, black and white of each, or null"),
     "versions": (lambda value: _dict_of(_text)(value) and bool(value), "the version of each package"),
     "named": (lambda value: isinstance(value, bool), "true or false"),
     reused_ids.SETTING: (reused_ids.sound, "the ids that stood for other examples before"),

@@ -70,6 +70,8 @@ def load(folder: str | Path, name: str) -> Sample:
     path = _path(folder, name)
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("it should be one JSON object")
         ids, stratum, chance = (tuple(value[key]) for key in ("ids", "stratum", "chance"))
         content, given = (tuple(value.get(key) or ()) for key in ("content", "given"))
         sample = Sample(value["name"], value["seed"], value["size"], ids, stratum, chance, value.get("plan", {}), content, given)
