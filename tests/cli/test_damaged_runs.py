@@ -318,7 +318,7 @@ def test_every_key_of_a_sample(whole, tmp_path, name):
 def test_levels_of_another_shape(whole, tmp_path, levels):
     run = copied(whole, tmp_path)
     manifest = json.loads((run / "run.json").read_text())
-    for fine in (None, {}, {"whole": [0, 4095], "decimal": [0.0, 1.0]}):
+    for fine in (None, {}, {"whole": [0, 4095], "decimal": [-1.0, 1.0]}):
         manifest["settings"]["levels"] = fine
         (run / "run.json").write_text(json.dumps(manifest))
         assert len(ls.load_run(run)) == 60

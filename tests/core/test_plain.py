@@ -49,7 +49,7 @@ def test_a_list_of_scalar_tensors_is_numbered_as_numbers():
 )
 def test_nested_labels_are_refused_with_their_row(labels):
     for read in (lambda: ls.load(X, labels=labels), lambda: ls.load_probabilities(P, labels)):
-        with pytest.raises(UserError, match=r"(row 0 .*one plain label a row|has shape)"):
+        with pytest.raises(UserError, match=r"(row 0 .*one plain label per row|has shape)"):
             read()
     with pytest.raises(UserError, match="a dict was given"):
         ls.load(X, labels={"a": 1})

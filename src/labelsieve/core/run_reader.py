@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import re
 from collections.abc import Callable
@@ -49,8 +48,12 @@ def _maybe_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300  # NaN is not
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return _finite(value) and value >= 0
 
 
 def _whole(value: Any) -> bool:
@@ -81,7 +84,7 @@ def _levels(value: Any) -> bool:
     if value is None:
         return True
     pairs = value.values() if isinstance(value, dict) and set(value) <= {"whole", "decimal"} else [None]
-    return all(isinstance(pair, list) and len(pair) == 2 and all(map(_number, pair)) and pair[0] < pair[1] for pair in pairs)
+    return all(isinstance(pair, list) and len(pair) == 2 and all(map(_finite, pair)) and pair[0] < pair[1] for pair in pairs)
 
 
 Check = tuple[Callable[[Any], bool], str]
@@ -117,7 +120,7 @@ _SETTINGS: dict[str, Check] = {
     thinned.SETTING: (thinned.sound, "contents of examples, with the time when some of their copies had gone"),
 }
 _OF_FIND = tuple(
-    name for name in _SETTINGS if name not in ("network", "columns", "named", reused_ids.SETTING, thinned.SETTING)
+    name for name in _SETTINGS if name not in ("network", "columns", "levels", "named", reused_ids.SETTING, thinned.SETTING)
 )  # `find` writes them all; findings made in Python may have fewer
 
 
