@@ -42,7 +42,7 @@ def test_a_double_plan_keeps_both_promises_with_fewer_reviews_of_a_good_batch():
 
 
 def test_no_plan_is_a_mistake_told():
-    with pytest.raises(UserError, match="below the rate"):
+    with pytest.raises(UserError, match="below the highest"):
         single(1000, aql=0.05, ltpd=0.03)
     with pytest.raises(UserError, match="No plan tells"):
         double(1000, aql=0.0299, ltpd=0.03)
