@@ -35,6 +35,8 @@ def test_the_yield_falls_where_the_next_fifty_hold_less_than_one():
     assert at.rest == len(p) - at.before and at.wrong == pytest.approx(p[at.before :].sum())
     assert at.one_in == round(at.rest / at.wrong) > 50
     assert stop(np.full(80, 0.3)) is None and stop(np.zeros(0)) is None
+    lone = stop(np.concatenate([[0.9], np.zeros(100)]))  # nine tenths of a wrong label in fifty, but it is doubted
+    assert lone is not None and lone.before == 1
     none = stop(np.zeros(80))
     assert none is not None and (none.before, none.rest, none.one_in) == (0, 80, None)
 

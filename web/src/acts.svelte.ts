@@ -133,7 +133,7 @@ export async function decideAll(act: Act, expect: number, label?: string, sugges
 /** What an undo or redo was about. */
 function words(what?: What): string {
   if (!what) return ''
-  const said = what.act ? sentence({ act: what.act, label: what.label }) : ''
+  const said = what.act === 'relabel' ? t('undo_class', { label: what.label ?? '' }) : what.act ? sentence({ act: what.act, label: what.label }) : ''
   if (what.n === 1) return `${what.id}: ${said}`
   const same = what.act && (what.act !== 'relabel' || what.label)
   return same ? t('undone_many', { n: what.n, said }) : t('undone_mixed', { n: what.n })

@@ -33,6 +33,8 @@ export type Run = {
   reviewer: string // the name of who does not say one
   first: { name: string; size: number; minutes: number; count: number; low: number; high: number; doubted: number } | null // the random sample to begin with
   commands: { command: string; why: string }[]
+  stop: Omit<Stop, 'at'> | null // where the yield falls among all that is undecided
+  similar: boolean // whether neighbours are known
   cells_rest: { n: number; expected: number }
   class_health_rest: { n: number; expected: number }
   scores: string[]

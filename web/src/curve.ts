@@ -18,6 +18,8 @@ export function said(curve: NonNullable<Detail['curve']>): Word | null {
   const [end, endMedian, endHigh] = [curve.loss, curve.median, curve.high].map((series) => mean(series.slice(-last)))
   const [early, earlyHigh] = [curve.loss, curve.high].map((series) => mean(series.slice(0, first)))
   if (![end, endMedian, endHigh, early, earlyHigh].every(Number.isFinite)) return null
-  if (end <= NEAR && endMedian <= NEAR) return early > Math.max(LATE, earlyHigh) ? 'curve_late' : 'curve_heart'
-  return end > Math.max(endHigh, NEAR) ? 'curve_high' : 'curve_among'
+  const slow = early > Math.max(LATE, earlyHigh)
+  if (end <= NEAR && endMedian <= NEAR) return slow ? 'curve_late' : 'curve_heart'
+  if (end > Math.max(endHigh, NEAR)) return 'curve_high'
+  return slow ? 'curve_slow' : 'curve_among'
 }

@@ -56,6 +56,14 @@ export function href(change: Partial<Place>, base: Partial<Place> = place): stri
   return `/${to.view ?? 'grid'}${said.size ? `?${said}` : ''}`
 }
 
+const QUEUES: readonly string[] = ['grid', 'focus']
+/** Go to a place. A view that is opened anew, or under other filters, takes the order of now, without what has been decided. */
+function enter(change: Partial<Place>) {
+  const [view, filters] = [place.view, query()]
+  Object.assign(place, change)
+  if (QUEUES.includes(place.view) && (!QUEUES.includes(view) || query() !== filters)) fresh.token = uuid().slice(0, 8)
+}
+
 let writing = 0
 /** Bring the address up to date. */
 export function written() {
@@ -69,7 +77,7 @@ const INSIDE = { inside: true } // an entry of the history that this page made, 
 export function go(change: Partial<Place>) {
   const step = Object.keys(change).every((name) => name === 'at')
   if (!step && writing) written()
-  Object.assign(place, 'at' in change && !('ex' in change) ? { ex: null } : {}, change)
+  enter({ ...('at' in change && !('ex' in change) ? { ex: null } : {}), ...change })
   if (!step) history.pushState(INSIDE, '', href({}))
   else if (!writing) writing = window.setTimeout(written, 200)
 }
@@ -84,7 +92,7 @@ addEventListener('pagehide', () => writing && written())
 addEventListener('popstate', () => {
   clearTimeout(writing)
   writing = 0
-  Object.assign(place, read())
+  enter(read())
 })
 
 /** Follow a link inside the page without loading it again; a click with a modifier stays the browser's. */
@@ -94,5 +102,5 @@ export function follow(event: MouseEvent) {
   event.preventDefault()
   written()
   history.pushState(INSIDE, '', link.href)
-  Object.assign(place, read())
+  enter(read())
 }

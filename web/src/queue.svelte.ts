@@ -78,10 +78,12 @@ class Queue {
     return [query(), `fresh=${fresh.token}`, hidden() ? 'blind=1' : ''].filter(Boolean).join('&')
   }
 
-  /** Ask for the counts, once for many decisions in a row. */
+  /** Ask for the counts, at most once in 400 ms: also while decisions follow each other more quickly than that. */
   recount() {
-    clearTimeout(this.counting)
-    this.counting = window.setTimeout(() => this.count(), 400)
+    this.counting ||= window.setTimeout(() => {
+      this.counting = 0
+      this.count()
+    }, 400)
   }
 
   /** Somebody decided something: what is known is shown on, but asked again when it is looked at. */
@@ -116,7 +118,7 @@ class Queue {
     const key = this.key
     for (const [page] of [...this.pages]) {
       if ((page + 1) * PAGE <= this.first || page * PAGE > this.last) continue
-      const said = await ask<{ items: Item[] }>(`/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}`).catch(() => null)
+      const said = await ask<{ items: Item[] }>(this.address(page)).catch(() => null)
       if (key !== this.key) return
       if (said && this.pages.has(page)) this.pages.set(page, said.items)
     }
@@ -153,13 +155,14 @@ class Queue {
     }
   }
 
+  /** Where the items of a page are asked for: the view's, or those like one example. */
+  private address(page: number) {
+    return this.like === null ? `/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}` : `/api/similar/${this.like}?${this.query}&n=${PAGE}`
+  }
+
   private async load(page: number, key: string) {
     try {
-      const url =
-        this.like === null
-          ? `/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}`
-          : `/api/similar/${this.like}?${this.query}&n=${PAGE}`
-      const said = await ask<{ total?: number; items: Item[] }>(url)
+      const said = await ask<{ total?: number; items: Item[] }>(this.address(page))
       if (key !== this.key) return
       this.total = said.total ?? said.items.length
       this.pages.set(page, said.items)

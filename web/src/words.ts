@@ -121,6 +121,7 @@ const en = {
   name: 'Name',
   nameless: 'no name',
   neighbours: 'Nearest neighbours',
+  neighbours_similarity: 'Percentages: similarity.',
   neighbours_say: '{agree} of {n} carry the given label (=), {hint} the suggestion (★).',
   neighbours_say_plain: '{agree} of {n} carry the given label (=), {hint} the other class it is most like.',
   next: 'Next steps',
@@ -150,6 +151,8 @@ const en = {
   redone: 'Done again: {what}',
   relabel: 'Relabelled',
   reliability: 'Do the probabilities hold?',
+  reliability_how: 'Each dot: reviewed examples of about the same p(wrong). Across: that probability. Up: the share of them found wrong.',
+  reliability_dot: '{n} reviewed: p(wrong) {p}, found wrong {share}',
   reliability_label: 'Share found wrong against the probability that was said',
   reliability_none: 'This shows as soon as there are decisions.',
   reload: 'Reload the view in a fresh order',
@@ -166,7 +169,7 @@ const en = {
   said_later: 'later',
   said_many: 'Decided: {n} examples.',
   said_none: 'not decided yet',
-  said_p: 'said',
+  said_p: 'p(wrong)',
   said_relabel: 'now {label}',
   same_for_n: 'The same for {n} selected',
   sample: 'Sample',
@@ -320,6 +323,7 @@ const zh: Record<Word, string> = {
   name: '姓名',
   nameless: '未署名',
   neighbours: '最近邻',
+  neighbours_similarity: '百分数为相似度。',
   neighbours_say: '{n} 个中有 {agree} 个带原标签（=），{hint} 个带建议的类别（★）。',
   neighbours_say_plain: '{n} 个中有 {agree} 个带原标签（=），{hint} 个带其次最像的类别。',
   next: '下一步',
@@ -349,6 +353,8 @@ const zh: Record<Word, string> = {
   redone: '已重做：{what}',
   relabel: '已改标',
   reliability: '概率可信吗？',
+  reliability_how: '每个点：有误概率相近的已审核样本。横向：该概率；纵向：其中实际有误的比例。',
+  reliability_dot: '已审核 {n} 个：有误概率 {p}，实际有误 {share}',
   reliability_label: '实际有误的比例与所给概率的对比',
   reliability_none: '有了决定之后会显示。',
   reload: '以新的顺序重新载入视图',
@@ -365,7 +371,7 @@ const zh: Record<Word, string> = {
   said_later: '稍后',
   said_many: '已决定 {n} 个样本。',
   said_none: '尚未决定',
-  said_p: '所给概率',
+  said_p: '有误概率',
   said_relabel: '改为 {label}',
   same_for_n: '对所选 {n} 个做同样决定',
   sample: '抽样',
@@ -422,11 +428,17 @@ export const SIGNS: Record<State, string> = {
 
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 })
 const part = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 })
+const plain = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, useGrouping: false })
 const brief = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 })
 const clock = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'short' })
 export const count = (n: number) => whole.format(n)
+const tenth = new Intl.NumberFormat(language, { maximumFractionDigits: 1 })
+/** A count of which few are left: below ten with one digit more. */
+export const about = (n: number) => (n < 10 ? tenth : whole).format(n)
 export const share = (x: number | null) => (x === null ? '–' : part.format(x))
 /** A probability is never shown as certain. */
 export const percent = (x: number | null) => (x === null ? '–' : x > 0.995 && x < 1 ? '>\u202f99%' : whole.format(100 * x) + '%')
 export const short = (x: number | null) => (x === null ? '–' : brief.format(x))
+/** A value of the data, as the terminal and the tiles write it: a whole number stays whole, others get four digits. */
+export const value = (x: number | null) => (x === null ? '–' : Number.isInteger(x) && Math.abs(x) < 1e9 ? String(x) : plain.format(x))
 export const when = (at: string) => clock.format(new Date(at))

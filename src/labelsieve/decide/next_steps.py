@@ -55,7 +55,20 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     if not (apart or wide or any(note in (HARD, TWO_COUNTS) for note in findings.notes)):
         return None
     counts = {"count": count, "low": said.left.low, "high": said.left.high, "doubted": doubted}
-    return {"name": SAMPLE, "size": size, "minutes": max(1, round(size * SECONDS / 60)), **counts}
+    return {"name": SAMPLE, "size": size, "minutes": _minutes(size), **counts}
+
+
+def go_on(first: dict | None, drawn: list[dict]) -> dict | None:
+    """What is left of the sample where it was drawn before; None where it is all reviewed. `drawn`: {name, size, done} of each sample."""
+    begun = next((sample for sample in drawn if sample["name"] == SAMPLE), None)
+    if first is None or begun is None:
+        return first
+    left = begun["size"] - begun["done"]
+    return {**first, "size": left, "minutes": _minutes(left)} if left else None
+
+
+def _minutes(size: int) -> int:
+    return max(1, round(size * SECONDS / 60))
 
 
 def next_steps(folder: str | Path) -> tuple[Step, ...]:

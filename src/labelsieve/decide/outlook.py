@@ -55,7 +55,7 @@ class Stop:
     @property
     def one_in(self) -> int | None:
         """One of so many rows from here on is wrong; None where hardly any is."""
-        return round(self.rest / self.wrong) if self.wrong > 0.5 else None
+        return round(self.rest / self.wrong) if self.wrong >= 1 else None
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Eff
 
 
 def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | None:
-    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than `below`.
+    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than `below`, and none that
+    is doubted (p above one half) is left.
 
     Args:
         p: (m,) p(wrong) of the rows not decided, in the order in which they come up.
@@ -121,6 +122,8 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
     total = np.append(0.0, np.cumsum(p))
     end = np.minimum(np.arange(len(p)) + ahead, len(p))
     low = (total[end] - total[:-1]) / (end - np.arange(len(p))) <= below
+    doubted = np.flatnonzero(p > 0.5)
+    low[: doubted[-1] + 1 if len(doubted) else 0] = False  # nobody is told to stop before a label that is more likely wrong than right
     if not low.any():
         return None
     at = int(np.argmax(low))

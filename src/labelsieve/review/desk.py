@@ -190,6 +190,11 @@ class Desk:
             self._aside.submit(self.calibrate)
         return self.calibrated
 
+    @property
+    def heard(self) -> tuple[int, int]:
+        """Changes with every decision, and when a calibration that was made aside is done: figures are then asked for again."""
+        return self.seq, self.calibrated.version if self.calibrated.seconds >= PATIENCE else 0
+
     def now(self) -> Calibrated:
         """Every figure after all decisions: the newest calibration, and what was decided since. Cheap: each answer brings it."""
         with self.lock:

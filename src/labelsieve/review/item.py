@@ -21,7 +21,8 @@ from labelsieve.review.table_row import TableRows
 
 SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls, and what turns the writing direction
-NEIGHBOURS, DUPLICATES, TWINS, TOP = 12, 60, 8, 10
+NEIGHBOURS = 9  # those that vote in kNN vote, so that the page shows and counts the neighbours that the reason speaks of
+DUPLICATES, TWINS, TOP = 60, 8, 10
 CURVES = 2000  # examples of a class that its curve is taken from
 
 
@@ -63,9 +64,9 @@ class Items:
             **self._seen(i),
         }
 
-    def _seen(self, i: int) -> dict:
+    def _seen(self, i: int, blind: bool = False) -> dict:
         """What a tile shows of the example itself."""
-        return {"text": self._text(i, SNIPPET), "values": self._table.leading(i)}
+        return {"text": self._text(i, SNIPPET), "values": self._table.leading(i, blind)}
 
     def _hidden(self, i: int, mine: Decision | None) -> dict:
         """What may be seen of an example that is judged blind: itself, and what this reviewer said."""
@@ -74,7 +75,7 @@ class Items:
             said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
         nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision"))
-        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i)}
+        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i, blind=True)}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:
         """One example with its evidence.

@@ -14,8 +14,8 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.visible import visible
 from labelsieve.decide.accept import made_for
 from labelsieve.decide.calibrate import Calibrated
-from labelsieve.decide.next_steps import next_steps, sample_first
-from labelsieve.decide.outlook import cuts, plan, reliability
+from labelsieve.decide.next_steps import go_on, next_steps, sample_first
+from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
 from labelsieve.review.acts import estimates
@@ -61,7 +61,9 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
         "states": {name: states[code] for code, name in enumerate(STATES)},
         "flagged": int(findings.flagged.sum()),
         "reviewer": default,
-        "first": sample_first(findings, said),
+        "first": go_on(sample_first(findings, said), drawn),
+        "stop": _stop(said),
+        "similar": desk.neighbours is not None,
         "commands": [asdict(step) for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
         "notes": [*findings.notes, *desk.trouble, *lost, *_refused(desk), *_unknown(desk), *desk.data_notes()],
@@ -96,6 +98,12 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
         "readonly": desk.readonly,
         "data_error": desk.data_error(),
     }
+
+
+def _stop(said: Calibrated) -> dict | None:
+    """Where the yield falls among all that is undecided, the most suspicious first."""
+    falls = stop(np.sort(said.p_model[~said.reviewed_rows])[::-1])
+    return None if falls is None else {"before": falls.before, "rest": falls.rest, "wrong": falls.wrong, "one_in": falls.one_in}
 
 
 def _rest(said: Calibrated, shown: list[float], n: int) -> dict:

@@ -210,13 +210,13 @@ class House:
     async def _news(self, request: Request) -> AsyncIterator[str]:
         self.listening += 1
         try:
-            told = -1
+            told = None
             while not request.app.state.leaving() and not await request.is_disconnected():
-                if self.desk.seq == told:
+                if self.desk.heard == told:
                     await run_in_threadpool(self.desk.catch_up)
-                if self.desk.seq != told:
-                    told = self.desk.seq
-                    yield f"data: {json.dumps({'seq': told})}\n\n"
+                if self.desk.heard != told:
+                    told = self.desk.heard
+                    yield f"data: {json.dumps({'seq': told[0]})}\n\n"
                 await asyncio.sleep(TICK)
         finally:
             self.listening -= 1

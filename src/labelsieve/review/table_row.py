@@ -41,9 +41,10 @@ class TableRows:
         self._opened = False
         self._lock = Lock()
 
-    def leading(self, i: int) -> list[dict[str, str]] | None:
-        """Name and value of the first features of row `i`, in the order of the data; of probabilities none, they have names to hide."""
-        if self.desk.findings.settings.get("kind") != "features" or self.desk.data_error():
+    def leading(self, i: int, blind: bool = False) -> list[dict[str, str]] | None:
+        """Name and value of the first features of row `i`, in the order of the data, or its likeliest classes (not blind: they tell)."""
+        kind = self.desk.findings.settings.get("kind")
+        if kind not in ("features", "probs") or (kind == "probs" and blind) or self.desk.data_error():
             return None
         return [{"name": visible(name, NAME), "value": value} for name, value in values(self.desk.data(), i, LEADING)]
 
