@@ -81,7 +81,10 @@ def _show(found: Comparison, seeds: int) -> None:
     many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
     prose(console, f"Trained on {found.trained_on} examples, {many}.")
     if found.noise is not None:
-        prose(console, f"Methods that need the share of wrong labels used the estimate of `find`: {found.noise:.0%}.")
+        prose(
+            console,
+            f"Methods that need the share of wrong labels used the estimate of `find`, that {found.noise:.0%} of the labels are wrong.",
+        )
     for note in found.notes:
         prose(console, safe(note, 600))
     if found.excluded:
