@@ -24,7 +24,8 @@ _SWAPPED = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "
 
 def rawmode(image: Image) -> str:
     """How Pillow reads the numbers of an opened file, before it is loaded; "" where that is not said."""
-    arguments = image.tile[0][3] if getattr(image, "tile", None) else ""
+    tiles: Any = getattr(image, "tile", None)  # only of an opened file
+    arguments = tiles[0][3] if tiles else ""
     return arguments if isinstance(arguments, str) else str(arguments[0]) if isinstance(arguments, tuple) and arguments else ""
 
 
