@@ -78,10 +78,10 @@ def test_pixels_beyond_memory_are_mapped_and_broken_ones_closed_up(monkeypatch, 
     rng = np.random.default_rng(1)
     inputs = [rng.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(9)]
     inputs[4] = b"no image"
-    inside, _ = reading.pixels(inputs, 16)
+    inside, _, _ = reading.pixels(inputs, 16)
     monkeypatch.setattr(reading, "IN_MEMORY", 1000)
     monkeypatch.setattr(reading, "_MOVED", 2)
-    outside, failed = reading.pixels(inputs, 16, folder=tmp_path)
+    outside, failed, _ = reading.pixels(inputs, 16, folder=tmp_path)
     assert isinstance(outside, np.memmap) and [i for i, _ in failed] == [4]
     np.testing.assert_array_equal(inside, outside)
     kept = reading.without(outside, np.arange(9) != 4)
