@@ -244,6 +244,16 @@ def test_escape_leaves_similar(serve, open_page, digits):
     assert "like=" not in page.url
 
 
+def test_the_grid_goes_to_the_example_of_the_address_however_late_its_place_is_known(serve, open_page, digits):
+    server, found = serve(digits), load(digits)
+    page = open_page(f"{server.url}/grid", quiet=False)
+    page.wait_for_selector(".slot")
+    page.route("**/api/where*", lambda route: (time.sleep(0.8), route.continue_()))
+    i = int(found.order()[200])
+    page.goto(f"{server.url}/grid?at={i}")
+    page.locator(".slot.here", has_text=str(found.ids[i])).wait_for()
+
+
 def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_page, digits):
     server, found = serve(digits), load(digits)
     page = open_page(f"{server.url}/grid", quiet=False)
