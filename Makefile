@@ -2,8 +2,6 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TOOLS = basedpyright cleanlab httpx hypothesis import-linter playwright polars pycocotools pytest pytest-xdist ruff scipy skorch
-# For Debian without python3-venv; pip is MIT-licensed.
-PIP_WHEEL = .ci/pip-26.3-py3-none-any.whl
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: demo test check web clean
@@ -26,8 +24,7 @@ check: .venv/dev.stamp
 	.venv/bin/lint-imports
 
 .venv/python.stamp:
-	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv .venv; \
-	else $(PYTHON) -m venv --clear --without-pip .venv && .venv/bin/python $(PIP_WHEEL)/pip install --quiet --no-index $(PIP_WHEEL); fi
+	$(PYTHON) .ci/make_venv.py
 	touch $@
 
 .venv/demo.stamp: .venv/python.stamp $(STAMP)
