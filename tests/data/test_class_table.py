@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelsieve.core import class_guide
-from labelsieve.core.class_guide import Meaning
+from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError
 from labelsieve.data.class_table import read_class_table
 

@@ -20,7 +20,7 @@ from labelsieve.core.shares import share
 if TYPE_CHECKING:
     from labelsieve.cli.standing import Opened
     from labelsieve.core.findings import Findings
-    from labelsieve.core.samples import Sample
+    from labelsieve.core.sample import Sample
     from labelsieve.decide.accept import Acceptance
     from labelsieve.decide.acceptance_plan import CountingPlan
     from labelsieve.reopen import Reopened

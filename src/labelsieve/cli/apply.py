@@ -15,9 +15,10 @@ from labelsieve.cli.options import a_share, folder
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
+    from labelsieve.core.conflict import Conflict
     from labelsieve.core.dataset import Dataset
     from labelsieve.export.history import History
-    from labelsieve.export.patch import Change, Conflict
+    from labelsieve.export.patch import Change
     from labelsieve.reopen import Reopened
 
 SHOWN = 10
@@ -128,8 +129,8 @@ def _open(changes: list[Change], given: dict[str, str]) -> tuple[list[Change], l
 
 def _sure(changes: list[Change], again: Reopened) -> tuple[list[Change], list[Conflict]]:
     """The changes without those that name by its id alone, without content, an example that had, or has now, another id."""
+    from labelsieve.core.conflict import Conflict
     from labelsieve.core.reused_ids import WHY, is_reused
-    from labelsieve.export.patch import Conflict
 
     reused = is_reused(again.findings)
     gone = set(again.findings.ids[again.moved | (again.at < 0)].tolist())

@@ -13,7 +13,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from labelsieve.cli.options import SEEDS, SIDES, folder, within
-from labelsieve.core.class_guide import Meaning
+from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
+from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import replacing
 from labelsieve.core.findings import Findings
@@ -15,17 +16,6 @@ from labelsieve.core.follow import stamp
 
 FILE = "classes.csv"
 HEADER = ("class", "name", "guideline", "example", "content")
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What one class means: its `name` in plain words, the `guideline` by which it is given, the id of an `example` and its `content`
-    (16 hex digits); "" where nothing is known."""
-
-    name: str = ""
-    guideline: str = ""
-    example: str = ""
-    content: str = ""
 
 
 def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | None = None) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +15,10 @@ import numpy as np
 from labelsieve.core.content import is_hex
 from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import replacing, write_json
+from labelsieve.core.sample import Sample
 
 FOLDER = "samples"
 _COUNTS = {"first", "accept", "second", "limit"}  # the fields of `decide.acceptance_plan.CountingPlan`
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Rows drawn at random for review, each with a known chance.
-
-    Attributes:
-        name: what it is called; letters, digits, "-" and "_".
-        seed: with `size` and the findings it draws the same rows again.
-        size: how many were asked for; there may be fewer rows in the data.
-        ids: the drawn examples in the order in which to review them.
-        stratum: the stratum of each.
-        chance: the probability with which each was drawn; 1 / chance is its weight.
-        plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
-        content: of each, 16 hex digits (`core.content`), "" where it is not known; () in samples of older versions.
-        given: the given label of each when it was drawn; () in samples of older versions.
-    """
-
-    name: str
-    seed: int
-    size: int
-    ids: tuple[str, ...]
-    stratum: tuple[int, ...]
-    chance: tuple[float, ...]
-    plan: dict[str, Any] = field(default_factory=dict)
-    content: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
-
-    @property
-    def keys(self) -> list[tuple[str, str | None, str | None]]:
-        """(id, content, given label) of each, as `core.follow` takes them."""
-        content, given = self.content or ("",) * len(self.ids), self.given or (None,) * len(self.ids)
-        return [(key, what or None, label) for key, what, label in zip(self.ids, content, given, strict=True)]
 
 
 def save(folder: str | Path, sample: Sample) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labelsieve.core.class_guide import Meaning
+from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError
 from labelsieve.data import places
 from labelsieve.data.readers import READERS, open_table

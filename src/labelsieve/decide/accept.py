@@ -21,7 +21,7 @@ from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.follow import stamp
-from labelsieve.core.samples import Sample
+from labelsieve.core.sample import Sample
 from labelsieve.decide.acceptance_plan import CountingPlan, allowed
 from labelsieve.decide.interval import Stratum, interval
 

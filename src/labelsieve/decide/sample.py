@@ -19,7 +19,7 @@ import numpy as np
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import stamp
-from labelsieve.core.samples import Sample
+from labelsieve.core.sample import Sample
 
 STRATA = 10
 _SURE = 0.01  # no example is held to be surer than this

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import stamp
-from labelsieve.export.patch import Conflict
 
 SAYABLE = (*FINAL, "later")
 LABEL = "label"  # an answer that is a class

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from labelsieve.data.hub_folder import save
 from labelsieve.export.apply_table import corrected
 from labelsieve.export.history import History
-from labelsieve.export.hub import save
 from labelsieve.export.plan import Plan
 
 

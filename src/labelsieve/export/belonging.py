@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.content import hexed, of_inputs
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.follow import Follow
 from labelsieve.core.reused_ids import WHY, is_reused
 from labelsieve.export.answers import LABEL, Answer
-from labelsieve.export.patch import Conflict
 
 FEW = 3  # answers that contradict; fewer say nothing
 ENOUGH = 8  # answers with labels alone from which their number says something

@@ -14,12 +14,12 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.own_columns import PREFIX
 from labelsieve.export.answers import LABEL, Answer, Read, Unread
 from labelsieve.export.belonging import with_contents
-from labelsieve.export.patch import Conflict
 from labelsieve.export.rows import CONFLICT, Row
 from labelsieve.export.sheet import read_sheet, write_sheet
 

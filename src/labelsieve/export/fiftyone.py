@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
 from labelsieve.export.answers import Answer, Read, read_json
-from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture, require_pictures
 from labelsieve.export.rows import Row
 

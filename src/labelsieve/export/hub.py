@@ -7,9 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
+from labelsieve.data.hub_folder import require_datasets, save
 from labelsieve.export.answers import Answer, Read
-from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture
 from labelsieve.export.rows import Row
 
@@ -19,7 +20,7 @@ _TYPES = {"p_wrong": "float64", "rank": "int64", "flagged": "bool"}
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
     """Write into the empty folder `out`; excluded examples are there, with decision "exclude"."""
-    datasets = _datasets()
+    datasets = require_datasets()
     names = list(dict.fromkeys([*classes, *(row.label for row in rows)]))
     value: Any = {"image": datasets.Image(), "text": datasets.Value("string")}.get(kind, datasets.Sequence(datasets.Value("float32")))
     features = {kind: value} | {field.name: datasets.Value(_TYPES.get(field.name, "string")) for field in fields(Row)}
@@ -31,18 +32,6 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     save(datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)), out)
 
 
-def save(dataset: Any, out: Path) -> None:
-    """`save_to_disk` without the progress bar that it draws even where nobody sees it."""
-    datasets = _datasets()
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        dataset.save_to_disk(str(out))
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
-
-
 def read(path: Path, classes: Collection[str] = ()) -> Read:
     """The labels of a folder of `save_to_disk` that has the columns `id` and `label`, and perhaps `annotator`. A row without a label says
     nothing; a code that is no class of the column is listed.
@@ -50,7 +39,7 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
     Raises:
         UserError: it cannot be read, or has no such columns.
     """
-    datasets = _datasets()
+    datasets = require_datasets()
     try:
         found = datasets.load_from_disk(str(path))
     except Exception as error:  # every file format in it has exceptions of its own
@@ -71,11 +60,3 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
             continue
         answers.append(Answer(str(key), "", str(names[code] if names else code), before, "", str(who or ""), was, what or None))
     return Read(answers, conflicts)
-
-
-def _datasets() -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise UserError("Hugging Face's format needs its package: pip install 'labelsieve[hub]'.") from error
-    return datasets

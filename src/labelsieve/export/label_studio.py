@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.own_columns import PREFIX
 from labelsieve.export.answers import LABEL, Answer, Read, Unread, read_json
-from labelsieve.export.patch import Conflict
 from labelsieve.export.pictures import picture
 from labelsieve.export.rows import Row
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.content import of
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import Fold
@@ -38,14 +39,6 @@ class Change:
     why: str = ""
     p_wrong: float | None = None
     content: str = ""
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """An example on which nothing is done, and why."""
-
-    id: str
-    reason: str
 
 
 COLUMNS = tuple(field.name for field in fields(Change))

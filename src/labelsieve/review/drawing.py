@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelsieve.core import samples
 from labelsieve.core.errors import UserError
-from labelsieve.core.samples import Sample
+from labelsieve.core.sample import Sample
 from labelsieve.decide.sample import draw
 from labelsieve.review.desk import DECIDED, Desk
 
