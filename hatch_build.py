@@ -27,7 +27,7 @@ class Page(BuildHookInterface):
 
     def _there(self) -> bool:
         """Whether a built page came along, as in a source archive, which has no sources of it."""
-        return (Path(self.root) / "src" / "labelsieve" / "review" / "static" / "index.html").is_file()
+        return (Path(self.root) / "src" / "labelsieve" / "page" / "static" / "index.html").is_file()
 
     def dependencies(self) -> list[str]:
         """What the build needs besides hatchling: Node, where the machine has none."""
@@ -43,5 +43,7 @@ class Page(BuildHookInterface):
         if (Path(self.root) / "web" / "build.py").is_file():
             _page(self.root).build()
         if not self._there():
-            raise RuntimeError("The review page is missing from src/labelsieve/review/static; run `python web/build.py` in a checkout.")
-        build_data["artifacts"].append("/src/labelsieve/review/static/")
+            raise RuntimeError(
+                "The review page is missing from src/labelsieve/page/static; run `python web/build.py` in a checkout."
+            )
+        build_data["artifacts"].append("/src/labelsieve/page/static/")

@@ -11,9 +11,9 @@ import argparse
 
 import numpy as np
 
+from labelsieve.acceptance.interval import Stratum, interval
+from labelsieve.acceptance.verdict import RIGHT, WRONG, draw, judge, strata
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.decide.accept import RIGHT, WRONG, draw, judge, strata
-from labelsieve.decide.interval import Stratum, interval
 
 ROWS, LIMIT, RISK = 5000, 0.03, 0.05
 LOOKS = np.unique(np.geomspace(30, ROWS, 32).astype(int))
@@ -45,7 +45,9 @@ def looks(wrong, findings, kind, seed, error, rng):
         h = stratum[rows[:n]]
         seen = np.bincount(h, minlength=2)
         found = np.bincount(h, said[rows[:n]], minlength=2)
-        cells = [Stratum(int(a), int(b), int(k), float(e)) for a, b, k, e in zip(many, seen, found, expected, strict=True)]
+        cells = [
+            Stratum(int(a), int(b), int(k), float(e)) for a, b, k, e in zip(many, seen, found, expected, strict=True)
+        ]
         yield int(n), interval(cells, confidence=1 - RISK, error=error)
 
 

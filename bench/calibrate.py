@@ -17,13 +17,13 @@ import numpy as np
 
 import labelsieve as ls
 from human_noise import SETS as HUMAN
-from labelsieve.core import run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.data import noise
 from labelsieve.decide.calibrate import calibrate
-from labelsieve.decide.sample import draw
+from labelsieve.decide.random_sample import draw
+from labelsieve.store import run
 
 REVIEWERS = (("perfect", 0.0, None), ("5 % wrong", 0.05, None), ("5 % wrong, stated", 0.05, 0.05))
 
@@ -53,12 +53,22 @@ def found(name: str, shared: Path, runs: Path) -> tuple[Findings, np.ndarray]:
     return findings, findings.given != true[[place[id] for id in findings.ids]]
 
 
-def review(findings: Findings, wrong: np.ndarray, rows: np.ndarray, error: float, rng: np.random.Generator, pick: str) -> list[Decision]:
+def review(
+    findings: Findings, wrong: np.ndarray, rows: np.ndarray, error: float, rng: np.random.Generator, pick: str
+) -> list[Decision]:
     """The decisions of a reviewer who errs at a rate."""
     said = wrong[rows] ^ (rng.random(len(rows)) < error)
     other = [findings.classes[c] for c in findings.other[rows]]
     return [
-        Decision(str(findings.ids[i]), "relabel" if w else "keep", label if w else None, "simulated", f"{t:06d}", f"{pick}{t}", pick)
+        Decision(
+            str(findings.ids[i]),
+            "relabel" if w else "keep",
+            label if w else None,
+            "simulated",
+            f"{t:06d}",
+            f"{pick}{t}",
+            pick,
+        )
         for t, (i, w, label) in enumerate(zip(rows, said, other, strict=True))
     ]
 
@@ -83,12 +93,22 @@ def main() -> None:
     for name in arguments.sets.split(","):
         findings, wrong = found(name, arguments.shared, arguments.runs)
         before = {"calibration_error": calibration_error(findings.p_wrong, wrong), "f1": f1(findings.flagged, wrong)}
-        print(json.dumps({"set": name, "wrong": int(wrong.sum()), "before": {k: round(v, 4) for k, v in before.items()}}), flush=True)
+        print(
+            json.dumps({"set": name, "wrong": int(wrong.sum()), "before": {k: round(v, 4) for k, v in before.items()}}),
+            flush=True,
+        )
         for who, error, stated in REVIEWERS:
-            print(json.dumps({"reviewer": who} | repeat(findings, wrong, arguments.reviews, arguments.repeats, error, stated)), flush=True)
+            print(
+                json.dumps(
+                    {"reviewer": who} | repeat(findings, wrong, arguments.reviews, arguments.repeats, error, stated)
+                ),
+                flush=True,
+            )
 
 
-def repeat(findings: Findings, wrong: np.ndarray, reviews: int, repeats: int, error: float, stated: float | None) -> dict[str, float]:
+def repeat(
+    findings: Findings, wrong: np.ndarray, reviews: int, repeats: int, error: float, stated: float | None
+) -> dict[str, float]:
     place = {str(id): i for i, id in enumerate(findings.ids)}
     rows, total = [], int(wrong.sum())
     for seed in range(repeats):

@@ -43,7 +43,7 @@ def measure(folder: Path, who: str) -> None:
     for start in range(0, len(probs), 10_000):  # into the page cache, for both alike
         probs[start : start + 10_000].sum()
     if who == "ours":
-        from labelsieve.core.confident_joint import flags as find
+        from labelsieve.stats.confident_joint import flags as find
     else:
         from cleanlab.filter import find_label_issues
 
@@ -74,7 +74,9 @@ def main(n: int = 400_000, n_classes: int = 1000) -> None:
         make(Path(folder), n, n_classes)
         seen = {}
         for who in ("ours", "cleanlab"):
-            out = subprocess.run([sys.executable, __file__, "--measure", folder, who], check=True, stdout=subprocess.PIPE, text=True)
+            out = subprocess.run(
+                [sys.executable, __file__, "--measure", folder, who], check=True, stdout=subprocess.PIPE, text=True
+            )
             seen[who] = json.loads(out.stdout.splitlines()[-1])
             print(f"{who:9s} {seen[who]['seconds']:7.2f} s   peak +{seen[who]['peak_gb']:.2f} GB")
         ours, theirs = np.load(f"{folder}/ours.npy"), np.load(f"{folder}/cleanlab.npy")

@@ -15,15 +15,22 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 import labelsieve as ls
-from labelsieve.core import posterior
 from labelsieve.core.findings import Estimate
 from labelsieve.data.noise import inject
-from labelsieve.decide import findings as decide
-from labelsieve.detect.consensus import consensus
-from labelsieve.train import evidence
+from labelsieve.decide import count as decide
+from labelsieve.detectors.consensus import consensus
+from labelsieve.evidence import from_features
+from labelsieve.stats import opinion_pool
 
 EXPONENTS, SLOPES = (0.0, 0.125, 0.25, 0.5, 1.0), (1.0, 1.25, 1.5, 1.75, 2.0)
-NOISE = (("symmetric", 0.0), ("symmetric", 0.05), ("symmetric", 0.2), ("symmetric", 0.4), ("pair", 0.2), ("instance", 0.1))
+NOISE = (
+    ("symmetric", 0.0),
+    ("symmetric", 0.05),
+    ("symmetric", 0.2),
+    ("symmetric", 0.4),
+    ("pair", 0.2),
+    ("instance", 0.1),
+)
 
 
 def calibration_error(p: np.ndarray, wrong: np.ndarray) -> float:
@@ -35,27 +42,30 @@ def calibration_error(p: np.ndarray, wrong: np.ndarray) -> float:
 def main() -> None:
     ranking, calibration, inside, total = np.zeros(len(EXPONENTS)), np.zeros((len(EXPONENTS), len(SLOPES))), 0, 0
     noisy = 0
-    chosen = posterior.TRUST_IN_TRANSITION, decide.SLOPE
+    chosen = opinion_pool.TRUST_IN_TRANSITION, decide.SLOPE
     for path in sys.argv[1:]:
         with np.load(path) as arrays:
             data = ls.load(arrays["features"].astype(np.float32), labels=arrays["labels"])
         for kind, rate in NOISE:
             made = inject(data, kind, rate, features=data.inputs, seed=1)
             wrong, k = made.labels != data.labels, len(data.classes)
-            found = evidence.gather({"probs_gce", "neighbours"}, data.inputs, made.labels, k)
-            for i, posterior.TRUST_IN_TRANSITION in enumerate(EXPONENTS):
+            found = from_features.gather({"probs_gce", "neighbours"}, data.inputs, made.labels, k)
+            for i, opinion_pool.TRUST_IN_TRANSITION in enumerate(EXPONENTS):
                 scores = consensus(made.labels, k, probs_gce=found.probs_gce, neighbours=found.neighbours)
                 ranking[i] += average_precision_score(wrong, scores.suspicion) if wrong.any() else 0
                 for j, decide.SLOPE in enumerate(SLOPES):
                     p = decide.probability_wrong(scores, Estimate(wrong.sum(), 0, 0), decide.unjudgeable(made.labels))
                     calibration[i, j] += calibration_error(p, wrong)
-            posterior.TRUST_IN_TRANSITION, decide.SLOPE = chosen
+            opinion_pool.TRUST_IN_TRANSITION, decide.SLOPE = chosen
             scores = consensus(made.labels, k, probs_gce=found.probs_gce, neighbours=found.neighbours)
             estimate, _ = decide.count_wrong(found.probs_gce, made.labels, scores)
             held = estimate.low <= wrong.sum() <= estimate.high
             inside, total, noisy = inside + held, total + 1, noisy + wrong.any()
             told = f"{estimate.count:.0f} [{estimate.low:.0f}, {estimate.high:.0f}]"
-            print(f"{path} {kind} {rate}: {wrong.sum()} wrong, estimate {told} {'holds' if held else 'MISSES'}", flush=True)
+            print(
+                f"{path} {kind} {rate}: {wrong.sum()} wrong, estimate {told} {'holds' if held else 'MISSES'}",
+                flush=True,
+            )
     print("exponent  AUPRC   calibration error at slope " + "  ".join(f"{slope:<6}" for slope in SLOPES))
     for i, exponent in enumerate(EXPONENTS):
         errors = "  ".join(f"{error / total:.4f}" for error in calibration[i])

@@ -20,7 +20,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from labelsieve.encode import encode, encoder, lite0
-from labelsieve.encode.images import decode
+from labelsieve.encode.decode_image import decode
 
 
 def main() -> None:
@@ -52,7 +52,9 @@ def main() -> None:
             encode(part, ours, Path(folder), key="bench", block=256)
             again = time.perf_counter() - started
     total = share * given.rounds
-    print(f"{total} images at {given.side} px: bare {total / bare:.0f}/s, read + decode + encode + store {total / streamed:.0f}/s")
+    print(
+        f"{total} images at {given.side} px: bare {total / bare:.0f}/s, read + decode + encode + store {total / streamed:.0f}/s"
+    )
     print(f"ratio {streamed / bare:.3f} (bar 1.2); second run {share / again:.0f}/s")
 
 

@@ -28,11 +28,11 @@ from torch import nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from labelsieve.models import network
-from labelsieve.robust import method
-from labelsieve.train.device import placed, precision
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.engine.device import placed, precision
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.methods import method
+from labelsieve.networks import network
 
 CLASSES, BATCH = 10, 128
 
@@ -154,7 +154,10 @@ def mixup(x: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torc
 def fmix(x: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
     lam, partner, side = rng.beta(1, 1), torch.randperm(len(x)), x.shape[2]
     frequency = np.maximum(np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)), 1 / side)
-    noise = np.fft.irfft2((rng.standard_normal(frequency.shape) + 1j * rng.standard_normal(frequency.shape)) / frequency**3, s=(side, side))
+    noise = np.fft.irfft2(
+        (rng.standard_normal(frequency.shape) + 1j * rng.standard_normal(frequency.shape)) / frequency**3,
+        s=(side, side),
+    )
     mask = torch.from_numpy(noise > np.quantile(noise, 1 - lam)).float()
     return mask * x + (1 - mask) * x[partner], partner, lam
 
@@ -176,7 +179,9 @@ OURS = {f"ours, {name}": name for name in dict.fromkeys((USUAL, "float32"))}
 PLAIN = {"plain, float32": 0, "plain, float32, 2 workers": 2}
 
 
-def our_epoch(name: str, samples: Samples, make: Callable[[int], nn.Module], settings: dict[str, float]) -> tuple[float, float]:
+def our_epoch(
+    name: str, samples: Samples, make: Callable[[int], nn.Module], settings: dict[str, float]
+) -> tuple[float, float]:
     """Seconds of the second of two epochs, by the clock and of all processors."""
     ends: list[tuple[float, float]] = []
     session = Session(len(samples), progress=lambda *_: ends.append((time.perf_counter(), _processor())))
@@ -209,12 +214,16 @@ def one_epoch(method: str, side: str, given: argparse.Namespace) -> tuple[float,
     rng = np.random.default_rng(0)
     shape = (given.n, given.side, given.side) + ((3,) if given.channels == 3 else ())
     images, labels = rng.integers(0, 256, shape, np.uint8), rng.integers(0, CLASSES, given.n)
-    pixels = torch.from_numpy(images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    pixels = torch.from_numpy(
+        images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    )
     samples = Samples.of(pixels, torch.from_numpy(labels), CLASSES)
     make = network(given.network, images=True, width=given.channels)
     plain, strong, settings = METHODS[method]
     if side in OURS:
-        return our_epoch(method, samples, lambda k: placed(make(k), samples.labels.device, images=True, name=OURS[side]), settings)
+        return our_epoch(
+            method, samples, lambda k: placed(make(k), samples.labels.device, images=True, name=OURS[side]), settings
+        )
     data = Plain(images, labels, samples.mean, samples.std, strong)
     set_start_method("fork", force=True)  # of the workers, as a script of its own has them
     return plain_epoch(lambda: plain(DataLoader(data, BATCH, shuffle=True, num_workers=PLAIN[side]), make))
@@ -238,9 +247,13 @@ def measure(method: str, given: argparse.Namespace) -> dict[str, object]:
     return {
         "method": method,
         "images_a_second": {side: round(given.n / float(np.median(t[:, 0]))) for side, t in times.items()},
-        "processor_ms_an_image": {side: round(1000 * float(np.median(t[:, 1])) / given.n, 3) for side, t in times.items()},
+        "processor_ms_an_image": {
+            side: round(1000 * float(np.median(t[:, 1])) / given.n, 3) for side, t in times.items()
+        },
         "ratio_by_the_clock": {side: [fastest, *interval(times[fastest][:, 0] / times[side][:, 0])] for side in OURS},
-        "ratio_of_processor_time": {side: [frugal, *interval(times[frugal][:, 1] / times[side][:, 1])] for side in OURS},
+        "ratio_of_processor_time": {
+            side: [frugal, *interval(times[frugal][:, 1] / times[side][:, 1])] for side in OURS
+        },
     }
 
 

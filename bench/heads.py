@@ -18,13 +18,15 @@ import torch
 from torch.nn.functional import log_softmax
 from torch.utils.data import DataLoader, TensorDataset
 
-from labelsieve.robust import TOGETHER, for_features, method
-from labelsieve.train.device import precision
-from labelsieve.train.lockstep import together
-from labelsieve.train.samples import Samples
+from labelsieve.engine.device import precision
+from labelsieve.engine.many_heads import together
+from labelsieve.engine.samples import Samples
+from labelsieve.methods import TOGETHER, for_features, method
 
 CLASSES, SEEDS, EPOCHS = 10, 5, 10
-LATE = dict.fromkeys(("gce", "blurry", "piecewise-zero"), {"delay": 0})  # their own loss from the start, as on the other side
+LATE = dict.fromkeys(
+    ("gce", "blurry", "piecewise-zero"), {"delay": 0}
+)  # their own loss from the start, as on the other side
 
 
 def data(rows, width):
@@ -71,7 +73,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     samples = data(asked.rows, asked.width)
-    calls = [partial(method(name), **{**for_features(name), "batch": 128, "epochs": EPOCHS, **LATE.get(name, {})}) for name in TOGETHER]
+    calls = [
+        partial(method(name), **{**for_features(name), "batch": 128, "epochs": EPOCHS, **LATE.get(name, {})})
+        for name in TOGETHER
+    ]
     own = precision(samples.inputs.device)
     sides = dict.fromkeys((own, "float32"))
     for side in sides:
@@ -89,7 +94,9 @@ def main():
     shape = f"{asked.rows} x {asked.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
     for side in sides:
         clock, processor = np.median(ratios[side], axis=0)
-        print(f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)")
+        print(
+            f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)"
+        )
 
 
 def timed(call, *arguments, **settings):

@@ -65,7 +65,9 @@ def main() -> None:
             "wrong": int(wrong.sum()),
             "estimate": [round(findings.wrong.low), round(findings.wrong.count), round(findings.wrong.high)],
             "f1": round(2 * hits / (findings.flagged.sum() + wrong.sum()), 4),
-            "calibration_error": round(float(sum(len(b) * abs(findings.p_wrong[b].mean() - wrong[b].mean()) for b in bins) / len(data)), 4),
+            "calibration_error": round(
+                float(sum(len(b) * abs(findings.p_wrong[b].mean() - wrong[b].mean()) for b in bins) / len(data)), 4
+            ),
             "auprc": {d: round(auprc(score, wrong), 4) for d, score in findings.scores.items()},
             "seconds": findings.settings["seconds"],
         }

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from labelsieve.data.noise import inject
+from labelsieve.head_repair.lip import Components, by_held_out, choose_k, components, effective_rank
 from labelsieve.losses import cross_entropy
-from labelsieve.repair.lip import Components, by_held_out, choose_k, components, effective_rank
 
 KEEP = (0.25, 0.5, 0.75, 0.9)
 
@@ -38,7 +38,9 @@ def train(net: torch.nn.Module, x: np.ndarray, y: np.ndarray, epochs: int, rate:
         schedule.step()
 
 
-def by_cross_entropy(x: np.ndarray, y: np.ndarray, n_classes: int, epochs: int, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def by_cross_entropy(
+    x: np.ndarray, y: np.ndarray, n_classes: int, epochs: int, rate: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     layer = torch.nn.Linear(x.shape[1], n_classes)
     torch.nn.init.zeros_(layer.weight)
     torch.nn.init.zeros_(layer.bias)
@@ -53,7 +55,9 @@ def by_least_squares(x: np.ndarray, y: np.ndarray, n_classes: int, ridge: float)
     return weight, bias - weight @ mean
 
 
-def with_hidden_layer(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple[torch.nn.Sequential, torch.nn.Linear]:
+def with_hidden_layer(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+) -> tuple[torch.nn.Sequential, torch.nn.Linear]:
     """The network up to its last layer, and that layer."""
     torch.manual_seed(seed)
     body, last = torch.nn.Sequential(torch.nn.Linear(x.shape[1], 512), torch.nn.ReLU()), torch.nn.Linear(512, n_classes)
@@ -70,7 +74,9 @@ def heads(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> dict[str, 
     }
 
 
-def changes(parts: Components, bias: np.ndarray, x: np.ndarray, y: np.ndarray, held: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+def changes(
+    parts: Components, bias: np.ndarray, x: np.ndarray, y: np.ndarray, held: tuple[np.ndarray, np.ndarray]
+) -> dict[str, float]:
     """Accuracy before, and the change in points for every choice."""
     right = lambda weight: 100 * float(((x @ weight.T + bias).argmax(1) == y).mean())  # noqa: E731
     before = right(parts.weight)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from scipy.stats import beta
 
-from labelsieve.core.mixture import fit_beta
+from labelsieve.stats.mixture import fit_beta
 
 
 def losses(n: int) -> np.ndarray:
@@ -47,7 +47,9 @@ def main(n: int = 1_000_000) -> None:
     theirs = time.perf_counter() - start
     fit = fit_beta(x)
     off = max(np.abs(fit.a - a).max(), np.abs(fit.b - b).max(), np.abs(fit.weight - weight).max())
-    print(f"histogram EM {ours * 1e3:.1f} ms, per-sample EM {theirs:.2f} s, ratio {theirs / ours:.0f}, parameters within {off:.1e}")
+    print(
+        f"histogram EM {ours * 1e3:.1f} ms, per-sample EM {theirs:.2f} s, ratio {theirs / ours:.0f}, parameters within {off:.1e}"
+    )
 
 
 def _timed(call) -> float:

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from labelsieve.core.neighbours import nearest
+from labelsieve.stats.neighbours import nearest
 
 
 def features(n: int, d: int) -> np.ndarray:

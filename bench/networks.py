@@ -44,19 +44,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from labelsieve.core.confident_joint import given_probability
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.files import write_json
 from labelsieve.core.record import Record
 from labelsieve.data.noise import inject
-from labelsieve.detect.o2u import o2u as o2u_score
-from labelsieve.expectation import asked
-from labelsieve.models import network
-from labelsieve.robust import METHODS, method
-from labelsieve.robust.trained import Trained
-from labelsieve.train.folds import assign
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.detectors.o2u import o2u as o2u_score
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.engine.trained import Trained
+from labelsieve.evidence.folds import assign
+from labelsieve.methods import METHODS, method
+from labelsieve.networks import network
+from labelsieve.stats.confident_joint import given_probability
+from labelsieve.training.noise_rate import asked
 
 K, BATCH, TEST = 10, 32, 5000
 IMAGES, EPOCHS = 1000, 150
@@ -87,7 +87,9 @@ def share(samples: Samples, seed: int) -> float | None:
 
 def fashion(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (n, 1, 14, 14) and true labels."""
-    images, labels = (np.frombuffer(gzip.decompress((folder / f"{part}-{what}-ubyte.gz").read_bytes()), np.uint8) for what in FILES)
+    images, labels = (
+        np.frombuffer(gzip.decompress((folder / f"{part}-{what}-ubyte.gz").read_bytes()), np.uint8) for what in FILES
+    )
     return halved(images[16:].reshape(-1, 28, 28, 1)), labels[8:].astype(np.int64)
 
 
@@ -135,12 +137,17 @@ def run(name: str, samples: Samples, seed: int, epochs: int, told: float | None 
     return trained, session.dynamics
 
 
-def measure(name: str, train: Samples, test: Samples, true: np.ndarray, seed: int, epochs: int, told: float | None) -> dict[str, Any]:
+def measure(
+    name: str, train: Samples, test: Samples, true: np.ndarray, seed: int, epochs: int, told: float | None
+) -> dict[str, Any]:
     """One run: last-epoch accuracy, what the method chose, and detection where it detects."""
     start, given = time.perf_counter(), train.labels.numpy()
     wrong, row = given != true, {}
     if name == FOLDS and wrong.any():
-        return {**detection(1 - out_of_fold(train, seed, max(1, epochs // 3)), wrong), "seconds": round(time.perf_counter() - start, 1)}
+        return {
+            **detection(1 - out_of_fold(train, seed, max(1, epochs // 3)), wrong),
+            "seconds": round(time.perf_counter() - start, 1),
+        }
     samples = replace(train, labels=torch.from_numpy(true)) if name == CLEAN else train
     trained, record = run("standard" if name == CLEAN else name, samples, seed, epochs, told)
     row["accuracy"] = (trained.logits(test).argmax(1) == test.labels).float().mean().item()
@@ -212,7 +219,9 @@ def show(line: dict[str, Any]) -> str:
     said = [f"{line['noise']:10} {line['run']:22} ({line['seeds']})"]
     said += [f"accuracy {points('accuracy')}"] if "accuracy" in line else []
     if "margin" in line:
-        said += [f"margin {points('margin')}, expected {100 * line['expected_margin']:.1f}: {'reached' if line['reached'] else 'MISSED'}"]
+        said += [
+            f"margin {points('margin')}, expected {100 * line['expected_margin']:.1f}: {'reached' if line['reached'] else 'MISSED'}"
+        ]
     if "auc" in line:
         said += [f"AUC {points('auc')}, precision at the true rate {points('precision_at_true_rate')}"]
     return "  ".join(said)
@@ -220,7 +229,11 @@ def show(line: dict[str, Any]) -> str:
 
 def hardware() -> str:
     try:
-        model = next(line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        model = next(
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         model = platform.processor() or platform.machine()
     return f"{os.cpu_count()} CPU cores ({model}), {torch.get_num_threads()} thread for this run, no GPU used; the machine may be shared"
@@ -251,7 +264,10 @@ def main() -> None:
                 known = {"told": told} if wants_noise(name) else {}
                 rows += [{**head, **known, **measure(name, train, test, true, seed, epochs, told)}]
                 print(json.dumps(rows[-1]), flush=True)
-                about = {"hardware": hardware(), "versions": {"python": platform.python_version(), "torch": torch.__version__}}
+                about = {
+                    "hardware": hardware(),
+                    "versions": {"python": platform.python_version(), "torch": torch.__version__},
+                }
                 about |= {"settings": {"batch": BATCH}, "network": "small-cnn"}
                 args.out.parent.mkdir(parents=True, exist_ok=True)
                 write_json(args.out, {"about": about, "summary": summary(rows), "rows": rows})

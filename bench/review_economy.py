@@ -21,7 +21,7 @@ from calibrate import SETS, found, review
 from labelsieve.core.decision import Fold
 from labelsieve.core.findings import Findings
 from labelsieve.decide.calibrate import calibrate
-from labelsieve.decide.sample import draw
+from labelsieve.decide.random_sample import draw
 
 SHARES = (0.05, 0.1, 0.2)
 
@@ -58,8 +58,14 @@ def economy(findings: Findings, wrong: np.ndarray, rounds: int) -> dict[str, lis
     """Name of the order -> share of all wrong labels found at each of SHARES."""
     sizes = [round(share * len(wrong)) for share in SHARES]
     cleanlab = np.argsort(-findings.scores["confident_learning"], kind="stable")
-    orders = {"ours": findings.order(), "recalibrated": recalibrated(findings, wrong, sizes[-1], rounds), "cleanlab": cleanlab}
-    got = {name: [round(float(wrong[order[:m]].sum() / wrong.sum()), 3) for m in sizes] for name, order in orders.items()}
+    orders = {
+        "ours": findings.order(),
+        "recalibrated": recalibrated(findings, wrong, sizes[-1], rounds),
+        "cleanlab": cleanlab,
+    }
+    got = {
+        name: [round(float(wrong[order[:m]].sum() / wrong.sum()), 3) for m in sizes] for name, order in orders.items()
+    }
     return got | {"random": list(SHARES)}
 
 

@@ -26,13 +26,13 @@ from scipy.stats import t as student
 
 import labelsieve as ls
 from labelsieve.core.dataset import Dataset
-from labelsieve.models import network
-from labelsieve.robust import METHODS, TOGETHER, for_features, method
-from labelsieve.train.device import placed
-from labelsieve.train.inputs import samples
-from labelsieve.train.lockstep import together
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.engine.device import placed
+from labelsieve.engine.inputs import samples
+from labelsieve.engine.many_heads import together
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.methods import METHODS, TOGETHER, for_features, method
+from labelsieve.networks import network
 
 RESAMPLED = 2000
 
@@ -53,11 +53,27 @@ def main() -> None:
         given = {name: train[name].astype(np.int64) for name in names}
     for name, labels in given.items():
         print(f"\n{name}: {len(labels)} examples, {len(true)} to test", flush=True)
-        compare(features, labels, unseen, true, asked.methods.split(","), range(asked.seeds), asked.network, asked.runs / name)
+        compare(
+            features,
+            labels,
+            unseen,
+            true,
+            asked.methods.split(","),
+            range(asked.seeds),
+            asked.network,
+            asked.runs / name,
+        )
 
 
 def compare(
-    features: np.ndarray, labels: np.ndarray, unseen: np.ndarray, true: np.ndarray, methods: list[str], seeds: range, head: str, run: Path
+    features: np.ndarray,
+    labels: np.ndarray,
+    unseen: np.ndarray,
+    true: np.ndarray,
+    methods: list[str],
+    seeds: range,
+    head: str,
+    run: Path,
 ) -> None:
     classes = int(max(labels.max(), true.max())) + 1
     ready, scale = samples(features, labels, classes)
@@ -67,11 +83,15 @@ def compare(
     print(f"find flagged {len(labels) - len(kept)} and expects {noise:.1%} to be wrong", flush=True)
     right = {"cleaned": correct(ready.take(kept), test, ["standard"], seeds, head, noise)["standard"]}
     alone = [name for name in methods if head != "linear" or name not in TOGETHER]
-    right |= correct(ready, test, [name for name in dict.fromkeys(("standard", *methods)) if name not in alone], seeds, head, noise)
+    right |= correct(
+        ready, test, [name for name in dict.fromkeys(("standard", *methods)) if name not in alone], seeds, head, noise
+    )
     for name in alone:
         right |= correct(ready, test, [name], seeds, head, noise)
         told(name, right, seeds)
-    print("\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- | --- |")
+    print(
+        "\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- | --- |"
+    )
     for name in sorted(right, key=lambda name: -right[name][0].mean()):
         told(name, right, seeds)
 
@@ -80,7 +100,9 @@ def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) 
     if (run / "run.json").exists():
         return ls.load_run(run)
     ids = np.array([str(i) for i in range(len(labels))], object)
-    return ls.find(Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run)
+    return ls.find(
+        Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run
+    )
 
 
 def correct(
@@ -91,7 +113,10 @@ def correct(
     calls = {name: partial(method(name), **for_features(name), **told_noise(name, noise)) for name in methods}
     if head == "linear" and all(name in TOGETHER for name in methods):
         order = sorted(calls, key=lambda name: -for_features(name)["epochs"])
-        nets = {name: out.nets[0].apart() for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)}
+        nets = {
+            name: out.nets[0].apart()
+            for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)
+        }
         logits = {name: [net(test.plain(torch.arange(len(test)))) for net in nets[name]] for name in order}
     else:
         plain = network(head, images=False, width=train.inputs.shape[1])
@@ -99,9 +124,15 @@ def correct(
         def make(classes: int) -> torch.nn.Module:
             return placed(plain(classes), train.inputs.device, images=False)
 
-        logits = {name: [calls[name](train, make, Session(len(train), seed=seed)).logits(test) for seed in seeds] for name in methods}
+        logits = {
+            name: [calls[name](train, make, Session(len(train), seed=seed)).logits(test) for seed in seeds]
+            for name in methods
+        }
     seconds = (time.perf_counter() - start) / len(seeds) / len(methods)
-    return {name: ((torch.stack(each).argmax(2) == test.labels).numpy().astype(float), seconds) for name, each in logits.items()}
+    return {
+        name: ((torch.stack(each).argmax(2) == test.labels).numpy().astype(float), seconds)
+        for name, each in logits.items()
+    }
 
 
 def told_noise(name: str, noise: float) -> dict[str, float]:
@@ -111,8 +142,13 @@ def told_noise(name: str, noise: float) -> dict[str, float]:
 def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) -> None:
     mine, seconds = right[name]
     accuracy = mine.mean(1)
-    reach = student.ppf(0.975, len(seeds) - 1) * accuracy.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
-    cells = [difference(mine, right[other][0]) if other in right and other != name else "" for other in ("standard", "cleaned")]
+    reach = (
+        student.ppf(0.975, len(seeds) - 1) * accuracy.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
+    )
+    cells = [
+        difference(mine, right[other][0]) if other in right and other != name else ""
+        for other in ("standard", "cleaned")
+    ]
     print(f"| {name} | {accuracy.mean():.4f} | ± {reach:.4f} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
 
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import optim
 
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
 from labelsieve.losses import cross_entropy
-from labelsieve.models import network
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.networks import network
 
 BATCH = 128
 
@@ -48,7 +48,10 @@ class Peak(threading.Thread):
 def steps(samples: Samples, count: int) -> dict[str, object]:
     peak = Peak()
     peak.start()
-    session, net = Session(len(samples)), network("small-cnn", images=True, width=3)(samples.classes).to(memory_format=torch.channels_last)
+    session, net = (
+        Session(len(samples)),
+        network("small-cnn", images=True, width=3)(samples.classes).to(memory_format=torch.channels_last),
+    )
     optimiser = optim.SGD(net.parameters(), 0.1, 0.9)
     started = time.perf_counter()
     for _, rows in zip(range(count), samples.batches(BATCH, session.generator), strict=False):
@@ -79,7 +82,10 @@ def main() -> None:
         labels = torch.from_numpy(rng.integers(0, 10, n))
         for name, data in (("file", pixels), ("memory", pixels[: given.steps * BATCH].clone())):
             told = steps(Samples.of(data, labels[: len(data)], 10), given.steps)
-            print(json.dumps({"images": len(data), "gigabytes": round(data.nbytes / 2**30, 2), "in": name, **told}), flush=True)
+            print(
+                json.dumps({"images": len(data), "gigabytes": round(data.nbytes / 2**30, 2), "in": name, **told}),
+                flush=True,
+            )
     finally:
         path.unlink()
 

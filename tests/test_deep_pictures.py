@@ -13,14 +13,14 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import labelsieve as ls
-from labelsieve import arrays
 from labelsieve.cli import main
 from labelsieve.core.findings import Findings
 from labelsieve.data import load_inputs
-from labelsieve.encode.deep import look
-from labelsieve.encode.images import deep_values
-from labelsieve.review.desk import Desk
-from labelsieve.review.server import application
+from labelsieve.encode import arrays
+from labelsieve.encode.decode_image import deep_values
+from labelsieve.encode.deep_pixels import look
+from labelsieve.page.desk import Desk
+from labelsieve.page.server import application
 
 KINDS = ("disc", "stripes")
 
@@ -29,7 +29,9 @@ def shape(kind, rng, side=32):
     """Values 0 to 1: a shape whose brightness differs from picture to picture."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     light = rng.uniform(0.3, 0.9)
-    picture = np.where(np.hypot(x, y) < 0.6, light, 0.05) if kind == "disc" else np.where(np.sin(12 * x) > 0, light, 0.05)
+    picture = (
+        np.where(np.hypot(x, y) < 0.6, light, 0.05) if kind == "disc" else np.where(np.sin(12 * x) > 0, light, 0.05)
+    )
     return np.clip(picture + rng.normal(0, 0.02, (side, side)), 0, 1)
 
 
@@ -117,7 +119,9 @@ def test_the_report_shows_what_the_page_shows(tmp_path):
     assert main(["report", str(tmp_path / "run")]) == 0
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     drawn = [
-        np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("L").resize((32, 32), Image.Resampling.BOX), float)
+        np.asarray(
+            Image.open(io.BytesIO(base64.b64decode(code))).convert("L").resize((32, 32), Image.Resampling.BOX), float
+        )
         for code in re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", html)
     ]
     worst = thumbnail(tmp_path / "run", found.order()[0])
@@ -144,9 +148,13 @@ def test_pictures_of_8_bits_beside_them_and_constant_ones(tmp_path):
     for i in range(40, 80):
         kind = KINDS[i % 2]
         pictures[f"{kind}/{i:03}.png"] = shape(kind, rng)
-        (tmp_path / "in" / kind / f"{i:03}.png").write_bytes(packed((pictures[f"{kind}/{i:03}.png"] * 255).astype(np.uint8), "PNG"))
+        (tmp_path / "in" / kind / f"{i:03}.png").write_bytes(
+            packed((pictures[f"{kind}/{i:03}.png"] * 255).astype(np.uint8), "PNG")
+        )
     (tmp_path / "in" / "disc" / "flat.png").write_bytes(packed(np.full((32, 32), 700, np.uint16), "PNG"))
-    (tmp_path / "in" / "disc" / "marked.png").write_bytes(packed(np.where(np.eye(32) > 0, 65535, 400).astype(np.uint16), "PNG"))
+    (tmp_path / "in" / "disc" / "marked.png").write_bytes(
+        packed(np.where(np.eye(32) > 0, 65535, 400).astype(np.uint16), "PNG")
+    )
     found = run_of(tmp_path / "in", tmp_path / "run")
     assert any(note.startswith("42 pictures have more than 8 bits") for note in found.notes)
     assert found.settings["levels"]["whole"][1] < 4100  # one marked pixel in a thousand does not darken the others
@@ -163,11 +171,15 @@ def test_a_deep_picture_that_was_not_looked_at_is_scaled_all_the_same(tmp_path):
     for i in range(401):  # 200 of them are looked at: every second
         kind = KINDS[i % 2]
         (tmp_path / "in" / kind).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "in" / kind / f"{i:03}.png").write_bytes(packed((shape(kind, rng, 16) * 255).astype(np.uint8), "PNG"))
+        (tmp_path / "in" / kind / f"{i:03}.png").write_bytes(
+            packed((shape(kind, rng, 16) * 255).astype(np.uint8), "PNG")
+        )
     data = ls.load(tmp_path / "in")
     for name in data.ids:
         kept = (tmp_path / "in" / name).read_bytes()
-        (tmp_path / "in" / name).write_bytes(packed((shape(name.split("/")[0], rng, 16) * 1000).astype(np.uint16), "PNG"))
+        (tmp_path / "in" / name).write_bytes(
+            packed((shape(name.split("/")[0], rng, 16) * 1000).astype(np.uint16), "PNG")
+        )
         if look(data.inputs).whole is None:
             break
         (tmp_path / "in" / name).write_bytes(kept)

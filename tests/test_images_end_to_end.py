@@ -62,7 +62,12 @@ def test_planted_errors_come_first_and_bad_files_are_listed(tmp_path):
     findings = ls.find(ls.load(tmp_path / "pictures"), out=tmp_path / "run", side=96)
     first = set(findings.ids[findings.order()[:7]])
     assert len(first & set(wrong)) >= 4
-    assert {e.id for e in findings.excluded} == {"disc/cut.png", "disc/empty.png", "square/page.jpg", "square/notes.txt"}
+    assert {e.id for e in findings.excluded} == {
+        "disc/cut.png",
+        "disc/empty.png",
+        "square/page.jpg",
+        "square/notes.txt",
+    }
     assert all(e.reason for e in findings.excluded)
     twins = [i for i, key in enumerate(findings.ids) if key in ("disc/000.png", "stripes/again.png")]
     assert findings.extra["duplicate_conflict"][twins].all()

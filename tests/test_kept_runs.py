@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 import labelsieve as ls
-from labelsieve import keep as kept
 from labelsieve.cli import main
-from labelsieve.review.desk import Desk
-from labelsieve.review.server import application
+from labelsieve.page.desk import Desk
+from labelsieve.page.server import application
+from labelsieve.store import kept_data as kept
 
 N = 60
 NAMES = np.array(["ant", "bee", "cow"])
@@ -29,14 +29,24 @@ def features(seed=0):
 
 def frame(pandas=True, **more):
     x, labels, _ = features()
-    table = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "label": labels, "remark": [f"seen {i}" for i in range(N)], **more}
+    table = {
+        "a": x[:, 0],
+        "b": x[:, 1],
+        "c": x[:, 2],
+        "label": labels,
+        "remark": [f"seen {i}" for i in range(N)],
+        **more,
+    }
     return pytest.importorskip("pandas" if pandas else "polars").DataFrame(table)
 
 
 def pictures(sizes):
     rng = np.random.default_rng(1)
     true = np.arange(N) % 3
-    return [np.clip(rng.integers(0, 90, (s, s, 3)) + 80 * c, 0, 255).astype(np.uint8) for s, c in zip(sizes, true, strict=True)]
+    return [
+        np.clip(rng.integers(0, 90, (s, s, 3)) + 80 * c, 0, 255).astype(np.uint8)
+        for s, c in zip(sizes, true, strict=True)
+    ]
 
 
 def torch_pictures():
@@ -60,7 +70,10 @@ def hub():
     x, labels, _ = features()
     codes = [["cow", "ant", "bee"].index(name) for name in labels]
     kind = datasets.Features(
-        {"features": datasets.Sequence(datasets.Value("float32")), "label": datasets.ClassLabel(names=["cow", "ant", "bee"])}
+        {
+            "features": datasets.Sequence(datasets.Value("float32")),
+            "label": datasets.ClassLabel(names=["cow", "ant", "bee"]),
+        }
     )
     return datasets.Dataset.from_dict({"features": x.tolist(), "label": codes}, kind)
 
@@ -93,7 +106,20 @@ def write(path):
     return str(path)
 
 
-KINDS = ["array", "frame", "indexed", "shuffled", "polars", "frame and labels", "grouped", "texts", "images", "torch", "hub", "probs"]
+KINDS = [
+    "array",
+    "frame",
+    "indexed",
+    "shuffled",
+    "polars",
+    "frame and labels",
+    "grouped",
+    "texts",
+    "images",
+    "torch",
+    "hub",
+    "probs",
+]
 KINDS += ["file and labels", "file and probs"]
 
 
@@ -111,24 +137,37 @@ def test_a_run_on_data_in_memory_is_like_one_on_a_file(kind, tmp_path, capsys, m
     with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as page:
         assert desk.data().inputs[first] is not None and desk.data_error() is None
         item = page.get(f"/api/item/{first}").json()
-        shown = page.get(f"/image/{first}").content[:4] if desk.data().kind == "image" else item["text"] or item["features"] or item["top"]
+        shown = (
+            page.get(f"/image/{first}").content[:4]
+            if desk.data().kind == "image"
+            else item["text"] or item["features"] or item["top"]
+        )
         assert item["id"] == found.ids[first] and shown
     assert main(["apply", str(run), "-o", str(tmp_path / "out"), "--auto", "0.5", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert {c["id"] for c in told["changes"]} == set(found.ids[found.p_wrong >= 0.5].tolist()) and told["conflicts"] == []
+    assert {c["id"] for c in told["changes"]} == set(found.ids[found.p_wrong >= 0.5].tolist()) and told[
+        "conflicts"
+    ] == []
     assert written in told["files"]
     again = {
         "labels.csv": lambda: labels_of(tmp_path / "out/labels.csv"),
         "data": lambda: named(ls.load(f"hf:{tmp_path / 'out/data'}")),
     }.get(written, lambda: named(ls.load(tmp_path / "out" / written, **columns(found))))()
-    want = {key: found.classes[c] for key, c in zip(found.ids, np.where(found.p_wrong >= 0.5, found.other, found.given), strict=True)}
+    want = {
+        key: found.classes[c]
+        for key, c in zip(found.ids, np.where(found.p_wrong >= 0.5, found.other, found.given), strict=True)
+    }
     assert again == want
     assert main(["export", str(run), "--to", "csv", "-o", str(tmp_path / "sheet.csv")]) == 0
     assert main(["report", str(run), "-o", str(tmp_path / "report.html")]) == 0
 
 
 def columns(found):
-    return {name: value for name, value in found.settings["recipe"].items() if name in ("text", "image", "label", "id", "group")}
+    return {
+        name: value
+        for name, value in found.settings["recipe"].items()
+        if name in ("text", "image", "label", "id", "group")
+    }
 
 
 def named(data):

@@ -6,7 +6,10 @@ import random
 import labelsieve as ls
 from labelsieve.cli import main
 
-ABOUT = {"sport": "match goal team coach league player score season", "trade": "market shares bank profit price stock trade investor"}
+ABOUT = {
+    "sport": "match goal team coach league player score season",
+    "trade": "market shares bank profit price stock trade investor",
+}
 FILLING = ("the of and then there was some more about it which they said after that in one way or other").split()  # noqa: SIM905
 
 
@@ -25,9 +28,26 @@ def test_what_stands_at_the_end_of_a_long_text_counts(tmp_path, capsys):
     lines = [json.dumps({"text": text, "label": label}) for text, label in zip(texts, labels, strict=True)]
     (tmp_path / "long.jsonl").write_text("\n".join(lines))
     run = tmp_path / "run"
-    assert main(["find", str(tmp_path / "long.jsonl"), "--text", "text", "--out", str(run), "--detectors", "consensus", "--json"]) == 0
+    assert (
+        main(
+            [
+                "find",
+                str(tmp_path / "long.jsonl"),
+                "--text",
+                "text",
+                "--out",
+                str(run),
+                "--detectors",
+                "consensus",
+                "--json",
+            ]
+        )
+        == 0
+    )
     notes = json.loads(capsys.readouterr().out)["notes"]
-    assert any(note.startswith("40 texts are longer than 4,000 characters; each was read in up to 16 parts") for note in notes)
+    assert any(
+        note.startswith("40 texts are longer than 4,000 characters; each was read in up to 16 parts") for note in notes
+    )
     assert any("Of 1 with more, 16 parts were read" in note for note in notes)
     found = ls.load_run(run)
     assert set(found.order()[:3].tolist()) == set(wrong)

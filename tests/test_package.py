@@ -9,14 +9,29 @@ from pathlib import Path
 import pytest
 
 import labelsieve
-from labelsieve.detect import DETECTORS
+from labelsieve.detectors import DETECTORS
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "pyarrow", "onnxruntime", "onnx", "PIL", "rich", "cyclopts", "sklearn", "scipy", "fsspec", "datasets", "numpy")
+HEAVY = (
+    "torch",
+    "pyarrow",
+    "onnxruntime",
+    "onnx",
+    "PIL",
+    "rich",
+    "cyclopts",
+    "sklearn",
+    "scipy",
+    "fsspec",
+    "datasets",
+    "numpy",
+)
 
 
 def modules_after(code: str) -> set[str]:
-    out = subprocess.run([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
     return set(out.stdout.split())
 
 
@@ -26,7 +41,9 @@ def test_import_is_light():
 
 def test_find_on_features_needs_no_torch_and_no_onnxruntime():
     code = "import numpy as np, labelsieve as ls\nls.find(np.random.default_rng(0).normal(size=(40, 3)), labels=np.arange(40) % 2)"
-    assert not modules_after(code).intersection({"torch", "onnxruntime", "onnx", "sklearn", "scipy", "rich", "cyclopts"})
+    assert not modules_after(code).intersection(
+        {"torch", "onnxruntime", "onnx", "sklearn", "scipy", "rich", "cyclopts"}
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in labelsieve.__all__ if n != "LabelErrorDetector"])
@@ -95,9 +112,16 @@ def test_the_training_loops_of_the_docs_run():
     train_set = [(torch.randn(4), i % 10, i) for i in range(20)]
     model = torch.nn.Linear(4, 10)
     names = {"ls": labelsieve, "epochs": 2, "train_set": train_set, "model": model}
-    names |= {"loader": torch.utils.data.DataLoader(train_set, 5), "optimiser": torch.optim.SGD(model.parameters(), 0.1)}
+    names |= {
+        "loader": torch.utils.data.DataLoader(train_set, 5),
+        "optimiser": torch.optim.SGD(model.parameters(), 0.1),
+    }
     before = model.weight.detach().clone()
     section = (ROOT / "docs" / "python.md").read_text().partition("## Your own training loop")[2].partition("\n## ")[0]
     for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
         exec(block, names)
-    assert names["record"].loss.shape == (2, 20) and names["criterion"].memory.any(1).all() and not torch.equal(model.weight, before)
+    assert (
+        names["record"].loss.shape == (2, 20)
+        and names["criterion"].memory.any(1).all()
+        and not torch.equal(model.weight, before)
+    )

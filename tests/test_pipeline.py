@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from labelsieve.core import run
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.detect import DETECTORS
+from labelsieve.detectors import DETECTORS
 from labelsieve.pipeline import find
+from labelsieve.store import run
 
 
 def planted(n=600, k=4, d=12, rate=0.1, seed=0, groups=None):
@@ -96,7 +96,11 @@ def test_a_class_with_one_example_is_noted_and_gets_the_overall_rate():
 def test_tiny_data_sets_stand(n, k):
     rng = np.random.default_rng(0)
     labels = np.arange(n) % k
-    findings = find(Dataset(np.array([str(i) for i in range(n)], object), labels, tuple("abc"[:k]), rng.normal(size=(n, 3)), "features"))
+    findings = find(
+        Dataset(
+            np.array([str(i) for i in range(n)], object), labels, tuple("abc"[:k]), rng.normal(size=(n, 3)), "features"
+        )
+    )
     assert np.isfinite(findings.p_wrong).all()
 
 

@@ -76,7 +76,10 @@ CALLS = {
         (lambda x: ls.flags(np.eye(3), [0, 1, 2], rule=x), ()),
     ],
     "load": [(lambda x: ls.load(x), ())],
-    "load_probabilities": [(lambda x: ls.load_probabilities(x, x), ()), (lambda x: ls.load_probabilities(np.eye(2), x), ("texts",))],
+    "load_probabilities": [
+        (lambda x: ls.load_probabilities(x, x), ()),
+        (lambda x: ls.load_probabilities(np.eye(2), x), ("texts",)),
+    ],
     "load_run": [(lambda x: ls.load_run(x), ())],
     "read_truth": [
         (lambda x: ls.read_truth(x, ["0"], ["a"]), ()),

@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 from labelsieve.cli import main
-from labelsieve.core import run as runs
 from labelsieve.core.decision import Decision
-from labelsieve.core.follow import stamp
-from labelsieve.core.journal import Journal
-from labelsieve.model import Model
+from labelsieve.core.row_matching import stamp
+from labelsieve.store import run as runs
+from labelsieve.store.journal import Journal
+from labelsieve.training.classifier import Model
 
 CLASSES = {2: ("cat", "dog"), 4: ("ant", "bee", "cat", "dog")}
 WORDS = {"ant": "nest hill queen", "bee": "honey wing hive", "cat": "milk purr mouse", "dog": "bark bone ball"}
@@ -86,16 +86,24 @@ def put(kind, root, rows, names):
         pq.write_table(pa.table({**table, "label": [i.label for i in rows]}), root / "d.parquet")
         return [str(root / "d.parquet")]
     if kind == "npz":
-        np.savez(root / "d.npz", features=np.array([values(i, names) for i in rows]), labels=np.array([i.label for i in rows]))
+        np.savez(
+            root / "d.npz",
+            features=np.array([values(i, names) for i in rows]),
+            labels=np.array([i.label for i in rows]),
+        )
         return [str(root / "d.npz")]
     if kind == "npz-images":
-        np.savez(root / "d.npz", images=np.stack([picture(i, names) for i in rows]), labels=np.array([i.label for i in rows]))
+        np.savez(
+            root / "d.npz", images=np.stack([picture(i, names) for i in rows]), labels=np.array([i.label for i in rows])
+        )
         return [str(root / "d.npz")]
     if kind == "hf":
         datasets = pytest.importorskip("datasets")
         shutil.rmtree(root / "d", ignore_errors=True)
         datasets.disable_progress_bars()
-        datasets.Dataset.from_dict({"text": [text(i) for i in rows], "label": [i.label for i in rows]}).save_to_disk(str(root / "d"))
+        datasets.Dataset.from_dict({"text": [text(i) for i in rows], "label": [i.label for i in rows]}).save_to_disk(
+            str(root / "d")
+        )
         return [f"hf:{root / 'd'}"]
     if kind == "image-table":
         (root / "img").mkdir(exist_ok=True)
@@ -135,7 +143,11 @@ def look(kind, out, names):
         return {round(1000 * row["f5"]): row["label"] for row in pq.read_table(out / "d.parquet").to_pylist()}
     if kind in ("npz", "npz-images"):
         found = np.load(out / "d.npz")
-        number = found["images"][:, 0, 0, 0] if kind == "npz-images" else (1000 * found["features"][:, 5]).round().astype(int)
+        number = (
+            found["images"][:, 0, 0, 0]
+            if kind == "npz-images"
+            else (1000 * found["features"][:, 5]).round().astype(int)
+        )
         return dict(zip(number.tolist(), found["labels"].tolist(), strict=True))
     if kind == "hf":
         import datasets
@@ -173,7 +185,20 @@ def made(tmp_path_factory):
             there = os.getcwd()
             os.chdir(root)
             try:
-                assert main(["find", *put(kind, Path("."), items(k), names), "-o", "r", "--detectors", "consensus", "--json"]) == 0
+                assert (
+                    main(
+                        [
+                            "find",
+                            *put(kind, Path("."), items(k), names),
+                            "-o",
+                            "r",
+                            "--detectors",
+                            "consensus",
+                            "--json",
+                        ]
+                    )
+                    == 0
+                )
             finally:
                 os.chdir(there)
             kept[kind, k] = root
@@ -224,7 +249,9 @@ CHANGES = ["sorted", "dropped", "inserted", "edited", "relabelled"]
 
 def expected(rows, acts):
     return {
-        i.number: acts.get(i.number, i.label) if acts.get(i.number) != "keep" else i.label for i in rows if acts.get(i.number) != "exclude"
+        i.number: acts.get(i.number, i.label) if acts.get(i.number) != "keep" else i.label
+        for i in rows
+        if acts.get(i.number) != "exclude"
     }
 
 
@@ -294,14 +321,18 @@ def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, k
     run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
     acts = acts_on(rows)
     decide(run, rows, acts)
-    after = sorted((replace(i, number=207) if i.number == 7 else i for i in rows if i.number != 12), key=lambda i: -i.number)
+    after = sorted(
+        (replace(i, number=207) if i.number == 7 else i for i in rows if i.number != 12), key=lambda i: -i.number
+    )
     source = put(kind, Path("."), after, names)
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     code, told, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0, err
     assert {c["id"] for c in told["conflicts"]} == {"7", "12"} and len(told["changes"]) == 2
     assert all(c["reason"].startswith("decided for another example") for c in told["conflicts"])
-    assert any("give the probabilities or their labels ids" in c["reason"] for c in told["conflicts"]) == (kind == "probs")
+    assert any("give the probabilities or their labels ids" in c["reason"] for c in told["conflicts"]) == (
+        kind == "probs"
+    )
     left = {number: act for number, act in acts.items() if number not in (7, 12)}
     if kind != "probs":
         assert look(kind, tmp_path / "clean", names) == expected(after, left)
@@ -315,12 +346,22 @@ def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind)
     acts = acts_on(rows)
     decide(run, rows, acts)
     third = next(c for c in names if c not in (rows[7].label, rows[7].truth))
-    after = [replace(i, label=acts[2]) if i.number == 2 else replace(i, label=third) if i.number == 7 else i for i in reversed(rows)]
+    after = [
+        replace(i, label=acts[2]) if i.number == 2 else replace(i, label=third) if i.number == 7 else i
+        for i in reversed(rows)
+    ]
     source = put(kind, Path("."), after, names)
     code, told, _ = ask("apply", run, "--dry-run", "--json")  # against the run of before
-    assert code == 0 and {(c["old"], c["new"]) for c in told["changes"]} == {(rows[12].label, acts[12]), (rows[5].label, "")}
+    assert code == 0 and {(c["old"], c["new"]) for c in told["changes"]} == {
+        (rows[12].label, acts[12]),
+        (rows[5].label, ""),
+    }
     (conflict,) = told["conflicts"]
-    assert repr(rows[7].label) in conflict["reason"] and repr(third) in conflict["reason"] and "patch" not in conflict["reason"]
+    assert (
+        repr(rows[7].label) in conflict["reason"]
+        and repr(third) in conflict["reason"]
+        and "patch" not in conflict["reason"]
+    )
     assert any("1 example has the label that was decided on in the data already" in note for note in told["notes"])
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     code, told, _ = ask("apply", run, "-o", "clean", "--json")
@@ -339,7 +380,9 @@ def test_identical_rows_are_interchangeable(made, tmp_path, ask):
     journal = Journal(tmp_path / "r")
     for i, act in ((2, "relabel"), (36, "keep"), (7, "relabel")):
         label = rows[i].truth if act == "relabel" else None
-        journal.append([Decision(str(i), act, label, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))])
+        journal.append(
+            [Decision(str(i), act, label, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))]
+        )
     journal.close()
     put("csv-text", Path("."), sorted(twins, key=lambda i: (i.label, -i.number)), CLASSES[2])
     code, told, err = ask("apply", "r", "-o", "clean", "--json")
@@ -423,7 +466,9 @@ def test_exports_show_the_example_of_the_row(made, tmp_path, ask, kind):
     put(kind, Path("."), after, names)
     code, told, err = ask("export", run, "--to", "label-studio", "-o", "t.json", "--json")
     assert code == 0, err
-    assert [row["id"] for row in told["left_out"]] == ["7", "12"] and any("another id" in note for note in told["notes"])
+    assert [row["id"] for row in told["left_out"]] == ["7", "12"] and any(
+        "another id" in note for note in told["notes"]
+    )
     tasks = json.loads((tmp_path / "t.json").read_text())
     assert len(tasks) == len(rows) - 2
     for task in tasks:
@@ -442,8 +487,8 @@ def test_exports_show_the_example_of_the_row(made, tmp_path, ask, kind):
 def test_the_page_shows_the_example_of_the_row(made, tmp_path, kind):
     from starlette.testclient import TestClient
 
-    from labelsieve.review.desk import Desk
-    from labelsieve.review.server import application
+    from labelsieve.page.desk import Desk
+    from labelsieve.page.server import application
 
     run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
     after = [replace(i, number=207) if i.number == 7 else i for i in reversed(rows) if i.number != 12]
@@ -529,7 +574,9 @@ def test_a_patch_without_contents_says_nothing_of_rows_that_moved(made, tmp_path
     source = put("csv-text", Path("."), after, names)
     for _ in range(2):
         code, told, err = ask("apply", run, "--patch", "p.csv", "--dry-run", "--json")
-        assert code == 0 and [c["id"] for c in told["changes"]] == ["2"] and [c["id"] for c in told["conflicts"]] == ["12"], err
+        assert (
+            code == 0 and [c["id"] for c in told["changes"]] == ["2"] and [c["id"] for c in told["conflicts"]] == ["12"]
+        ), err
         assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     sheet = [{"id": i, "decision": "relabel", "label": rows[i].truth} for i in (2, 12)]
     write(tmp_path / "s.csv", sheet)
@@ -544,7 +591,9 @@ def test_class_folders(tmp_path, ask):
     def lay(rows, root):
         for item in rows:
             (root / item.label).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture(replace(item, number=item.number % 200), names)).save(root / item.label / f"{item.number % 200:03}.png")
+            Image.fromarray(picture(replace(item, number=item.number % 200), names)).save(
+                root / item.label / f"{item.number % 200:03}.png"
+            )
         return root
 
     lay(rows, tmp_path / "photos")
@@ -554,7 +603,19 @@ def test_class_folders(tmp_path, ask):
     for at, (number, act) in enumerate(acts_on(rows).items()):
         what, label = (act, None) if act in ("keep", "exclude") else ("relabel", act)
         i = place[number]
-        journal.append([Decision(str(findings.ids[i]), what, label, "ann", f"2026-01-01T00:00:{at:02}Z", f"b-{i}", **stamp(findings, i))])
+        journal.append(
+            [
+                Decision(
+                    str(findings.ids[i]),
+                    what,
+                    label,
+                    "ann",
+                    f"2026-01-01T00:00:{at:02}Z",
+                    f"b-{i}",
+                    **stamp(findings, i),
+                )
+            ]
+        )
     journal.close()
     moved, other = rows[2], rows[20]
     os.rename(f"photos/{moved.label}/002.png", f"photos/{moved.truth}/002.png")  # carried out by hand
@@ -585,7 +646,20 @@ def test_training_on_a_run_drops_the_flagged_rows_where_they_are_now(made, tmp_p
     after = sorted(rows, key=lambda item: (item.label, item.number))
     turned = [item for label in names for item in reversed([item for item in after if item.label == label])]
     put("csv-numbers", Path("."), turned, names)  # within the classes only: no label stands against another
-    command = ("train", "d.csv", "--method", "standard", "--run", run, "--drop-flagged", "--epochs", "1", "-o", "m", "--json")
+    command = (
+        "train",
+        "d.csv",
+        "--method",
+        "standard",
+        "--run",
+        run,
+        "--drop-flagged",
+        "--epochs",
+        "1",
+        "-o",
+        "m",
+        "--json",
+    )
     code, told, err = ask(*command)
     assert code == 0, err
     place = {item.number: str(i) for i, item in enumerate(turned)}
@@ -595,8 +669,15 @@ def test_training_on_a_run_drops_the_flagged_rows_where_they_are_now(made, tmp_p
 
 def test_two_versions_are_compared_by_content(made, tmp_path, ask):
     run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
-    after = [replace(i, label=i.truth) if i.number == 2 else i for i in reversed(rows) if i.number != 20] + [Item(200, "cat", "cat")]
-    assert ask("find", *put("csv-text", tmp_path / "new", after, names), "-o", "s", "--detectors", "consensus", "--json")[0] == 0
+    after = [replace(i, label=i.truth) if i.number == 2 else i for i in reversed(rows) if i.number != 20] + [
+        Item(200, "cat", "cat")
+    ]
+    assert (
+        ask("find", *put("csv-text", tmp_path / "new", after, names), "-o", "s", "--detectors", "consensus", "--json")[
+            0
+        ]
+        == 0
+    )
     code, told, err = ask("diff", run, "s", "--json")
     assert code == 0, err
     assert told["removed"] == ["20"] and told["added"] == [str(len(after) - 1)]
@@ -607,8 +688,8 @@ def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
     from starlette.testclient import TestClient
 
     from labelsieve.cli.review import _keep_known
-    from labelsieve.review.desk import Desk
-    from labelsieve.review.server import application
+    from labelsieve.page.desk import Desk
+    from labelsieve.page.server import application
 
     run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
     (tmp_path / "known.csv").write_text(f"id,label\n2,{rows[2].truth}\n7,{rows[7].truth}\n")
@@ -620,7 +701,9 @@ def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
         assert client.post("/api/decisions", json=body).json()["saved"] == 1
     gone = next(i for i in rows if text(i) in before and i.number not in (2, 7, 12))
     after = [item for item in reversed(rows) if item.number not in (7, gone.number)]
-    assert ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    assert (
+        ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    )
     desk = Desk(run)
     place = {item.number: i for i, item in enumerate(after)}
     with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as client:
@@ -631,7 +714,11 @@ def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
         shown = [item["text"] for item in client.get("/api/items?sample=s&by=random&state=all&n=50").json()["items"]]
         assert shown == [words for words in before if words not in (text(gone), text(rows[7]))]
         item = client.get(f"/api/item/{place[12]}").json()
-        assert item["text"] == text(rows[12]) and item["state"] == "relabel" and item["history"][0]["label"] == rows[12].truth
+        assert (
+            item["text"] == text(rows[12])
+            and item["state"] == "relabel"
+            and item["history"][0]["label"] == rows[12].truth
+        )
         undone = client.post("/api/undo", json={"batch": "batch-undo"}).json()
         assert undone["states"] == {str(place[12]): "open"}
 
@@ -640,16 +727,24 @@ def test_a_journal_in_postgresql_goes_on_after_find_again(made, tmp_path, ask, m
     address = os.environ.get("LABELSIEVE_POSTGRES")
     if not address:
         pytest.skip("LABELSIEVE_POSTGRES names no server")
-    from labelsieve.adapters.postgres import journal_of
+    from labelsieve.store.postgres import journal_of
 
     monkeypatch.setenv("PGPASSWORD", urlsplit(address).password or "")  # it is not kept in the run folder
     run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
     findings = runs.load(run)
     journal = journal_of(run, f"test-{os.getpid()}", address)
-    journal.append([Decision("2", "relabel", rows[2].truth, "ann", "2026-01-01T00:00:00Z", f"b-{os.getpid()}", **stamp(findings, 2))])
+    journal.append(
+        [
+            Decision(
+                "2", "relabel", rows[2].truth, "ann", "2026-01-01T00:00:00Z", f"b-{os.getpid()}", **stamp(findings, 2)
+            )
+        ]
+    )
     journal.close()
     after = changed(rows, "sorted")
-    assert ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    assert (
+        ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
+    )
     code, told, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0 and len(told["changes"]) == 1, err
     assert look("csv-text", tmp_path / "clean", names) == expected(after, {2: rows[2].truth})
@@ -660,7 +755,10 @@ def test_tables_with_ids_of_their_own(tmp_path, ask, how):
     names, rows = CLASSES[2], items(2)
 
     def lay(rows, turned=False, more=False):
-        table = [{"id": f"row-{i.number}", **{f"f{j}": v for j, v in enumerate(values(i, names))}, "label": i.label} for i in rows]
+        table = [
+            {"id": f"row-{i.number}", **{f"f{j}": v for j, v in enumerate(values(i, names))}, "label": i.label}
+            for i in rows
+        ]
         if more:
             table = [row | {"new": 7 * at % 5} for at, row in enumerate(table)]
         if turned:
@@ -671,7 +769,19 @@ def test_tables_with_ids_of_their_own(tmp_path, ask, how):
     assert ask("find", "d.csv", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
     for i in (2, 7):
-        journal.append([Decision(f"row-{i}", "relabel", rows[i].truth, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))])
+        journal.append(
+            [
+                Decision(
+                    f"row-{i}",
+                    "relabel",
+                    rows[i].truth,
+                    "ann",
+                    f"2026-01-01T00:00:{i:02}Z",
+                    f"b-{i}",
+                    **stamp(findings, i),
+                )
+            ]
+        )
     journal.close()
     after = [replace(i, number=207) if how == "edited" and i.number == 7 else i for i in reversed(rows)]
     after = [i for i in after if how != "dropped" or i.number != 7]
@@ -686,12 +796,16 @@ def test_tables_with_ids_of_their_own(tmp_path, ask, how):
     assert code == 2 and "'row-7'" in err and "'row-2'" not in err
     assert ask("find", "d.csv", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     code, told, err = ask("apply", "r", "-o", "clean", "--json")
-    assert code == 0 and [c["id"] for c in told["changes"]] == ["row-2"] and [c["id"] for c in told["conflicts"]] == ["row-7"], err
+    assert (
+        code == 0
+        and [c["id"] for c in told["changes"]] == ["row-2"]
+        and [c["id"] for c in told["conflicts"]] == ["row-7"]
+    ), err
 
 
 def test_a_picture_that_changes_while_it_is_reviewed_is_not_shown(made, tmp_path):
     from labelsieve.core.errors import UserError
-    from labelsieve.review.desk import Desk
+    from labelsieve.page.desk import Desk
 
     run, names, rows = made("image-table", 2, tmp_path), CLASSES[2], items(2)
     desk = Desk(run)
@@ -711,14 +825,21 @@ def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, a
     def judge(seed, rows):
         put("probs", Path("."), rows, names)
         p = np.load("p.npy") + np.random.default_rng(seed).uniform(0, 0.05, (len(rows), 2))
-        np.savez("p.npz", probs=p / p.sum(1, keepdims=True), ids=np.array([key(i.number) for i in rows]), classes=np.array(names))
+        np.savez(
+            "p.npz",
+            probs=p / p.sum(1, keepdims=True),
+            ids=np.array([key(i.number) for i in rows]),
+            classes=np.array(names),
+        )
         write(tmp_path / "labels.csv", [{"id": key(i.number), "label": i.label} for i in rows])
         assert ask("find", "--probs", "p.npz", "--labels", "labels.csv", "-o", "r", "--json")[0] == 0
 
     judge(1, rows)
     findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
     for i in (2, 7, 12):
-        act = Decision(key(i), "relabel", rows[i].truth, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i))
+        act = Decision(
+            key(i), "relabel", rows[i].truth, "ann", f"2026-01-01T00:00:{i:02}Z", f"b-{i}", **stamp(findings, i)
+        )
         journal.append([act])
     journal.close()
     assert ask("accept", "r", "--max-error", "20%", "--json")[0] == 1  # a sample is drawn
@@ -784,7 +905,9 @@ def test_a_correction_that_was_carried_out_does_not_pass_to_the_twin(tmp_path, a
 
     lay(table)
     findings, journal = runs.load(tmp_path / "r"), Journal(tmp_path / "r")
-    act = Decision(str(findings.ids[7]), "relabel", rows[7].truth, "ann", "2026-01-01T00:00:00Z", "b-7", **stamp(findings, 7))
+    act = Decision(
+        str(findings.ids[7]), "relabel", rows[7].truth, "ann", "2026-01-01T00:00:00Z", "b-7", **stamp(findings, 7)
+    )
     journal.append([act])
     journal.close()
     table[7]["label"] = rows[7].truth

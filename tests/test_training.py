@@ -9,7 +9,7 @@ from torch import nn
 
 import labelsieve as ls
 from labelsieve.core.record import Record
-from labelsieve.model import export_onnx
+from labelsieve.training.classifier import export_onnx
 
 N, WIDTH = 120, 6
 
@@ -47,7 +47,7 @@ def test_a_network_of_ones_own(data, tmp_path):
 def test_probabilities_are_the_softmax_of_the_standardised_input(data):
     model = ls.train_model(data, epochs=3)
     x = np.asarray(data.inputs, np.float64)
-    x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)  # the head's own scale, see models/heads.py
+    x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)  # the head's own scale, see networks/heads.py
     head = model.nets[0].head
     logits = x @ head.weight.detach().double().numpy().T + head.bias.detach().double().numpy()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -115,15 +115,19 @@ def test_class_collapse_is_told(data):
 
 
 def test_the_record_serves_the_detectors(data, tmp_path):
-    from labelsieve.detect.aum import aum
+    from labelsieve.detectors.aum import aum
 
     ls.train_model(data, out=tmp_path / "model", epochs=4)
-    record = Record(**{name: np.load(tmp_path / "model" / "record" / f"{name}.npy") for name in ("loss", "margin", "p_y", "argmax")})
+    record = Record(
+        **{name: np.load(tmp_path / "model" / "record" / f"{name}.npy") for name in ("loss", "margin", "p_y", "argmax")}
+    )
     assert record.loss.shape == (4, N) and np.isfinite(aum(record).suspicion).all()
 
 
 def test_the_same_seed_gives_the_same_model(data):
-    first, again, other = (ls.train_model(data, method="promix", epochs=3, batch=32, seed=s).probabilities(data)[1] for s in (1, 1, 2))
+    first, again, other = (
+        ls.train_model(data, method="promix", epochs=3, batch=32, seed=s).probabilities(data)[1] for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-6
 
@@ -180,7 +184,9 @@ def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatc
     model = ls.train_model(noisy, method="co-teaching", epochs=2, out=tmp_path / "model")
     assert len(told) == 1
     assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
-    assert any(note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"])
+    assert any(
+        note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"]
+    )
     assert not (tmp_path / "model" / "features").exists()
     ls.train_model(noisy, epochs=2)
     ls.train_model(noisy, method="co-teaching", epochs=2, noise=0.3)
@@ -209,9 +215,15 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
     ("arguments", "says"),
     [
         ({"settings": [1]}, "The settings are [1]; they should be a dict of names and values."),
-        ({"epochs": 3, "settings": {"epochs": 4}}, "epochs is given twice, by itself and in the settings; leave one of them out."),
+        (
+            {"epochs": 3, "settings": {"epochs": 4}},
+            "epochs is given twice, by itself and in the settings; leave one of them out.",
+        ),
         ({"noise": 0.1, "method": "o2u", "settings": {"noise": 0.2}}, "noise is given twice"),
-        ({"network": 5}, "The network is 5; it should be a name, or a function of the number of classes that makes a new one."),
+        (
+            {"network": 5},
+            "The network is 5; it should be a name, or a function of the number of classes that makes a new one.",
+        ),
     ],
 )
 def test_arguments_of_the_wrong_kind(data, arguments, says):
@@ -254,8 +266,14 @@ def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
     ("network", "says"),
     [
         (nn.Linear(WIDTH, 3), "is a network that is made already; it should be a name, or a function"),
-        (lambda classes: nn.Linear(WIDTH + 1, classes), "cannot take inputs of shape (2, 6) (RuntimeError: mat1 and mat2"),
-        (lambda classes: nn.Linear(WIDTH, classes + 1), "gives (2, 4) for inputs of shape (2, 6); it should give logits (2, 3)."),
+        (
+            lambda classes: nn.Linear(WIDTH + 1, classes),
+            "cannot take inputs of shape (2, 6) (RuntimeError: mat1 and mat2",
+        ),
+        (
+            lambda classes: nn.Linear(WIDTH, classes + 1),
+            "gives (2, 4) for inputs of shape (2, 6); it should give logits (2, 3).",
+        ),
         (lambda classes: None, "makes a NoneType; it should make a torch.nn.Module"),
         (lambda: nn.Linear(WIDTH, 3), "cannot take inputs of shape (2, 6) (TypeError"),
     ],
@@ -306,7 +324,9 @@ def test_probabilities_of_what_has_no_labels(data, tmp_path):
 
 def test_findings_may_be_given_as_they_are(data, tmp_path):
     findings = ls.find(data, out=tmp_path / "run")
-    one, other = (ls.train_model(data, method="o2u", epochs=3, findings=those) for those in (findings, tmp_path / "run"))
+    one, other = (
+        ls.train_model(data, method="o2u", epochs=3, findings=those) for those in (findings, tmp_path / "run")
+    )
     assert one.manifest["settings"]["noise"] == other.manifest["settings"]["noise"] is not None
     with pytest.raises(ls.UserError, match="What was found says nothing of the example '120'"):
         ls.train_model(np.random.default_rng(0).normal(size=(124, WIDTH)), labels=["a", "b"] * 62, findings=findings)

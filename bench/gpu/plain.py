@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from labelsieve.train.device import autocast
+from labelsieve.engine.device import autocast
 
 
 class Plain(torch.utils.data.Dataset):
@@ -18,7 +18,10 @@ class Plain(torch.utils.data.Dataset):
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
-        self.mean, self.std = torch.tensor((0.4914, 0.4822, 0.4465)).view(3, 1, 1), torch.tensor((0.2023, 0.1994, 0.2010)).view(3, 1, 1)
+        self.mean, self.std = (
+            torch.tensor((0.4914, 0.4822, 0.4465)).view(3, 1, 1),
+            torch.tensor((0.2023, 0.1994, 0.2010)).view(3, 1, 1),
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -32,12 +35,20 @@ class Plain(torch.utils.data.Dataset):
 
 
 def plain_epochs(
-    images: np.ndarray, labels: np.ndarray, make: Callable[[int], nn.Module], device: torch.device, *, workers: int, epochs: int = 3
+    images: np.ndarray,
+    labels: np.ndarray,
+    make: Callable[[int], nn.Module],
+    device: torch.device,
+    *,
+    workers: int,
+    epochs: int = 3,
 ) -> list[float]:
     """Seconds of each epoch: batches of 128, SGD, the precision of `autocast`."""
     pinned = device.type == "cuda"
     data = Plain(images, labels)
-    loader = torch.utils.data.DataLoader(data, 128, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=pinned)
+    loader = torch.utils.data.DataLoader(
+        data, 128, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=pinned
+    )
     net = make(int(labels.max()) + 1)
     optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=5e-4)
     seconds = []

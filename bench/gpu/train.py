@@ -40,17 +40,23 @@ from torch import nn
 from labelsieve.core.files import write_json
 from labelsieve.core.record import Record
 from labelsieve.data.noise import inject
-from labelsieve.detect.o2u import o2u as o2u_score
-from labelsieve.models import network
-from labelsieve.robust import method
-from labelsieve.train.device import pick, placed
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.detectors.o2u import o2u as o2u_score
+from labelsieve.engine.device import pick, placed
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.methods import method
+from labelsieve.networks import network
 
 AGAIN = 75  # exit status: not finished, start again
 K, LEAST, MOST = 10, 3, 300  # classes; epochs
 SHARES = {"standard-80": 0.07, "m-dyr-h-80": 0.27, "promix-worst": 0.37, "o2u-20": 0.12, "o2u-40": 0.12}
-NETWORKS = {"standard-80": "preact18", "m-dyr-h-80": "preact18", "promix-worst": "resnet18", "o2u-20": "o2u-cnn", "o2u-40": "o2u-cnn"}
+NETWORKS = {
+    "standard-80": "preact18",
+    "m-dyr-h-80": "preact18",
+    "promix-worst": "resnet18",
+    "o2u-20": "o2u-cnn",
+    "o2u-40": "o2u-cnn",
+}
 
 
 class Stop(Exception):
@@ -106,7 +112,10 @@ class Data:
                     found.setdefault(name, []).append(archive[name])
         joined = {name: np.concatenate(parts)[: 160 if tiny else None] for name, parts in found.items()}
         step = 2 if tiny else 1
-        images = {name: np.ascontiguousarray(joined[name][:, ::step, ::step].transpose(0, 3, 1, 2)) for name in ("images", "test_images")}
+        images = {
+            name: np.ascontiguousarray(joined[name][:, ::step, ::step].transpose(0, 3, 1, 2))
+            for name in ("images", "test_images")
+        }
         return cls(**images, **{name: joined[name].astype(np.int64) for name in ("labels", "test_labels", "worst")})
 
     def given(self, job: str) -> np.ndarray:
@@ -146,7 +155,9 @@ def epoch_seconds(job: str, data: Data, net: str, device: torch.device, tiny: bo
         seconds[last], before = now - before, now
 
     session = Session(len(rows), progress=told)
-    method(job.rpartition("-")[0])(some.take(rows.to(device)), maker(net, device), session, **settings(job, LEAST, tiny))
+    method(job.rpartition("-")[0])(
+        some.take(rows.to(device)), maker(net, device), session, **settings(job, LEAST, tiny)
+    )
     return sum(seconds.values()) * len(given) / len(rows)
 
 
@@ -162,19 +173,28 @@ def plan(data: Data, budget: float, device: torch.device, tiny: bool) -> dict[st
     return out
 
 
-def train(job: str, data: Data, planned: dict[str, Any], work: Path, clock: Clock, device: torch.device, tiny: bool) -> dict[str, Any]:
+def train(
+    job: str, data: Data, planned: dict[str, Any], work: Path, clock: Clock, device: torch.device, tiny: bool
+) -> dict[str, Any]:
     """Train, or go on; what the finished job showed."""
     given, epochs, name = data.given(job), planned["epochs"], job.rpartition("-")[0]
     wrong, chosen = given != data.labels, settings(job, planned["epochs"], tiny)
     folder = work / job
     folder.mkdir(parents=True, exist_ok=True)
     session = Session(
-        len(given), folder=folder, key=json.dumps([job, planned, chosen]), progress=lambda *said: print(job, *said, flush=True)
+        len(given),
+        folder=folder,
+        key=json.dumps([job, planned, chosen]),
+        progress=lambda *said: print(job, *said, flush=True),
     )
     ready = samples(data, given, clock, device)
     clock.expect(planned["seconds_an_epoch"])
     trained = method(name)(ready, maker(planned["network"], device), session, **chosen)
-    test = replace(ready, inputs=torch.from_numpy(data.test_images).to(device), labels=torch.from_numpy(data.test_labels).to(device))
+    test = replace(
+        ready,
+        inputs=torch.from_numpy(data.test_images).to(device),
+        labels=torch.from_numpy(data.test_labels).to(device),
+    )
     row = {**planned, "settings": chosen, "chosen": trained.settings, "wrong": float(wrong.mean())}
     row["accuracy"] = (trained.logits(test).argmax(1) == test.labels).float().mean().item()
     if name == "o2u" and session.dynamics is not None:
@@ -211,7 +231,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=float, default=560, help="seconds of this start")
     parser.add_argument("--budget", type=float, default=1400, help="seconds of all training together")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--tiny", action="store_true", help="160 images of half the side, a small network, three epochs")
+    parser.add_argument(
+        "--tiny", action="store_true", help="160 images of half the side, a small network, three epochs"
+    )
     asked = parser.parse_args(arguments)
     clock, device = Clock(asked.limit), pick(asked.device)
     data = Data.read(asked.images, asked.tiny)

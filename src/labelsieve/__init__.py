@@ -15,21 +15,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelsieve.adapters.robust import RobustClassifier
-    from labelsieve.adapters.sklearn import LabelErrorDetector
+    from labelsieve.adapters.label_error_detector import LabelErrorDetector
+    from labelsieve.adapters.robust_classifier import RobustClassifier
     from labelsieve.core.dataset import Dataset, Exclusion
     from labelsieve.core.errors import UserError
     from labelsieve.core.findings import Estimate, Findings
     from labelsieve.core.record import Record
-    from labelsieve.core.run import load as load_run
     from labelsieve.data import load, load_probabilities
     from labelsieve.data.truth import read_truth
     from labelsieve.decide.evaluate import evaluate
-    from labelsieve.detect.confident_learning import flags
-    from labelsieve.model import Model
+    from labelsieve.detectors.confident_learning import flags
+    from labelsieve.engine.recorder import Recorder
     from labelsieve.pipeline import find
-    from labelsieve.train.recorder import Recorder
-    from labelsieve.training import train as train_model
+    from labelsieve.store.run import load as load_run
+    from labelsieve.training.classifier import Model
+    from labelsieve.training.train import train as train_model
 
 __all__ = [
     "Dataset",
@@ -58,20 +58,20 @@ _HOMES = {
     "Estimate": "core.findings:Estimate",
     "Exclusion": "core.dataset:Exclusion",
     "Findings": "core.findings:Findings",
-    "LabelErrorDetector": "adapters.sklearn:LabelErrorDetector",
-    "Model": "model:Model",
+    "LabelErrorDetector": "adapters.label_error_detector:LabelErrorDetector",
+    "Model": "training.classifier:Model",
     "Record": "core.record:Record",
-    "Recorder": "train.recorder:Recorder",
-    "RobustClassifier": "adapters.robust:RobustClassifier",
+    "Recorder": "engine.recorder:Recorder",
+    "RobustClassifier": "adapters.robust_classifier:RobustClassifier",
     "UserError": "core.errors:UserError",
     "evaluate": "decide.evaluate:evaluate",
     "find": "pipeline:find",
-    "flags": "detect.confident_learning:flags",
+    "flags": "detectors.confident_learning:flags",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",
-    "load_run": "core.run:load",
+    "load_run": "store.run:load",
     "read_truth": "data.truth:read_truth",
-    "train_model": "training:train",
+    "train_model": "training.train:train",
 }
 
 

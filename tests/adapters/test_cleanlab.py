@@ -26,7 +26,9 @@ def test_to_cleanlab_has_its_names_and_directions():
     table = to_cleanlab(findings).to_pandas()
     np.testing.assert_array_equal(table["is_label_issue"], findings.flagged)
     assert table["label_score"].idxmin() == findings.order()[0]
-    assert (table.loc[~table["is_label_issue"], "predicted_label"] == table.loc[~table["is_label_issue"], "given_label"]).all()
+    assert (
+        table.loc[~table["is_label_issue"], "predicted_label"] == table.loc[~table["is_label_issue"], "given_label"]
+    ).all()
 
 
 def test_findings_from_what_cleanlab_wrote():

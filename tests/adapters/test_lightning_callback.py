@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from labelsieve.adapters.lightning import RecorderCallback
 from labelsieve.core.errors import UserError
-from labelsieve.train.recorder import Recorder
+from labelsieve.engine.recorder import Recorder
 
 N = 20
 RNG = np.random.default_rng(0)
@@ -56,9 +56,20 @@ class Linear(pl.LightningModule):
 
 def fit(module, recorder, tmp_path, **settings):
     torch.manual_seed(0)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
     trainer = pl.Trainer(
-        max_epochs=2, accelerator="cpu", devices=1, default_root_dir=tmp_path, callbacks=[RecorderCallback(recorder)], **quiet, **settings
+        max_epochs=2,
+        accelerator="cpu",
+        devices=1,
+        default_root_dir=tmp_path,
+        callbacks=[RecorderCallback(recorder)],
+        **quiet,
+        **settings,
     )
     trainer.fit(module, DataLoader(INDEXED, batch_size=8, shuffle=True), DataLoader(INDEXED, batch_size=8))
     return recorder.record()

@@ -18,9 +18,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 import labelsieve
-from labelsieve.adapters.robust import RobustClassifier
+from labelsieve.adapters.robust_classifier import RobustClassifier
 from labelsieve.core.errors import UserError
-from labelsieve.training import train
+from labelsieve.training.train import train
 
 WIDTH, NAMES = 6, np.array(["ant", "bee", "cow"])
 
@@ -81,7 +81,9 @@ def test_random_states():
 
 def test_in_a_grid_search_and_pickled():
     X, given, true = noisy(120)
-    search = GridSearchCV(make_pipeline(StandardScaler(), RobustClassifier("gce")), {"robustclassifier__epochs": [1, 15]}, cv=2)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), RobustClassifier("gce")), {"robustclassifier__epochs": [1, 15]}, cv=2
+    )
     search.fit(X, given)
     again = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
@@ -148,7 +150,9 @@ def test_a_lazy_frame_is_read():
     X, given, true = noisy()
     frame = polars.DataFrame({f"c{i}": X[:, i] for i in range(WIDTH)})
     lazy = RobustClassifier("standard", epochs=5).fit(frame.lazy(), given)
-    np.testing.assert_array_equal(lazy.predict(frame.lazy()), RobustClassifier("standard", epochs=5).fit(frame, given).predict(frame))
+    np.testing.assert_array_equal(
+        lazy.predict(frame.lazy()), RobustClassifier("standard", epochs=5).fit(frame, given).predict(frame)
+    )
     detector = labelsieve.LabelErrorDetector(["knn_vote"])
     p_wrong = detector.fit(frame, given).p_wrong_
     np.testing.assert_array_equal(detector.fit(frame.lazy(), given).p_wrong_, p_wrong)
@@ -158,7 +162,9 @@ def test_find_judges_with_a_skorch_net():
     skorch = pytest.importorskip("skorch")
     X, given, true = noisy(share=0.15)
     codes = np.searchsorted(NAMES, given)
-    net = skorch.NeuralNetClassifier(Net, criterion=nn.CrossEntropyLoss, lr=0.5, max_epochs=20, train_split=None, verbose=0)
+    net = skorch.NeuralNetClassifier(
+        Net, criterion=nn.CrossEntropyLoss, lr=0.5, max_epochs=20, train_split=None, verbose=0
+    )
     torch.manual_seed(0)
     probs = cross_val_predict(net, X.astype(np.float32), codes, cv=5, method="predict_proba")
     findings = labelsieve.find(labelsieve.load_probabilities(probs, given))

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from labelsieve.adapters.sklearn import LabelErrorDetector
+from labelsieve.adapters.label_error_detector import LabelErrorDetector
 from labelsieve.core.errors import UserError
 from labelsieve.pipeline import find
 

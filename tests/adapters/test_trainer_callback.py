@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, Trainer, Tra
 
 from labelsieve.adapters.trainer import RecorderCallback
 from labelsieve.core.errors import UserError
-from labelsieve.train.recorder import Recorder
+from labelsieve.engine.recorder import Recorder
 
 N = 20
 RNG = np.random.default_rng(0)
@@ -25,7 +25,13 @@ INDEXED = [example | {"index": i} for i, example in enumerate(PLAIN)]
 
 def tiny_model():
     torch.manual_seed(0)
-    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 8}
+    sizes = {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "max_position_embeddings": 8,
+    }
     dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     return BertForSequenceClassification(BertConfig(vocab_size=30, num_labels=3, **sizes, **dropout))
 
@@ -39,7 +45,13 @@ def initial_loss():
 def train(tmp_path, model, recorder, examples=INDEXED, **settings):
     settings = {"num_train_epochs": 2, "learning_rate": 0.01, "remove_unused_columns": False} | settings
     args = TrainingArguments(
-        str(tmp_path), per_device_train_batch_size=8, use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, **settings
+        str(tmp_path),
+        per_device_train_batch_size=8,
+        use_cpu=True,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        **settings,
     )
     callback = RecorderCallback(recorder, LABELS)
     trainer = Trainer(model, args, train_dataset=examples, eval_dataset=INDEXED, callbacks=[callback])
@@ -61,7 +73,9 @@ def test_epochs_follow_the_training_and_evaluation_is_not_recorded(tmp_path):
     assert np.abs(record.loss[1] - initial_loss()).max() > 1e-3
     with torch.no_grad():
         after = model.eval()(input_ids=torch.from_numpy(TOKENS)).logits
-    assert np.abs(record.loss[1] - cross_entropy(after, torch.from_numpy(LABELS), reduction="none").numpy()).max() > 1e-3
+    assert (
+        np.abs(record.loss[1] - cross_entropy(after, torch.from_numpy(LABELS), reduction="none").numpy()).max() > 1e-3
+    )
 
 
 def test_the_model_is_left_without_hooks(tmp_path):
@@ -91,8 +105,15 @@ NAMES = ["ant", "bee", "cow"]
 def test_names_become_the_numbers_of_the_model(tmp_path):
     model = tiny_model()
     model.config.label2id = {name: i for i, name in enumerate(NAMES)}
-    settings = {"num_train_epochs": 1, "learning_rate": 0.0, "remove_unused_columns": False, "per_device_train_batch_size": 8}
-    args = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, **settings)
+    settings = {
+        "num_train_epochs": 1,
+        "learning_rate": 0.0,
+        "remove_unused_columns": False,
+        "per_device_train_batch_size": 8,
+    }
+    args = TrainingArguments(
+        str(tmp_path), use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, **settings
+    )
     recorder = Recorder(n=N)
     callback = RecorderCallback(recorder, [NAMES[y] for y in LABELS])
     Trainer(model, args, train_dataset=INDEXED, callbacks=[callback]).train()
@@ -125,7 +146,12 @@ def test_labels_that_are_none_are_a_sentence(labels, message):
 
 def test_labels_of_any_plain_kind():
     datasets = pytest.importorskip("datasets")
-    for labels in (LABELS.tolist(), torch.from_numpy(LABELS), datasets.Dataset.from_list(INDEXED)["labels"], LABELS.astype(float)):
+    for labels in (
+        LABELS.tolist(),
+        torch.from_numpy(LABELS),
+        datasets.Dataset.from_list(INDEXED)["labels"],
+        LABELS.astype(float),
+    ):
         np.testing.assert_array_equal(RecorderCallback(Recorder(n=N), labels)._labels, LABELS)
 
 

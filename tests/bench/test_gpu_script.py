@@ -32,7 +32,12 @@ def parts(tmp_path_factory):
     worst = np.where(rng.random(480) < 0.4, rng.integers(0, 10, 480), labels)
     folder = tmp_path_factory.mktemp("images")
     np.savez(
-        folder / "a.npz", images=images[:100], labels=labels[:100], worst=worst[:100], test_images=images[400:], test_labels=labels[400:]
+        folder / "a.npz",
+        images=images[:100],
+        labels=labels[:100],
+        worst=worst[:100],
+        test_images=images[400:],
+        test_labels=labels[400:],
     )
     np.savez(folder / "b.npz", images=images[100:400], labels=labels[100:400], worst=worst[100:400])
     return [str(folder / "a.npz"), str(folder / "b.npz")]

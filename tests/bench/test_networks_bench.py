@@ -24,7 +24,9 @@ def test_detection_against_scikit_learn_with_ties(bench):
     score = np.round(rng.normal(size=300) + wrong, 1)
     found = bench.detection(score, wrong)
     assert found["auc"] == pytest.approx(metrics.roc_auc_score(wrong, score))
-    drawn = [wrong[np.lexsort((rng.random(300), -score))[: wrong.sum()]].mean() for _ in range(2000)]  # ties broken at random
+    drawn = [
+        wrong[np.lexsort((rng.random(300), -score))[: wrong.sum()]].mean() for _ in range(2000)
+    ]  # ties broken at random
     assert found["precision_at_true_rate"] == pytest.approx(np.mean(drawn), abs=0.005)
     assert bench.detection(wrong.astype(float), wrong) == {"precision_at_true_rate": 1.0, "auc": 1.0}
 
@@ -36,13 +38,22 @@ def test_pixels_are_halved_to_their_mean(bench):
 
 def test_margins_are_paired_and_expected_of_the_damage(bench):
     def rows(run, values):
-        return [{"noise": "symmetric", "run": run, "seed": seed, "accuracy": value} for seed, value in enumerate(values)]
+        return [
+            {"noise": "symmetric", "run": run, "seed": seed, "accuracy": value} for seed, value in enumerate(values)
+        ]
 
-    found = rows(bench.CLEAN, [0.8, 0.9]) + rows("standard", [0.6, 0.7]) + rows("promix", [0.75, 0.85]) + rows("o2u", [0.62, 0.66])
+    found = (
+        rows(bench.CLEAN, [0.8, 0.9])
+        + rows("standard", [0.6, 0.7])
+        + rows("promix", [0.75, 0.85])
+        + rows("o2u", [0.62, 0.66])
+    )
     lines = {line["run"]: line for line in bench.summary(found)}
     promix, o2u = lines["promix"], lines["o2u"]
     assert promix["margin"] == pytest.approx([0.15, 0.0], abs=1e-9)
     assert promix["expected_margin"] == pytest.approx(0.5 * 1.18 * 0.2)
     assert promix["reached"] and not o2u["reached"]
-    assert o2u["margin"] == pytest.approx([-0.01, 12.71 * 0.03], rel=1e-3)  # t of one degree of freedom; both ends are 0.03 away
+    assert o2u["margin"] == pytest.approx(
+        [-0.01, 12.71 * 0.03], rel=1e-3
+    )  # t of one degree of freedom; both ends are 0.03 away
     assert "margin" not in lines["standard"]

@@ -16,11 +16,17 @@ import pytest
 
 import labelsieve as ls
 from labelsieve.core.decision import Fold
-from labelsieve.core.journal import Journal
 from labelsieve.data import demo
+from labelsieve.store.journal import Journal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PICTURES = 15  # of each of six classes
 
 
@@ -60,7 +66,11 @@ def texts(tmp_path_factory):
         "sky": "Star {} has a planet.",
     }
     with open(folder / "news.csv", "w", newline="", encoding="utf-8") as file:
-        rows = [(f"{topic}{k}", text.format(k) + " <img src=x onerror=alert(1)>", topic) for topic, text in said.items() for k in range(20)]
+        rows = [
+            (f"{topic}{k}", text.format(k) + " <img src=x onerror=alert(1)>", topic)
+            for topic, text in said.items()
+            for k in range(20)
+        ]
         csv.writer(file).writerows([("id", "body", "topic"), *rows])
     ls.find(str(folder / "news.csv"), text="body", label="topic", out=folder / "news.sieve", detectors=["knn_vote"])
     return folder / "news.sieve"
@@ -81,8 +91,22 @@ class Server:
 
     def __init__(self, run: Path, port: int = 0, more: tuple[str, ...] = ()):
         self.run = run
-        command = [sys.executable, "-m", "labelsieve", "review", str(run), "--port", str(port), "--reviewer", "ana", "--no-browser", *more]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        command = [
+            sys.executable,
+            "-m",
+            "labelsieve",
+            "review",
+            str(run),
+            "--port",
+            str(port),
+            "--reviewer",
+            "ana",
+            "--no-browser",
+            *more,
+        ]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
         told = self.process.stdout.readline()
         self.url = re.search(r"http://\S+?:\d+", told).group()  # whoever is told it can connect
 
@@ -176,7 +200,12 @@ def open_page(chromium):
         host = re.match(r"http://[^/]+", url).group()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message) or dialog.dismiss())
-        page.on("request", lambda request: complaints.append(request.url) if not request.url.startswith((host, "data:", "blob:")) else None)
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(request.url) if not request.url.startswith((host, "data:", "blob:")) else None
+            ),
+        )
         if quiet:
             page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.goto(url)

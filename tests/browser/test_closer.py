@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from labelsieve.core.run import load
+from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
 
@@ -98,7 +98,9 @@ def test_a_comment_goes_with_the_decision_and_can_follow_it(serve, open_page, tw
 
 
 def test_codes_have_names_guidelines_and_an_example(serve, open_page, twins, tmp_path):
-    (tmp_path / "classes.csv").write_text("code,name,guideline,example\na,alpha,Small and round.,5\nb,beta,Large & square.,\n")
+    (tmp_path / "classes.csv").write_text(
+        "code,name,guideline,example\na,alpha,Small and round.,5\nb,beta,Large & square.,\n"
+    )
     server = serve(twins, "--classes", str(tmp_path / "classes.csv"))
     page = open_page(f"{server.url}/focus?state=all&i=41")
     keys = page.locator("section[aria-label=Classes] button")
@@ -125,6 +127,8 @@ def test_the_gallery_shows_examples_that_are_not_doubted(serve, open_page, pictu
     place = {id: i for i, id in enumerate(found.ids)}
     for section, label in zip(page.locator("section").all(), found.classes, strict=True):
         ids = section.locator("img").evaluate_all("all => all.map((e) => e.alt)")
-        assert ids and all(found.classes[found.given[place[id]]] == label and found.p_wrong[place[id]] <= 0.5 for id in ids)
+        assert ids and all(
+            found.classes[found.given[place[id]]] == label and found.p_wrong[place[id]] <= 0.5 for id in ids
+        )
     page.goto(f"{server.url}/classes?blind=1", wait_until="networkidle")
     assert page.locator("section img").count() == 0

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from labelsieve.core.run import load
+from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,18 @@ def own(tmp_path_factory):
     given = np.where(rng.random(200) < 0.1, (true + 1) % 4, true)
     np.save(folder / "probs.npy", probs)
     (folder / "labels.csv").write_text("label\n" + "\n".join("abcd"[c] for c in given) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "labelsieve", "find", "--probs", "probs.npy", "--labels", "labels.csv", "-o", "own.sieve"]
+    command = [
+        sys.executable,
+        "-m",
+        "labelsieve",
+        "find",
+        "--probs",
+        "probs.npy",
+        "--labels",
+        "labels.csv",
+        "-o",
+        "own.sieve",
+    ]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder / "own.sieve"
 
@@ -104,7 +115,9 @@ def test_values_are_written_as_they_stand_in_the_data_and_never_cut(serve, open_
     page.goto(f"{page.url.split('/focus')[0]}/grid?state=all&by=id")
     page.locator("#at0 .cell").first.wait_for()
     page.set_viewport_size({"width": 700, "height": 700})
-    cut = page.locator(".cell > span").evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).length")
+    cut = page.locator(".cell > span").evaluate_all(
+        "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).length"
+    )
     assert page.locator(".cell > span").count() > 10 and cut == 0
 
 
@@ -114,7 +127,9 @@ def test_own_probabilities_show_their_likeliest_classes_in_tiles_but_not_blind(s
     page.locator("#at0 .cell").first.wait_for()
     i = int(found.order()[0])
     first = page.locator("#at0 .cell").first.inner_text().split()
-    assert first[0] == found.classes[found.other[i]] and float(first[1]) == pytest.approx(found.extra["p_other"][i], abs=6e-4)
+    assert first[0] == found.classes[found.other[i]] and float(first[1]) == pytest.approx(
+        found.extra["p_other"][i], abs=6e-4
+    )
     page.keyboard.press("b")
     page.locator("#at0 .id", has_text="#").first.wait_for()
     assert page.locator(".cell").count() == 0

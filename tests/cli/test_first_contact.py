@@ -99,7 +99,7 @@ def test_stopped_before_anything_was_saved_leaves_no_folder(features, monkeypatc
 
     monkeypatch.chdir(features)
     monkeypatch.delenv("LABELSIEVE_DEBUG", raising=False)
-    monkeypatch.setattr("labelsieve.gather.of_panel", stop)
+    monkeypatch.setattr("labelsieve.evidence.gather.of_panel", stop)
     assert main(["find", "f.npz"]) in (130, 70, 2)
     assert not (features / "f.sieve").exists()
 
@@ -112,7 +112,7 @@ def test_stopped_later_keeps_what_was_saved(features, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(features)
-    monkeypatch.setattr("labelsieve.gather.of_panel", stop)
+    monkeypatch.setattr("labelsieve.evidence.gather.of_panel", stop)
     assert main(["find", "f.npz"]) == 130
     assert (features / "f.sieve" / "evidence" / "half.npy").exists()
     monkeypatch.undo()
@@ -137,13 +137,19 @@ def test_a_killed_process_may_go_on(features):
 
 # What each kind of source has no use for.
 NO_USE = {
-    "features": (["f.npz"], [["--fast"], ["--side", "64"], ["--encoder", "lite0"], ["--encoder", "use"], ["--from-network", "small-cnn"]]),
+    "features": (
+        ["f.npz"],
+        [["--fast"], ["--side", "64"], ["--encoder", "lite0"], ["--encoder", "use"], ["--from-network", "small-cnn"]],
+    ),
     "probs": (
         ["--probs", "p.npy", "--labels", "l.csv"],
         [["--fast"], ["--side", "64"], ["--encoder", "lite0"], ["--from-network", "small-cnn"]],
     ),
     "texts": (["t.csv", "--text", "body", "--label", "topic"], [["--fast"], ["--side", "64"], ["--encoder", "fast"]]),
-    "images": (["i.npz"], [["--encoder", "use"], ["--encoder", "none"], ["--fast", "--side", "64"], ["--fast", "--from-network", "x"]]),
+    "images": (
+        ["i.npz"],
+        [["--encoder", "use"], ["--encoder", "none"], ["--fast", "--side", "64"], ["--fast", "--from-network", "x"]],
+    ),
 }
 NO_USE["images"][1].append(["--from-network", "small-cnn", "--encoder", "lite0"])
 COLUMNS = [["--image", "x"], ["--text", "x"], ["--label", "x"], ["--id", "x"], ["--group", "x"]]
@@ -245,7 +251,9 @@ def test_bash_completes(capsys, tmp_path):
     assert main(["completion", "bash"]) == 0
     (tmp_path / "script").write_text(capsys.readouterr().out)
     ask = f"source {tmp_path}/script; COMP_WORDS=(labelsieve find --enc); COMP_CWORD=2; _labelsieve; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split() == ["--encoder"]
+    assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split() == [
+        "--encoder"
+    ]
 
 
 def test_quiet_and_verbose(features, capsys, monkeypatch):
@@ -268,7 +276,7 @@ def test_quiet_and_verbose(features, capsys, monkeypatch):
 def test_progress_honours_quiet(features, monkeypatch):
     import io
 
-    from labelsieve.cli.screen import progress_bar, telling
+    from labelsieve.cli.terminal import progress_bar, telling
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -325,7 +333,9 @@ def test_a_call_that_lacks_something_names_it_with_an_example(features, capsys, 
     assert "`diff` needs NEW" in refused(capsys, "diff", "a.sieve")
     assert "`check` needs --contract (the rules, a TOML file)" in refused(capsys, "check", "a.sieve")
     assert refused(capsys, "find", "--text") == "labelsieve: --text needs a value.\n"
-    assert "--max-error needs a value; '-3%' begins with a dash" in refused(capsys, "accept", "a.sieve", "--max-error", "-3%")
+    assert "--max-error needs a value; '-3%' begins with a dash" in refused(
+        capsys, "accept", "a.sieve", "--max-error", "-3%"
+    )
     assert "--label is given more than once" in refused(capsys, "find", "f.npz", "--label", "a", "--label", "b")
     assert "f.npz is no command; to find its wrong labels: labelsieve find f.npz" in refused(capsys, "f.npz")
     assert 'Did you mean "find"?' in refused(capsys, "finf", "f.npz")
@@ -338,7 +348,9 @@ def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
     capsys.readouterr()
     for name in ("run.json", "excluded.csv"):
         assert "is a run of Labelsieve and no data; review it?" in refused(capsys, "find", f"f.sieve/{name}")
-    assert "it should be a whole number from 1" in refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0")
+    assert "it should be a whole number from 1" in refused(
+        capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0"
+    )
     err = refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--plan", "single", "--aql", "5%")
     assert "(--aql, 5 %) must be below the highest that is good enough (--max-error, 3 %)" in err
     assert not (features / "f.sieve" / "samples").exists()

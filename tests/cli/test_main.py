@@ -58,7 +58,9 @@ def test_a_fault_of_ours_is_a_sentence_and_a_trace_only_on_request(monkeypatch, 
         main(["find", "f.npz"])
 
 
-@pytest.mark.parametrize(("error", "code", "said"), [(KeyboardInterrupt, 130, "interrupted"), (MemoryError, 2, "out of memory")])
+@pytest.mark.parametrize(
+    ("error", "code", "said"), [(KeyboardInterrupt, 130, "interrupted"), (MemoryError, 2, "out of memory")]
+)
 def test_exit_codes(monkeypatch, capsys, error, code, said):
     def stop(*_, **__):
         raise error
@@ -81,7 +83,9 @@ def test_output_that_cannot_be_written(features, more):
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "labelsieve", "find", "f.npz", *more]
         done = subprocess.run(command, cwd=features, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 2 and done.stderr == "labelsieve: the output cannot be written: No space left on device.\n"
+    assert (
+        done.returncode == 2 and done.stderr == "labelsieve: the output cannot be written: No space left on device.\n"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
@@ -126,7 +130,10 @@ def test_arguments_are_spelled_as_the_command_line_does(monkeypatch, capsys):
 
     monkeypatch.setattr("labelsieve.data.load", refuse)
     assert main(["find", "f.npz"]) == 2
-    assert "give --labels FILE or --label, not --text 'label=a.csv', in part/label=cat/a.csv; or --label." in capsys.readouterr().err
+    assert (
+        "give --labels FILE or --label, not --text 'label=a.csv', in part/label=cat/a.csv; or --label."
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("value", ["", "  "])

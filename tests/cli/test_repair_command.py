@@ -9,10 +9,10 @@ import torch
 from labelsieve.cli.repair import repair
 from labelsieve.cli.spectrum import spectrum
 from labelsieve.core.errors import UserError
-from labelsieve.core.model_file import load, save
-from labelsieve.repair.lip import lip
-from labelsieve.repair.spectrum import compare
-from labelsieve.repair.spectrum_page import page
+from labelsieve.engine.model_file import load, save
+from labelsieve.head_repair.lip import lip
+from labelsieve.head_repair.spectrum import compare
+from labelsieve.head_repair.spectrum_page import page
 
 CLASSES = ["ant", "bee", "cow", "<dog>"]
 
@@ -47,7 +47,14 @@ def test_repaired_folder_is_lip_and_keeps_the_rest(model, capsys):
 
 
 def test_labels_by_name_and_held_out_and_json(model, capsys):
-    repair(model / "model", features=[model / "named.npz"], out=model / "a", keep="held-out", held_out=model / "held.npz", json=True)
+    repair(
+        model / "model",
+        features=[model / "named.npz"],
+        out=model / "a",
+        keep="held-out",
+        held_out=model / "held.npz",
+        json=True,
+    )
     (row,) = json.loads(capsys.readouterr().out)["heads"]
     expected = lip(load(model / "model")[0]["fc.weight"], *data(), bias=np.arange(4), keep="held-out", held_out=data(2))
     assert row["kept"] == expected.kept and row["new_values"] == pytest.approx(expected.diagonal.tolist())
@@ -104,7 +111,9 @@ def test_a_head_that_says_the_opposite_of_the_labels_is_told(model, capsys):
 
 def test_inputs_of_the_head_that_are_gone_are_named(model):
     (model / "train.npz").unlink()
-    with pytest.raises(UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give --features"):
+    with pytest.raises(
+        UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give --features"
+    ):
         repair(model / "model", out=model / "out")
 
 

@@ -15,9 +15,9 @@ import pytest
 
 import labelsieve as ls
 from labelsieve.cli.review import _listen, review
-from labelsieve.core import samples
 from labelsieve.core.errors import UserError
-from labelsieve.review.server import STATIC
+from labelsieve.page.server import STATIC
+from labelsieve.store import sample_files
 
 
 def test_who_is_told_the_address_can_connect_at_once():
@@ -90,14 +90,14 @@ def test_a_sample_is_drawn_where_there_is_none_and_opened_blind(sieve):
     assert "/focus?" in address and "sample=first" in address and "blind=1" in address
     code, said, _ = _ended(process)
     assert code == 0 and "100 examples were drawn at random as the sample 'first'" in said
-    drawn = samples.load(sieve, "first").ids
+    drawn = sample_files.load(sieve, "first").ids
     assert len(set(drawn)) == 100
     process, _ = _served(sieve, "--sample", "first")
-    assert "were drawn" not in _ended(process)[1] and samples.load(sieve, "first").ids == drawn
+    assert "were drawn" not in _ended(process)[1] and sample_files.load(sieve, "first").ids == drawn
 
 
 @pytest.mark.parametrize("name", ["no/name", "accept-batch"])
 def test_a_sample_that_cannot_be_drawn_is_refused_before_anything_starts(sieve, name):
     with pytest.raises(UserError, match="sample"):
         review(sieve, sample=name, port=0, no_browser=True)
-    assert samples.names(sieve) == []
+    assert sample_files.names(sieve) == []

@@ -13,10 +13,10 @@ from PIL import Image
 
 import labelsieve as ls
 from labelsieve.cli import main
-from labelsieve.core import own_columns
+from labelsieve.core import added_columns
 from labelsieve.core.decision import Decision
-from labelsieve.core.journal import Journal
-from labelsieve.detect import DETECTORS
+from labelsieve.detectors import DETECTORS
+from labelsieve.store.journal import Journal
 
 N = 90
 ADDED = ("label_before", "label_decision")
@@ -72,10 +72,11 @@ def read(path):
 
         return load_from_disk(str(path)).with_format("arrow")[:].to_pydict()
     with (gzip.open if name.endswith("gz") else open)(path, "rt", newline="", encoding="utf-8") as file:
-        if ".jsonl" in name:
-            rows = [json.loads(line) for line in file]
-        else:
-            rows = list(csv.DictReader(file, delimiter="\t" if ".tsv" in name else ","))
+        rows = (
+            [json.loads(line) for line in file]
+            if ".jsonl" in name
+            else list(csv.DictReader(file, delimiter="\t" if ".tsv" in name else ","))
+        )
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 
@@ -158,13 +159,19 @@ def test_three_rounds_keep_the_first_label_and_the_latest_decision(tmp_path, cap
 def test_round_two_finds_what_it_finds_without_the_added_columns(tmp_path, name, kind):
     table = columns(kind)
     added = {"label_before": table["label"], "label_decision": ["ann relabel"] * 9 + [""] * (N - 9)}
-    added |= {"p_wrong": np.linspace(0, 1, N).tolist(), "score_aum": np.linspace(1, 0, N).tolist(), "suggested_label": table["label"]}
+    added |= {
+        "p_wrong": np.linspace(0, 1, N).tolist(),
+        "score_aum": np.linspace(1, 0, N).tolist(),
+        "suggested_label": table["label"],
+    }
     if name in TABLES:
         plain, more = write(tmp_path / f"a{name}", table), write(tmp_path / f"b{name}", table | added)
     elif name == "npz":
         x, y = np.array([table[f"f{j}"] for j in range(3)]).T, np.array(table["label"])
         np.savez(tmp_path / "a.npz", features=x, labels=y)
-        np.savez(tmp_path / "b.npz", features=x, labels=y, label_before=y, label_decision=np.array(added["label_decision"]))
+        np.savez(
+            tmp_path / "b.npz", features=x, labels=y, label_before=y, label_decision=np.array(added["label_decision"])
+        )
         plain, more = tmp_path / "a.npz", tmp_path / "b.npz"
     elif name == "hf":
         datasets = pytest.importorskip("datasets")
@@ -186,14 +193,18 @@ def test_findings_joined_to_the_data_are_no_part_of_them(tmp_path):
     joined = frame.merge(first.to_pandas(), on="id")
     assert {"given_label", "rank", "flagged", "p_given", "duplicate_group"} <= set(joined.columns)
     same_findings(first, ls.find(joined))
-    mine = frame.assign(rank=np.arange(N) % 7, note=1.5, flagged=0.0)  # without a finding beside them these are the user's own
+    mine = frame.assign(
+        rank=np.arange(N) % 7, note=1.5, flagged=0.0
+    )  # without a finding beside them these are the user's own
     assert ls.load(mine).columns.names == ("f0", "f1", "f2", "rank", "note", "flagged")
 
 
 def test_the_exported_data_set_is_read_as_the_data_were(tmp_path):
     datasets = pytest.importorskip("datasets")
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) + (np.arange(40) % 2 * 5)[:, None]
-    np.savez(tmp_path / "d.npz", features=x, labels=np.array(["u", "v"] * 20), ids=np.array([f"k{i}" for i in range(40)]))
+    np.savez(
+        tmp_path / "d.npz", features=x, labels=np.array(["u", "v"] * 20), ids=np.array([f"k{i}" for i in range(40)])
+    )
     called("find", tmp_path / "d.npz", "-o", tmp_path / "d.sieve")
     called("export", tmp_path / "d.sieve", "--to", "hf", "-o", tmp_path / "out")
     again = ls.load(datasets.load_from_disk(str(tmp_path / "out")))
@@ -214,7 +225,9 @@ def test_a_guessed_text_and_label_are_guessed_again(tmp_path, name, capsys):
     called("apply", tmp_path / "one" / name, "--patch", tmp_path / "q.csv", "-o", tmp_path / "two")
     two = read(tmp_path / "two" / name)
     assert two["label_before"] == table["label"]
-    assert [i for i, why in enumerate(two["label_decision"]) if why] == [3, 4] and two["label_decision"][3] == "ann seen"
+    assert [i for i, why in enumerate(two["label_decision"]) if why] == [3, 4] and two["label_decision"][
+        3
+    ] == "ann seen"
 
 
 @pytest.mark.parametrize("names", [("label_before",), ("label_decision",), ("label_before", "label_decision")])
@@ -224,7 +237,9 @@ def test_a_column_of_the_user_with_our_name_is_never_lost(tmp_path, name, names,
     own = {key: [f"mine {i}" for i in range(N)] for key in names}
     if name == "t.npz":
         x = np.array([table[f"f{j}"] for j in range(3)]).T
-        np.savez(tmp_path / name, features=x, labels=np.array(table["label"]), **{k: np.array(v) for k, v in own.items()})
+        np.savez(
+            tmp_path / name, features=x, labels=np.array(table["label"]), **{k: np.array(v) for k, v in own.items()}
+        )
     else:
         write(tmp_path / name, table | own)
     called("find", tmp_path / name, "-o", tmp_path / "r")
@@ -314,7 +329,9 @@ def test_probabilities_and_their_labels_go_three_rounds(tmp_path, ids):
         labels = tmp_path / f"c{number}/labels.csv"
     assert len(ls.load_run(tmp_path / "3.sieve")) == 58  # without the row of NaN and the one that was left out
     table = read(labels)
-    found = {row["id"]: row for row in (dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True))}
+    found = {
+        row["id"]: row for row in (dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True))
+    }
     assert found[keys[0]]["label"] == "cow" and found[keys[0]]["label_before"] == given[0]
     assert found[keys[1]]["label_decision"] == "ann relabel" and found[keys[7]]["label"] == given[7]
     assert found.get(keys[2], {"label": ""})["label"] == ""
@@ -324,7 +341,11 @@ def test_class_folders_go_three_rounds_and_the_first_class_is_kept(tmp_path, cap
     for i, name in enumerate(["cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/4.png", "dog/5.png"]):
         (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 4), (i * 40, i, 0)).save(tmp_path / "p" / name)
-    patches = ["cat/1.png,cat,dog,ann,seen", "dog/1 (from cat).png,dog,cat,bob,again\ndog/4.png,dog,cat,bob,", "cat/2.png,cat,dog,eve,"]
+    patches = [
+        "cat/1.png,cat,dog,ann,seen",
+        "dog/1 (from cat).png,dog,cat,bob,again\ndog/4.png,dog,cat,bob,",
+        "cat/2.png,cat,dog,eve,",
+    ]
     source = tmp_path / "p"
     for number, row in enumerate(patches, 1):
         (tmp_path / "patch.csv").write_text(f"id,old,new,who,why\n{row}\n")
@@ -334,11 +355,15 @@ def test_class_folders_go_three_rounds_and_the_first_class_is_kept(tmp_path, cap
         assert len(again) == 6 and not again.excluded and "patch.csv" in " ".join(again.notes)
     assert {p.name for p in source.iterdir()} == {"cat", "dog", "patch.csv", "label_before.csv"}
     rows = read(source / "label_before.csv")
-    told = {key: (old, why) for key, old, why in zip(rows["id"], rows["label_before"], rows["label_decision"], strict=True)}
+    told = {
+        key: (old, why) for key, old, why in zip(rows["id"], rows["label_before"], rows["label_decision"], strict=True)
+    }
     assert told == {"cat/1 (from cat).png": ("cat", "bob again"), "cat/4.png": ("dog", "bob"), "dog/2.png": ("cat", "eve")} or told == {
         "cat/1 (from cat) (from dog).png": ("cat", "bob again"), "cat/4.png": ("dog", "bob"), "dog/2.png": ("cat", "eve")
     }  # fmt: skip
-    (source / "patch.csv").write_text("what,is\nmine,here\n")  # a file of the user's own that happens to have that name is listed
+    (source / "patch.csv").write_text(
+        "what,is\nmine,here\n"
+    )  # a file of the user's own that happens to have that name is listed
     assert [e.id for e in ls.load(source).excluded] == ["patch.csv"]
 
 
@@ -364,7 +389,7 @@ def test_a_model_of_the_copy_takes_data_with_and_without_the_added_columns(tmp_p
 
 
 def test_the_names_of_our_scores_are_those_of_the_detectors():
-    assert set(own_columns.DETECTORS) == set(DETECTORS)
+    assert set(added_columns.DETECTORS) == set(DETECTORS)
 
 
 @pytest.mark.parametrize("excluded", [False, True])
@@ -390,7 +415,9 @@ def test_parquet_columns_of_views_are_corrected_and_stay_views(tmp_path, exclude
     want = source.to_pylist()
     want[1]["label"], want[0]["label"] = "ant", "new"
     assert found.drop(["label_before", "label_decision"]).to_pylist() == [want[i] for i in kept]
-    assert found["label_before"][:3].to_pylist() == ["ant", "bee", "bee" if excluded else "cow"][:2] + [want[kept[2]]["label"]]
+    assert found["label_before"][:3].to_pylist() == ["ant", "bee", "bee" if excluded else "cow"][:2] + [
+        want[kept[2]]["label"]
+    ]
 
 
 def test_a_label_column_of_views_in_memory_is_read(tmp_path):

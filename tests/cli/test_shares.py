@@ -10,7 +10,9 @@ from labelsieve.cli import main
 from labelsieve.core.shares import share
 
 
-@pytest.mark.parametrize(("written", "is_"), [("20%", 0.2), ("20 %", 0.2), (" 20% ", 0.2), ("0.2", 0.2), ("2e-1", 0.2), (0.2, 0.2)])
+@pytest.mark.parametrize(
+    ("written", "is_"), [("20%", 0.2), ("20 %", 0.2), (" 20% ", 0.2), ("0.2", 0.2), ("2e-1", 0.2), (0.2, 0.2)]
+)
 def test_one_meaning(written, is_):
     assert share(written) == pytest.approx(is_)
     assert (share("0"), share("1"), share("100%"), share(np.float32(0.5)), share(1)) == (0, 1, 1, 0.5, 1)
@@ -30,9 +32,13 @@ def there(tmp_path_factory):
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
     np.savez(
-        folder / "d.npz", features=rng.normal(size=(90, 5)) + 3 * np.eye(3, 5)[labels], labels=np.roll(labels, 1) * (labels > 5) + labels
+        folder / "d.npz",
+        features=rng.normal(size=(90, 5)) + 3 * np.eye(3, 5)[labels],
+        labels=np.roll(labels, 1) * (labels > 5) + labels,
     )
-    assert main(["find", str(folder / "d.npz"), "-o", str(folder / "d.sieve"), "--detectors", "consensus", "--json"]) == 0
+    assert (
+        main(["find", str(folder / "d.npz"), "-o", str(folder / "d.sieve"), "--detectors", "consensus", "--json"]) == 0
+    )
     return folder
 
 
@@ -79,7 +85,10 @@ def test_a_contract_with_a_bare_percent_says_how_to_write_it(there, capsys):
 def test_python_reads_it_too(there):
     pytest.importorskip("torch")
     data = ls.load(str(there / "d.npz"))
-    told = [ls.train_model(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"] for noise in ("20%", 0.2)]
+    told = [
+        ls.train_model(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"]
+        for noise in ("20%", 0.2)
+    ]
     told.append(ls.train_model(data, method="o2u", epochs=1, settings={"noise": "20 %"}).manifest["settings"]["noise"])
     assert told == [0.2] * 3
     with pytest.raises(ls.UserError, match="20% if percent are meant"):

@@ -12,7 +12,7 @@ import pytest
 
 import labelsieve
 from labelsieve.cli import main
-from labelsieve.core import model_file
+from labelsieve.engine import model_file
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")]
@@ -31,7 +31,16 @@ def place(tmp_path, monkeypatch):
 def begun(*arguments):
     """The command under torchrun, in a process group of its own."""
     environment = {**os.environ, "PYTHONPATH": str(Path(labelsieve.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "labelsieve"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "labelsieve",
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([*launcher, *arguments], env=environment, start_new_session=True, **pipes)
 
@@ -59,7 +68,9 @@ def test_interrupted_and_started_again(place):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal
     code, out, said = ended(process)
-    assert code != 0 and out == "" and said == ["labelsieve: interrupted; the same command continues from what was saved."]
+    assert (
+        code != 0 and out == "" and said == ["labelsieve: interrupted; the same command continues from what was saved."]
+    )
     assert (place / "stopped" / "checkpoint.pt").exists() and not (place / "stopped" / "weights.safetensors").exists()
     code, out, said = ended(begun(*command, "-o", "stopped"))
     assert code == 0 and said == [] and out.count("Next: ") == 1

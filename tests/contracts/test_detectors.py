@@ -8,9 +8,9 @@ import pytest
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours
-from labelsieve.core.neighbours import nearest
 from labelsieve.core.record import Record
-from labelsieve.detect import DETECTORS, detector
+from labelsieve.detectors import DETECTORS, detector
+from labelsieve.stats.neighbours import nearest
 
 CARD = ("Paper:", "Good at:", "Bad at:", "Numbers:", "Differs:", "Cost:")
 EPOCHS = 8
@@ -42,9 +42,14 @@ def evidence(labels, n_classes, truth, features, rng, dtype=np.float32):
         return made
 
     fake = rng.random(n) < 0.2
-    halves = [(record(np.where(mask, n_classes, labels), n_classes + 1), mask) for mask in (fake, ~fake & (rng.random(n) < 0.2))]
+    halves = [
+        (record(np.where(mask, n_classes, labels), n_classes + 1), mask)
+        for mask in (fake, ~fake & (rng.random(n) < 0.2))
+    ]
     four = [probs() for _ in range(4)]
-    return Evidence(labels, n_classes, features, nearest(features, 15), *four, record(labels), record(labels), tuple(halves))
+    return Evidence(
+        labels, n_classes, features, nearest(features, 15), *four, record(labels), record(labels), tuple(halves)
+    )
 
 
 def call(name, what):

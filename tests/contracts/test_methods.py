@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from labelsieve.models import network
-from labelsieve.robust import METHODS, for_features, method
-from labelsieve.train.samples import Samples
-from labelsieve.train.session import Session
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.methods import METHODS, for_features, method
+from labelsieve.networks import network
 
 N, K, SIDE, WIDTH = 96, 3, 16, 12
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labelsieve.core.decision import SETTLE, Decision, Fold
 from labelsieve.core.errors import UserError
-from labelsieve.core.journal import FILE, Journal
+from labelsieve.store.journal import FILE, Journal
 
 
 def said(id, act="keep", label=None, by="ann", batch=None, at="1", **more):

@@ -31,7 +31,9 @@ def write_text(path, n):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
-@pytest.mark.parametrize("write", [write_text, lambda path, n: write_array(path, np.zeros(n)), lambda path, n: write_json(path, ["x"] * n)])
+@pytest.mark.parametrize(
+    "write", [write_text, lambda path, n: write_array(path, np.zeros(n)), lambda path, n: write_json(path, ["x"] * n)]
+)
 def test_a_full_disk_leaves_the_file_before(tmp_path, small_disk, write):
     path = tmp_path / "file"
     write(path, 10)
@@ -81,7 +83,11 @@ def leftovers(tmp_path):
     def put(place, name):
         place.mkdir(parents=True, exist_ok=True)
         gone = [place / f".{name}.{dead_process()}.part", place / f".{name}.{_HERE}-{dead_process()}.part"]
-        live = [place / f".{name}.{os.getppid()}.part", place / f".{name}.{_HERE}-{os.getppid()}.part", place / f".{name}.abcdef-1.part"]
+        live = [
+            place / f".{name}.{os.getppid()}.part",
+            place / f".{name}.{_HERE}-{os.getppid()}.part",
+            place / f".{name}.abcdef-1.part",
+        ]
         for path in (*gone[:1], *live):
             path.write_text("half")
         (gone[1] / "inside").mkdir(parents=True)
@@ -120,12 +126,31 @@ def test_what_killed_processes_left_among_temporary_files_goes(tmp_path, monkeyp
 @pytest.mark.parametrize("command", ["find", "train", "apply", "report"])
 def test_a_command_given_again_sweeps_what_its_killed_forerunner_left(tmp_path, leftovers, command, capsys):
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "d.npz", features=rng.normal(size=(60, 3)) + 4 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
+    np.savez(
+        tmp_path / "d.npz",
+        features=rng.normal(size=(60, 3)) + 4 * np.eye(3)[np.arange(60) % 3],
+        labels=np.arange(60) % 3,
+    )
     data, run = str(tmp_path / "d.npz"), str(tmp_path / "d.sieve")
     find = ["find", data, "-o", run, "--detectors", "knn_vote"]
-    train = ["train", data, "--method", "standard", "--network", "linear", "--epochs", "1", "-o", str(tmp_path / "model")]
+    train = [
+        "train",
+        data,
+        "--method",
+        "standard",
+        "--network",
+        "linear",
+        "--epochs",
+        "1",
+        "-o",
+        str(tmp_path / "model"),
+    ]
     places = {
-        "find": [(tmp_path / "d.sieve", "run.json"), (tmp_path / "d.sieve" / "evidence", "neighbours.npy"), (tmp_path / "d.sieve", "data")],
+        "find": [
+            (tmp_path / "d.sieve", "run.json"),
+            (tmp_path / "d.sieve" / "evidence", "neighbours.npy"),
+            (tmp_path / "d.sieve", "data"),
+        ],
         "train": [(tmp_path / "model", "checkpoint.pt"), (tmp_path / "model" / "record", "loss.npy")],
         "apply": [(tmp_path, "clean")],
         "report": [(tmp_path, "r.html")],

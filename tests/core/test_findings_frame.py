@@ -31,7 +31,9 @@ def findings(n=1000):
 def test_short_in_a_session():
     assert repr(findings()) == "<Findings: 1,000 examples, 2 classes, about 1,234 wrong (900 to 1,500), 500 flagged>"
     gone = (Exclusion("x", "torn"),)
-    data = Dataset(findings().ids, findings().given, ("cat", "dog"), np.zeros((1000, 9)), "features", "f.npz", excluded=gone)
+    data = Dataset(
+        findings().ids, findings().given, ("cat", "dog"), np.zeros((1000, 9)), "features", "f.npz", excluded=gone
+    )
     assert repr(data) == "<Dataset 'f.npz': 1,000 of kind 'features', 2 classes, 1 left out>"
 
 

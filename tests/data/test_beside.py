@@ -38,7 +38,8 @@ def data(tmp_path):
             writer = csv.writer(file)
             writer.writerow(["id", *columns, "label"])
             writer.writerows(
-                [f"k{i}", *((TRUE[i] * 3 + i % 7, i % 5) if kind == "features" else [f"text {i}"]), LABELS[i]] for i in range(N)
+                [f"k{i}", *((TRUE[i] * 3 + i % 7, i % 5) if kind == "features" else [f"text {i}"]), LABELS[i]]
+                for i in range(N)
             )
         return str(tmp_path / "t.csv")
 
@@ -65,10 +66,14 @@ def test_the_probabilities_judge_and_the_data_are_corrected(data, tmp_path, kind
     assert ("neighbours_agree" in found.extra) == (kind == "features") and "duplicate_group" in found.extra
     assert any("--encoder" in note for note in told["notes"]) == (kind != "features")
     assert main(["apply", str(tmp_path / "r"), "-o", str(tmp_path / "out"), "--auto", "0.5"]) == 0
-    again = ls.load({"folder": str(tmp_path / "out"), "hf": f"hf:{tmp_path / 'out/data'}"}.get(kind, str(tmp_path / "out/t.csv")))
+    again = ls.load(
+        {"folder": str(tmp_path / "out"), "hf": f"hf:{tmp_path / 'out/data'}"}.get(kind, str(tmp_path / "out/t.csv"))
+    )
     assert np.bincount(again.labels).tolist() == [20, 20, 20]
     capsys.readouterr()
-    assert main(["export", str(tmp_path / "r"), "--to", "hf", "-o", str(tmp_path / "e")]) == 0  # with texts, images, features inside
+    assert (
+        main(["export", str(tmp_path / "r"), "--to", "hf", "-o", str(tmp_path / "e")]) == 0
+    )  # with texts, images, features inside
 
 
 @pytest.mark.parametrize("table", [True, False])
@@ -108,7 +113,9 @@ def test_order_counts_the_rows_that_were_left_out_or_says_that_it_does_not(tmp_p
     whole = ls.find(x, labels=LABELS, probs=PROBS)
     part = ls.find(x, labels=LABELS, probs=np.delete(PROBS, 10, 0))
     assert whole.ids[whole.flagged].tolist() == part.ids[part.flagged].tolist() == ["4", "17", "33"]
-    assert any("that were not left out" in note for note in part.notes) and not any("left out" in note for note in whole.notes)
+    assert any("that were not left out" in note for note in part.notes) and not any(
+        "left out" in note for note in whole.notes
+    )
     with pytest.raises(ls.UserError, match="has 57 rows, but the array has 60 examples, or 59 without those"):
         ls.find(x, labels=LABELS, probs=PROBS[:57])
 
@@ -129,7 +136,11 @@ def test_a_class_without_examples_stays_a_column(data):
 
 def test_an_encoder_brings_neighbours(data, tmp_path):
     found = ls.find(data("text"), probs=PROBS, encoder="use", out=tmp_path / "r")
-    assert "neighbours_agree" in found.extra and "knn_vote" in found.scores and (tmp_path / "r/evidence/neighbours.npy").exists()
+    assert (
+        "neighbours_agree" in found.extra
+        and "knn_vote" in found.scores
+        and (tmp_path / "r/evidence/neighbours.npy").exists()
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +152,9 @@ def test_an_encoder_brings_neighbours(data, tmp_path):
 )
 def test_what_does_not_go_with_probabilities_is_refused(data, tmp_path, arguments, word, capsys):
     np.save(tmp_path / "p.npy", PROBS[order("folder")])
-    assert main(["find", data("folder"), "--probs", str(tmp_path / "p.npy"), "-o", str(tmp_path / "r"), *arguments]) == 2
+    assert (
+        main(["find", data("folder"), "--probs", str(tmp_path / "p.npy"), "-o", str(tmp_path / "r"), *arguments]) == 2
+    )
     assert word in capsys.readouterr().err
 
 

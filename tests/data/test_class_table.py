@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labelsieve.core import class_guide
 from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError
 from labelsieve.data.class_table import read_class_table
+from labelsieve.store import class_guide
 
 CLASSES, IDS = ("0", "1", "2"), ("a", "b", "c")
 
@@ -27,8 +27,14 @@ def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kep
     expected = {"0": Meaning("cat", 'Any cat, "tame" or not;\nno drawings.', "b"), "1": Meaning("dog", "", "")}
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
     (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    written(tmp_path, 'class,name,guideline,example\n0,cat,"Any cat, ""tame"" or not;\nno drawings.",b\n1,dog,,\n', "c.csv")
-    written(tmp_path, 'Code;Name;Description;example_id\n0.0;cat;"Any cat, ""tame"" or not;\nno drawings.";b\n1.0;dog;;\n', "d.csv")
+    written(
+        tmp_path, 'class,name,guideline,example\n0,cat,"Any cat, ""tame"" or not;\nno drawings.",b\n1,dog,,\n', "c.csv"
+    )
+    written(
+        tmp_path,
+        'Code;Name;Description;example_id\n0.0;cat;"Any cat, ""tame"" or not;\nno drawings.";b\n1.0;dog;;\n',
+        "d.csv",
+    )
     for name in ("c.parquet", "c.jsonl", "c.csv", "d.csv"):
         guide, notes = read_class_table(str(tmp_path / name), CLASSES, IDS)
         assert guide == expected

@@ -42,7 +42,15 @@ def test_a_path_object_and_a_trailing_slash(tmp_path):
 
 def test_what_is_no_image_is_listed_and_litter_is_not(tmp_path):
     root = tree(
-        tmp_path, "cat/a.jpg", "cat/notes.txt", "cat/.hidden.jpg", "cat/Thumbs.db", "cat/.DS_Store", "dog/b.jpg", "readme.md", "stray.jpg"
+        tmp_path,
+        "cat/a.jpg",
+        "cat/notes.txt",
+        "cat/.hidden.jpg",
+        "cat/Thumbs.db",
+        "cat/.DS_Store",
+        "dog/b.jpg",
+        "readme.md",
+        "stray.jpg",
     )
     tree(tmp_path, ".git/x.jpg", "__MACOSX/y.jpg", "dog/old/c.jpg")
     (tmp_path / "empty").mkdir()
@@ -185,14 +193,23 @@ def test_an_unknown_protocol():
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (("train/a.jpg", "train/b.jpg", "test/c.jpg"), r"test and .*train hold images directly.*not classes.*labels=FILE"),
+        (
+            ("train/a.jpg", "train/b.jpg", "test/c.jpg"),
+            r"test and .*train hold images directly.*not classes.*labels=FILE",
+        ),
         (("Train/a.jpg", "VAL/b.jpg"), "not classes"),
         (("train2017/a.jpg", "val2017/b.jpg", "test_set/c.jpg"), "not classes"),
         (("training/a.jpg", "validation/b.jpg"), "not classes"),
         (("train/a.jpg",), "holds images directly"),
         (("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg"), r"Name .*/train, where the class folders are"),
-        (("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg", "val/d.jpg"), r"Name .*/train, where the class folders are"),
-        (("train/cat/a.jpg", "train/stray.jpg", "test/dog/b.jpg", "test/stray.jpg"), r"Name .*/test or .*/train, where"),
+        (
+            ("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg", "val/d.jpg"),
+            r"Name .*/train, where the class folders are",
+        ),
+        (
+            ("train/cat/a.jpg", "train/stray.jpg", "test/dog/b.jpg", "test/stray.jpg"),
+            r"Name .*/test or .*/train, where",
+        ),
     ],
 )
 def test_splits_are_no_classes(tmp_path, names, says):

@@ -22,7 +22,9 @@ def offline(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def texts(offline):
-    features = offline.Features({"text": offline.Value("string"), "topic": offline.ClassLabel(names=["world", "sport", "1"])})
+    features = offline.Features(
+        {"text": offline.Value("string"), "topic": offline.ClassLabel(names=["world", "sport", "1"])}
+    )
     rows = {"text": ["war", "goal", "vote", "", "x"], "topic": [0, 1, 0, 1, -1]}
     return offline.Dataset.from_dict(rows, features=features)
 
@@ -120,11 +122,15 @@ def test_pictures_that_are_not_read_are_counted_and_named(tmp_path, names, there
     data = load(pictures(tmp_path / "f", *names))
     assert len(data) == read
     (note,) = data.notes
-    assert f"holds {there} images, of which `datasets` reads {read}" in note and lost in note and "leave out hf:" in note
+    assert (
+        f"holds {there} images, of which `datasets` reads {read}" in note and lost in note and "leave out hf:" in note
+    )
 
 
 def test_a_test_folder_beside_classes_takes_their_place_and_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"No column .* holds 6 images, of which `datasets` reads 2.*2 in cat, 2 in dog"):
+    with pytest.raises(
+        UserError, match=r"No column .* holds 6 images, of which `datasets` reads 2.*2 in cat, 2 in dog"
+    ):
         load(pictures(tmp_path / "f", *CLASSES, "test/x.png", "test/y.png"))
     with pytest.raises(UserError, match="makes `datasets` drop all labels"):
         load(pictures(tmp_path / "g", *CLASSES, "stray.png"))
@@ -132,7 +138,9 @@ def test_a_test_folder_beside_classes_takes_their_place_and_is_told(tmp_path):
 
 def test_pictures_without_a_row_are_counted(tmp_path):
     address = pictures(tmp_path / "f", *(f"{i}.png" for i in range(6)))
-    (tmp_path / "f/metadata.csv").write_text("file_name,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4)))
+    (tmp_path / "f/metadata.csv").write_text(
+        "file_name,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4))
+    )
     data = load(address)
     assert len(data) == 4 and "2 of the 6 images" in data.notes[0]
 

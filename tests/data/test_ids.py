@@ -25,13 +25,20 @@ def stored(path, columns: dict) -> str:
     elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
     else:
-        rows = [table.column_names, *([("" if v is None else str(v)) for v in row.values()] for row in table.to_pylist())]
+        rows = [
+            table.column_names,
+            *([("" if v is None else str(v)) for v in row.values()] for row in table.to_pylist()),
+        ]
         path.write_text("\n".join(map(",".join, rows)))
     return str(path)
 
 
 def inputs(kind: str) -> dict:
-    return {"text": {"text": TEXTS}, "image": {"image": [f"{i}.png" for i in range(N)]}, "features": {"x": list(range(N))}}[kind]
+    return {
+        "text": {"text": TEXTS},
+        "image": {"image": [f"{i}.png" for i in range(N)]},
+        "features": {"x": list(range(N))},
+    }[kind]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet", "frame", "hf"])
@@ -55,13 +62,17 @@ def test_ids_that_repeat_or_are_blank_become_row_numbers_with_a_note_and_are_ref
     assert read == set(map(str, range(N)))
     (note,) = [note for note in data.notes if "'id'" in note]
     assert "row numbers" in note and "--id" in note and all(part in note for part in rows)
-    with pytest.raises(UserError, match="'k2' appears twice, in rows 2 and 5" if ids is REPEAT else "row 7 .* has no id"):
+    with pytest.raises(
+        UserError, match="'k2' appears twice, in rows 2 and 5" if ids is REPEAT else "row 7 .* has no id"
+    ):
         ls.load(source, id="id")
 
 
 def test_many_repeats_are_counted_and_the_first_named():
     data = ls.load(pa.table({"id": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "text": TEXTS, "label": LABELS}))
-    assert "6 values repeat ('0' in rows 0 and 1; '1' in rows 2 and 3; '2' in rows 4 and 5; and 3 more)" in data.notes[0]
+    assert (
+        "6 values repeat ('0' in rows 0 and 1; '1' in rows 2 and 3; '2' in rows 4 and 5; and 3 more)" in data.notes[0]
+    )
     with pytest.raises(UserError, match="'0' appears twice, in rows 0 and 1 .*'1' in rows 2 and 3.*and 3 more"):
         ls.load(pa.table({"id": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "text": TEXTS, "label": LABELS}), id="id")
 
@@ -83,7 +94,12 @@ def same_rows(data) -> None:
 
 
 def test_a_shuffled_sorted_or_filtered_frame_keeps_its_index(frame):
-    for part in (frame.sample(frac=1, random_state=1), frame.sort_values("label"), frame.iloc[1:], frame[frame.index % 3 > 0]):
+    for part in (
+        frame.sample(frac=1, random_state=1),
+        frame.sort_values("label"),
+        frame.iloc[1:],
+        frame[frame.index % 3 > 0],
+    ):
         data = ls.load(part)
         same_rows(data)
         assert data.ids.tolist() == list(map(str, part.index)) and "index" in data.notes[0]
@@ -170,7 +186,9 @@ def test_two_columns_of_one_name(pd, frame):
 
 def test_findings_of_a_frame_carry_its_index(pd):
     rng = np.random.default_rng(0)
-    x = pd.DataFrame(np.r_[rng.normal(-4, 1, (40, 2)), rng.normal(4, 1, (40, 2))], columns=["u", "v"]).sample(frac=1, random_state=0)
+    x = pd.DataFrame(np.r_[rng.normal(-4, 1, (40, 2)), rng.normal(4, 1, (40, 2))], columns=["u", "v"]).sample(
+        frac=1, random_state=0
+    )
     y = (x.index >= 40).astype(int)
     y[7] = 1 - y[7]
     wrong = str(x.index[7])

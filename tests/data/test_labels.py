@@ -16,7 +16,12 @@ X = np.arange(8.0).reshape(4, 2)
 
 
 def test_a_sequence_in_order():
-    for labels in (["b", "a", "b", "a"], np.array(["b", "a", "b", "a"]), np.array([b"b", b"a", b"b", b"a"]), ("b", "a", "b", "a")):
+    for labels in (
+        ["b", "a", "b", "a"],
+        np.array(["b", "a", "b", "a"]),
+        np.array([b"b", b"a", b"b", b"a"]),
+        ("b", "a", "b", "a"),
+    ):
         data = load(X, labels=labels)
         assert data.classes == ("a", "b")
         assert data.labels.tolist() == [1, 0, 1, 0]
@@ -73,7 +78,11 @@ def test_matched_by_id(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("y.csv", "id,label\n0,a\n9,b\n8,b\n", "names 2 ids that the data do not have: '9', '8'; ids there look like '0'"),
+        (
+            "y.csv",
+            "id,label\n0,a\n9,b\n8,b\n",
+            "names 2 ids that the data do not have: '9', '8'; ids there look like '0'",
+        ),
         ("y.csv", "id,label\n0,a\n1,b\n0,b\n", "the id '0' appears twice, in rows 0 and 2"),
         ("y.csv", "id,lable\n0,a\n", "no column 'label' to take as label. Did you mean 'lable'"),
         ("y.csv", "label\na\nb\n", "2 labels for 4 examples"),
@@ -107,7 +116,8 @@ WEAK = [0, -1, 1, 2, 0, -1, 1, 2]
 
 
 @pytest.mark.parametrize(
-    "name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.npz", "frame", "array", "list", "text", "l.csv", "l.txt", "l.npy"]
+    "name",
+    ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.npz", "frame", "array", "list", "text", "l.csv", "l.txt", "l.npy"],
 )
 def test_minus_one_of_weak_labels_is_no_class(tmp_path, name):
     x = np.arange(16.0).reshape(8, 2)
@@ -115,7 +125,11 @@ def test_minus_one_of_weak_labels_is_no_class(tmp_path, name):
     path = tmp_path / name
     mark = "\t" if name.endswith("tsv") else ","
     if name[0] == "t" and name.endswith("sv"):
-        path.write_text("\n".join(mark.join(map(str, row)) for row in [table.column_names, *zip(*table.to_pydict().values(), strict=True)]))
+        path.write_text(
+            "\n".join(
+                mark.join(map(str, row)) for row in [table.column_names, *zip(*table.to_pydict().values(), strict=True)]
+            )
+        )
     elif name.endswith("jsonl"):
         path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
     elif name.endswith("parquet"):
@@ -128,10 +142,16 @@ def test_minus_one_of_weak_labels_is_no_class(tmp_path, name):
         path.write_text("id,label\n" + "".join(f"{i},{c}\n" for i, c in enumerate(WEAK)))
     elif name == "l.txt":
         path.write_text("\n".join(map(str, WEAK)))
-    given = {"array": np.array(WEAK, np.int8), "list": [float(c) for c in WEAK], "text": [str(c) for c in WEAK]}.get(name, path)
-    data = load(table) if name == "frame" else load(path) if name[0] == "t" and name != "text" else load(x, labels=given)
+    given = {"array": np.array(WEAK, np.int8), "list": [float(c) for c in WEAK], "text": [str(c) for c in WEAK]}.get(
+        name, path
+    )
+    data = (
+        load(table) if name == "frame" else load(path) if name[0] == "t" and name != "text" else load(x, labels=given)
+    )
     assert data.classes == ("0", "1", "2") and data.labels.tolist() == [0, 1, 2, 0, 1, 2]
-    assert {item.id: item.reason for item in data.excluded} == dict.fromkeys("15", "the label is -1, which stands for no label")
+    assert {item.id: item.reason for item in data.excluded} == dict.fromkeys(
+        "15", "the label is -1, which stands for no label"
+    )
     assert any("2 examples have the label -1 and are left out" in note for note in data.notes)
 
 

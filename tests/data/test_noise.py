@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data import load
-from labelsieve.data.noise import CIFAR10, CIFAR10_FLIPS, KINDS, asymmetric, inject, instance_dependent, pair, symmetric, write
+from labelsieve.data.noise import (
+    CIFAR10,
+    CIFAR10_FLIPS,
+    KINDS,
+    asymmetric,
+    inject,
+    instance_dependent,
+    pair,
+    symmetric,
+    write,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 RATES = st.integers(0, 100)  # in percent, because 0.29 * 100 is 28.999999999999996
@@ -44,7 +54,11 @@ def test_every_kind_stays_in_the_classes_and_repeats_with_its_seed(data, percent
     matrix = np.random.default_rng(seed).dirichlet(np.ones(k), k)
     before = labels.copy()
     for kind in KINDS:
-        more = {"symmetric": {"inclusive": inclusive}, "asymmetric": {"transition": matrix}, "instance": {"features": x}}.get(kind, {})
+        more = {
+            "symmetric": {"inclusive": inclusive},
+            "asymmetric": {"transition": matrix},
+            "instance": {"features": x},
+        }.get(kind, {})
         rate = None if kind == "asymmetric" else percent / 100
         first, again = (inject(labels, kind, rate, n_classes=k, exact=exact, seed=seed, **more) for _ in range(2))
         assert first.labels.dtype == np.int64 and first.labels.shape == labels.shape

@@ -121,7 +121,11 @@ def test_rounding_is_forgiven(dtype):
         (None, [0, 1], "The probabilities are None"),
         (P, (y for y in [0, 1, 2, 0]), "a generator was given"),
         (P[:, 0], [0, 1, 1, 0], "give both: np.column_stack"),
-        (pa.table({"a": P[:, 0], "b": P[:, 1], "c": P[:, 2], "fold": [0, 1, 2, 1]}), ["a", "b", "c", "a"], "Without the column 'fold'"),
+        (
+            pa.table({"a": P[:, 0], "b": P[:, 1], "c": P[:, 2], "fold": [0, 1, 2, 1]}),
+            ["a", "b", "c", "a"],
+            "Without the column 'fold'",
+        ),
         (pa.table({"p1": P[:, 0], "p2": P[:, 1], "p3": P[:, 2]}), [1, 2, 3, 1], "no column for the label '1'"),
         (P, ["a", "b", "a", "b"], "2 different labels and 3 columns"),
         (P, ["a", "b", "c", "d"], "4 different labels and 3 columns"),
@@ -186,7 +190,9 @@ def test_labels_with_ids_for_rows_without(tmp_path):
     np.save(tmp_path / "p.npy", P)
 
     def read(*ids):
-        (tmp_path / "l.csv").write_text("id,label\n" + "".join(f"{key},{c}\n" for key, c in zip(ids, [0, 1, 2, 0], strict=True)))
+        (tmp_path / "l.csv").write_text(
+            "id,label\n" + "".join(f"{key},{c}\n" for key, c in zip(ids, [0, 1, 2, 0], strict=True))
+        )
         return load_probabilities(tmp_path / "p.npy", tmp_path / "l.csv")
 
     assert read("0", "1", "2", "3").notes == ()
@@ -235,7 +241,11 @@ def test_named_columns_of_a_frame_are_used_as_those_of_a_csv_are(tmp_path, of):
     ordered = sorted(range(12), key=str)
     by_number = pa.table({str(j): p[:, j] for j in ordered})
     data = load_probabilities(by_number, y)
-    assert data.classes[:4] == ("0", "1", "10", "11") and [data.classes[c] for c in data.labels] == list(map(str, y)) and data.notes == ()
+    assert (
+        data.classes[:4] == ("0", "1", "10", "11")
+        and [data.classes[c] for c in data.labels] == list(map(str, y))
+        and data.notes == ()
+    )
 
 
 def test_the_index_of_a_frame_of_probabilities_names_its_rows():
@@ -273,7 +283,9 @@ def test_subtract_1_is_said_only_where_it_makes_the_labels_agree():
     with pytest.raises(UserError, match="Subtract 1"):
         load_probabilities(p, y + 1)
     by_text = load_probabilities(p[:, sorted(range(12), key=lambda c: str(c + 1))], y + 1)
-    assert [by_text.classes[c] for c in by_text.labels] == list(map(str, y + 1)) and "order of text (1, 10," in by_text.notes[0]
+    assert [by_text.classes[c] for c in by_text.labels] == list(
+        map(str, y + 1)
+    ) and "order of text (1, 10," in by_text.notes[0]
     with pytest.raises(UserError, match="Counted from 1 they do not agree") as caught:
         load_probabilities(p[:, np.random.default_rng(1).permutation(12)], y + 1)
     assert "Subtract" not in str(caught.value)
@@ -303,7 +315,8 @@ def test_where_two_orders_agree_alike_the_one_that_was_taken_is_named():
 def test_an_order_that_nobody_uses_is_warned_of():
     p, y, _ = made()
     moved = load_probabilities(
-        pa.table({name: p[:, c] for name, c in zip(NAMES, np.random.default_rng(3).permutation(12), strict=True)}), NAMES[y]
+        pa.table({name: p[:, c] for name, c in zip(NAMES, np.random.default_rng(3).permutation(12), strict=True)}),
+        NAMES[y],
     )
     assert any("another order than the classes" in note and "looks like column" in note for note in moved.notes)
     assert not any("another order" in note for note in load_probabilities(p, y).notes)
@@ -331,10 +344,19 @@ def test_rounded_rows_pass_and_are_brought_to_one():
     (note,) = data.notes
     assert "rows add up to 0.97 to 1.03 instead of 1" in note
     assert abs(stated(data) - stated(load_probabilities(p, y))) <= 3
-    third = load_probabilities(np.array([[0.33, 0.33, 0.33], [0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]), [0, 1, 2, 0])
+    third = load_probabilities(
+        np.array([[0.33, 0.33, 0.33], [0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]), [0, 1, 2, 0]
+    )
     np.testing.assert_allclose(third.inputs[0], 1 / 3)
     assert "1 row adds up to 0.99" in third.notes[-1]
-    for row in ([0.3, 0.3, 0.3], [0.331, 0.33, 0.32], [0.35, 0.35, 0.35], [0.9, 0.2, 0.0], [33, 33, 33], [0.0, 0.0, 0.0]):
+    for row in (
+        [0.3, 0.3, 0.3],
+        [0.331, 0.33, 0.32],
+        [0.35, 0.35, 0.35],
+        [0.9, 0.2, 0.0],
+        [33, 33, 33],
+        [0.0, 0.0, 0.0],
+    ):
         with pytest.raises(UserError, match="1 of the 4 rows"):
             load_probabilities(np.array([row, *P[1:].tolist()]), [0, 1, 2, 0])
 
@@ -399,7 +421,9 @@ def test_ids_are_used_whatever_their_columns_are_called(tmp_path, name, key, oth
 
 
 def test_labels_without_any_ids_are_matched_by_order_with_a_note(tmp_path):
-    pq.write_table(pa.table({"id": ["s1", "s0", "s2", "s3"], "a": P[:, 0], "b": P[:, 1], "c": P[:, 2]}), tmp_path / "p.parquet")
+    pq.write_table(
+        pa.table({"id": ["s1", "s0", "s2", "s3"], "a": P[:, 0], "b": P[:, 1], "c": P[:, 2]}), tmp_path / "p.parquet"
+    )
     (tmp_path / "y.csv").write_text("label\na\nb\nc\na\n")
     data = load_probabilities(tmp_path / "p.parquet", tmp_path / "y.csv")
     assert data.ids.tolist() == ["s1", "s0", "s2", "s3"] and "has no ids" in data.notes[0] and "'s1'" in data.notes[0]

@@ -25,7 +25,10 @@ def write(path, columns: dict):
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     else:
         mark = "\t" if ".tsv" in name else ","
-        rows = [mark.join(table.column_names), *(mark.join("" if v is None else str(v) for v in row.values()) for row in table.to_pylist())]
+        rows = [
+            mark.join(table.column_names),
+            *(mark.join("" if v is None else str(v) for v in row.values()) for row in table.to_pylist()),
+        ]
         data = ("\n".join(rows) + "\n").encode()
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return path
@@ -47,7 +50,12 @@ def test_texts_in_every_format(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.jsonl"])
 def test_features_and_what_is_left_out(tmp_path, name):
-    columns = {"x": [1.5, None, 3.0, 4.0], "n": [1, 2, 3, 4], "word": ["a", "b", "c", "d"], "label": ["u", "v", None, "v"]}
+    columns = {
+        "x": [1.5, None, 3.0, 4.0],
+        "n": [1, 2, 3, 4],
+        "word": ["a", "b", "c", "d"],
+        "label": ["u", "v", None, "v"],
+    }
     data = load(write(tmp_path / name, columns))
     assert data.kind == "features"
     np.testing.assert_array_equal(data.inputs, [[1.5, 1], [4, 4]])
@@ -134,8 +142,16 @@ def test_any_other_column_that_does_not_exist(tmp_path, role):
         ({"n": [1.0, float("nan")], "label": [1, 2]}, {}, "one class only"),
         ({"n": [None, float("inf")], "label": [1, 2]}, {}, "no usable example; all 2 were excluded"),
         ({"n": list(range(20)), "label": list(range(20))}, {}, "a label of its own"),
-        ({"n": [1, 2, 3], "label": [0, 1, 1], "key": ["a", "b", "a"]}, {"id": "key"}, "'a' appears twice, in rows 0 and 2"),
-        ({"n": [1, 2, 3], "label": [0, 1, 1], "key": ["a", None, "c"]}, {"id": "key"}, r"row 1 \(from 0\) has no id in column 'key'"),
+        (
+            {"n": [1, 2, 3], "label": [0, 1, 1], "key": ["a", "b", "a"]},
+            {"id": "key"},
+            "'a' appears twice, in rows 0 and 2",
+        ),
+        (
+            {"n": [1, 2, 3], "label": [0, 1, 1], "key": ["a", None, "c"]},
+            {"id": "key"},
+            r"row 1 \(from 0\) has no id in column 'key'",
+        ),
     ],
 )
 def test_columns_in_doubt(columns, asked, says):
@@ -310,10 +326,14 @@ def test_utf8_needs_no_note(tmp_path):
     assert load(tmp_path / "t.csv").notes == ()
 
 
-@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2), pa.list_(pa.int16())])
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2), pa.list_(pa.int16())]
+)
 def test_a_column_of_vectors_is_features(tmp_path, kind):
     vectors = pa.array([[1, 2], None, [3, 4], [5, None], [7, 8]], kind)
-    pq.write_table(pa.table({"embedding": vectors, "year": [1, 2, 3, 4, 5], "label": list("abaab")}), tmp_path / "t.parquet")
+    pq.write_table(
+        pa.table({"embedding": vectors, "year": [1, 2, 3, 4, 5], "label": list("abaab")}), tmp_path / "t.parquet"
+    )
     data = load(tmp_path / "t.parquet")
     assert data.kind == "features" and data.inputs.tolist() == [[1, 2], [3, 4], [7, 8]]
     assert reasons(data) == dict.fromkeys("13", "a feature is missing, NaN or infinite")
@@ -349,14 +369,20 @@ def test_columns_of_several_kinds_of_values_do_not_stop_a_frame():
 
 
 def test_the_commonest_mark_of_the_header_parts_the_columns(tmp_path):
-    (tmp_path / "t.csv").write_text('id;"a;b";x, in cm;label\n' + "".join(f"r{i};1;{i};{'ab'[i % 2]}\n" for i in range(12)))
+    (tmp_path / "t.csv").write_text(
+        'id;"a;b";x, in cm;label\n' + "".join(f"r{i};1;{i};{'ab'[i % 2]}\n" for i in range(12))
+    )
     assert load(tmp_path / "t.csv").columns.names == ("a;b", "x, in cm")
 
 
 def test_names_of_data_that_are_none(tmp_path):
     (tmp_path / "t.txt").write_text("a review")
     with open(tmp_path / "t.txt") as file:
-        names = (("", "is empty"), ("a review of a film " * 300, "too long for the name of a file"), (file, "cannot be read as data"))
+        names = (
+            ("", "is empty"),
+            ("a review of a film " * 300, "too long for the name of a file"),
+            (file, "cannot be read as data"),
+        )
         for name, says in names:
             with pytest.raises(UserError, match=says):
                 load(name)
@@ -365,7 +391,9 @@ def test_names_of_data_that_are_none(tmp_path):
 @pytest.mark.parametrize("kind", ["Enum", "Categorical"])
 def test_categories_of_polars(tmp_path, kind):
     pl = pytest.importorskip("polars")
-    labels = pl.Series(["cat", "dog", None, "cat"] * 10).cast(pl.Enum(["dog", "cat", "eel"]) if kind == "Enum" else pl.Categorical)
+    labels = pl.Series(["cat", "dog", None, "cat"] * 10).cast(
+        pl.Enum(["dog", "cat", "eel"]) if kind == "Enum" else pl.Categorical
+    )
     frame = pl.DataFrame({"x": np.arange(40) / 7, "label": labels})
     frame.write_parquet(tmp_path / "t.parquet")
     for source in (frame, frame.lazy(), frame.slice(1), tmp_path / "t.parquet"):

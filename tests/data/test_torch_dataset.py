@@ -95,7 +95,7 @@ def test_find_and_train_take_it():
     given[:6] = (true[:6] + 1) % 3
     data = torch.utils.data.TensorDataset(x, torch.from_numpy(given))
     assert np.flatnonzero(labelsieve.find(data, detectors=["gce"]).flagged).tolist() == list(range(6))
-    from labelsieve.training import train
+    from labelsieve.training.train import train
 
     model = train(data, method="gce")
     assert (model.probabilities(load(data))[1].argmax(1) == true).all()

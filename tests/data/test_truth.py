@@ -59,7 +59,9 @@ def test_no_such_file(tmp_path):
 
 
 def test_unknown_ids_and_a_match_by_order_are_told(file):
-    labels, notes = read_truth_with_notes(file("id,label\na,cat\nb,dog\nx,cat\ny,dog\nout,cat\n"), IDS, CLASSES, {"out"})
+    labels, notes = read_truth_with_notes(
+        file("id,label\na,cat\nb,dog\nx,cat\ny,dog\nout,cat\n"), IDS, CLASSES, {"out"}
+    )
     assert labels == ["cat", "dog", None] and "2 of its 5 ids are not in the run ('x', 'y')" in notes[0]
     labels, notes = read_truth_with_notes(file("label\ndog\ncat\ndog\n"), IDS, CLASSES)
     assert labels == ["dog", "cat", "dog"] and "by order: the first, 'dog', to 'a'" in notes[0]

@@ -9,9 +9,9 @@ from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.calibrate import MANY, calibrate
-from labelsieve.decide.curve import log_odds, logistic
 from labelsieve.decide.outlook import cuts, next_for, reliability, trail
-from labelsieve.decide.sample import draw
+from labelsieve.decide.random_sample import draw
+from labelsieve.stats.logistic_fit import log_odds, logistic
 
 
 def made(n=4000, *, shift=0.0, slope=1.0, seed=0):
@@ -51,7 +51,9 @@ def sampled(findings, wrong, size, seed=0, **more):
 
 
 def calibration_error(p, wrong):
-    return sum(len(b) * abs(p[b].mean() - wrong[b].mean()) for b in np.array_split(np.argsort(p, kind="stable"), 15)) / len(p)
+    return sum(
+        len(b) * abs(p[b].mean() - wrong[b].mean()) for b in np.array_split(np.argsort(p, kind="stable"), 15)
+    ) / len(p)
 
 
 def test_no_review_no_change():
@@ -75,7 +77,10 @@ def test_two_hundred_reviews_repair_a_probability_that_was_wrong(shift):
 
 def test_ten_reviews_do_no_harm_to_a_probability_that_was_right():
     findings, wrong = made()
-    errors = [calibration_error(calibrate(findings, Fold(sampled(findings, wrong, 10, seed))).p_wrong, wrong) for seed in range(10)]
+    errors = [
+        calibration_error(calibrate(findings, Fold(sampled(findings, wrong, 10, seed))).p_wrong, wrong)
+        for seed in range(10)
+    ]
     assert np.mean(errors) < calibration_error(findings.p_wrong, wrong) + 0.02
 
 
@@ -160,7 +165,9 @@ def test_reviewer_error_is_seen_in_overlap_and_softens_what_is_said():
     one = sampled(findings, wrong, 200, error=0.1)
     rows = np.array([int(row.id[1:]) for row in one])
     two = decided(rows, wrong, error=0.1, seed=99, reviewer="ben")
-    careful = calibrate(findings, Fold([*one, *decided(rows, wrong, error=0.1, reviewer="ben")]))  # the same slips: no difference
+    careful = calibrate(
+        findings, Fold([*one, *decided(rows, wrong, error=0.1, reviewer="ben")])
+    )  # the same slips: no difference
     careless = calibrate(findings, Fold([*one, *two]))
     assert careless.reviewer_error > careful.reviewer_error + 0.02
     stated = calibrate(findings, Fold(one), reviewer_error=0.1)

@@ -22,7 +22,9 @@ def findings_and_truth(n=400, k=3, seed=0, skill=2.0):
     other[::7] = (given[::7] + 1) % k
     classes = tuple("abcdefgh"[:k])
     ids = np.array([str(i) for i in range(n)], object)
-    found = Findings(ids, classes, given, other, p, rank, p > 0.5, {}, {}, Estimate(p.sum(), p.sum() - 30, p.sum() + 30))
+    found = Findings(
+        ids, classes, given, other, p, rank, p > 0.5, {}, {}, Estimate(p.sum(), p.sum() - 30, p.sum() + 30)
+    )
     return found, [classes[c] for c in true], given != true
 
 
@@ -50,7 +52,9 @@ def test_calibration_error_and_suggestions_by_hand():
     gap = 0.0
     for rows in np.array_split(np.argsort(findings.p_wrong, kind="stable"), BINS):
         gap += abs(sum(findings.p_wrong[i] - wrong[i] for i in rows))
-    right = [truth[i] == findings.classes[findings.other[i]] for i in range(len(truth)) if wrong[i] and findings.flagged[i]]
+    right = [
+        truth[i] == findings.classes[findings.other[i]] for i in range(len(truth)) if wrong[i] and findings.flagged[i]
+    ]
     got = values(evaluate(findings, truth, replicates=2))
     assert got["calibration error"] == pytest.approx(gap / len(truth))
     assert got["suggestions"] == pytest.approx(np.mean(right))
@@ -65,7 +69,9 @@ def test_a_resample_is_a_vector_of_weights():
     plain = []
     for _ in range(200):
         rows = rng.integers(n, size=n)
-        plain.append((metrics.average_precision_score(wrong[rows], p[rows]), metrics.roc_auc_score(wrong[rows], p[rows])))
+        plain.append(
+            (metrics.average_precision_score(wrong[rows], p[rows]), metrics.roc_auc_score(wrong[rows], p[rows]))
+        )
     low, high = np.percentile(plain, [2.5, 97.5], axis=0)
     for i, name in enumerate(("AUPRC", "AUROC")):
         assert (result.measures[name].low, result.measures[name].high) == pytest.approx((low[i], high[i]))
@@ -77,7 +83,9 @@ def test_intervals_hold_the_value_narrow_with_n_and_repeat():
     for name in MEANING:
         assert few.measures[name].low <= few.measures[name].value <= few.measures[name].high
         if name != "precision@100":
-            assert many.measures[name].high - many.measures[name].low < few.measures[name].high - few.measures[name].low, name
+            assert (
+                many.measures[name].high - many.measures[name].low < few.measures[name].high - few.measures[name].low
+            ), name
     assert evaluate(*small, replicates=20) == evaluate(*small, replicates=20)
 
 

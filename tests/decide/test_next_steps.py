@@ -8,7 +8,7 @@ import pytest
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.calibrate import calibrate, follow
-from labelsieve.decide.findings import HARD, TWO_COUNTS
+from labelsieve.decide.count import HARD, TWO_COUNTS
 from labelsieve.decide.next_steps import next_steps, sample_first
 from labelsieve.decide.outlook import as_now, plan, stop
 
@@ -77,7 +77,10 @@ def test_commands_name_the_run_as_a_shell_takes_it():
 def test_found_and_left_make_the_count_whatever_was_reviewed(pick, many):
     rng = np.random.default_rng(many)
     found = findings(rng.random(400) ** 3)
-    rows = [dataclasses.replace(row, act=str(rng.choice(["keep", "relabel", "ambiguous"])), label="b") for row in keeps(many, pick)]
+    rows = [
+        dataclasses.replace(row, act=str(rng.choice(["keep", "relabel", "ambiguous"])), label="b")
+        for row in keeps(many, pick)
+    ]
     now = calibrate(found, Fold(rows))
     assert now.found + now.left.count == pytest.approx(now.wrong.count)
     assert now.expected.sum() == pytest.approx(now.wrong.count)

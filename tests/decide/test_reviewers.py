@@ -100,7 +100,11 @@ def test_an_undone_answer_is_not_held_against_anybody_and_a_settled_conflict_is(
 
 
 def test_overlap_is_about_right_or_wrong_and_counts_an_example_once():
-    rows = [said("ann", 0, 1), said("ben", 0, 2), said("eva", 0, 0)]  # both call it wrong; the third answer is not needed
+    rows = [
+        said("ann", 0, 1),
+        said("ben", 0, 2),
+        said("eva", 0, 0),
+    ]  # both call it wrong; the third answer is not needed
     rows += [said("ann", 1, 0), said("ben", 1, 1), said("ann", 2, 0)]
     assert overlap(Fold(rows)) == (1, 2)
 

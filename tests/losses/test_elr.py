@@ -45,7 +45,9 @@ def test_value_gradient_and_direction():
 
 def test_empty_memory_or_no_strength_is_cross_entropy_and_certainty_is_finite():
     logits, target, memory = batch()
-    torch.testing.assert_close(losses.elr(logits, target, torch.zeros_like(memory)), losses.cross_entropy(logits, target))
+    torch.testing.assert_close(
+        losses.elr(logits, target, torch.zeros_like(memory)), losses.cross_entropy(logits, target)
+    )
     torch.testing.assert_close(losses.elr(logits, target, memory, strength=0), losses.cross_entropy(logits, target))
     sure = torch.tensor([[1.0, 0, 0, 0]])
     assert losses.elr_regulariser(torch.tensor([[90.0, 0, 0, 0]]), sure).isfinite().all()

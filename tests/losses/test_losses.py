@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from labelsieve import losses
-from labelsieve.losses import weights
+from labelsieve.evidence import loss_weights
 from labelsieve.losses.blurry import turning_point
 from labelsieve.losses.gce import above
 from labelsieve.losses.sce import reverse_cross_entropy
@@ -96,7 +96,13 @@ def test_the_module_is_the_mean_over_all(module):
 
 @pytest.mark.parametrize(
     ("name", "knob"),
-    [("blurry", {"gamma": 0.0}), ("piecewise_zero", {"c": 0.0}), ("focal", {"gamma": 0.0}), ("gce", {"q": 0.0}), ("gce", {"q": 1e-7})]
+    [
+        ("blurry", {"gamma": 0.0}),
+        ("piecewise_zero", {"c": 0.0}),
+        ("focal", {"gamma": 0.0}),
+        ("gce", {"q": 0.0}),
+        ("gce", {"q": 1e-7}),
+    ]
     + [("sce", {"alpha": 1.0, "beta": 0.0}), ("bootstrap_hard", {"beta": 1.0}), ("bootstrap_soft", {"beta": 1.0})],
 )
 def test_knob_at_rest_is_cross_entropy_in_value_and_gradient(name, knob):
@@ -122,14 +128,18 @@ def test_detached_blurry_has_the_gradient_of_gce(gamma, seed):
     logits, target = batch(seed=seed)
     ours = gradient(lambda z: losses.blurry_detached(z, target, gamma=gamma), logits)
     torch.testing.assert_close(ours, gradient(lambda z: losses.gce(z, target, q=gamma), logits), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(losses.blurry_detached(logits, target, gamma=gamma), losses.blurry(logits, target, gamma=gamma))
+    torch.testing.assert_close(
+        losses.blurry_detached(logits, target, gamma=gamma), losses.blurry(logits, target, gamma=gamma)
+    )
 
 
 @given(gamma=st.floats(0.2, 3.0))
 @settings(max_examples=30, deadline=None)
 def test_blurry_turns_at_exp_minus_one_over_gamma(gamma):
     turn = turning_point(gamma)
-    slope = [gradient(lambda z: losses.blurry(z, ZERO, gamma=gamma), binary(turn * f))[0, 0].item() for f in (0.8, 1.0, 1.1)]
+    slope = [
+        gradient(lambda z: losses.blurry(z, ZERO, gamma=gamma), binary(turn * f))[0, 0].item() for f in (0.8, 1.0, 1.1)
+    ]
     assert slope[0] > 0 > slope[2]  # below: pushed away from the label, above: pulled to it
     assert slope[1] == pytest.approx(0, abs=1e-12)
 
@@ -144,7 +154,9 @@ def test_piecewise_zero_counts_p_equal_to_c(k, c, dtype):
 def test_piecewise_zero_is_truncated_gce_with_q_to_zero():
     logits, target = batch(n=200)
     ours = gradient(lambda z: losses.piecewise_zero(z, target, c=0.1), logits)
-    torch.testing.assert_close(ours, gradient(lambda z: losses.truncated_gce(z, target, q=1e-8, k=0.1), logits), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(
+        ours, gradient(lambda z: losses.truncated_gce(z, target, q=1e-8, k=0.1), logits), rtol=1e-6, atol=1e-9
+    )
     assert 0 < (ours.abs().sum(1) == 0).sum() < 200
 
 
@@ -208,10 +220,10 @@ def test_bootstrapping_by_another_pass_holds_it_constant_and_weighs_each_sample(
 @pytest.mark.parametrize(
     ("loss", "weight"),
     [
-        ("cross_entropy", weights.cross_entropy),
-        ("gce", weights.gce),
-        ("blurry", weights.blurry),
-        ("piecewise_zero", weights.piecewise_zero),
+        ("cross_entropy", loss_weights.cross_entropy),
+        ("gce", loss_weights.gce),
+        ("blurry", loss_weights.blurry),
+        ("piecewise_zero", loss_weights.piecewise_zero),
     ],
 )
 def test_the_panel_trains_with_the_same_gradients(loss, weight):
@@ -220,18 +232,23 @@ def test_the_panel_trains_with_the_same_gradients(loss, weight):
     onehot = torch.nn.functional.one_hot(target, 5)
     p_y = p.gather(1, target[:, None]).numpy()
     expected = torch.from_numpy(np.asarray(weight(p_y))) * (p - onehot)
-    torch.testing.assert_close(gradient(lambda z: getattr(losses, loss)(z, target), logits), expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        gradient(lambda z: getattr(losses, loss)(z, target), logits), expected, rtol=1e-9, atol=1e-12
+    )
 
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("first", ["from labelsieve.losses.blurry import Blurry", "from labelsieve.losses import weights", "pass"])
+@pytest.mark.parametrize(
+    "first", ["from labelsieve.losses.blurry import Blurry", "from labelsieve.losses import weights", "pass"]
+)
 def test_the_name_is_the_loss_not_the_file_and_torch_comes_late(first):
     light = f"import sys\nfrom labelsieve.losses import weights, LOSSES\nassert 'torch' not in sys.modules\n{first}\n"
     done = run(
-        light + "import labelsieve.losses as l\nassert l.blurry.__name__ == 'blurry' and callable(l.blurry) and l.blurry is l.blurry"
+        light
+        + "import labelsieve.losses as l\nassert l.blurry.__name__ == 'blurry' and callable(l.blurry) and l.blurry is l.blurry"
     )
     assert done.returncode == 0, done.stderr
 

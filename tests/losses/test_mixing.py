@@ -51,7 +51,9 @@ def test_targets_mix_as_inputs_do_for_positions_and_probabilities():
     expected = losses.cross_entropy(logits, mixed)
     torch.testing.assert_close(losses.mixed_cross_entropy(logits, target, partner, 0.3), expected)
     torch.testing.assert_close(losses.mixed_cross_entropy(logits, onehot, partner, 0.3), expected)
-    torch.testing.assert_close(losses.mixed_cross_entropy(logits, target, partner, 1.0), losses.cross_entropy(logits, target))
+    torch.testing.assert_close(
+        losses.mixed_cross_entropy(logits, target, partner, 1.0), losses.cross_entropy(logits, target)
+    )
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), lam=st.floats(0, 1), seed=st.integers(0, 1000))

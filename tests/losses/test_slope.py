@@ -14,7 +14,11 @@ def batch(scale=3.0):
     generator = torch.Generator().manual_seed(0)
     logits = scale * torch.randn(N, K, generator=generator, dtype=torch.float64)
     logits[0, 0] = 40.0  # beyond what ELR lets a probability be
-    return logits, torch.randint(K, (N,), generator=generator), torch.rand(N, K, generator=generator, dtype=torch.float64) / K
+    return (
+        logits,
+        torch.randint(K, (N,), generator=generator),
+        torch.rand(N, K, generator=generator, dtype=torch.float64) / K,
+    )
 
 
 def predicted(logits, labels):

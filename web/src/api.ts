@@ -1,4 +1,4 @@
-// What the server says and how it is asked. The shapes follow src/labelsieve/review.
+// What the server says and how it is asked. The shapes follow src/labelsieve/page.
 export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
 export type State = 'open' | 'later' | 'conflict' | Exclude<Act, 'later'> | 'decided'
 export type Estimate = { low: number; count: number; high: number }

@@ -1,6 +1,6 @@
 import { mount } from 'svelte'
 import App from './App.svelte'
-import '../../src/labelsieve/report/templates/palette.css'
+import '../../src/labelsieve/reports/templates/palette.css'
 import './style.css'
 
 mount(App, { target: document.getElementById('app')! })

@@ -14,7 +14,7 @@ from labelsieve.core.findings import Estimate, Findings
 from labelsieve.data.frames import index_ids, is_indexed, to_arrow
 from labelsieve.data.labels import faulty
 from labelsieve.data.table import index_column, names_of
-from labelsieve.decide.findings import rank
+from labelsieve.decide.count import rank
 
 QUALITY = ("label_score", "label_quality")  # Datalab's name and CleanLearning's; low = suspicious
 COLUMNS = ("is_label_issue", "given_label", "predicted_label")
@@ -51,7 +51,9 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
     try:
         table = to_arrow(issues, ["id"]) if is_indexed(issues) else pa.table(issues)
     except (TypeError, AttributeError, pa.ArrowInvalid) as error:
-        raise UserError(f"from_cleanlab takes a frame of cleanlab's label issues, not {type(issues).__name__}.") from error
+        raise UserError(
+            f"from_cleanlab takes a frame of cleanlab's label issues, not {type(issues).__name__}."
+        ) from error
     quality = next((name for name in QUALITY if name in table.column_names), None)
     missing = [name for name in COLUMNS if name not in table.column_names] + ([] if quality else [" or ".join(QUALITY)])
     if missing or quality is None:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.train.recorder import Recorder
+from labelsieve.engine.recorder import Recorder
 
 try:
     from lightning.pytorch import Callback
@@ -26,7 +26,9 @@ except ImportError:
     try:
         from pytorch_lightning import Callback
     except ImportError as error:
-        raise UserError(f"The Lightning callback needs Lightning ({error}); pip install 'labelsieve[lightning]'") from error
+        raise UserError(
+            f"The Lightning callback needs Lightning ({error}); pip install 'labelsieve[lightning]'"
+        ) from error
 
 KEYS = ("logits", "target", "index")
 
@@ -51,7 +53,9 @@ class RecorderCallback(Callback):  # pyright: ignore[reportGeneralTypeIssues] - 
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if trainer.world_size > 1:
-            raise UserError(f"Training dynamics are recorded in one process, and {trainer.world_size} train; use devices=1.")
+            raise UserError(
+                f"Training dynamics are recorded in one process, and {trainer.world_size} train; use devices=1."
+            )
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if outputs is None or (isinstance(outputs, Mapping) and not outputs):  # what Lightning makes of None
@@ -77,5 +81,8 @@ class RecorderCallback(Callback):  # pyright: ignore[reportGeneralTypeIssues] - 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         if self._skipped:
             steps = "1 step" if self._skipped == 1 else f"{self._skipped} steps"
-            warnings.warn(f"training_step returned None in {steps}; their examples count as not seen in those epochs.", stacklevel=2)
+            warnings.warn(
+                f"training_step returned None in {steps}; their examples count as not seen in those epochs.",
+                stacklevel=2,
+            )
         self._skipped = 0

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.plain import plain_labels
-from labelsieve.train.recorder import Recorder, whole_numbers
+from labelsieve.core.plain_values import plain_labels
+from labelsieve.engine.recorder import Recorder, whole_numbers
 
 try:
     from transformers import TrainerCallback
@@ -54,16 +54,24 @@ class RecorderCallback(TrainerCallback):
         self.recorder = recorder
         found = plain_labels(labels, "labels")
         self._names = _names(found)
-        self._labels = np.zeros(len(found), np.int64) if self._names is not None else whole_numbers(found, "RecorderCallback", "labels")
+        self._labels = (
+            np.zeros(len(found), np.int64)
+            if self._names is not None
+            else whole_numbers(found, "RecorderCallback", "labels")
+        )
         if len(found) != recorder.n:
-            raise UserError(f"RecorderCallback was given {len(found)} labels, and its recorder is for {recorder.n} examples.")
+            raise UserError(
+                f"RecorderCallback was given {len(found)} labels, and its recorder is for {recorder.n} examples."
+            )
         self._index: np.ndarray | None = None  # of the batch that is in the model now
         self._hooks: list[Any] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         parts = max(args.world_size, args.n_gpu)
         if parts > 1:
-            raise UserError(f"Training dynamics are recorded on one device, and {parts} train; start with CUDA_VISIBLE_DEVICES=0.")
+            raise UserError(
+                f"Training dynamics are recorded on one device, and {parts} train; start with CUDA_VISIBLE_DEVICES=0."
+            )
         if self._names is not None:
             self._labels = _numbers(self._names, getattr(getattr(model, "config", None), "label2id", None) or {})
         self._unhook()  # a run that was broken off left them
@@ -78,10 +86,14 @@ class RecorderCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._unhook()
 
-    def _take_index(self, module: Any, positional: tuple[Any, ...], batch: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _take_index(
+        self, module: Any, positional: tuple[Any, ...], batch: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         index = batch.get("index")
         if module.training and index is None:
-            raise UserError("The batch has no column 'index' (position in the training set); add it and set remove_unused_columns=False.")
+            raise UserError(
+                "The batch has no column 'index' (position in the training set); add it and set remove_unused_columns=False."
+            )
         self._index = None if index is None else index.cpu().numpy()
         return positional, {name: value for name, value in batch.items() if name != "index"}
 
@@ -89,7 +101,9 @@ class RecorderCallback(TrainerCallback):
         if not module.training:
             return
         if not isinstance(outputs, Mapping) or "logits" not in outputs:
-            raise UserError(f"{type(module).__name__} returns no 'logits'; the Trainer callback records classifiers that return them.")
+            raise UserError(
+                f"{type(module).__name__} returns no 'logits'; the Trainer callback records classifiers that return them."
+            )
         self.recorder.update(outputs["logits"], self._labels[self._index], self._index)
 
     def _unhook(self) -> None:

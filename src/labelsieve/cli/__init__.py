@@ -53,7 +53,13 @@ def _require_values(arguments: list[str]) -> None:
     """
     for before, argument in zip(["", *arguments], arguments, strict=False):
         name, equals, value = argument.partition("=")
-        option = name if argument.startswith("-") and equals else before if before.startswith("-") and "=" not in before else ""
+        option = (
+            name
+            if argument.startswith("-") and equals
+            else before
+            if before.startswith("-") and "=" not in before
+            else ""
+        )
         if argument.strip() and (value.strip() or not (argument.startswith("-") and equals)):
             continue
         unset = "A shell variable that is not set leaves an empty value."
@@ -87,10 +93,12 @@ def _load():
     into an error of their own, at once."""
     before = None
     with suppress(ValueError):  # only the main thread gets signals
-        before = signal.signal(signal.SIGINT, lambda *_: (os.write(2, f"labelsieve: {_INTERRUPTED}\n".encode()), os._exit(130)))
+        before = signal.signal(
+            signal.SIGINT, lambda *_: (os.write(2, f"labelsieve: {_INTERRUPTED}\n".encode()), os._exit(130))
+        )
     try:
         from labelsieve.cli.app import app
-        from labelsieve.cli.screen import printer
+        from labelsieve.cli.terminal import printer
 
         return app, printer()
     finally:
@@ -111,7 +119,9 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("LABELSIEVE_DEBUG"):
         raise error
     what = f"{type(error).__name__}: {error}".splitlines()[0]
-    return _say(f"a fault of Labelsieve itself ({what}). Please report it with the trace that LABELSIEVE_DEBUG=1 shows.", 70)
+    return _say(
+        f"a fault of Labelsieve itself ({what}). Please report it with the trace that LABELSIEVE_DEBUG=1 shows.", 70
+    )
 
 
 def _drop_output() -> None:
@@ -125,11 +135,13 @@ def _option(match: re.Match[str]) -> str:
 
 def _say(sentence: str, code: int) -> int:
     """Tell it once: of several processes the first does, unless only another met what is to be told."""
-    from labelsieve.cli.screen import is_first, safe
+    from labelsieve.cli.terminal import is_first, safe
 
     if not is_first() and code == 130:
         return code
-    if not is_first() or (code == 70 and "WORLD_SIZE" in os.environ):  # a fault may be no more than that another process has ended
+    if not is_first() or (
+        code == 70 and "WORLD_SIZE" in os.environ
+    ):  # a fault may be no more than that another process has ended
         time.sleep(_PATIENCE)
     print(f"labelsieve: {safe(' '.join(sentence.split()), 2000)}", file=sys.stderr)
     return code

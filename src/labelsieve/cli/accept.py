@@ -18,12 +18,12 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
 if TYPE_CHECKING:
-    from labelsieve.cli.standing import Opened
+    from labelsieve.acceptance.counting_plan import CountingPlan
+    from labelsieve.acceptance.verdict import Acceptance
     from labelsieve.core.findings import Findings
     from labelsieve.core.sample import Sample
-    from labelsieve.decide.accept import Acceptance
-    from labelsieve.decide.acceptance_plan import CountingPlan
-    from labelsieve.reopen import Reopened
+    from labelsieve.store.open_run import Opened
+    from labelsieve.store.reopen import Reopened
 
 LISTED = 3  # ids in a message
 
@@ -32,13 +32,22 @@ def accept(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote for the batch.")],
     /,
     *,
-    max_error: Annotated[str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3 % or 0.03.")] = None,
-    confidence: Annotated[str | None, Parameter(help="Confidence of the verdict and the intervals; default: 95 %.")] = None,
-    plan: Annotated[Literal["sequential", "single", "double"] | None, Parameter(help="How to sample; default: sequential.")] = None,
-    aql: Annotated[
-        str | None, Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error.")
+    max_error: Annotated[
+        str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3 % or 0.03.")
     ] = None,
-    producer_risk: Annotated[str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5 %.")] = None,
+    confidence: Annotated[
+        str | None, Parameter(help="Confidence of the verdict and the intervals; default: 95 %.")
+    ] = None,
+    plan: Annotated[
+        Literal["sequential", "single", "double"] | None, Parameter(help="How to sample; default: sequential.")
+    ] = None,
+    aql: Annotated[
+        str | None,
+        Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error."),
+    ] = None,
+    producer_risk: Annotated[
+        str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5 %.")
+    ] = None,
     reviewer_error: Annotated[str | None, Parameter(help="Reviewers err on at most this share; default: 0.")] = None,
     size: Annotated[
         int | None,
@@ -53,28 +62,32 @@ def accept(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Draw a sample to review, then say accept, reject or go on. Exit code 0: accept, 1: reject or go on, 2: a mistake."""
-    from labelsieve.cli.standing import read
-    from labelsieve.core import samples
+    from labelsieve.acceptance import verdict as accepting
     from labelsieve.core.decision import Fold
-    from labelsieve.decide import accept as accepting
+    from labelsieve.store import sample_files
+    from labelsieve.store.open_run import read
 
     there = read(run)
     findings, decisions = there.findings, there.rows
     if not len(findings):
         raise UserError(f"{run} has no examples to accept.")
     sample_name = f"accept-{name.removeprefix('accept-')}"
-    asked = {"kind": plan, "max_error": _share(max_error, "--max-error"), "confidence": _share(confidence, "--confidence")}
+    asked = {
+        "kind": plan,
+        "max_error": _share(max_error, "--max-error"),
+        "confidence": _share(confidence, "--confidence"),
+    }
     asked |= {"aql": _share(aql, "--aql"), "producer_risk": _share(producer_risk, "--producer-risk")}
     asked["reviewer_error"] = _share(reviewer_error, "--reviewer-error", 0.5)
-    new = sample_name not in samples.names(run)
+    new = sample_name not in sample_files.names(run)
     again, note = _again(run, findings)
     if new:
         sample = _begin(findings, sample_name, asked, size, seed)
     else:
-        sample = _continue(findings, _followed(run, samples.load(run, sample_name), there, again), asked, size)
-    samples.save(run, sample)
+        sample = _continue(findings, _followed(run, sample_files.load(run, sample_name), there, again), asked, size)
+    sample_files.save(run, sample)
     if new and findings.content is not None:
-        samples.save_strata(run, sample_name, _examples(findings), accepting.strata(findings, sample.plan["kind"]))
+        sample_files.save_strata(run, sample_name, _examples(findings), accepting.strata(findings, sample.plan["kind"]))
     terms, counting = sample.plan, _counting(sample.plan)
     said = accepting.answers(sample, Fold(decisions))
     if not (said != accepting.UNCLEAR).any():
@@ -100,7 +113,7 @@ def accept(
     }
     _write(run, sample_name, record)
     if json:
-        from labelsieve.cli.screen import print_json
+        from labelsieve.cli.terminal import print_json
 
         print_json(record)
     else:
@@ -110,12 +123,18 @@ def accept(
 
 def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | None, seed: int) -> Sample:
     """The plan that was asked for and its sample."""
-    from labelsieve.decide import accept as accepting
-    from labelsieve.decide import acceptance_plan
+    from labelsieve.acceptance import counting_plan
+    from labelsieve.acceptance import verdict as accepting
 
     if asked["max_error"] is None:
         raise UserError("Name the highest share of wrong labels that is good enough, for example --max-error 3%.")
-    default = {"kind": "sequential", "confidence": 0.95, "aql": asked["max_error"] / 4, "producer_risk": 0.05, "reviewer_error": 0.0}
+    default = {
+        "kind": "sequential",
+        "confidence": 0.95,
+        "aql": asked["max_error"] / 4,
+        "producer_risk": 0.05,
+        "reviewer_error": 0.0,
+    }
     terms: dict[str, Any] = default | {key: value for key, value in asked.items() if value is not None}
     idle = next((f"--{key.replace('_', '-')}" for key in ("aql", "producer_risk") if asked[key] is not None), None)
     if terms["kind"] == "sequential" and idle:
@@ -124,9 +143,11 @@ def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | Non
     if kind == "sequential":
         many = size or accepting.outlook(findings, limit=limit, confidence=confidence, error=error, seed=seed)
     elif error or size:
-        raise UserError("--size and --reviewer-error go with the sequential plan; single and double plans count exact answers.")
+        raise UserError(
+            "--size and --reviewer-error go with the sequential plan; single and double plans count exact answers."
+        )
     else:
-        make = acceptance_plan.single if kind == "single" else acceptance_plan.double
+        make = counting_plan.single if kind == "single" else counting_plan.double
         risks = {"producer_risk": terms["producer_risk"], "consumer_risk": 1 - confidence}
         counting = make(len(findings), aql=terms["aql"], ltpd=limit, **risks)
         terms["counts"], many = asdict(counting), counting.first + counting.second
@@ -135,7 +156,7 @@ def _begin(findings: Findings, name: str, asked: dict[str, Any], size: int | Non
 
 def _continue(findings: Findings, sample: Sample, asked: dict[str, Any], size: int | None) -> Sample:
     """The sample that is there, longer if that was asked for. Its plan was fixed before the answers were seen and stays."""
-    from labelsieve.decide import accept as accepting
+    from labelsieve.acceptance import verdict as accepting
 
     if "max_error" not in sample.plan:
         raise UserError(f"The sample {sample.name!r} has no acceptance plan; choose another --name.")
@@ -149,15 +170,19 @@ def _continue(findings: Findings, sample: Sample, asked: dict[str, Any], size: i
     if size is None or size == len(sample.ids):
         return sample
     if sample.plan["kind"] != "sequential" or size < len(sample.ids):
-        raise UserError(f"The sample {sample.name!r} has {len(sample.ids):,} rows; only a sequential one can be made longer, none shorter.")
+        raise UserError(
+            f"The sample {sample.name!r} has {len(sample.ids):,} rows; only a sequential one can be made longer, none shorter."
+        )
     longer = accepting.draw(findings, size, name=sample.name, seed=sample.seed, plan=sample.plan)
     if longer.ids[: len(sample.ids)] != sample.ids:
-        raise UserError(f"The findings have changed since the sample {sample.name!r} was drawn; draw one of another --name.")
+        raise UserError(
+            f"The findings have changed since the sample {sample.name!r} was drawn; draw one of another --name."
+        )
     return longer
 
 
 def _counting(terms: dict[str, Any]) -> CountingPlan | None:
-    from labelsieve.decide.acceptance_plan import CountingPlan
+    from labelsieve.acceptance.counting_plan import CountingPlan
 
     return CountingPlan(**terms["counts"]) if "counts" in terms else None
 
@@ -176,7 +201,7 @@ def _share(text: str | None, option: str, below: float = 1.0) -> float | None:
 
 def _again(run: Path, findings: Findings) -> tuple[Reopened | None, str]:
     """The data of now, or None; and what has changed in them, or why they cannot be read again."""
-    from labelsieve.reopen import reopen
+    from labelsieve.store.reopen import reopen
 
     if findings.settings.get("recipe") is None:
         return None, ""
@@ -216,9 +241,9 @@ def _strata(run: Path, findings: Findings, sample: Sample) -> Any:
     """
     import numpy as np
 
-    from labelsieve.core import samples
+    from labelsieve.store import sample_files
 
-    kept = samples.load_strata(run, sample.name)
+    kept = sample_files.load_strata(run, sample.name)
     if kept is None or findings.content is None:
         return None
     content, stratum = kept
@@ -245,7 +270,7 @@ def _examples(findings: Findings) -> Any:
     """(n,) uint64 that tell the examples apart in a later `find`: their content, or a hash of the id where that is not known."""
     import numpy as np
 
-    from labelsieve.core.content import numbered, tagged
+    from labelsieve.core.content_hash import numbered, tagged
 
     assert findings.content is not None
     made = np.array(findings.content)
@@ -265,8 +290,8 @@ def _data_hash(findings: Findings) -> str:
 
 
 def _write(run: Path, name: str, record: dict[str, Any]) -> None:
+    from labelsieve.acceptance.signed_report import markdown
     from labelsieve.core.files import replacing, write_json
-    from labelsieve.report.acceptance import markdown
 
     try:
         write_json(run / f"{name}.json", record)
@@ -277,16 +302,27 @@ def _write(run: Path, name: str, record: dict[str, Any]) -> None:
 
 
 def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
-    from labelsieve.cli.screen import print_json, printer, prose, safe
+    from labelsieve.cli.terminal import print_json, printer, prose, safe
 
     if json:
-        print_json({"run": str(run), "verdict": None, "plan": sample.plan, "sample": asdict(replace(sample, plan={})), "note": note})
+        print_json(
+            {
+                "run": str(run),
+                "verdict": None,
+                "plan": sample.plan,
+                "sample": asdict(replace(sample, plan={})),
+                "note": note,
+            }
+        )
         return
     console = printer()
     if note:
         prose(console, safe(note, 600))
     terms = sample.plan
-    prose(console, f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.")
+    prose(
+        console,
+        f"Plan: {terms['kind']}, at most {100 * terms['max_error']:.4g} % wrong, confidence {100 * terms['confidence']:.4g} %.",
+    )
     counts = terms.get("counts")
     if counts:
         prose(
@@ -294,19 +330,24 @@ def _tell_plan(run: Path, sample: Sample, note: str, json: bool) -> None:
             f"Accept with at most {counts['accept']} wrong among the first {counts['first']:,}; reject with more than {counts['limit']}.",
         )
         if counts["second"]:
-            prose(console, f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.")
+            prose(
+                console,
+                f"Between, review {counts['second']:,} more and accept with at most {counts['limit']} in both together.",
+            )
     prose(
         console,
         f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json. Review them blind, in their order, then run `accept` again:",
     )
     named = shlex.quote(str(run))
-    print(f"  labelsieve review {named} --sample {sample.name}\n  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}")
+    print(
+        f"  labelsieve review {named} --sample {sample.name}\n  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}"
+    )
 
 
 def _tell(run: Path, sample: Sample, result: Acceptance, rows: int, note: str) -> None:
     from rich.text import Text
 
-    from labelsieve.cli.screen import printer, prose, safe
+    from labelsieve.cli.terminal import printer, prose, safe
 
     console = printer()
     style = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}[result.verdict]
@@ -316,10 +357,16 @@ def _tell(run: Path, sample: Sample, result: Acceptance, rows: int, note: str) -
     for title, parts in (("class", result.classes), ("group", result.groups)):
         for part in sorted(parts, key=lambda p: -p.wrong.low / p.rows)[:5]:
             low, high = 100 * part.wrong.low / part.rows, 100 * part.wrong.high / part.rows
-            console.print(f"  {title} {safe(part.name, 40)}: {low:.1f} % to {high:.1f} % wrong ({part.reviewed:,} reviewed)")
+            console.print(
+                f"  {title} {safe(part.name, 40)}: {low:.1f} % to {high:.1f} % wrong ({part.reviewed:,} reviewed)"
+            )
     if note:
         prose(console, Text(safe(note, 600), "yellow"))
     if result.verdict == "go on":
-        longer = " and --size for more rows" if "counts" not in sample.plan and result.reviewed == len(sample.ids) else ""
-        console.print(f"Continue the review, then run `accept` again with --name {sample.name.removeprefix('accept-')}{longer}.")
+        longer = (
+            " and --size for more rows" if "counts" not in sample.plan and result.reviewed == len(sample.ids) else ""
+        )
+        console.print(
+            f"Continue the review, then run `accept` again with --name {sample.name.removeprefix('accept-')}{longer}."
+        )
     prose(console, f"The report is in {safe(str(run / sample.name), 200)}.md and .json.")

@@ -81,7 +81,13 @@ app = App(
 for place, (title, commands) in enumerate(COMMANDS.items()):
     group = Group(title, sort_key=place)
     for i, (name, (function, example)) in enumerate(commands.items()):
-        app.command(function, name=name, group=group if title != "Set up" else None, help_epilogue=f"Example: {example}", sort_key=i)
+        app.command(
+            function,
+            name=name,
+            group=group if title != "Set up" else None,
+            help_epilogue=f"Example: {example}",
+            sort_key=i,
+        )
 
 
 app.meta.suppress_keyboard_interrupt = False
@@ -90,15 +96,21 @@ app.meta.suppress_keyboard_interrupt = False
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No progress and no notes.", negative="", group=_EVERY)] = False,
-    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], help="Show each step, with seconds.", negative="", group=_EVERY)] = False,
+    quiet: Annotated[
+        bool, Parameter(name=["--quiet", "-q"], help="No progress and no notes.", negative="", group=_EVERY)
+    ] = False,
+    verbose: Annotated[
+        bool, Parameter(name=["--verbose", "-v"], help="Show each step, with seconds.", negative="", group=_EVERY)
+    ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        Parameter(help="Which messages go to stderr; default: warning. --verbose is info, --quiet is error.", group=_EVERY),
+        Parameter(
+            help="Which messages go to stderr; default: warning. --verbose is info, --quiet is error.", group=_EVERY
+        ),
     ] = None,
 ) -> object:
     """Run the command with the level of what it says on stderr."""
-    from labelsieve.cli.screen import level_of, printer, telling
+    from labelsieve.cli.terminal import level_of, printer, telling
 
     with telling(level_of(quiet, verbose, log_level)):
         return app(tokens, console=printer())

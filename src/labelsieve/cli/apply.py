@@ -17,21 +17,26 @@ from labelsieve.core.errors import UserError
 if TYPE_CHECKING:
     from labelsieve.core.conflict import Conflict
     from labelsieve.core.dataset import Dataset
-    from labelsieve.export.history import History
-    from labelsieve.export.patch import Change
-    from labelsieve.reopen import Reopened
+    from labelsieve.corrections.history import History
+    from labelsieve.corrections.patch import Change
+    from labelsieve.store.reopen import Reopened
 
 SHOWN = 10
 LISTED = 5  # ids in a message
 
 
 def apply(
-    source: Annotated[str, Parameter(help="A run folder that `find` wrote; with --patch, the data themselves will do.")],
+    source: Annotated[
+        str, Parameter(help="A run folder that `find` wrote; with --patch, the data themselves will do.")
+    ],
     /,
     *,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)
+    ] = None,
     auto: Annotated[
-        float | None, Parameter(help="Also take the suggestion where p_wrong is at least this, 95% or 0.95.", converter=a_share)
+        float | None,
+        Parameter(help="Also take the suggestion where p_wrong is at least this, 95% or 0.95.", converter=a_share),
     ] = None,
     dry_run: Annotated[bool, Parameter(help="Say what would change and write nothing.", negative="")] = False,
     patch: Annotated[Path | None, Parameter(help="Apply this patch file, not the decisions of the run.")] = None,
@@ -50,8 +55,10 @@ def apply(
     if auto is not None and not 0.5 <= auto <= 1:
         raise UserError(f"--auto {auto:g}: a label has a suggestion only where p_wrong is above 0.5; give 0.5 to 1.")
     named = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
-    dataset, changes, conflicts, notes = _wanted(source, patch, auto, {name: value for name, value in named.items() if value})
-    from labelsieve.export import patch as patches
+    dataset, changes, conflicts, notes = _wanted(
+        source, patch, auto, {name: value for name, value in named.items() if value}
+    )
+    from labelsieve.corrections import patch as patches
 
     given = dict(zip(dataset.ids.tolist(), (dataset.classes[c] for c in dataset.labels), strict=True))
     if patch is None:
@@ -61,13 +68,19 @@ def apply(
     else:
         changes, unfit = patches.fitting(changes, given)
     conflicts = [*conflicts, *unfit]
-    told: dict[str, Any] = {"source": dataset.source, "out": None if dry_run else str(out), "files": [], "renamed": [], "notes": notes}
+    told: dict[str, Any] = {
+        "source": dataset.source,
+        "out": None if dry_run else str(out),
+        "files": [],
+        "renamed": [],
+        "notes": notes,
+    }
     if not dry_run and out is not None:
         _write(dataset, given, changes, conflicts, out, told)
     told |= {"changes": [asdict(c) for c in changes], "conflicts": [asdict(c) for c in conflicts]}
     told["not_read"] = [asdict(e) for e in dataset.excluded]
     if json:
-        from labelsieve.cli.screen import print_json
+        from labelsieve.cli.terminal import print_json
 
         print_json(told)
     else:
@@ -78,14 +91,16 @@ def _wanted(
     source: str, path: Path | None, auto: float | None, named: dict[str, str]
 ) -> tuple[Dataset, list[Change], list[Conflict], list[str]]:
     """The data, the changes that are wanted, what is in conflict already, and notes."""
-    from labelsieve.core.run import MANIFEST
-    from labelsieve.core.run_reader import require_manifest
-    from labelsieve.export import patch as patches
+    from labelsieve.corrections import patch as patches
+    from labelsieve.store.run import MANIFEST
+    from labelsieve.store.run_reader import require_manifest
 
     if not os.path.exists(os.path.join(source, MANIFEST)):
         require_manifest(Path(source))
         if path is None:
-            raise UserError(f"{source} is not a run folder of Labelsieve; name one, or give the changes with --patch FILE.")
+            raise UserError(
+                f"{source} is not a run folder of Labelsieve; name one, or give the changes with --patch FILE."
+            )
         from labelsieve.data import load
 
         dataset = load(source, **named)
@@ -93,10 +108,10 @@ def _wanted(
         return dataset, changes, conflicts, []
     if named:
         raise UserError(f"A run knows its columns and labels; leave out --{next(iter(named))}.")
-    from labelsieve.cli.standing import read
     from labelsieve.core.decision import Fold
     from labelsieve.decide.calibrate import calibrate
-    from labelsieve.reopen import reopen
+    from labelsieve.store.open_run import read
+    from labelsieve.store.reopen import reopen
 
     there = read(Path(source))
     findings = there.findings
@@ -111,14 +126,20 @@ def _wanted(
     p_wrong = findings.p_wrong if auto is None and not there.rows else calibrate(findings, fold).p_wrong
     changes, conflicts = patches.decided(findings, fold, p_wrong, auto, now)
     barred = there.follow.barred  # somebody decided on these; --auto leaves them alone
-    changes = _under_ids_of_now([c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source))
-    refused = [patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused]
+    changes = _under_ids_of_now(
+        [c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source)
+    )
+    refused = [
+        patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused
+    ]
     return dataset, changes, [*refused, *conflicts], again.notes()
 
 
 def _open(changes: list[Change], given: dict[str, str]) -> tuple[list[Change], list[str]]:
     """The decisions that are not yet carried out in the data, and a note of those that are."""
-    done = [change for change in changes if change.new and change.new != change.old and given.get(change.id) == change.new]
+    done = [
+        change for change in changes if change.new and change.new != change.old and given.get(change.id) == change.new
+    ]
     if not done:
         return changes, []
     those = f"{len(done):,} examples have" if len(done) > 1 else "1 example has"
@@ -180,22 +201,27 @@ def _under_ids_of_now(changes: list[Change], again: Reopened, run: Path) -> list
 
 
 def _write(
-    dataset: Dataset, given: dict[str, str], changes: list[Change], conflicts: list[Conflict], out: Path, told: dict[str, Any]
+    dataset: Dataset,
+    given: dict[str, str],
+    changes: list[Change],
+    conflicts: list[Conflict],
+    out: Path,
+    told: dict[str, Any],
 ) -> None:
-    from labelsieve.data import places
-    from labelsieve.export import patch as patches
-    from labelsieve.export.places import new_folder
+    from labelsieve.corrections import patch as patches
+    from labelsieve.corrections.destination import new_folder
+    from labelsieve.data import paths
 
     recipe = dict(dataset.recipe or {})
     source = recipe.get("source", "")
     with new_folder(out, source.removeprefix("hf:")) as place:
         if "labels" in recipe:
             _labels(recipe, dataset, changes, place, told)
-        elif source.startswith("hf:") and not places.is_remote(source):
+        elif source.startswith("hf:") and not paths.is_remote(source):
             _hub(recipe, dataset, changes, place, told)
-        elif places.is_folder(source):
+        elif paths.is_folder(source):
             _folder(dataset, given, changes, place, told)
-        elif places.suffix(source) == ".npz":
+        elif paths.suffix(source) == ".npz":
             _arrays(source, dataset, changes, place, told)
         else:
             _table(recipe, dataset, changes, place, told)
@@ -206,8 +232,8 @@ def _write(
 
 
 def _labels(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
+    from labelsieve.corrections.label_list import OWN, apply_labels
     from labelsieve.data.label_file import labels_again
-    from labelsieve.export.apply_labels import OWN, apply_labels
 
     ids, labels, more = labels_again(recipe, dataset, OWN)
     history = apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="source" not in recipe)
@@ -219,10 +245,10 @@ def _told(history: History) -> list[str]:
 
 
 def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
+    from labelsieve.corrections.huggingface import apply_hub
+    from labelsieve.corrections.plan import plan
     from labelsieve.data.columns import Columns
     from labelsieve.data.hub import columns_of, open_split
-    from labelsieve.export.apply_hub import apply_hub
-    from labelsieve.export.plan import plan
 
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
     found, source = open_split(recipe["source"])
@@ -231,36 +257,42 @@ def _hub(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place:
 
 
 def _folder(dataset: Dataset, given: dict[str, str], changes: list[Change], place: Path, told: dict[str, Any]) -> None:
-    from labelsieve.data import places
-    from labelsieve.export.apply_folder import apply_folder
-    from labelsieve.export.folder_history import carry
+    from labelsieve.corrections.class_folders import apply_folder
+    from labelsieve.corrections.folder_history import carry
+    from labelsieve.data import paths
 
-    if places.is_remote(dataset.source):
-        raise UserError(f"{dataset.source} is an address; a corrected copy is made of a local folder. Download it first.")
+    if paths.is_remote(dataset.source):
+        raise UserError(
+            f"{dataset.source} is an address; a corrected copy is made of a local folder. Download it first."
+        )
     files = dict(zip(dataset.ids.tolist(), dataset.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
     goals = apply_folder(files, given, changes, place)
-    told["renamed"] = [{"id": key, "file": goal} for key, goal in goals.items() if os.path.basename(goal) != os.path.basename(files[key])]
+    told["renamed"] = [
+        {"id": key, "file": goal}
+        for key, goal in goals.items()
+        if os.path.basename(goal) != os.path.basename(files[key])
+    ]
     told["more"] = carry(Path(dataset.source), place, goals, given, changes)
 
 
 def _arrays(source: str, dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
-    from labelsieve.data import places
-    from labelsieve.data.arrays import read_npz
-    from labelsieve.export.apply_arrays import apply_npz
-    from labelsieve.export.plan import plan
+    from labelsieve.corrections.npz import apply_npz
+    from labelsieve.corrections.plan import plan
+    from labelsieve.data import paths
+    from labelsieve.data.array_file import read_npz
 
     n = len(read_npz(source)["labels"])
-    told["notes"] += _told(apply_npz(source, plan(n, dataset, changes), place / os.path.basename(source), places.opened))
+    told["notes"] += _told(apply_npz(source, plan(n, dataset, changes), place / os.path.basename(source), paths.opened))
 
 
 def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], place: Path, told: dict[str, Any]) -> None:
-    from labelsieve.data import places
+    from labelsieve.corrections.class_folders import copy_beside
+    from labelsieve.corrections.plan import plan
+    from labelsieve.corrections.table_file import apply_table
+    from labelsieve.data import paths
     from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
     from labelsieve.data.table import roles
-    from labelsieve.export.apply_folder import copy_beside
-    from labelsieve.export.apply_table import apply_table
-    from labelsieve.export.plan import plan
 
     source = recipe["source"]
     asked = Columns(recipe.get("label"), recipe.get("text"), recipe.get("image"), recipe.get("id"), recipe.get("group"))
@@ -268,35 +300,47 @@ def _table(recipe: dict[str, str], dataset: Dataset, changes: list[Change], plac
     columns, _ = roles(file, asked, source, False)
     n = len(file.read(Columns(label=columns.label)))
     out = place / os.path.basename(source)
-    told["notes"] += _told(apply_table(source, str(columns.label), plan(n, dataset, changes), out, places.opened))
-    paths = getattr(dataset.inputs, "paths", None)
-    if paths and not places.is_remote(source):
+    told["notes"] += _told(apply_table(source, str(columns.label), plan(n, dataset, changes), out, paths.opened))
+    pictures = getattr(dataset.inputs, "paths", None)
+    if pictures and not paths.is_remote(source):
         gone = {change.id for change in changes if not change.new}
-        kept = [path for key, path in zip(dataset.ids, paths, strict=True) if key not in gone]
+        kept = [path for key, path in zip(dataset.ids, pictures, strict=True) if key not in gone]
         left = copy_beside(kept, os.path.dirname(source), place)
         if left:
-            told["notes"].append(f"{left:,} images outside the folder of the table were not copied; the table names them as before.")
+            told["notes"].append(
+                f"{left:,} images outside the folder of the table were not copied; the table names them as before."
+            )
 
 
 def _show(told: dict[str, Any], changes: list[Change], conflicts: list[Conflict], n: int) -> None:
     from rich.text import Text
 
     from labelsieve.cli.id_table import print_rows, whole
-    from labelsieve.cli.screen import printer, safe
+    from labelsieve.cli.terminal import printer, safe
 
     console = printer()
     gone = sum(not change.new for change in changes)
     auto = sum(change.who == "auto" for change in changes)
     made = "would be " if told["out"] is None else ""
-    console.print(f"Of {n:,} examples {len(changes) - gone:,} {made}relabelled ({auto:,} of them by --auto) and {gone:,} {made}left out.")
+    console.print(
+        f"Of {n:,} examples {len(changes) - gone:,} {made}relabelled ({auto:,} of them by --auto) and {gone:,} {made}left out."
+    )
     if changes:
-        rows = [(whole(c.id), safe(c.old, 14), safe(c.new or "(left out)", 14), safe(c.who, 12), safe(c.why, 120)) for c in changes[:SHOWN]]
-        print_rows(console, "What changed" if told["out"] else "What would change", ("id", "old", "new", "who", "why"), rows)
+        rows = [
+            (whole(c.id), safe(c.old, 14), safe(c.new or "(left out)", 14), safe(c.who, 12), safe(c.why, 120))
+            for c in changes[:SHOWN]
+        ]
+        print_rows(
+            console, "What changed" if told["out"] else "What would change", ("id", "old", "new", "who", "why"), rows
+        )
         if len(changes) > SHOWN:
             console.print(f"and {len(changes) - SHOWN:,} more, see patch.csv or --json")
     for title, rows in (
         ("Conflicts, on which nothing was done", [(c.id, c.reason) for c in conflicts]),
-        ("Under another name, because the folder had one of theirs", [(row["id"], row["file"]) for row in told["renamed"]]),
+        (
+            "Under another name, because the folder had one of theirs",
+            [(row["id"], row["file"]) for row in told["renamed"]],
+        ),
         ("Not read by the run", [(row["id"], row["reason"]) for row in told["not_read"]]),
     ):
         if rows:

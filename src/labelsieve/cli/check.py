@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from labelsieve.decide.gate import Rule
+    from labelsieve.decide.contract import Rule
 
 
 def check(
@@ -21,23 +21,26 @@ def check(
     contract: Annotated[Path, Parameter(help="The rules, a TOML file.")],
     against: Annotated[Path | None, Parameter(help="The run of the last version, for no_worse_than_last.")] = None,
     junit: Annotated[Path | None, Parameter(help="Write the verdict as JUnit XML, for a build server.")] = None,
-    markdown: Annotated[Path | None, Parameter(help="Write the verdict as a Markdown table, for a pull request.")] = None,
+    markdown: Annotated[
+        Path | None, Parameter(help="Write the verdict as a Markdown table, for a pull request.")
+    ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Hold a data set, after its decisions, against a contract. Exit code 0: it holds, 1: it is broken, 2: a mistake."""
-    from labelsieve.cli.screen import print_json
-    from labelsieve.cli.standing import stands, stands_with_notes
+    from labelsieve.cli.terminal import print_json
     from labelsieve.core.errors import UserError
     from labelsieve.core.files import replacing
-    from labelsieve.decide import gate
+    from labelsieve.decide.contract import check as check_rules
+    from labelsieve.decide.contract import read_contract
+    from labelsieve.store.open_run import stands, stands_with_notes
 
-    wanted = gate.read_contract(contract)
+    wanted = read_contract(contract)
     if against is not None and not wanted.no_worse_than_last:
         raise UserError(
             f"--against {against} has no use: {contract} has no rule no_worse_than_last = true. Add the rule, or leave out --against."
         )
     now, notes = stands_with_notes(run, current=True)
-    rules = gate.check(wanted, now, None if against is None else stands(against))
+    rules = check_rules(wanted, now, None if against is None else stands(against))
     holds = all(rule.holds for rule in rules)
     for path, text in ((junit, junit_xml), (markdown, markdown_table)):
         if path is not None:
@@ -47,7 +50,15 @@ def check(
             except OSError as error:
                 raise UserError(f"{path} cannot be written ({error.strerror or error}).") from error
     if json:
-        print_json({"run": str(run), "contract": str(contract), "holds": holds, "rules": [asdict(rule) for rule in rules], "notes": notes})
+        print_json(
+            {
+                "run": str(run),
+                "contract": str(contract),
+                "holds": holds,
+                "rules": [asdict(rule) for rule in rules],
+                "notes": notes,
+            }
+        )
     else:
         _show(rules, run, notes)
     return 0 if holds else 1
@@ -57,7 +68,7 @@ def _show(rules: tuple[Rule, ...], run: Path, notes: list[str]) -> None:
     from rich.text import Text
 
     from labelsieve.cli.id_table import whole
-    from labelsieve.cli.screen import printer, prose, safe
+    from labelsieve.cli.terminal import printer, prose, safe
 
     console = printer()
     for rule in rules:
@@ -69,7 +80,10 @@ def _show(rules: tuple[Rule, ...], run: Path, notes: list[str]) -> None:
     for note in notes:
         prose(console, Text(safe(note, 400), "yellow"))
     broken = sum(not rule.holds for rule in rules)
-    console.print(f"\n{safe(str(run), 200)}: " + (f"{broken} of {len(rules)} rules are broken." if broken else "the contract holds."))
+    console.print(
+        f"\n{safe(str(run), 200)}: "
+        + (f"{broken} of {len(rules)} rules are broken." if broken else "the contract holds.")
+    )
 
 
 def junit_xml(rules: tuple[Rule, ...], run: str) -> str:
@@ -94,7 +108,9 @@ def markdown_table(rules: tuple[Rule, ...], run: str) -> str:
     lines = [f"### {_cell(run)}: {verdict}", "", "| | rule | limit | found | |", "| --- | --- | ---: | ---: | --- |"]
     for rule in rules:
         mark = "✅ holds" if rule.holds else "❌ broken"
-        lines.append(f"| {mark} | `{rule.name}` | {_number(rule.limit)} | {_number(rule.value)} | {_cell(rule.sentence)} |")
+        lines.append(
+            f"| {mark} | `{rule.name}` | {_number(rule.limit)} | {_number(rule.value)} | {_cell(rule.sentence)} |"
+        )
     for rule in rules:
         if rule.ids:
             more = f", the first {len(rule.ids)} of {rule.offending:,}" if rule.offending > len(rule.ids) else ""
@@ -109,7 +125,7 @@ def _number(value: Any) -> str:
 
 
 def _line(key: str, width: int = 200) -> str:
-    from labelsieve.cli.screen import safe
+    from labelsieve.cli.terminal import safe
 
     return safe(key, width)
 
@@ -122,5 +138,7 @@ def _cell(text: str) -> str:
 def _legal(text: str) -> str:
     """What XML 1.0 cannot hold becomes an escape."""
     return re.sub(
-        r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", lambda m: m[0].encode("unicode_escape", "surrogatepass").decode(), text
+        r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+        lambda m: m[0].encode("unicode_escape", "surrogatepass").decode(),
+        text,
     )

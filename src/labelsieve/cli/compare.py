@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from labelsieve.cli.options import SIDES, within
 
 if TYPE_CHECKING:
-    from labelsieve.comparison import Comparison
+    from labelsieve.training.compare import Comparison
 
 
 def compare(
@@ -18,13 +18,22 @@ def compare(
     /,
     *,
     test: Annotated[
-        str | None, Parameter(help="Data with labels to trust; default: about a fifth of each class, as labelled as it is.")
+        str | None,
+        Parameter(help="Data with labels to trust; default: about a fifth of each class, as labelled as it is."),
     ] = None,
-    methods: Annotated[str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")] = None,
-    seeds: Annotated[int, Parameter(help="Heads a method, each with its own order of rows.", converter=within((1, 100)))] = 5,
-    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))] = None,
+    methods: Annotated[
+        str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")
+    ] = None,
+    seeds: Annotated[
+        int, Parameter(help="Heads a method, each with its own order of rows.", converter=within((1, 100)))
+    ] = 5,
+    epochs: Annotated[
+        int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))
+    ] = None,
     encoder: Annotated[str | None, Parameter(help="Encoder for images and texts, as in `find`.")] = None,
-    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder.", converter=within(SIDES))] = None,
+    side: Annotated[
+        int | None, Parameter(help="Image side in pixels for the encoder.", converter=within(SIDES))
+    ] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
@@ -35,19 +44,19 @@ def compare(
 ) -> int:
     """Train a linear head on features with several methods and seeds, and measure each on other data."""
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import print_json, progress_bar
+    from labelsieve.cli.terminal import print_json, progress_bar
     from labelsieve.cli.train import need_torch
 
     need_torch("compare")
-    from labelsieve import comparison
-    from labelsieve.robust import TOGETHER
+    from labelsieve.methods import TOGETHER
+    from labelsieve.training import compare
 
     names = tuple(dict.fromkeys(methods.split(","))) if methods else TOGETHER
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     data = read(source, labels=labels, **columns)
     tested = None if test is None else read(test, wanted=data.columns and data.columns.names, test=True, **columns)
     with progress_bar() as progress:
-        found = comparison.compare(
+        found = compare.compare(
             data,
             tested,
             methods=names,
@@ -67,7 +76,7 @@ def compare(
 
 def _show(found: Comparison, seeds: int) -> None:
     from labelsieve.cli.id_table import whole
-    from labelsieve.cli.screen import blank_table, printer, prose, safe
+    from labelsieve.cli.terminal import blank_table, printer, prose, safe
 
     console, table = printer(), blank_table()
     for heading in ("method", "accuracy", "seconds"):

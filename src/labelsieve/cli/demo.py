@@ -19,7 +19,9 @@ from labelsieve.core.errors import UserError
 
 
 def demo(
-    folder: Annotated[Path, Parameter(help="Where the pictures are drawn: a new folder.", converter=named)] = Path("labelsieve-demo"),
+    folder: Annotated[Path, Parameter(help="Where the pictures are drawn: a new folder.", converter=named)] = Path(
+        "labelsieve-demo"
+    ),
     /,
     *,
     seed: Annotated[int, Parameter(help="Same seed, same pictures.", converter=within(SEEDS))] = 0,
@@ -46,7 +48,7 @@ def demo(
 def _next(run: Path) -> None:
     """What to type now; the last line works with what is installed."""
     from labelsieve.decide.next_steps import quoted
-    from labelsieve.review.server import STATIC
+    from labelsieve.page.server import STATIC
 
     print("\nNow yours: a folder with one folder of images for each class, or a table.")
     print("  labelsieve find photos/\n  labelsieve find reviews.csv --text body --label topic")
@@ -58,7 +60,9 @@ def _next(run: Path) -> None:
         print("\nLook at what the demo found, in the browser, one key per decision:")
         print(f"  labelsieve review {quoted(run)}")
     else:
-        print("\nThe page is not built here (`make web` builds it and needs Node); the report shows what the demo found:")
+        print(
+            "\nThe page is not built here (`make web` builds it and needs Node); the report shows what the demo found:"
+        )
         print(f"  labelsieve report {quoted(run)}")
 
 
@@ -66,7 +70,11 @@ def _activation() -> str:
     """The command that puts this environment into the shell; "" where it is there already."""
     bin = Path(sys.prefix) / ("Scripts" if os.name == "nt" else "bin")
     found = shutil.which("labelsieve")
-    if sys.prefix == sys.base_prefix or not (bin / "activate").exists() or (found and Path(found).parent.resolve() == bin.resolve()):
+    if (
+        sys.prefix == sys.base_prefix
+        or not (bin / "activate").exists()
+        or (found and Path(found).parent.resolve() == bin.resolve())
+    ):
         return ""
     place = bin / "activate"
     shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place

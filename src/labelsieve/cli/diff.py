@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
-    from labelsieve.decide.versions import Difference
+    from labelsieve.decide.diff import Difference
 
 ROWS = 10
 
@@ -24,14 +24,16 @@ def diff(
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
 ) -> None:
     """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
-    from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import stands_with_notes
-    from labelsieve.decide.versions import difference
+    from labelsieve.cli.terminal import print_json, safe
+    from labelsieve.decide.diff import difference
+    from labelsieve.store.open_run import stands_with_notes
 
     (before, notes), (now, more) = stands_with_notes(old), stands_with_notes(new)
     found, notes = difference(before, now), [*notes, *more]
     if not found.common:
-        raise UserError(f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared.")
+        raise UserError(
+            f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared."
+        )
     if json:
         rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
         print_json(
@@ -56,7 +58,7 @@ def _show(found: Difference) -> None:
     from rich.text import Text
 
     from labelsieve.cli.id_table import print_rows, whole
-    from labelsieve.cli.screen import blank_table, printer, safe
+    from labelsieve.cli.terminal import blank_table, printer, safe
 
     console = printer()
     ids, was, now = found.relabelled
@@ -70,7 +72,9 @@ def _show(found: Difference) -> None:
         if len(keys) > ROWS:
             console.print(f"  {sign} and {len(keys) - ROWS:,} more")
     if len(ids):
-        rows = [(whole(key), safe(a, 30), safe(b, 30)) for key, a, b in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True)]
+        rows = [
+            (whole(key), safe(a, 30), safe(b, 30)) for key, a, b in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True)
+        ]
         print_rows(console, "Relabelled", ("id", "before", "now"), rows)
     changed = {name: sizes for name, sizes in found.sizes.items() if sizes[0] != sizes[1]}
     if changed:

@@ -13,23 +13,27 @@ def evaluate(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    truth: Annotated[Path, Parameter(help="True labels: a table with id,label, or one label per row in the order of the run.")],
+    truth: Annotated[
+        Path, Parameter(help="True labels: a table with id,label, or one label per row in the order of the run.")
+    ],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Measure findings against true labels (oracle: they never reach `find`)."""
-    from labelsieve.cli.screen import print_json, safe
-    from labelsieve.core.run import load
+    from labelsieve.cli.terminal import print_json, safe
     from labelsieve.data.truth import contradiction, read_truth_with_notes
     from labelsieve.decide import evaluate as oracle
+    from labelsieve.store.run import load
 
     findings = load(run)
-    labels, notes = read_truth_with_notes(truth, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings)
+    labels, notes = read_truth_with_notes(
+        truth, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings
+    )
     notes = [*notes, *contradiction(labels, findings)]
     result = oracle.evaluate(findings, labels)
     if json:
         print_json({"oracle": True, "run": str(run), **asdict(result), "notes": notes})
     else:
-        from labelsieve.cli.scores import show
+        from labelsieve.cli.evaluation_table import show
 
         show(result)
         for note in notes:

@@ -14,11 +14,17 @@ from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
     from labelsieve.core.dataset import Dataset
-    from labelsieve.export.rows import Row
-    from labelsieve.reopen import Reopened
+    from labelsieve.exchange.export_rows import Row
+    from labelsieve.store.reopen import Reopened
 
 Tool = Literal["label-studio", "fiftyone", "coco", "csv", "hf"]
-MODULES = {"label-studio": "label_studio", "fiftyone": "fiftyone", "coco": "coco", "csv": "csv", "hf": "hub"}
+MODULES = {
+    "label-studio": "label_studio",
+    "fiftyone": "fiftyone",
+    "coco": "coco",
+    "csv": "csv",
+    "hf": "huggingface_folder",
+}
 
 
 def export(
@@ -26,23 +32,25 @@ def export(
     /,
     *,
     to: Annotated[Tool, Parameter(help="The format.")],
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file (label-studio, csv) or new folder (fiftyone, coco, hf).")],
+    out: Annotated[
+        Path, Parameter(name=["--out", "-o"], help="The file (label-studio, csv) or new folder (fiftyone, coco, hf).")
+    ],
     json: Annotated[bool, Parameter(help="Print what was written as one JSON object.", negative="")] = False,
 ) -> None:
     """Write the examples with their findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
-    from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import compared, read
+    from labelsieve.cli.terminal import print_json, safe
     from labelsieve.core.decision import Fold
+    from labelsieve.corrections.destination import new_folder
     from labelsieve.decide.calibrate import calibrate
-    from labelsieve.export.places import new_folder
-    from labelsieve.export.rows import rows
-    from labelsieve.reopen import reopen
+    from labelsieve.exchange.export_rows import rows
+    from labelsieve.store.open_run import compared, read
+    from labelsieve.store.reopen import reopen
 
     there = read(run)
     findings, fold = there.findings, Fold(there.rows)
     calibrated = calibrate(findings, fold)
     told = rows(findings, fold, calibrated.p_wrong, calibrated.rank)
-    tool = import_module(f"labelsieve.export.{MODULES[to]}")
+    tool = import_module(f"labelsieve.exchange.{MODULES[to]}")
     files, notes, left_out = [str(out)], there.notes(), []
     if to == "csv":
         _require_new(out)

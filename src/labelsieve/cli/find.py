@@ -19,7 +19,9 @@ from labelsieve.core.errors import UserError
 
 
 def find(
-    source: Annotated[str | None, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")] = None,
+    source: Annotated[
+        str | None, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")
+    ] = None,
     /,
     *,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
@@ -27,23 +29,35 @@ def find(
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
-    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")] = None,
+    labels: Annotated[
+        str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")
+    ] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
-    side: Annotated[int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))] = None,
-    fast: Annotated[bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")] = False,
+    side: Annotated[
+        int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
+    ] = None,
+    fast: Annotated[
+        bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")
+    ] = False,
     detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
-    from_network: Annotated[str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")] = None,
-    classes: Annotated[str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")] = None,
+    from_network: Annotated[
+        str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
+    ] = None,
+    classes: Annotated[
+        str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
+    ] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
+    ] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:
     """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
     from labelsieve import pipeline
-    from labelsieve.cli.screen import progress_bar, tell_notes
-    from labelsieve.core import class_guide
+    from labelsieve.cli.terminal import progress_bar, tell_notes
     from labelsieve.decide.summary import summarise
+    from labelsieve.store import class_guide
 
     if fast and (encoder or side):
         raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or --fast.")
@@ -51,7 +65,9 @@ def find(
         raise UserError("--fast is an encoder, and --from-network takes the place of one; leave out either.")
     data = read(source, image=image, text=text, label=label, id=id, group=group, labels=labels, probs=probs)
     if fast and data.kind != "image":
-        raise UserError(f"--fast is for images, and {data.source or 'the data'} holds {KINDS[data.kind]}; leave it out.")
+        raise UserError(
+            f"--fast is for images, and {data.source or 'the data'} holds {KINDS[data.kind]}; leave it out."
+        )
     meanings = None if classes is None else read_meanings(classes, data.classes, data.ids)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:
@@ -71,11 +87,13 @@ def find(
     if json:
         print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))
     else:
-        from labelsieve.cli.summary import show
+        from labelsieve.cli.findings_table import show
 
         show(summary, run)
         if fast:
-            tell_notes(["--fast: on small photographs 96 px finds less than 224 px (AUPRC 0.71 against 0.83 on CIFAR-10N)."])
+            tell_notes(
+                ["--fast: on small photographs 96 px finds less than 224 px (AUPRC 0.71 against 0.83 on CIFAR-10N)."]
+            )
     return 0
 
 
@@ -100,8 +118,12 @@ def read(
     if source:
         return load(source, labels=labels, wanted=wanted, probs=probs, **columns)
     if labels is None:
-        raise UserError("--probs needs the data they are of, or --labels, a file of the given labels (id,label, or one label per row).")
-    unused = [f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")]
+        raise UserError(
+            "--probs needs the data they are of, or --labels, a file of the given labels (id,label, or one label per row)."
+        )
+    unused = [
+        f"--{name}" for name, value in columns.items() if value is not None and name in ("image", "text", "group")
+    ]
     if unused:
         raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")
     return load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
@@ -109,7 +131,7 @@ def read(
 
 def read_meanings(file: str, classes: Sequence[str], ids: Sequence[str] | np.ndarray) -> dict[str, Meaning]:
     """What the classes mean, from a table; what does not fit is said on stderr."""
-    from labelsieve.cli.screen import tell_notes
+    from labelsieve.cli.terminal import tell_notes
     from labelsieve.data.class_table import read_class_table
 
     guide, notes = read_class_table(file, classes, ids)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labelsieve.cli.screen import blank_table, safe
+from labelsieve.cli.terminal import blank_table, safe
 
 LONGEST = 4096  # characters of an id; a path is no longer
 LAST = 24  # columns that the last column, which folds, is left
@@ -56,7 +56,9 @@ def print_rows(
                 made.add_column(headings[i], width=widths[i], style=styles[i], justify=side, no_wrap=True)
             else:
                 left = console.width - sum(widths[first:-1]) - GAP * (len(headings) - first - 1)
-                made.add_column(headings[i], width=min(widths[i], max(left, 8)), style=styles[i], justify=side, overflow="fold")
+                made.add_column(
+                    headings[i], width=min(widths[i], max(left, 8)), style=styles[i], justify=side, overflow="fold"
+                )
         for row in some:
             made.add_row(*map(Text, row[first:]))
         return made

@@ -26,11 +26,11 @@ def import_(
     json: Annotated[bool, Parameter(help="Print what was taken as one JSON object.", negative="")] = False,
 ) -> None:
     """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing."""
-    from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import journal_for, read
+    from labelsieve.cli.terminal import print_json, safe
     from labelsieve.core.decision import Fold
-    from labelsieve.export.answers import decisions
-    from labelsieve.export.belonging import belonging
+    from labelsieve.exchange.answer_check import belonging
+    from labelsieve.exchange.answers import decisions
+    from labelsieve.store.open_run import journal_for, read
 
     if reviewer is not None and not reviewer.strip():
         raise UserError("The reviewer has no name; say who decided with --reviewer NAME.")
@@ -39,7 +39,7 @@ def import_(
     there = read(run)
     findings, fold = there.findings, Fold(there.rows)
     classes = {*findings.classes, *(d.label for d in fold.standing() if d.label)}
-    tool = import_module(f"labelsieve.export.{MODULES[from_]}")
+    tool = import_module(f"labelsieve.exchange.{MODULES[from_]}")
     found = tool.read(file, classes, findings) if from_ == "csv" else tool.read(file, classes)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     answers, strange = belonging(found.answers, findings, there.follow, found.own)
@@ -55,7 +55,10 @@ def import_(
     people = list(dict.fromkeys(name for name in (*told, *(row.reviewer for row in rows)) if name))
     if json:
         told = {"read": len(found.answers), "new": new, "nothing_new": same, "reviewers": people}
-        listed = {"conflicts": [asdict(conflict) for conflict in conflicts], "not_read": [asdict(unread) for unread in found.unread]}
+        listed = {
+            "conflicts": [asdict(conflict) for conflict in conflicts],
+            "not_read": [asdict(unread) for unread in found.unread],
+        }
         print_json({**told, **listed})
         return
     by = f" by {', '.join(safe(name, 60) for name in people[:SHOWN])}" if people else ""

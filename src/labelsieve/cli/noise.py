@@ -16,12 +16,22 @@ def noise(
     source: Annotated[str, Parameter(help="Anything that `find` reads.")],
     /,
     *,
-    rate: Annotated[float | None, Parameter(help="Share of the labels to touch, 20% or 0.2.", converter=a_share)] = None,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)],
-    kind: Annotated[Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")] = "symmetric",
+    rate: Annotated[
+        float | None, Parameter(help="Share of the labels to touch, 20% or 0.2.", converter=a_share)
+    ] = None,
+    out: Annotated[
+        Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)
+    ],
+    kind: Annotated[
+        Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")
+    ] = "symmetric",
     inclusive: Annotated[bool, Parameter(help="Symmetric noise may draw the own class again.", negative="")] = False,
-    bernoulli: Annotated[bool, Parameter(help="Touch each label independently instead of an exact number.", negative="")] = False,
-    transition: Annotated[Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")] = None,
+    bernoulli: Annotated[
+        bool, Parameter(help="Touch each label independently instead of an exact number.", negative="")
+    ] = False,
+    transition: Annotated[
+        Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")
+    ] = None,
     seed: Annotated[int, Parameter(help="Same seed, same noise.", converter=within(SEEDS))] = 0,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
@@ -29,10 +39,10 @@ def noise(
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
 ) -> int:
     """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
-    from labelsieve import arrays
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import progress_bar, tell_notes
+    from labelsieve.cli.terminal import progress_bar, tell_notes
     from labelsieve.data.noise import inject, write
+    from labelsieve.encode import arrays
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     data, features = read(source, **columns), None
@@ -41,11 +51,22 @@ def noise(
         with progress_bar() as progress:
             found = arrays.features(data, out / "encoded", progress=progress)
         data, features = found.data, found.values
-    made = inject(data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=_matrix(transition), features=features, seed=seed)
+    made = inject(
+        data,
+        kind,
+        rate,
+        inclusive=inclusive,
+        exact=not bernoulli,
+        transition=_matrix(transition),
+        features=features,
+        seed=seed,
+    )
     try:
         write(made, data, out)
     except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror or error}); name another folder with --out.") from error
+        raise UserError(
+            f"{out} cannot be written ({error.strerror or error}); name another folder with --out."
+        ) from error
     print(f"{out}: {made.spec.realised_rate:.2%} of {len(data)} labels are now wrong. Next:")
     named = [word for name, value in columns.items() if value is not None for word in (f"--{name}", value)]
     run = str(out / "run.sieve")
@@ -62,4 +83,6 @@ def _matrix(path: Path | None) -> Any:
     try:
         return np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a matrix ({error}); save it with numpy.save or as CSV without a header.") from error
+        raise UserError(
+            f"{path} cannot be read as a matrix ({error}); save it with numpy.save or as CSV without a header."
+        ) from error

@@ -30,17 +30,19 @@ def predict(
     json: Annotated[bool, Parameter(help="Print one JSON object instead.", negative="")] = False,
 ) -> int:
     """Say which class each example is, and with what probability: id, label, probability."""
-    from labelsieve.cli.screen import print_json, progress_bar, tell_excluded, tell_notes
+    from labelsieve.cli.terminal import print_json, progress_bar, tell_excluded, tell_notes
     from labelsieve.cli.train import need_torch
     from labelsieve.core.files import replacing, require_own
     from labelsieve.data import load_inputs
 
     need_torch("predict")
-    from labelsieve.model import Model
+    from labelsieve.training.classifier import Model
 
     if out is not None:
         if out.is_dir() or out.suffix.lower() != ".csv":
-            raise UserError(f"{out} is {'a folder' if out.is_dir() else 'no .csv'}; name a CSV file with -o, or leave -o away to print.")
+            raise UserError(
+                f"{out} is {'a folder' if out.is_dir() else 'no .csv'}; name a CSV file with -o, or leave -o away to print."
+            )
         if out.exists() and Path(source).exists() and out.samefile(source):
             raise UserError(f"{out} is what the examples are read from; name another file with -o.")
         require_own(out, ",".join(COLUMNS) + "\n", "predict")
@@ -50,14 +52,29 @@ def predict(
     with progress_bar() as progress:
         data, probs = trained.probabilities(data, device=device, progress=progress)
     best = probs.argmax(1)
-    rows = list(zip(data.ids.tolist(), (trained.classes[c] for c in best), probs.max(1).astype(float).round(6).tolist(), strict=True))
+    rows = list(
+        zip(
+            data.ids.tolist(),
+            (trained.classes[c] for c in best),
+            probs.max(1).astype(float).round(6).tolist(),
+            strict=True,
+        )
+    )
     if out is not None:
-        with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with (
+            replacing(out) as partial,
+            open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             _write(file, rows)
     if json:
         found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         print_json(
-            {"model": os.fspath(model), "predictions": found, "excluded": [asdict(item) for item in data.excluded], "notes": data.notes}
+            {
+                "model": os.fspath(model),
+                "predictions": found,
+                "excluded": [asdict(item) for item in data.excluded],
+                "notes": data.notes,
+            }
         )
     elif out is None:
         _write(sys.stdout, rows)

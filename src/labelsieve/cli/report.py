@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from labelsieve.core.dataset import Dataset
     from labelsieve.core.findings import Findings
-    from labelsieve.report.samples import Sample
+    from labelsieve.reports.example import Sample
 
 SHOWN = 40  # examples with their pictures
 NAME = "report.html"
@@ -28,27 +28,29 @@ def report(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The HTML file; default: report.html in the run folder.")] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="The HTML file; default: report.html in the run folder.")
+    ] = None,
     figures: Annotated[Path | None, Parameter(help="Write every figure as an SVG file into this folder too.")] = None,
     json: Annotated[bool, Parameter(help="Print what the report says as one JSON object.", negative="")] = False,
 ) -> None:
     """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, how it was found."""
-    from labelsieve.cli.screen import print_json, safe
-    from labelsieve.cli.standing import read
-    from labelsieve.core import known
+    from labelsieve.cli.terminal import print_json, safe
     from labelsieve.core.decision import Fold
     from labelsieve.core.files import replacing, require_own
     from labelsieve.decide.calibrate import calibrate
     from labelsieve.decide.outlook import as_now, plan, reliability
     from labelsieve.decide.reviewers import reviewers
     from labelsieve.decide.summary import summarise
-    from labelsieve.report import build, charts
+    from labelsieve.reports import charts, html
+    from labelsieve.store import known_items
+    from labelsieve.store.open_run import read
 
     path = out or run / NAME
     if path.is_dir():
         raise UserError(f"{path} is a folder; name an HTML file with -o.")
     if out:  # what lies in the run folder under our name is ours
-        require_own(out, build.BEGINS, "report")
+        require_own(out, html.BEGINS, "report")
     there = read(run)
     findings, rows = there.findings, there.rows
     fold = Fold(rows)
@@ -57,11 +59,11 @@ def report(
     seen = as_now(findings, calibrated)
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
     summary = replace(summary, notes=(*summary.notes, *there.notes(), *trouble))
-    people = reviewers(findings, fold, known.load(run, there.follow))
+    people = reviewers(findings, fold, known_items.load(run, there.follow))
     outlook = {"effort": plan(calibrated), "bins": reliability(findings, fold, calibrated)}
-    told = build.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
-    drawn = build.figures(findings, calibrated, told)
-    files = {path: build.page(told, drawn, samples)}
+    told = html.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
+    drawn = html.figures(findings, calibrated, told)
+    files = {path: html.page(told, drawn, samples)}
     if figures is not None:
         files |= {figures / f"{name}.svg": charts.alone(svg) for name, svg in drawn.items()}
     for name, text in files.items():
@@ -80,8 +82,8 @@ def report(
 
 def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Sample], list[str]]:
     """The examples at `rows`, or none; and sentences on what has changed in the data, or why they cannot be read again."""
-    from labelsieve.reopen import reopen
-    from labelsieve.report.samples import sample
+    from labelsieve.reports.example import sample
+    from labelsieve.store.reopen import reopen
 
     try:
         again = reopen(run, findings)
@@ -94,9 +96,9 @@ def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Samp
 
 def _in_rgb(findings: Findings, dataset: Dataset) -> Callable[[Image, bytes], Image]:
     """Pictures of more than 8 bits are shown by the scale by which the model saw them."""
-    from labelsieve.core.levels import Levels
-    from labelsieve.encode.deep import look
-    from labelsieve.encode.images import to_rgb
+    from labelsieve.encode.decode_image import to_rgb
+    from labelsieve.encode.deep_pixels import look
+    from labelsieve.encode.pixel_levels import Levels
 
     kept = findings.settings.get("levels")
     levels = look(dataset.inputs) if kept is None else Levels.of(kept)

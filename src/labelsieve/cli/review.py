@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
-    from labelsieve.review.desk import Desk
+    from labelsieve.page.desk import Desk
 
 PORT = 8765  # taken if it is free
 BACKLOG = 2048  # connections that may wait until they are answered
@@ -26,24 +26,36 @@ def review(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    host: Annotated[str, Parameter(help="Address to listen on; any but loopback needs the token that is printed.")] = "127.0.0.1",
+    host: Annotated[
+        str, Parameter(help="Address to listen on; any but loopback needs the token that is printed.")
+    ] = "127.0.0.1",
     port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
     reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
-    sample: Annotated[str | None, Parameter(help="Open a random sample for blind review; drawn if the run has none so named.")] = None,
-    known: Annotated[Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")] = None,
-    classes: Annotated[str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")] = None,
-    journal: Annotated[str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")] = None,
+    sample: Annotated[
+        str | None, Parameter(help="Open a random sample for blind review; drawn if the run has none so named.")
+    ] = None,
+    known: Annotated[
+        Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")
+    ] = None,
+    classes: Annotated[
+        str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
+    ] = None,
+    journal: Annotated[
+        str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")
+    ] = None,
     no_browser: Annotated[bool, Parameter(help="Only print the address.", negative="")] = False,
 ) -> int:
     """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once."""
     import uvicorn
 
-    from labelsieve.review.desk import Desk
-    from labelsieve.review.security import is_loopback
-    from labelsieve.review.server import STATIC, application
+    from labelsieve.page.desk import Desk
+    from labelsieve.page.security import is_loopback
+    from labelsieve.page.server import STATIC, application
 
     if not (STATIC / "index.html").exists():
-        raise UserError("The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel.")
+        raise UserError(
+            "The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel."
+        )
     if sample is not None:
         _check_sample(run, sample)
     if known is not None:
@@ -59,13 +71,17 @@ def review(
     url = f"http://{_shown(host)}:{listening.getsockname()[1]}/{'focus' if sample else ''}{'?' if query else ''}{query}"
     lines = [f"{run} is open for review at {url}  (Ctrl+C ends it; decisions are saved as they are made)", drawn]
     if token is not None:
-        lines.append("Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it.")
+        lines.append(
+            "Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it."
+        )
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a review ends, no failure
         print("\n".join(filter(None, lines)), flush=True)
         if not no_browser:
             Timer(0.5, webbrowser.open, [url]).start()
         app = application(desk, name=reviewer, host=host, token=token)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        )
         server = uvicorn.Server(config)
         app.state.leaving = lambda: server.should_exit
         server.run(sockets=[listening])
@@ -75,20 +91,20 @@ def review(
 
 def _check_sample(run: Path, name: str) -> None:
     """Refuse a sample that can neither be opened nor drawn, before anything starts."""
-    from labelsieve.core import samples
+    from labelsieve.store import sample_files
 
-    if name in samples.names(run) or name.startswith("accept-"):
-        samples.load(run, name)
-    samples.require_name(name)
+    if name in sample_files.names(run) or name.startswith("accept-"):
+        sample_files.load(run, name)
+    sample_files.require_name(name)
 
 
 def _draw(desk: Desk, name: str) -> str:
     """Draw the sample `name` from what is not decided, unless the run has it; returns a sentence that says so."""
-    from labelsieve.core import samples
     from labelsieve.decide.next_steps import SIZE
-    from labelsieve.review.drawing import draw_open
+    from labelsieve.page.drawing import draw_open
+    from labelsieve.store import sample_files
 
-    if name in samples.names(desk.folder):
+    if name in sample_files.names(desk.folder):
         return ""
     try:
         drawn = draw_open(desk, name, SIZE)
@@ -101,9 +117,9 @@ def _farewell(desk: Desk) -> None:
     """Where the review stands, and what to do with it."""
     from rich.text import Text
 
-    from labelsieve.cli.screen import printer
+    from labelsieve.cli.terminal import printer
     from labelsieve.decide.next_steps import Step, next_steps, quoted
-    from labelsieve.review.desk import CONFLICT
+    from labelsieve.page.desk import CONFLICT
 
     console, now, n = printer(), desk.now(), len(desk.findings)
     left = f"about {now.left.count:,.0f} ({now.left.low:,.0f} to {now.left.high:,.0f})"
@@ -114,27 +130,32 @@ def _farewell(desk: Desk) -> None:
     if conflicts:
         console.print(f"Conflicts that wait to be settled: {conflicts:,}.")
     console.print("Every decision is saved. Next:")
-    for step in (*([] if now.reviewed == n else [Step(f"labelsieve review {quoted(desk.folder)}", "go on")]), *next_steps(desk.folder)):
+    for step in (
+        *([] if now.reviewed == n else [Step(f"labelsieve review {quoted(desk.folder)}", "go on")]),
+        *next_steps(desk.folder),
+    ):
         console.print(Text.assemble("  ", (step.command, "cyan"), f"  {step.why}"), soft_wrap=True)
 
 
 def _keep_known(run: Path, file: Path) -> None:
-    from labelsieve.core import known
-    from labelsieve.core.run import load
     from labelsieve.data.truth import contradiction, read_truth_with_notes
+    from labelsieve.store import known_items
+    from labelsieve.store.run import load
 
     findings = load(run)
-    labels, notes = read_truth_with_notes(file, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings)
+    labels, notes = read_truth_with_notes(
+        file, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings
+    )
     found = {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None}
-    known.save(run, found, findings)
+    known_items.save(run, found, findings)
     for note in (*notes, *contradiction(labels, findings)):
         print(note)
 
 
 def _keep_meanings(run: Path, file: str) -> None:
     from labelsieve.cli.find import read_meanings
-    from labelsieve.core import class_guide
-    from labelsieve.core.run import load
+    from labelsieve.store import class_guide
+    from labelsieve.store.run import load
 
     findings = load(run)
     class_guide.save(run, read_meanings(file, findings.classes, findings.ids), findings)
@@ -147,7 +168,9 @@ def _listen(host: str, port: int | None) -> socket.socket:
     why: Exception = OSError()
     for candidate in (PORT, 0) if port is None else (port,):
         try:
-            family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), candidate, type=socket.SOCK_STREAM)[0]
+            family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), candidate, type=socket.SOCK_STREAM)[
+                0
+            ]
             sock = socket.socket(family, kind, proto)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
@@ -155,7 +178,9 @@ def _listen(host: str, port: int | None) -> socket.socket:
             return sock
         except (OSError, OverflowError) as error:
             why = error
-    raise UserError(f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another --port or --host.")
+    raise UserError(
+        f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another --port or --host."
+    )
 
 
 def _shown(host: str) -> str:

@@ -25,12 +25,12 @@ def score(
 ) -> int:
     """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
     from labelsieve.cli.find import read
-    from labelsieve.cli.screen import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
+    from labelsieve.cli.terminal import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
     from labelsieve.cli.train import need_torch
 
     need_torch("score")
-    from labelsieve.model import Model
-    from labelsieve.model import score as measure
+    from labelsieve.training.classifier import Model
+    from labelsieve.training.classifier import score as measure
 
     trained = Model.load(model)
     wanted = trained.manifest["input"].get("columns")

@@ -17,17 +17,31 @@ from labelsieve.core.shares import share
 
 
 def train(
-    source: Annotated[str, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")],
+    source: Annotated[
+        str, Parameter(help="Folder of class folders, table, .npz, .npy, hf:NAME, or an fsspec address.")
+    ],
     /,
     *,
-    method: Annotated[str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; a wrong name lists them.")] = "standard",
-    network: Annotated[str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")] = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)] = None,
-    epochs: Annotated[int | None, Parameter(help="Passes over the data; default: the method's.", converter=within((1, 100_000)))] = None,
+    method: Annotated[
+        str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; a wrong name lists them.")
+    ] = "standard",
+    network: Annotated[
+        str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")
+    ] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)
+    ] = None,
+    epochs: Annotated[
+        int | None, Parameter(help="Passes over the data; default: the method's.", converter=within((1, 100_000)))
+    ] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's.")] = None,
-    batch: Annotated[int | None, Parameter(help="Examples per step; default: the method's.", converter=within((2, 65_536)))] = None,
+    batch: Annotated[
+        int | None, Parameter(help="Examples per step; default: the method's.", converter=within((2, 65_536)))
+    ] = None,
     set: Annotated[tuple[str, ...], Parameter(help="Another setting of the method, NAME=VALUE.", negative="")] = (),
-    run: Annotated[Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")] = None,
+    run: Annotated[
+        Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")
+    ] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
     noise: Annotated[
         float | None,
@@ -36,10 +50,13 @@ def train(
             converter=lambda _, tokens: _noise(tokens[0].value),
         ),
     ] = None,
-    features: Annotated[bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")] = False,
+    features: Annotated[
+        bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")
+    ] = False,
     encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
     side: Annotated[
-        int | None, Parameter(help="Image side in pixels; default: their own, 16 to 64.", converter=within((16, SIDES[1])))
+        int | None,
+        Parameter(help="Image side in pixels; default: their own, 16 to 64.", converter=within((16, SIDES[1]))),
     ] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
@@ -56,12 +73,12 @@ def train(
 ) -> int:
     """Train a classifier that withstands wrong labels. Interrupted, the same command continues after the last whole epoch."""
     need_torch("train")
-    from labelsieve import training
     from labelsieve.cli.find import default_folder, read
-    from labelsieve.cli.screen import print_json, progress_bar
-    from labelsieve.model import export_onnx
-    from labelsieve.train.distributed import rank
-    from labelsieve.train.onnx_export import require_onnx
+    from labelsieve.cli.terminal import print_json, progress_bar
+    from labelsieve.engine.distributed import rank
+    from labelsieve.engine.onnx_export import require_onnx
+    from labelsieve.training import train
+    from labelsieve.training.classifier import export_onnx
 
     settings = _named(set, {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise})
     if onnx:
@@ -69,7 +86,7 @@ def train(
     data = read(source, image=image, text=text, label=label, id=id, labels=labels)
     model_folder = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:
-        model = training.train(
+        model = train.train(
             data,
             method=method,
             network=network,
@@ -137,7 +154,7 @@ def _named(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
 
 def _show(model: Any, folder: Path) -> None:
     from labelsieve.cli.id_table import whole
-    from labelsieve.cli.screen import safe
+    from labelsieve.cli.terminal import safe
 
     said = model.manifest
     settings = {**said["settings"], **said["chosen"]}

@@ -28,7 +28,9 @@ def _missing(error: Any, argument: Any) -> str:
     if keyword := error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None):
         given = error.root_input_tokens or []
         after = given[given.index(keyword) + 1 :][:1] if keyword in given else []
-        taken = f"; {after[0]!r} begins with a dash, which makes it an option" if after and after[0].startswith("-") else ""
+        taken = (
+            f"; {after[0]!r} begins with a dash, which makes it an option" if after and after[0].startswith("-") else ""
+        )
         return f"{keyword} needs a value{taken}."
     command = " ".join(error.command_chain or ())
     meaning = (argument.parameter.help or "").partition(";")[0].rstrip(".")
@@ -40,4 +42,6 @@ def _example(error: Any, command: str) -> str:
     from labelsieve.cli.app import COMMANDS
 
     examples = {name: example for commands in COMMANDS.values() for name, (_, example) in commands.items()}
-    return f"For example: {examples[command]}" if command in examples else "--help after the command lists what it takes."
+    return (
+        f"For example: {examples[command]}" if command in examples else "--help after the command lists what it takes."
+    )

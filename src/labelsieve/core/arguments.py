@@ -33,7 +33,12 @@ def require_one_order(one: Any, other: Any, called: str, also: str) -> None:
         UserError: the indexes hold the same names in two orders, so that rows would be matched to others.
     """
     first, second = (getattr(value, "index", None) for value in (one, other))
-    if first is None or second is None or not (hasattr(first, "is_unique") and hasattr(second, "is_unique")) or first.equals(second):
+    if (
+        first is None
+        or second is None
+        or not (hasattr(first, "is_unique") and hasattr(second, "is_unique"))
+        or first.equals(second)
+    ):
         return
     if len(first) == len(second) and set(first) == set(second):
         raise UserError(
@@ -70,7 +75,9 @@ def require_whole(value: Any, what: str) -> int:
 
 def require_row_of(value: Any, what: str) -> Sequence[Any]:
     """Of anything with a length and an order that is not one text."""
-    if isinstance(value, str | bytes | dict | set | frozenset) or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+    if isinstance(value, str | bytes | dict | set | frozenset) or not (
+        hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    ):
         raise UserError(f"{what} is {_shown(value)}; give a list or an array, one value for each example.")
     return value
 

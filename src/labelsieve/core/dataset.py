@@ -65,7 +65,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
-            raise UserError(f"The labels of a Dataset are an array (n,) of positions in its classes, not {self.labels!r}.")
+            raise UserError(
+                f"The labels of a Dataset are an array (n,) of positions in its classes, not {self.labels!r}."
+            )
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.labels)))
 
@@ -87,7 +89,15 @@ class Dataset:
         inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else Subset(self.inputs, rows)
         groups = None if self.groups is None else self.groups[rows]
         probs = None if self.probs is None else self.probs[rows]
-        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=inputs, groups=groups, probs=probs, rows=self.rows[rows])
+        return replace(
+            self,
+            ids=self.ids[rows],
+            labels=self.labels[rows],
+            inputs=inputs,
+            groups=groups,
+            probs=probs,
+            rows=self.rows[rows],
+        )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
         """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they are where they, or
@@ -100,7 +110,9 @@ class Dataset:
             return self
         places, columns = self.columns.positions(names, self.source or "The data"), self.columns.only(names)
         others = [note for note in self.notes if note not in self.columns.notes]
-        return replace(self, inputs=np.asarray(self.inputs)[:, places], columns=columns, notes=(*columns.notes, *others))
+        return replace(
+            self, inputs=np.asarray(self.inputs)[:, places], columns=columns, notes=(*columns.notes, *others)
+        )
 
     def fingerprint(self) -> str:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""
@@ -157,7 +169,11 @@ def require_examples(dataset: Dataset) -> Dataset:
     """
     if len(dataset):
         return dataset
-    left = f"; all {len(dataset.excluded)} were excluded, the first because: {dataset.excluded[0].reason}" if dataset.excluded else ""
+    left = (
+        f"; all {len(dataset.excluded)} were excluded, the first because: {dataset.excluded[0].reason}"
+        if dataset.excluded
+        else ""
+    )
     raise UserError(f"{dataset.source or 'the data'} holds no usable example{left}.")
 
 
@@ -171,7 +187,9 @@ def require_classes(dataset: Dataset) -> Dataset:
     if len(present) < 2:
         only = dataset.classes[present[0]]
         where = dataset.source or "the data"
-        raise UserError(f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from.")
+        raise UserError(
+            f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from."
+        )
     return dataset
 
 
@@ -184,7 +202,9 @@ def require_sound(dataset: Dataset) -> None:
     labels: Any = dataset.labels
     n = len(labels)
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise UserError("The labels of the Dataset are no array (n,) of whole numbers; labelsieve.load makes one from any labels.")
+        raise UserError(
+            "The labels of the Dataset are no array (n,) of whole numbers; labelsieve.load makes one from any labels."
+        )
     if dataset.kind not in KINDS:
         raise UserError(f"The Dataset is of kind {dataset.kind!r}; choose from {', '.join(KINDS)}.")
     for what in ("ids", "inputs", "rows", "groups", "probs"):
@@ -200,4 +220,6 @@ def require_sound(dataset: Dataset) -> None:
         raise UserError("The classes of the Dataset are no tuple of names.")
     if n and not (labels.min() >= 0 and labels.max() < len(dataset.classes)):
         outside = labels[(labels < 0) | (labels >= len(dataset.classes))][0]
-        raise UserError(f"The Dataset holds the label {outside}; its {len(dataset.classes)} classes are 0 to {len(dataset.classes) - 1}.")
+        raise UserError(
+            f"The Dataset holds the label {outside}; its {len(dataset.classes)} classes are 0 to {len(dataset.classes) - 1}."
+        )

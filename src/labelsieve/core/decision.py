@@ -35,7 +35,7 @@ class Decision:
         target: for undo and redo, the batch.
         note: free text.
         given: the given label when the decision was made; None where an older version wrote it.
-        content: what the example was then, 16 hex digits (`core.content`); None where it is not known.
+        content: what the example was then, 16 hex digits (`core.content_hash`); None where it is not known.
     """
 
     id: str
@@ -120,7 +120,9 @@ class Fold:
     def verdict(self, id: str) -> Decision | None:
         """The one answer on which all reviewers with an answer agree (the latest of them); None if there is none or they differ."""
         answers = [row for row in self.of(id).values() if row.act in FINAL]
-        return max(answers, key=lambda row: row.at) if answers and len({(a.act, a.label) for a in answers}) == 1 else None
+        return (
+            max(answers, key=lambda row: row.at) if answers and len({(a.act, a.label) for a in answers}) == 1 else None
+        )
 
     def conflict(self, id: str) -> bool:
         """Whether reviewers gave different answers that nobody has settled."""

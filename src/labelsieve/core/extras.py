@@ -22,7 +22,9 @@ def need(module: str, what: str, extra: str, named: str = "") -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
-        raise UserError(f"{what} needs {named or module}; install it with: pip install 'labelsieve[{extra}]'") from error
+        raise UserError(
+            f"{what} needs {named or module}; install it with: pip install 'labelsieve[{extra}]'"
+        ) from error
 
 
 def need_torch(what: str) -> None:

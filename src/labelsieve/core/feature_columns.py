@@ -46,7 +46,9 @@ class FeatureColumns:
         if gone is None:
             return [place[name] for name in wanted]
         if gone in self.unused:
-            raise UserError(f"{source}: the column {gone!r}, which the model was trained on, cannot be used: {self.unused[gone]}.")
+            raise UserError(
+                f"{source}: the column {gone!r}, which the model was trained on, cannot be used: {self.unused[gone]}."
+            )
         raise UserError(f"{source} has no column {gone!r}, which the model was trained on.{meant(gone, self.names)}")
 
     def only(self, wanted: Sequence[str]) -> FeatureColumns:

@@ -123,13 +123,17 @@ def require_own(out: Path, begins: str, command: str) -> None:
     with open(out, "rb") as file:
         there = file.read(len(wanted))
     if there and there != wanted:
-        raise UserError(f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with -o.")
+        raise UserError(
+            f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with -o."
+        )
 
 
 def write_json(path: Path, value: Any) -> None:
     with replacing(path) as partial:
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        partial.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a character, as in a file name, becomes JSON's own \\udce9
+        partial.write_bytes(
+            text.encode("utf-8", "backslashreplace")
+        )  # half a character, as in a file name, becomes JSON's own \\udce9
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve.core.content import hexed
+from labelsieve.core.content_hash import hexed
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 
@@ -42,7 +42,7 @@ class Findings:
         excluded: what was left out, and why.
         notes: sentences that the user should read (a detector that had to be skipped, a fall-back that was taken).
         settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds a stage.
-        content: (n,) uint64, a hash of each example itself (`core.content`), 0 where it is not known; None in runs of older versions.
+        content: (n,) uint64, a hash of each example itself (`core.content_hash`), 0 where it is not known; None in runs of older versions.
     """
 
     ids: np.ndarray
@@ -128,5 +128,7 @@ class Findings:
         try:
             import pandas  # noqa: F401
         except ImportError as error:
-            raise UserError("to_pandas needs pandas: pip install pandas. Without it, findings.table() is an Arrow table.") from error
+            raise UserError(
+                "to_pandas needs pandas: pip install pandas. Without it, findings.table() is an Arrow table."
+            ) from error
         return self.table().to_pandas()

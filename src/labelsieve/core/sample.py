@@ -18,7 +18,7 @@ class Sample:
         stratum: the stratum of each.
         chance: the probability with which each was drawn; 1 / chance is its weight.
         plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
-        content: of each, 16 hex digits (`core.content`), "" where it is not known; () in samples of older versions.
+        content: of each, 16 hex digits (`core.content_hash`), "" where it is not known; () in samples of older versions.
         given: the given label of each when it was drawn; () in samples of older versions.
     """
 
@@ -34,6 +34,6 @@ class Sample:
 
     @property
     def keys(self) -> list[tuple[str, str | None, str | None]]:
-        """(id, content, given label) of each, as `core.follow` takes them."""
+        """(id, content, given label) of each, as `core.row_matching` takes them."""
         content, given = self.content or ("",) * len(self.ids), self.given or (None,) * len(self.ids)
         return [(key, what or None, label) for key, what, label in zip(self.ids, content, given, strict=True)]

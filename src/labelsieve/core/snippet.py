@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.dataset import Dataset
-from labelsieve.core.visible import visible
+from labelsieve.core.printable import visible
 
 VALUES = 4  # of a row
 NAME = 24  # characters of a column's or a class's name

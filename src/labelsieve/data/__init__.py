@@ -15,14 +15,14 @@ from typing import Any
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.run_claim import require_data
-from labelsieve.data import arrays, columns, places
+from labelsieve.core.run_files import require_data
+from labelsieve.data import array_file, columns, paths
 from labelsieve.data.columns import Columns
-from labelsieve.data.draft import Draft
+from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
-from labelsieve.data.settle import handed, identify, recipe, settle
+from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
 
 LONGEST = 255  # bytes in a name, for most file systems
@@ -70,7 +70,16 @@ def load(
         UserError: with one sentence that says what is wrong with the source and what to do.
     """
     dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, wanted), single=False)
-    named = {"source": source, "labels": labels, "label": label, "text": text, "image": image, "id": id, "group": group, "probs": probs}
+    named = {
+        "source": source,
+        "labels": labels,
+        "label": label,
+        "text": text,
+        "image": image,
+        "id": id,
+        "group": group,
+        "probs": probs,
+    }
     if probs is not None:
         from labelsieve.data.beside import beside
 
@@ -112,7 +121,7 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
         return _named(os.fspath(source), asked, relabelled)
     if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
         _no_columns(asked, "A Series")
-        draft = arrays.from_values([None if is_missing(value) else value for value in source.to_list()])
+        draft = array_file.from_values([None if is_missing(value) else value for value in source.to_list()])
         ids, notes = index_ids(source, "the Series")
         return replace(draft, ids=ids, id_place="the index", notes=(*draft.notes, *notes))
     if type(source).__name__ == "LazyFrame" and hasattr(source, "collect"):  # of Polars
@@ -129,40 +138,44 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
         _no_columns(asked, "A torch Dataset")
         return from_torch(source)
     _no_columns(asked, "An array")
-    return arrays.from_values(source)
+    return array_file.from_values(source)
 
 
 def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
     if not name.strip():
         raise UserError("The name of the data is empty; name a folder, a file or hf:NAME.")
-    if not places.is_remote(name):
+    if not paths.is_remote(name):
         name = name.removeprefix("./").rstrip("/") or name  # one name for one place
-    if name.startswith("hf:") and not places.is_remote(name):  # hf:// is an address for fsspec
+    if name.startswith("hf:") and not paths.is_remote(name):  # hf:// is an address for fsspec
         from labelsieve.data.hub import load_hub
 
         return load_hub(name, asked, relabelled)
-    if not places.is_remote(name):
+    if not paths.is_remote(name):
         if len(os.fsencode(os.path.basename(name))) > LONGEST or len(os.fsencode(name)) > 16 * LONGEST:
-            raise UserError(f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with labels=.")
+            raise UserError(
+                f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with labels=."
+            )
         require_data(name)
-    if places.is_folder(name):
+    if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 
         _no_columns(asked, f"The folder {name}")
         return load_folder(name, relabelled)
-    suffix = places.suffix(name)
-    if not places.is_file(name):
+    suffix = paths.suffix(name)
+    if not paths.is_file(name):
         raise UserError(_absent(name))
     if suffix in (".npz", ".npy"):
         _no_columns(asked, name)
-        return arrays.load_arrays(name)
+        return array_file.load_arrays(name)
     from labelsieve.data.readers import READERS
     from labelsieve.data.table import load_table
 
     if suffix in READERS:
         return load_table(name, asked, relabelled)
     known = ", ".join([*READERS, ".npz", ".npy"])
-    raise UserError(f"{name} is a {suffix or 'file without suffix'}; load takes a folder of class folders, {known}, or hf:NAME.")
+    raise UserError(
+        f"{name} is a {suffix or 'file without suffix'}; load takes a folder of class folders, {known}, or hf:NAME."
+    )
 
 
 def _no_columns(asked: Columns, what: str) -> None:
@@ -174,7 +187,7 @@ def _no_columns(asked: Columns, what: str) -> None:
 def _absent(name: str) -> str:
     path = PurePath(name)
     near: Sequence[str] = ()
-    if not places.is_remote(name) and os.path.isdir(path.parent):
+    if not paths.is_remote(name) and os.path.isdir(path.parent):
         near = get_close_matches(path.name, os.listdir(path.parent), n=3)
     meant = f" Did you mean {' or '.join(str(path.parent / other) for other in near)}?" if near else ""
     return f"There is no file or folder {name}.{meant}"

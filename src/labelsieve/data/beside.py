@@ -40,20 +40,29 @@ def beside(
         UserError: the rows do not belong together, or `probs` are no probabilities of these classes.
     """
     if data.kind == "probs":
-        raise UserError("The data are probabilities already; name the images, texts or features that they are of, or leave out probs.")
+        raise UserError(
+            "The data are probabilities already; name the images, texts or features that they are of, or leave out probs."
+        )
     found = read_matrix(probs, id, there=False)
     rows, notes = _by_id(found, data) if found.ids is not None else _by_order(found, data, all_ids)
     names: list[str | None] = [None] * len(found.matrix)
     ids = list(found.ids) if found.ids is not None else [f"row {i} of {found.source}" for i in range(len(found.matrix))]
     for j in np.flatnonzero(rows >= 0).tolist():
         names[rows[j]], ids[rows[j]] = data.classes[data.labels[j]], data.ids[j]
-    fixed = data.classes if found.classes is None and _is_fixed(data.classes) and len(data.classes) == found.matrix.shape[1] else None
+    fixed = (
+        data.classes
+        if found.classes is None and _is_fixed(data.classes) and len(data.classes) == found.matrix.shape[1]
+        else None
+    )
     judge = judged(replace(found, classes=found.classes or fixed), ids, names, categories=categories)
     place = np.full(len(found.matrix), -1, np.int64)
     place[judge.rows] = np.arange(len(judge))
     at = np.where(rows >= 0, place[np.maximum(rows, 0)], -1)
     reasons = {item.id: item.reason for item in judge.excluded}
-    gone = [Exclusion(data.ids[j], reasons.get(data.ids[j], f"{found.source} has no row for it")) for j in np.flatnonzero(at < 0)]
+    gone = [
+        Exclusion(data.ids[j], reasons.get(data.ids[j], f"{found.source} has no row for it"))
+        for j in np.flatnonzero(at < 0)
+    ]
     kept, at = data.take(at >= 0, gone), at[at >= 0]
     matrix = judge.inputs if np.array_equal(at, np.arange(len(judge))) else np.asarray(judge.inputs)[at]
     said = tuple(dict.fromkeys((*data.notes, *found.notes, *notes, *judge.notes)))

@@ -12,13 +12,29 @@ LOOK = 50  # rows
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0")
 _PICTURES += (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\x0a\x05\x01")
 _PORTABLE = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7")  # PBM, PGM, PPM, PAM, then a blank
-_SOUNDS = (b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"%PDF", b"PK\3\4", b"\x1f\x8b", b"\x93NUMPY", b"\x80\4\x95")
+_SOUNDS = (
+    b"OggS",
+    b"fLaC",
+    b"ID3",
+    b"\xff\xfb",
+    b"\xff\xf3",
+    b"%PDF",
+    b"PK\3\4",
+    b"\x1f\x8b",
+    b"\x93NUMPY",
+    b"\x80\4\x95",
+)
 
 
 def is_bytes(kind: pa.DataType) -> bool:
     from pyarrow import types
 
-    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind) or types.is_fixed_size_binary(kind)
+    return (
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+        or types.is_fixed_size_binary(kind)
+    )
 
 
 def is_record(kind: pa.DataType) -> bool:

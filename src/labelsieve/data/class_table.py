@@ -7,7 +7,7 @@ from typing import Any
 
 from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError
-from labelsieve.data import places
+from labelsieve.data import paths
 from labelsieve.data.readers import READERS, open_table
 
 CODES = ("class", "code", "label", "class_id")
@@ -17,7 +17,9 @@ EXAMPLES = ("example", "example_id")
 COLUMNS = "class (or code), name, guideline, example"
 
 
-def read_class_table(path: str, classes: Sequence[str], ids: Iterable[str]) -> tuple[dict[str, Meaning], tuple[str, ...]]:
+def read_class_table(
+    path: str, classes: Sequence[str], ids: Iterable[str]
+) -> tuple[dict[str, Meaning], tuple[str, ...]]:
     """The meaning of each class that has one, by its label, and sentences on what does not fit.
 
     Args:
@@ -28,9 +30,9 @@ def read_class_table(path: str, classes: Sequence[str], ids: Iterable[str]) -> t
     Raises:
         UserError: no such table or column, a class twice, two classes of one name, an example that is not in the data.
     """
-    if not places.is_file(path):
+    if not paths.is_file(path):
         raise UserError(f"There is no file {path}; --classes takes a table with the columns {COLUMNS}.")
-    if places.suffix(path) not in READERS:
+    if paths.suffix(path) not in READERS:
         raise UserError(f"{path} is no table; --classes takes a {', '.join(READERS)} file with the columns {COLUMNS}.")
     rows = _rows(path)
     known = {_plain(label): label for label in classes}
@@ -43,12 +45,16 @@ def read_class_table(path: str, classes: Sequence[str], ids: Iterable[str]) -> t
         if label is None:
             strange.append(code)
         elif label in guide:
-            raise UserError(f"{path}, row {number} explains the class {code!r}, which a row above has explained already.")
+            raise UserError(
+                f"{path}, row {number} explains the class {code!r}, which a row above has explained already."
+            )
         else:
             guide[label] = Meaning(*rest)
     if not guide:
         listed = ", ".join(map(repr, list(classes)[:5]))
-        raise UserError(f"{path} explains none of the classes of the data ({listed}, ...); its first is {strange[0]!r}.")
+        raise UserError(
+            f"{path} explains none of the classes of the data ({listed}, ...); its first is {strange[0]!r}."
+        )
     _check(path, guide, set(ids))
     return guide, _notes(path, guide, strange, classes)
 
@@ -56,13 +62,20 @@ def read_class_table(path: str, classes: Sequence[str], ids: Iterable[str]) -> t
 def _rows(path: str) -> list[tuple[str, str, str, str]]:
     file = open_table(path)
     columns = {name.strip().lower(): name for name in file.schema.names}
-    chosen = [next((columns[name] for name in names if name in columns), None) for names in (CODES, NAMES, GUIDELINES, EXAMPLES)]
+    chosen = [
+        next((columns[name] for name in names if name in columns), None)
+        for names in (CODES, NAMES, GUIDELINES, EXAMPLES)
+    ]
     if chosen[0] is None:
-        raise UserError(f"{path} has no column 'class' (or 'code'); it has {', '.join(file.schema.names)}. Wanted are {COLUMNS}.")
+        raise UserError(
+            f"{path} has no column 'class' (or 'code'); it has {', '.join(file.schema.names)}. Wanted are {COLUMNS}."
+        )
     if not any(chosen[1:]):
         raise UserError(f"{path} has a column {chosen[0]!r} but none that explains it; wanted are {COLUMNS}.")
     table = file.written([name for name in chosen if name is not None])
-    values = [[""] * len(table) if name is None else [_text(value) for value in table[name].to_pylist()] for name in chosen]
+    values = [
+        [""] * len(table) if name is None else [_text(value) for value in table[name].to_pylist()] for name in chosen
+    ]
     return list(zip(*values, strict=True))  # type: ignore[arg-type]
 
 
@@ -80,7 +93,9 @@ def _check(path: str, guide: dict[str, Meaning], ids: set[str]) -> None:
     named: dict[str, str] = {}
     for label, meaning in guide.items():
         if meaning.name and meaning.name in named:
-            raise UserError(f"{path} gives one name, {meaning.name!r}, to two classes, {named[meaning.name]!r} and {label!r}.")
+            raise UserError(
+                f"{path} gives one name, {meaning.name!r}, to two classes, {named[meaning.name]!r} and {label!r}."
+            )
         named[meaning.name] = label
         if meaning.example and meaning.example not in ids:
             raise UserError(f"{path} names {meaning.example!r} as example of {label!r}, which is no id of the data.")

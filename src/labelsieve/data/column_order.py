@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelsieve.core.distribution import NOTHING, unknown
+from labelsieve.stats.probability_rows import NOTHING, unknown
 
 SAMPLE = 1 << 21  # values that are looked at
 SURE = 4.0  # standard errors by which the mean probability of the given label must be larger
@@ -120,7 +120,10 @@ def orders_of(names: Sequence[str], codes: np.ndarray, given: Sequence[str], *, 
     """
     text: tuple[str, ...] = tuple(sorted(names))
     numbers = text != tuple(names)
-    found = [Order(tuple(names), "numeric order" if whole or numbers else "the order of text"), Order(text, "the order of text")]
+    found = [
+        Order(tuple(names), "numeric order" if whole or numbers else "the order of text"),
+        Order(text, "the order of text"),
+    ]
     if not whole:
         folded: list[str] = sorted(text, key=str.casefold)
         found.append(Order(tuple(folded), "the order of text regardless of case"))
@@ -134,7 +137,11 @@ def orders_of(names: Sequence[str], codes: np.ndarray, given: Sequence[str], *, 
 def agrees(rows: Sample, order: Order) -> bool:
     """Whether the labels agree with the order at all: better than by chance."""
     p = given_probability(rows, order)
-    return len(p) > 0 and p.mean() >= CLEARLY / len(order.classes) and (p >= rows.values.max(1)).mean() > 1 / len(order.classes)
+    return (
+        len(p) > 0
+        and p.mean() >= CLEARLY / len(order.classes)
+        and (p >= rows.values.max(1)).mean() > 1 / len(order.classes)
+    )
 
 
 def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -182,7 +189,11 @@ def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:
     then = sums[there, likely[there]].sum() / m
     if then < FAR * max(now, NOTHING):
         return ()
-    pairs = [f"{classes[c]!r} looks like column {likely[c]} ({classes[likely[c]]!r})" for c in np.flatnonzero(there) if likely[c] != c]
+    pairs = [
+        f"{classes[c]!r} looks like column {likely[c]} ({classes[likely[c]]!r})"
+        for c in np.flatnonzero(there)
+        if likely[c] != c
+    ]
     told = "; ".join(pairs[:3]) + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else "")
     return (
         f"The columns seem to stand in another order than the classes: {told}. The given labels have a mean probability of {now:.2f}, "
@@ -192,7 +203,9 @@ def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _named(which: np.ndarray, classes: tuple[str, ...], count: np.ndarray) -> str:
     shown = ", ".join(f"{classes[c]!r} ({count[c]:,} labels)" for c in which[:SHOWN])
-    return f"the class{'es' if len(which) > 1 else ''} {shown}" + (f" and {len(which) - SHOWN} more" if len(which) > SHOWN else "")
+    return f"the class{'es' if len(which) > 1 else ''} {shown}" + (
+        f" and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
+    )
 
 
 def _distinct(orders: Sequence[Order]) -> list[Order]:

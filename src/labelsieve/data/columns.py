@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from labelsieve.core import own_columns
+from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
 from labelsieve.data.labels import near
 
@@ -17,7 +17,19 @@ Content = Literal["text", "number", "image", "vector", "other"]
 LABELS = ("label", "labels", "given_label", "class", "target", "category")
 TEXTS = ("text", "texts", "sentence", "body", "content", "review", "document", "comment", "message", "utterance")
 PICTURES = ("image", "images", "img")
-IMAGES = ("image", "images", "img", "image_path", "img_path", "path", "file", "filename", "file_name", "filepath", "file_path")
+IMAGES = (
+    "image",
+    "images",
+    "img",
+    "image_path",
+    "img_path",
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+)
 INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # names of rows that a frame wrote along; no feature
 
 
@@ -40,7 +52,9 @@ class Columns:
         return [*dict.fromkeys(self.named().values()), *self.features]
 
 
-def named(label: Any = None, text: Any = None, image: Any = None, id: Any = None, group: Any = None, wanted: Any = None) -> Columns:
+def named(
+    label: Any = None, text: Any = None, image: Any = None, id: Any = None, group: Any = None, wanted: Any = None
+) -> Columns:
     """The columns that a user named. A number is the column of a frame that is called so.
 
     Raises:
@@ -58,7 +72,9 @@ def named(label: Any = None, text: Any = None, image: Any = None, id: Any = None
     return Columns(**texts, features=tuple(wanted or ()))
 
 
-def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool, index: str | None = None) -> Columns:
+def choose(
+    columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool, index: str | None = None
+) -> Columns:
     """The columns to read.
 
     Args:
@@ -71,7 +87,9 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
         UserError: a named column does not exist, both text and image are named, or a guess would be in doubt.
     """
     if asked.text and asked.image:
-        raise UserError(f"Both text={asked.text!r} and image={asked.image!r} are named; one data set has one kind of input.")
+        raise UserError(
+            f"Both text={asked.text!r} and image={asked.image!r} are named; one data set has one kind of input."
+        )
     for role, name in asked.named().items():
         require_column(name, tuple(columns), source, role)
     if asked.text or asked.image or not set(asked.features) <= columns.keys():
@@ -84,7 +102,9 @@ def choose(columns: Mapping[str, Content], asked: Columns, source: str, relabell
         free = [name for name in theirs if (name in ("id", index) or name.lower() in INDEXES) and name not in taken]
         chosen = replace(chosen, id="id" if "id" in free else next(iter(free), None))
     used = set(chosen.all())
-    rest: dict[str, Content] = {name: content for name, content in theirs.items() if name not in used and name.lower() not in INDEXES}
+    rest: dict[str, Content] = {
+        name: content for name, content in theirs.items() if name not in used and name.lower() not in INDEXES
+    }
     return _input(chosen, columns, rest, source)
 
 
@@ -93,8 +113,8 @@ def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
     corrected copy, the labels that it has now too."""
     names, named = list(names), {*asked.named().values(), *asked.features}
     label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
-    ours = own_columns.added(names, named, label)
-    if (asked.label or "").removeprefix(own_columns.PREFIX) != own_columns.BEFORE:
+    ours = added_columns.added(names, named, label)
+    if (asked.label or "").removeprefix(added_columns.PREFIX) != added_columns.BEFORE:
         return ours
     return tuple(name for name in names if name in ours or (name.lower() in LABELS and name not in named))
 
@@ -107,14 +127,18 @@ def require_column(name: str, names: tuple[str, ...], source: str, role: str) ->
 def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> str | None:
     taken = set(asked.all())
     found = [name for name in columns if name.lower() in LABELS and name not in taken]
-    found = found or [name for name in columns if name.lower() == "y" and name not in taken]  # beside a label, y is a coordinate
+    found = found or [
+        name for name in columns if name.lower() == "y" and name not in taken
+    ]  # beside a label, y is a coordinate
     if len(found) == 1 or (found and relabelled):
         return found[0]
     if relabelled:
         return None
     listed = ", ".join(columns)
     if found:
-        raise UserError(f"{source} has several columns that may be the label ({', '.join(found)}); name one with label=.")
+        raise UserError(
+            f"{source} has several columns that may be the label ({', '.join(found)}); name one with label=."
+        )
     raise UserError(f"No column of {source} is clearly the label; name one with label=. There are: {listed}.")
 
 
@@ -122,7 +146,11 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     """The same with what the examples consist of."""
     if chosen.text and columns[chosen.text] != "text":
         others = f"Columns of text: {', '.join(_texts(columns)) or 'none'}."
-        digits = f" If its {columns[chosen.text]}s are meant as text, store them as text." if columns[chosen.text] == "number" else ""
+        digits = (
+            f" If its {columns[chosen.text]}s are meant as text, store them as text."
+            if columns[chosen.text] == "number"
+            else ""
+        )
         raise UserError(f"The column {chosen.text!r} of {source} holds no text. {others}{digits}")
     if chosen.image and columns[chosen.image] not in ("text", "image"):
         raise UserError(f"The column {chosen.image!r} of {source} holds neither paths nor encoded images.")
@@ -131,20 +159,26 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     texts = [name for name in rest if name.lower() in TEXTS and columns[name] == "text"]
     images = [name for name in rest if columns[name] == "image" or (name.lower() in IMAGES and columns[name] == "text")]
     if len(texts) + len(images) > 1:
-        raise UserError(f"{source} has several columns to look at ({', '.join(images + texts)}); name one with text= or image=.")
+        raise UserError(
+            f"{source} has several columns to look at ({', '.join(images + texts)}); name one with text= or image=."
+        )
     if images:
         return replace(chosen, image=images[0])
     vectors = tuple(name for name, content in rest.items() if content == "vector")
     numbers = vectors or tuple(name for name, content in rest.items() if content == "number")
     if not texts and not images and len(vectors) > 1:
-        raise UserError(f"{source} has several columns of vectors ({', '.join(vectors)}); keep the one to take as features.")
+        raise UserError(
+            f"{source} has several columns of vectors ({', '.join(vectors)}); keep the one to take as features."
+        )
     if not texts and numbers:
         return replace(chosen, features=numbers)
     texts = texts or _texts(rest)
     if len(texts) == 1:
         return replace(chosen, text=texts[0])
     listed = ", ".join(columns)
-    raise UserError(f"It is not clear what in {source} to look at; name a column with text= or image=. There are: {listed}.")
+    raise UserError(
+        f"It is not clear what in {source} to look at; name a column with text= or image=. There are: {listed}."
+    )
 
 
 def _texts(columns: Mapping[str, Content]) -> list[str]:

@@ -52,7 +52,11 @@ def write(folder: str | os.PathLike[str], seed: int = 0) -> dict[str, str]:
     root, pictures = Path(folder), _plan(np.random.default_rng(seed))
     wanted = {*pictures, CUT_OFF, NO_PICTURE}
     try:
-        there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} if root.exists() else set()
+        there = (
+            {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+            if root.exists()
+            else set()
+        )
         if there - wanted:
             raise UserError(f"{root} holds other things ({min(there - wanted)}); name a new folder for the demo.")
         for name, picture in pictures.items():
@@ -63,7 +67,9 @@ def write(folder: str | os.PathLike[str], seed: int = 0) -> dict[str, str]:
         with replacing(root / NO_PICTURE) as partial:
             partial.write_text("Scanned on a rainy afternoon.\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{root} cannot be written ({error.strerror or error}); name another folder for the demo.") from error
+        raise UserError(
+            f"{root} cannot be written ({error.strerror or error}); name another folder for the demo."
+        ) from error
     return {name: picture.letter for name, picture in pictures.items()}
 
 
@@ -79,9 +85,13 @@ def _plan(rng: np.random.Generator) -> dict[str, _Picture]:
     for i in wrong[1::2]:
         labels[i] = _other(letters[i], rng)
     pictures = [_Picture(letter, label, i) for i, (letter, label) in enumerate(zip(letters, labels, strict=True))]
-    pictures += [_Picture(letters[i], _other(letters[i], rng), int(i), changed=bool(t % 2)) for t, i in enumerate(twins)]
+    pictures += [
+        _Picture(letters[i], _other(letters[i], rng), int(i), changed=bool(t % 2)) for t, i in enumerate(twins)
+    ]
     numbers = rng.permutation(len(pictures))
-    return {f"{picture.label}/scan_{number:04d}.png": picture for picture, number in zip(pictures, numbers, strict=True)}
+    return {
+        f"{picture.label}/scan_{number:04d}.png": picture for picture, number in zip(pictures, numbers, strict=True)
+    }
 
 
 def _other(letter: str, rng: np.random.Generator) -> str:

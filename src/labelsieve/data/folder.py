@@ -13,14 +13,30 @@ from __future__ import annotations
 from collections import Counter
 from itertools import compress
 
+from labelsieve.core.added_columns import FILES, is_own_file
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.core.own_columns import FILES, is_own_file
-from labelsieve.data import places
-from labelsieve.data.draft import Draft
+from labelsieve.data import paths
+from labelsieve.data.raw_data import Draft
 from labelsieve.data.splits import is_split, splits_among
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".ppm", ".pgm")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".apng",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".dib",
+    ".tif",
+    ".tiff",
+    ".mpo",
+    ".ppm",
+    ".pgm",
+)
 SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
 _DEEPER = "it lies in a folder inside a class folder"
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
@@ -32,7 +48,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     Raises:
         UserError: no image at all, images but no class folders, or class folders one level too deep.
     """
-    top = places.entries(root)
+    top = paths.entries(root)
     if not top:
         raise UserError(f"The folder {root} is empty; it should hold one folder of images per class.")
     folders = [entry.name for entry in top if entry.is_folder]
@@ -44,7 +60,9 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
         excluded = [Exclusion(name, _NOT_IMAGE) for name in loose if not is_image(name)]
     else:
         ids, labels, excluded = _classes(root, folders)
-        excluded += [Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE) for name in loose]
+        excluded += [
+            Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE) for name in loose
+        ]
     excluded += broken
     if not ids:
         raise UserError(_nothing(root, folders, loose))
@@ -54,7 +72,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
         excluded += left
     told += _without_images(root, folders, labels, excluded) if labels is not None else ()
     notes = (*told, f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else told
-    inputs = places.Files([places.join(root, name) for name in ids])
+    inputs = paths.Files([paths.join(root, name) for name in ids])
     return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
 
 
@@ -89,9 +107,7 @@ def _without_splits(
         raise UserError(_only_splits(root, folders, splits))
     alone = next((name for name in count if not splits and is_split(name)), None)
     if alone is not None:
-        told = (
-            f"The folder {alone!r} ({count[alone]:,} images) is read as a class, though splits are called so; if it is none, take it away."
-        )
+        told = f"The folder {alone!r} ({count[alone]:,} images) is read as a class, though splits are called so; if it is none, take it away."
         return ids, labels, [], (told,)
     keep = [label not in splits for label in labels]
     why = "its folder is called as a split of the data is, and is taken for no class"
@@ -106,15 +122,15 @@ def _without_splits(
 def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
     """Why a folder of train, val and test is no data set, and what to do."""
     inner = [
-        places.join(root, name)
+        paths.join(root, name)
         for name in folders
-        if is_split(name) and any(entry.is_folder for entry in places.entries(places.join(root, name)))
+        if is_split(name) and any(entry.is_folder for entry in paths.entries(paths.join(root, name)))
     ]
-    named = " and ".join(places.join(root, name) for name in splits[:3])
+    named = " and ".join(paths.join(root, name) for name in splits[:3])
     do = (
         f"Name {' or '.join(inner[:3])}, where the class folders are."
         if inner
-        else f"Put the images of each class in a folder of its own in {places.join(root, splits[0])}, and name that; or give labels=FILE."
+        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; or give labels=FILE."
     )
     return f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, and splits of a data set are called so, not classes. {do}"
 
@@ -128,7 +144,7 @@ _NO_FILE = "not a readable file (a dangling link, a link to itself or a device)"
 
 
 def _is_ours(root: str, name: str) -> bool:
-    with places.opened(places.join(root, name)) as file:
+    with paths.opened(paths.join(root, name)) as file:
         return is_own_file(name, file.read(1000).partition(b"\n")[0].decode("utf-8", "replace"))
 
 
@@ -139,10 +155,10 @@ def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[
     excluded: list[Exclusion] = []
     for name in folders:
         before = len(ids)
-        for entry in places.entries(places.join(root, name)):
+        for entry in paths.entries(paths.join(root, name)):
             key = f"{name}/{entry.name}"
             if entry.is_folder:
-                deeper = places.entries(places.join(root, key))
+                deeper = paths.entries(paths.join(root, key))
                 excluded += [Exclusion(f"{key}/{item.name}", _DEEPER) for item in deeper]
             elif entry.is_file and is_image(entry.name):
                 ids.append(key)
@@ -158,13 +174,15 @@ def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
     """Why there is no image in a class folder, and what to do."""
     if _HUGGING_FACE & set(loose):
         return f"{root} is a saved Hugging Face data set; name it hf:{root}."
-    inner = [(name, entry.name) for name in folders for entry in places.entries(places.join(root, name)) if entry.is_folder]
+    inner = [
+        (name, entry.name) for name in folders for entry in paths.entries(paths.join(root, name)) if entry.is_folder
+    ]
     if inner:
         outer = list(dict.fromkeys(name for name, _ in inner))
         name, deeper = inner[0]
         return (
             f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the folder directly below "
-            f"the one you name. Name {' or '.join(places.join(root, part) for part in outer[:3])} instead, or move the images up."
+            f"the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} instead, or move the images up."
         )
     images = sum(map(is_image, loose))
     if images:
@@ -172,4 +190,6 @@ def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
         return f"{root} holds {images} images but {there}; put the images of each class in a folder of its own, or give labels=FILE."
     if folders:
         return f"None of the {len(folders)} class folders of {root} ({', '.join(folders[:3])}) holds an image."
-    return f"{root} holds no images and no class folders ({', '.join(loose[:3])}); to read a table, name the file itself."
+    return (
+        f"{root} holds no images and no class folders ({', '.join(loose[:3])}); to read a table, name the file itself."
+    )

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 3
-_PLAIN = (str, bytes, bool, int, float, Decimal, date, time, timedelta, np.generic)  # cells that have a text of their own
+_PLAIN = (
+    str,
+    bytes,
+    bool,
+    int,
+    float,
+    Decimal,
+    date,
+    time,
+    timedelta,
+    np.generic,
+)  # cells that have a text of their own
 
 
 def is_indexed(frame: Any) -> bool:
@@ -27,7 +38,9 @@ def is_indexed(frame: Any) -> bool:
 def is_frame(value: Any) -> bool:
     """Whether it is a frame: of pandas, or of what speaks Arrow, a lazy one of Polars included."""
     frame = hasattr(value, "__arrow_c_stream__") or (is_indexed(value) and hasattr(value, "columns"))
-    return (frame and getattr(value, "ndim", 2) == 2) or (type(value).__name__ == "LazyFrame" and hasattr(value, "collect"))
+    return (frame and getattr(value, "ndim", 2) == 2) or (
+        type(value).__name__ == "LazyFrame" and hasattr(value, "collect")
+    )
 
 
 def index_of(frame: Any) -> list[str | None] | None:
@@ -128,7 +141,9 @@ def _as_text(column: Any, name: str) -> Any:
     return column.map(str, na_action="ignore")
 
 
-def aligned(labels: Any, frame: Any, ids: Sequence[str | None] | None) -> tuple[Any, list[str | None] | None, tuple[str, ...]]:
+def aligned(
+    labels: Any, frame: Any, ids: Sequence[str | None] | None
+) -> tuple[Any, list[str | None] | None, tuple[str, ...]]:
     """A Series of labels in the order of the data.
 
     Args:
@@ -145,7 +160,11 @@ def aligned(labels: Any, frame: Any, ids: Sequence[str | None] | None) -> tuple[
     if not is_indexed(labels) or getattr(labels, "ndim", 0) != 1:
         return labels, None, ()
     names, rows = index_of(labels), index_of(frame)
-    if is_indexed(frame) and (names is None) != (rows is None) and set(names or rows or ()) == {str(i) for i in range(len(labels))}:
+    if (
+        is_indexed(frame)
+        and (names is None) != (rows is None)
+        and set(names or rows or ()) == {str(i) for i in range(len(labels))}
+    ):
         raise UserError(
             "The index of the labels and that of the data are the row numbers in two orders, one of them 0, 1, 2, ...: do the labels "
             "belong to the rows by order or by index? Call reset_index(drop=True) on both for the first, sort_index() for the second."
@@ -159,7 +178,11 @@ def aligned(labels: Any, frame: Any, ids: Sequence[str | None] | None) -> tuple[
         return labels, *_own(names, labels.index)
     if faulty(names) or faulty(known) or not set(known) <= set(names):
         if rows is None:
-            return labels, None, ("The labels were matched to the data by order; their index names other rows than the ids do.",)
+            return (
+                labels,
+                None,
+                ("The labels were matched to the data by order; their index names other rows than the ids do.",),
+            )
         raise UserError(
             f"The index of the labels ({_first(names)}) does not name each row of the data once ({_first(known)}); give labels with the "
             "index of the data, or call reset_index(drop=True) on both if they are in one order."
@@ -174,7 +197,9 @@ def _own(names: list[str | None], index: Any) -> tuple[list[str | None] | None, 
     fault = faulty(names)
     if fault:
         return None, (f"The ids are the row numbers, as {_called(index)} of the labels does not serve: {fault}.",)
-    return names, (f"The ids are {_called(index)} of the labels ({_first(names)}); the rows were matched to them by order.",)
+    return names, (
+        f"The ids are {_called(index)} of the labels ({_first(names)}); the rows were matched to them by order.",
+    )
 
 
 def _only_counts(index: Any) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.data.columns import Columns, added
-from labelsieve.data.draft import Draft
 from labelsieve.data.hub_files import not_read
 from labelsieve.data.labels import near
+from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import in_memory
 from labelsieve.data.table import from_arrow, passed_over, roles
 
@@ -32,7 +32,9 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
     except UserError as error:
         images = [name for name, feature in found.features.items() if hasattr(feature, "decode")]
         if not notes and os.path.isdir(_parse(address)[0]) and list(found.features) == images:
-            notes = ("An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and name the folder.",)
+            notes = (
+                "An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and name the folder.",
+            )
         raise UserError(" ".join([str(error), *notes])) from error
     return replace(draft, notes=(*notes, *draft.notes))
 
@@ -71,7 +73,9 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
     if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
         splits = list(dataset) if isinstance(dataset, dict) else []
         such = f", such as data[{str(splits[0])!r}]" if splits else ""
-        raise UserError(f"The {type(dataset).__name__} cannot be read as data; give one split{such}, a datasets.Dataset of known length.")
+        raise UserError(
+            f"The {type(dataset).__name__} cannot be read as data; give one split{such}, a datasets.Dataset of known length."
+        )
     table = dataset.with_format("arrow")[:]
     columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)
     draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None, unused=unused)
@@ -92,7 +96,9 @@ def _label_named(dataset: Any, asked: Columns) -> Columns:
     """A label column that says by its type that it is one."""
     ours = added(dataset.features, asked)
     coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str") and name not in ours]
-    return replace(asked, label=coded[0]) if not asked.label and len(coded) == 1 and coded[0] not in asked.all() else asked
+    return (
+        replace(asked, label=coded[0]) if not asked.label and len(coded) == 1 and coded[0] not in asked.all() else asked
+    )
 
 
 def _parse(address: str) -> tuple[str, str]:

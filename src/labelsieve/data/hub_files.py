@@ -10,9 +10,9 @@ import os
 from collections import Counter
 from typing import Any
 
+from labelsieve.data.class_names import readable
 from labelsieve.data.folder import is_image
 from labelsieve.data.readers import READERS
-from labelsieve.data.words import readable
 
 SHOWN = 3
 _MARKS = ("state.json", "dataset_dict.json")  # of a data set that was saved, whose files are its own
@@ -36,7 +36,9 @@ def not_read(folder: str, rows: int) -> tuple[str, ...]:
     lost = [os.path.relpath(path, folder) for path in there if os.path.realpath(path) not in read]
     notes = (_lost(folder, lost, len(there), "images" if images else "files"),) if lost else ()
     if rows < images:
-        notes += (f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows (no metadata).",)
+        notes += (
+            f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows (no metadata).",
+        )
     return notes
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.plain import plain_labels
-from labelsieve.data import places
-from labelsieve.data.arrays import read_npy
+from labelsieve.core.plain_values import plain_labels
+from labelsieve.data import paths
+from labelsieve.data.array_file import read_npy
 from labelsieve.data.labels import require_unique
 from labelsieve.data.readers import READERS
 from labelsieve.data.table import read_columns
@@ -40,11 +40,15 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
     if keys is not None:
         values = matched(path, keys, values, ids)
     elif len(values) != len(ids):
-        raise UserError(f"{path} has {len(values)} labels for {len(ids)} examples; give one per row, or add a column id.")
+        raise UserError(
+            f"{path} has {len(values)} labels for {len(ids)} examples; give one per row, or add a column id."
+        )
     return values, f"{path} gives it no label"
 
 
-def matched(path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray) -> list[Any]:
+def matched(
+    path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray
+) -> list[Any]:
     """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in the file."""
     require_unique(keys, path)
     by_id = dict(zip(keys, values.tolist() if isinstance(values, np.ndarray) else values, strict=True))
@@ -57,22 +61,26 @@ def matched(path: str, keys: Sequence[str | None], values: Sequence[Any] | np.nd
     return [by_id.get(key) for key in ids]
 
 
-def read_labels(path: str, label: str | None = None, id: str | None = None) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
+def read_labels(
+    path: str, label: str | None = None, id: str | None = None
+) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
     """Ids (None if the file has none) and labels of a file: a table, an .npy array, a .txt file."""
     if not path.strip():
         raise UserError("The name of the file of labels is empty; name a file, or leave labels= out.")
-    if not places.is_file(path):
+    if not paths.is_file(path):
         raise UserError(f"There is no file of labels {path}.")
-    suffix = places.suffix(path)
+    suffix = paths.suffix(path)
     if suffix in (".npy", ".txt") and (label or id):
         raise UserError(f"{path} has no columns, so no column {(label or id)!r}.")
     if suffix == ".npy":
         return None, plain_labels(read_npy(path), path)
     if suffix == ".txt":
-        lines = places.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
+        lines = paths.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
         return None, [line.removesuffix(b"\r") for line in lines]
     if suffix not in READERS:
-        raise UserError(f"{path} is no file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file.")
+        raise UserError(
+            f"{path} is no file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file."
+        )
     return read_columns(path, label, id)
 
 
@@ -86,35 +94,47 @@ def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | 
     if list(ids) == [str(row) for row in range(len(ids))]:
         return None, ()
     known = set(ids)
-    names = open_table(path).schema.names if places.suffix(path) in READERS else []
+    names = open_table(path).schema.names if paths.suffix(path) in READERS else []
     for name in names:
         cells = names_of(open_table(path).read(Columns(id=name))[name])
         if len(cells) == len(ids) and set(cells) == known:
-            return cells, (f"The labels of {path} were matched by its column {name!r}, which holds the ids of the probabilities.",)
+            return cells, (
+                f"The labels of {path} were matched by its column {name!r}, which holds the ids of the probabilities.",
+            )
     told = f"{path} has no ids: its labels were matched to the rows of the probabilities by order, the first of them to {ids[0]!r}."
     return None, (told,)
 
 
-def labels_again(recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]) -> tuple[list[str], list[str], dict[str, list[str]]]:
+def labels_again(
+    recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]
+) -> tuple[list[str], list[str], dict[str, list[str]]]:
     """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the columns among
     `wanted` that it has, as text. Rows without an id that is known are left out.
 
     Args:
         recipe: as in `Dataset`, with `labels`.
     """
-    from labelsieve.data.settle import encode
+    from labelsieve.data.finish import encode
 
     columns = (recipe.get("label"), recipe.get("id")) if "source" not in recipe else (None, None)
     keys, values = read_labels(recipe["labels"], *columns)
     codes, names = encode(values)
     ids = list(keys) if keys is not None else _by_row(data, len(values))
     given = dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
-    spelled = {code: given[key] for code, key in zip(codes.tolist(), ids, strict=True) if key in given}  # as the data name the class
+    spelled = {
+        code: given[key] for code, key in zip(codes.tolist(), ids, strict=True) if key in given
+    }  # as the data name the class
     raw = [names[code] if code >= 0 else "" for code in codes.tolist()]
-    labels = [given.get(key) or spelled.get(code) or name for key, code, name in zip(ids, codes.tolist(), raw, strict=True)]
+    labels = [
+        given.get(key) or spelled.get(code) or name for key, code, name in zip(ids, codes.tolist(), raw, strict=True)
+    ]
     kept = [i for i, key in enumerate(ids) if key is not None]
     more = _texts(recipe["labels"], wanted)
-    return [str(ids[i]) for i in kept], [labels[i] for i in kept], {name: [cells[i] for i in kept] for name, cells in more.items()}
+    return (
+        [str(ids[i]) for i in kept],
+        [labels[i] for i in kept],
+        {name: [cells[i] for i in kept] for name, cells in more.items()},
+    )
 
 
 def _by_row(data: Dataset, n: int) -> list[str | None]:
@@ -132,7 +152,7 @@ def _texts(path: str, wanted: Collection[str]) -> dict[str, list[str]]:
     from labelsieve.data.readers import open_table
     from labelsieve.data.table import names_of
 
-    if places.suffix(path) not in READERS:
+    if paths.suffix(path) not in READERS:
         return {}
     file = open_table(path)
     there = [name for name in file.schema.names if name in wanted]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
-from labelsieve.data.words import readable, word
+from labelsieve.data.class_names import readable, word
 
 SHOWN = 3  # rows, or ids, that a message names
 
@@ -25,7 +25,9 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     texts = (word(value) if isinstance(value, bytes) else value for value in plain)
     cleaned = [None if is_missing(value) else value for value in texts]
     words = {value for value in cleaned if value is not None}
-    odd: dict[Any, str] = {value: readable(value) for value in words if isinstance(value, str) and readable(value) != value}
+    odd: dict[Any, str] = {
+        value: readable(value) for value in words if isinstance(value, str) and readable(value) != value
+    }
     if odd:  # folders, whose names need not be text
         cleaned, words = [odd.get(value, value) for value in cleaned], {odd.get(value, value) for value in words}
     if words and all(isinstance(value, str) for value in words):
@@ -63,7 +65,9 @@ def require_unique(ids: Sequence[str | None] | np.ndarray, where: str) -> None:
     (key, rows), *rest = twice.items()
     more = "".join(f", {other!r} in rows {_listed(places)}" for other, places in rest[: SHOWN - 1])
     more += f", and {len(rest) - SHOWN + 1} more ids repeat" if len(rest) >= SHOWN else ""
-    raise UserError(f"{where}: the id {key!r} appears twice, in rows {rows[0]} and {rows[1]} (from 0){more}; ids must be unique.")
+    raise UserError(
+        f"{where}: the id {key!r} appears twice, in rows {rows[0]} and {rows[1]} (from 0){more}; ids must be unique."
+    )
 
 
 def faulty(ids: Sequence[str | None] | np.ndarray) -> str | None:
@@ -74,7 +78,11 @@ def faulty(ids: Sequence[str | None] | np.ndarray) -> str | None:
     twice = _repeated(ids)
     found = [f"{key!r} in rows {_listed(rows)}" for key, rows in list(twice.items())[:SHOWN]]
     others = f"; and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
-    repeats = f"{len(twice)} {'value repeats' if len(twice) == 1 else 'values repeat'} ({'; '.join(found)}{others})" if twice else ""
+    repeats = (
+        f"{len(twice)} {'value repeats' if len(twice) == 1 else 'values repeat'} ({'; '.join(found)}{others})"
+        if twice
+        else ""
+    )
     gaps = f"{len(blank)} {'row is' if len(blank) == 1 else 'rows are'} blank ({_listed(blank)})" if blank else ""
     return " and ".join(filter(None, [repeats, gaps])) + ", rows counted from 0"
 

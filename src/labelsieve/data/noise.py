@@ -98,7 +98,9 @@ def inject(
         raise UserError(f"{'inclusive' if inclusive else 'transition'} means nothing for {kind} noise; leave it out.")
     if kind == "asymmetric":
         if transition is None and isinstance(data, Dataset) and data.classes not in (CIFAR10, tuple("0123456789")):
-            raise UserError("Without transition=, asymmetric noise is the CIFAR-10 map, and these are other classes; give a matrix (K, K).")
+            raise UserError(
+                "Without transition=, asymmetric noise is the CIFAR-10 map, and these are other classes; give a matrix (K, K)."
+            )
         return asymmetric(labels, k, rate, transition=transition, exact=exact, seed=seed)
     if kind not in KINDS:
         raise UserError(f"There is no {kind!r} noise; there are: {', '.join(KINDS)}.")
@@ -115,7 +117,9 @@ def inject(
     return instance_dependent(features, labels, k, rate, exact=exact, seed=seed)
 
 
-def symmetric(labels: np.ndarray, n_classes: int, rate: float, *, inclusive: bool = False, exact: bool = True, seed: int = 0) -> Noise:
+def symmetric(
+    labels: np.ndarray, n_classes: int, rate: float, *, inclusive: bool = False, exact: bool = True, seed: int = 0
+) -> Noise:
     """A touched label becomes any of the K - 1 others, or any of the K if inclusive; labels (n,) are positions."""
     before, rng = _checked(labels, n_classes, rate), np.random.default_rng(seed)
     touched = touch(np.full(len(before), float(rate)), rng.permutation(len(before)), exact, rng)
@@ -169,7 +173,9 @@ def instance_dependent(
     before, rng = _checked(labels, n_classes, rate), np.random.default_rng(seed)
     x = np.asarray(features)
     if x.ndim != 2 or len(x) != len(before) or not np.isfinite(x).all():
-        raise UserError(f"The features have shape {x.shape}; they should be finite numbers of shape ({len(before)}, d).")
+        raise UserError(
+            f"The features have shape {x.shape}; they should be finite numbers of shape ({len(before)}, d)."
+        )
     q = flip_rates(rate, SPREAD, len(before), rng)
     chances = proportional(q, whole(rate * len(before))) if exact else q
     touched = touch(chances, rng.permutation(len(before)), exact, rng)
@@ -191,12 +197,19 @@ def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Pat
     `load(source, labels=folder/labels.csv)` then reads the data set with the noisy labels.
     """
     if len(noise.labels) != len(dataset):
-        raise UserError(f"There are {len(noise.labels)} noisy labels for {len(dataset)} examples; they belong to other data.")
+        raise UserError(
+            f"There are {len(noise.labels)} noisy labels for {len(dataset)} examples; they belong to other data."
+        )
     taken = [name for name in ("labels.csv", "truth.csv") if (Path(folder) / name).exists()]
     if taken and not (Path(folder) / "noise.json").exists():
-        raise UserError(f"{Path(folder) / taken[0]} is there already and was not written by noise; name another folder.")
+        raise UserError(
+            f"{Path(folder) / taken[0]} is there already and was not written by noise; name another folder."
+        )
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", dataset.labels)):
-        with replacing(Path(folder) / name) as partial, open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with (
+            replacing(Path(folder) / name) as partial,
+            open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        ):
             rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(("id", "label"))
             rows.writerows((key, dataset.classes[label]) for key, label in zip(dataset.ids, labels, strict=True))
@@ -207,11 +220,15 @@ def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Pat
 def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
     values = np.asarray(labels)
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "iu":
-        raise UserError(f"Labels of shape {values.shape} and type {values.dtype} cannot be made noisy; give integers (n,) from 0.")
+        raise UserError(
+            f"Labels of shape {values.shape} and type {values.dtype} cannot be made noisy; give integers (n,) from 0."
+        )
     if n_classes < 2:
         raise UserError(f"Noise needs two classes at least, not {n_classes}.")
     if values.min() < 0 or values.max() >= n_classes:
-        raise UserError(f"The labels run from {values.min()} to {values.max()}, but {n_classes} classes are 0 to {n_classes - 1}.")
+        raise UserError(
+            f"The labels run from {values.min()} to {values.max()}, but {n_classes} classes are 0 to {n_classes - 1}."
+        )
     if not 0 <= rate <= 1:
         raise UserError(f"The noise rate {rate} is outside 0 to 1; 20 % is 0.2 or '20%'.")
     return values.astype(np.int64)
@@ -221,13 +238,17 @@ def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
     """The matrix (K, K), if its rows are distributions."""
     matrix = np.asarray(transition)
     if matrix.shape != (n_classes, n_classes) or matrix.dtype.kind not in "fiu":
-        raise UserError(f"The transition matrix has shape {matrix.shape}; for {n_classes} classes it should be ({n_classes}, {n_classes}).")
+        raise UserError(
+            f"The transition matrix has shape {matrix.shape}; for {n_classes} classes it should be ({n_classes}, {n_classes})."
+        )
     matrix = matrix.astype(np.float64)
     sums = matrix.sum(axis=1)
     wrong = np.flatnonzero((matrix < 0).any(axis=1) | ~(np.abs(sums - 1) <= 1e-6))
     if len(wrong):
         row = int(wrong[0])
-        raise UserError(f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is no distribution.")
+        raise UserError(
+            f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is no distribution."
+        )
     return matrix
 
 

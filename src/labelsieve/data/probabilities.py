@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.dataset import Dataset
-from labelsieve.core.distribution import TOLERANCE, check
 from labelsieve.core.errors import UserError
-from labelsieve.core.plain import plain_array, plain_labels
+from labelsieve.core.plain_values import plain_array, plain_labels
 from labelsieve.data import labels as given
-from labelsieve.data import places
-from labelsieve.data.arrays import class_names, names_in, read_npy, read_npz
+from labelsieve.data import paths
+from labelsieve.data.array_file import class_names, names_in, read_npy, read_npz
+from labelsieve.data.class_names import misread
 from labelsieve.data.column_order import Order, Sample, agrees, choose, doubts, given_probability, orders_of, sample
 from labelsieve.data.columns import INDEXES, Columns, require_column
 from labelsieve.data.columns import named as require_names
-from labelsieve.data.draft import Draft
-from labelsieve.data.features import matrix_of
+from labelsieve.data.feature_values import matrix_of
+from labelsieve.data.finish import MINUS_ONE, encode, handed, recipe, settle, weak, without_minus_one
 from labelsieve.data.frames import aligned, categories_of, index_ids, is_frame, is_indexed, to_arrow
 from labelsieve.data.label_file import column_of, matched, read_labels
 from labelsieve.data.labels import faulty
+from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, plain_codes, telling
-from labelsieve.data.settle import MINUS_ONE, encode, handed, recipe, settle, weak, without_minus_one
 from labelsieve.data.table import contents, index_column, names_of, no_ids
-from labelsieve.data.words import misread
+from labelsieve.stats.probability_rows import TOLERANCE, check
 
 
 def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id: str | None = None) -> Dataset:
@@ -62,7 +62,9 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     ids, values, notes = _labels(labels, found, label, id)
     if len(values) != n:
         turned = f" It has {k} columns: is it transposed? It should be (examples, classes)." if len(values) == k else ""
-        raise UserError(f"{found.source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}")
+        raise UserError(
+            f"{found.source} has {n} rows, but there are {len(values)} labels; the two must be as many.{turned}"
+        )
     data = judged(found, ids, values, notes, categories_of(labels))
     named = {"probs": probs, "labels": labels, "label": label, "id": id}
     return replace(data, recipe=recipe(named), handed=handed(named))
@@ -77,19 +79,33 @@ def read_matrix(probs: Any, id: str | None, *, there: bool = True) -> Matrix:
     found = _read(probs, id, there)
     matrix, source = plain_array(found.matrix, found.source), found.source
     if _one_hot(matrix):
-        raise UserError(f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives.")
+        raise UserError(
+            f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives."
+        )
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
         raise UserError(_no_matrix(matrix, source))
     return replace(found, matrix=matrix)
 
 
 def _no_matrix(matrix: np.ndarray, source: str) -> str:
-    told = f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes)."
-    alone = matrix.dtype.kind == "f" and (matrix.ndim == 1 or (matrix.ndim == 2 and matrix.shape[1] == 1)) and matrix.size > 1
-    return f"{told} If it holds the probability p of the second of two classes, give both: np.column_stack([1 - p, p])." if alone else told
+    told = (
+        f"{source} has shape {matrix.shape} and type {matrix.dtype}; it should be floats of shape (examples, classes)."
+    )
+    alone = (
+        matrix.dtype.kind == "f"
+        and (matrix.ndim == 1 or (matrix.ndim == 2 and matrix.shape[1] == 1))
+        and matrix.size > 1
+    )
+    return (
+        f"{told} If it holds the probability p of the second of two classes, give both: np.column_stack([1 - p, p])."
+        if alone
+        else told
+    )
 
 
-def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), categories: tuple[str, ...] | None = None) -> Dataset:
+def judged(
+    found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), categories: tuple[str, ...] | None = None
+) -> Dataset:
     """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows; `categories` is the order
     that the labels themselves bring along.
 
@@ -99,7 +115,9 @@ def judged(found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), ca
     matrix, source = found.matrix, found.source
     n, k = matrix.shape
     if k > n:
-        raise UserError(f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes).")
+        raise UserError(
+            f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes)."
+        )
     codes, classes, order, none = _positions(values, found.classes, matrix, source, categories)
     rows = check(matrix, ids, source, found.classes)
     matrix, rounded = _to_one(matrix, rows.off)
@@ -128,12 +146,14 @@ def _read(probs: Any, id: str | None, there: bool) -> Matrix:
         if is_frame(probs):
             return _read_frame(probs, id, there)
         if probs is None:
-            raise UserError("The probabilities are None; give an array (examples, classes), a frame, or the path of a file.")
+            raise UserError(
+                "The probabilities are None; give an array (examples, classes), a frame, or the path of a file."
+            )
         return Matrix(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
-    if not places.is_file(path):
+    if not paths.is_file(path):
         raise UserError(f"There is no file of probabilities {path}.")
-    suffix = places.suffix(path)
+    suffix = paths.suffix(path)
     if suffix == ".npy":
         return Matrix(read_npy(path), path)
     if suffix == ".npz":
@@ -184,7 +204,10 @@ def _columns(file: TableFile, source: str, id: str | None, there: bool) -> Matri
     classes = tuple(name for name in columns if name != key and name.lower() not in INDEXES)
     wrong = [name for name in classes if columns[name] != "number"]
     alone = (
-        key is None and len(wrong) == 1 and columns[wrong[0]] == "text" and not faulty(names_of(file.read(Columns(id=wrong[0]))[wrong[0]]))
+        key is None
+        and len(wrong) == 1
+        and columns[wrong[0]] == "text"
+        and not faulty(names_of(file.read(Columns(id=wrong[0]))[wrong[0]]))
     )
     if alone:  # a text of its own in each row names it, whatever the column is called
         key, classes = wrong[0], tuple(name for name in classes if name != wrong[0])
@@ -249,7 +272,9 @@ def by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ..
             f"The ids of {path} are the row numbers 0 to {len(ids) - 1}, but not in that order, and {source} has no ids to match them by; "
             "sort the labels by id if the rows are in that order, or give the probabilities ids."
         )
-    return (f"{source} has no ids: its rows were matched to those of {path} by order, the first of them to {ids[0]!r}.",)
+    return (
+        f"{source} has no ids: its rows were matched to those of {path} by order, the first of them to {ids[0]!r}.",
+    )
 
 
 def _one_hot(matrix: np.ndarray) -> bool:
@@ -271,7 +296,9 @@ def _to_one(matrix: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, tuple[str,
     sums = matrix[off].sum(1, dtype=np.float64)
     matrix[off] = matrix[off] / sums[:, None]
     how = f"add up to {sums.min():.4g} to {sums.max():.4g}" if len(off) > 1 else f"adds up to {sums[0]:.4g}"
-    which, done = (f"{len(off):,} rows", "were divided by their sums") if len(off) > 1 else ("1 row", "was divided by its sum")
+    which, done = (
+        (f"{len(off):,} rows", "were divided by their sums") if len(off) > 1 else ("1 row", "was divided by its sum")
+    )
     return matrix, (f"{which} {how} instead of 1, as rounded numbers do, and {done}.",)
 
 
@@ -285,7 +312,9 @@ def _positions(
         raise UserError(f"{source} names {len(named)} classes for {k} columns; the two must be as many.")
     codes, names = encode(values)
     none = np.zeros(0, np.int64)
-    if "-1" not in (named or ()) and (named is not None or len(names) != k):  # K different numbers may be the K classes, -1 among them
+    if "-1" not in (named or ()) and (
+        named is not None or len(names) != k
+    ):  # K different numbers may be the K classes, -1 among them
         codes, names, none = _without_minus_one(codes, names)
     numbers = tuple(map(str, range(k)))
     if named is not None and named != numbers:
@@ -357,14 +386,18 @@ def _of_numbers(names: tuple[str, ...], codes: np.ndarray, rows: Sample, source:
 def _counted(named: tuple[str, ...]) -> bool:
     """Whether the names only number the columns, as column_0, column_1, ... of Polars do."""
     parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in named]
-    return len({part[1] if part else None for part in parts}) == 1 and [part and int(part[2]) for part in parts] == list(range(len(named)))
+    return len({part[1] if part else None for part in parts}) == 1 and [
+        part and int(part[2]) for part in parts
+    ] == list(range(len(named)))
 
 
 def _whole(names: tuple[str, ...]) -> bool:
     return all(name.removeprefix("-").isdecimal() for name in names)
 
 
-def _no_column(names: tuple[str, ...], named: tuple[str, ...] | None, k: int, source: str, rows: Sample | None = None) -> str:
+def _no_column(
+    names: tuple[str, ...], named: tuple[str, ...] | None, k: int, source: str, rows: Sample | None = None
+) -> str:
     if _whole(names) and (named is None or _counted(named)):
         numbers = sorted(map(int, names))
         told = f"The labels run from {numbers[0]} to {numbers[-1]}, but the {k} columns of {source} are 0 to {k - 1}."

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import places
+from labelsieve.data import paths
 from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
 from labelsieve.data.columns import PICTURES, Columns
 
@@ -52,7 +52,7 @@ def open_table(path: str) -> TableFile:
         UserError: it is no table, or damaged; reading its columns may raise the same.
     """
     with telling(path):
-        file = READERS[places.suffix(path)](path)
+        file = READERS[paths.suffix(path)](path)
 
     def read(columns: Columns) -> pa.Table:
         with telling(path):
@@ -163,7 +163,9 @@ def _csv(path: str) -> TableFile:
         encoding, notes = "cp1252", (f"{path} is not UTF-8 and was read as Windows-1252 (Latin-1).",)
     block = csv.ReadOptions(block_size=_BLOCK, encoding=encoding)
     with _opened(path) as file:
-        reader = csv.open_csv(file, block, parse, csv.ConvertOptions(check_utf8=False))  # what is no UTF-8 is decoded where it is used
+        reader = csv.open_csv(
+            file, block, parse, csv.ConvertOptions(check_utf8=False)
+        )  # what is no UTF-8 is decoded where it is used
         schema = reader.schema
         head = next(iter(reader), None)
         if not head:
@@ -173,7 +175,10 @@ def _csv(path: str) -> TableFile:
         # Bytes, because ids may be file names, and those need not be UTF-8.
         kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name is not None}
         kinds |= {name: pa.string() for name in (columns.text, columns.image) if name is not None}
-        kinds |= {name: pa.string() if pa.types.is_string(schema.field(name).type) else pa.float64() for name in columns.features}
+        kinds |= {
+            name: pa.string() if pa.types.is_string(schema.field(name).type) else pa.float64()
+            for name in columns.features
+        }
         kinds |= {name: pa.bool_() for name in columns.features if pa.types.is_boolean(schema.field(name).type)}
         try:
             return _rows(kinds)
@@ -214,7 +219,7 @@ def _delimiter(header: bytes, path: str) -> str:
     """Spreadsheets of half the world write ";" into a .csv."""
     if header.startswith(_UTF16):
         raise UserError(f"{path} is UTF-16; save it as UTF-8.")
-    if places.suffix(path) == ".tsv":
+    if paths.suffix(path) == ".tsv":
         return "\t"
     plain = re.sub(rb'"[^"]*"', b"", header)  # a mark inside quotes is part of a name
     return max((b",", b";", b"\t"), key=plain.count).decode()
@@ -235,7 +240,9 @@ def _jsonl(path: str) -> TableFile:
             except RecursionError as error:
                 raise UserError(_NESTED.format(path, number)) from error
             if not isinstance(row, dict):
-                raise UserError(f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": ...}}.')
+                raise UserError(
+                    f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": ...}}.'
+                )
             if line.count(b"[") + line.count(b"{") > _DEEPEST and _too_deep(row):
                 raise UserError(_NESTED.format(path, number))
             rows.append(row)
@@ -260,7 +267,12 @@ def _json_column(values: list[Any]) -> pa.Array:
 
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):  # mixed kinds such as 1 and "1b", or half a surrogate pair
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        OverflowError,
+        UnicodeError,
+    ):  # mixed kinds such as 1 and "1b", or half a surrogate pair
         texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
         return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts])
 
@@ -280,7 +292,9 @@ def _parquet(path: str) -> TableFile:
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         with _opened(path) as file:
             batch = next(pq.ParquetFile(file).iter_batches(rows, columns=list(names)), None)
-            return pa.Table.from_batches([] if batch is None else [batch], pa.schema([schema.field(name) for name in names]))
+            return pa.Table.from_batches(
+                [] if batch is None else [batch], pa.schema([schema.field(name) for name in names])
+            )
 
     def written(names: Sequence[str]) -> pa.Table:
         with _opened(path) as file:
@@ -291,7 +305,7 @@ def _parquet(path: str) -> TableFile:
 
 @contextmanager
 def _opened(path: str) -> Iterator[Any]:
-    with places.opened(path) as file:
+    with paths.opened(path) as file:
         if path.endswith(".gz"):
             with gzip.open(file, "rb") as plain:
                 yield plain

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import places
+from labelsieve.data import paths
 from labelsieve.data.columns import INDEXES, Columns
 from labelsieve.data.readers import READERS, TableFile, in_memory, open_table
 from labelsieve.data.table import roles
@@ -48,17 +48,19 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     used, _ = roles(file, asked, source, "labels" in recipe)
     taken = set(used.all())
     names = [
-        field.name for field in file.schema if field.name not in taken and field.name.lower() not in INDEXES and not _is_bulky(field.type)
+        field.name
+        for field in file.schema
+        if field.name not in taken and field.name.lower() not in INDEXES and not _is_bulky(field.type)
     ]
     return SourceRows(tuple(names), file.written(names)) if names else None
 
 
 def _table(source: str) -> TableFile | None:
-    if source.startswith("hf:") and not places.is_remote(source):
+    if source.startswith("hf:") and not paths.is_remote(source):
         from labelsieve.data.hub import open_split
 
         return in_memory(open_split(source)[0].with_format("arrow")[:])
-    if places.is_folder(source) or places.suffix(source) not in READERS:
+    if paths.is_folder(source) or paths.suffix(source) not in READERS:
         return None
     return open_table(source)
 

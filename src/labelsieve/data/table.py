@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve.core import own_columns
+from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN, short
-from labelsieve.data import places
+from labelsieve.data import paths
 from labelsieve.data.binaries import is_bytes, is_record
+from labelsieve.data.class_names import misread, readable, word
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
-from labelsieve.data.draft import Draft
-from labelsieve.data.features import EMPTY, TEXT, features_of, is_text, numbers
+from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
 from labelsieve.data.labels import faulty, is_missing
+from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, telling
-from labelsieve.data.words import misread, readable, word
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and not
 def load_table(path: str, asked: Columns, relabelled: bool = False) -> Draft:
     """The draft of a table in a file; relative image paths start at the table's folder."""
     file = open_table(path)
-    draft = _draft(file, asked, path, places.parent(path), relabelled)
+    draft = _draft(file, asked, path, paths.parent(path), relabelled)
     return replace(draft, notes=(*file.notes, *draft.notes))
 
 
@@ -51,20 +51,29 @@ def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
     with telling(source):
         table = to_arrow(frame, [*asked.named().values()])
     taken = {str(name) for name in frame.index.names} & set(asked.named().values())
-    return _draft(in_memory(table), asked, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source))
+    return _draft(
+        in_memory(table), asked, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source)
+    )
 
 
 def _draft(
-    file: TableFile, asked: Columns, source: str, folder: str, relabelled: bool, otherwise: Callable[[], Names] = lambda: (None, ())
+    file: TableFile,
+    asked: Columns,
+    source: str,
+    folder: str,
+    relabelled: bool,
+    otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
     columns, unused = roles(file, asked, source, relabelled)
-    draft = from_arrow(file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused, otherwise=otherwise)
+    draft = from_arrow(
+        file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused, otherwise=otherwise
+    )
     return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, asked)))
 
 
 def passed_over(names: Sequence[str], asked: Columns) -> tuple[str, ...]:
     """A note of the columns that Labelsieve added, if there are some."""
-    return own_columns.passed_over(added(names, asked))
+    return added_columns.passed_over(added(names, asked))
 
 
 def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
@@ -72,16 +81,25 @@ def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tup
     found = contents(file.schema, source)
     for name in file.opaque:
         found[name] = "other"
-    if file.plain and asked.text is not None and asked.text in found and str(file.schema.field(asked.text).type) != "null":
+    if (
+        file.plain
+        and asked.text is not None
+        and asked.text in found
+        and str(file.schema.field(asked.text).type) != "null"
+    ):
         found[asked.text] = "text"  # digits and dates too: the user says so
     ours = added(found, asked)
-    texts = [name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)]
+    texts = [
+        name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)
+    ]
     unfit: dict[str, str | None] = {}
     if texts and not asked.text and not asked.image:
         first = file.first(texts)
         unfit = {name: numbers(first[name]).unfit() for name in texts}
         speaking = (*LABELS, *TEXTS, *IMAGES)
-        found |= {name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking}
+        found |= {
+            name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking
+        }
     columns = choose(found, asked, source, relabelled, index_column(file.schema))
     if not columns.features:
         return columns, {}
@@ -116,7 +134,9 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
     return EMPTY if types.is_null(kind) else "dates or times" if types.is_temporal(kind) else short(str(kind))
 
 
-def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
+def read_columns(
+    path: str, label: str | None, id: str | None
+) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
     """Ids (None if there is no column `labelsieve_id` or `id`; the first is ours and goes first) and labels of a table of labels."""
     file = open_table(path)
     names = tuple(file.schema.names)
@@ -124,7 +144,9 @@ def read_columns(path: str, label: str | None, id: str | None) -> tuple[list[str
     require_column(label, names, path, "label")
     if id:
         require_column(id, names, path, "id")
-    columns = Columns(label=label, id=id or next((name for name in (own_columns.PREFIX + "id", "id") if name in names), None))
+    columns = Columns(
+        label=label, id=id or next((name for name in (added_columns.PREFIX + "id", "id") if name in names), None)
+    )
     table = file.read(columns)
     return (names_of(table[columns.id]) if columns.id else None), labels_of(table[label], path)
 
@@ -180,7 +202,11 @@ def _ids(
         note = f"The column {columns.id!r} is not taken as the ids: {fault}." if names else no_ids(columns.id, fault)
         return names, "values that repeat or are blank", (*notes, note)
     first = ", ".join(map(str, ids[:3])) + (", ..." if len(ids) > 3 else "")
-    return ids, "", (f"The ids are the column {columns.id!r}, in which a frame names its rows ({first}).",) if index else ()
+    return (
+        ids,
+        "",
+        (f"The ids are the column {columns.id!r}, in which a frame names its rows ({first}).",) if index else (),
+    )
 
 
 def no_ids(name: str, fault: str) -> str:
@@ -223,7 +249,9 @@ def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | list[Any]:
     from pyarrow import types
 
     if types.is_nested(column.type):
-        raise UserError(f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label.")
+        raise UserError(
+            f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label."
+        )
     return column.to_numpy() if types.is_integer(column.type) and not column.null_count else _values(column)
 
 
@@ -245,7 +273,9 @@ def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
     except pa.ArrowInvalid:  # no UTF-8
         raw = column.cast(pa.large_binary()).to_pylist()
         notes = (*notes, *misread(raw, "texts"))
-        column = pa.chunked_array([pa.array([value if value is None else word(value) for value in raw], pa.large_string())])
+        column = pa.chunked_array(
+            [pa.array([value if value is None else word(value) for value in raw], pa.large_string())]
+        )
     trimmed = pc.call_function("utf8_trim_whitespace", [column])
     empty = pc.call_function("equal", [trimmed, pa.scalar("", pa.large_string())]).fill_null(True).to_numpy()
     unusable = {int(i): "the text is empty" for i in np.flatnonzero(empty)}
@@ -257,13 +287,13 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
         missing = np.flatnonzero(column.is_null().to_numpy())
         inputs: Sequence[Any] = ArrowImages(column, folder)
         return replace(draft, inputs=inputs, kind="image", unusable={int(i): "there is no image" for i in missing})
-    paths = [name and places.join(folder, name) for name in _names(column)]
-    unusable = {i: "there is no image path" for i, path in enumerate(paths) if not path}
-    for i, path in enumerate(paths):
+    found = [name and paths.join(folder, name) for name in _names(column)]
+    unusable = {i: "there is no image path" for i, path in enumerate(found) if not path}
+    for i, path in enumerate(found):
         # An address is not asked for here, one request a row; what is not there is listed when the image is read.
-        if path and not places.is_remote(path) and not places.is_file(path):
+        if path and not paths.is_remote(path) and not paths.is_file(path):
             unusable[i] = f"there is no file {path}"
-    return replace(draft, inputs=places.Files([path or "" for path in paths]), kind="image", unusable=unusable)
+    return replace(draft, inputs=paths.Files([path or "" for path in found]), kind="image", unusable=unusable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +322,11 @@ class ArrowImages(Sequence):
     def __getitem__(self, i: int) -> bytes:
         value = self.column[int(i)].as_py()
         if isinstance(value, dict):
-            value = places.read(places.join(self.folder, value.get("path") or "")) if value["bytes"] is None else value["bytes"]
+            value = (
+                paths.read(paths.join(self.folder, value.get("path") or ""))
+                if value["bytes"] is None
+                else value["bytes"]
+            )
         return value
 
 

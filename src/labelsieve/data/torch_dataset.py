@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import arrays
-from labelsieve.data.draft import Draft
+from labelsieve.data import array_file
+from labelsieve.data.raw_data import Draft
 
 
 def is_torch(source: Any) -> bool:
@@ -38,11 +38,15 @@ def from_torch(dataset: Any) -> Draft:
     first = _pair(dataset[0], source)[0]
     labels = _labels(dataset, n, source)
     names = getattr(dataset, "classes", None)
-    classes = tuple(map(str, names)) if names is not None and labels.dtype.kind in "iu" and labels.max() < len(names) else None
+    classes = (
+        tuple(map(str, names))
+        if names is not None and labels.dtype.kind in "iu" and labels.max() < len(names)
+        else None
+    )
     if isinstance(first, str):
-        draft = arrays.from_values([dataset[i][0] for i in range(n)])
+        draft = array_file.from_values([dataset[i][0] for i in range(n)])
     elif not _is_image(first) and np.asarray(first).ndim == 1:
-        draft = arrays.from_values(np.stack([np.asarray(dataset[i][0]) for i in range(n)]), source)
+        draft = array_file.from_values(np.stack([np.asarray(dataset[i][0]) for i in range(n)]), source)
     else:
         pixels(first, source)
         draft = Draft(Images(dataset, source), "image", source, None)
@@ -77,7 +81,11 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
     if type(image).__module__.partition(".")[0] == "torch" and values.ndim == 3:
         values = values.transpose(1, 2, 0)
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
-    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)) or values.dtype.kind not in "fu":
+    if (
+        values.ndim not in (2, 3)
+        or (values.ndim == 3 and values.shape[2] not in (3, 4))
+        or values.dtype.kind not in "fu"
+    ):
         raise UserError(
             f"{source} has an item of shape {values.shape} and type {values.dtype}, which is no image, text or row of features."
         )
@@ -89,7 +97,9 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
         return _file(fromarray(values))
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high <= 1:
-        raise UserError(f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its transform.")
+        raise UserError(
+            f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its transform."
+        )
     return (values * 255).round().astype(np.uint8)
 
 

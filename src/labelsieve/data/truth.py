@@ -9,24 +9,26 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from labelsieve.core.added_columns import PREFIX
 from labelsieve.core.arguments import require_path, require_row_of
-from labelsieve.core.content import hexed, of_inputs
+from labelsieve.core.content_hash import hexed, of_inputs
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
-from labelsieve.core.follow import Follow
-from labelsieve.core.own_columns import PREFIX
 from labelsieve.core.reused_ids import is_reused
+from labelsieve.core.row_matching import Follow
 from labelsieve.data import labels as given
-from labelsieve.data import places
+from labelsieve.data import paths
 from labelsieve.data.columns import Columns
+from labelsieve.data.finish import encode
 from labelsieve.data.label_file import read_labels
 from labelsieve.data.readers import READERS, open_table
-from labelsieve.data.settle import encode
 
 NAMED, FEW = 3, 3  # ids that a note lists; labels that differ before it is said
 
 
-def read_truth(path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str]) -> list[str | None]:
+def read_truth(
+    path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str]
+) -> list[str | None]:
     """`read_truth_with_notes` without the notes."""
     return read_truth_with_notes(path, ids, classes)[0]
 
@@ -68,7 +70,9 @@ def read_truth_with_notes(
         keys, doubtful = _followed(name, keys, len(labels), findings)
     if keys is None:
         if len(labels) != len(ids):
-            raise UserError(f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead.")
+            raise UserError(
+                f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead."
+            )
         by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
         return labels, (by_order,)
     given.require_unique(keys, name)
@@ -90,7 +94,7 @@ def _followed(
 ) -> tuple[Sequence[str | None] | None, tuple[str, ...]]:
     """The ids of the run for the n rows of a table whose contents it has; the others keep the ids of the table, and a note says so where
     rows have moved. None where there are neither ids nor contents."""
-    if findings.content is None or places.suffix(path) not in READERS:
+    if findings.content is None or paths.suffix(path) not in READERS:
         return named, ()
     keys = [f"row {i}" for i in range(n)] if named is None else list(named)
     from pyarrow import types
@@ -98,7 +102,11 @@ def _followed(
     file, known = open_table(path), set(findings.content.tolist())
     best, most = [0] * len(keys), len(keys) / 2
     for column in file.schema:
-        if not (types.is_string(column.type) or types.is_large_string(column.type)) or column.name in ("id", "label", PREFIX + "id"):
+        if not (types.is_string(column.type) or types.is_large_string(column.type)) or column.name in (
+            "id",
+            "label",
+            PREFIX + "id",
+        ):
             continue
         cells = file.read(Columns(text=column.name))[column.name].to_pylist()
         found = [int(cell, 16) if cell and re.fullmatch("[0-9a-f]{16}", cell) else 0 for cell in cells]
@@ -109,10 +117,16 @@ def _followed(
             best, most = found, many
     if named is None and not any(best):
         return None, ()
-    rows = Follow(findings).places([(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)])
+    rows = Follow(findings).places(
+        [(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)]
+    )
     found = [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
     reused = is_reused(findings)
-    bare = [str(key) for key, what, i in zip(keys, best, rows, strict=True) if not what and not isinstance(i, str) and reused(str(key))]
+    bare = [
+        str(key)
+        for key, what, i in zip(keys, best, rows, strict=True)
+        if not what and not isinstance(i, str) and reused(str(key))
+    ]
     listed = ", ".join(map(repr, bare[:NAMED])) + (", ..." if len(bare) > NAMED else "")
     note = (
         f"{path}: {len(bare):,} of its ids ({listed}) stood for other examples in an earlier `find`, because rows have moved. They are "
@@ -143,4 +157,6 @@ def _as_classes(names: tuple[str, ...], classes: Sequence[str], path: str) -> tu
         return names
     if all(name.isdecimal() and int(name) < len(classes) for name in names):
         return tuple(classes[int(name)] for name in names)
-    raise UserError(f"{path} has labels like {names[0]!r}, none of them a class of the run.{given.near(names[0], classes)}")
+    raise UserError(
+        f"{path} has labels like {names[0]!r}, none of them a class of the run.{given.near(names[0], classes)}"
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from labelsieve.core.dataset import Dataset, Exclusion, require_examples
-from labelsieve.data.draft import Draft
-from labelsieve.data.settle import identify
+from labelsieve.data.finish import identify
+from labelsieve.data.raw_data import Draft
 
 
 def unlabelled(draft: Draft) -> Dataset:
@@ -21,5 +21,7 @@ def unlabelled(draft: Draft) -> Dataset:
     keep[list(draft.unusable)] = False
     zeros = np.zeros(n, np.int64)
     notes = draft.notes if draft.columns is None else (*draft.notes, *draft.columns.notes)
-    data = Dataset(ids, zeros, ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, notes, columns=draft.columns)
+    data = Dataset(
+        ids, zeros, ("",), draft.inputs, draft.kind, draft.source, None, draft.excluded, notes, columns=draft.columns
+    )
     return require_examples(data.take(keep, [Exclusion(ids[i], draft.unusable[i]) for i in sorted(draft.unusable)]))

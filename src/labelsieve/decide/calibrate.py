@@ -1,8 +1,8 @@
 """From reviews to probabilities: what each decision says about the labels that nobody has looked at.
 
-p_wrong: a logistic correction of the probability that `find` stated (`decide.curve`), fitted to every answer. A row that was picked because
+p_wrong: a logistic correction of the probability that `find` stated (`stats.logistic_fit`), fitted to every answer. A row that was picked because
 it looked suspicious tells what p is at its score as well as any other row does, so all answers count alike.
-The count: from a random sample over the strata of the score (`decide.sample`, `decide.estimate`) where there is one, because only that
+The count: from a random sample over the strata of the score (`decide.random_sample`, `decide.estimate`) where there is one, because only that
 speaks for the rows nobody picked; from the curve, with a wide interval, where there is none.
 Every figure adds up: the count is what was found (answers at their word) plus the sum of p_model over the rows that are not decided, and a
 count that comes from a sample shifts the log-odds of all rows alike until it is. That reviewers may slip widens the interval.
@@ -21,11 +21,11 @@ import numpy as np
 from labelsieve.core.decision import Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.decide.answers import Answers, answers
-from labelsieve.decide.curve import BASE, fit, log_odds, logistic
 from labelsieve.decide.estimate import DRAWS, WIDE, draws_left, gather, summed
+from labelsieve.decide.outcomes import Answers, answers
+from labelsieve.decide.random_sample import strata
 from labelsieve.decide.reviewers import overlap
-from labelsieve.decide.sample import strata
+from labelsieve.stats.logistic_fit import BASE, fit, log_odds, logistic
 
 FEW = 20  # answers, below which the interval stays that of `find`: one that leaps at the first key press helps nobody
 MANY = 150  # answers, before classes and the other detectors get a say
@@ -87,7 +87,7 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
 
     Args:
         findings: as `find` made them; earlier calibrations are not an input.
-        fold: the decisions. Rows picked as "sample" are taken to be drawn by `decide.sample.draw` from what was then undecided.
+        fold: the decisions. Rows picked as "sample" are taken to be drawn by `decide.random_sample.draw` from what was then undecided.
         reviewer_error: the rate at which reviewers call a right label wrong or a wrong one right; None takes what the answers make likely.
         seed: of the draws behind the interval.
 
@@ -156,9 +156,13 @@ def follow(said: Calibrated, reviewed: np.ndarray, found: np.ndarray) -> Calibra
     """
     left, many, done = float(np.sum(said.p_model, where=~reviewed)), int(found.sum()), int(reviewed.sum())
     part = left / said.left.count if said.left.count else 0.0
-    ends = Estimate(left, min(part * said.left.low, left), min(max(part * said.left.high, left), float(len(reviewed) - done)))
+    ends = Estimate(
+        left, min(part * said.left.low, left), min(max(part * said.left.high, left), float(len(reviewed) - done))
+    )
     spread = said.wrong.low - said.found - said.left.low, said.wrong.high - said.found - said.left.high
-    wrong = Estimate(many + left, max(0.0, ends.low + many + min(spread[0], 0.0)), ends.high + many + max(spread[1], 0.0))
+    wrong = Estimate(
+        many + left, max(0.0, ends.low + many + min(spread[0], 0.0)), ends.high + many + max(spread[1], 0.0)
+    )
     wrong = Estimate(wrong.count, min(wrong.low, wrong.count), min(float(len(reviewed)), max(wrong.high, wrong.count)))
     more = {"wrong": wrong, "left": ends, "reviewed": done, "found": many}
     return replace(said, reviewed_rows=reviewed, found_rows=found, **more)
@@ -175,7 +179,9 @@ class _Design:
         others = [score for name, score in findings.scores.items() if name != "consensus"]
         if len(said.row) >= MANY:
             if others and "consensus" in findings.scores:
-                apart = sum(_normal_rank(score) for score in others) / len(others) - _normal_rank(findings.scores["consensus"])
+                apart = sum(_normal_rank(score) for score in others) / len(others) - _normal_rank(
+                    findings.scores["consensus"]
+                )
                 self._ranks = apart
                 spread.append(_RANK_SPREAD)
             often = np.flatnonzero(np.bincount(findings.given[said.row]) >= _CLASS_ANSWERS)
@@ -192,7 +198,9 @@ class _Design:
         out = np.stack(parts, 1)
         if self._class is None:
             return out
-        own = np.eye(len(self.spread) - len(parts) + 1)[:, :-1]  # the last row, all zero, is of classes with too few answers
+        own = np.eye(len(self.spread) - len(parts) + 1)[
+            :, :-1
+        ]  # the last row, all zero, is of classes with too few answers
         return np.hstack([out, own[self._class[self._given[rows]]]])
 
     def correction(self, b: np.ndarray) -> np.ndarray:
@@ -251,17 +259,27 @@ def _count(
     if said.drawn.any():
         drawable[said.row[: int(np.argmax(said.drawn))]] = False  # decided on before the first row of a sample
     drawn, picked = said.row[said.drawn], said.row[~said.drawn]
-    held = gather(before, strata(findings.p_wrong), unseen=unseen, drawable=drawable, drawn=drawn, wrong=said.wrong[said.drawn])
+    held = gather(
+        before, strata(findings.p_wrong), unseen=unseen, drawable=drawable, drawn=drawn, wrong=said.wrong[said.drawn]
+    )
     both = np.stack([np.ones(len(before)), before], 1)
-    spread = WIDE if len(drawn) else np.array(BASE)  # without a sample, what was stated before is all there is to hold on to
+    spread = (
+        WIDE if len(drawn) else np.array(BASE)
+    )  # without a sample, what was stated before is all there is to hold on to
     left = []
-    doubt = np.sqrt(weight) / np.sqrt(weight).sum()  # the answers alone hardly tell an error of the reviewer from one of the model
+    doubt = (
+        np.sqrt(weight) / np.sqrt(weight).sum()
+    )  # the answers alone hardly tell an error of the reviewer from one of the model
     for error, w in zip(errors, doubt, strict=True):
         many = round(DRAWS * float(w))
         if many:
             apart = fit(before[picked], both[picked], spread, said.wrong[~said.drawn], error)
             together = fit(before[said.row], both[said.row], spread, said.wrong, error)
-            left.append(draws_left(held, apart, together, spread=spread, picked_rows=len(picked), error=error, many=many, rng=rng))
+            left.append(
+                draws_left(
+                    held, apart, together, spread=spread, picked_rows=len(picked), error=error, many=many, rng=rng
+                )
+            )
     total = np.concatenate(left)
     slips = np.sqrt((of_row * (1 - of_row)).sum())
     return total, np.clip(of_row.sum() + slips * rng.standard_normal(len(total)), 0, len(said.row))

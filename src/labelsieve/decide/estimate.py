@@ -18,14 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelsieve.core.findings import Estimate
-from labelsieve.decide.curve import Curve, log_odds, logistic
-from labelsieve.decide.sample import STRATA
+from labelsieve.decide.random_sample import STRATA
+from labelsieve.stats.logistic_fit import Curve, log_odds, logistic
 
 _STRENGTH = 15.0  # c
 _MIDDLE = (1.5, 98.5)  # per cent; a little more than 95 %, because the posterior leans on the model
 _TRUST = 50  # reviews: what hand-picked rows tell the curve is not counted for more than this many
 DRAWS = 2000
-WIDE = np.array([2.0, 0.6])  # spread of intercept and slope where a random sample can move them: the count is held less than p_wrong
+WIDE = np.array(
+    [2.0, 0.6]
+)  # spread of intercept and slope where a random sample can move them: the count is held less than p_wrong
 _AXIS = np.linspace(-3.5, 3.5, 15)
 _SHARES = logistic(np.linspace(-14, 14, 141))
 _POINTS = 64  # of a stratum, to average the curve over
@@ -51,7 +53,13 @@ class Strata:
 
 
 def gather(
-    before: np.ndarray, stratum: np.ndarray, *, unseen: np.ndarray, drawable: np.ndarray, drawn: np.ndarray, wrong: np.ndarray
+    before: np.ndarray,
+    stratum: np.ndarray,
+    *,
+    unseen: np.ndarray,
+    drawable: np.ndarray,
+    drawn: np.ndarray,
+    wrong: np.ndarray,
 ) -> Strata:
     """The strata.
 
@@ -110,7 +118,9 @@ def draws_left(
     grid = together.b + 1.3 * np.stack(np.meshgrid(_AXIS, _AXIS), -1).reshape(-1, 2) @ width.T
     source = np.clip(_mean(grid, strata.source), 1e-7, 1 - 1e-7)
     said = error + (1 - 2 * error) * _SHARES
-    answers = strata.wrong[:, None] * np.log(np.maximum(said, 1e-300)) + (strata.drawn - strata.wrong)[:, None] * np.log1p(-said)
+    answers = strata.wrong[:, None] * np.log(np.maximum(said, 1e-300)) + (strata.drawn - strata.wrong)[
+        :, None
+    ] * np.log1p(-said)
     off = grid - picked.b
     weight = -np.einsum("gi,ij,gj->g", off, precision, off) / 2
     for h in np.flatnonzero(strata.drawn):

@@ -19,7 +19,7 @@ import numpy as np
 from labelsieve.core.arguments import require_instance, require_row_of
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
-from labelsieve.core.plain import plain_labels
+from labelsieve.core.plain_values import plain_labels
 
 BINS = 15
 FIRST = 100
@@ -86,7 +86,9 @@ class _Ranked:
     bins: np.ndarray
 
 
-def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, replicates: int = 500, seed: int = 0) -> Evaluation:
+def evaluate(
+    findings: Findings, truth: Sequence[str | None] | np.ndarray, *, replicates: int = 500, seed: int = 0
+) -> Evaluation:
     """Measure findings of n examples against their true labels.
 
     Args:
@@ -101,7 +103,9 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
     require_instance(findings, Findings, "findings", "what labelsieve.find or load_run returns")
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
-        raise UserError(f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their order.")
+        raise UserError(
+            f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their order."
+        )
     position = {name: i for i, name in enumerate(findings.classes)}
     true = np.array([-2 if name is None else position.get(name, -1) for name in truth], np.int64)
     if not (true > -2).any():
@@ -109,12 +113,17 @@ def evaluate(findings: Findings, truth: Sequence[str | None] | np.ndarray, *, re
     if not (true > -1).any():
         first = next(name for name in truth if name is not None)
         listed = ", ".join(findings.classes[:10]) + (", ..." if len(findings.classes) > 10 else "")
-        raise UserError(f"The true labels are like {first!r}, and none of them is a class of the findings. There are: {listed}.")
+        raise UserError(
+            f"The true labels are like {first!r}, and none of them is a class of the findings. There are: {listed}."
+        )
     ranked = _ranked(findings, true)
     n, errors = len(ranked.wrong), int(ranked.wrong.sum())
     rng, ones = np.random.default_rng(seed), np.ones(n)
     value = _measures(ranked, ones)
-    resampled = [_measures(ranked, np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)) for _ in range(replicates)]
+    resampled = [
+        _measures(ranked, np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64))
+        for _ in range(replicates)
+    ]
     estimate = findings.wrong
     return Evaluation(
         examples=n,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelsieve.core.findings import Findings
-from labelsieve.core.visible import visible
+from labelsieve.core.printable import visible
 from labelsieve.decide.calibrate import Calibrated, calibrate
-from labelsieve.decide.findings import HARD, TWO_COUNTS
+from labelsieve.decide.count import HARD, TWO_COUNTS
 
 SAMPLE = "random"  # the name of the sample that is drawn first
 SIZE = 100  # reviews of it

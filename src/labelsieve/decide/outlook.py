@@ -14,8 +14,8 @@ import numpy as np
 
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.decide.answers import answers
 from labelsieve.decide.calibrate import Calibrated, calibrate
+from labelsieve.decide.outcomes import answers
 
 CUTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 CATCHES = (0.5, 0.8, 0.9, 0.95)  # of the wrong labels left
@@ -123,7 +123,9 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
     end = np.minimum(np.arange(len(p)) + ahead, len(p))
     low = (total[end] - total[:-1]) / (end - np.arange(len(p))) <= below
     doubted = np.flatnonzero(p > 0.5)
-    low[: doubted[-1] + 1 if len(doubted) else 0] = False  # nobody is told to stop before a label that is more likely wrong than right
+    low[: doubted[-1] + 1 if len(doubted) else 0] = (
+        False  # nobody is told to stop before a label that is more likely wrong than right
+    )
     if not low.any():
         return None
     at = int(np.argmax(low))
@@ -155,11 +157,24 @@ def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins:
         here = which == b
         n, share = int(here.sum()), float(wrong[here].mean())
         low, high = _wilson(share, n)
-        out.append(Bin(float(b / bins), float((b + 1) / bins), n, float(before[here].mean()), float(now[here].mean()), share, low, high))
+        out.append(
+            Bin(
+                float(b / bins),
+                float((b + 1) / bins),
+                n,
+                float(before[here].mean()),
+                float(now[here].mean()),
+                share,
+                low,
+                high,
+            )
+        )
     return tuple(out)
 
 
-def trail(findings: Findings, rows: Sequence[Decision], *, steps: int = 8, reviewer_error: float | None = None) -> tuple[Step, ...]:
+def trail(
+    findings: Findings, rows: Sequence[Decision], *, steps: int = 8, reviewer_error: float | None = None
+) -> tuple[Step, ...]:
     """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step is before any."""
     out = [Step(0, findings.wrong)]
     ends = sorted({round(len(rows) * (i + 1) / steps) for i in range(steps)} - {0}) if rows else []

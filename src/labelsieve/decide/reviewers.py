@@ -102,7 +102,9 @@ def reviewers(findings: Findings, fold: Fold, known: Mapping[str, str | None] | 
 def _reviewer(
     name: str, rows: list[Decision], shared: int, agreed: int, given: dict[str, str], known: Mapping[str, str | None]
 ) -> Reviewer:
-    offered = [row for row in rows if row.suggestion is not None and not row.blind and row.suggestion != given.get(row.id)]
+    offered = [
+        row for row in rows if row.suggestion is not None and not row.blind and row.suggestion != given.get(row.id)
+    ]
     planted = [row for row in rows if row.pick == PLANTED and row.id in known]
     return Reviewer(
         name=name,
@@ -113,7 +115,9 @@ def _reviewer(
         shared=shared,
         agreed=agreed,
         planted=len(planted),
-        planted_right=sum(_named(row, given) == (known[row.id] if known[row.id] is not None else _NONE) for row in planted),
+        planted_right=sum(
+            _named(row, given) == (known[row.id] if known[row.id] is not None else _NONE) for row in planted
+        ),
     )
 
 
@@ -141,7 +145,9 @@ def agreement(findings: Findings, fold: Fold) -> tuple[Agreement, ...]:
         both = float(pairs[i, i] / pairs.sum())
         two_way = 1 - 2 * (float(share[i]) - both)  # share of pairs alike on "this class or not"
         chance = float(share[i] ** 2 + (1 - share[i]) ** 2)
-        out.append(Agreement(name, sum(name in names for names in said), both / float(share[i]), _kappa(two_way, chance)))
+        out.append(
+            Agreement(name, sum(name in names for names in said), both / float(share[i]), _kappa(two_way, chance))
+        )
     return tuple(out)
 
 
@@ -177,7 +183,9 @@ _NONE, _SEVERAL = "exclude", "ambiguous"
 
 def _given(findings: Findings, fold: Fold) -> dict[str, str]:
     wanted = set(fold.ids())
-    return {id: findings.classes[findings.given[i]] for i, id in enumerate(findings.ids if wanted else ()) if id in wanted}
+    return {
+        id: findings.classes[findings.given[i]] for i, id in enumerate(findings.ids if wanted else ()) if id in wanted
+    }
 
 
 def _named(row: Decision, given: Mapping[str, str]) -> str:

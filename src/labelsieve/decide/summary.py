@@ -93,7 +93,9 @@ class Summary:
     first: dict[str, Any] | None = None
 
 
-def summarise(findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None) -> Summary:
+def summarise(
+    findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None
+) -> Summary:
     """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is given. `data`,
     which the findings are about, gives their snippets."""
     first = sample_first(findings, calibrated)
@@ -115,7 +117,8 @@ def summarise(findings: Findings, *, top: int = TOP, calibrated: Calibrated | No
         worst_classes=health[:top],
         classes_rest=sum(each.expected_wrong for each in health[top:]),
         confusions=tuple(
-            Confusion(names[g], names[o], float(e)) for g, o, e in zip(given[shown], likely[shown], expected[shown], strict=True)
+            Confusion(names[g], names[o], float(e))
+            for g, o, e in zip(given[shown], likely[shown], expected[shown], strict=True)
         ),
         confusions_rest=max(0.0, total - float(expected[shown].sum())),
         duplicates=_duplicates(findings, top),
@@ -156,7 +159,8 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
     rate = wrong / np.maximum(size, 1)
     order = [c for c in np.argsort(-rate, kind="stable") if size[c]]
     return tuple(
-        ClassHealth(findings.classes[c], int(size[c]), float(wrong[c]), float(rate[c]), findings.classes[mostly[c]]) for c in order
+        ClassHealth(findings.classes[c], int(size[c]), float(wrong[c]), float(rate[c]), findings.classes[mostly[c]])
+        for c in order
     )
 
 
@@ -169,7 +173,11 @@ def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     if {"p_given", "p_other"} <= extra.keys() and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
         found.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
-        found.append(_neighbours(float(extra["neighbours_agree"][i]), int(extra["neighbours"][i]) if "neighbours" in extra else FEW))
+        found.append(
+            _neighbours(
+                float(extra["neighbours_agree"][i]), int(extra["neighbours"][i]) if "neighbours" in extra else FEW
+            )
+        )
     if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
         found.append({"code": "duplicate"})
     return found
@@ -185,7 +193,11 @@ def _in_words(why: dict[str, Any]) -> str:
         return f"model {_percent(why['likely'])} against {_percent(why['given'])}"
     if why["code"] == "neighbours":
         share = _percent(why["agree"]) if "of" not in why else f"{round(why['agree'] * why['of'])} of {why['of']}"
-        return "no neighbour agrees" if why["agree"] == 0 else f"{share}{' of' if 'of' not in why else ''} neighbours agree"
+        return (
+            "no neighbour agrees"
+            if why["agree"] == 0
+            else f"{share}{' of' if 'of' not in why else ''} neighbours agree"
+        )
     if why["code"] == "no_neighbours":
         return "no neighbour outside its own group and copies"
     return "a duplicate has another label"

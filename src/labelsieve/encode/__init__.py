@@ -52,7 +52,7 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
     if kind == "image" and not rest and family in ("lite0", "fast"):
         return _lite0(side or (FAST_SIDE if family == "fast" else SIDE))
     if kind == "text" and name in (None, "use"):
-        from labelsieve.encode.sentence import Sentence
+        from labelsieve.encode.sentence_encoder import Sentence
 
         return Sentence()
     if rest and family in ("onnx", "hf", "timm") and family in _families(kind):
@@ -65,24 +65,24 @@ def _lite0(side: int) -> Encoder:
         import torch
 
         if torch.cuda.is_available():
-            from labelsieve.encode.torch_graph import Lite0Torch
+            from labelsieve.encode.lite0_torch import Lite0Torch
 
             return Lite0Torch(side)
-    from labelsieve.encode.onnx_model import Lite0
+    from labelsieve.encode.onnx_encoder import Lite0
 
     return Lite0(side)
 
 
 def _named(family: str, rest: str, kind: str, side: int | None) -> Encoder:
     if family == "onnx":
-        from labelsieve.encode.onnx_model import OnnxImages, OnnxTexts
+        from labelsieve.encode.onnx_encoder import OnnxImages, OnnxTexts
 
         return OnnxImages(Path(rest), side) if kind == "image" else OnnxTexts(Path(rest))
     if family == "hf":
-        from labelsieve.encode.transformers_model import TransformersImages, TransformersTexts
+        from labelsieve.encode.transformers_encoder import TransformersImages, TransformersTexts
 
         return TransformersImages(rest, side) if kind == "image" else TransformersTexts(rest)
-    from labelsieve.encode.timm_model import TimmImages
+    from labelsieve.encode.timm_encoder import TimmImages
 
     return TimmImages(rest, side)
 

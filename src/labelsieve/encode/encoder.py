@@ -23,7 +23,7 @@ class Encoder(Protocol):
         batch: the number of examples in one call that suits it.
     More are optional: `notes`, sentences for the user (a tuple of str); `resample`, a number of `PIL.Image.Resampling`, by which images are
     brought to `side` (bicubic without it); and `read(batch)`, features and how many parts each text has (b,), of a text encoder that
-    reads long texts in parts (`encode.parts`), with `size`, what fits into one part, in words.
+    reads long texts in parts (`encode.long_texts`), with `size`, what fits into one part, in words.
     """
 
     name: str
@@ -57,7 +57,11 @@ def require(module: str, encoder: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         lacks = error.name or module
-        raise UserError(f"The encoder {encoder!r} needs {lacks}, which is not installed: pip install 'labelsieve[{extra}]'") from error
+        raise UserError(
+            f"The encoder {encoder!r} needs {lacks}, which is not installed: pip install 'labelsieve[{extra}]'"
+        ) from error
     except RuntimeError as error:  # torchvision beside another version of torch
         together = f"pip install -U torch torchvision {module}"
-        raise UserError(f"{module} cannot be imported ({first_line(error)}); install what fits together: {together}") from error
+        raise UserError(
+            f"{module} cannot be imported ({first_line(error)}); install what fits together: {together}"
+        ) from error

@@ -92,7 +92,9 @@ def from_config(config: Mapping[str, Any], encoder: str) -> ImageProcessor:
     notes += _not_followed(config, encoder, crops, side, shape)
     resample = config.get("resample")
     resample = int(resample) if isinstance(resample, int | float) and 0 <= resample <= 5 else BICUBIC
-    return ImageProcessor(scale, shift, bool(config.get("do_flip_channel_order")), side, resample, tuple(dict.fromkeys(notes)))
+    return ImageProcessor(
+        scale, shift, bool(config.get("do_flip_channel_order")), side, resample, tuple(dict.fromkeys(notes))
+    )
 
 
 def read(files: Sequence[Path | None], encoder: str) -> dict[str, Any] | None:
@@ -129,13 +131,17 @@ def _number(value: Any, name: str, encoder: str) -> float:
 def _three(value: Any, usual: Sequence[float], name: str, encoder: str, notes: list[str]) -> tuple[float, ...]:
     """Three numbers, one for each colour; one number counts for all."""
     if value is None:
-        notes.append(f"The image processor of {encoder} normalises but gives no {name}; that of ImageNet ({_shown(usual)}) is assumed.")
+        notes.append(
+            f"The image processor of {encoder} normalises but gives no {name}; that of ImageNet ({_shown(usual)}) is assumed."
+        )
         return tuple(usual)
     values = [value] * 3 if isinstance(value, int | float) else value
     values = list(values) * 3 if isinstance(values, list | tuple) and len(values) == 1 else values
     numbers = isinstance(values, list | tuple) and all(isinstance(v, int | float) and np.isfinite(v) for v in values)
     if not numbers or len(values) != 3 or (name == "image_std" and not all(v > 0 for v in values)):
-        raise UserError(f"The image processor of {encoder} has {name} = {value!r}; it should be three numbers, one for each colour.")
+        raise UserError(
+            f"The image processor of {encoder} has {name} = {value!r}; it should be three numbers, one for each colour."
+        )
     return tuple(float(v) for v in values)
 
 
@@ -171,7 +177,9 @@ def _not_followed(config: Mapping[str, Any], encoder: str, crops: bool, side: in
         notes.append(f"The image processor of {encoder} makes pictures of {shape} px; {whole}.")
     if config.get("do_resize", True) is False:
         notes.append(f"The image processor of {encoder} leaves pictures in their own size; {whole}.")
-    others = sorted(n for n, on in config.items() if n.startswith("do_") and on is True and n.removeprefix("do_") not in _FOLLOWED)
+    others = sorted(
+        n for n, on in config.items() if n.startswith("do_") and on is True and n.removeprefix("do_") not in _FOLLOWED
+    )
     if others:
         notes.append(f"The image processor of {encoder} has {', '.join(others)}, which Labelsieve does not do.")
     return notes

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.encode.checkpoint import load_tensors
+from labelsieve.encode.torch_checkpoint import load_tensors
 
 # (repeats, kernel, first stride, expansion), one line a stage: Tan and Le, table 1.
 _STAGES = [(1, 3, 1, 1), (2, 3, 2, 6), (2, 5, 2, 6), (3, 3, 2, 6), (3, 5, 1, 6), (4, 5, 2, 6), (1, 3, 1, 6)]
@@ -69,7 +69,9 @@ def build(path: str | None = None) -> bytes:
             name, entry = f"_blocks.{block}", x
             if expansion > 1:
                 x = conv_bn(x, f"{name}._expand_conv", f"{name}._bn0")
-            x = conv_bn(x, f"{name}._depthwise_conv", f"{name}._bn1", stride=first_stride if repeat == 0 else 1, depthwise=True)
+            x = conv_bn(
+                x, f"{name}._depthwise_conv", f"{name}._bn1", stride=first_stride if repeat == 0 else 1, depthwise=True
+            )
             x = conv_bn(x, f"{name}._project_conv", f"{name}._bn2", relu6=False)
             if repeat > 0:
                 x = op("Add", [x, entry])
@@ -86,7 +88,9 @@ def build(path: str | None = None) -> bytes:
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES])],
         constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="labelsieve")
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="labelsieve"
+    )
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
@@ -94,4 +98,6 @@ def build(path: str | None = None) -> bytes:
 def _fold(weights: dict[str, np.ndarray], conv: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
     """Batch normalisation folded into the convolution before it."""
     scale = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + _BATCH_NORM_EPS)
-    return weights[f"{conv}.weight"] * scale[:, None, None, None], weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
+    return weights[f"{conv}.weight"] * scale[:, None, None, None], weights[f"{norm}.bias"] - weights[
+        f"{norm}.running_mean"
+    ] * scale

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve.core.levels import Levels
+from labelsieve.encode.decode_image import DecodeError, Opened, picture, sketch
 from labelsieve.encode.encoder import threads
-from labelsieve.encode.images import DecodeError, Opened, picture, sketch
+from labelsieve.encode.pixel_levels import Levels
 
 if TYPE_CHECKING:
     pass
@@ -48,7 +48,7 @@ def pixels(
     levels: Levels | None = None,
 ) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
     """Uint8 (n, C, side, side), zeros where an image cannot be read; (position, reason) of those; and (n,) uint8, EIGHT, DEEP or UNSCALED
-    (`encode.images`).
+    (`encode.decode_image`).
 
     Args:
         inputs: n images, bytes or uint8 arrays.
@@ -67,7 +67,9 @@ def pixels(
             os.unlink(str(out.filename))
     starts = range(0, n, _TOGETHER)
     with ThreadPoolExecutor(threads()) as pool:
-        parts = list(pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out, bits, levels), starts))
+        parts = list(
+            pool.map(lambda start: _fill(inputs, range(start, min(n, start + _TOGETHER)), out, bits, levels), starts)
+        )
     failed = [failure for _, failures in parts for failure in failures]
     if channels is None and all(grey for grey, _ in parts) and not isinstance(out, np.memmap):
         out = np.ascontiguousarray(out[:, :1])

@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from labelsieve.core.content import numbered
-from labelsieve.core.levels import Levels
-from labelsieve.encode.blocks import Blocks, Finished, Header
+from labelsieve.core.content_hash import numbered
+from labelsieve.encode.batch import Batch, Failure, digests, joined, prepare, sketch_bytes
 from labelsieve.encode.encoder import Encoder, threads
+from labelsieve.encode.feature_blocks import Blocks, Finished, Header
 from labelsieve.encode.image_processor import BICUBIC
-from labelsieve.encode.prepare import Batch, Failure, digests, joined, prepare, sketch_bytes
+from labelsieve.encode.pixel_levels import Levels
 
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
@@ -40,10 +40,10 @@ class Encoded:
     Attributes:
         features: (n, d) float16, memory-mapped; zeros where encoding failed.
         content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
-        sketch: (n, s) uint8, by which near-duplicates are found (`core.same_text`, `core.same_picture`); 0 where encoding failed.
+        sketch: (n, s) uint8, by which near-duplicates are found (`stats.same_text`, `stats.same_picture`); 0 where encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
-        raw: (n,) uint64, a hash of each input as it was given (`core.content`).
-        reading: (n,) uint16, how many parts each text has; of images EIGHT, DEEP or UNSCALED (`encode.images`).
+        raw: (n,) uint64, a hash of each input as it was given (`core.content_hash`).
+        reading: (n,) uint16, how many parts each text has; of images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
     """
 
     features: np.ndarray
@@ -82,14 +82,17 @@ def encode(
         sketch = np.zeros((0, sketch_bytes(encoder.kind)), np.uint8)
         return Encoded(np.zeros((0, encoder.width), np.float16), none, sketch, (), none, none.astype(np.uint16))
     blocks = Blocks(
-        Path(folder), Header(encoder.name, key + (levels.key if levels else ""), n, encoder.width, block, sketch_bytes(encoder.kind))
+        Path(folder),
+        Header(encoder.name, key + (levels.key if levels else ""), n, encoder.width, block, sketch_bytes(encoder.kind)),
     )
     spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
     done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
 
     with ThreadPoolExecutor(workers) as pool:
         fresh = []
-        for number, found in _ahead(pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), workers + 1):
+        for number, found in _ahead(
+            pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), workers + 1
+        ):
             if joined(found) == blocks.finished[number].inputs:
                 raw[spans[number].start : spans[number].stop] = numbered(found)
                 fresh.append(number)
@@ -99,9 +102,16 @@ def encode(
         LOG.info("%s: %d of %d blocks were encoded before", encoder.name, len(fresh), len(spans))
         if todo:
             blocks.start(keep=fresh)
-        parts = ((i, spans[i][start : start + encoder.batch]) for i in todo for start in range(0, len(spans[i]), encoder.batch))
+        parts = (
+            (i, spans[i][start : start + encoder.batch])
+            for i in todo
+            for start in range(0, len(spans[i]), encoder.batch)
+        )
         ready = _ahead(
-            pool, lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample, levels)), parts, workers + 2
+            pool,
+            lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample, levels)),
+            parts,
+            workers + 2,
         )
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
             found = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
@@ -119,7 +129,9 @@ def _tell(progress: Progress | None, done: int, total: int) -> int:
     return done
 
 
-def _ahead(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int) -> Iterator[_Result]:
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int
+) -> Iterator[_Result]:
     """Results of `work` in the order of the items, with at most `depth` of them under way."""
     waiting: deque[Future[_Result]] = deque()
     try:
@@ -148,12 +160,21 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
         if len(batch.positions):
             values, told = _read(encoder, batch)
             finite = np.isfinite(values).all(1)
-            failed += [(int(p), f"the encoder {encoder.name} gave no finite features for it") for p in batch.positions[~finite]]
+            failed += [
+                (int(p), f"the encoder {encoder.name} gave no finite features for it") for p in batch.positions[~finite]
+            ]
             rows = batch.positions[finite] - span.start
             features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
             content[rows], sketch[rows], reading[rows] = batch.content[finite], batch.sketch[finite], told[finite]
     found = b"".join(digests)
-    blocks.write(number, Finished(joined(found), tuple(sorted(failed))), features=features, content=content, sketch=sketch, reading=reading)
+    blocks.write(
+        number,
+        Finished(joined(found), tuple(sorted(failed))),
+        features=features,
+        content=content,
+        sketch=sketch,
+        reading=reading,
+    )
     return found
 
 

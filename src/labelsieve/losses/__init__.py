@@ -109,7 +109,9 @@ class _Losses(ModuleType):
         try:
             return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
         except ImportError as error:
-            raise UserError(f"labelsieve.losses.{name} needs PyTorch ({error}): pip install 'labelsieve[train]'") from error
+            raise UserError(
+                f"labelsieve.losses.{name} needs PyTorch ({error}): pip install 'labelsieve[train]'"
+            ) from error
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, getattr(value, name) if isinstance(value, ModuleType) and name in _FILES else value)

@@ -17,13 +17,17 @@ from labelsieve.losses.cross_entropy import cross_entropy
 from labelsieve.losses.softmax import log_probabilities
 
 
-def bootstrap_hard(logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.8, guess: Tensor | None = None) -> Tensor:
+def bootstrap_hard(
+    logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.8, guess: Tensor | None = None
+) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,) and the class predicted by `guess` (n, K), or by the logits themselves."""
     predicted = (logits if guess is None else guess).argmax(-1)
     return beta * cross_entropy(logits, target) + (1 - beta) * cross_entropy(logits, predicted)
 
 
-def bootstrap_soft(logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.95, guess: Tensor | None = None) -> Tensor:
+def bootstrap_soft(
+    logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.95, guess: Tensor | None = None
+) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,) and the probabilities of `guess` (n, K), or of the logits themselves."""
     predicted = log_probabilities(logits if guess is None else guess.detach()).exp()
     return beta * cross_entropy(logits, target) + (1 - beta) * cross_entropy(logits, predicted)

@@ -86,7 +86,9 @@ def _checked(transition: Tensor, logits: Tensor | None = None) -> Tensor:
     if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
         raise UserError(f"A transition matrix is (K, K); this one is {tuple(matrix.shape)}.")
     if logits is not None and logits.shape[-1] != len(matrix):
-        raise UserError(f"The transition matrix is for {len(matrix)} classes, and the logits {tuple(logits.shape)} are for others.")
+        raise UserError(
+            f"The transition matrix is for {len(matrix)} classes, and the logits {tuple(logits.shape)} are for others."
+        )
     slack = 1e-4 if given.dtype not in (torch.float16, torch.bfloat16) else 1e-2
     if not ((matrix >= 0).all() and torch.allclose(matrix.sum(1), torch.ones_like(matrix[0]), atol=slack)):
         raise UserError("A transition matrix holds chances: no entry below 0, and every row (a true class) sums to 1.")

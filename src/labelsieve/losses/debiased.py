@@ -30,7 +30,9 @@ def debiased_probabilities(logits: Tensor, prior: Tensor, *, alpha: float = 0.8)
 
 def sharpen(probabilities: Tensor, temperature: float = 0.5) -> Tensor:
     """P^(1/T), normalised; probabilities (n, K), each row with a positive entry."""
-    scaled = probabilities / probabilities.amax(-1, keepdim=True)  # the power of small numbers must not vanish in all classes at once
+    scaled = probabilities / probabilities.amax(
+        -1, keepdim=True
+    )  # the power of small numbers must not vanish in all classes at once
     power = scaled ** (1 / temperature)
     return power / power.sum(-1, keepdim=True)
 

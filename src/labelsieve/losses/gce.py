@@ -26,7 +26,9 @@ def gce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
     return -torch.expm1(q * log_p) / q if q > 0 else -log_p
 
 
-def truncated_gce(logits: Tensor, target: Tensor, *, q: float = 0.7, k: float = 0.5, kept: Tensor | None = None) -> Tensor:
+def truncated_gce(
+    logits: Tensor, target: Tensor, *, q: float = 0.7, k: float = 0.5, kept: Tensor | None = None
+) -> Tensor:
     """Loss (n,): L_q(p_y) for the kept, the constant L_q(k) for the others; kept (n,) bool, by default p_y > k."""
     kept = above(logits, target, k=k) if kept is None else kept
     ceiling = -math.expm1(q * _log(k)) / q if q > 0 else -_log(k)

@@ -1,7 +1,7 @@
 """Losses that bring their slopes along, for heads that train side by side: one graph for each of them would take most of the time.
 
 Given `Predicted` instead of logits, the losses of linear heads return `Sloped` instead of a tensor. Their gradients with respect to the
-logits are w (p - onehot(y)) with the w of `losses.weights`, and what is more (ELR). The tests compare both with automatic gradients.
+logits are w (p - onehot(y)) with the w of `evidence.loss_weights`, and what is more (ELR). The tests compare both with automatic gradients.
 Cost: two or three operations on one number an example; one log-softmax and one softmax of all heads serve every loss.
 """
 
@@ -38,7 +38,9 @@ class Predicted(NamedTuple):
     def for_labels(self, target: Tensor) -> Predicted:
         """Itself, if the target is the labels."""
         if target is not self.labels and not torch.equal(target, self.labels):
-            raise ValueError("Heads that train together know their slopes for the given labels and for no other target.")
+            raise ValueError(
+                "Heads that train together know their slopes for the given labels and for no other target."
+            )
         return self
 
 

@@ -26,7 +26,9 @@ def probabilities(logits: Tensor | Predicted) -> Tensor:
 
 def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    if logits.dim() == 2 and logits.stride(0) == 1:  # classes first in memory: over few of them several times faster that way
+    if (
+        logits.dim() == 2 and logits.stride(0) == 1
+    ):  # classes first in memory: over few of them several times faster that way
         return softmax(logits.T, 0).T
     return softmax(logits, -1)
 
@@ -38,7 +40,9 @@ def require_one_each(logits: Tensor, target: Tensor) -> None:
         ValueError: logits (..., K) and target (...) do not fit.
     """
     if target.shape != logits.shape[:-1]:
-        raise ValueError(f"A loss wants logits (n, K) and target (n,), positions; got {tuple(logits.shape)} and {tuple(target.shape)}.")
+        raise ValueError(
+            f"A loss wants logits (n, K) and target (n,), positions; got {tuple(logits.shape)} and {tuple(target.shape)}."
+        )
 
 
 def log_p_y(logits: Tensor | Predicted, target: Tensor) -> Tensor:

@@ -1,0 +1,35 @@
+"""The table of `evaluate` in the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich.text import Text
+
+from labelsieve.cli.terminal import blank_table, printer
+from labelsieve.decide.evaluate import Evaluation
+
+
+def show(result: Evaluation) -> None:
+    """Print an evaluation to stdout."""
+    console = printer()
+    low, count, high = result.estimate
+    told = {True: ", and the true number lies inside", False: ", and the true number lies outside", None: ""}[
+        result.inside
+    ]
+    without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
+    console.print(
+        Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}.")
+    )
+    console.print(
+        f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}{told}: it is {result.n_wrong:,}."
+    )
+    table = blank_table()
+    table.add_column("measure", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("meaning", style="dim")
+    for name, measure, meaning in result.rows():
+        interval = "" if math.isnan(measure.low) else f"{measure.low:.3f} to {measure.high:.3f}"
+        table.add_row(name, "-" if math.isnan(measure.value) else f"{measure.value:.3f}", interval, meaning)
+    console.print(table)

@@ -1,0 +1,164 @@
+"""The summary of `find` in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from labelsieve.cli.id_table import print_rows, whole
+from labelsieve.cli.terminal import blank_table, printer, safe
+from labelsieve.decide.next_steps import quoted
+from labelsieve.decide.summary import Summary
+
+ROWS = 5  # of the small tables
+LIKELY = 0.05  # p(wrong) below which an example is not worth a row
+NARROW = 100  # columns; below, names are shortened more
+KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
+
+
+def show(summary: Summary, folder: Path) -> None:
+    """Print the summary of a run to stdout."""
+    console = printer()
+    name = 30 if console.width >= NARROW else 20
+    _headline(console, summary)
+    if any(s.p_wrong >= LIKELY for s in summary.top):
+        _suspects(console, summary)
+        if any(s.reason.startswith("model") for s in summary.top):
+            console.print(
+                "why: what the model gives the likely and the given label; neighbours are the nearest examples."
+            )
+        if any(s.p_wrong >= LIKELY and not s.flagged for s in summary.top):
+            console.print("(class): the label is more likely right than wrong; the class it is otherwise most like.")
+    if summary.confusions:
+        _table(console, _confusions(summary, name))
+    if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
+        _table(console, _classes(summary, name))
+    if summary.duplicates is not None and summary.duplicates.groups:
+        _duplicates(console, summary)
+    if summary.excluded:
+        _excluded(console, summary, folder)
+    _next(console, summary, folder)
+
+
+def _next(console: Console, summary: Summary, folder: Path) -> None:
+    shown, named = safe(str(folder), 200), quoted(folder)
+    console.print(
+        Text.assemble(
+            "\nEverything is in ",
+            (f"{shown}/", "bold"),
+            "; findings.parquet opens with pandas, Polars and DuckDB. Next:",
+        )
+    )
+    steps = {}
+    if summary.first:
+        size, minutes = summary.first["size"], summary.first["minutes"]
+        console.print(
+            f"How many are wrong is uncertain ({_counts(summary)}): {size:,} blind reviews, about {minutes} minutes, settle it."
+        )
+        steps[f"labelsieve review {named} --sample {summary.first['name']}"] = "first: review a random sample"
+    steps |= {
+        f"labelsieve review {named}": "look at them and decide",
+        f"labelsieve apply {named} -o corrected": "write the corrected data",
+        f"labelsieve export {named} --to csv -o findings.csv": "or take the table elsewhere",
+    }
+    width = max(map(len, steps))
+    fits = width + 4 + max(map(len, steps.values())) <= console.width
+    for step, why in steps.items():
+        console.print(
+            Text.assemble("  ", (step, "cyan"), " " * (width - len(step) + 2) + why if fits else ""), soft_wrap=True
+        )
+
+
+def _counts(summary: Summary) -> str:
+    low, count, high = summary.estimate
+    return f"about {count:,.0f} expected, {low:,.0f} to {high:,.0f}; {summary.flagged:,} flagged"
+
+
+def _headline(console: Console, summary: Summary) -> None:
+    seconds = sum(summary.settings.get("seconds", {}).values())
+    left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
+    what = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}. {seconds:.1f} s."
+    low, count, high = summary.estimate
+    rate = f" ({_share(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
+    console.print(Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", what))
+    noun = "label is" if round(count) == 1 else "labels are"
+    console.print(Text.assemble("About ", (f"{count:,.0f} {noun} probably wrong", "bold"), rate))
+    for note in summary.notes:
+        console.print(Text(f"Note: {safe(note, 600)}", "yellow"))
+
+
+def _table(console: Console, table: Table) -> None:
+    console.print()
+    console.print(table)
+
+
+def _suspects(console: Console, summary: Summary) -> None:
+    """The most suspicious examples, each with what it shows on a line of its own below."""
+    rows = [s for s in summary.top if s.p_wrong >= LIKELY]
+    label = 18 if console.width >= NARROW else 11
+    likely = [safe(s.other_label, label) if s.flagged else f"({safe(s.other_label, label)})" for s in rows]
+    print_rows(
+        console,
+        "Most suspicious",
+        ("id", "given", "likely", "p(wrong)", "why"),
+        [
+            (whole(s.id), safe(s.given_label, label), other, f"{s.p_wrong:.2f}", safe(s.reason, 120))
+            for s, other in zip(rows, likely, strict=True)
+        ],
+        styles=(None, "red", "green", None, "dim"),
+        right=("p(wrong)",),
+        below=[s.snippet or "" for s in rows],
+    )
+
+
+def _confusions(summary: Summary, width: int) -> Table:
+    table = blank_table("Commonest confusions")
+    table.add_column("given", no_wrap=True)
+    table.add_column("likely", no_wrap=True)
+    table.add_column("expected", justify="right")
+    for c in summary.confusions[:ROWS]:
+        table.add_row(Text(safe(c.given_label, width)), Text(safe(c.likely_label, width)), f"{c.expected:,.0f}")
+    return table
+
+
+def _classes(summary: Summary, width: int) -> Table:
+    table = blank_table("Classes that need most attention")
+    table.add_column("class", no_wrap=True)
+    table.add_column("examples", justify="right")
+    table.add_column("probably wrong", justify="right")
+    table.add_column("mostly", no_wrap=True)
+    for h in [h for h in summary.worst_classes if h.expected_wrong >= 0.5][:ROWS]:
+        wrong = f"{h.expected_wrong:,.0f} ({_share(h.rate)})"
+        table.add_row(Text(safe(h.label, width)), f"{h.examples:,}", wrong, Text(safe(h.mostly, width)))
+    return table
+
+
+def _duplicates(console: Console, summary: Summary) -> None:
+    found = summary.duplicates
+    assert found is not None
+    told = f"{found.groups:,} groups, in {found.conflicting:,} of them the labels disagree."
+    console.print(Text.assemble(("\nDuplicates: ", "bold"), told))
+    for group in found.examples[:3]:
+        members = [f"{whole(key)} ({safe(label, 12)})" for key, label in group[:3]]
+        more = f"  and {len(group) - 3} more" if len(group) > 3 else ""
+        line = f"  {'  =  '.join(members)}{more}"
+        fits = cell_len(line) <= console.width
+        console.print(Text(line if fits else "  " + "\n  =  ".join(members) + more), overflow="fold")
+
+
+def _excluded(console: Console, summary: Summary, folder: Path) -> None:
+    console.print(
+        Text.assemble(
+            ("\nLeft out: ", "bold"), f"{summary.excluded:,}, listed in {safe(str(folder / 'excluded.csv'), 200)}"
+        )
+    )
+    for why, count in summary.exclusion_reasons[:ROWS]:
+        console.print(Text(f"  {count:,}  {safe(why, 100)}"))
+
+
+def _share(rate: float) -> str:
+    return f"{100 * rate:.1f} %"

@@ -1,0 +1,73 @@
+"""The names of every column that Labelsieve itself adds to data: to a corrected copy, to an export, to the table of findings.
+
+They are no part of the data. Where one of them stands in a table, no way in takes it for a feature, a text, a label, an id or a group,
+unless the user names it; a note says that it was passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+BEFORE, DECISION = (
+    "label_before",
+    "label_decision",
+)  # what `apply` adds: the first label ever given, and who changed it and why
+PREFIX = "labelsieve_"  # of the names that exports use in other tools, and of `BEFORE` and `DECISION` where those are the user's own
+ALWAYS = {BEFORE, DECISION, "p_wrong", "suggested_label", "label_exported"}  # names that mean nothing else
+DETECTORS = (
+    "aum", "beta_mixture", "blurry", "confident_learning", "consensus", "gaussian_mixture", "gce", "knn_vote", "o2u", "piecewise_zero",
+    "promix",
+)  # fmt: skip
+SCORES = {f"score_{name}" for name in DETECTORS}
+FINDING = {
+    "suggested_label",
+    "p_wrong",
+    "rank",
+    "flagged",
+}  # a table with all of these holds findings; then these are ours too:
+BESIDE = {
+    "given_label", "other_label", "rank", "flagged", "decision", "reviewer", "at", "note", "content",
+    "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
+}  # fmt: skip
+
+FILES = {  # what `apply` writes beside the class folders -> the columns by which it is known
+    "patch.csv": ("id", "old", "new"),
+    "conflicts.csv": ("id", "reason"),
+    "label_before.csv": ("id", "label", BEFORE, DECISION),
+}
+
+
+def is_own_file(name: str, header: str) -> bool:
+    """Whether a file that lies beside class folders is one that `apply` wrote; `header` is its first line."""
+    return name in FILES and set(FILES[name]) <= {
+        cell.strip(' "') for cell in re.split("[,;\t]", header.lstrip("\ufeff").strip())
+    }
+
+
+def added(names: Iterable[str], named: Collection[str] = (), label: str | None = None) -> tuple[str, ...]:
+    """The columns among `names` that Labelsieve added, in their order.
+
+    Args:
+        named: columns that the user named; what a user names is never passed over.
+        label: the column of the label, or one that may be it; beside that and a finding, `given_label` is ours too.
+    """
+    names = list(names)
+    there = set(names)
+    finding = there >= FINDING
+    exported = label not in (None, "given_label") and bool(there & {"p_wrong", "suggested_label"})
+
+    def ours(name: str) -> bool:
+        if name == "given_label":
+            return exported
+        return name in ALWAYS or name in SCORES or name.startswith(PREFIX) or (finding and name in BESIDE)
+
+    return tuple(name for name in names if name not in named and ours(name))
+
+
+def passed_over(ours: Sequence[str]) -> tuple[str, ...]:
+    """The note that these columns, which Labelsieve added, were not used; none where there are none."""
+    if not ours:
+        return ()
+    which = "A column that Labelsieve adds was" if len(ours) == 1 else "Columns that Labelsieve adds were"
+    return (f"{which} passed over: {', '.join(ours)}. Rename a column to have it used.",)

@@ -1,0 +1,41 @@
+"""The files of a run folder by name, and how to tell a run or a model from data."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.printable import visible
+
+FINDINGS, MANIFEST, EXCLUDED, EVIDENCE = "findings.parquet", "run.json", "excluded.csv", "evidence"
+
+
+def require_data(name: str) -> None:
+    """Refuse a run folder, its table of findings, or a model folder in the place of data, and say what to do with it.
+
+    Raises:
+        UserError: it is one of them.
+    """
+    path = Path(name)
+    run = path.parent if path.name in (FINDINGS, MANIFEST, EXCLUDED) else path
+    if (run / MANIFEST).is_file() and ((run / FINDINGS).exists() or _begun(run)):
+        raise UserError(
+            f"{visible(name, 200)} is a run of Labelsieve and no data; review it? labelsieve review {_quoted(run)}"
+        )
+    if (path / "model.json").is_file() and (path / "weights.safetensors").is_file():
+        raise UserError(
+            f"{visible(name, 200)} is a model and no data; use it on other data: labelsieve predict {_quoted(path)} DATA, or score."
+        )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(visible(str(path), 4096))
+
+
+def _begun(folder: Path) -> bool:
+    try:
+        return "finished" in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False

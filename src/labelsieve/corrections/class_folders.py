@@ -1,0 +1,76 @@
+"""A corrected copy of a folder of class folders. Files are copied, links followed; the source is only read.
+
+Cost: one copy of the files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from labelsieve.core.errors import UserError
+from labelsieve.corrections.destination import free_name, require_folder_name
+from labelsieve.corrections.patch import Change
+
+
+def apply_folder(
+    files: Mapping[str, str], given: Mapping[str, str], changes: Sequence[Change], out: Path
+) -> dict[str, str]:
+    """Copy each example into the folder of its class.
+
+    Args:
+        files: id -> path of the file, which lies directly in its class folder.
+        given: id -> given class.
+        changes: as `patch.fitting` gives them.
+        out: an empty folder.
+
+    Returns:
+        id -> place in `out` of every file that was copied; under another name where its new folder has one of its name.
+
+    Raises:
+        UserError: a class cannot be a folder's name, or a file cannot be copied.
+    """
+    folder = {
+        given[key]: os.path.basename(os.path.dirname(path)) for key, path in files.items()
+    }  # as the disk spells it
+    new = {change.id: change.new for change in changes}
+    for name in dict.fromkeys(new.values()):
+        if name and name not in folder:
+            folder[name] = require_folder_name(name)
+    taken: dict[str, set[str]] = {}
+    goals: dict[str, str] = {}
+    for key in sorted(files, key=new.__contains__):  # what stays has the first right to its name
+        goal = new.get(key, given[key])
+        if not goal:
+            continue
+        name = os.path.basename(files[key])
+        free = free_name(
+            name,
+            taken.setdefault(folder[goal].casefold(), set()),
+            f"from {os.path.basename(os.path.dirname(files[key]))}",
+        )
+        goals[key] = f"{folder[goal]}/{free}"
+        copy_file(files[key], out / folder[goal] / free)
+    return goals
+
+
+def copy_file(source: str, goal: Path) -> None:
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copy2(source, goal)
+    except OSError as error:
+        raise UserError(f"{source} cannot be copied ({error.strerror or error}); nothing was written.") from error
+
+
+def copy_beside(paths: Sequence[str], root: str, out: Path) -> int:
+    """Copy the files that a table in `root` names to the same places below `out`; returns how many lie outside of `root` and stay."""
+    left, root = 0, os.path.normpath(root or ".")
+    for path in dict.fromkeys(paths):
+        inner = os.path.relpath(os.path.normpath(path), root)
+        if os.path.isabs(inner) or "://" in path or inner.split(os.sep)[0] == os.pardir:
+            left += 1
+        else:
+            copy_file(path, out / inner)
+    return left

@@ -1,0 +1,66 @@
+"""Where a corrected copy is written: a new folder that appears whole or not at all, and names that cannot lead out of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import temporary
+
+
+@contextmanager
+def new_folder(out: Path, source: str = "") -> Iterator[Path]:
+    """A folder beside `out` to write into; it becomes `out` when the block ends well.
+
+    Raises:
+        UserError: `out` is a file, holds something, or lies in the `source` folder.
+    """
+    if out.is_symlink() or out.is_file():
+        raise UserError(f"{out} is a file or a link; name a new folder with --out.")
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(
+            f"{out} is not empty, and nothing is ever overwritten; name a new folder with --out, or empty it."
+        )
+    inside = Path(source).resolve() if source and os.path.isdir(source) else None
+    if inside and inside in (out.resolve(), *out.resolve().parents):
+        raise UserError(f"{out} lies in the data {source} themselves; name a folder outside of them with --out.")
+    partial = temporary(out)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if out.is_dir():
+            out.rmdir()
+        os.replace(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def require_folder_name(name: str) -> str:
+    """The class name, if a folder that the loader reads can be called so on any system.
+
+    Raises:
+        UserError: it is empty, a dot name, has a slash, a control character, or is too long.
+    """
+    bad = not name.strip() or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name)
+    if bad or name != name.strip() or len(name.encode("utf-8", "surrogateescape")) > 255:
+        shown = name if len(name) <= 60 else name[:60] + "..."
+        raise UserError(
+            f"The class {shown!r} cannot be the name of a folder; rename the class in the decisions or the patch."
+        )
+    return name
+
+
+def free_name(name: str, taken: set[str], mark: str) -> str:
+    """`name`, or with a mark before its suffix if a file of that name, whatever the case of its letters, is there already."""
+    stem, suffix = os.path.splitext(name)
+    candidate, count = name, 1
+    while candidate.casefold() in taken:
+        tail = f" ({mark[:40]}{f' {count}' if count > 1 else ''}){suffix}"
+        candidate = os.fsdecode(os.fsencode(stem)[: 255 - len(os.fsencode(tail))]) + tail
+        count += 1
+    taken.add(candidate.casefold())
+    return candidate

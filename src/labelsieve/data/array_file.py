@@ -1,0 +1,169 @@
+"""Arrays: .npz and .npy files, and NumPy arrays or lists of texts handed over in Python. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core import added_columns
+from labelsieve.core.errors import UserError
+from labelsieve.core.plain_values import plain_array, plain_labels
+from labelsieve.data import paths
+from labelsieve.data.class_names import readable
+from labelsieve.data.labels import is_missing
+from labelsieve.data.raw_data import Draft
+
+_BLOCK = 1 << 22  # values looked at in one step
+KEYS = ("features", "images", "labels", "ids", "classes", "groups")
+
+
+def load_arrays(path: str) -> Draft:
+    """The draft of an .npz file (keys: see `KEYS`), or of an .npy file of features or images, which is memory-mapped."""
+    if paths.suffix(path) == ".npy":
+        return from_values(read_npy(path), path)
+    found = read_npz(path)
+    inputs = [key for key in ("features", "images") if key in found]
+    if len(inputs) != 1:
+        both = "both features and images" if inputs else "neither features nor images"
+        raise UserError(f"{path} holds {both}; it should hold one of them. Its keys are: {', '.join(found) or 'none'}.")
+    kind = inputs[0]
+    classes = class_names(found["classes"]) if "classes" in found else None
+    draft = _images(found[kind], path) if kind == "images" else _features(found[kind], path)
+    return Draft(
+        draft.inputs,
+        draft.kind,
+        path,
+        plain_labels(found["labels"], f"labels in {path}") if "labels" in found else None,
+        names_in(found["ids"]) if "ids" in found else None,
+        "'ids'",
+        names_in(found["groups"]) if "groups" in found else None,
+        classes,
+        draft.unusable,
+        notes=added_columns.passed_over(added_columns.added(found, KEYS)),
+    )
+
+
+def from_values(values: Any, source: str | None = None) -> Draft:
+    """The draft, without labels, of an array of features (n, d), of images (n, H, W[, C]) uint8, or of a list of texts."""
+    source = source or "the array"
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UO":
+        values = values.tolist()
+    if (
+        isinstance(values, (list, tuple))
+        and values
+        and all(value is None or isinstance(value, str) for value in values)
+    ):
+        empty = {i: "the text is empty" for i, value in enumerate(values) if is_missing(value)}
+        return Draft(list(values), "text", "the list of texts", None, unusable=empty)
+    if values is None:
+        raise UserError("The data are None; give a path, an array, a list of texts, or a frame.")
+    array = plain_array(values, f"The {type(values).__name__}")
+    if array.dtype.kind not in "fiub":
+        raise UserError(
+            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load takes a path, an array of features (n, d) "
+            "or of images (n, H, W[, C]) uint8, a list of texts, or a frame."
+        )
+    return _images(array, source) if array.ndim > 2 else _features(array, source)
+
+
+def read_npy(path: str) -> np.ndarray:
+    """The array in an .npy file; a local one is memory-mapped."""
+    try:
+        if paths.is_remote(path):
+            return np.load(io.BytesIO(paths.read(path)), allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (Exception, MemoryError) as error:  # as for an .npz file
+        raise UserError(f"{path} cannot be read as an array: {_reason(error, path)}.") from error
+
+
+def read_npz(path: str) -> Mapping[str, np.ndarray]:
+    """The arrays in an .npz file."""
+    try:
+        with paths.opened(path) as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array, as an .npy file does")
+            members = {key: archive[key] for key in archive.files}
+            strange = next(
+                (key for key in (*KEYS, "probs") if not isinstance(members.get(key, np.empty(0)), np.ndarray)), None
+            )
+            if strange is not None:  # NumPy hands over as bytes what is no array
+                raise ValueError(f"its member {strange!r} is no array; write the file with numpy.savez")
+            return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
+    except (
+        Exception,
+        MemoryError,
+    ) as error:  # a damaged archive or header raises almost anything, and it is the file's fault
+        raise UserError(f"{path} cannot be read as an .npz file: {_reason(error, path)}.") from error
+
+
+def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
+    """The rows (n, d) that hold a NaN or an infinity, found in blocks so that a memory map stays on disk."""
+    if matrix.dtype.kind != "f":
+        return {}
+    step = max(1, _BLOCK // max(1, matrix.shape[1]))
+    bad = [
+        start + np.flatnonzero(~np.isfinite(matrix[start : start + step]).all(axis=1))
+        for start in range(0, len(matrix), step)
+    ]
+    return {int(i): reason for rows in bad for i in rows}
+
+
+def _features(array: np.ndarray, source: str) -> Draft:
+    array = plain_array(array, source)
+    if array.ndim != 2 or array.dtype.kind not in "fiub" or not array.shape[1]:
+        raise UserError(
+            f"The features of {source} have shape {array.shape} and type {array.dtype}; they should be numbers (n, d)."
+        )
+    features = array if array.dtype.kind == "f" else array.astype(np.result_type(np.float32, array.dtype))
+    return Draft(
+        features, "features", source, None, unusable=unusable_rows(features, "a feature is missing, NaN or infinite")
+    )
+
+
+def _images(array: np.ndarray, source: str) -> Draft:
+    if (
+        array.dtype != np.uint8
+        or array.ndim not in (3, 4)
+        or (array.ndim == 4 and array.shape[3] not in (1, 3, 4))
+        or 0 in array.shape[1:]
+    ):
+        raise UserError(
+            f"The images of {source} have shape {array.shape} and type {array.dtype}; they should be uint8 of shape (n, H, W) or "
+            "(n, H, W, C) with 1, 3 or 4 channels last."
+        )
+    return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)
+
+
+def class_names(values: np.ndarray) -> tuple[str, ...]:
+    """The class names under the key `classes`."""
+    return tuple(str(name) for name in names_in(values))
+
+
+def names_in(values: np.ndarray) -> list[str | None]:
+    """Ids, classes or groups as text, None where missing."""
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "surrogateescape")
+    return [None if is_missing(value) else readable(str(value)) for value in values.ravel().tolist()]
+
+
+def _reason(error: Exception, path: str) -> str:
+    text = str(error).rstrip(".")
+    if "allow_pickle" in text or "pickled" in text.lower():
+        begins = _beginning(path)
+        if begins:
+            return f"it is a text file that begins {begins!r}; if it is a table, give it its own suffix (.csv, .tsv, .jsonl)"
+        return "it holds Python objects (or is no NumPy file); save plain numbers or fixed-width text, as with array.astype(str)"
+    return text or type(error).__name__
+
+
+def _beginning(path: str) -> str:
+    """The first line of a text file, "" of any other."""
+    with paths.opened(path) as file:
+        head = file.read(200)
+    text = head.decode("utf-8", "ignore")
+    first = text.strip().partition("\n")[0].strip()
+    return first[:60] if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else ""

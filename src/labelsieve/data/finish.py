@@ -1,0 +1,227 @@
+"""Draft -> data set, for all ways in alike: other labels if the user named some, ids checked, what cannot be used left out and
+listed, labels turned into positions, and what no detector could work on refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset, Exclusion, encode_labels, require_classes, require_examples
+from labelsieve.core.errors import UserError
+from labelsieve.data import labels
+from labelsieve.data.class_names import label_notes, misread, readable
+from labelsieve.data.feature_values import doubted
+from labelsieve.data.label_file import replacement
+from labelsieve.data.raw_data import Draft
+
+MEASURED = 50  # decimal numbers, each of them rare: so many different ones are measured, and no names of classes
+MINUS_ONE = "the label is -1, which stands for no label"
+ALL_DIFFERENT = (
+    10  # from so many examples on, a label of its own for every one of them means that the column is no label
+)
+
+
+def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Dataset:
+    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows one class only, of which no
+    label can be wrong, but on which a model can be measured.
+
+    Raises:
+        UserError: no labels; duplicate, missing or unknown ids; one class only; more classes than examples; a label outside
+            the classes that the source names.
+    """
+    n = len(draft.inputs)
+    ids = identify(draft, n)
+    absent = "the label is missing"
+    if relabel is None:
+        values = draft.labels
+    else:
+        values, absent = replacement(relabel, ids)
+    if values is None:
+        raise UserError(f"{draft.source} has no labels; give them with labels=FILE.")
+    if len(values) != n:
+        raise UserError(
+            f"There are {len(values)} labels for the {n} examples of {draft.source}; the two must be as many."
+        )
+    codes, names = encode(values)
+    codes, none = without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
+    codes, classes = _classes(draft, codes, names, relabel is not None)
+    minus_one = dict.fromkeys(none.tolist(), MINUS_ONE)
+    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **minus_one, **draft.unusable}
+    keep = np.ones(n, bool)
+    keep[list(reasons)] = False
+    if draft.classes is None:  # a class whose every example is unusable is no class
+        used = np.unique(codes[keep])
+        codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
+    excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
+    dataset = Dataset(
+        ids,
+        codes,
+        classes,
+        draft.inputs,
+        draft.kind,
+        draft.source,
+        _groups(draft, ids),
+        excluded,
+        columns=draft.columns,
+    )
+    dataset = replace(dataset, named=draft.ids is not None)
+    dataset = dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)])
+    dataset = require_examples(dataset) if single else require_classes(dataset)
+    _require_plausible(dataset)
+    dataset = doubted(dataset) if len(dataset.classes) > 1 else dataset
+    features = () if dataset.columns is None else dataset.columns.notes
+    notes = (
+        *draft.notes,
+        *features,
+        *weak(len(none)),
+        *misread(_plain(values), "labels"),
+        *label_notes(dataset.classes, dataset.labels),
+    )
+    return replace(dataset, notes=notes)
+
+
+def _plain(values: Sequence[Any] | np.ndarray) -> Sequence[Any]:
+    """The values if some of them may be bytes."""
+    return values if not isinstance(values, np.ndarray) else values.tolist() if values.dtype.kind in "SO" else ()
+
+
+def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
+    """The arguments that read the data again, absent ones left out; None if one of them is a value and not a name."""
+    named = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in arguments.items()
+        if value is not None
+    }
+    return named if all(isinstance(value, str) for value in named.values()) else None
+
+
+def handed(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments where one of them is a value in memory, absent ones left out; None where all of them are names."""
+    return (
+        None
+        if recipe(arguments) is not None
+        else {name: value for name, value in arguments.items() if value is not None}
+    )
+
+
+def encode(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels of any kind, with gaps -> positions (n,) int64, -1 where missing, and the class names."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iub":
+        unique, inverse = np.unique(values, return_inverse=True)
+        codes, names = encode_labels(unique.tolist())
+        return codes[inverse], names
+    cleaned = labels.clean(values)
+    present = np.array([value is not None for value in cleaned], bool)
+    codes = np.full(len(cleaned), -1, np.int64)
+    codes[present], names = encode_labels([value for value in cleaned if value is not None])
+    return codes, names
+
+
+def _classes(
+    draft: Draft, codes: np.ndarray, names: tuple[str, ...], relabelled: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The labels as positions in the classes that the source fixes, if it fixes some."""
+    if draft.classes is None or not names:
+        return codes, draft.classes or names
+    if len(set(draft.classes)) < len(draft.classes):
+        twice = next(name for i, name in enumerate(draft.classes) if name in draft.classes[:i])
+        raise UserError(f"{draft.source} names the class {twice!r} twice; class names must be unique.")
+    as_names = labels.positions(names, draft.classes)
+    integers = isinstance(draft.labels, np.ndarray) and draft.labels.dtype.kind in "iu"
+    if integers and not relabelled:
+        as_names = None
+    places = (
+        as_names if as_names is not None else labels.positions(names, ("-1", *map(str, range(len(draft.classes)))), -1)
+    )
+    if places is not None:
+        return np.where(codes < 0, -1, places[codes]), draft.classes
+    if relabelled:
+        return codes, names
+    known = set(map(str, range(len(draft.classes)))) if integers else set(draft.classes)
+    wrong = next(name for name in names if name not in known and name != "-1")
+    listed = ", ".join(draft.classes[:10]) + (", ..." if len(draft.classes) > 10 else "")
+    raise UserError(
+        f"{draft.source} has the label {wrong}, which is outside its {len(draft.classes)} classes ({listed})."
+    )
+
+
+def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more: weak labels write
+    it for "no label". Beside the class 1 alone it is the other class."""
+    others = [name for name in names if name != "-1"]
+    if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
+        return codes, np.zeros(0, np.int64)
+    rows = np.flatnonzero(codes == names.index("-1"))
+    return np.where(codes == names.index("-1"), -1, codes), rows
+
+
+def weak(n: int) -> tuple[str, ...]:
+    """A note of the n examples without a label that were labelled -1."""
+    if not n:
+        return ()
+    which = f"{n:,} examples have the label -1 and are" if n > 1 else "1 example has the label -1 and is"
+    return (
+        f"{which} left out: beside classes that are numbers from 0 on it stands for no label. If it is a class, give it another name.",
+    )
+
+
+def identify(draft: Draft, n: int) -> np.ndarray:
+    if draft.ids is None:
+        return np.array(np.arange(n).astype(str), object)
+    ids = np.empty(len(draft.ids), object)
+    ids[:] = [name and readable(name) for name in draft.ids]
+    if len(ids) != n:
+        raise UserError(f"There are {len(ids)} ids for the {n} examples of {draft.source}; the two must be as many.")
+    missing = [i for i, name in enumerate(ids) if not name]
+    if missing:
+        raise UserError(
+            f"{draft.source}: row {missing[0]} (from 0) has no id in {draft.id_place}; every example needs one."
+        )
+    labels.require_unique(ids, f"{draft.source}, {draft.id_place}")
+    return ids
+
+
+def _groups(draft: Draft, ids: np.ndarray) -> np.ndarray | None:
+    if draft.groups is None:
+        return None
+    if len(draft.groups) != len(ids):
+        raise UserError(
+            f"There are {len(draft.groups)} groups for the {len(ids)} examples of {draft.source}; the two must be as many."
+        )
+    groups = np.empty(len(ids), object)
+    # One without a group stands alone; all of them in one group would be kept in one fold.
+    groups[:] = [name or f"(no group) {key}" for name, key in zip(draft.groups, ids, strict=True)]
+    return groups
+
+
+def _require_plausible(dataset: Dataset) -> None:
+    n, k = len(dataset), len(dataset.classes)
+    if k > n:
+        raise UserError(
+            f"{dataset.source} has {k} classes but {n} examples; there must be at least one example per class."
+        )
+    if k == n >= ALL_DIFFERENT:
+        raise UserError(
+            f"{dataset.source} gives each of its {n} examples a label of its own; is another column the label?"
+        )
+    if (
+        k > MEASURED
+        and 2 * (np.bincount(dataset.labels) <= 2).sum() > k
+        and 2 * sum(map(_is_decimal, dataset.classes)) > k
+    ):
+        raise UserError(
+            f"The labels of {dataset.source} are decimal numbers, {k} different ones, most of them there once or twice: something "
+            "measured, and no classes. Name another column, or make a few classes of it (low, high)."
+        )
+
+
+def _is_decimal(name: str) -> bool:
+    try:
+        return not float(name).is_integer()
+    except ValueError:
+        return False

@@ -1,0 +1,261 @@
+"""The gate: does a data set, as it stands after its decisions, keep a contract? Every rule answers with a sentence and the offenders.
+
+The contract is a TOML file, one line a rule; rules that are not named are not checked. What each rule means is in docs/gate.md.
+Cost: sorts of the labels and of the groups of duplicates; nothing is trained and nothing is read but the run.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.shares import share
+from labelsieve.decide.diff import Standing
+from labelsieve.stats.duplicates import conflicts
+
+_SHARES = ("max_error_upper", "no_unreviewed_above", "max_excluded", "min_reviewed")
+SHOWN = 20  # offending ids that a rule names
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The limits; None is not checked. An int counts examples; where a float is allowed it is a share of all."""
+
+    max_error_upper: float | None = None
+    conflicting_duplicates: int | None = None
+    min_class_size: int | None = None
+    no_unreviewed_above: float | None = None
+    no_worse_than_last: bool | None = None
+    max_excluded: int | float | None = None
+    min_reviewed: int | float | None = None
+    classes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule's answer. `ids` are the first offenders of `offending`; `value` is None where there was nothing to compare with."""
+
+    name: str
+    limit: Any
+    value: Any
+    holds: bool
+    sentence: str
+    offending: int = 0
+    ids: tuple[str, ...] = ()
+
+
+def read_contract(path: str | Path) -> Contract:
+    """The contract in a TOML file.
+
+    Raises:
+        UserError: no such file, not TOML, an unknown rule, a limit of the wrong kind, or no rule at all.
+    """
+    try:
+        with open(path, "rb") as file:
+            written = tomllib.load(file)
+    except OSError as error:
+        raise UserError(f"The contract {path} cannot be read ({error.strerror or error}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        hint = '; write a share in quotes, as "3%", or as 0.03' if _bare_percent(path) else ""
+        raise UserError(f"The contract {path} is not TOML ({error}){hint}.") from error
+    known = [field.name for field in fields(Contract)]
+    for name, limit in written.items():
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            told = f"did you mean {near[0]}?" if near else f"the rules are {', '.join(known)}."
+            raise UserError(f"The contract {path} has no rule {name!r}; {told}")
+        if name in _SHARES and isinstance(limit, str):
+            written[name] = limit = share(limit, f"The contract {path}: {name}")
+        expected = _mistake(name, limit)
+        if expected:
+            raise UserError(f"The contract {path}: {name} must be {expected}, not {limit!r}.")
+    if not written:
+        raise UserError(f"The contract {path} is empty; the rules are {', '.join(known)}.")
+    if "classes" in written:
+        written["classes"] = tuple(written["classes"])
+    return Contract(**written)
+
+
+def _bare_percent(path: str | Path) -> bool:
+    """Whether a line says 3% without quotes, which TOML does not know."""
+    return re.search(rb"=\s*[\d.]+\s*%", Path(path).read_bytes()) is not None
+
+
+def _mistake(name: str, limit: Any) -> str | None:
+    """What the limit should have been, or None if it is right."""
+    number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    whole = number and isinstance(limit, int) and limit >= 0
+    part = number and 0 <= limit <= 1
+    if name == "no_worse_than_last":
+        return None if isinstance(limit, bool) else "true or false"
+    if name == "classes":
+        good = isinstance(limit, list) and limit and all(isinstance(item, str) for item in limit)
+        return None if good else "a list of class names"
+    if name in ("max_error_upper", "no_unreviewed_above"):
+        return None if part else 'a number from 0 to 1, or a text such as "3%"'
+    if name in ("max_excluded", "min_reviewed"):
+        return (
+            None
+            if whole or (isinstance(limit, float) and part)
+            else "a whole number of examples, or a share such as 0.05"
+        )
+    return None if whole else "a whole number, 0 or more"
+
+
+def check(contract: Contract, now: Standing, last: Standing | None = None) -> tuple[Rule, ...]:
+    """Every rule that the contract names, in the order of `Contract`.
+
+    Raises:
+        UserError: no_worse_than_last without a last version.
+    """
+    if contract.no_worse_than_last and last is None:
+        raise UserError("The contract says no_worse_than_last; name the last version with --against OLD.sieve.")
+    rules = (
+        _error_upper(contract.max_error_upper, now),
+        _duplicates(contract.conflicting_duplicates, now),
+        _class_size(contract.min_class_size, now, contract.classes or ()),
+        _unreviewed(contract.no_unreviewed_above, now),
+        _no_worse(contract.no_worse_than_last, now, last),
+        _excluded(contract.max_excluded, now),
+        _reviewed(contract.min_reviewed, now),
+        _classes(contract.classes, now),
+    )
+    return tuple(rule for rule in rules if rule is not None)
+
+
+def _rule(name: str, limit: Any, value: Any, holds: bool, sentence: str, ids: np.ndarray | tuple = ()) -> Rule:
+    return Rule(
+        name,
+        limit,
+        value,
+        bool(holds),
+        sentence,
+        0 if holds else len(ids),
+        () if holds else tuple(map(str, ids[:SHOWN])),
+    )
+
+
+def _error_upper(limit: float | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    rate = now.rate_left
+    told = f"{_percent(rate.count)} of the labels are still wrong (95 % interval {_percent(rate.low)} to {_percent(rate.high)})"
+    suspects = np.flatnonzero(~now.reviewed)
+    suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")]]
+    return _rule(
+        "max_error_upper",
+        limit,
+        rate.high,
+        rate.high <= limit,
+        f"{told}; the upper end may be {_percent(limit)}.",
+        suspects,
+    )
+
+
+def _duplicates(limit: int | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    name = "conflicting_duplicates"
+    if now.group is None:
+        return Rule(
+            name,
+            limit,
+            None,
+            False,
+            "The run did not look for duplicates (it was made on probabilities); drop the rule or the run.",
+        )
+    at = np.flatnonzero(now.kept & (now.group >= 0))
+    clash = conflicts(now.group[at], now.labels[at])
+    members = at[np.isin(now.group[at], clash)]
+    members = members[np.argsort(now.group[members], kind="stable")]
+    told = f"{_counted(len(clash), 'group')} of duplicates carry labels that disagree; {limit:,} may."
+    return _rule(name, limit, len(clash), len(clash) <= limit, told, now.ids[members])
+
+
+def _class_size(limit: int | None, now: Standing, expected: tuple[str, ...]) -> Rule | None:
+    if limit is None:
+        return None
+    sizes = dict.fromkeys(expected, 0) | now.class_sizes()
+    least = min(sizes, key=lambda name: sizes[name])
+    small = [name for name in sizes if sizes[name] < limit]
+    told = f"The smallest class, {least[:80]!r}, has {sizes[least]:,} examples; each must have {limit:,}."
+    if len(small) > 1:
+        told = f"{len(small):,} classes have fewer than {limit:,} examples; the smallest, {least[:80]!r}, has {sizes[least]:,}."
+    rows = now.kept & np.isin(now.labels, [i for i, name in enumerate(now.names) if sizes[name] < limit])
+    return _rule("min_class_size", limit, sizes[least], not small, told, now.ids[rows])
+
+
+def _unreviewed(limit: float | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    above = np.flatnonzero(~now.reviewed & (now.p_wrong > limit))
+    above = above[np.argsort(-now.p_wrong[above], kind="stable")]
+    told = f"{_counted(len(above), 'example')} without an answer of a reviewer have p(wrong) above {limit:g}; none may."
+    return _rule("no_unreviewed_above", limit, len(above), not len(above), told, now.ids[above])
+
+
+def _no_worse(wanted: bool | None, now: Standing, last: Standing | None) -> Rule | None:
+    if not wanted or last is None:
+        return None
+    before, after = last.rate_left.high, now.rate_left.high
+    told = (
+        f"The upper end of the share still wrong is {_percent(after)}; in the last version it was {_percent(before)}."
+    )
+    return _rule("no_worse_than_last", before, after, after <= before + 1e-9, told)
+
+
+def _excluded(limit: int | float | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    gone = np.concatenate([now.ids[~now.kept], np.array(now.left_out, object)])
+    n = len(now.ids) + len(now.left_out)
+    value = len(gone) / max(1, n) if isinstance(limit, float) else len(gone)
+    told = f"{_counted(len(gone), 'example')} of {n:,} are left out (unreadable, or excluded by reviewers); {_limit(limit)} may be."
+    return _rule("max_excluded", limit, value, value <= limit, told, gone)
+
+
+def _reviewed(limit: int | float | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    done = int(now.reviewed.sum())
+    value = done / max(1, len(now.ids)) if isinstance(limit, float) else done
+    told = f"{_counted(done, 'example')} of {len(now.ids):,} are reviewed; at least {_limit(limit)} must be."
+    return _rule("min_reviewed", limit, value, value >= limit, told)
+
+
+def _classes(limit: tuple[str, ...] | None, now: Standing) -> Rule | None:
+    if limit is None:
+        return None
+    present = [name for name, size in now.class_sizes().items() if size]
+    missing, strange = [c for c in limit if c not in set(present)], [c for c in present if c not in set(limit)]
+    parts = [
+        f"{word} {', '.join(repr(c[:80]) for c in some[:5])}{' …' if len(some) > 5 else ''}"
+        for word, some in (("missing:", missing), ("not expected:", strange))
+        if some
+    ]
+    told = (
+        f"The classes are not those expected; {'; '.join(parts)}."
+        if parts
+        else f"The {len(limit):,} expected classes are there, and no other."
+    )
+    rows = now.kept & np.isin(now.labels, [i for i, name in enumerate(now.names) if name in set(strange)])
+    return _rule("classes", list(limit), len(present), not parts, told, now.ids[rows])
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _limit(limit: int | float) -> str:
+    return _percent(limit) if isinstance(limit, float) else f"{limit:,}"

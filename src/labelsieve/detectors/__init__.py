@@ -1,0 +1,39 @@
+"""Detectors: evidence in, scores out. A detector never trains.
+
+A detector is a function whose evidence parameters are named as the fields of `labelsieve.core.evidence.Evidence`; what stands after
+`*` is a hyper-parameter with the paper's value. This table lists them all, as "module:function", so that reading it costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.scores import Scores
+
+DETECTORS = {
+    "aum": "labelsieve.detectors.aum:aum",
+    "beta_mixture": "labelsieve.detectors.beta_mixture:beta_mixture",
+    "blurry": "labelsieve.detectors.blurry:blurry",
+    "confident_learning": "labelsieve.detectors.confident_learning:confident_learning",
+    "consensus": "labelsieve.detectors.consensus:consensus",
+    "gaussian_mixture": "labelsieve.detectors.gaussian_mixture:gaussian_mixture",
+    "gce": "labelsieve.detectors.gce:gce",
+    "knn_vote": "labelsieve.detectors.knn_vote:knn_vote",
+    "o2u": "labelsieve.detectors.o2u:o2u",
+    "piecewise_zero": "labelsieve.detectors.piecewise_zero:piecewise_zero",
+    "promix": "labelsieve.detectors.promix:promix",
+}
+
+
+def detector(name: str) -> Callable[..., Scores]:
+    """The detector called `name`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in DETECTORS:
+        raise UserError(f"There is no detector {name!r}; choose from {', '.join(DETECTORS)}.")
+    module, function = DETECTORS[name].split(":")
+    return getattr(import_module(module), function)

@@ -1,0 +1,47 @@
+"""AUM: a wrong label's logit is held down by its neighbours in training, so its margin over the other classes stays small.
+
+Paper: Pleiss, Zhang, Elenberg, Weinberger, "Identifying mislabeled data using the area under the margin ranking", NeurIPS 2020,
+    section 3 (margin) and 3.2 (threshold samples).
+Good at: a threshold that is learnt from the data, by examples that are wrong for sure because they wear a class that does not exist.
+Bad at: training that goes on after the learning rate has dropped (margins of memorised errors grow); very few examples a class.
+Numbers: the first epoch is skipped; 99th percentile of the threshold samples (authors' code).
+Differs: the record holds margins in float32 where the authors' code rounds logits to half precision.
+Cost: one pass over the record(s).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelsieve.core.record import Record
+from labelsieve.core.scores import Scores
+from labelsieve.stats.small_loss import average_seen, fill_unseen
+
+
+def aum(
+    record: Record, threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None, *, percentile: float = 99
+) -> Scores:
+    """Score examples by minus their mean margin; flag them by threshold samples, where there are any.
+
+    Args:
+        record: training dynamics (E, n).
+        threshold_records: pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake class).
+        percentile: of the threshold samples' margins, below which an example is flagged.
+    """
+    score = fill_unseen(-area_under_margin(record))
+    if not threshold_records:
+        return Scores(score)
+    real_once, flagged = np.zeros(len(score), bool), np.ones(len(score), bool)
+    for run, fake in threshold_records:
+        area = area_under_margin(run)
+        worn = area[fake][np.isfinite(area[fake])]  # an infinite margin would spoil the percentile
+        cut = np.percentile(worn, percentile) if len(worn) else -np.inf
+        # Removed only if flagged in every run in which the example wore its own label.
+        flagged &= fake | (area <= cut)
+        real_once |= ~fake
+    return Scores(score, flags=flagged & real_once)
+
+
+def area_under_margin(record: Record) -> np.ndarray:
+    """Mean margin (n,) over the epochs after the first; NaN for an example that was never seen."""
+    return average_seen(record.margin[1:] if len(record.margin) > 1 else record.margin)

@@ -1,0 +1,29 @@
+"""Blurry loss: cross-entropy that lets go of examples it finds improbable, then confident learning on what it predicts.
+
+Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
+    arXiv 2511.16512; loss -(p_y)^gamma ln p_y.
+Good at: low to moderate noise, where hard but right examples must not be flagged.
+Bad at: training without a delay: gamma > 1/ln K un-learns from the start.
+Numbers: gamma = 0.5 and the delay are set where the head is trained; rule = "both" is the authors' filter.
+Differs: the authors' code shares one model over all folds, so that its probabilities are not out-of-sample; ours are.
+Cost: two passes over the probabilities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelsieve.core.scores import Scores
+from labelsieve.stats.confident_joint import best_other, flags, given_probability
+
+
+def blurry(probs_blurry: np.ndarray, labels: np.ndarray, *, rule: str = "both") -> Scores:
+    """Score examples by 1 - self-confidence of heads trained with the Blurry loss, and flag them by confident learning.
+
+    Args:
+        probs_blurry: (n, K) out-of-sample probabilities.
+        labels: (n,) given labels.
+        rule: "both" is the intersection of prune-by-class and prune-by-noise-rate.
+    """
+    p_y = given_probability(probs_blurry, labels).astype(np.float64)
+    return Scores(1 - p_y, best_other(probs_blurry, labels)[0], flags(probs_blurry, labels, rule))

@@ -1,0 +1,145 @@
+"""A data set as one array: the features of an encoder, or pixels. What cannot be read is left out, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset, Exclusion, Subset
+from labelsieve.core.errors import UserError
+from labelsieve.encode import Encoder, encode
+from labelsieve.encode import encoder as load_encoder
+from labelsieve.encode.decode_image import EIGHT, UNSCALED
+from labelsieve.encode.deep_pixels import look
+from labelsieve.encode.long_texts import MOST
+from labelsieve.encode.pixel_levels import Levels
+from labelsieve.encode.pixels import pixels as decoded
+from labelsieve.encode.pixels import sketches, usual_side, without
+from labelsieve.stats import same_picture, same_text
+from labelsieve.stats.duplicates import grouped, hashes
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """
+    Attributes:
+        data: the data set without what could not be read, with the notes of the encoder.
+        values: features (n, d), or uint8 (n, C, side, side).
+        content: (n,) uint64 hashes, equal for equal inputs.
+        sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
+        encoder: the encoder's name, None without one.
+        raw: (n,) uint64 hashes of the inputs as they were given (`core.content_hash`), where encoding read them anyway; else None.
+        levels: what is black and what is white of pictures of more than 8 bits per channel.
+    """
+
+    data: Dataset
+    values: np.ndarray
+    content: np.ndarray
+    sketch: np.ndarray | None = None
+    encoder: str | None = None
+    raw: np.ndarray | None = None
+    levels: Levels = Levels()
+
+
+def features(
+    data: Dataset,
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    side: int | None = None,
+    levels: Levels | None = None,
+    progress: Progress | None = None,
+) -> Arrays:
+    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels` are those that pictures of more
+    than 8 bits are to be shown with, None those that suit the data."""
+    if data.kind == "probs":
+        raise UserError("Probabilities have no features.")
+    model = load_encoder(encoder, data.kind, side=side)
+    if model is None:
+        found = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
+        return Arrays(data, found, hashes(found))
+    stage = None if progress is None else lambda done, total: progress("encode", done, total)
+    levels = _levels(data, levels)
+    encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
+    if data.kind == "image" and len(
+        more := np.flatnonzero(encoded.reading == UNSCALED)
+    ):  # none of those was looked at before
+        levels = levels.filled(look(data.inputs, more))
+        encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
+    data, keep = _readable(data, encoded.failed)
+    data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
+    told = _deep(encoded.reading[keep], levels) if data.kind == "image" else _long(encoded.reading[keep], model)
+    data = replace(data, notes=(*data.notes, *told))
+    found = encoded.features if keep.all() else encoded.features[keep]
+    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep], levels)
+
+
+def pixels(
+    data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None, levels: Levels | None = None
+) -> Arrays:
+    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what they have; `levels`
+    as in `features`."""
+    side, levels = side or usual_side(data.inputs), _levels(data, levels)
+    found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+    if (bits == UNSCALED).any():
+        levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
+        found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+    data, keep = _readable(data, failed)
+    data = replace(data, notes=(*data.notes, *_deep(bits[keep], levels)))
+    found = without(found, keep) if failed else found
+    return Arrays(data, found, hashes(found.reshape(len(found), -1)), levels=levels)
+
+
+def copies(arrays: Arrays) -> np.ndarray:
+    """(n,) int64 groups of exact and near duplicates: the smallest position among them. Features have no near ones."""
+    content = np.asarray(arrays.content)
+    if arrays.data.kind not in ("image", "text"):
+        return grouped(content)
+    first = np.sort(np.unique(content, return_index=True)[1])
+    sketch = sketches(arrays.values, first) if arrays.sketch is None else np.asarray(arrays.sketch[first])
+    if arrays.data.kind == "image":
+        return grouped(content, first[same_picture.pairs(sketch)])
+    return grouped(content, first[same_text.pairs(sketch, Subset(cast("Sequence[str]", arrays.data.inputs), first))])
+
+
+def _levels(data: Dataset, given: Levels | None) -> Levels:
+    if data.kind != "image":
+        return Levels()
+    return look(data.inputs) if given is None else given
+
+
+def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
+    """A note of the pictures of more than 8 bits per channel, and how they are shown."""
+    n = int((bits > EIGHT).sum())
+    if not n:
+        return []
+    parts = [f"{low:,.6g} to {high:,.6g}" for low, high in levels.plain().values()]
+    pictures, both = (
+        "1 picture has" if n == 1 else f"{n:,} pictures have",
+        " and, of decimals, " if levels.whole else "",
+    )
+    return [
+        f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, by one scale for all."
+    ]
+
+
+def _long(parts: np.ndarray, encoder: Encoder) -> list[str]:
+    """A note of the texts that were read in parts."""
+    n, cut = int((parts > 1).sum()), int((parts > MOST).sum())
+    if not n:
+        return []
+    some = f" Of {cut:,} with more, {MOST} parts were read, spread evenly from beginning to end." if cut else ""
+    texts, size = "1 text is" if n == 1 else f"{n:,} texts are", getattr(encoder, "size", "one part")
+    return [f"{texts} longer than {size}; each was read in up to {MOST} parts, whose features are averaged.{some}"]
+
+
+def _readable(data: Dataset, failed: Sequence[tuple[int, str]]) -> tuple[Dataset, np.ndarray]:
+    keep = np.ones(len(data), bool)
+    keep[[i for i, _ in failed]] = False
+    return data.take(keep, [Exclusion(data.ids[i], reason) for i, reason in failed]), keep

@@ -1,0 +1,112 @@
+"""Where tensors live, in which precision they are multiplied, how images lie in memory, and what becomes of freed memory.
+
+Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from Zen 4,
+Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is a linear head on features.
+Images lie with their colours innermost, but for Apple, whose backend also leaves to the CPU what it lacks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
+
+import torch
+from torch import Tensor, nn
+
+from labelsieve.core.errors import UserError, meant
+from labelsieve.engine.wrapped_network import around
+
+AMPERE = (8, 0)  # the first that multiplies bfloat16 itself
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+PRECISIONS = ("float32", "bfloat16")
+TRIM, MMAPS = -1, -4  # mallopt's names of its settings
+
+
+def pick(name: str | None = None) -> torch.device:
+    """The device called `name`; None is the GPU if there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if str(name).partition(":")[0] not in DEVICES:
+        raise UserError(f"There is no device {name!r}; name cpu, cuda, cuda:1 or mps.")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"There is no device {name!r} here ({str(error).splitlines()[0]}); leave it out, or name cpu."
+        ) from error
+
+
+def precision(device: torch.device, name: str | None = None) -> str:
+    """The precision called `name`; None is bfloat16 where the device multiplies it itself, else float32.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name is None:
+        if device.type == "cuda":
+            return PRECISIONS[torch.cuda.get_device_capability(device) >= AMPERE]
+        native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # whatever has AMX has it too
+        return PRECISIONS[device.type == "cpu" and native()]
+    if name not in PRECISIONS:
+        raise UserError(f"There is no precision {name!r}.{meant(name, PRECISIONS)} Choose float32 or bfloat16.")
+    return name
+
+
+def autocast(device: torch.device, name: str | None = None) -> AbstractContextManager[Any]:
+    """Products in a precision, as `precision` names it."""
+    if precision(device, name) == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def placed(net: nn.Module, device: torch.device, *, images: bool, name: str | None = None) -> nn.Module:
+    """The network on the device. One for images lies as its convolutions want. Its features (or its output, if it has none) are computed
+    in the precision `name` and given back in float32; a linear head, whose features are its input, is float32 throughout."""
+    net = net.to(device)
+    if images:
+        net = net.to(memory_format=layout(device))  # pyright: ignore[reportCallIssue]
+    name = precision(device, name)
+
+    def mixed(net: Any, whole: Callable[[Any, Tensor], Tensor], x: Tensor) -> Tensor:
+        with autocast(x.device, name):
+            return whole(net, x).float()
+
+    return net if name == "float32" else around(net, mixed)
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """How the weights of a network for images lie: colours innermost, which convolutions on a CPU or an NVIDIA GPU want."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def has_room(device: torch.device, size: int) -> bool:
+    """Whether `size` bytes of inputs leave half of the device's free memory to the network."""
+    return device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] // 2
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """What is freed meanwhile is kept for the next batch. Left to itself, glibc hands every large tensor back to the system, which
+    clears each of its pages when the next one needs them: a sixth of the time of a training step."""
+    libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    if libc is None:
+        yield
+        return
+    libc.mallopt(MMAPS, 0)
+    libc.mallopt(TRIM, 2**31 - 1)
+    try:
+        yield
+    finally:
+        libc.mallopt(MMAPS, 65536)  # as it was
+        libc.mallopt(TRIM, 64 << 20)  # where glibc's own rule ends for large tensors
+        libc.malloc_trim(0)

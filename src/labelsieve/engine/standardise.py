@@ -1,0 +1,114 @@
+"""Features of any encoder on one scale: zero mean, unit variance, outliers cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+CUT = 10.0  # standard deviations; a spike in one coordinate must not outvote all others
+BROKEN = 100.0  # a column's standard deviation over its robust width: beyond, a few wild values drown all others
+IN_MEMORY = 2_000_000_000  # bytes; larger arrays are memory-mapped in the run folder
+_ROWS = 512  # a block stays in the cache
+WIDTH = 192  # principal directions in which neighbours are sought
+_ROTATE = 10_000  # rows that give the directions
+_SAMPLE = 2_000  # rows for the robust width
+
+
+def standardise(features: np.ndarray, folder: Path | None = None) -> np.ndarray:
+    """(n, d) float, maybe memory-mapped -> (n, d) float16 of zero mean and unit variance, cut at `CUT`; a constant column becomes zero.
+
+    A column whose standard deviation is due to a few wild values (a broken row of 1e30) is centred on its median and divided by its
+    width without the tails instead. float64 features may be of any size.
+    """
+    n, d = features.shape
+    unit = _units(features)
+    mean, std = _moments(features, unit)
+    mean, std = _robust(features, unit, mean, std)
+    resolution = 1e-12 if features.dtype == np.float64 else 1e-6
+    scale = np.where(std > resolution * np.abs(mean), 1 / np.maximum(std, 1e-300), 0)
+    mean, scale = mean.astype(unit.dtype), np.minimum(scale, np.finfo(unit.dtype).max).astype(unit.dtype)
+    out = allocate((n, d), np.float16, folder, "standardised")
+    for rows in _blocks(n):
+        block = _block(features, rows, unit) - mean
+        block *= scale
+        out[rows] = np.clip(block, -CUT, CUT, out=block)
+    return out
+
+
+def allocate(
+    shape: tuple[int, ...], dtype: type, folder: Path | None, name: str, *, on_disk: type | None = None
+) -> np.ndarray:
+    """An array in memory, or a memory map `folder/name.npy` (of type `on_disk`) where it would be large and there is a folder."""
+    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        return np.empty(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=on_disk or dtype, shape=shape)
+
+
+def project(features: np.ndarray, width: int = WIDTH, limit: int = 2 * IN_MEMORY, seed: int = 0) -> np.ndarray:
+    """The features (n, d) in their `width` leading principal directions, fewer where that would exceed `limit` bytes; the features
+    themselves where they are no wider. Neighbours there are as good a vote as in all dimensions, at a fraction of the products.
+    The directions come from a random sample of rows; their order and orientation change no cosine.
+    """
+    n, d = features.shape
+    width = min(width, max(32, limit // (4 * n)))
+    if width >= d:
+        return features
+    rows = np.arange(n) if n <= _ROTATE else np.sort(np.random.default_rng(seed).choice(n, _ROTATE, replace=False))
+    sample = features[rows].astype(np.float32) / np.float32(np.sqrt(d))
+    leading = np.random.default_rng(seed).normal(size=(d, width)).astype(np.float32)
+    for _ in range(3):  # subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)
+        leading, _ = np.linalg.qr(sample.T @ (sample @ leading))
+    out = np.empty((n, width), np.float32)
+    for rows in _blocks(n):
+        out[rows] = features[rows].astype(np.float32) @ leading
+    return out
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
+
+
+def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray) -> np.ndarray:
+    block = np.asarray(features[rows], unit.dtype)
+    return block * unit if unit.ndim else block
+
+
+def _units(features: np.ndarray) -> np.ndarray:
+    """What the columns are multiplied by first: float64 ones by a power of two that brings them near one, so that their squares
+    neither overflow nor vanish. float32 squares fit float64 anyway, and narrower types are read as float32."""
+    if features.dtype != np.float64:
+        return np.ones((), np.float32)
+    largest = np.zeros(features.shape[1])
+    for rows in _blocks(len(features)):
+        np.maximum(largest, np.abs(features[rows]).max(0), out=largest)
+    _, exponent = np.frexp(largest)
+    return np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
+
+
+def _moments(features: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (d,) of each column; two passes, so that large offsets cost no digits."""
+    n, d = features.shape
+    mean, variance = np.zeros(d), np.zeros(d)
+    for rows in _blocks(n):
+        mean += _block(features, rows, unit).sum(0, dtype=np.float64) / n
+    for rows in _blocks(n):
+        block = _block(features, rows, unit) - mean.astype(unit.dtype)
+        with np.errstate(over="ignore"):
+            squares = np.einsum("ij,ij->j", block, block)
+        if not (np.isfinite(squares) & (squares > 1e-30)).all():  # float32 squares overflowed or vanished
+            squares = np.square(block, dtype=np.float64).sum(0)
+        variance += squares / n
+    return mean, np.sqrt(variance)
+
+
+def _robust(features: np.ndarray, unit: np.ndarray, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation, in broken columns the median and what the 5th and 95th percentile say of it."""
+    n = len(features)
+    rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
+    sample = _block(features, rows, unit)
+    low, middle, high = np.percentile(sample, [5, 50, 95], axis=0)
+    width = (high - low) / 3.29
+    broken = (width > 0) & (std > BROKEN * width)
+    return np.where(broken, middle, mean), np.where(broken, width, std)

@@ -1,0 +1,197 @@
+"""Makes the evidence that detectors ask for: one kNN graph and one sweep of the panel, each only if somebody needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.engine.standardise import project, standardise
+from labelsieve.evidence import loss_weights
+from labelsieve.evidence.folds import assign
+from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
+from labelsieve.evidence.resume import State, key_of
+from labelsieve.stats.neighbours import nearest
+
+NEIGHBOURS = 20
+SMALL, LARGE = 20_000, 100_000  # examples
+_NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
+_THRESHOLD = "threshold_record_{}"
+CHECKPOINTS = "networks"  # folder of checkpoints
+SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
+FOLDS = 5
+MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
+_DELAY = (
+    1 / 3
+)  # of the epochs under plain cross-entropy before Blurry and Piecewise-zero act (Pellegrino et al.: 2 to 8 of 10)
+_PROBS = {
+    "probs": Track("probs"),
+    "probs_gce": Track("probs_gce", loss_weights.gce),
+    "probs_blurry": Track("probs_blurry", loss_weights.blurry),
+    "probs_piecewise_zero": Track("probs_piecewise_zero", loss_weights.piecewise_zero),
+}
+Progress = Callable[[str, int, int], None]
+
+
+def gather(
+    wanted: Collection[str],
+    features: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    apart: Sequence[np.ndarray] = (),
+    seed: int = 0,
+    folder: Path | None = None,
+    content: str | None = None,
+    progress: Progress | None = None,
+    device: str | None = None,
+) -> Evidence:
+    """The evidence named in `wanted` (fields of `Evidence`).
+
+    Args:
+        features: (n, d) float, maybe memory-mapped.
+        labels: (n,) int64 given labels.
+        n_classes: K.
+        groups: (n,) int ids of examples that must share a fold, or None.
+        apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
+        folder: where large arrays and records are memory-mapped; None keeps all in memory.
+        content: a hash of the features; with it and a folder, what a killed run has done is not done again.
+        progress: called with (stage, done, total).
+        device: a torch device for the panel; None is NumPy.
+    """
+    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. Of two processors the
+    # graph and the panel take one each, because much of either is no product; more are better used one after the other, since BLAS serves
+    # one caller at a time with all of them.
+    beside = _processors() == 2 and SMALL <= len(labels) <= LARGE
+    with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
+        alongside = pool if beside else None
+        return _gather(
+            wanted, features, labels, n_classes, groups, apart, seed, folder, content, progress, device, alongside
+        )
+
+
+def finish(folder: Path) -> None:
+    """The findings are safe: what only a killed run would need goes."""
+    for name in (STATE, _NEIGHBOURS):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _gather(
+    wanted: Collection[str],
+    features: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    groups: np.ndarray | None,
+    apart: Sequence[np.ndarray],
+    seed: int,
+    folder: Path | None,
+    content: str | None,
+    progress: Progress | None,
+    device: str | None,
+    beside: Executor | None,
+) -> Evidence:
+    evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
+    x = standardise(features, folder)
+    graph = partial(_neighbours, x, apart, seed, folder, content, progress)
+    meeting = beside.submit(graph) if beside and "neighbours" in wanted else None
+    if meeting is None and "neighbours" in wanted:
+        evidence = replace(evidence, neighbours=graph())
+    epochs, batch = passes(len(labels))
+    fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
+    chosen = tracks(wanted, epochs, fakes, labels, n_classes)
+    if chosen:
+        fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
+        panel = train(
+            x,
+            labels,
+            n_classes,
+            chosen,
+            fold,
+            epochs=epochs,
+            batch=batch,
+            seed=seed,
+            folder=folder,
+            key=content
+            and key_of(content, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device),
+            device=device,
+            progress=_stage(progress, "panel"),
+        )
+        threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
+        evidence = replace(evidence, **panel.probs, **panel.records, threshold_records=threshold or None)
+    if meeting is not None:
+        evidence = replace(evidence, neighbours=meeting.result())
+    if folder is not None:
+        for name in SCRATCH:
+            (folder / f"{name}.npy").unlink(missing_ok=True)
+    return evidence
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _neighbours(
+    x: np.ndarray,
+    apart: Sequence[np.ndarray],
+    seed: int,
+    folder: Path | None,
+    content: str | None,
+    progress: Progress | None,
+) -> Neighbours:
+    state = State(folder and folder / _NEIGHBOURS, content and key_of(content, NEIGHBOURS, seed, *apart))
+    if folder is not None and state.find() is not None:
+        return Neighbours.load(folder)
+    if progress:
+        progress("neighbours", 0, 1)
+    found = nearest(project(x, seed=seed), NEIGHBOURS, apart=apart, seed=seed)
+    if folder is not None:
+        found.save(folder)  # the review page shows them
+        state.write(dict, now=True)
+    if progress:
+        progress("neighbours", 1, 1)
+    return found
+
+
+def tracks(
+    wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int
+) -> list[Track]:
+    """The training runs of the panel that leave what is wanted; `fakes` are masks (n,) of AUM's threshold samples."""
+    delay = max(1, round(_DELAY * epochs))
+    out = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
+    if "record" in wanted:
+        out.append(Track("record", held_out=False, schedule=constant, record=True))
+    if "cyclic_record" in wanted:
+        out.append(
+            Track(
+                "cyclic_record",
+                held_out=False,
+                schedule=partial(cyclic, cycle=max(2, min(10, epochs // 3))),
+                record=True,
+            )
+        )
+    for i, fake in enumerate(fakes):
+        wearing = np.where(fake, n_classes, labels)
+        out.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=wearing))
+    return out
+
+
+def _fakes(labels: np.ndarray, n_classes: int, seed: int) -> list[np.ndarray]:
+    """Two masks (n,) of disjoint random n / (K + 1) examples that wear a class that does not exist, one for each of AUM's two runs
+    with threshold samples (Pleiss et al. 2020, section 3.3)."""
+    n = len(labels)
+    chosen = np.random.default_rng([seed, 1]).permutation(n)[: 2 * (n // (n_classes + 1))].reshape(2, -1)
+    return [np.isin(np.arange(n), rows) for rows in chosen]
+
+
+def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else partial(progress, stage)

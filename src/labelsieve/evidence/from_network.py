@@ -1,0 +1,176 @@
+"""Evidence from a network that is trained on the images here, where `evidence` trains heads on frozen features.
+
+One network sees everything and leaves the records: epochs at a constant learning rate (AUM), then O2U-Net's cycles (Huang et al. 2019,
+stages 1 and 2), which are in-sample by their nature. Everything else is out of sample: FOLDS more networks each leave a fold out, first
+with cross-entropy, then GCE. What such a network makes of its own fold is all that is asked of it: heads on its features of the others
+give the fold's probabilities, and each example's neighbours are the nearest of its fold, whose labels shaped none of the features.
+Differs: AUM's threshold samples would take two more networks; without them AUM ranks and flags nobody.
+Cost: FOLDS + 1 trainings' worth of epochs; (n, d) features of one network at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.core.files import write_array
+from labelsieve.core.record import COLUMNS, Record
+from labelsieve.engine.samples import Samples, outputs
+from labelsieve.engine.session import Session
+from labelsieve.engine.standardise import project, standardise
+from labelsieve.evidence import panel
+from labelsieve.evidence.folds import assign
+from labelsieve.evidence.from_features import CHECKPOINTS, NEIGHBOURS, Progress, tracks
+from labelsieve.evidence.resume import key_of
+from labelsieve.losses import cross_entropy, gce
+from labelsieve.stats.neighbours import nearest
+
+FOLDS = 3
+RATE, MOMENTUM, WEIGHT_DECAY = 0.05, 0.9, 5e-4
+_PLAIN = 1 / 3  # of a fold network's epochs with cross-entropy, before GCE
+
+
+def passes(n: int) -> tuple[int, int]:
+    """Epochs over n images and the batch: 12 to 30 epochs."""
+    return int(np.clip(300_000 // max(n, 1), 12, 30)), int(np.clip(n // 20, 32, 128))
+
+
+def gather(
+    wanted: Collection[str],
+    samples: Samples,
+    network: Callable[[int], nn.Module],
+    *,
+    groups: np.ndarray | None = None,
+    apart: Sequence[np.ndarray] = (),
+    seed: int = 0,
+    folder: Path | None = None,
+    content: str | None = None,
+    progress: Progress | None = None,
+) -> Evidence:
+    """The evidence named in `wanted` (fields of `Evidence`), but features, which no single network has, and threshold records.
+
+    Args:
+        samples: images on the device.
+        network: K -> a fresh network with `features`, on the device.
+        groups: (n,) int ids of examples that must share a fold, or None.
+        apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
+        folder: where neighbours and the record are kept for the review page; None keeps them nowhere.
+        content: a hash of images and network; with it and a folder, a killed run goes on after the last whole epoch of its network.
+        progress: called with (stage, done, total).
+    """
+    labels, k = samples.labels.cpu().numpy(), samples.classes
+    evidence = Evidence(labels=labels, n_classes=k)
+    epochs, batch = passes(len(samples))
+    kept = folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed)[:16]
+    start = partial(_session, len(samples), progress=progress, kept=kept or None)
+    if {"record", "cyclic_record"} & set(wanted):
+        evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))
+    heads = tracks([name for name in wanted if name.startswith("probs")], panel.passes(len(samples))[0], [], labels, k)
+    if heads or "neighbours" in wanted:
+        fold = assign(labels, FOLDS, groups=groups, seed=seed)
+        probs = {track.name: np.empty((len(samples), k), np.float32) for track in heads}
+        near = []
+        for f in range(fold.max() + 1):
+            session = start(f"network {f + 1} of {fold.max() + 1}", seed + 1 + f)
+            x = standardise(_features(samples, network, fold != f, epochs, batch, session))
+            own = np.flatnonzero(fold == f)
+            found = nearest(
+                project(x[own], seed=seed), NEIGHBOURS, apart=[grouping[own] for grouping in apart], seed=seed
+            )
+            near.append((own, np.where(found.index < 0, -1, own[found.index]), found.similarity))
+            if heads:
+                length, step = panel.passes(len(samples))
+                told = panel.train(
+                    x, labels, k, heads, (fold != f).astype(np.int64), epochs=length, batch=step, seed=seed
+                )
+                for name, out in probs.items():
+                    out[own] = told.probs[name][own]
+        evidence = replace(evidence, neighbours=_joined(near, len(samples)), **probs)
+    if folder is not None:
+        _keep(evidence, folder)
+    return evidence
+
+
+def _records(
+    samples: Samples, network: Callable[[int], nn.Module], epochs: int, batch: int, session: Session
+) -> dict[str, Record]:
+    """The record at a constant rate and the one of the cycles that follow, `epochs` epochs each."""
+    net = network(samples.classes)
+    optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    cycle = max(2, min(10, epochs // 3))
+    for epoch in session.epochs(2 * epochs, net=net, optimiser=optimiser):
+        factor = 1.0 if epoch < epochs else panel.cyclic(epoch - epochs, epochs, cycle=cycle)
+        _rate(optimiser, RATE * factor)
+        for rows, logits, given in _forward(net, samples, batch, session):
+            session.step(cross_entropy(logits, given).mean(), optimiser)
+            session.record(rows, logits, given)
+    seen = session.dynamics
+    assert seen is not None
+    halves = (slice(None, epochs), slice(epochs, None))
+    return {
+        name: Record(**{c: getattr(seen, c)[half] for c in COLUMNS})
+        for name, half in zip(("record", "cyclic_record"), halves, strict=True)
+    }
+
+
+def _features(
+    samples: Samples, network: Callable[[int], nn.Module], taught: np.ndarray, epochs: int, batch: int, session: Session
+) -> np.ndarray:
+    """Features (n, d) by a network that was trained where `taught` (n,)."""
+    part = samples.take(torch.from_numpy(np.flatnonzero(taught)).to(samples.labels.device))
+    net: Any = network(samples.classes)
+    optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    for epoch in session.epochs(epochs, net=net, optimiser=optimiser):
+        _rate(optimiser, RATE * panel.cosine(epoch, epochs))
+        loss = cross_entropy if epoch < _PLAIN * epochs else gce
+        for _, logits, given in _forward(net, part, batch, session):
+            session.step(loss(logits, given).mean(), optimiser)
+    return outputs(net, samples, net.features).cpu().numpy()
+
+
+def _forward(net: nn.Module, samples: Samples, batch: int, session: Session) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Positions (b,), logits (b, K) and given labels (b,) of an epoch's batches."""
+    net.train()
+    for rows in samples.batches(batch, session.generator):
+        logits = net(samples.weak(rows, session.generator))
+        yield rows, logits, samples.given(rows)
+
+
+def _session(n: int, stage: str, seed: int, *, progress: Progress | None, kept: Path | None) -> Session:
+    folder = kept and kept / stage.replace(" ", "-")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return Session(
+        n, seed=seed, folder=folder, progress=progress and (lambda _, done, total: progress(stage, done, total))
+    )
+
+
+def _rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = float(rate)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], n: int) -> Neighbours:
+    """The neighbours of the folds' examples in one table, as many as the smallest fold has."""
+    k = min(index.shape[1] for _, index, _ in parts)
+    joined = Neighbours(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
+    for own, index, similarity in parts:
+        joined.index[own], joined.similarity[own] = index[:, :k], similarity[:, :k]
+    return joined
+
+
+def _keep(evidence: Evidence, folder: Path) -> None:
+    if evidence.neighbours is not None:
+        evidence.neighbours.save(folder)
+    for name in ("record", "cyclic_record"):
+        record = getattr(evidence, name)
+        for column in COLUMNS if record is not None else ():
+            write_array(folder / name / f"{column}.npy", getattr(record, column))

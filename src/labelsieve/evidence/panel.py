@@ -1,0 +1,285 @@
+"""The panel: many linear heads over frozen features, trained in one sweep.
+
+Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product X W and
+one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is analytic:
+w(p_y) (p - onehot(y)), see `evidence.loss_weights`. Features are standardised and divided by sqrt(d), which makes one learning rate fit
+all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the features, which is memory-mapped where
+it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch (`xp`).
+Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.record import Record
+from labelsieve.engine.standardise import allocate
+from labelsieve.evidence import loss_weights
+from labelsieve.evidence.resume import State
+
+STATE = "panel.npz"
+_WRITTEN_TOGETHER = 32  # steps; writing a record costs some fifteen small calls
+Schedule = Callable[[float, int], float]
+
+
+def cosine(epoch: float, epochs: int) -> float:
+    """From one to zero."""
+    return 0.5 * (1 + np.cos(np.pi * min(epoch / epochs, 1)))
+
+
+def constant(epoch: float, epochs: int) -> float:
+    """AUM's learning rate never drops (Pleiss et al. 2020)."""
+    return 1.0
+
+
+def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low: float = 0.1) -> float:
+    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once an epoch, it falls from high to low in each cycle."""
+    t = (int(epoch) % cycle + 1) / cycle
+    return (1 - t) * high + t * low
+
+
+@dataclass(frozen=True)
+class Track:
+    """One training run of the panel: a loss under a learning-rate schedule, once for each fold or once for everything.
+
+    Attributes:
+        name: the key of its results.
+        loss: p_y -> weight of the cross-entropy gradient (`evidence.loss_weights`).
+        held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on everything.
+        delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
+        schedule: (epoch, epochs) -> factor on the learning rate.
+        record: keep the training dynamics, as the training step itself sees them.
+        labels: (n,) labels to train with instead of the given ones, or None; they may name one class more than there are, number K.
+    """
+
+    name: str
+    loss: Callable[[Any], Any] = loss_weights.cross_entropy
+    held_out: bool = True
+    delay: int = 0
+    schedule: Schedule = cosine
+    record: bool = False
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What a sweep left: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of those that keep one."""
+
+    probs: dict[str, np.ndarray]
+    records: dict[str, Record]
+
+
+def passes(n: int) -> tuple[int, int]:
+    """How many epochs over n examples, and the batch size: some 2,300 steps and more for small data, fewer epochs for large."""
+    batch = int(np.clip(n // 40, 16, 256))
+    return int(np.clip(600_000 // max(n, 1), 4, 30)), batch
+
+
+def train(
+    features: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    tracks: Sequence[Track],
+    fold: np.ndarray,
+    *,
+    epochs: int,
+    batch: int = 256,
+    learning_rate: float = 6.0,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-6,
+    seed: int = 0,
+    folder: Path | None = None,
+    key: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    device: str | None = None,
+) -> Panel:
+    """Train all heads of all tracks.
+
+    Args:
+        features: (n, d) standardised (`standardise`), maybe memory-mapped.
+        labels: (n,) int64 given labels in 0..n_classes-1.
+        fold: (n,) int64, the held-out fold of each example (`folds.assign`).
+        epochs: passes over the data.
+        folder: where large arrays are memory-mapped; None keeps all in memory.
+        key: what the result depends on; with it and a folder, a killed sweep goes on, with the same result, from the last epoch whose
+            state was written (every few seconds). Whoever has the result safe removes `STATE`.
+        progress: called with (epochs done, epochs).
+        device: a torch device to train on; None is NumPy.
+    """
+    n, d = features.shape
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    x, held = _shuffled(features, order, folder), fold[order]
+    heads = _Heads(tracks, int(fold.max()) + 1, n_classes)
+    targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in heads.of], axis=1)
+    xp, put, get = _backend(device)
+    w = put(np.zeros((d + 1, heads.classes * len(heads.of)), np.float32))
+    velocity = w * 0
+    state = State(folder and folder / STATE, key)
+    before = state.find()
+    recorded = [t.name for t in tracks if t.record]
+    if before is None or folder is None:
+        records = {name: Record.empty(epochs, n, folder and folder / name) for name in recorded}
+    else:
+        records = {name: Record.resume(folder / name) for name in recorded}
+        w, velocity, rng.bit_generator.state = put(before["w"]), put(before["velocity"]), json.loads(str(before["rng"]))
+    starts = np.arange(0, n, batch)
+    for epoch in range(0 if before is None else int(before["epoch"]), epochs):
+        unwritten: list[tuple[slice, np.ndarray]] = []
+        for step, start in enumerate(rng.permutation(starts)):
+            rows = slice(int(start), min(int(start) + batch, n))
+            xb, seen = put(np.asarray(x[rows], np.float32)), held[rows]
+            logits = heads.unfold(xb @ w)
+            logits[:, n_classes:, heads.plain] = -np.inf
+            if records:
+                unwritten.append((rows, get(logits[:, :, heads.recorded])))
+                if len(unwritten) == _WRITTEN_TOGETHER:
+                    _write(records, epoch, unwritten, order, targets[:, heads.recorded])
+            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch)
+            rate = put(heads.rates(learning_rate, epoch + step / len(starts), epochs))
+            columns = heads.fold_up(gradient)
+            columns *= rate / len(seen)
+            velocity *= momentum
+            velocity -= xb.T @ columns
+            velocity -= w * (rate * weight_decay)
+            w += velocity
+        _write(records, epoch, unwritten, order, targets[:, heads.recorded])
+        state.write(
+            lambda: {
+                "epoch": epoch + 1,  # noqa: B023
+                "w": get(w),  # noqa: B023
+                "velocity": get(velocity),  # noqa: B023
+                "rng": json.dumps(rng.bit_generator.state),
+            }
+        )
+        if progress:
+            progress(epoch + 1, epochs)
+    return Panel(_probabilities(x, get(w), heads, n_classes, held, order, batch, folder), records)
+
+
+class _Heads:
+    """Which columns belong to which track and fold. Few classes: column c * heads + h is class c of head h; many: column h * K + c.
+    Either way sums over classes run along the longer stretch, several times faster than along the shorter."""
+
+    def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
+        self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
+        self.fold = np.array([fold for _, fold in self.of])
+        self.classes = n_classes + any(track.labels is not None for track in tracks)
+        self.plain = [
+            h for h, (track, _) in enumerate(self.of) if track.labels is None
+        ]  # heads without the class number K
+        self.recorded = [h for h, (track, _) in enumerate(self.of) if track.record]
+        self.tracks = {
+            track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks
+        }
+
+    def unfold(self, columns: Any) -> Any:
+        """(b, K heads) -> a view (b, K, heads)."""
+        b, h = len(columns), len(self.of)
+        return (
+            columns.reshape(b, h, self.classes).swapaxes(1, 2)
+            if self.classes > h
+            else columns.reshape(b, self.classes, h)
+        )
+
+    def fold_up(self, logits: Any) -> Any:
+        """The inverse of `unfold`, a view too."""
+        return (logits.swapaxes(1, 2) if self.classes > len(self.of) else logits).reshape(len(logits), -1)
+
+    def judge(self, name: str, held: np.ndarray) -> np.ndarray:
+        """(b,) the head of a track with folds that never saw each row."""
+        return self.tracks[name][1][0] + held
+
+    def taught(self, held: np.ndarray) -> np.ndarray:
+        """(b, heads) float32, 0 where a head's fold holds the row out."""
+        return (held[:, None] != self.fold).astype(np.float32)
+
+    def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
+        """(K heads,) float32 learning rate of each column."""
+        factor = [track.schedule(moment, epochs) for track, _ in self.of]
+        rate = np.array(factor, np.float32) * np.float32(learning_rate)
+        return np.repeat(rate, self.classes) if self.classes > len(self.of) else np.tile(rate, self.classes)
+
+
+def _write(
+    records: dict[str, Record],
+    epoch: int,
+    unwritten: list[tuple[slice, np.ndarray]],
+    order: np.ndarray,
+    targets: np.ndarray,
+) -> None:
+    """Put the logits (b, K, records) of some steps into the records; empties the list."""
+    if not unwritten:
+        return
+    at = np.concatenate([np.arange(rows.start, rows.stop) for rows, _ in unwritten])
+    logits = np.concatenate([block for _, block in unwritten])
+    for i, record in enumerate(records.values()):
+        record.write(epoch, order[at], logits[:, :, i], targets[at, i])
+    unwritten.clear()
+
+
+def _gradient(xp: Any, logits: Any, target: np.ndarray, heads: _Heads, taught: Any, epoch: int) -> Any:
+    """w(p_y) (p - onehot(y)) for each head, zero where the row is held out; overwrites logits (b, K, heads)."""
+    p = _softmax(xp, logits)
+    rows, columns = np.arange(len(target))[:, None], np.arange(target.shape[1])[None, :]
+    p_y = p[rows, target, columns]
+    for track, own in heads.tracks.values():
+        loss = loss_weights.cross_entropy if epoch < track.delay else track.loss
+        taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
+    p[rows, target, columns] -= 1
+    p *= taught[:, None, :]
+    return p
+
+
+def _softmax(xp: Any, logits: Any) -> Any:
+    """Over the classes, (b, K) or (b, K, heads); overwrites its argument."""
+    logits -= xp.amax(logits, 1, keepdims=True)
+    xp.exp(logits, out=logits)
+    logits /= xp.sum(logits, 1, keepdims=True)
+    return logits
+
+
+def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
+    """The features in a random order over sqrt(d), with a column of ones for the bias; float32, on disk float16."""
+    n, d = features.shape
+    out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
+    scale = np.float32(1 / np.sqrt(d))
+    for start in range(0, n, 4096):
+        out[start : start + 4096, :d] = features[order[start : start + 4096]] * scale
+    out[:, d] = scale
+    return out
+
+
+def _backend(device: str | None) -> tuple[Any, Callable[[np.ndarray], Any], Callable[[Any], np.ndarray]]:
+    if device is None:
+        return np, lambda a: a, lambda a: a
+    import torch
+
+    return torch, partial(torch.as_tensor, device=device), lambda a: a.cpu().numpy()
+
+
+def _probabilities(
+    x: np.ndarray,
+    w: np.ndarray,
+    heads: _Heads,
+    n_classes: int,
+    held: np.ndarray,
+    order: np.ndarray,
+    batch: int,
+    folder: Path | None,
+) -> dict[str, np.ndarray]:
+    names = [name for name, (track, _) in heads.tracks.items() if track.held_out]
+    probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
+    for start in range(0, len(x), batch) if names else ():
+        rows = slice(start, start + batch)
+        logits = heads.unfold(np.asarray(x[rows], np.float32) @ w)[:, :n_classes]
+        for name in names:
+            probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), :, heads.judge(name, held[rows])])
+    return probs

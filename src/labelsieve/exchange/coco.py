@@ -1,0 +1,84 @@
+"""COCO: images, categories, and one annotation an image whose box is the whole image, because COCO has no labels of images.
+
+Format: https://cocodataset.org/#format-data. `out` is a folder: `images/` and `annotations.json`, in which each image also has the id
+of the example (`labelsieve_id`) and the label that was written (`label_exported`), so that what a person changed can be told.
+Excluded examples have no annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.conflict import Conflict
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import write_json
+from labelsieve.exchange.answers import Answer, Read, read_json
+from labelsieve.exchange.export_rows import Row
+from labelsieve.exchange.pictures import picture, require_pictures
+
+FILE, ID, CONTENT, WRITTEN = "annotations.json", "labelsieve_id", "labelsieve_content", "label_exported"
+
+
+def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+    """Write into the empty folder `out`."""
+    require_pictures(kind, "COCO")
+    names = dict.fromkeys([*classes, *(row.label for row in rows)])
+    code = {name: i for i, name in enumerate(names, 1)}
+    images, annotations = [], []
+    (out / "images").mkdir()
+    for i, row in enumerate(rows):
+        raw, suffix, (width, height) = picture(inputs[i], row.id)
+        name = f"images/{i:08}{suffix}"
+        (out / name).write_bytes(raw)
+        facts = {
+            ID: row.id,
+            "given_label": row.given_label,
+            "suggested_label": row.suggested_label,
+            "p_wrong": row.p_wrong,
+        }
+        written = {CONTENT: row.content, WRITTEN: row.label, "decision": row.decision}
+        images.append({"id": i + 1, "file_name": name, "width": width, "height": height, **facts, **written})
+        if row.decision != "exclude":
+            box = {"bbox": [0, 0, width, height], "area": width * height, "segmentation": [], "iscrowd": 0}
+            annotations.append({"id": i + 1, "image_id": i + 1, "category_id": code[row.label], **box})
+    categories = [{"id": number, "name": name, "supercategory": ""} for name, number in code.items()]
+    info = {"description": "exported by Labelsieve"}
+    write_json(
+        out / FILE,
+        {"info": info, "licenses": [], "images": images, "annotations": annotations, "categories": categories},
+    )
+
+
+def read(path: Path, classes: Collection[str] = ()) -> Read:
+    """The category of each annotation; `path` is the JSON file or the folder it lies in. An image without `labelsieve_id` is known by
+    its file name; an annotation may name its `annotator`. One whose image or category the file lacks is listed.
+
+    Raises:
+        UserError: it is no COCO file.
+    """
+    path = path / FILE if path.is_dir() else path
+    found = read_json(path)
+    try:
+        images = {image["id"]: image for image in found["images"]}
+        names = {category["id"]: category["name"] for category in found["categories"]}
+        answers: list[Answer] = []
+        conflicts: list[Conflict] = []
+        for annotation in found["annotations"]:
+            image, category = images.get(annotation["image_id"]), annotation["category_id"]
+            if image is None:
+                conflicts.append(
+                    Conflict(f"annotation {annotation.get('id')}", f"the file has no image {annotation['image_id']!r}")
+                )
+                continue
+            key = str(image.get(ID, image.get("file_name")))
+            if category not in names:
+                conflicts.append(Conflict(key, f"the file has no category {category!r}"))
+                continue
+            who = str(annotation.get("annotator") or "")
+            facts = {"given": image.get("given_label"), "content": image.get(CONTENT)}
+            answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who, **facts))
+        return Read(answers, conflicts)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no whole COCO file: {error} is missing in it.") from error

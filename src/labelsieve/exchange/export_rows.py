@@ -1,0 +1,65 @@
+"""What an export says of each example: the finding, and the label as it stands after the decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelsieve.core.decision import Fold
+from labelsieve.core.findings import Findings
+from labelsieve.core.row_matching import stamp
+
+CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example.
+
+    Attributes:
+        label: the class as it stands: the given one, or the one that reviewers agree on. An excluded example keeps the given one.
+        decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where nobody said anything.
+        reviewer, at, note: of that decision.
+        content: a hash of the example, 16 hex digits; "" where it is not known.
+    """
+
+    id: str
+    given_label: str
+    suggested_label: str
+    label: str
+    p_wrong: float
+    rank: int
+    flagged: bool
+    decision: str = ""
+    reviewer: str = ""
+    at: str = ""
+    note: str = ""
+    content: str = ""
+
+
+def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
+    """One row an example, in the order of the data; `p_wrong` (n,) and `rank` (n,) as they are now. A suggestion other than the given label
+    has only what is doubted: not decided, and p_wrong above one half."""
+    out = []
+    suggested = np.where(p_wrong > 0.5, findings.other, findings.given)
+    columns = (findings.given.tolist(), suggested.tolist(), p_wrong.tolist(), rank.tolist(), findings.flagged.tolist())
+    touched = set(fold.ids())
+    for i, (key, given, other, p, place, flagged) in enumerate(zip(findings.ids.tolist(), *columns, strict=True)):
+        name = findings.classes[given]
+        told = ("", "", "", "")
+        label = name
+        if key in touched:
+            verdict = fold.verdict(key) or max(fold.of(key).values(), key=lambda d: d.at, default=None)
+            if fold.conflict(key):
+                told = (CONFLICT, "", "", "")
+            elif verdict:
+                told = (verdict.act, verdict.reviewer, verdict.at, verdict.note)
+                label = verdict.label or name
+                other = given if fold.verdict(key) else other
+        out.append(
+            Row(
+                key, name, findings.classes[other], label, p, place, flagged, *told, stamp(findings, i)["content"] or ""
+            )
+        )
+    return out

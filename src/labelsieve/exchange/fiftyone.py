@@ -1,0 +1,79 @@
+"""FiftyOne: a folder of its type FiftyOneImageClassificationDataset, `data/` and `labels.json`.
+
+Format: https://docs.voxel51.com/user_guide/import_datasets.html#fiftyoneimageclassificationdataset. Each label is an object {label,
+confidence, attributes}; the finding is in the attributes, which FiftyOne shows as fields of the label. Excluded examples have no label.
+Coming back, the same layout is read, as `dataset.export(dataset_type=...)` writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.conflict import Conflict
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import write_json
+from labelsieve.exchange.answers import Answer, Read, read_json
+from labelsieve.exchange.export_rows import Row
+from labelsieve.exchange.pictures import picture, require_pictures
+
+FILE, ID, CONTENT, WRITTEN = "labels.json", "labelsieve_id", "labelsieve_content", "label_exported"
+
+
+def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+    """Write into the empty folder `out`."""
+    require_pictures(kind, "FiftyOne")
+    (out / "data").mkdir()
+    labels: dict[str, Any] = {}
+    for i, row in enumerate(rows):
+        raw, suffix, _ = picture(inputs[i], row.id)
+        name = f"{i:08}"
+        (out / "data" / (name + suffix)).write_bytes(raw)
+        facts = {
+            ID: row.id,
+            WRITTEN: row.label,
+            "given_label": row.given_label,
+            "suggested_label": row.suggested_label,
+        }
+        told = {CONTENT: row.content, "p_wrong": row.p_wrong, "decision": row.decision}
+        labels[name] = None if row.decision == "exclude" else {"label": row.label, "attributes": {**facts, **told}}
+    write_json(out / FILE, {"classes": None, "labels": labels})  # no classes: labels are names, not positions
+
+
+def read(path: Path, classes: Collection[str] = ()) -> Read:
+    """The labels of the folder or of its `labels.json`; a label may name its `annotator` in its attributes. What is no one class of the
+    file is listed.
+
+    Raises:
+        UserError: it is no such file, or no label has the id.
+    """
+    path = path / FILE if path.is_dir() else path
+    found = read_json(path)
+    try:
+        named, labels = found.get("classes"), found["labels"].items()
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no labels.json of a FiftyOneImageClassificationDataset.") from error
+    answers: list[Answer] = []
+    conflicts: list[Conflict] = []
+    for name, value in labels:
+        for one in value if isinstance(value, list) else [value]:
+            if one is None:
+                continue
+            told = one.get("attributes", one) if isinstance(one, dict) else {}
+            label = one.get("label") if isinstance(one, dict) else None
+            if named and isinstance(label, int):
+                label = named[label] if 0 <= label < len(named) else None
+            if ID not in told:
+                conflicts.append(
+                    Conflict(str(name), f"its label has no {ID}; export from FiftyOne with the attributes")
+                )
+            elif label is None:
+                conflicts.append(Conflict(str(told[ID]), "it has no label, or one that is no class of the file"))
+            else:
+                who = str(told.get("annotator") or "")
+                given, content = told.get("given_label"), told.get(CONTENT)
+                answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN), "", who, given, content))
+    if conflicts and not answers:
+        raise UserError(f"{path} has no label that can be read; the first, {conflicts[0].id!r}: {conflicts[0].reason}.")
+    return Read(answers, conflicts)

@@ -1,0 +1,77 @@
+"""Hugging Face `datasets`: a folder of `save_to_disk` with the inputs, the label as it stands, and the finding of each example."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.conflict import Conflict
+from labelsieve.core.errors import UserError
+from labelsieve.data.hub_folder import require_datasets, save
+from labelsieve.exchange.answers import Answer, Read
+from labelsieve.exchange.export_rows import Row
+from labelsieve.exchange.pictures import picture
+
+WRITTEN = "label_exported"
+_TYPES = {"p_wrong": "float64", "rank": "int64", "flagged": "bool"}
+
+
+def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+    """Write into the empty folder `out`; excluded examples are there, with decision "exclude"."""
+    datasets = require_datasets()
+    names = list(dict.fromkeys([*classes, *(row.label for row in rows)]))
+    value: Any = {"image": datasets.Image(), "text": datasets.Value("string")}.get(
+        kind, datasets.Sequence(datasets.Value("float32"))
+    )
+    features = {kind: value} | {field.name: datasets.Value(_TYPES.get(field.name, "string")) for field in fields(Row)}
+    features |= {"label": datasets.ClassLabel(names=names), WRITTEN: datasets.Value("string")}
+
+    columns: dict[str, list[Any]] = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
+    columns[kind] = [
+        {"bytes": picture(inputs[i], row.id)[0], "path": None} if kind == "image" else inputs[i]
+        for i, row in enumerate(rows)
+    ]
+    columns[WRITTEN] = columns["label"]
+    save(datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)), out)
+
+
+def read(path: Path, classes: Collection[str] = ()) -> Read:
+    """The labels of a folder of `save_to_disk` that has the columns `id` and `label`, and perhaps `annotator`. A row without a label says
+    nothing; a code that is no class of the column is listed.
+
+    Raises:
+        UserError: it cannot be read, or has no such columns.
+    """
+    datasets = require_datasets()
+    try:
+        found = datasets.load_from_disk(str(path))
+    except Exception as error:  # every file format in it has exceptions of its own
+        raise UserError(
+            f"{path} cannot be read as a saved Hugging Face data set ({str(error).rstrip('.')})."
+        ) from error
+    if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
+        raise UserError(
+            f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it."
+        )
+    names = getattr(found.features["label"], "names", None)
+    ids = found["labelsieve_id" if "labelsieve_id" in found.column_names else "id"]
+    facts = (WRITTEN, "annotator", "given_label", "content")
+    written, people, given, content = (
+        found[name] if name in found.column_names else [None] * len(found) for name in facts
+    )
+    answers: list[Answer] = []
+    conflicts: list[Conflict] = []
+    for key, code, before, who, was, what in zip(ids, found["label"], written, people, given, content, strict=True):
+        if code is None or (names and code == -1):
+            continue
+        if names and not 0 <= code < len(names):
+            conflicts.append(
+                Conflict(str(key), f"the label is {code}, which is none of the {len(names)} classes of the column")
+            )
+            continue
+        answers.append(
+            Answer(str(key), "", str(names[code] if names else code), before, "", str(who or ""), was, what or None)
+        )
+    return Read(answers, conflicts)

@@ -1,0 +1,49 @@
+"""Robust methods: noisy labels in, networks that withstand them out.
+
+A method is a function (samples, network, session, *, ...) -> `Trained`; what stands after `*` is a hyper-parameter with the paper's
+value for images, and `FEATURES` beside the function has the values for heads on features. The table is text, so that reading it is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from labelsieve.core.arguments import require_text
+from labelsieve.core.errors import UserError, meant
+
+METHODS = {
+    "standard": "labelsieve.methods.standard:standard",
+    "mixup": "labelsieve.methods.mixup:mixup",
+    "gce": "labelsieve.methods.gce:gce",
+    "m-dyr-h": "labelsieve.methods.m_dyr:m_dyr_h",
+    "m-dyr-s": "labelsieve.methods.m_dyr:m_dyr_s",
+    "md-dyr-sh": "labelsieve.methods.m_dyr:md_dyr_sh",
+    "blurry": "labelsieve.methods.blurry:blurry",
+    "piecewise-zero": "labelsieve.methods.piecewise_zero:piecewise_zero",
+    "o2u": "labelsieve.methods.o2u:o2u",
+    "co-teaching": "labelsieve.methods.co_teaching:co_teaching",
+    "dividemix": "labelsieve.methods.dividemix:dividemix",
+    "elr": "labelsieve.methods.elr:elr",
+    "promix": "labelsieve.methods.promix:promix",
+}
+# They treat every example alone, so that heads on features can train together (engine/many_heads.py).
+TOGETHER = ("standard", "gce", "blurry", "piecewise-zero", "elr")
+
+
+def method(name: str) -> Callable[..., Any]:
+    """The method called `name`, a function that returns `Trained`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if require_text(name, "method") not in METHODS:
+        raise UserError(f"There is no method {name!r}.{meant(name, METHODS)} Choose from {', '.join(METHODS)}.")
+    module, function = METHODS[name].split(":")
+    return getattr(import_module(module), function)
+
+
+def for_features(name: str) -> dict[str, Any]:
+    """The settings of a method for heads on features."""
+    return dict(import_module(method(name).__module__).FEATURES)

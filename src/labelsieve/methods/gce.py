@@ -1,0 +1,61 @@
+"""Generalised cross-entropy after some epochs of cross-entropy: a loss that pays less for labels the network finds unlikely.
+
+Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018.
+Good at: random noise. Bad at: look-alike classes confused.
+Numbers: the paper's q 0.7 and batch 128.
+Differs: there its loss from the start, at a rate of 0.01 that falls in two steps over 120 epochs: small networks then lost up to 2.4 points
+    on clean labels in 150 epochs, up to 20 on look-alikes in 30, heads on features up to 7 with 77 classes. Here a fifth of the run is
+    cross-entropy, all by the recipe of `standard`. Without the truncated form, whose pruning costs a pass over the data every ten epochs.
+Cost: as `standard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn, optim
+
+from labelsieve.engine.samples import Samples
+from labelsieve.engine.session import Session
+from labelsieve.engine.trained import Trained
+from labelsieve.losses import cross_entropy
+from labelsieve.losses import gce as generalised
+
+# Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4. Ten times the decay costs half a point
+# where few labels are wrong, twice the rate up to five on a thousand photographs.
+FEATURES = {"epochs": 30, "lr": 3.0, "weight_decay": 1e-6}
+
+
+def gce(
+    samples: Samples,
+    network: Callable[[int], nn.Module],
+    session: Session,
+    *,
+    q: float = 0.7,
+    delay: int | None = None,
+    epochs: int = 200,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    batch: int = 128,
+) -> Trained:
+    """Train one network with L_q.
+
+    Args:
+        q: 0 is cross-entropy, 1 the mean absolute error.
+        delay: epochs of cross-entropy before; None is a fifth of them.
+    """
+    delay = round(0.2 * epochs) if delay is None else delay
+    net = network(samples.classes)
+    optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    for epoch in session.epochs(epochs, net=net, optimiser=optimiser, schedule=schedule):
+        net.train()
+        for rows in samples.batches(batch, session.generator):
+            labels = samples.given(rows)
+            logits = net(samples.weak(rows, session.generator))
+            loss = cross_entropy(logits, labels) if epoch < delay else generalised(logits, labels, q=q)
+            session.step(loss.mean(), optimiser)
+            session.record(rows, logits, labels)
+        schedule.step()
+    return Trained((net,), {"delay": delay})

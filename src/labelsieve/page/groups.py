@@ -1,0 +1,81 @@
+"""Groups of duplicates side by side. Hardly more than one label in each can be right, so a group is decided as one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+
+from labelsieve.core.decision import FINAL
+from labelsieve.page.desk import CONFLICT, OPEN, Desk
+from labelsieve.page.item import Items
+from labelsieve.page.query import Query
+
+SHOWN = 24  # members of one group
+MOST = 50  # groups in one answer
+KEPT = 64  # orders
+
+
+class Groups:
+    """The groups of one desk, those whose labels disagree first."""
+
+    def __init__(self, desk: Desk, items: Items):
+        self.desk, self.items = desk, items
+        group = desk.findings.extra.get("duplicate_group", np.full(len(desk.findings), -1))
+        order = np.argsort(group, kind="stable")
+        order = order[group[order] >= 0]
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        self._members = np.split(order, starts[1:]) if len(order) else []
+        self._frozen: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
+        self._lock = Lock()
+
+    def answer(self, query: Query, reviewer: str, at: int, n: int) -> dict:
+        """{total, all, disagree, items: [{disagree, members, rows}]}: `all` groups, and those that `disagree` as the labels are now;
+        `query.duplicates` "disagree" asks for these alone. The order is frozen for each `query.fresh`, as in other views. Blind, the
+        groups come in the order of the data, and whether they disagree is not told."""
+        chosen = self._chosen(query)
+        at, n = max(0, at), min(max(1, n), MOST)
+        shown = [
+            {
+                "disagree": None if query.blind else self._disagrees(self._members[g]),
+                "members": self.items.window(self._members[g][:SHOWN], reviewer, query),
+                "rows": self._members[g].tolist(),
+            }
+            for g in chosen[at : at + n]
+        ]
+        count = None if query.blind else sum(map(self._disagrees, self._members))
+        return {"total": len(chosen), "all": len(self._members), "disagree": count, "items": shown}
+
+    def _chosen(self, query: Query) -> list[int]:
+        """Which groups, in which order."""
+        if query.blind:
+            return list(range(len(self._members)))
+        key = (query.fresh, query.duplicates)
+        with self._lock:
+            found = self._frozen.get(key) if query.fresh else None
+            if found is None:
+                told = [self._disagrees(members) for members in self._members]
+                worst = [float(self.desk.ranking.p_wrong[members].max()) for members in self._members]
+                found = [g for g in range(len(told)) if told[g] or query.duplicates != "disagree"]
+                found.sort(key=lambda g: (not told[g], -worst[g]))
+                self._frozen[key] = found
+                while len(self._frozen) > KEPT:
+                    self._frozen.popitem(last=False)
+            return found
+
+    def _disagrees(self, members: np.ndarray) -> bool:
+        """Whether the labels of the members differ as they are now; excluded ones have none, a conflict is a difference."""
+        findings, state = self.desk.findings, self.desk.state
+        if not (state[members] != OPEN).any():
+            return len(np.unique(findings.given[members])) > 1
+        labels = set()
+        for i in members.tolist():
+            if state[i] == CONFLICT:
+                return True
+            verdict = self.desk.fold.verdict(str(findings.ids[i]))
+            if verdict is None or verdict.act not in FINAL or verdict.act in ("keep", "ambiguous"):
+                labels.add(findings.classes[findings.given[i]])
+            elif verdict.act == "relabel":
+                labels.add(str(verdict.label))
+        return len(labels) > 1

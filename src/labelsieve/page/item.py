@@ -1,0 +1,241 @@
+"""Examples as the page shows them: rows of a window, and one with all the evidence. Where a reviewer judges blind, the given
+label, the suggestion and whatever tells them (the id, which may hold the class folder; neighbours; scores) stay here."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
+from labelsieve.core.printable import visible
+from labelsieve.decide.summary import reason, reasons
+from labelsieve.page.desk import OPEN, STATES, Desk
+from labelsieve.page.query import Query
+from labelsieve.page.table_row import TableRows
+from labelsieve.store.reopen import located
+
+SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)  # controls, and what turns the writing direction
+NEIGHBOURS = (
+    9  # those that vote in kNN vote, so that the page shows and counts the neighbours that the reason speaks of
+)
+DUPLICATES, TWINS, TOP = 60, 8, 10
+CURVES = 2000  # examples of a class that its curve is taken from
+
+
+class Items:
+    """Reads examples of one desk; keeps the curves of the classes last looked at."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self._neighbours = desk.neighbours
+        self._loss = None if desk.record is None else desk.record.loss
+        self._curves: OrderedDict[int, dict[str, list[float | None]]] = OrderedDict()
+        self._table = TableRows(desk)
+
+    def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[dict]:
+        """The rows in short."""
+        with self.desk.lock:
+            return [self._short(int(i), reviewer, query) for i in rows]
+
+    def _short(self, i: int, reviewer: str, query: Query) -> dict:
+        findings, desk = self.desk.findings, self.desk
+        untold = desk.untold(findings.ids[i], reviewer)
+        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN and not untold else {}
+        mine = current.get(reviewer)
+        if query.blind:
+            counts = mine is not None and (not query.accepting or mine.blind or mine.pick == query.pick)
+            return self._hidden(i, mine if counts else None)
+        verdict = desk.fold.verdict(findings.ids[i]) if current else None
+        return {
+            "i": i,
+            "id": visible(str(findings.ids[i]), ID),
+            "given": findings.classes[findings.given[i]],
+            "other": findings.classes[findings.other[i]],
+            "p": _number(desk.calibrated.p_wrong[i]),
+            "doubted": desk.doubts(i, untold=untold),
+            "flagged": bool(findings.flagged[i]),
+            "state": STATES[OPEN if untold else desk.state[i]],
+            "decision": None
+            if verdict is None
+            else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
+            "mine": _said(mine),
+            **self._seen(i),
+        }
+
+    def _seen(self, i: int, blind: bool = False) -> dict:
+        """What a tile shows of the example itself."""
+        return {"text": self._text(i, SNIPPET), "values": self._table.leading(i, blind)}
+
+    def _hidden(self, i: int, mine: Decision | None) -> dict:
+        """What may be seen of an example that is judged blind: itself, and what this reviewer said."""
+        said = _said(mine)
+        if said and said["act"] == "keep":
+            said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
+        state = "open" if mine is None else "later" if mine.act == "later" else "decided"
+        nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision"))
+        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i, blind=True)}
+
+    def whole(self, i: int, reviewer: str, query: Query) -> dict:
+        """One example with its evidence.
+
+        Raises:
+            UserError: no such example.
+        """
+        if not 0 <= i < len(self.desk.findings):
+            raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
+        [out] = self.window([i], reviewer, query)
+        out["note"] = self._note(i, reviewer)
+        out |= {"text": self._text(i, TEXT), **self._table.features(i, query.blind), "excluded_reason": None}
+        if query.blind:  # other columns may tell the label as well as it does itself
+            nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
+            lists: dict[str, Any] = dict.fromkeys(
+                ("reasons", "scores", "neighbours", "duplicates", "twins", "history", "columns"), []
+            )
+            return out | nothing | lists
+        findings = self.desk.findings
+        return out | {
+            "rank": int(findings.rank[i]),
+            "reason": reason(findings, i),
+            "reasons": reasons(findings, i),
+            "columns": self._table.others(i),
+            "scores": [
+                {"name": name, "value": _number(score[i]), "percentile": float(np.mean(score < score[i]))}
+                for name, score in findings.scores.items()
+            ],
+            "curve": self._curve(i),
+            "top": self._top(i),
+            "neighbours": self._near(i),
+            "duplicates": self._duplicates(i),
+            "twins": self.window(self._duplicates(i)[:TWINS], reviewer, query),
+            "history": [] if self.desk.untold(findings.ids[i], reviewer) else self._history(i),
+        }
+
+    def _note(self, i: int, reviewer: str) -> str:
+        """What this reviewer wrote with the decision that stands."""
+        with self.desk.lock:
+            mine = self.desk.fold.of(self.desk.findings.ids[i]).get(reviewer)
+        return "" if mine is None else mine.note
+
+    def similar(self, i: int, n: int) -> np.ndarray:
+        """(m,) positions that resemble `i`: its neighbours and theirs, by the best product of cosines along the way."""
+        if self._neighbours is None:
+            return np.empty(0, np.int64)
+        there = self._neighbours.index[i] >= 0
+        first, near = (
+            self._neighbours.index[i][there].astype(np.int64),
+            np.asarray(self._neighbours.similarity[i][there]),
+        )
+        second = self._neighbours.index[first].astype(np.int64).ravel()
+        far = (near[:, None] * self._neighbours.similarity[first]).ravel()
+        rows, likeness = (
+            np.concatenate([first, second]),
+            np.concatenate([near + 1, far]),
+        )  # a neighbour comes before theirs
+        order = np.argsort(-likeness, kind="stable")
+        rows = rows[order]
+        _, once = np.unique(rows, return_index=True)
+        rows = rows[np.sort(once)]
+        return rows[(rows != i) & (rows >= 0)][:n]
+
+    def _near(self, i: int) -> list[dict]:
+        if self._neighbours is None:
+            return []
+        findings = self.desk.findings
+        pairs = zip(
+            self._neighbours.index[i, :NEIGHBOURS].tolist(),
+            self._neighbours.similarity[i, :NEIGHBOURS].tolist(),
+            strict=True,
+        )
+        return [
+            {
+                "i": j,
+                "id": visible(str(findings.ids[j]), ID),
+                "given": findings.classes[findings.given[j]],
+                "similarity": _number(similarity),
+                "state": STATES[self.desk.state[j]],
+                **self._seen(j),
+            }
+            for j, similarity in pairs
+            if j >= 0  # its own group and copies may leave fewer
+        ]
+
+    def _duplicates(self, i: int) -> list[int]:
+        group = self.desk.findings.extra.get("duplicate_group")
+        if group is None or group[i] < 0:
+            return []
+        return [int(j) for j in np.flatnonzero(group == group[i])[: DUPLICATES + 1] if j != i]
+
+    def _history(self, i: int) -> list[dict]:
+        with self.desk.lock:
+            told = self.desk.fold.history(self.desk.findings.ids[i])
+        keys = ("act", "label", "reviewer", "at", "pick", "blind", "note")
+        return [{**{key: getattr(row, key) for key in keys}, "stands": stands} for row, stands in told]
+
+    def _top(self, i: int) -> list[dict] | None:
+        """The likeliest classes with their probabilities: of one's own probabilities the first TOP and the two in question."""
+        findings = self.desk.findings
+        pair = (int(findings.given[i]), int(findings.other[i]))
+        own = self._own_probabilities()
+        if own is not None:
+            row = np.asarray(own[i], np.float64)
+            known = {c: float(row[c]) for c in (*np.argsort(-row, kind="stable")[:TOP].tolist(), *pair)}
+        elif {"p_given", "p_other"} <= findings.extra.keys():
+            known = {pair[1]: findings.extra["p_other"][i], pair[0]: findings.extra["p_given"][i]}
+        else:
+            return None
+        told = [{"label": findings.classes[c], "p": _number(p)} for c, p in known.items()]
+        return sorted(told, key=lambda one: -(one["p"] or 0))
+
+    def _own_probabilities(self) -> np.ndarray | None:
+        """(n, K) the user's own, as the data or beside them; None where there are none or they cannot be read."""
+        if self.desk.data_error() is not None:
+            return None
+        if self.desk.findings.settings.get("kind") == "probs":
+            return np.asarray(self.desk.data().inputs)
+        return self.desk.data().probs if "probs" in located(self.desk.findings, self.desk.folder) else None
+
+    def _curve(self, i: int) -> dict[str, list[float | None]] | None:
+        """The loss of the example over the epochs, against the median and the middle 80 % of its class."""
+        if self._loss is None:
+            return None
+        label = int(self.desk.findings.given[i])
+        if label not in self._curves:
+            rows = np.flatnonzero(self.desk.findings.given == label)
+            rows = rows[:: max(1, len(rows) // CURVES)]
+            low, median, high = np.nanquantile(self._loss[:, rows], (0.1, 0.5, 0.9), axis=1)
+            self._curves[label] = {"median": _numbers(median), "low": _numbers(low), "high": _numbers(high)}
+            while len(self._curves) > 64:
+                self._curves.popitem(last=False)
+        return {"loss": _numbers(self._loss[:, i]), **self._curves[label]}
+
+    def _text(self, i: int, length: int) -> str | None:
+        if self.desk.findings.settings.get("kind") != "text" or self.desk.data_error():
+            return None
+        missing = self.desk.missing(i)
+        if missing:
+            return f"[No text: {missing}]"
+        text = str(self.desk.data().inputs[i])
+        shown = _UNSEEN.sub(lambda found: visible(found[0]), text[:length].replace("\r\n", "\n"))
+        if len(text) <= length:
+            return shown
+        return shown[:-1] + ("…" if length < TEXT else f"…\n\n[{len(text):,} characters; the first {TEXT:,} are shown]")
+
+
+def _said(row: Decision | None) -> dict[str, Any] | None:
+    return None if row is None else {"act": row.act, "label": row.label}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [_number(value) for value in values]

@@ -1,0 +1,178 @@
+"""Pictures for the page: decoded by Pillow and encoded anew, never the user's own bytes, so that nothing in a file can run.
+
+A picture that cannot be read is drawn as a grey card with the reason on it. Decoding runs in a few threads; very large images
+one at a time, so that memory stays bounded. Thumbnails are kept in the run folder (`thumbs/`), the least used ones go first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing
+from labelsieve.encode.decode_image import DecodeError, picture
+from labelsieve.encode.deep_pixels import look
+from labelsieve.encode.pixel_levels import Levels
+from labelsieve.page.desk import Desk
+
+THUMB, LARGE, FULL = 256, 2048, 8192  # pixels, longest side
+SMALL = 128  # images up to this side are kept without loss: every pixel shows
+CACHE_BYTES = 2 << 30
+ALONE_ABOVE = 16_000_000  # pixels; larger images are decoded one at a time
+WORKERS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded image; `broken` says why it is only a card with the reason, else None."""
+
+    data: bytes
+    type: str
+    broken: str | None = None
+
+
+class Media:
+    """The pictures of one desk."""
+
+    def __init__(self, desk: Desk, cache_bytes: int = CACHE_BYTES):
+        self.desk = desk
+        kept = desk.findings.settings.get("levels")
+        self._known = None if kept is None else Levels.of(kept)  # a run without them leaves it to the data
+        self._shown = (
+            "looked"
+            if self._known is None
+            else hashlib.sha256(self._known.key.encode()).hexdigest()[:8] * bool(self._known.key)
+        )
+        self._looking = Lock()
+        self._cache = None if desk.readonly else desk.folder / "thumbs" / _safe(desk.id + self._shown)
+        self._limit = cache_bytes
+        self._used = 0
+        self._alone, self._sweeping = Lock(), Lock()
+        if self._cache is not None:
+            Thread(target=self._sweep, daemon=True).start()
+
+    def thumb(self, i: int) -> Picture:
+        """At most 256 pixels a side, from the cache if it is there."""
+        path = None if self._cache is None else self._cache / str(i // 1000) / f"{i}.webp"
+        if path is not None:
+            try:
+                data = path.read_bytes()
+                os.utime(path)
+                return Picture(data, "image/webp")
+            except OSError:
+                pass
+        made = self._make(i, THUMB)
+        if path is not None and made.broken is None:
+            self._keep(path, made.data)
+        return made
+
+    def large(self, i: int) -> Picture:
+        """At most 2048 pixels a side."""
+        return self._make(i, LARGE)
+
+    def full(self, i: int) -> Picture:
+        """Every pixel, up to 8192 a side: for looking closely."""
+        return self._make(i, FULL)
+
+    def _make(self, i: int, side: int) -> Picture:
+        try:
+            data = self.desk.data().inputs[i]
+            pixels = _pixels(data)
+            if pixels > ALONE_ABOVE:
+                with self._alone:
+                    return _encode(data, side, self._levels())
+            return _encode(data, side, self._levels())
+        except (DecodeError, UserError, OSError) as error:
+            return card(str(error))
+
+    def _levels(self) -> Levels:
+        """By which scale pictures of more than 8 bits are shown: that of the model, so that people see what it saw."""
+        with self._looking:
+            if self._known is None:
+                self._known = look(self.desk.data().inputs)
+            return self._known
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        try:
+            with replacing(path) as partial:
+                partial.write_bytes(data)
+        except OSError:  # a full disk costs speed, not the picture
+            return
+        self._used += len(data)
+        if self._used > self._limit:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Count what the cache holds; above its limit remove what was not looked at for longest, down to four fifths."""
+        if self._cache is None or not self._sweeping.acquire(blocking=False):
+            return
+        try:
+            files = []
+            for path in self._cache.parent.glob("*/*/*.webp"):
+                told = path.stat()
+                files.append((told.st_mtime_ns, told.st_size, path))
+            self._used = sum(size for _, size, _ in files)
+            if self._used > self._limit:
+                for _, size, path in sorted(files):
+                    if self._used <= 0.8 * self._limit:
+                        break
+                    path.unlink(missing_ok=True)
+                    self._used -= size
+        except OSError:
+            pass  # somebody else swept
+        finally:
+            self._sweeping.release()
+
+
+def card(why: str) -> Picture:
+    """A grey card that says why there is no picture."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", (THUMB, THUMB), "#d9d9d9")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, THUMB - 1, THUMB - 1), outline="#8a8a8a", width=2)
+    shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in why)
+    lines = textwrap.wrap(f"No picture: {shown}", 30)[:12]
+    draw.multiline_text((14, 14), "\n".join(lines), fill="#333333", font=ImageFont.load_default(15), spacing=5)
+    return Picture(_webp(image, lossless=True), "image/webp", why)
+
+
+def _pixels(data: object) -> int:
+    """How many pixels an encoded image would have, by its header; 0 where nothing can be read there."""
+    if not isinstance(data, bytes):
+        return 0
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size[0] * image.size[1]
+    except Exception:
+        return 0  # the decoder will say what is wrong
+
+
+def _encode(data: object, side: int, levels: Levels) -> Picture:
+    from PIL.Image import Resampling
+
+    image = picture(data, side, levels).image  # type: ignore[arg-type]
+    image.thumbnail((side, side), Resampling.LANCZOS if side <= THUMB else Resampling.BICUBIC, reducing_gap=3)
+    if max(image.size) > 4 * THUMB:  # WebP is slow on large images
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=90)
+        return Picture(out.getvalue(), "image/jpeg")
+    return Picture(_webp(image, lossless=max(image.size) <= SMALL), "image/webp")
+
+
+def _webp(image, *, lossless: bool) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", lossless=lossless, quality=82, method=0 if lossless else 2)
+    return out.getvalue()
+
+
+def _safe(name: str) -> str:
+    return "".join(c for c in name if c.isalnum()) or "run"

@@ -1,0 +1,152 @@
+"""A row of a table as the page shows it: every feature by name, with its value between the given class and the other one, and the
+columns of the source that are no features.
+
+Which features tell most: those that speak loudest for one of the two classes. Each class is summed up by its quartiles, which a few wrong
+labels do not move; `speaks` compares the distances of the value to both medians, in units of the spread, as two normal densities of one
+width would: positive for the other class, negative for the given one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.printable import visible
+from labelsieve.core.snippet import feature_name, values
+from labelsieve.data.source_rows import SourceRows, source_rows
+from labelsieve.page.desk import Desk
+from labelsieve.store.reopen import located
+
+SHOWN = 300  # features of one row
+LEADING = 8  # features of a row in a tile
+CELLS = 4_000_000  # values that a summary is taken from, at most
+SAMPLE = 2000  # examples of a class that its quartiles are taken from
+KEPT = 64  # classes
+LOUDEST = 50.0
+NAME, VALUE = 80, 2000  # characters
+
+
+class TableRows:
+    """The rows of one desk; classes last looked at are kept."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self._classes: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._spread: tuple[np.ndarray, np.ndarray] | None = None
+        self._others: SourceRows | None = None
+        self._opened = False
+        self._lock = Lock()
+
+    def leading(self, i: int, blind: bool = False) -> list[dict[str, str]] | None:
+        """Name and value of the first features of row `i`, in the order of the data, or its likeliest classes (not blind: they tell)."""
+        kind = self.desk.findings.settings.get("kind")
+        if kind not in ("features", "probs") or (kind == "probs" and blind) or self.desk.data_error():
+            return None
+        return [{"name": visible(name, NAME), "value": value} for name, value in values(self.desk.data(), i, LEADING)]
+
+    def features(self, i: int, blind: bool) -> dict[str, Any]:
+        """{features: [{name, value, z, ...}], features_total}. Blind, in the order of the data; else the most telling first, with
+        `given` and `likely` (the quartiles of those classes) and `speaks`."""
+        if self.desk.findings.settings.get("kind") != "features" or self.desk.data_error():
+            return {"features": None, "features_total": 0}
+        data, findings = self.desk.data(), self.desk.findings
+        row = np.asarray(data.inputs[i], np.float64).reshape(-1)
+        mean, spread = self._standard()
+        z = (row - mean) / np.where(spread > 0, spread, 1)
+        rows = [
+            {"name": visible(feature_name(data, j), NAME), "value": _number(row[j]), "z": _number(z[j])}
+            for j in range(len(row))
+        ]
+        if blind:
+            return {"features": rows[:SHOWN], "features_total": len(row)}
+        given, likely = self._quartiles(int(findings.given[i])), self._quartiles(int(findings.other[i]))
+        speaks = _speaks(row, given, likely, spread)
+        order = np.argsort(-np.abs(speaks), kind="stable")[:SHOWN]
+        shown = [
+            {**rows[j], "given": _numbers(given[:, j]), "likely": _numbers(likely[:, j]), "speaks": float(speaks[j])}
+            for j in order.tolist()
+        ]
+        return {"features": shown, "features_total": len(row)}
+
+    def others(self, i: int) -> list[dict[str, str]]:
+        """Name and value of the columns of the source that are neither input nor label; [] where there are none or they cannot be read."""
+        found = self._source()
+        if found is None or self.desk.data_error():
+            return []
+        place = int(self.desk.data().rows[i])
+        if not 0 <= place < len(found.table):  # -1: the example is no longer in the data
+            return []
+        return [{"name": visible(name, NAME), "value": _lines(value)} for name, value in found.row(place)]
+
+    def _source(self) -> SourceRows | None:
+        with self._lock:
+            if not self._opened:
+                self._opened = True
+                try:
+                    self._others = source_rows(located(self.desk.findings, self.desk.folder))
+                except (
+                    UserError,
+                    OSError,
+                ):  # the findings are about rows that were read; what else stood there may be gone
+                    self._others = None
+            return self._others
+
+    def _standard(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of every feature."""
+        if self._spread is None:
+            inputs = np.asarray(self.desk.data().inputs)
+            some = np.asarray(inputs[:: _step(len(inputs), inputs.shape[1], 20_000)], np.float64)
+            some = some[np.isfinite(some).all(1)]  # without examples that are no longer in the data
+            self._spread = some.mean(0), some.std(0)
+        return self._spread
+
+    def _quartiles(self, label: int) -> np.ndarray:
+        """(3, d) quartiles of the features of a class."""
+        found = self._classes.get(label)
+        if found is None:
+            inputs = np.asarray(self.desk.data().inputs)
+            rows = np.flatnonzero(self.desk.findings.given == label)
+            if not len(rows):
+                return np.full((3, inputs.shape[1]), np.nan)
+            rows = rows[:: _step(len(rows), inputs.shape[1], SAMPLE)]
+            some = np.asarray(inputs[rows], np.float64)
+            some = some[np.isfinite(some).all(1)]
+            if not len(some):
+                return np.full((3, inputs.shape[1]), np.nan)
+            found = self._classes[label] = np.quantile(some, (0.25, 0.5, 0.75), axis=0)
+            while len(self._classes) > KEPT:
+                self._classes.popitem(last=False)
+        return found
+
+
+def _step(rows: int, columns: int, most: int) -> int:
+    """Every how many rows one is taken, so that neither `most` rows nor CELLS values are exceeded."""
+    return max(1, -(-rows // most), -(-rows * columns // CELLS))
+
+
+def _speaks(row: np.ndarray, given: np.ndarray, likely: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(d,) how loudly each value speaks for the likely class (positive) or the given one (negative)."""
+    width = ((given[2] - given[0]) + (likely[2] - likely[0])) / (
+        2 * 1.349
+    )  # of a normal distribution with such quartiles
+    width = np.maximum(width, 0.05 * spread)  # a class whose quartiles are equal is not infinitely sure
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (((row - given[1]) / width) ** 2 - ((row - likely[1]) / width) ** 2) / 2
+    return np.clip(np.nan_to_num(found, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST), -LOUDEST, LOUDEST)
+
+
+def _lines(value: str) -> str:
+    """A value whose line breaks are kept and whose other control characters show."""
+    return "\n".join(visible(line, VALUE) for line in value[:VALUE].splitlines())
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [_number(value) for value in values]

@@ -1,0 +1,270 @@
+"""The report: one HTML file that can be mailed, opens offline, prints, and stays small whatever the data set holds.
+
+`facts` gathers what it says (bounded lists, plain values: also the answer of `--json`), `figures` draws it, `page` fills the template.
+No script, nothing from the network: the page forbids both itself (Content-Security-Policy). All text from data is escaped by the
+template and made visible by `visible`. Cost: a few sorts of the probabilities; the file depends on the bounds below, not on n.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.decision import FINAL, Decision, Fold
+from labelsieve.core.findings import Findings
+from labelsieve.core.printable import visible
+from labelsieve.reports import charts, palette
+from labelsieve.reports.example import Sample
+
+BEGINS = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="Labelsieve">
+<title>Label report: """  # every page, and no other
+ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 25  # lines of a table, bars, sides of the matrix, groups, decisions
+DOUBTED = 0.5  # p(wrong) up to which a label is believed
+KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
+ACTS = {
+    "keep": "label is right",
+    "relabel": "relabelled",
+    "exclude": "excluded",
+    "ambiguous": "ambiguous",
+    "later": "later",
+}
+
+
+def facts(
+    findings: Findings,
+    summary: Any,
+    calibrated: Any,
+    rows: Sequence[Decision] = (),
+    *,
+    people: Sequence[Any] = (),
+    run: str = "",
+    effort: Sequence[Any] = (),
+    bins: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """What the report says, as plain values.
+
+    Args:
+        findings: of the run, before any review.
+        summary: a `decide.summary.Summary` after the decisions; its `top` are the examples to show.
+        calibrated: a `decide.calibrate.Calibrated`.
+        rows: every row of the journal.
+        people: of `decide.reviewers.Reviewer`, the busiest first.
+        run: name of the run folder, for the commands that the report suggests.
+        effort: of `decide.outlook.Effort`, what further review would bring.
+        bins: of `decide.outlook.Bin`, the reliability table.
+    """
+    fold = Fold(rows)
+    unknown = frozenset(calibrated.unknown)
+    here = [key for key in fold.ids() if key not in unknown]
+    verdicts = {key: verdict for key in here if (verdict := fold.verdict(key)) is not None}
+    worst = list(
+        takewhile(lambda suspect: suspect.p_wrong > DOUBTED, summary.top)
+    )  # open ones come first, most doubtful first
+    return {
+        "source": summary.source,
+        "run": run,
+        "kind": KINDS.get(summary.kind, "examples"),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "examples": len(findings),
+        "classes": len(findings.classes),
+        "excluded": summary.excluded,
+        "reviewed": calibrated.reviewed,
+        "found": calibrated.found,
+        "drawn": calibrated.drawn,
+        "flagged": int(findings.flagged.sum()),
+        "doubted": int(calibrated.doubted.sum()),
+        "before": asdict(findings.wrong),
+        "now": asdict(calibrated.wrong),
+        "left": asdict(calibrated.left),
+        "rate": calibrated.wrong.count / max(1, len(findings)),
+        "effort": [
+            {"catch": e.catch, "reviews": e.reviews, "wrong": e.wrong, "precision": e.wrong / e.reviews}
+            for e in effort
+            if e.reviews and calibrated.left.count >= 0.5
+        ],
+        "worst": [asdict(suspect) for suspect in worst],
+        "worst_ends": _ends(len(worst), len(summary.top)),
+        "confusions": [asdict(c) for c in summary.confusions[:ROWS]],
+        "confusions_rest": summary.confusions_rest + sum(c.expected for c in summary.confusions[ROWS:]),
+        "worst_classes": [asdict(c) for c in summary.worst_classes[:ROWS]],
+        "classes_rest": summary.classes_rest + sum(c.expected_wrong for c in summary.worst_classes[ROWS:]),
+        "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
+        "exclusion_reasons": summary.exclusion_reasons[:ROWS],
+        "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
+        "acts": _acts(fold, here, verdicts),
+        "reviewers": [asdict(person) for person in people[:ROWS]],
+        "history": [asdict(row) for row in reversed(rows[-TRAIL:])],
+        "decisions": len(rows),
+        "notes": [*summary.notes, *_strangers(calibrated.unknown)],
+        "settings": summary.settings,
+        "first": summary.first,
+        "reliability": [(b.now, b.wrong, b.wrong_low, b.wrong_high, b.reviewed) for b in bins],
+        "trail": _trail(verdicts),
+    }
+
+
+def figures(findings: Findings, calibrated: Any, told: dict[str, Any]) -> dict[str, str]:
+    """The figures that there is something to draw for: name -> SVG."""
+    rows = [("found by the models alone", findings.wrong)]
+    if told["reviewed"]:
+        rows += [
+            (f"after {told['reviewed']:,} reviews", calibrated.wrong),
+            ("of these still in the data", calibrated.left),
+        ]
+    drawn = {
+        "estimate": charts.intervals([(name, e.low, e.count, e.high) for name, e in rows]),
+        "histogram": charts.histogram(calibrated.p_model[~calibrated.reviewed_rows]),
+    }
+    names, cells = _matrix(findings, calibrated.expected)
+    if len(names) > 1:
+        drawn["confusions"] = charts.matrix(names, cells)
+    if told["worst_classes"]:
+        drawn["classes"] = charts.bars(
+            [(c["label"], c["examples"], c["expected_wrong"]) for c in told["worst_classes"][:BARS]]
+        )
+    if told["reliability"]:
+        drawn["reliability"] = charts.reliability(told["reliability"])
+    if len(told["trail"]) > 1:
+        drawn["trail"] = charts.trail(told["trail"])
+    return drawn
+
+
+def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] = ()) -> str:
+    """The report as HTML; `samples` stand beside the worst examples, in their order (none: no pictures)."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = Path(__file__).parent / "templates"
+    house = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    house.filters |= {
+        "seen": lambda text, width=60: visible(str(text), width),
+        "n": lambda x: f"{x:,.0f}",
+        "share": _share,
+    }
+    template = house.get_template("report.html.j2")
+    shown = {name: Markup(svg) for name, svg in drawn.items()}  # drawn by `charts`, which escapes what it is given
+    return template.render(
+        told | {"advice": advice(told), "one_in": _one_in(told["rate"])},
+        figures=shown,
+        samples=list(samples) or [None] * len(told["worst"]),
+        begins=Markup(BEGINS),
+        palette=Markup(palette.sheet()),
+        chart_style=Markup(charts.STYLE),
+        acts_named=ACTS,
+        groups=GROUPS,
+    )
+
+
+def advice(told: dict[str, Any]) -> list[str]:
+    """What to do next, most useful first."""
+    steps = []
+    effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
+    if told["left"]["count"] >= 0.5 and effort:
+        hits = "nearly all" if effort["precision"] > 0.9 else f"about {100 * effort['precision']:.0f} %"
+        first = told["first"]
+        if first:
+            steps.append(
+                f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes. How many "
+                f"labels are wrong is uncertain: about {first['count']:,.0f} expected ({first['low']:,.0f} to {first['high']:,.0f}), "
+                f"{first['doubted']:,} doubted. "
+                f"The command: labelsieve review {told['run']} --sample {first['name']}"
+            )
+        steps.append(
+            f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "
+            f"there, and {hits} of what is looked at will be wrong."
+        )
+    if told["left"]["count"] < 0.5:
+        steps.append("Nothing more to review: hardly any wrong label is expected among what nobody has looked at.")
+    elif told["drawn"] < 50 and not told["first"]:
+        steps.append(
+            "Let people answer for some 200 examples drawn at random. Until then the count rests on models; the answers tighten it."
+        )
+    if told["found"]:
+        steps.append(
+            f"Take over the {told['found']:,} corrections that reviewers made: labelsieve apply writes the corrected data set."
+        )
+    conflicting = (told["duplicates"] or {}).get("conflicting", 0)
+    if conflicting:
+        steps.append(
+            f"Settle {conflicting:,} groups of duplicates whose labels disagree: hardly more than one label in each can be right."
+        )
+    return steps
+
+
+def _ends(shown: int, most: int) -> str:
+    """Why the list of the most suspicious examples ends where it ends; "" where it is only cut."""
+    if shown == most and shown:
+        return ""
+    if not shown:
+        return "Of no example without an answer is the label more likely wrong than right, so none is listed."
+    return "The list ends here: of no other example without an answer is the label more likely wrong than right."
+
+
+def _strangers(ids: Sequence[str]) -> list[str]:
+    if not ids:
+        return []
+    return [
+        f"{len(ids):,} decisions are on examples that this run does not hold, the first on {visible(ids[0], 60)!r}; they are not counted."
+    ]
+
+
+def _acts(fold: Fold, here: list[str], verdicts: dict[str, Decision]) -> dict[str, Any]:
+    return {
+        "answers": dict(Counter(verdict.act for verdict in verdicts.values())),
+        "conflicts": sum(fold.conflict(key) for key in here),
+    }
+
+
+def _trail(verdicts: dict[str, Decision]) -> list[int]:
+    """Wrong labels found so far, after each answer in the order of time."""
+    ordered = sorted((v for v in verdicts.values() if v.act in FINAL), key=lambda v: v.at)
+    return np.cumsum([v.act in ("relabel", "exclude") for v in ordered]).tolist()
+
+
+def _matrix(findings: Findings, p: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The classes of the commonest confusions, at most CELLS, and their cells (m, m)."""
+    k = len(findings.classes)
+    cell, where = np.unique(findings.given * k + findings.other, return_inverse=True)
+    count = np.bincount(where, p, minlength=len(cell))
+    common = np.argsort(-count, kind="stable")[: 4 * CELLS]
+    chosen = list(dict.fromkeys(np.stack(np.divmod(cell[common[count[common] >= 0.5]], k), 1).reshape(-1).tolist()))[
+        :CELLS
+    ]
+    chosen.sort()
+    place = np.full(k, -1)
+    place[chosen] = np.arange(len(chosen))
+    row, column = place[cell // k], place[cell % k]
+    inside = (row >= 0) & (column >= 0)
+    cells = np.zeros((len(chosen), len(chosen)))
+    cells[row[inside], column[inside]] = count[inside]
+    return [findings.classes[c] for c in chosen], cells
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def _one_in(rate: float) -> str:
+    return f"about one in {1 / rate:,.0f}" if 0.0001 < rate < 0.67 else "most of them" if rate >= 0.67 else "hardly any"

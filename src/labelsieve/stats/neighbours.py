@@ -1,0 +1,262 @@
+"""The k nearest neighbours of every example by cosine similarity: exact where that is affordable, by inverted lists above.
+
+Both ways are one kernel: the similarities of two blocks of rows, and every example keeps its k best so far. A block's similarities
+are compared with each example's current k-th best, in both directions; the few that pass are inserted. So the choice costs less
+than the matrix product, where a partition of each row would cost more.
+
+- exact: blocks of consecutive rows, all pairs of blocks, each pair once (similarity is symmetric).
+- approximate (Sivic and Zisserman 2003; Jegou et al. 2011, "inverted file"): spherical k-means on a sample; the members of a cluster
+  meet the examples that have it among their `probes` nearest centroids, again in both directions.
+
+An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours, unless they are
+of one group: examples that say nothing of each other (scans of one patient, copies of one picture) are kept apart inside each block.
+Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters). Memory: 4 n d bytes, n k results, a block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from labelsieve.core.evidence import Neighbours
+
+BLOCK = 1024
+_UNIT = 128  # rows normalised together: they stay in the cache
+
+
+def nearest(
+    features: np.ndarray,
+    k: int = 10,
+    *,
+    apart: Sequence[np.ndarray] = (),
+    exact_up_to: float = 1.5e12,
+    cluster_size: int = 250,
+    probes: int = 12,
+    seed: int = 0,
+) -> Neighbours:
+    """The k nearest neighbours of each row.
+
+    Args:
+        features: (n, d) of any float type, maybe memory-mapped; finite.
+        k: neighbours; n - 1 if there are fewer.
+        apart: groupings, each (n,) int; two rows with the same number in any of them are never neighbours.
+        exact_up_to: multiply-adds n^2 d up to which the result is exact; the default is some ten seconds on two cores.
+        cluster_size: average number of examples in an inverted list; above (4 cluster_size)^2 examples the lists grow with sqrt(n).
+        probes: lists in which an example looks for neighbours.
+        seed: of the sample and the start of k-means.
+
+    Returns:
+        Neighbours, nearest first; of equally similar ones the smaller position first. A row with fewer than k rows outside its own
+        groups has its last places empty: index -1, similarity 0.
+    """
+    n, d = features.shape
+    unit = _unit_rows(features)
+    best = _Best(n, min(k, n - 1), [_numbered(groups) for groups in apart])
+    if best.k > 0:
+        if float(n) * n * d <= exact_up_to or n < 4 * cluster_size:
+            _meet(unit, _alike_together(unit, np.random.default_rng(seed)), best)
+        else:
+            clusters = min(n // cluster_size, 4 * math.isqrt(n))
+            _approximate(unit, best, clusters, probes, np.random.default_rng(seed), exact_up_to)
+    return best.result()
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """(n,) int32: the number of each row's group, and for a row that is alone in its group a number of its own below zero."""
+    _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.where(size[number] > 1, number, -1 - np.arange(len(number))).astype(np.int32)
+
+
+class _Best:
+    """The k best partners of each row so far, unordered; `floor` (n,) is the worst of them."""
+
+    def __init__(self, n: int, k: int, apart: Sequence[np.ndarray] = ()):
+        self.k = k
+        self._apart = [groups for groups in apart if (groups >= 0).any()]
+        self.index = np.full((n, k), -1, np.int32)
+        self.similarity = np.full((n, k), -np.inf, np.float32)
+        self.floor = np.full(n, -np.inf, np.float32)
+
+    def start(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
+        """First block of `rows`: similarity (rows, partners); takes the k best by partition."""
+        self._part(rows, partners, similarity)
+        take = min(self.k, similarity.shape[1])
+        top = np.argpartition(similarity, -take, axis=1)[:, -take:]
+        self.index[rows, :take] = partners[top]
+        self.similarity[rows, :take] = np.take_along_axis(similarity, top, axis=1)
+        self.floor[rows] = self.similarity[rows].min(1)
+
+    def offer(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
+        """similarity (rows, partners): may improve the rows and, read the other way, the partners."""
+        self._part(rows, partners, similarity)
+        across = _positions(similarity > self.floor[rows][:, None])
+        down = _positions(similarity > self.floor[partners])
+        width, flat = similarity.shape[1], similarity.reshape(-1)
+        self._insert(rows[across // width], partners[across % width], flat[across])
+        self._insert(partners[down % width], rows[down // width], flat[down])
+
+    def _part(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
+        """Takes the pairs of one group out of a block, in place."""
+        for groups in self._apart:
+            one, other = groups[rows], groups[partners]
+            left, right = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
+            if len(left) + len(right) > len(rows) // 4:  # many have siblings: the whole block at once is faster
+                np.putmask(similarity, one[:, None] == other, -np.inf)
+            elif len(left) and len(right):
+                i, j = np.nonzero(one[left][:, None] == other[right])
+                similarity[left[i], right[j]] = -np.inf
+
+    def _insert(self, target: np.ndarray, partner: np.ndarray, value: np.ndarray) -> None:
+        """Candidates, several for one target: the best of each target first, then the second best, until none beats the floor."""
+        order = np.lexsort((-value, target))
+        target, partner, value = target[order], partner[order], value[order]
+        while len(target):
+            first = np.append(True, target[1:] != target[:-1])
+            row, other, s = target[first], partner[first], value[first]
+            new = (s > self.floor[row]) & ~(self.index[row] == other[:, None]).any(1)
+            row, other, s = row[new], other[new], s[new]
+            worst = self.similarity[row].argmin(1)
+            self.index[row, worst] = other
+            self.similarity[row, worst] = s
+            self.floor[row] = self.similarity[row].min(1)
+            left = ~first
+            left &= value > self.floor[target]
+            target, partner, value = target[left], partner[left], value[left]
+
+    def short(self) -> np.ndarray:
+        """(n,) bool: rows that have not found k partners yet."""
+        return self.floor == -np.inf
+
+    def result(self) -> Neighbours:
+        order = np.lexsort((self.index, -self.similarity), axis=1)
+        index, similarity = (np.take_along_axis(column, order, axis=1) for column in (self.index, self.similarity))
+        empty = similarity == -np.inf
+        return Neighbours(
+            np.where(empty, np.int32(-1), index), np.where(empty, np.float32(0), np.clip(similarity, -1, 1))
+        )
+
+
+def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All positions, those of one cluster in a row: the first block that an example meets holds most of its neighbours, and few of
+    the later candidates beat them."""
+    n = len(unit)
+    clusters = n // BLOCK
+    if clusters < 2:
+        return np.arange(n, dtype=np.int32)
+    return np.concatenate(_lists(_nearest_centroids(unit, _centroids(unit, clusters, rng), 1)[:, 0], clusters))
+
+
+def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:
+    """All pairs among `members`, each once."""
+    blocks = _parts(members, max(BLOCK, best.k + 1))
+    for rows in blocks:
+        similarity = unit[rows] @ unit[rows].T
+        np.fill_diagonal(similarity, -np.inf)
+        best.start(rows, rows, similarity)
+    for i, rows in enumerate(blocks):
+        mine = unit[rows]
+        for partners in blocks[:i]:
+            best.offer(rows, partners, mine @ unit[partners].T)
+
+
+def _approximate(
+    unit: np.ndarray, best: _Best, clusters: int, probes: int, rng: np.random.Generator, most: float
+) -> None:
+    near = _nearest_centroids(unit, _centroids(unit, clusters, rng), min(probes, clusters))
+    visits = near.shape[1] - 1
+    pieces = []
+    for inside, visitors in zip(_lists(near[:, 0], clusters), _lists(near[:, 1:].reshape(-1), clusters), strict=True):
+        # Thousands of identical rows share one list; whole, it would be quadratic.
+        parts = 1 + len(inside) * clusters // (16 * len(unit))
+        pieces += zip(np.array_split(inside, parts), np.array_split(visitors // visits, parts), strict=True)
+    # Own list first: it fills every example's k best, so that later blocks have few candidates.
+    for inside, _ in pieces:
+        _meet(unit, inside, best)
+    for inside, visitors in pieces:
+        for partners in _parts(inside, BLOCK):
+            listed = unit[partners].T
+            for rows in _parts(visitors, BLOCK):
+                best.offer(rows, partners, unit[rows] @ listed)
+    _fill(unit, best, rng, most)
+
+
+def _fill(unit: np.ndarray, best: _Best, rng: np.random.Generator, most: float) -> None:
+    """Rows whose lists held too few partners look at all rows, or at as many random ones as `most` multiply-adds allow."""
+    short = np.flatnonzero(best.short())
+    partners = np.arange(len(unit), dtype=np.int32)
+    allowed = int(max(most, 1e9) / max(1, len(short) * unit.shape[1]))
+    if allowed < len(unit):
+        partners = np.sort(rng.choice(partners, max(4 * BLOCK, allowed), replace=False))
+    for rows in _parts(short, 64):
+        similarity = unit[rows] @ unit[partners].T
+        similarity[partners == rows[:, None]] = -np.inf
+        best.start(rows, partners, similarity)
+
+
+def _unit_rows(features: np.ndarray) -> np.ndarray:
+    """Rows of length one, (n, d) float32; zero rows stay zero."""
+    unit = np.empty(features.shape, np.float32)
+    for start in range(0, len(features), _UNIT):
+        rows = slice(start, start + _UNIT)
+        block = np.asarray(features[rows], np.float32)
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))
+        if not (
+            np.isfinite(length) & (length > 1e-15)
+        ).all():  # squares overflowed or vanished: bring each row to a maximum of one
+            block = block / np.maximum(np.abs(block).max(1, keepdims=True, initial=0), np.float32(1e-30))
+            length = np.maximum(np.sqrt(np.einsum("ij,ij->i", block, block)), np.float32(1e-30))
+        np.divide(block, length[:, None], out=unit[rows])
+    return unit
+
+
+def _positions(mask: np.ndarray) -> np.ndarray:
+    """Flat positions of the few true values; eight are looked at together."""
+    flat = np.ascontiguousarray(mask).reshape(-1)
+    whole = len(flat) // 8 * 8
+    words = np.flatnonzero(flat[:whole].view(np.uint64))
+    at = (words[:, None] * 8 + np.arange(8)).reshape(-1)
+    return np.concatenate([at[flat[at]], whole + np.flatnonzero(flat[whole:])])
+
+
+def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _lists(cluster: np.ndarray, clusters: int) -> list[np.ndarray]:
+    """The positions that carry each cluster number, ascending."""
+    order = np.argsort(cluster, kind="stable").astype(np.int32)
+    return np.split(order, np.cumsum(np.bincount(cluster, minlength=clusters))[:-1])
+
+
+def _centroids(
+    unit: np.ndarray, clusters: int, rng: np.random.Generator, *, steps: int = 6, a_cluster: int = 40
+) -> np.ndarray:
+    """Spherical k-means on a sample; a centroid that lost its members starts again from a random row."""
+    sample = unit[np.sort(rng.choice(len(unit), min(len(unit), clusters * a_cluster), replace=False))]
+    centroids = sample[rng.choice(len(sample), clusters, replace=False)]
+    for _ in range(steps):
+        assigned = _nearest_centroids(sample, centroids, 1)[:, 0]
+        size = np.bincount(assigned, minlength=clusters)
+        order = np.argsort(assigned, kind="stable")
+        filled = np.flatnonzero(size)
+        moved = sample[rng.choice(len(sample), clusters)]
+        moved[filled] = np.add.reduceat(sample[order], (np.cumsum(size) - size)[filled], axis=0)
+        centroids = _unit_rows(moved)
+    return centroids
+
+
+def _nearest_centroids(unit: np.ndarray, centroids: np.ndarray, probes: int) -> np.ndarray:
+    """(n, probes) int32 cluster numbers, nearest first."""
+    near = np.empty((len(unit), probes), np.int32)
+    step = max(1, math.ceil((1 << 22) / len(centroids)))
+    for start in range(0, len(unit), step):
+        similarity = unit[start : start + step] @ centroids.T
+        if probes == 1:
+            near[start : start + step, 0] = similarity.argmax(1)
+            continue
+        top = np.argpartition(similarity, -probes, axis=1)[:, -probes:]
+        order = np.argsort(-np.take_along_axis(similarity, top, axis=1), axis=1, kind="stable")
+        near[start : start + step] = np.take_along_axis(top, order, axis=1)
+    return near

@@ -1,0 +1,188 @@
+"""What the likely label of each example is, given what several judges say: a pool of class probabilities, the noise transition
+matrix estimated from it, and the log-odds that the given label is wrong.
+
+Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of the given
+labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a weak prior towards
+uniform noise (Dawid and Skene 1979 with the classifier in the place of the prior class). Real noise depends on the example and
+not only on the class, so T enters the log-odds with an exponent below one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labelsieve.core.evidence import Neighbours
+
+FLOOR = 1e-6  # below this a judge's probability says no more
+TRUST_IN_TRANSITION = (
+    0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
+)
+_SAMPLE = 4_000_000  # numbers (rows x K) that the EM looks at
+_BLOCK = 1 << 21  # numbers in a block
+
+
+@dataclass(frozen=True, eq=False)
+class Transition:
+    """P(given label | true label).
+
+    Attributes:
+        stay: (K,) the diagonal.
+        matrix: (K, K) rows sum to one, or None where there are fewer examples than cells.
+        n_wrong: expected number of wrong labels if noise depended on the class alone.
+        sharpness: the exponent t of the fit.
+    """
+
+    stay: np.ndarray
+    matrix: np.ndarray | None
+    n_wrong: float
+    sharpness: float
+
+    def column(self, given: np.ndarray) -> np.ndarray:
+        """(b, K) P(given | each class) for the given labels (b,)."""
+        if self.matrix is not None:
+            return self.matrix[:, given].T
+        k = len(self.stay)
+        out = np.broadcast_to((1 - self.stay) / (k - 1), (len(given), k)).copy()
+        out[np.arange(len(given)), given] = self.stay[given]
+        return out
+
+
+def vote(
+    neighbours: Neighbours, labels: np.ndarray, n_classes: int, rows: np.ndarray, *, k: int = 20, sharpness: float = 8.0
+) -> np.ndarray:
+    """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
+
+    A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes. Without any
+    neighbour all classes are equally likely.
+    """
+    index, similarity = neighbours.index[rows, :k], neighbours.cosines(rows, k)
+    weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
+    cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
+    votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)
+    votes += 0.1 / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    return votes / votes.sum(1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The judges' pooled log-probabilities, made block by block so that n x K is never held.
+
+    Attributes:
+        probs: arrays (n, K) of class probabilities.
+        neighbours: the kNN graph as one more judge, or None.
+        labels: (n,) given labels.
+        n_classes: K.
+    """
+
+    probs: Sequence[np.ndarray]
+    neighbours: Neighbours | None
+    labels: np.ndarray
+    n_classes: int
+
+    def judges(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The class probabilities (b, K) float64 of each judge."""
+        judges = [np.asarray(p[rows], np.float64) for p in self.probs]
+        if self.neighbours is not None:
+            judges.append(vote(self.neighbours, self.labels, self.n_classes, rows))
+        return judges
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """(b, K) float64 mean log-probability over the judges."""
+        return _mean_log(self.judges(rows))
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Row numbers of consecutive blocks."""
+        n, size = len(self.labels), max(1, _BLOCK // self.n_classes)
+        return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transition:
+    """Fit T (and the sharpness of the pool) to the given labels; a full matrix where there is an example a cell, else one noise rate."""
+    n, k = len(pool.labels), pool.n_classes
+    size = min(n, max(2000, _SAMPLE // k))
+    rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+    z, y = pool.rows(rows), pool.labels[rows]
+    fit = _one_rate if n < k * k else _matrix
+    sharpness, transition = 1.0, _one_rate(0.9 * np.eye(k)[y] + 0.1 / k, y, k)
+    for step in range(steps):
+        transition = fit(_posterior(z * sharpness, transition, y), y, k)
+        if step % 3 == 0:
+            tried = sharpness * np.exp(np.linspace(-0.3, 0.3, 7))
+            sharpness = float(tried[np.argmax([_likelihood(z * s, transition, y) for s in tried])])
+    wrong = 1 - _posterior(z * sharpness, transition, y)[np.arange(len(y)), y]
+    return replace(transition, n_wrong=float(wrong.mean()) * n, sharpness=sharpness)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the judges say of each of n examples.
+
+    Attributes:
+        log_odds: (n,) that the given label is wrong.
+        other: (n,) int64, the likeliest other class.
+        p_given, p_other: (n,) pooled probability of the given label and of `other`.
+        united: (n,) bool, all judges name the same likeliest class; always true with one judge.
+    """
+
+    log_odds: np.ndarray
+    other: np.ndarray
+    p_given: np.ndarray
+    p_other: np.ndarray
+    united: np.ndarray
+
+
+def verdict(pool: Pool, transition: Transition) -> Verdict:
+    """The log-odds that each label is wrong: another class's pooled probability against the given one's, times T (tempered)."""
+    n = len(pool.labels)
+    out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
+    for rows in pool.blocks():
+        judges, y, at = pool.judges(rows), pool.labels[rows], np.arange(len(rows))
+        z = _mean_log(judges)
+        p = _softmax(z)
+        z += TRUST_IN_TRANSITION * np.log(transition.column(y))
+        own = z[at, y].copy()
+        z[at, y] = -np.inf
+        best = z.argmax(1)
+        top = z[at, best]
+        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own
+        out.other[rows], out.p_given[rows], out.p_other[rows] = best, p[at, y], p[at, best]
+        named = [judge.argmax(1) for judge in judges]
+        out.united[rows] = np.all([name == named[0] for name in named], axis=0)
+    return out
+
+
+def _mean_log(judges: list[np.ndarray]) -> np.ndarray:
+    return np.mean([np.log(np.maximum(p, 0) + FLOOR) for p in judges], axis=0)
+
+
+def _one_rate(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
+    """The same noise rate for all classes, spread evenly."""
+    stay = float(np.clip(posterior[np.arange(len(y)), y].mean(), 1e-6, 1 - 1e-6))
+    return Transition(np.full(k, stay), None, 0.0, 1.0)
+
+
+def _matrix(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
+    """A full matrix; a prior of two examples a class stands for the one noise rate."""
+    joint = np.zeros((k, k))  # row = true class, column = given class
+    for c in np.unique(y):
+        joint[:, c] = posterior[y == c].sum(0)
+    joint += 2 * _one_rate(posterior, y, k).column(np.arange(k)).T
+    matrix = np.maximum(joint / joint.sum(1, keepdims=True), 1e-9)
+    return Transition(np.diag(matrix).copy(), matrix, 0.0, 1.0)
+
+
+def _posterior(z: np.ndarray, transition: Transition, y: np.ndarray) -> np.ndarray:
+    p = _softmax(z) * transition.column(y)
+    return p / p.sum(1, keepdims=True)
+
+
+def _likelihood(z: np.ndarray, transition: Transition, y: np.ndarray) -> float:
+    return float(np.log((_softmax(z) * transition.column(y)).sum(1) + 1e-300).mean())
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)

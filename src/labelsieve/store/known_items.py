@@ -1,0 +1,71 @@
+"""Examples whose true class is known, kept in the run folder (`known.json`) and planted among the others to see how a reviewer does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.errors import UserError, cause
+from labelsieve.core.files import write_json
+from labelsieve.core.findings import Findings
+from labelsieve.core.row_matching import Follow, Refused, stamp
+
+FILE = "known.json"
+
+
+def save(folder: str | Path, known: Mapping[str, str], findings: Findings | None = None) -> None:
+    """Keep the known class of each id, and with `findings` what the example is; what was kept before goes."""
+    place = {} if findings is None else {key: i for i, key in enumerate(findings.ids.tolist())}
+    told = {
+        key: {"label": label, **(stamp(findings, place[key]) if findings and key in place else {})}
+        for key, label in known.items()
+    }
+    write_json(Path(folder) / FILE, told)
+
+
+def load(folder: str | Path, follow: Follow | None = None) -> dict[str, str]:
+    """Id -> known class; {} where there are none.
+
+    Args:
+        follow: gives the ids that the examples have in the findings now; None takes those of the file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    return read(folder, follow)[0]
+
+
+def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, str], list[Refused]]:
+    """As `load`; and the examples that the findings no longer have."""
+    path = Path(folder) / FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it should name the class of each id")
+        known = [_entry(str(key), value) for key, value in found.items()]
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is damaged ({cause(error)}); name the known examples with --known again, or remove it."
+        ) from error
+    if follow is None:
+        return {key: label for key, label, *_ in known}, []
+    places = follow.places([(key, content, given) for key, label, given, content in known])
+    ids = follow.findings.ids
+    kept = {str(ids[i]): label for (_, label, *_), i in zip(known, places, strict=True) if not isinstance(i, str)}
+    return kept, [Refused(key, why) for (key, *_), why in zip(known, places, strict=True) if isinstance(why, str)]
+
+
+def _entry(key: str, value: Any) -> tuple[str, str, str | None, str | None]:
+    """Id, class, given label and content; older versions wrote the class alone."""
+    told = {"label": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    label, given, content = (told.get(name) for name in ("label", "given", "content"))
+    if not isinstance(label, str) or not all(part is None or isinstance(part, str) for part in (given, content)):
+        raise ValueError("it should name the class of each id")
+    if content is not None and not re.fullmatch("[0-9a-f]{16}", content):
+        raise ValueError("a content should be 16 hex digits")
+    return key, label, given, content

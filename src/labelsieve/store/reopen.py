@@ -1,0 +1,264 @@
+"""The data of a run, read again from where they were, and matched to its findings: by id, and by content where rows have moved.
+
+Texts, features, probabilities and images in memory are hashed at once. Image files are hashed at once where ids are row numbers or where
+all of them are wanted (`thorough`); elsewhere a file is checked when it is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.content_hash import digest, numbered, of, of_input
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Findings
+from labelsieve.core.row_matching import match
+from labelsieve.data import load, load_probabilities, paths
+from labelsieve.decide.diff import Standing
+from labelsieve.store import run
+
+PLACES = ("source", "labels", "probs")  # arguments that name files
+NAMED = 3  # ids that a sentence lists
+GONE = "it is no longer in the data"
+CHANGED = "it has changed since `find`"
+
+
+@dataclass(frozen=True, eq=False)
+class Reopened:
+    """The data of now beside the n examples of the findings.
+
+    Attributes:
+        data: every usable example of the data as they are now, in their order.
+        at: (n,) int64, where each example of the findings stands in `data`; -1 where it is not there, or not clearly.
+        findings: those of the run.
+        changed: (n,) bool, its id is there and stands for something else now.
+        relabelled: (n,) bool, it is there with another given label.
+        moved: (n,) bool, it is there under another id.
+        added: how many examples of `data` the run has not seen.
+        compared: (n,) bool, its content was compared already; the others are compared when they are read.
+    """
+
+    data: Dataset
+    at: np.ndarray
+    findings: Findings
+    changed: np.ndarray
+    relabelled: np.ndarray
+    moved: np.ndarray
+    added: int
+    compared: np.ndarray
+    _left: np.ndarray | None = None  # content of the data of now, once it was wanted
+
+    @property
+    def lost(self) -> np.ndarray:
+        """(k,) positions of the examples that are not there, or have changed."""
+        return np.flatnonzero(self.at < 0)
+
+    def copies_gone(self, i: int) -> bool:
+        """Whether the example at position i of the findings is one of several identical ones of which fewer are left, so that its id alone
+        does not tell whether it is among them: ids that are row numbers."""
+        before = self.findings.content
+        if self.data.named or before is None or before[i] == 0:
+            return False
+        if self._left is None:
+            object.__setattr__(self, "_left", of(self.data.inputs, self.data.kind))
+        assert self._left is not None
+        return int((before == before[i]).sum()) > int((self._left == before[i]).sum())
+
+    def why(self, i: int) -> str:
+        """Why the example at position i of the findings cannot be had."""
+        return CHANGED if self.changed[i] else GONE
+
+    def stale(self, standing: Standing | None = None) -> list[str]:
+        """What makes the findings speak of other data than those of now, one sentence each. Rows that only moved do not, nor do
+        decisions, as the data `standing` after them, that were carried out in the data themselves."""
+        gone, other = (self.at < 0) & ~self.changed, self.relabelled
+        if standing is not None and len(self.data):
+            gone &= standing.kept
+            other = other & (np.array(standing.names, object)[standing.labels] != self._labels_now())
+        facts = (
+            (np.flatnonzero(self.changed), CHANGED.removeprefix("it ")),
+            (np.flatnonzero(gone), GONE.removeprefix("it ")),
+            (np.flatnonzero(other), "has another given label than in the run"),
+        )
+        found = [f"{_counted(self.findings.ids[rows], what)}." for rows, what in facts if len(rows)]
+        if self.added:
+            found.append(
+                f"{self.added:,} {'example' if self.added == 1 else 'examples'} of {self.data.source} are new since `find`."
+            )
+        return found
+
+    def _labels_now(self) -> np.ndarray:
+        """(n,) class names in the data of now; of no use where the example is not there."""
+        return np.array(self.data.classes, object)[self.data.labels[np.maximum(self.at, 0)]]
+
+    def notes(self) -> list[str]:
+        """`stale`, and how many rows have moved."""
+        moved = np.flatnonzero(self.moved)
+        if not len(moved):
+            return self.stale()
+        i = int(moved[0])
+        told = f"the first, {self.findings.ids[i]!r} in the run, is {self.data.ids[self.at[i]]!r} now"
+        return [
+            f"{len(moved):,} examples stand under another id than in the run and were found by their content; {told}.",
+            *self.stale(),
+        ]
+
+    def aligned(self) -> Dataset:
+        """The data in the order of the findings and under their ids; reading the input of an example that is not there raises UserError
+        (a row of numbers is NaN instead)."""
+        some = self.data.pick(np.maximum(self.at, 0)) if len(self.data) else self.data
+        inputs: Any = some.inputs
+        if isinstance(inputs, np.ndarray) and self.data.kind in ("features", "probs"):
+            if len(self.lost):
+                inputs = np.array(inputs, np.result_type(inputs, np.float32))
+                inputs[self.lost] = np.nan
+        else:
+            inputs = _Inputs(self)
+        groups = some.groups
+        if groups is not None and len(self.lost):
+            groups = groups.copy()
+            groups[self.lost] = "(no longer in the data)"
+        return replace(
+            some, ids=self.findings.ids, inputs=inputs, groups=groups, rows=np.where(self.at < 0, -1, some.rows)
+        )
+
+
+def reopen(folder: str | Path, findings: Findings | None = None, *, thorough: bool = False) -> Reopened:
+    """The data set that a run was made on, read again.
+
+    Args:
+        thorough: read and hash every image file, too.
+
+    Raises:
+        UserError: the data were handed over in Python, or have moved, or cannot be read.
+    """
+    findings = findings or run.load(folder)
+    return matched(read(folder, findings), findings, thorough=thorough)
+
+
+def read(folder: str | Path, findings: Findings) -> Dataset:
+    """The data of the run as they are now.
+
+    Raises:
+        UserError: as `reopen`.
+    """
+    recipe = findings.settings.get("recipe")
+    if recipe is None:
+        raise UserError(
+            f"The run in {folder} was made on data handed over in Python, which were not kept; make it on a file."
+        )
+    here = located(findings, folder)
+    if "source" not in here:
+        return load_probabilities(**here)
+    names = findings.settings.get("columns")
+    data = load(here.pop("source"), wanted=names, **here)
+    if data.columns is None or names is None or list(data.columns.names) == names:
+        return data
+    lost = [name for name in names if name not in data.columns.names]
+    if lost:
+        raise UserError(
+            f"{data.source} no longer has the column {lost[0]!r} as a feature, which the run in {folder} used; run find again."
+        )
+    return data.by_name(names)
+
+
+def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reopened:
+    """The data of now beside the findings."""
+    names = {name: c for c, name in enumerate(findings.classes)}
+    code = np.array([names.get(name, -1 - c) for c, name in enumerate(data.classes)], np.int64)[data.labels]
+    before = np.zeros(len(findings), np.uint64) if findings.content is None else findings.content
+    now = np.zeros(len(data), np.uint64)
+    if before.any():
+        now = _content(data, findings, thorough)
+    at = match(findings.ids, before, findings.given, data.ids, now, code)
+    there, here = np.maximum(at, 0), at >= 0
+    free = np.ones(len(data), bool)
+    free[at[here]] = False
+    other = set(data.ids[free].tolist())  # rows that are none of the examples of the run
+    changed = ~here & np.fromiter((key in other for key in findings.ids.tolist()), bool, len(findings))
+    relabelled, moved = here.copy(), here.copy()
+    if len(data):
+        relabelled &= code[there] != findings.given
+        moved &= (data.ids[there] != findings.ids).astype(bool)
+    unread = {item.id for item in findings.excluded} - {item.id for item in data.excluded}
+    added = max(0, len(other - unread) - int(changed.sum()))
+    compared = here & (now[there] != 0) if len(data) else here
+    return Reopened(data, at, findings, changed, relabelled, moved, added, compared)
+
+
+def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
+    """(m,) content of the data, 0 for image files that keep their id and need not be read now."""
+    if thorough or not hasattr(data.inputs, "paths") or row_numbers(data):
+        return of(data.inputs, data.kind, named=data.named)
+    out = np.zeros(len(data), np.uint64)
+    if set(findings.ids.tolist()) <= set(data.ids.tolist()):
+        return out
+    own = set(findings.ids.tolist())
+    for j, key in enumerate(data.ids.tolist()):
+        if key not in own:
+            out[j] = of_input(data.inputs, j)
+    return out
+
+
+def row_numbers(data: Dataset) -> bool:
+    """Whether the ids are the positions of the rows."""
+    return bool(len(data)) and all(
+        key == str(row) for key, row in zip(data.ids.tolist(), data.rows.tolist(), strict=True)
+    )
+
+
+class _Inputs(Sequence):
+    """The inputs in the order of the findings; one that is not there, or is another now, raises UserError."""
+
+    def __init__(self, found: Reopened):
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found.at)
+
+    def __getitem__(self, i: int) -> Any:
+        found = self._found
+        i = int(i)
+        if found.at[i] < 0:
+            raise UserError(f"{found.findings.ids[i]!r}: {found.why(i)}; run find again.")
+        value = found.data.inputs[int(found.at[i])]
+        before = 0 if found.findings.content is None else int(found.findings.content[i])
+        seen = found.compared[i] and not hasattr(found.data.inputs, "paths")  # a file may change after it was compared
+        raw = digest(value) if before and not seen else None
+        if raw is not None and int(numbered(raw)[0]) != before:
+            raise UserError(f"{found.findings.ids[i]!r}: {CHANGED}; run find again.")
+        return value
+
+
+def _counted(ids: np.ndarray, what: str) -> str:
+    """2 examples have changed ('a', 'b')."""
+    listed = ", ".join(map(repr, ids[:NAMED].tolist())) + (", ..." if len(ids) > NAMED else "")
+    plural = what.replace("has ", "have ", 1).replace("is ", "are ", 1) if len(ids) > 1 else what
+    return f"{len(ids):,} {'example' if len(ids) == 1 else 'examples'} ({listed}) {plural}"
+
+
+def located(findings: Findings, run_folder: str | Path) -> dict[str, str]:
+    """The arguments that read the data of a run again, with its files where they are now; {} for data in memory that were not kept."""
+    folder, recipe = findings.settings.get("folder", "."), findings.settings.get("recipe") or {}
+    return {name: _found(value, folder, run_folder) if name in PLACES else value for name, value in recipe.items()}
+
+
+def _found(name: str, folder: str, run_folder: str | Path) -> str:
+    """A path of the recipe: inside the run folder, or relative to `folder`: then from here if it is here, else from there."""
+    inner = name.removeprefix("hf:")
+    if inner.startswith(run.INSIDE):
+        return name[: len(name) - len(inner)] + os.path.join(run_folder, inner.removeprefix(run.INSIDE))
+    if (
+        paths.is_remote(name)
+        or os.path.isabs(inner)
+        or os.path.exists(inner)
+        or not os.path.exists(os.path.join(folder, inner))
+    ):
+        return name
+    return name[: len(name) - len(inner)] + os.path.join(folder, inner)

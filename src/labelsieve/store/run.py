@@ -1,0 +1,69 @@
+"""The run folder (`photos.sieve/`): findings as Parquet, everything else that the summary says as JSON, exclusions as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from labelsieve.core.arguments import require_path
+from labelsieve.core.dataset import Exclusion
+from labelsieve.core.files import replacing, write_json
+from labelsieve.core.findings import Findings
+from labelsieve.store.run_claim import claim, claimed
+from labelsieve.store.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded
+
+__all__ = [
+    "EXCLUDED",
+    "FINDINGS",
+    "INSIDE",
+    "MANIFEST",
+    "claim",
+    "claimed",
+    "load",
+    "read_excluded",
+    "save",
+    "write_excluded",
+]
+
+INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run folder
+
+
+def save(findings: Findings, folder: Path) -> None:
+    """Write the findings into a run folder; each file appears whole or not at all."""
+    import pyarrow.parquet as pq
+
+    table = findings.table()
+    # An open file, because Arrow takes no path that is not UTF-8, and reads columns into one like "label=cat.sieve".
+    with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
+        pq.write_table(table, file, write_page_checksum=True)
+    write_excluded(folder / EXCLUDED, findings.excluded)
+    manifest = {
+        "finished": True,
+        "examples": len(findings),
+        "excluded": len(findings.excluded),
+        "classes": findings.classes,
+        "wrong": asdict(findings.wrong),
+        "notes": findings.notes,
+        "scores": list(findings.scores),
+        "extra": list(findings.extra),
+        "settings": findings.settings,
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def write_excluded(path: Path, excluded: Iterable[Exclusion]) -> None:
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "reason"])
+        writer.writerows((item.id, item.reason) for item in excluded)
+
+
+def load(folder: str | Path) -> Findings:
+    """The findings of a finished run; every file of the folder is checked.
+
+    Raises:
+        UserError: no path, no run there, one that has not finished, or a damaged file.
+    """
+    return read(require_path(folder, "The run folder"))

@@ -1,0 +1,96 @@
+"""Whose a run folder is: claimed before a run begins, let go again where nothing worth keeping has come of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import sweep, write_json
+from labelsieve.core.run_files import MANIFEST
+from labelsieve.store.run_reader import read_manifest, require_manifest
+
+
+def claim(folder: Path, source: str) -> Path:
+    """The folder, made if it is not there, for a run on `source`.
+
+    Raises:
+        UserError: it is a file, a folder with other things in it, a run on another source, or cannot be written.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name a folder for the results with --out.")
+    sweep(folder)
+    require_manifest(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise UserError(
+            f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _is_fresh(folder):
+            write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
+        before = read_manifest(folder)["settings"]["source"]
+        if before != source:
+            raise UserError(
+                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out."
+            )
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror or error}); name another folder with --out."
+        ) from error
+    return folder
+
+
+@contextmanager
+def claimed(folder: Path, source: str) -> Iterator[Path]:
+    """`claim`; a run that fails on its data, or before anything was saved, leaves no folder behind. What a killed run, or one whose disk
+    is full, has saved stays, and the same command goes on from there.
+
+    Raises:
+        UserError: as `claim`.
+    """
+    fresh = not folder.exists() or (folder.is_dir() and _is_fresh(folder))
+    new = [path for path in (folder, *folder.parents) if not path.exists()]  # the innermost first
+    try:
+        yield claim(folder, source)
+    except BaseException as error:
+        useless = isinstance(error, UserError) and not isinstance(error.__cause__, OSError)
+        if fresh and (useless or not _has_state(folder)):
+            _empty(folder)
+            for path in new:
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+        raise
+
+
+def _is_fresh(folder: Path) -> bool:
+    """Whether the folder is empty, or holds a claim of which nothing has come."""
+    there = {path.name for path in folder.iterdir()}
+    return not there or (there == {MANIFEST} and read_manifest(folder).get("finished") is False)
+
+
+def _has_state(folder: Path) -> bool:
+    """Whether anything was saved that the same command can go on from."""
+    if not folder.is_dir():
+        return False
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    for path in files:
+        if path.parts[0] == "features":
+            if (
+                path.name == "journal.jsonl" and (folder / path).read_bytes().count(b"\n") > 1
+            ):  # a header, then a line for each block
+                return True
+        elif path.name != MANIFEST:
+            return True
+    return False
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)

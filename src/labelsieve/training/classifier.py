@@ -1,0 +1,229 @@
+"""A trained classifier: its folder, what it says of new data, how often that is the given label."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve.core.arguments import require_path
+from labelsieve.core.dataset import KINDS, Dataset, Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.core.extras import need_torch
+from labelsieve.core.files import scratch
+from labelsieve.encode import arrays
+from labelsieve.encode.arrays import Progress
+from labelsieve.encode.pixel_levels import Levels
+from labelsieve.engine import model_file
+from labelsieve.networks import NETWORKS
+from labelsieve.networks import network as named
+from labelsieve.store import run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from labelsieve.engine.inputs import Scale
+
+EXAMPLES = "examples.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained classifier.
+
+    Attributes:
+        nets: its networks; the logits are the mean of theirs.
+        classes: what it was taught, in the order of its outputs.
+        manifest: all that `model.json` says.
+        scale: how inputs are normalised, from the training data.
+        excluded: examples that could not be trained on, and why.
+        p_wrong: (n,) what the method believes of each given label, or None; n as trained on, in the order of `examples.parquet`.
+    """
+
+    nets: tuple[nn.Module, ...]
+    classes: tuple[str, ...]
+    manifest: dict[str, Any]
+    scale: Scale
+    excluded: tuple[Exclusion, ...] = field(default=())
+    p_wrong: np.ndarray | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path, network: Callable[[int], nn.Module] | None = None) -> Model:
+        """The model in a folder; `network` makes its network if that was a function of the user's.
+
+        Raises:
+            UserError: no finished model is there, or its weights are not those of its network.
+        """
+        need_torch("Model.load")
+        import torch
+
+        from labelsieve.engine.inputs import Scale
+
+        folder = require_path(folder, "The model folder")
+        weights, manifest = model_file.load(folder)
+        try:
+            classes, take, name = tuple(manifest["classes"]), manifest["input"], manifest["network"]
+            if network is None and name not in NETWORKS and not name.startswith("timm:"):
+                raise UserError(
+                    f"The network {name!r} of {folder} is your own; load it in Python, with Model.load(folder, network)."
+                )
+            make = network or named(name, images=take["kind"] == "image", width=take["width"], pretrained=False)
+            nets = tuple(make(len(classes)).eval() for _ in range(manifest["nets"]))
+            for i, net in enumerate(nets):
+                own = {
+                    key.removeprefix(f"net{i}."): torch.from_numpy(a)
+                    for key, a in weights.items()
+                    if key.startswith(f"net{i}.")
+                }
+                net.load_state_dict(own)
+            scale = Scale(weights["input.mean"], weights["input.std"], bool(weights["input.root"]))
+            return cls(nets, classes, manifest, scale, *_of_training(folder))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{folder} is a model, but not one that `labelsieve train` wrote (no {error}).") from error
+        except RuntimeError as error:
+            what = f"the network {manifest['network']!r} with {len(manifest['classes'])} classes"
+            raise UserError(
+                f"The weights in {folder} do not fit {what}; the folder mixes two models, train again."
+            ) from error
+
+    def save(self, folder: Path, **more: Any) -> None:
+        """Write weights and manifest into a folder, both at once; `more` goes into the manifest."""
+        weights = {
+            f"net{i}.{key}": value.cpu().numpy()
+            for i, net in enumerate(self.nets)
+            for key, value in net.state_dict().items()
+        }
+        scale = {f"input.{name}": np.asarray(part) for name, part in self.scale._asdict().items()}
+        model_file.save(folder, {**weights, **scale}, {**self.manifest, **more})
+
+    def probabilities(
+        self, data: Dataset | Any, *, device: str | None = None, progress: Progress | None = None, **columns: Any
+    ) -> tuple[Dataset, np.ndarray]:
+        """The examples that could be read, and their probabilities (n, K) float32.
+
+        Args:
+            data: a `Dataset`, or anything `labelsieve.load` takes; it need not have labels (`columns`: label, text, image, id).
+
+        Raises:
+            UserError: the data are of another kind or width than what the model was trained on.
+        """
+        import torch
+
+        from labelsieve.data import load_inputs
+        from labelsieve.engine.device import pick
+        from labelsieve.engine.inputs import samples
+        from labelsieve.engine.trained import Trained
+
+        take = self.manifest["input"]
+        data = data if isinstance(data, Dataset) else load_inputs(data, wanted=take.get("columns"), **columns)
+        with scratch() as folder:
+            data, inputs, _ = read_inputs(data, folder, take, progress)
+            if inputs.shape[1] != take["width"]:
+                raise UserError(
+                    f"{data.source or 'The data'} has {inputs.shape[1]} features; the model was trained on {take['width']}."
+                )
+            ready, _ = samples(inputs, np.zeros(len(inputs), np.int64), len(self.classes), self.scale)
+        where = pick(device)
+        nets = tuple(net.to(where) for net in self.nets)
+        return data, torch.softmax(Trained(nets).logits(ready.to(where)), 1).cpu().numpy()
+
+
+def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None]:
+    """What could not be trained on, and p_wrong (n,); nothing of a model that `repair` wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    gone, examples, told = folder / run.EXCLUDED, folder / EXAMPLES, None
+    if examples.exists():
+        with pa.OSFile(os.fsencode(examples)) as file:  # a name need not be UTF-8
+            if "p_wrong" in pq.read_schema(file).names:
+                told = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
+    return run.read_excluded(gone, then="train the model again") if gone.exists() else (), told
+
+
+def score(
+    model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How often the model says the given label: accuracy, n, what was left out, notes, and for each class number, recall and precision.
+
+    Raises:
+        UserError: the data are of another kind, or hold a class that the model was never taught.
+    """
+    _require_kind(data, model.manifest["input"])  # before the classes, which differ too where the data are others
+    position = {name: i for i, name in enumerate(model.classes)}
+    unknown = [name for name in data.classes if name not in position]
+    if unknown:
+        known = ", ".join(model.classes[:5]) + (", ..." if len(model.classes) > 5 else "")
+        raise UserError(
+            f"{data.source or 'The data'} has the class {unknown[0]!r}, which the model was never taught; it knows {known}."
+        )
+    data, probs = model.probabilities(data, device=device, progress=progress)
+    if len(data) == 0:
+        raise UserError(
+            f"No example of {data.source or 'the data'} could be read; the first: {data.excluded[0].reason}."
+        )
+    given = np.array([position[name] for name in data.classes])[data.labels]
+    said, k = probs.argmax(1), len(model.classes)
+    table = np.bincount(given * k + said, minlength=k * k).reshape(k, k)
+    hits, there, told = table.diagonal(), table.sum(1), table.sum(0)
+    classes = {
+        name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
+        for c, name in enumerate(model.classes)
+    }
+    accuracy = _ratio(hits.sum(), len(data))
+    return {"accuracy": accuracy, "n": len(data), "excluded": data.excluded, "notes": data.notes, "classes": classes}
+
+
+def export_onnx(model: Model, path: str | Path) -> None:
+    """Write the model as ONNX: input float32 (n, C, side, side) of values 0 to 1, or features (n, d); output logits (n, K).
+
+    Raises:
+        UserError: a package is missing.
+    """
+    from labelsieve.engine.onnx_export import export
+
+    take = model.manifest["input"]
+    shape = (take["width"], take["side"], take["side"]) if take["kind"] == "image" else (take["width"],)
+    export(model.nets, model.scale, shape, Path(path))
+
+
+def read_inputs(
+    data: Dataset, folder: Path, take: dict[str, Any], progress: Progress | None
+) -> tuple[Dataset, np.ndarray, dict[str, Any]]:
+    """The examples that can be read, their pixels or features, and what was taken: kind, side, width, encoder."""
+    if data.kind == "probs":
+        raise UserError("Probabilities are no inputs of a model; name the images, texts or features that they are of.")
+    _require_kind(data, take)
+    if data.kind == "features":
+        data = data.by_name(take.get("columns"))
+        found = np.asarray(data.inputs)
+        named = {} if data.columns is None else {"columns": list(data.columns.names)}
+        return data, found, {"kind": "features", "of": "features", "width": found.shape[1], **named}
+    levels = Levels.of(take["levels"]) if take.get("levels") else None
+    if take["kind"] == "features":
+        encoder, side = take.get("encoder"), take.get("side")
+        found = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress)
+        about = {"kind": "features", "of": data.kind, "width": found.values.shape[1], "encoder": encoder, "side": side}
+        return found.data, found.values, about | _kept(found)
+    found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"), levels=levels)
+    _, channels, side, _ = found.values.shape
+    return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side} | _kept(found)
+
+
+def _kept(found: arrays.Arrays) -> dict[str, Any]:
+    """How pictures of more than 8 bits are to be shown to the model; nothing where there are none."""
+    return {"levels": found.levels.plain()} if found.levels.plain() else {}
+
+
+def _require_kind(data: Dataset, take: dict[str, Any]) -> None:
+    wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
+    if data.kind != wants:
+        raise UserError(f"{data.source or 'The data'} holds {KINDS[data.kind]}; this model takes {KINDS[wants]}.")
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,266 @@
+"""Robust methods side by side: a head on features for each method and seed, and how often it is right on other data.
+
+Methods that treat every example alone train together, all seeds of all of them in one sweep (`engine/many_heads.py`); the others train
+one head after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import signature
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve import methods
+from labelsieve.core.dataset import KINDS, Dataset, Exclusion, require_classes
+from labelsieve.core.errors import EmptyClass, UserError
+from labelsieve.core.extras import need_torch
+from labelsieve.core.files import scratch
+from labelsieve.methods import TOGETHER
+from labelsieve.training import noise_rate
+from labelsieve.training.classifier import Progress, read_inputs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from labelsieve.engine.samples import Samples
+
+HELD_OUT = 0.2
+FEWEST = 10  # labels held out; of fewer, each is worth more than ten points
+_T = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+)  # 97.5 % quantiles of Student's t, 1 to 10 degrees
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method.
+
+    Attributes:
+        accuracy: share of the test data on which its heads say the given label, mean over seeds.
+        margin: half of the 95 % interval of that mean over seeds, by Student's t; None for one seed. What the choice of the test data
+            adds is not in it; it is the same for all methods.
+        each: the accuracy of each seed.
+        seconds: that its training took; those who trained together share the seconds of the sweep.
+        together: whether it trained in one sweep with others.
+        settings: its hyper-parameters.
+    """
+
+    method: str
+    accuracy: float
+    margin: float | None
+    each: tuple[float, ...]
+    seconds: float
+    together: bool
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    Attributes:
+        rows: the methods, the most accurate first.
+        trained_on, tested_on: numbers of examples.
+        held_out: the test data are a part of the data themselves, whose labels may be wrong.
+        excluded: examples of either that could not be used, and why.
+        noise: what the methods that ask were told of the share of wrong labels; None where none asks or `find` cannot say.
+        notes: of either, what `load` has to say.
+    """
+
+    rows: tuple[Row, ...]
+    trained_on: int
+    tested_on: int
+    held_out: bool
+    excluded: tuple[Exclusion, ...]
+    noise: float | None
+    notes: tuple[str, ...]
+
+
+def compare(
+    data: Dataset,
+    test: Dataset | None = None,
+    *,
+    methods: Sequence[str] = TOGETHER,
+    seeds: int = 5,
+    epochs: int | None = None,
+    encoder: str | None = None,
+    side: int | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train linear heads on features with several methods and seeds, and measure each on other data.
+
+    Methods that want the share of wrong labels are told what `find` expects of the features, as `train` tells them.
+
+    Args:
+        data: features, or images or texts for the encoder.
+        test: data of the same kind whose labels can be trusted; None holds out of each class of `data` the whole number nearest to a
+            fifth (none of one or two examples), as labelled as they are.
+        methods: names of `labelsieve.methods.METHODS`.
+        seeds: how many heads a method, each with its own order of rows.
+        epochs: instead of each method's own.
+        encoder, side: as in `find`.
+
+    Raises:
+        UserError: no such method, or data that cannot be used.
+    """
+    need_torch("compare")
+    from labelsieve.engine.device import pick
+    from labelsieve.engine.inputs import samples
+
+    functions = {name: _with_settings(name, epochs) for name in methods}
+    where, held_out = pick(device), test is None
+    if test is not None and test.kind != data.kind:
+        of, other = data.source or "the data", test.source or "The test data"
+        raise UserError(
+            f"{other} holds {KINDS[test.kind]}, {of} {KINDS[data.kind]}; the test data should be of the same kind."
+        )
+    with scratch() as folder:
+        asked = {"kind": "features", "encoder": encoder, "side": side}
+        data, inputs, take = read_inputs(data, folder / "data", asked, progress)
+        require_classes(data)
+        if test is None:
+            chosen = _a_part_of_each_class(data)
+            data, test, inputs, others = data.take(~chosen), data.take(chosen), inputs[~chosen], inputs[chosen]
+        else:
+            test, others, _ = read_inputs(test, folder / "test", take, progress)
+        if len(test) == 0:
+            raise UserError(f"No example of {test.source or 'the test data'} could be read.")
+        answers = _positions(test, data.classes)
+        if others.shape[1] != inputs.shape[1]:
+            raise UserError(
+                f"{test.source or 'The test data'} has {others.shape[1]} features, {data.source or 'the data'} {inputs.shape[1]}."
+            )
+        ready, scale = samples(inputs, data.labels, len(data.classes))
+        tested, _ = samples(others, answers, len(data.classes), scale)
+    noise = None
+    if any("noise" in function.keywords for function in functions.values()):
+        noise, _ = noise_rate.asked(replace(data, kind="features", inputs=inputs), None, "", seed=0, progress=progress)
+        functions = {name: partial(f, noise=noise) if "noise" in f.keywords else f for name, f in functions.items()}
+    try:
+        rows = _train(ready.to(where), tested.to(where), functions, range(seeds), progress)
+    except EmptyClass as error:
+        raise error.named(data.classes) from error
+    excluded = data.excluded if held_out else (*data.excluded, *test.excluded)
+    notes = (*data.notes, *(f"Test data: {note}" for note in test.notes if note not in data.notes))
+    return Comparison(
+        tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded, noise, notes
+    )
+
+
+def _with_settings(name: str, epochs: int | None) -> partial:
+    """The method with what it uses on features; every keyword is bound."""
+    function = methods.method(name)
+    own = {key: p.default for key, p in signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    return partial(function, **{**own, **methods.for_features(name), **({} if epochs is None else {"epochs": epochs})})
+
+
+def _a_part_of_each_class(data: Dataset) -> np.ndarray:
+    """A mask (n,) of a random fifth of each class, in whole examples: none of one or two, one of three."""
+    labels = data.labels
+    order = np.random.default_rng(0).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    there = np.bincount(labels)
+    place = np.arange(len(labels)) - np.repeat(there.cumsum() - there, there)
+    mask = np.zeros(len(labels), bool)
+    mask[order] = place < np.round(HELD_OUT * there)[labels[order]]
+    if mask.sum() < FEWEST:
+        raise UserError(
+            f"{data.source or 'The data'} has {len(labels)} examples, of which {mask.sum()} could be held out, too few to compare methods "
+            f"by ({FEWEST} at least); name test data with --test."
+        )
+    return mask
+
+
+def _positions(test: Dataset, classes: tuple[str, ...]) -> np.ndarray:
+    unknown = [name for name in test.classes if name not in classes]
+    if unknown:
+        raise UserError(
+            f"{test.source or 'The test data'} has the class {unknown[0]!r}, which is not among those trained on."
+        )
+    return np.array([classes.index(name) for name in test.classes])[test.labels]
+
+
+def _train(
+    ready: Samples, tested: Samples, functions: dict[str, partial], seeds: range, progress: Progress | None
+) -> list[Row]:
+    rows = []
+    sweeps: dict[int, list[str]] = {}
+    for name in functions:
+        if name in TOGETHER:
+            sweeps.setdefault(functions[name].keywords["batch"], []).append(name)
+    for names in sweeps.values():
+        rows += _sweep(ready, tested, {name: functions[name] for name in names}, seeds, progress)
+    for name, function in functions.items():
+        if name not in TOGETHER:
+            rows.append(_alone(ready, tested, name, function, seeds, progress))
+    return rows
+
+
+def _sweep(
+    ready: Samples, tested: Samples, functions: dict[str, partial], seeds: range, progress: Progress | None
+) -> list[Row]:
+    from labelsieve.engine.many_heads import together
+    from labelsieve.engine.trained import Trained
+
+    names = sorted(functions, key=lambda name: -functions[name].keywords["epochs"])
+    start = perf_counter()
+    trained = together(ready, [functions[name] for name in names], seeds, progress)
+    seconds = perf_counter() - start
+    return [
+        _row(
+            name,
+            [_accuracy(Trained((net,)), tested) for net in made.nets[0].apart()],
+            seconds,
+            functions[name],
+            together=len(names) > 1,
+        )
+        for name, made in zip(names, trained, strict=True)
+    ]
+
+
+def _alone(
+    ready: Samples, tested: Samples, name: str, function: partial, seeds: range, progress: Progress | None
+) -> Row:
+    from labelsieve.engine.session import Session
+    from labelsieve.networks import network
+
+    width, device = ready.inputs.shape[1], ready.inputs.device
+    make: Callable[[int], nn.Module] = lambda classes: network("linear", images=False, width=width)(classes).to(device)  # noqa: E731
+    each, seconds = [], 0.0
+    for seed in seeds:
+        start = perf_counter()
+        trained = function(ready, make, Session(len(ready), seed=seed))
+        seconds += perf_counter() - start
+        each.append(_accuracy(trained, tested))
+        if progress:
+            progress(name, seed + 1, len(seeds))
+    return _row(name, each, seconds, function, together=False)
+
+
+def _accuracy(trained: Any, tested: Samples) -> float:
+    said: torch.Tensor = trained.logits(tested).argmax(1)
+    return (said == tested.labels).double().mean().item()
+
+
+def _row(name: str, each: list[float], seconds: float, function: partial, *, together: bool) -> Row:
+    n = len(each)
+    margin = None
+    if n > 1:
+        quantile = _T[n - 2] if n - 2 < len(_T) else 1.96 + 2.7 / (n - 1)
+        margin = float(quantile * np.std(each, ddof=1) / n**0.5)
+    return Row(name, float(np.mean(each)), margin, tuple(each), seconds, together, dict(function.keywords))

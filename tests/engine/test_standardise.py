@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from labelsieve.engine.standardise import CUT, standardise
+
+X = np.random.default_rng(0).normal(size=(2000, 6)) * [1, 3, 0.01, 1e3, 1e-4, 7] + [0, 5, -1, 1e4, 0, 2]
+
+
+def reference(x):
+    x = x.astype(np.float64)
+    return np.clip((x - x.mean(0)) / x.std(0), -CUT, CUT)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(np.float64, 1), (np.float64, 1e300), (np.float64, 1e-300), (np.float32, 1e30), (np.float32, 1e-30)],
+)
+def test_any_scale_gives_the_same(dtype, scale):
+    got = standardise((X * scale).astype(dtype)).astype(np.float64)
+    np.testing.assert_allclose(got, reference(X), atol=5e-3)
+
+
+@pytest.mark.parametrize("wild", [1e30, 1e12, -1e6])
+def test_one_wild_row_does_not_drown_the_others(wild):
+    x = X.astype(np.float32)
+    x[7] = wild
+    others = np.arange(len(x)) != 7
+    got = standardise(x).astype(np.float64)
+    assert np.abs(got[7]).max() <= CUT
+    assert np.corrcoef(got[others, 1], X[others, 1])[0, 1] > 0.99
+    assert 0.7 < got[others].std() < 1.4
+
+
+def test_large_offset_keeps_its_digits():
+    x = X[:, :4] + 1.7e9  # time stamps
+    np.testing.assert_allclose(standardise(x).astype(np.float64), reference(x), atol=5e-3)
+
+
+def test_sparse_column_is_not_taken_for_broken():
+    x = np.where(np.random.default_rng(1).random((5000, 2)) < 0.01, 5.0, 0.0)
+    np.testing.assert_allclose(standardise(x).astype(np.float64), reference(x), atol=5e-3)
+
+
+def test_constant_column_is_zero():
+    x = X.copy()
+    x[:, 0] = 3.7
+    assert not standardise(x)[:, 0].any()

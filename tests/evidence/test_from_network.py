@@ -1,0 +1,160 @@
+"""Evidence from a network: what each part has seen, its shapes, its seed; and that it finds planted errors."""
+
+import numpy as np
+import pytest
+import torch
+
+import labelsieve as ls
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.errors import UserError
+from labelsieve.data.noise import inject
+from labelsieve.engine.samples import Samples
+from labelsieve.evidence import from_network
+from labelsieve.networks import network
+
+WANTED = {"labels", "n_classes", "probs", "probs_gce", "neighbours", "record", "cyclic_record", "threshold_records"}
+STAGES = [("network", 6), *((f"network {f} of 3", 3) for f in (1, 2, 3))]
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(from_network, "passes", lambda n: (3, 20))
+    torch.set_num_threads(1)
+
+
+def squares(n=90, classes=3, seed=0):
+    """Bright squares, one place a class, in noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    images = rng.integers(0, 90, (n, 1, 16, 16), np.uint8)
+    for image, c in zip(images, labels, strict=True):
+        image[0, 5 * c : 5 * c + 5, 3:12] += 150
+    return images, labels
+
+
+def gathered(labels, images, wanted=WANTED, **more):
+    samples = Samples.of(torch.from_numpy(images), torch.from_numpy(labels), 3)
+    return from_network.gather(wanted, samples, network("small-cnn", images=True, width=1), **more)
+
+
+def test_shapes_and_no_threshold_records(short, tmp_path):
+    images, labels = squares()
+    evidence = gathered(labels, images, folder=tmp_path)
+    assert evidence.probs.shape == evidence.probs_gce.shape == (90, 3)
+    np.testing.assert_allclose(evidence.probs.sum(1), 1, rtol=1e-4)
+    assert evidence.record.loss.shape == evidence.cyclic_record.loss.shape == (3, 90)
+    assert np.isfinite(evidence.record.loss).all() and np.isfinite(evidence.cyclic_record.loss).all()
+    assert evidence.threshold_records is None and evidence.probs_blurry is None
+    assert {"neighbours.npy", "record", "cyclic_record"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_judge_of_an_example_never_saw_its_label(short, monkeypatch):
+    images, labels = squares()
+    fold = np.arange(90) // 3 % 3
+    monkeypatch.setattr(from_network, "assign", lambda labels, folds, **_: fold)
+    other = labels.copy()
+    other[0] = 1 - labels[0]
+    first, again = (gathered(given, images, {"probs", "neighbours"}) for given in (labels, other))
+    mine = fold == fold[0]
+    np.testing.assert_array_equal(first.probs[mine], again.probs[mine])
+    np.testing.assert_array_equal(first.neighbours.similarity[mine], again.neighbours.similarity[mine])
+    assert (first.probs[~mine] != again.probs[~mine]).any(), "the others' judges did see it"
+
+
+def test_neighbours_are_of_the_same_fold(short):
+    images, labels = squares()
+    evidence = gathered(labels, images, {"neighbours"})
+    fold = from_network.assign(labels, 3, seed=0)
+    assert (fold[evidence.neighbours.index] == fold[:, None]).all()
+    assert (evidence.neighbours.index != np.arange(90)[:, None]).all()
+
+
+def test_the_seed_decides(short):
+    images, labels = squares()
+    one, two, other = (gathered(labels, images, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.record.loss, two.record.loss)
+    np.testing.assert_array_equal(one.probs, two.probs)
+    assert (one.probs != other.probs).any()
+
+
+@pytest.mark.parametrize(
+    ("network", "epoch"), [("network", 2), ("network", 6), ("network 2 of 3", 1), ("network 3 of 3", 3)]
+)
+def test_a_killed_run_goes_on(short, tmp_path, network, epoch):
+    images, labels = squares()
+    whole, told = gathered(labels, images), []
+
+    def tell(*news):
+        told.append(news)
+        if news == (network, epoch, 6 if network == "network" else 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gathered(labels, images, folder=tmp_path, content="squares", progress=tell)
+    before = told[:-1]  # the epoch in which it was killed had not been saved
+    told.clear()
+    resumed = gathered(labels, images, folder=tmp_path, content="squares", progress=lambda *news: told.append(news))
+    assert [*before, *told] == [(name, done + 1, all) for name, all in STAGES for done in range(all)]
+    np.testing.assert_array_equal(resumed.record.loss, whole.record.loss)
+    np.testing.assert_array_equal(resumed.cyclic_record.margin, whole.cyclic_record.margin)
+    np.testing.assert_array_equal(resumed.probs, whole.probs)
+    np.testing.assert_array_equal(resumed.neighbours.index, whole.neighbours.index)
+
+
+def test_what_was_kept_of_other_images_is_not_taken(short, tmp_path):
+    images, labels = squares()
+    gathered(labels, images, {"record"}, folder=tmp_path, content="others")
+    told = []
+    gathered(labels, images, {"record"}, folder=tmp_path, content="squares", progress=lambda *news: told.append(news))
+    assert len(told) == 6
+
+
+def dataset(images, labels, classes="abc", kind="image"):
+    return Dataset(np.array([str(i) for i in range(len(labels))], object), labels, tuple(classes), images, kind, "toy")
+
+
+def test_every_detector_runs_and_the_run_says_so(short, tmp_path):
+    images, labels = squares()
+    findings = ls.find(dataset(images[:, 0], labels), out=tmp_path / "toy.sieve", from_network="small-cnn")
+    assert not list((tmp_path / "toy.sieve").rglob("checkpoint.pt")), "what only a killed run would need is gone"
+    assert set(findings.scores) == set(
+        ls.find(dataset(images.reshape(90, -1).astype(np.float32), labels, kind="features")).scores
+    )
+    assert findings.settings["network"] == "small-cnn" and findings.settings["encoder"] is None
+    assert any("never saw its label" in note for note in findings.notes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "sentence"),
+    [
+        ("features", {}, "A network is trained on images, and toy holds features"),
+        ("image", {"encoder": "lite0"}, "takes the place of an encoder"),
+        ("image", {"network": "resnet1"}, "There is no network 'resnet1' for images"),
+    ],
+)
+def test_what_cannot_be_is_told(kind, more, sentence):
+    images, labels = squares()
+    data = dataset(images[:, 0] if kind == "image" else images.reshape(90, -1).astype(np.float32), labels, kind=kind)
+    with pytest.raises(UserError, match=sentence):
+        ls.find(data, from_network=more.pop("network", "small-cnn"), **more)
+
+
+def auprc(score, wrong):
+    hit = wrong[np.argsort(-score, kind="stable")]
+    return (np.cumsum(hit) / np.arange(1, len(hit) + 1))[hit].mean()
+
+
+@pytest.mark.slow
+def test_finds_planted_errors_in_handwritten_digits():
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    n = 500
+    true = digits.target[:n].astype(np.int64)
+    given = inject(true, "symmetric", 0.2, n_classes=10, seed=3).labels
+    wrong = given != true
+    findings = ls.find(
+        dataset((digits.images[:n] * 15).astype(np.uint8), given, "0123456789"), from_network="small-cnn"
+    )
+    found = {name: auprc(score, wrong) for name, score in findings.scores.items()}
+    assert found["consensus"] > 0.9
+    assert min(found.values()) > 0.6, found
+    assert findings.wrong.low <= wrong.sum() <= findings.wrong.high

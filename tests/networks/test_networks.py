@@ -1,0 +1,77 @@
+"""Networks: shapes, head(features(x)), gradients everywhere, the sizes the papers state, and names that are told."""
+
+import pytest
+import torch
+
+from labelsieve.core.errors import UserError
+from labelsieve.networks import HEADS, NETWORKS, network
+
+IMAGES = [name for name in NETWORKS if name not in HEADS]
+
+
+def net_and_input(name, classes=7, width=None, side=32):
+    images = name not in HEADS
+    width = width or (3 if images else 20)
+    torch.manual_seed(0)
+    x = torch.randn(4, width, side, side) if images else torch.randn(4, width)
+    return network(name, images=images, width=width)(classes), x
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forward_is_the_head_of_the_features(name):
+    net, x = net_and_input(name)
+    net.eval()
+    assert net(x).shape == (4, 7)
+    assert isinstance(net.head, torch.nn.Linear)
+    torch.testing.assert_close(net(x), net.head(net.features(x)))
+    assert net.features(x).shape == (4, net.head.in_features)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_gets_a_gradient(name):
+    net, x = net_and_input(name)
+    torch.nn.init.normal_(net.head.weight)  # that of the heads for features starts at zero, which passes nothing on
+    torch.nn.functional.cross_entropy(net(x), torch.tensor([0, 1, 2, 3])).backward()
+    for key, weight in net.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (1, 16), (3, 40)])
+def test_takes_grey_and_coloured_images_of_any_usual_size(name, channels, side):
+    net, x = net_and_input(name, width=channels, side=side)
+    assert torch.isfinite(net(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("resnet18", 11.17), ("resnet34", 21.28), ("preact18", 11.17), ("o2u-cnn", 4.43)]
+)
+def test_has_the_size_of_the_paper(name, millions):
+    net, _ = net_and_input(name, classes=10)
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
+
+
+def test_a_preact_block_by_hand():
+    from labelsieve.networks.preact import PreActBlock
+
+    torch.manual_seed(1)
+    block, x = PreActBlock(4, 6, 2).eval(), torch.randn(2, 4, 8, 8)
+    active = torch.relu(block.norm1(x))
+    inner = torch.relu(block.norm2(block.conv1(active)))
+    torch.testing.assert_close(block(x), block.conv2(inner) + block.shortcut(active))
+
+
+def test_heads_start_undecided_and_do_not_depend_on_the_scale_of_the_width():
+    for name in HEADS:
+        net, x = net_and_input(name, width=500)
+        assert torch.equal(net(x), torch.zeros(4, 7))
+    assert net_and_input("linear", width=500)[0].features(torch.ones(1, 500)).norm() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "says"),
+    [("resnet99", True, "resnet18"), ("linear", True, "for images"), ("resnet18", False, "linear, mlp")],
+)
+def test_a_wrong_name_lists_the_right_ones(name, images, says):
+    with pytest.raises(UserError, match=says):
+        network(name, images=images, width=3)

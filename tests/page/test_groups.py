@@ -1,0 +1,61 @@
+"""Duplicates as groups, typical examples, comments: what the server says and keeps."""
+
+from uuid import uuid4
+
+import numpy as np
+
+from labelsieve.store import run
+
+
+def send(client, acts, who="ann"):
+    body = {"batch": str(uuid4()), "pick": "view", "blind": False, "acts": acts}
+    return client.post("/api/decisions", json=body, headers={"X-Reviewer": who}).json()
+
+
+def test_a_group_disagrees_by_the_labels_as_they_are_now(page, sieve):
+    found = run.load(sieve)
+    labels = [found.classes[found.given[i]] for i in range(4)]
+    assert len(set(labels)) == 1  # one group of four of one class
+    answer = page.get("/api/groups").json()
+    assert answer["all"] == answer["total"] == 1 and answer["disagree"] == 0
+    assert answer["items"][0]["rows"] == [0, 1, 2, 3] and answer["items"][0]["disagree"] is False
+    other = next(name for name in found.classes if name != labels[0])
+    send(page, [{"i": 2, "act": "relabel", "label": other}])
+    answer = page.get("/api/groups?duplicates=disagree").json()
+    assert answer["total"] == answer["disagree"] == 1 and answer["items"][0]["disagree"] is True
+    send(page, [{"i": i, "act": "relabel", "label": other} for i in range(4)])
+    assert page.get("/api/groups").json()["disagree"] == 0
+    send(page, [{"i": 1, "act": "keep"}], "bob")  # a conflict is a difference
+    assert page.get("/api/groups").json()["disagree"] == 1
+    blind = page.get("/api/groups?blind=1").json()
+    assert blind["disagree"] is None and blind["items"][0]["disagree"] is None
+    assert all(member["given"] is None for member in blind["items"][0]["members"])
+
+
+def test_typical_examples_are_the_least_doubted_one_of_each_group(page, sieve):
+    found = run.load(sieve)
+    answer = page.get("/api/gallery?each=30").json()
+    assert answer["total"] == 3 and [row["label"] for row in answer["items"]] == list(found.classes)
+    for row in answer["items"]:
+        shown = [item["i"] for item in row["examples"]]
+        p = found.p_wrong[shown]
+        assert (np.diff(p) >= 0).all() and (p <= 0.5).all()
+        assert all(found.classes[found.given[i]] == row["label"] for i in shown)
+        assert len({0, 1, 2, 3} & set(shown)) <= 1
+    one = page.get("/api/gallery?label=cat&each=2").json()["items"]
+    assert [row["label"] for row in one] == ["cat"] and len(one[0]["examples"]) == 2
+    send(page, [{"i": one[0]["examples"][0]["i"], "act": "exclude"}])
+    again = page.get("/api/gallery?label=cat&each=2").json()["items"][0]["examples"]
+    assert one[0]["examples"][0]["i"] not in [item["i"] for item in again]
+    assert page.get("/api/gallery?blind=1").status_code == page.get("/api/gallery?label=nothing").status_code == 400
+
+
+def test_a_comment_stays_until_it_is_changed(page):
+    send(page, [{"i": 5, "act": "keep", "note": "odd light"}])
+    assert page.get("/api/item/5").json()["note"] == "odd light"
+    send(page, [{"i": 5, "act": "exclude"}])
+    assert page.get("/api/item/5").json()["note"] == "odd light"
+    assert page.get("/api/item/5", headers={"X-Reviewer": "bob"}).json()["note"] == ""
+    send(page, [{"i": 5, "act": "exclude", "note": ""}])
+    assert page.get("/api/item/5").json()["note"] == ""
+    assert [row["note"] for row in page.get("/api/item/5").json()["history"]] == ["odd light", "odd light", ""]

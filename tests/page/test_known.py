@@ -1,0 +1,80 @@
+"""Known examples planted in the queue, and how a reviewer did on them."""
+
+import json
+
+import pytest
+
+from labelsieve.cli.review import _keep_known
+from labelsieve.core.errors import UserError
+from labelsieve.store import known_items, run
+from labelsieve.store.journal import Journal
+
+
+@pytest.fixture
+def planted(sieve, tmp_path):
+    """Three known examples from the end of the queue: two as given, one wrong."""
+    found = run.load(sieve)
+    last = found.order()[-3:]
+    classes = {found.ids[i]: found.classes[found.given[i]] for i in last}
+    classes[found.ids[last[0]]] = found.classes[(found.given[last[0]] + 1) % 3]
+    (tmp_path / "known.csv").write_text(
+        "id,label\n" + "".join(f'"{key}","{label}"\n'.replace("&'\"owl", '&\'""owl') for key, label in classes.items())
+    )
+    _keep_known(sieve, tmp_path / "known.csv")
+    return last.tolist(), classes
+
+
+def queue(client, who="ann", query=""):
+    return [item["i"] for item in client.get(f"/api/items?n=500&{query}", headers={"X-Reviewer": who}).json()["items"]]
+
+
+def answer(client, i, act="keep", who="ann", batch="batch-name", **more):
+    body = {"batch": f"{batch}-{i}-{who}", "pick": "ranked", "blind": False, "acts": [{"i": i, "act": act, **more}]}
+    return client.post("/api/decisions", json=body, headers={"X-Reviewer": who}).json()
+
+
+def test_each_stretch_of_twenty_holds_one_and_nothing_is_lost(planted, sieve, serve):
+    last, _ = planted
+    rows = queue(serve())
+    order = run.load(sieve).order().tolist()
+    assert sorted(rows) == list(range(60))
+    assert [i for i in rows if i not in last] == [i for i in order if i not in last]
+    assert [sum(i in last for i in rows[at : at + 21]) for at in (0, 21, 42)] == [1, 1, 1]
+
+
+def test_other_views_are_left_alone(planted, sieve, serve):
+    found = run.load(sieve)
+    assert queue(serve(), query="given=cat") == [i for i in found.order() if found.classes[found.given[i]] == "cat"]
+
+
+def test_a_reviewer_sees_nothing_of_what_others_said_of_a_known_example(planted, serve):
+    client, (last, _) = serve(), planted
+    answer(client, last[0], "exclude")
+    seen = client.get(f"/api/item/{last[0]}", headers={"X-Reviewer": "bob"}).json()
+    assert (seen["state"], seen["decision"], seen["history"]) == ("open", None, [])
+    assert last[0] in queue(client, "bob", "fresh=b") and last[0] not in queue(client, "ann", "fresh=b")
+    answer(client, last[0], "keep", "bob")
+    assert client.get(f"/api/item/{last[0]}", headers={"X-Reviewer": "bob"}).json()["state"] == "conflict"
+
+
+def test_answers_on_known_examples_are_counted_for_their_reviewer(planted, sieve, serve):
+    client, (last, classes) = serve(), planted
+    for i in last:
+        answer(client, i)
+    answer(client, 0)
+    told = client.get("/api/run").json()
+    [ann] = told["reviewers"]
+    assert (told["known"], ann["planted"], ann["planted_right"], ann["decisions"]) == (3, 3, 2, 4)
+    journal = Journal(sieve)
+    assert {row.id for row in journal.read()[0] if row.pick == "planted"} == set(classes)
+
+
+def test_classes_that_do_not_fit_or_a_damaged_file_are_told(sieve, tmp_path):
+    (tmp_path / "k.csv").write_text("id,label\nnobody,cat\n")
+    with pytest.raises(UserError, match="for none of the 60"):
+        _keep_known(sieve, tmp_path / "k.csv")
+    (sieve / "known.json").write_text("[")
+    with pytest.raises(UserError, match="known.json is damaged"):
+        known_items.load(sieve)
+    (sieve / "known.json").write_text(json.dumps({"a": "b"}))
+    assert known_items.load(sieve) == {"a": "b"}

@@ -1,0 +1,98 @@
+"""Who may ask, what they may ask for, and what every answer forbids."""
+
+import pytest
+
+ACT = {"batch": "somebody", "acts": [{"i": 0, "act": "keep"}]}
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:8765", "10.0.0.1", "", "[::1", "localhost@evil.example:x"],
+)
+def test_a_foreign_host_name_is_refused(page, host):
+    assert page.get("/api/run", headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "localhost:5173", "[::1]:8765"])
+def test_the_names_of_this_machine_are_known(page, host):
+    assert page.get("/api/classes", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Length": str(1 << 40)}, 413),
+        ({"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+def test_only_the_page_itself_may_change_anything(page, headers, status):
+    assert page.post("/api/decisions", json=ACT, headers=headers).status_code == status
+    assert page.get("/api/item/0").json()["state"] == ("keep" if status == 200 else "open")
+
+
+def test_a_body_that_does_not_say_its_length_is_bounded(page, monkeypatch):
+    monkeypatch.setattr("labelsieve.page.server.BODY", 1000)
+    answer = page.post(
+        "/api/decisions", content=(b"x" * 100 for _ in range(20)), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"[" * 100_000, b'"x"', b"\xff\xfe"])
+def test_a_body_that_is_no_object_is_refused(page, content):
+    answer = page.post("/api/undo", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/run", "/", "/assets/none", "/nothing", "/thumb/0.webp", "/api/item/9999"])
+def test_every_answer_forbids_scripts_from_elsewhere(page, path):
+    headers = page.get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../index.html",
+        "/assets/..%2f..%2fserver.py",
+        "/assets/%2e%2e/server.py",
+        "/assets//etc/passwd",
+        "/assets/..\\server.py",
+    ],
+)
+def test_no_path_of_the_client_touches_the_disk(page, path):
+    assert page.get(path).status_code == 404
+
+
+def test_elsewhere_than_loopback_the_token_is_needed(serve):
+    client = serve(host="0.0.0.0", token="secret-token")
+    assert client.get("/api/run").status_code == 401 and client.get("/").status_code == 401
+    assert client.get("/api/run", headers={"X-Token": "wrong"}).status_code == 401
+    assert client.get("/api/run?token=wrong").status_code == 401
+    assert client.get("/api/run", headers={"X-Token": "secret-token"}).status_code == 200
+    first = client.get("/grid?given=cat&token=secret-token", follow_redirects=False)
+    assert first.status_code == 303 and first.headers["location"] == "/grid?given=cat"
+    assert "HttpOnly" in first.headers["set-cookie"] and "samesite=strict" in first.headers["set-cookie"].lower()
+    assert client.get("/api/run").status_code == 200  # with the cookie
+    assert client.get("/api/run", headers={"Host": "192.168.1.5:8765"}).status_code == 200
+    assert client.get("/api/run", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_a_token_is_not_sent_on_to_another_site(serve):
+    client = serve(host="0.0.0.0", token="secret-token")
+    answer = client.get("http://127.0.0.1:8765//evil.example/?token=secret-token", follow_redirects=False)
+    assert not answer.headers["location"].startswith("//")
+
+
+def test_names_of_reviewers_are_text(page):
+    said = {"X-Reviewer": "%E5%BC%A0%20%3Cb%3E%0A" + "x" * 200}
+    page.post("/api/decisions", json=ACT, headers=said)
+    [row] = page.get("/api/item/0").json()["history"]
+    assert row["reviewer"].startswith("张 <b>x") and len(row["reviewer"]) == 80

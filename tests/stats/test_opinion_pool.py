@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from labelsieve.core.evidence import Neighbours
+from labelsieve.stats.opinion_pool import Pool, estimate_transition, verdict, vote
+
+
+def noisy_judge(n, k, transition, seed=0, certainty=4.0):
+    """A calibrated judge of hidden classes, and given labels drawn through a transition matrix."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, k, n)
+    logits = rng.normal(size=(n, k)) + certainty * np.eye(k)[true]
+    p = np.exp(certainty * (logits - logits.max(1, keepdims=True)))
+    p /= p.sum(1, keepdims=True)
+    given = np.array([rng.choice(k, p=transition[t]) for t in true])
+    return p, given, true
+
+
+def test_transition_matrix_is_recovered():
+    t = np.array([[0.8, 0.2, 0.0], [0.05, 0.9, 0.05], [0.0, 0.0, 1.0]])
+    p, given, true = noisy_judge(6000, 3, t)
+    fit = estimate_transition(Pool([p], None, given, 3))
+    np.testing.assert_allclose(fit.matrix, t, atol=0.03)
+    assert fit.n_wrong == pytest.approx((given != true).sum(), rel=0.15)
+
+
+def test_one_rate_where_classes_are_many():
+    k, n = 60, 1200
+    t = np.full((k, k), 0.2 / (k - 1)) + (0.8 - 0.2 / (k - 1)) * np.eye(k)
+    p, given, true = noisy_judge(n, k, t, certainty=6.0)
+    fit = estimate_transition(Pool([p], None, given, k))
+    assert fit.matrix is None
+    assert fit.n_wrong == pytest.approx((given != true).sum(), rel=0.2)
+    np.testing.assert_allclose(fit.column(given)[0, given[0]], fit.stay[0])
+
+
+def test_log_odds_rank_the_wrong_ones_first_and_name_the_class():
+    t = np.array([[0.9, 0.1, 0.0], [0.0, 0.9, 0.1], [0.1, 0.0, 0.9]])
+    p, given, true = noisy_judge(3000, 3, t)
+    pool = Pool([p], None, given, 3)
+    said = verdict(pool, estimate_transition(pool))
+    wrong = given != true
+    assert np.median(said.log_odds[wrong]) > 0 > np.quantile(said.log_odds[~wrong], 0.95)
+    assert (said.other != given).all() and (said.other[wrong] == true[wrong]).mean() > 0.95
+    np.testing.assert_allclose(said.p_given, p[np.arange(3000), given], atol=1e-3)
+    assert said.united.all()
+    split = verdict(Pool([p, p[:, ::-1]], None, given, 3), estimate_transition(pool))
+    np.testing.assert_array_equal(split.united, p.argmax(1) == p[:, ::-1].argmax(1))
+
+
+def test_vote_by_hand():
+    neighbours = Neighbours(np.array([[1, 2], [0, 2], [0, 1]], np.int32), np.ones((3, 2), np.float32))
+    votes = vote(neighbours, np.array([0, 1, 1]), 2, np.array([0, 1]))
+    np.testing.assert_allclose(votes, [[0.05 * 2 / 2.2, 1 - 0.05 * 2 / 2.2], [0.5, 0.5]], atol=1e-9)
+
+
+def test_blocks_do_not_change_the_answer(monkeypatch):
+    t = np.full((3, 3), 0.1) + 0.7 * np.eye(3)
+    p, given, _ = noisy_judge(500, 3, t)
+    pool = Pool([p], None, given, 3)
+    fit = estimate_transition(pool)
+    whole = verdict(pool, fit)
+    monkeypatch.setattr("labelsieve.stats.opinion_pool._BLOCK", 30)
+    again = verdict(pool, fit)
+    for name in ("log_odds", "other", "p_given", "p_other", "united"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(again, name))
+
+
+def test_zero_probabilities_stay_finite():
+    p = np.eye(3)[[0, 1, 2, 0]]
+    pool = Pool([p], None, np.array([0, 1, 2, 1]), 3)
+    odds = verdict(pool, estimate_transition(pool)).log_odds
+    assert np.isfinite(odds).all() and odds.argmax() == 3
