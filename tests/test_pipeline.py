@@ -138,3 +138,30 @@ def test_a_foreign_folder_is_not_written_to(tmp_path):
 def test_one_class_only():
     with pytest.raises(UserError, match="one class only"):
         find(Dataset(np.array(["a", "b"], object), np.zeros(2, int), ("cat",), np.zeros((2, 3)), "features"))
+
+
+def test_copies_with_negative_zeros_are_copies():
+    data, _, _ = planted(n=60)
+    features = data.inputs.copy()
+    features[3, :5] = 0.0
+    features[7] = features[3]
+    features[7, :5] = -0.0
+    for of in (features, features.astype(np.float64)):
+        findings = find(Dataset(data.ids, data.labels, data.classes, of, "features"), detectors=["knn_vote"])
+        assert findings.extra["duplicate_group"][[3, 7]].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("twins", ["copies", "groups", "strangers"])
+def test_what_shares_a_group_or_is_a_copy_is_not_judged_by_its_twin(twins):
+    """Noise with labels drawn at random, each example twice: only one who has seen the twin can know the label."""
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(150, 300)), rng.integers(0, 3, 150)
+    both = np.concatenate([features, features + (0 if twins == "copies" else 1e-3 * rng.normal(size=features.shape))])
+    pair = np.tile(np.arange(150), 2).astype(str).astype(object) if twins == "groups" else None
+    ids = np.array([str(i) for i in range(300)], object)
+    data = Dataset(ids, np.tile(labels, 2), ("a", "b", "c"), both.astype(np.float32), "features", "twins", pair)
+    suspicion = find(data, detectors=["confident_learning"]).scores["confident_learning"]  # 1 - p_y
+    if twins == "strangers":
+        assert suspicion.mean() < 0.2, "otherwise the test could not fail"
+    else:
+        assert suspicion.mean() == pytest.approx(2 / 3, abs=0.05)

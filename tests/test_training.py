@@ -1,6 +1,7 @@
 """`train_model` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 import labelsieve as ls
+from labelsieve.core.findings import Estimate
 from labelsieve.core.record import Record
 from labelsieve.training.classifier import export_onnx
 
@@ -342,3 +344,51 @@ def test_classes_with_one_example_are_named(data):
     labels[5] = "dog"
     model = ls.train_model(np.asarray(data.inputs), labels=labels, epochs=2)
     assert any(note.startswith("Classes with one example only: dog.") for note in model.manifest["notes"])
+
+
+def stated(data, count, low, high, p_wrong=None):
+    """Findings of the data that state this estimate."""
+    found = ls.find(data, detectors=["knn_vote"])
+    more = {} if p_wrong is None else {"p_wrong": p_wrong, "flagged": p_wrong > 0.5}
+    return replace(found, wrong=Estimate(count, low, high), **more)
+
+
+@pytest.mark.parametrize(("low", "share"), [(0.0, 0.0), (1.0, 0.3)])
+def test_a_method_takes_no_label_to_be_wrong_if_none_may_be(data, low, share):
+    model = ls.train_model(data, method="o2u", epochs=2, findings=stated(data, 0.3 * N, low, 0.5 * N))
+    assert model.manifest["settings"]["noise"] == pytest.approx(share)
+
+
+def test_without_what_was_flagged_the_share_is_that_of_the_rest(data):
+    p = np.full(N, 0.1)
+    p[:30] = 0.9
+    model = ls.train_model(data, method="o2u", epochs=2, findings=stated(data, 39.0, 30.0, 50.0, p), drop_flagged=True)
+    assert model.manifest["settings"]["noise"] == pytest.approx(0.1) and len(model.p_wrong) == N - 30
+
+
+class Normalised(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(WIDTH, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, classes))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_batch_statistics_after_a_short_run_are_those_of_the_data(data):
+    net = ls.train_model(data, network=Normalised, epochs=3, batch=40).nets[0]
+    x = np.asarray(data.inputs, np.float64)
+    x = torch.from_numpy((x - x.mean(0)) / x.std(0)).float()
+    seen = net.layers[0](x).detach()
+    torch.testing.assert_close(net.layers[1].running_mean, seen.mean(0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(net.layers[1].running_var, seen.var(0), atol=0, rtol=1e-2)
+    assert not net.training
+
+
+@pytest.mark.parametrize("method", ["standard", "m-dyr-h", "dividemix", "co-teaching", "promix"])
+def test_a_last_batch_of_one_example_stops_no_batch_normalisation(data, method):
+    settings = {"challenge": True} if method == "promix" else {}
+    model = ls.train_model(
+        data, method=method, network=Normalised, epochs=3, batch=17, noise=0.2, settings=settings
+    )  # 120 = 7 * 17 + 1
+    assert np.isfinite(model.probabilities(data)[1]).all()

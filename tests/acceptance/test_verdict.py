@@ -103,3 +103,50 @@ def test_other_findings_are_refused():
     sample = draw(make(), 50, name="s")
     with pytest.raises(UserError, match="have changed"):
         weigh(make(np.full(N, 0.5)), sample, np.zeros(50, np.int64), limit=0.1)
+
+
+def test_the_ends_are_those_with_the_unclear_right_and_with_the_unclear_wrong():
+    found = make()
+    sample = draw(found, 100, name="s")
+    mixed = np.full(100, RIGHT)
+    mixed[:20:2], mixed[1:20:2] = WRONG, UNCLEAR
+    told = weigh(found, sample, mixed, limit=0.1)
+    lower, upper = (
+        weigh(found, sample, np.where(mixed == UNCLEAR, end, mixed), limit=0.1).wrong for end in (RIGHT, WRONG)
+    )
+    assert 0 < lower.low < upper.low and lower.high < upper.high, "otherwise the test could not fail"
+    assert told.wrong == Estimate((lower.count + upper.count) / 2, lower.low, upper.high)
+    assert (told.found, told.unclear, told.reviewed) == (10, 10, 100)
+
+
+@pytest.mark.parametrize(
+    ("answered", "wrong", "unclear", "verdict"),
+    [
+        (20, 1, 0, "accept"),
+        (20, 0, 1, "accept"),  # even if it is wrong
+        (20, 1, 1, "go on"),
+        (20, 0, 2, "go on"),
+        (40, 3, 0, "accept"),
+        (40, 2, 1, "accept"),
+        (40, 3, 1, "go on"),
+        (40, 0, 4, "go on"),
+        (40, 4, 5, "reject"),
+        (25, 4, 0, "reject"),  # found early
+        (25, 3, 9, "go on"),
+    ],
+)
+def test_a_plan_accepts_only_if_the_unclear_may_all_be_wrong(answered, wrong, unclear, verdict):
+    found = make()
+    sample = draw(found, 40, name="s", kind="double")
+    said = np.full(40, UNCLEAR)
+    said[:answered] = RIGHT
+    said[:wrong], said[wrong : wrong + unclear] = WRONG, UNCLEAR
+    assert weigh(found, sample, said, limit=0.1, plan=CountingPlan(20, 1, 20, 3)).verdict == verdict
+
+
+@pytest.mark.parametrize(("unclear", "verdict"), [(0, "accept"), (1, "go on")])
+def test_a_single_plan_accepts_only_if_the_unclear_may_all_be_wrong(unclear, verdict):
+    sample = draw(make(), 30, name="s", kind="single")
+    said = np.full(30, RIGHT)
+    said[:2], said[2 : 2 + unclear] = WRONG, UNCLEAR
+    assert weigh(make(), sample, said, limit=0.1, plan=CountingPlan(30, 2, 0, 2)).verdict == verdict

@@ -9,6 +9,7 @@ from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.calibrate import MANY, calibrate
+from labelsieve.decide.estimate import gather
 from labelsieve.decide.outlook import cuts, next_for, reliability, trail
 from labelsieve.decide.random_sample import draw
 from labelsieve.stats.logistic_fit import log_odds, logistic
@@ -249,3 +250,33 @@ def test_any_findings_and_answers_give_probabilities_and_an_interval_in_range(p,
     assert sorted(now.rank) == list(range(1, len(p) + 1))
     for estimate in (now.wrong, now.left):
         assert 0 <= estimate.low <= estimate.count <= estimate.high <= len(p)
+
+
+def test_a_reviewed_row_is_as_wrong_as_bayes_says():
+    findings, _ = made(50)
+    rows = [Decision("e0", "keep", None, "ann", "1", "1"), Decision("e1", "exclude", None, "ann", "2", "2")]
+    now = calibrate(findings, Fold(rows), reviewer_error=0.1)
+    right, wrong = now.p_model[:2]  # what the scores alone say
+    assert now.p_wrong[0] == pytest.approx(right * 0.1 / (right * 0.1 + (1 - right) * 0.9))
+    assert now.p_wrong[1] == pytest.approx(wrong * 0.9 / (wrong * 0.9 + (1 - wrong) * 0.1))
+    assert now.p_wrong[0] < right and now.p_wrong[1] > wrong
+    np.testing.assert_array_equal(now.p_wrong[2:], now.p_model[2:])
+    assert calibrate(findings, Fold(rows), reviewer_error=0.0).p_wrong[:2].tolist() == [0, 1]
+
+
+def test_the_sample_speaks_for_what_was_not_decided_when_it_was_drawn(monkeypatch):
+    """Ranked reviews before the sample, and ranked ones after it: only the first could not be drawn."""
+    findings, wrong = made(600, shift=2.0)
+    top = findings.order()
+    early = decided(top[:40], wrong, pick="ranked")
+    rows = np.array([int(id[1:]) for id in draw(findings, 60, without=[row.id for row in early]).ids])
+    late = [i for i in top[40:200] if i not in rows]
+    seen = []
+    monkeypatch.setattr(
+        "labelsieve.decide.calibrate.gather", lambda *args, **more: seen.append(more) or gather(*args, **more)
+    )
+    calibrate(findings, Fold([*early, *decided(rows, wrong), *decided(late, wrong, pick="ranked")]), reviewer_error=0.0)
+    (told,) = seen
+    assert set(np.flatnonzero(~told["drawable"])) == set(top[:40])
+    assert set(np.flatnonzero(~told["unseen"])) == {*top[:40], *rows, *late}
+    assert told["drawn"].tolist() == rows.tolist() and told["wrong"].tolist() == wrong[rows].tolist()

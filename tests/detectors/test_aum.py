@@ -51,3 +51,16 @@ def test_no_threshold_runs_no_flags():
     assert aum(with_margin(np.zeros((2, 3)))).flags is None
     with pytest.raises(IndexError):
         aum(with_margin(np.zeros((2, 3))), ((with_margin(np.zeros((2, 3))), np.ones(4, bool)),))
+
+
+def test_a_threshold_sample_above_the_cut_is_judged_by_the_run_in_which_it_was_real():
+    first = np.array([[9.0, 1, 8, 8, 7]] * 2)  # 0 and 1 wear the fake class; the cut is 8.92, and 0 lies above it
+    second = np.array([[2.0, 9, 9, 1, 3]] * 2)  # 3 and 4 do: the cut is 2.98
+    runs = tuple((with_margin(run), np.isin(np.arange(5), fake)) for run, fake in ((first, (0, 1)), (second, (3, 4))))
+    np.testing.assert_array_equal(aum(with_margin(first), runs).flags, [True, False, False, True, True])
+
+
+def test_an_example_that_was_never_real_is_not_flagged():
+    margin = with_margin(np.zeros((2, 4)))
+    always = np.arange(4) == 0
+    np.testing.assert_array_equal(aum(margin, ((margin, always), (margin, always))).flags, [False, True, True, True])

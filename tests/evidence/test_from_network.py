@@ -1,5 +1,7 @@
 """Evidence from a network: what each part has seen, its shapes, its seed; and that it finds planted errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -158,3 +160,22 @@ def test_finds_planted_errors_in_handwritten_digits():
     assert found["consensus"] > 0.9
     assert min(found.values()) > 0.6, found
     assert findings.wrong.low <= wrong.sum() <= findings.wrong.high
+
+
+def test_groups_and_copies_share_a_fold(short, monkeypatch):
+    images, labels = squares()
+    images[30:33] = images[0]  # copies with different labels
+    patient = np.repeat(np.arange(30), 3)[np.random.default_rng(0).permutation(90)]
+    patient[30:33] = patient[0]
+    assign, folds = from_network.assign, []
+    monkeypatch.setattr(from_network, "assign", lambda *args, **more: folds.append(assign(*args, **more)) or folds[-1])
+    data = dataset(images[:, 0], labels)
+    for grouping, pairs in (
+        (None, np.r_[0, 30:33][None]),
+        (patient, [np.flatnonzero(patient == p) for p in range(30)]),
+    ):
+        given = data if grouping is None else replace(data, groups=grouping.astype(str).astype(object))
+        ls.find(given, from_network="small-cnn", detectors=["knn_vote"])
+        fold = folds.pop()
+        assert all(len(set(fold[rows])) == 1 for rows in pairs)
+        assert len(set(fold)) == 3

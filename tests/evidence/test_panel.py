@@ -8,6 +8,7 @@ import pytest
 from labelsieve.engine.standardise import CUT, project, standardise
 from labelsieve.evidence import loss_weights
 from labelsieve.evidence.folds import assign
+from labelsieve.evidence.from_features import gather, tracks
 from labelsieve.evidence.panel import Track, constant, cosine, cyclic, passes, train
 
 
@@ -223,3 +224,37 @@ def test_a_track_with_one_class_more_leaves_the_others_alone():
     np.testing.assert_allclose(mixed.probs["ce"], plain.probs["ce"], atol=1e-5)
     np.testing.assert_allclose(mixed.records["record"].margin, plain.records["record"].margin, atol=1e-4)
     assert mixed.records["threshold"].argmax.max() <= 3 and np.isfinite(mixed.records["threshold"].margin).all()
+
+
+@pytest.mark.parametrize(("epochs", "delay"), [(30, 10), (10, 3), (4, 1), (1, 1)])
+def test_the_robust_losses_come_after_a_third_of_the_epochs(epochs, delay):
+    wanted = ["probs", "probs_gce", "probs_blurry", "probs_piecewise_zero", "record"]
+    told = {track.name: track.delay for track in tracks(wanted, epochs, [], np.zeros(3, int), 1)}
+    late = dict.fromkeys(("probs_gce", "probs_blurry", "probs_piecewise_zero"), delay)
+    assert told == {"probs": 0, "record": 0, **late}
+
+
+def test_evidence_is_that_of_heads_which_began_with_cross_entropy():
+    x, y = blobs()
+    found = gather(["probs_gce", "probs_blurry", "probs_piecewise_zero"], x, y, 3, seed=4)
+    epochs, batch = passes(len(y))
+    losses = {
+        "probs_gce": loss_weights.gce,
+        "probs_blurry": loss_weights.blurry,
+        "probs_piecewise_zero": loss_weights.piecewise_zero,
+    }
+    delayed, at_once = (
+        train(
+            standardise(x),
+            y,
+            3,
+            [Track(name, loss, delay=delay) for name, loss in losses.items()],
+            assign(y, 5, seed=4),
+            **how,
+        ).probs
+        for how in [{"epochs": epochs, "batch": batch, "seed": 4}]
+        for delay in (epochs // 3, 0)
+    )
+    for name in losses:
+        np.testing.assert_allclose(getattr(found, name), delayed[name], atol=1e-6)
+        assert np.abs(delayed[name] - at_once[name]).max() > 1e-3

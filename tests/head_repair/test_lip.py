@@ -242,3 +242,23 @@ def test_what_does_not_fit_is_told(change, what):
 def test_true_labels_have_no_door():
     with pytest.raises(TypeError):
         lip(*problem(), true_labels=np.zeros(120, int))
+
+
+def test_accuracy_on_held_out_labels_counts_the_bias():
+    """By hand: W = diag(4, 1), and least squares on each component gives diag(1, 1/4). The held-out example (1/2, 1/2) has the
+    logits (2, 1/2) with all kept, (2, 1/8) with one, (1/2, 1/8) with none; only with the bias (0, 1) is the last its label, 1."""
+    parts = components(np.diag([4.0, 1.0]), np.array([[1.0, 0], [0, 4]]), np.array([0, 1]))
+    np.testing.assert_allclose(parts.sigma, [1, 0.25])
+    held_out = np.array([[0.5, 0.5]]), np.array([1])
+    assert choose_k(parts, "held-out", held_out=held_out) == 2, "all are wrong: the least change"
+    assert choose_k(parts, "held-out", held_out=held_out, bias=np.array([0.0, 1.0])) == 0
+    repair = lip(
+        parts.weight,
+        np.array([[1.0, 0], [0, 4]]),
+        np.array([0, 1]),
+        keep="held-out",
+        held_out=held_out,
+        bias=np.array([0.0, 1]),
+    )
+    assert repair.kept == 0
+    np.testing.assert_allclose(repair.weight, np.diag([1, 0.25]))

@@ -122,3 +122,11 @@ def test_default_k_is_the_effective_rank_below_the_rank():
 def test_what_cannot_be_compared_is_told(first, second, k, what):
     with pytest.raises(UserError, match=what):
         compare(first, second, k=k)
+
+
+def test_the_bound_of_the_paper_by_hand():
+    """X = diag(3, 2) on two of four rows: sigma_max 3, lambda_min 4, n 4, l 5; sqrt(4 * 5 * 0.2) = 2."""
+    x = np.array([[3.0, 0], [0, 2], [0, 0], [0, 0]])
+    assert ridge_bound(x, 5, 0.2, gap=1.5, ridge=1.0) == pytest.approx(3 * 2 / (1.5 * (4 + 1)))
+    assert ridge_bound(x, 5, 0.05, gap=1.5) == pytest.approx(3 * 1 / (1.5 * 4))
+    assert ridge_bound(x, 5, 0.0, gap=1.5) == 0

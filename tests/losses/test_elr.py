@@ -1,5 +1,8 @@
 """Early-learning regularisation: memory, value, gradient."""
 
+import math
+
+import pytest
 import torch
 from torch.autograd import gradcheck
 
@@ -63,3 +66,16 @@ def test_module_remembers_in_train_mode_only():
     before = module.memory.clone()
     module.eval()(logits, target, index)
     assert torch.equal(module.memory, before) and "memory" in module.state_dict()
+
+
+def test_the_regulariser_lowers_the_loss_of_what_was_predicted_before():
+    """By hand: p = (1/2, 1/2), t = (0.1, 0.4), so <t, p> = 1/4; label 0."""
+    logits, remembered = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[0.1, 0.4]], dtype=torch.float64)
+    by_hand = math.log(2) + 3 * math.log(0.75)
+    assert losses.elr(logits, torch.tensor([0]), remembered, strength=3.0).item() == pytest.approx(by_hand)
+    module = losses.ELR(1, 2, strength=3.0).eval()
+    module.memory.copy_(remembered)
+    assert module(logits.float(), torch.tensor([0]), torch.tensor([0])).item() == pytest.approx(by_hand, rel=1e-6)
+    leaf = logits.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(losses.elr_regulariser(leaf, remembered).sum(), leaf)
+    assert slope[0, 1] < 0 < slope[0, 0], "a step down raises the class that was remembered"

@@ -273,3 +273,30 @@ def test_labels_that_are_not_one_for_each_row_are_refused(name, wrong):
 def test_labels_in_a_column_are_no_probabilities():
     with pytest.raises(ValueError, match=r"\(8, 1\)"):
         losses.cross_entropy(torch.zeros(8, 5), torch.zeros(8, 1, dtype=torch.long))
+
+
+def test_the_defaults_are_the_papers_numbers():
+    """By hand, at p_y = 1/4."""
+    z, ln4 = binary(0.25), math.log(4)
+    by_hand = {
+        "cross_entropy": ln4,
+        "focal": 0.75**2 * ln4,
+        "blurry": 0.5 * ln4,
+        "blurry_detached": 0.5 * ln4,
+        "piecewise_zero": ln4,
+        "gce": (1 - 0.25**0.7) / 0.7,
+        "truncated_gce": (1 - 0.5**0.7) / 0.7,
+        "sce": 0.1 * ln4 + 1.0 * 4 * 0.75,  # A = -4 as in the paper, not the code's ln 1e-4 = -9.21
+        "bootstrap_hard": 0.8 * ln4 + 0.2 * math.log(4 / 3),
+        "bootstrap_soft": (0.95 + 0.05 * 0.25) * ln4 + 0.05 * 0.75 * math.log(4 / 3),
+    }
+    assert set(by_hand) == set(losses.LOSSES)
+    assert {name: getattr(losses, name)(z, ZERO).item() for name in by_hand} == pytest.approx(by_hand)
+    modules = {module: getattr(losses, module)()(z, ZERO).item() for module in MODULES}
+    assert modules == pytest.approx({module: by_hand[name] for module, (name, _) in MODULES.items()})
+    assert reverse_cross_entropy(z, ZERO).item() == pytest.approx(3.0)
+    assert losses.piecewise_zero(binary(0.0499), ZERO).item() == 0 < losses.piecewise_zero(binary(0.0501), ZERO).item()
+    p_y = np.array([0.04, 0.06, 0.25])
+    np.testing.assert_allclose(loss_weights.blurry(p_y), p_y**0.5 * (1 + 0.5 * np.log(p_y)))
+    np.testing.assert_allclose(loss_weights.gce(p_y), p_y**0.7)
+    assert loss_weights.piecewise_zero(p_y).tolist() == [0, 1, 1]

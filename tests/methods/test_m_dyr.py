@@ -299,3 +299,12 @@ def test_where_no_label_is_in_doubt_it_goes_on_with_cross_entropy(method, blobs,
 def test_a_killed_run_goes_on(method, blobs, survives_a_kill):
     samples, _ = blobs(80)
     survives_a_kill(lambda session: method(samples, network, session, epochs=8, lr=0.1, batch=16), samples, 5)
+
+
+@pytest.mark.parametrize("method", [m_dyr_h, m_dyr_s, md_dyr_sh])
+def test_the_rate_falls_tenfold_at_100_and_at_250_of_300_epochs(method, blobs, spy):
+    samples, _ = blobs(40)
+    session = spy(40)
+    method(samples, network, session, epochs=60, lr=0.1, start=0.35, batch=40, noise=0.3)
+    # Epoch 106, where bootstrapping begins, is at 0.35 of the run, so 100 becomes 20 and 250 becomes 21 + 39 * 144 / 195 = 50.
+    np.testing.assert_allclose([step.rate for step in session.steps], [0.1] * 20 + [0.01] * 30 + [0.001] * 10)

@@ -75,3 +75,52 @@ def test_heads_start_undecided_and_do_not_depend_on_the_scale_of_the_width():
 def test_a_wrong_name_lists_the_right_ones(name, images, says):
     with pytest.raises(UserError, match=says):
         network(name, images=images, width=3)
+
+
+def constant(net, bias):
+    """The network with every convolution 0 and the same bias in every batch normalisation: each gives `bias` everywhere."""
+    for part in net.modules():
+        if isinstance(part, torch.nn.Conv2d):
+            torch.nn.init.zeros_(part.weight)
+        elif isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.constant_(part.bias, bias)
+    return net
+
+
+def test_o2u_leaks_a_hundredth_of_what_is_negative():
+    net, x = net_and_input("o2u-cnn")
+    torch.testing.assert_close(constant(net, -1.0).eval().features(x), torch.full((4, 128), -0.01))
+
+
+def test_o2u_drops_a_quarter_of_the_channels_after_either_pool():
+    net, x = net_and_input("o2u-cnn")
+    constant(net, 1.0).train()
+    seen = []
+    for part in net.modules():
+        if isinstance(part, torch.nn.Dropout2d):
+            part.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0].shape, out)))
+    net(x)
+    assert [tuple(shape) for shape, _ in seen] == [(4, 128, 16, 16), (4, 256, 8, 8)], "after the two halvings"
+    for _, out in seen:
+        channels = out.flatten(2)
+        assert out.unique().tolist() == pytest.approx([0, 4 / 3])  # what is left is scaled by 1 / (1 - 1/4)
+        assert (channels == channels[:, :, :1]).all(), "whole channels"
+        assert (out == 0).float().mean() == pytest.approx(0.25, abs=0.1)
+
+
+def test_preact_activates_once_more_after_the_last_block():
+    net, x = net_and_input("preact18")
+    torch.nn.init.normal_(net.stages[-2].bias)
+    net.eval()
+    maps = net.stages[:-2](net.stem(x))
+    norm = net.stages[-2]
+    by_hand = torch.relu(norm.weight[:, None, None] * maps / (1 + norm.eps) ** 0.5 + norm.bias[:, None, None])
+    torch.testing.assert_close(net.features(x), by_hand.mean((2, 3)))
+    assert (constant(net, -1.0).features(x) == 0).all()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "small-cnn"])
+def test_features_of_the_other_networks_are_activated(name):
+    net, x = net_and_input(name)
+    assert (net.eval().features(x) >= 0).all()
+    assert (constant(net, -1.0).features(x) == 0).all()

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelsieve.stats.duplicates import conflicts, exact_groups, grouped, near_pairs
+from labelsieve.stats.duplicates import conflicts, exact_groups, grouped, hashes, near_pairs
 
 
 def flip(rng, sketch, bits):
@@ -96,3 +96,43 @@ def test_groups_do_not_depend_on_the_order(seed, n):
     together = grouped(content, same_sketch(sketch))
     shuffled = grouped(content[order], same_sketch(sketch[order]))
     np.testing.assert_array_equal(together[order][:, None] == together[order], shuffled[:, None] == shuffled)
+
+
+def changes(sketch):
+    """Neighbouring bits that differ, of the sketch read as 8 rows of 8, one by one."""
+    bits = np.array([[int(sketch) >> (8 * row + column) & 1 for column in range(8)] for row in range(8)])
+    return (bits[:, 1:] != bits[:, :-1]).sum() + (bits[1:] != bits[:-1]).sum()
+
+
+def with_changes(rng, wanted):
+    while True:
+        sketch = np.bitwise_and.reduce(random_sketches(rng, 4))  # few bits, so few changes
+        if changes(sketch) == wanted:
+            return sketch
+
+
+def test_a_sketch_with_fewer_than_24_changes_joins_nobody():
+    rng = np.random.default_rng(4)
+    enough, too_few = with_changes(rng, 24), with_changes(rng, 23)
+    np.testing.assert_array_equal(near_pairs(np.array([too_few, enough, too_few, enough])), [[1, 3]])
+
+
+def test_a_sketch_of_more_than_32_examples_joins_nobody():
+    common, rare = random_sketches(np.random.default_rng(5), 2)
+    assert len(near_pairs(np.repeat([common, rare], [33, 2]))) == 1
+    assert len(near_pairs(np.repeat([common, rare], [32, 2]))) == 32 * 31 // 2 + 1
+
+
+def test_a_sketch_near_to_more_than_32_others_joins_nobody_and_one_near_to_32_does():
+    hub = random_sketches(np.random.default_rng(3), 1)[0]
+    near = hub ^ (np.uint64(3) << np.arange(0, 64, 2, dtype=np.uint64))  # two bits from the hub, four from each other
+    np.testing.assert_array_equal(near_pairs(np.append(near, hub), 2), [[i, 32] for i in range(32)])
+    one_more = np.append(near, [hub, hub ^ np.uint64(6)])  # near to the hub and to the first two
+    np.testing.assert_array_equal(near_pairs(one_more, 2), [[0, 33], [1, 33]])
+
+
+def test_a_negative_zero_is_a_zero():
+    for dtype in (np.float16, np.float32, np.float64):
+        rows = np.array([[0.0, 1, -2, 0], [-0.0, 1, -2, -0.0], [0.0, 1, 2, 0]], dtype)
+        one, same, other = hashes(rows)
+        assert one == same != other

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labelsieve.core.evidence import Neighbours
-from labelsieve.stats.opinion_pool import Pool, estimate_transition, verdict, vote
+from labelsieve.stats.opinion_pool import Pool, Transition, estimate_transition, verdict, vote
 
 
 def noisy_judge(n, k, transition, seed=0, certainty=4.0):
@@ -71,3 +71,28 @@ def test_zero_probabilities_stay_finite():
     pool = Pool([p], None, np.array([0, 1, 2, 1]), 3)
     odds = verdict(pool, estimate_transition(pool)).log_odds
     assert np.isfinite(odds).all() and odds.argmax() == 3
+
+
+def test_log_odds_by_hand_count_common_confusions_a_little_more():
+    """ln sum over j != y of p_j T[j, y]^(1/4), less ln p_y T[y, y]^(1/4); probabilities as the judge gives them."""
+    p = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    t = np.array([[0.9, 0.1, 0.0001], [0.4, 0.5, 0.1], [0.1, 0.1, 0.8]])
+    said = verdict(Pool([p], None, np.array([0, 2]), 3), Transition(np.diag(t), t, 0.0, 1.0))
+    first = np.log((0.3 * 0.4**0.25 + 0.2 * 0.1**0.25) / (0.5 * 0.9**0.25))
+    second = np.log((0.5 * 0.0001**0.25 + 0.3 * 0.1**0.25) / (0.2 * 0.8**0.25))
+    np.testing.assert_allclose(said.log_odds, [first, second], atol=1e-4)
+    assert said.other.tolist() == [1, 1], "0 is likelier, but hardly ever given the label 2"
+
+
+def test_the_matrix_is_the_counts_and_two_examples_a_class_of_the_one_rate():
+    true = np.repeat([0, 1, 2], [10, 20, 30])
+    given = true.copy()
+    given[:3] = 1
+    given[10:12] = 2
+    sure = np.eye(3)[true]
+    counts = np.array([[7, 3, 0], [0, 18, 2], [0, 0, 30]])
+    stay = 55 / 60
+    spread = np.where(np.eye(3, dtype=bool), stay, (1 - stay) / 2)
+    fit = estimate_transition(Pool([sure], None, given, 3), steps=1)
+    np.testing.assert_allclose(fit.matrix, (counts + 2 * spread) / (counts.sum(1, keepdims=True) + 2), atol=2e-4)
+    np.testing.assert_array_equal(fit.stay, np.diag(fit.matrix))
