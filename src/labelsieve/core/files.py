@@ -1,4 +1,5 @@
-"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file.
+"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file. What a file holds is on
+the disk before the name is, and the name is before the writer returns, so that a power cut leaves no half file either.
 
 The temporary name carries the machine and the process. What a killed process left goes when the same file is written again, or the
 folder is claimed for another run; nothing of a process that still runs is touched.
@@ -28,6 +29,7 @@ _HERE = hashlib.blake2b(platform.node().encode(), digest_size=3).hexdigest()
 _PART = re.compile(r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{6})-)?(?P<process>\d{1,9})\.part", re.DOTALL)
 _SCRATCH = re.compile(r"labelsieve-(?P<machine>[0-9a-f]{6})-(?P<process>\d{1,9})-.+")
 _A_DAY = 86_400  # seconds after which what another machine left is given up
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # of file systems that cannot sync this
 _DEEP = 3  # levels of a run folder in which files are written
 
 
@@ -98,17 +100,56 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise UserError(f"{path} is no regular file, so nothing can take its place; name another.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = temporary(path)
     try:
         yield partial
-        os.replace(partial, path)
+        put(partial, path)
     except OSError as error:
         if error.filename in (None, str(partial)):
             error.filename = str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def put(partial: Path, path: Path) -> None:
+    """Rename a finished file, or a folder of files, to `path`. Everything in it is on the disk before its name is."""
+    to_disk(partial)
+    os.replace(partial, path)
+    _sync(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and its parents, where they are not there, so that their names outlast a power cut."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        _sync(folder.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file, or a folder with everything in it, is on the disk, as far as its file system can do that."""
+    for place, _, names in os.walk(path):
+        for name in names:
+            _sync(Path(place, name))
+        _sync(Path(place))
+    if not path.is_dir():
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """The bytes of one file, or the names in one folder."""
+    if path.is_symlink() or (os.name == "nt" and path.is_dir()):  # Windows syncs no folders; it keeps names by itself
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)
 
 
 def require_own(out: Path, begins: str, command: str) -> None:

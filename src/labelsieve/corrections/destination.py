@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import temporary
+from labelsieve.core.files import make_folder, put, temporary
 
 
 @contextmanager
@@ -30,11 +30,12 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
         raise UserError(f"{out} lies in the data {source} themselves; name a folder outside of them with --out.")
     partial = temporary(out)
     try:
-        partial.mkdir(parents=True)
+        make_folder(out.parent)
+        partial.mkdir()
         yield partial
         if out.is_dir():
             out.rmdir()
-        os.replace(partial, out)
+        put(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

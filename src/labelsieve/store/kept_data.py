@@ -20,7 +20,7 @@ import numpy as np
 from labelsieve.core import content_hash
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import temporary
+from labelsieve.core.files import put, temporary
 from labelsieve.data import load, load_probabilities
 from labelsieve.store.run import INSIDE
 
@@ -67,7 +67,7 @@ def keep(data: Dataset, run: Path) -> Kept:
             moved = (
                 content_hash.of(again.inputs, again.kind) if recipe.get("source") == PICTURES else None
             )  # pixels became files
-            os.replace(partial, place)
+            put(partial, place)
             return Kept({name: value.replace(HERE, INSIDE + DATA) for name, value in recipe.items()}, content=moved)
         except _TooLarge:
             return Kept(None, f"The data were handed over in memory and hold more than {LIMIT / 1e6:,.0f} MB, so they are not kept in the "

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import Exclusion
-from labelsieve.core.files import replacing, write_json
+from labelsieve.core.files import replacing, to_disk, write_json
 from labelsieve.core.findings import Findings
+from labelsieve.core.run_files import EVIDENCE
 from labelsieve.store.run_claim import claim, claimed
 from labelsieve.store.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded
 
@@ -31,7 +32,8 @@ INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run
 
 
 def save(findings: Findings, folder: Path) -> None:
-    """Write the findings into a run folder; each file appears whole or not at all."""
+    """Write the findings into a run folder; each file appears whole or not at all. The manifest comes last, when all
+    else is on the disk."""
     import pyarrow.parquet as pq
 
     table = findings.table()
@@ -39,6 +41,8 @@ def save(findings: Findings, folder: Path) -> None:
     with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
         pq.write_table(table, file, write_page_checksum=True)
     write_excluded(folder / EXCLUDED, findings.excluded)
+    if (folder / EVIDENCE).exists():  # some of it was written through memory maps
+        to_disk(folder / EVIDENCE)
     manifest = {
         "finished": True,
         "examples": len(findings),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.files import sweep, write_json
+from labelsieve.core.files import make_folder, sweep, write_json
 from labelsieve.core.run_files import MANIFEST
 from labelsieve.store.run_reader import read_manifest, require_manifest
 
@@ -29,7 +29,7 @@ def claim(folder: Path, source: str) -> Path:
             f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it."
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if _is_fresh(folder):
             write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
         before = read_manifest(folder)["settings"]["source"]

@@ -24,7 +24,6 @@ _COUNTS = {"first", "accept", "second", "limit"}  # the fields of `acceptance.co
 def save(folder: str | Path, sample: Sample) -> Path:
     """Write the sample into the run folder; returns the file."""
     path = _path(folder, sample.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, asdict(sample))
     return path
 
