@@ -1,37 +1,26 @@
 """A model on disk: a folder with `weights.safetensors` and `model.json`.
 
-The weights are in the safetensors format (eight bytes with the length of a JSON header, the header, the numbers), which holds arrays and
-text and nothing that could run. The manifest, any JSON object, is kept in the header of the weights, so that one rename replaces both
-together; `model.json` is the same text for people and other tools, written after it. What counts is the weights file.
+The weights are in the safetensors format, which holds arrays and text and nothing that could run. The manifest, any JSON
+object, is kept in the header of the weights, so that one rename replaces both together; `model.json` is the same text for
+people and other tools, written after it. What counts is the weights file.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, deserialize, safe_open
+from safetensors import numpy as numbers
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.files import replacing, write_json
 
 WEIGHTS, MANIFEST = "weights.safetensors", "model.json"
 _KEY = "labelsieve"  # of the manifest in the header
-_DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
-_NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
-_LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
+_KINDS = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
 
 
 def save(folder: Path, weights: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
@@ -69,24 +58,13 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def write_safetensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Arrays by name, and text by name, in one file."""
-    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
-    ready, end = [], 0
-    for name, array in sorted(
-        arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])
-    ):  # widest first keeps all aligned
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
-        code = _NAMES.get(array.dtype.newbyteorder("<"))
-        if code is None:
-            raise TypeError(f"{name}: arrays of {array.dtype} cannot be written.")
-        ready.append(array.astype(_DTYPES[code], copy=False))
-        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with replacing(path) as partial, open(partial, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in ready:
-            file.write(array.data if array.size else b"")
+    ready = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
+    whole = numbers.save(ready, metadata or None)
+    with (
+        replacing(path) as partial,
+        open(partial, "wb") as file,
+    ):  # not by the package, whose error for a full disk is its own
+        file.write(whole)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -95,30 +73,22 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
     Raises:
         UserError: the file is truncated, damaged, or of another kind.
     """
-    size = Path(path).stat().st_size
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-            raise UserError(f"{path} is not a safetensors file, or only its beginning.")
-        try:
-            header = json.loads(file.read(length))
-            metadata = dict(header.pop("__metadata__", {}))
-            places = {
-                name: (str(e["dtype"]), tuple(map(int, e["shape"])), *map(int, e["data_offsets"]))
-                for name, e in header.items()
-            }
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise UserError(f"{path} is not a safetensors file: its header is no list of arrays.") from None
-        arrays = {}
-        for name, (code, shape, start, end) in places.items():
-            dtype = np.dtype("<u2" if code == "BF16" else _DTYPES[code]) if code in {"BF16", *_DTYPES} else None
-            if dtype is None:
-                raise UserError(f"{path}: {name} holds numbers of the kind {code}, which are not read here.")
-            if min(shape, default=1) < 0 or start < 0 or end - start != math.prod(shape) * dtype.itemsize:
-                raise UserError(f"{path} is damaged: shape and length of {name} do not agree.")
-            if 8 + length + end > size:
-                raise UserError(f"{path} is cut short: {name} ends beyond the end of the file. Copy or write it again.")
-            file.seek(8 + length + start)
-            array = np.fromfile(file, dtype, math.prod(shape)).reshape(shape)
-            arrays[name] = (array.astype("<u4") << 16).view("<f4") if code == "BF16" else array
+    try:
+        with safe_open(path, framework="numpy") as file:
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            for name, kind in kinds.items():
+                if kind not in _KINDS:
+                    raise UserError(f"{path}: {name} holds numbers of the kind {kind}, which are not read here.")
+            arrays = {name: file.get_tensor(name) for name, kind in kinds.items() if kind != "BF16"}
+            metadata = dict(file.metadata() or {})
+        if len(arrays) < len(kinds):
+            parts = deserialize(path.read_bytes())
+            arrays |= {name: _widened(part) for name, part in parts if part["dtype"] == "BF16"}
+    except SafetensorError as error:
+        raise UserError(f"{path} is cut short, damaged, or not a safetensors file ({first_line(error)}).") from None
     return arrays, metadata
+
+
+def _widened(part: Any) -> np.ndarray:
+    """The float32 numbers of bfloat16 bytes, which NumPy has no type for."""
+    return (np.frombuffer(part["data"], "<u2").astype("<u4") << 16).view("<f4").reshape(part["shape"])
