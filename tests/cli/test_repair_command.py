@@ -12,7 +12,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.engine.model_file import load, save
 from labelsieve.head_repair.lip import lip
 from labelsieve.head_repair.spectrum import compare
-from labelsieve.head_repair.spectrum_page import page
+from labelsieve.reports.spectrum_page import page
 
 CLASSES = ["ant", "bee", "cow", "<dog>"]
 

@@ -29,7 +29,7 @@ def spectrum(
     from labelsieve.core.files import replacing, require_own
     from labelsieve.head_repair.head_file import read_model
     from labelsieve.head_repair.spectrum import compare
-    from labelsieve.head_repair.spectrum_page import BEGINS, page
+    from labelsieve.reports.spectrum_page import BEGINS, page
 
     if out is not None:
         if out.suffix.lower() not in (".html", ".htm"):

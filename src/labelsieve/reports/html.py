@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
 from labelsieve.reports import charts, palette
 from labelsieve.reports.example import Sample
+from labelsieve.reports.html_template import fill_template
 
 BEGINS = """\
 <!doctype html>
@@ -147,34 +147,21 @@ def figures(findings: Findings, calibrated: Any, told: dict[str, Any]) -> dict[s
 
 def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] = ()) -> str:
     """The report as HTML; `samples` stand beside the worst examples, in their order (none: no pictures)."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    folder = Path(__file__).parent / "templates"
-    house = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    house.filters |= {
-        "seen": lambda text, width=60: visible(str(text), width),
-        "n": lambda x: f"{x:,.0f}",
-        "share": _share,
-    }
-    template = house.get_template("report.html.j2")
     shown = {name: Markup(svg) for name, svg in drawn.items()}  # drawn by `charts`, which escapes what it is given
-    return template.render(
-        told | {"advice": advice(told), "one_in": _one_in(told["rate"])},
-        figures=shown,
-        samples=list(samples) or [None] * len(told["worst"]),
-        begins=Markup(BEGINS),
-        palette=Markup(palette.sheet()),
-        chart_style=Markup(charts.STYLE),
-        acts_named=ACTS,
-        groups=GROUPS,
-    )
+    more = {
+        "advice": advice(told),
+        "one_in": _one_in(told["rate"]),
+        "figures": shown,
+        "samples": list(samples) or [None] * len(told["worst"]),
+        "begins": Markup(BEGINS),
+        "palette": Markup(palette.sheet()),
+        "chart_style": Markup(charts.STYLE),
+        "acts_named": ACTS,
+        "groups": GROUPS,
+    }
+    return fill_template("report.html.j2", told | more)
 
 
 def advice(told: dict[str, Any]) -> list[str]:
@@ -260,10 +247,6 @@ def _matrix(findings: Findings, p: np.ndarray) -> tuple[list[str], np.ndarray]:
     cells = np.zeros((len(chosen), len(chosen)))
     cells[row[inside], column[inside]] = count[inside]
     return [findings.classes[c] for c in chosen], cells
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def _one_in(rate: float) -> str:
