@@ -13,7 +13,7 @@ from labelsieve.core.errors import UserError
 @pytest.mark.parametrize(
     ("adapter", "libraries", "install"),
     [
-        ("sklearn", ["sklearn.base"], r"pip install 'labelsieve\[sklearn\]'"),
+        ("label_error_detector", ["sklearn.base"], r"pip install 'labelsieve\[sklearn\]'"),
         ("lightning", ["lightning.pytorch", "pytorch_lightning"], r"pip install 'labelsieve\[lightning\]'"),
         ("trainer", ["transformers"], r"pip install 'labelsieve\[hf\]'"),
     ],
