@@ -179,3 +179,37 @@ def test_a_read_only_folder_can_be_looked_at(sieve, serve, monkeypatch):
     client = serve()
     assert client.get("/api/run").json()["readonly"] and client.get("/api/item/3").json()["state"] == "keep"
     assert decide(client, 4).status_code == 403 and len(rows(sieve)) == 1
+
+
+def test_a_read_only_desk_writes_nothing_by_any_way(sieve, serve, monkeypatch):
+    decide(serve(), 3, batch="batch-one")
+    before = {
+        path: path.stat().st_size for path in sieve.rglob("*") if path.name.partition("-")[0] != "decisions.sqlite"
+    }
+    monkeypatch.setattr("labelsieve.page.desk.os.access", lambda path, mode: False)
+    client = serve()
+    for way, body in (
+        ("decisions", {"batch": "batch-two", "acts": [{"i": 4, "act": "keep"}]}),
+        ("decisions", {"batch": "batch-two", "view": "fresh=a", "expect": 59, "act": "exclude"}),
+        ("undo", {"batch": "undo-one"}),
+        ("sample", {"name": "drawn", "size": 5}),
+    ):
+        answer = client.post(f"/api/{way}", json=body)
+        assert answer.status_code == 403 and "read-only" in answer.json()["error"]
+    client.get("/thumb/3.webp"), client.get("/api/map")
+    assert len(rows(sieve)) == 1 and client.get("/api/item/3").json()["state"] == "keep"
+    now = {path: path.stat().st_size for path in sieve.rglob("*") if path.name.partition("-")[0] != "decisions.sqlite"}
+    assert now == before
+
+
+def test_an_undo_names_the_last_batch_of_its_reviewer_and_takes_back_no_other(page, sieve):
+    for n, who in enumerate(["ann", "bob", "ann", "bob"]):
+        decide(page, n, who=who, batch=f"batch--{n}")
+    assert back(page, who="ann")["undone"] == "batch--2"
+    assert [row.target for row in rows(sieve) if row.act == "undo"] == ["batch--2"]
+    assert [page.get(f"/api/item/{i}").json()["state"] for i in range(4)] == ["keep", "keep", "open", "keep"]
+    assert back(page, who="bob")["undone"] == "batch--3" and back(page, who="bob")["undone"] == "batch--1"
+    assert (
+        back(page, "redo", who="bob")["undone"] == "batch--1" and back(page, "redo", who="ann")["undone"] == "batch--2"
+    )
+    assert [page.get(f"/api/item/{i}").json()["state"] for i in range(4)] == ["keep", "keep", "keep", "open"]

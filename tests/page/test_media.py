@@ -99,3 +99,31 @@ def test_the_cache_stays_below_its_limit_and_keeps_what_was_looked_at(sieve):
 )
 def test_no_other_picture_can_be_asked_for(page, path):
     assert page.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/thumb/0.webp", "/image/0"])
+def test_a_picture_that_was_mended_is_shown_again(page, sieve, path):
+    whole = source(sieve, 0).read_bytes()
+    source(sieve, 0).write_bytes(b"nothing at all")
+    assert page.get(path).headers["x-broken"] and not list((sieve / "thumbs").rglob("0.webp"))
+    source(sieve, 0).write_bytes(whole)
+    answer = page.get(path)
+    assert "x-broken" not in answer.headers and np.array_equal(opened(answer), Image.open(source(sieve, 0)))
+
+
+def test_what_is_kept_is_read_from_there_and_nowhere_else(page, sieve, serve):
+    first = page.get("/thumb/7.webp").content
+    [kept] = (sieve / "thumbs").rglob("7.webp")
+    assert kept.read_bytes() == first
+    source(sieve, 7).unlink()
+    assert serve().get("/thumb/7.webp").content == first
+
+
+def test_a_run_that_cannot_be_written_keeps_no_pictures(sieve, serve, monkeypatch):
+    monkeypatch.setattr("labelsieve.page.desk.os.access", lambda path, mode: False)
+    assert serve().get("/thumb/7.webp").status_code == 200 and not (sieve / "thumbs").exists()
+
+
+def test_a_table_of_features_has_no_pictures(odd_texts):
+    for path in ("/thumb/0.webp", "/image/0"):
+        assert odd_texts.get(path).status_code == 404

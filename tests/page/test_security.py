@@ -96,3 +96,76 @@ def test_names_of_reviewers_are_text(page):
     page.post("/api/decisions", json=ACT, headers=said)
     [row] = page.get("/api/item/0").json()["history"]
     assert row["reviewer"].startswith("张 <b>x") and len(row["reviewer"]) == 80
+
+
+CHANGES = ["/api/decisions", "/api/undo", "/api/redo", "/api/rerank", "/api/sample"]
+
+
+FORMS = [
+    None,
+    "text/plain",
+    "text/plain; application/json",
+    "text/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/jsonp",
+]
+
+
+def test_what_a_form_of_another_site_can_send_changes_nothing(page):
+    body = b'{"batch": "somebody", "acts": [{"i": 0, "act": "keep"}], "name": "drawn", "size": 5}'
+    for path in CHANGES:
+        for kind in FORMS:
+            answer = page.post(path, content=body, headers={} if kind is None else {"Content-Type": kind})
+            assert answer.status_code == 415 and "application/json" in answer.json()["error"], (path, kind)
+    assert page.get("/api/item/0").json()["state"] == "open" and page.get("/api/run").json()["samples"] == []
+
+
+def test_every_change_is_a_post_of_the_page_itself(page):
+    for path in CHANGES:
+        for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
+            assert page.request(method, path).status_code == 405
+        assert page.post(path, json=ACT, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert page.get("/api/item/0").json()["state"] == "open"
+
+
+def test_json_may_say_more_of_itself(page):
+    for n, kind in enumerate(["application/json; charset=utf-8", "APPLICATION/JSON", "application/json ;x"]):
+        body = b'{"batch": "somebody %d", "acts": [{"i": 0, "act": "keep"}]}' % n
+        assert page.post("/api/decisions", content=body, headers={"Content-Type": kind}).status_code == 200
+
+
+def test_a_body_that_is_no_object_changes_nothing(page):
+    for path in CHANGES:
+        for content in (b"keep", b"[1]", b"null", b"\xff"):
+            answer = page.post(path, content=content, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 400 and "JSON" in answer.json()["error"], (path, content)
+
+
+def test_answers_are_not_kept_by_caches_unless_they_may(page):
+    for path in ("/api/run", "/api/item/0", "/thumb/99.webp", "/nothing"):
+        assert page.get(path).headers["cache-control"] == "no-store"
+
+
+def test_only_this_machine_is_loopback():
+    from labelsieve.page.security import is_loopback
+
+    assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"]))
+    assert not any(map(is_loopback, ["0.0.0.0", "::", "10.0.0.1", "", "localhost.example", "example", "1270.0.0.1"]))
+
+
+def test_two_servers_on_one_host_do_not_share_a_cookie(serve):
+    names = set()
+    for token in ("one-token", "another-token"):
+        client = serve(host="0.0.0.0", token=token)
+        names.add(client.get(f"/?token={token}", follow_redirects=False).headers["set-cookie"].partition("=")[0])
+    assert len(names) == 2
+
+
+def test_a_token_does_not_replace_the_other_checks(serve):
+    client = serve(host="0.0.0.0", token="secret-token")
+    known = {"X-Token": "secret-token"}
+    assert client.post("/api/decisions", json=ACT, headers=known | {"Origin": "http://evil.example"}).status_code == 403
+    assert client.post("/api/decisions", json=ACT).status_code == 401
+    assert client.post("/api/decisions?token=secret-token", json=ACT).status_code == 401  # only a first page may
+    assert client.post("/api/decisions", json=ACT, headers=known).status_code == 200

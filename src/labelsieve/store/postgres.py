@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError, cause
@@ -33,6 +34,7 @@ _INSERT = (
     "ON CONFLICT (run, batch, md5(id)) DO NOTHING"
 )
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM labelsieve_decisions WHERE run = %s AND seq > %s ORDER BY seq"
+_SECRET = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}  # options of libpq
 _LOCK = 0x6C61_6265  # "labe"
 
 
@@ -50,7 +52,7 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
     if address is not None:
         if not address.startswith(SCHEMES):
             raise UserError(
-                f"{_hidden(address)} is no address of a PostgreSQL server; write postgresql://user@host/database."
+                f"{without_password(address)} is no address of a PostgreSQL server; write postgresql://user@host/database."
             )
         run = _kept(pointer).get("run", run)
         shared = PostgresJournal(address, run)
@@ -58,7 +60,7 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
             own = Journal(folder)
             shared.append(own.read()[0])
             own.close()
-        write_json(pointer, {"address": _hidden(address), "run": run})
+        write_json(pointer, {"address": without_password(address), "run": run})
         return shared
     if pointer.exists():
         kept = _kept(pointer)
@@ -103,7 +105,9 @@ class PostgresJournal:
         try:
             import psycopg
         except ImportError as error:
-            raise UserError(f"{_hidden(address)} needs psycopg: pip install 'labelsieve[postgres]'.") from error
+            raise UserError(
+                f"{without_password(address)} needs psycopg: pip install 'labelsieve[postgres]'."
+            ) from error
         self._run = run
         try:
             # Without a client encoding a database of SQL_ASCII, as `LC_ALL=C initdb` makes it, answers in bytes.
@@ -115,7 +119,9 @@ class PostgresJournal:
                     self._db.execute(_LATER)
                 self._db.execute(_UNIQUE)
         except psycopg.Error as error:
-            raise UserError(f"{_hidden(address)} cannot be used as a journal: {str(error).splitlines()[0]}.") from error
+            raise UserError(
+                f"{without_password(address)} cannot be used as a journal: {str(error).splitlines()[0]}."
+            ) from error
 
     def append(self, rows: Sequence[Decision]) -> int:
         """Write the rows in one transaction; a row whose batch and id are there already is not written again.
@@ -140,7 +146,12 @@ def _storable(value: Any) -> Any:
     return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
-def _hidden(address: str) -> str:
-    """The address without a password."""
-    head, at, tail = address.rpartition("@")
-    return f"{head.rpartition(':')[0]}{at}{tail}" if at and head.count(":") > 1 else address
+def without_password(address: str) -> str:
+    """The address without what must not be written down, wherever it stands: before the host, or among the options."""
+    scheme, mark, rest = address.partition("://") if "://" in address else ("", "", address)
+    end = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
+    name, _, host = rest[:end].rpartition("@")
+    user = name.partition(":")[0]
+    path, _, options = rest[end:].partition("?")
+    kept = [option for option in options.split("&") if option and unquote(option.partition("=")[0]) not in _SECRET]
+    return scheme + mark + (f"{user}@" if user else "") + host + path + ("?" + "&".join(kept) if kept else "")

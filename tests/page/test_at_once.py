@@ -1,0 +1,104 @@
+"""Requests that arrive together: each act sees the whole of the others or nothing of them."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from starlette.testclient import TestClient
+
+from labelsieve.page.desk import Desk
+from labelsieve.page.server import application
+
+
+@pytest.fixture
+def slow(sieve):
+    """A desk whose journal takes its time to write and to read, and a client of its server."""
+    desk = Desk(sieve)
+    append, read = desk.journal.append, desk.journal.read
+
+    def slowly(rows):
+        time.sleep(0.05)
+        return append(rows)
+
+    def reading(after=0):
+        found = read(after)
+        time.sleep(0.02)
+        return found
+
+    desk.journal.append, desk.journal.read = slowly, reading
+    with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as client:
+        yield desk, client
+
+
+def together(n, send):
+    """`send(0)` to `send(n - 1)`, begun at the same moment."""
+    gate = threading.Barrier(n)
+
+    def one(k):
+        gate.wait()
+        return send(k)
+
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(one, range(n)))
+
+
+def keep(client, i, batch, who="ann"):
+    body = {"batch": batch, "pick": "ranked", "acts": [{"i": i, "act": "keep"}]}
+    return client.post("/api/decisions", json=body, headers={"X-Reviewer": who})
+
+
+def test_undos_at_once_take_back_one_batch_each(slow):
+    _, client = slow
+    for k in range(3):
+        assert keep(client, k, f"batch--{k}").status_code == 200
+    answers = together(3, lambda k: client.post("/api/undo", json={"batch": f"undo---{k}"}).json())
+    assert {answer["undone"] for answer in answers} == {"batch--0", "batch--1", "batch--2"}
+    assert [client.get(f"/api/item/{k}").json()["state"] for k in range(3)] == ["open"] * 3
+
+
+def test_of_two_acts_on_one_whole_view_the_second_is_told_that_it_has_changed(slow):
+    _, client = slow
+    n = client.get("/api/view?fresh=a").json()["total"]
+    body = {"pick": "view", "view": "fresh=a", "expect": n, "act": "exclude"}
+    answers = together(2, lambda k: client.post("/api/decisions", json=body | {"batch": f"whole--{k}"}))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert client.get("/api/run").json()["reviewers"][0]["decisions"] == n
+
+
+def test_a_batch_under_two_names_at_once_belongs_to_one_of_them(slow):
+    _, client = slow
+    answers = together(2, lambda k: keep(client, k, "one-batch", who="ab"[k]))
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert sum(client.get(f"/api/item/{k}").json()["state"] == "keep" for k in range(2)) == 1
+
+
+def test_readers_at_once_hear_every_decision_once(slow):
+    desk, client = slow
+    from labelsieve.core.decision import Decision
+    from labelsieve.store.journal import Journal
+
+    elsewhere = Journal(desk.folder)  # another server
+    ids = [str(desk.findings.ids[i]) for i in range(3)]
+    elsewhere.append([Decision(id, "keep", None, "bob", "2026-01-01", f"b {id}") for id in ids])
+    elsewhere.close()
+    changed = together(4, lambda k: desk.catch_up())
+    assert sorted(i for some in changed for i in some) == [0, 1, 2]
+    assert [len(desk.fold.history(id)) for id in ids] == [1, 1, 1] and desk.seq == 3
+    assert client.get("/api/view?fresh=z").json()["counts"]["decided"] == 3
+
+
+def test_a_frozen_view_is_built_once_for_all_who_ask(slow, monkeypatch):
+    _, client = slow
+    from labelsieve.page.view import Views
+
+    built, build = [], Views._build
+
+    def counted(self, query, reviewer):
+        built.append(query.fresh)
+        time.sleep(0.05)
+        return build(self, query, reviewer)
+
+    monkeypatch.setattr(Views, "_build", counted)
+    answers = together(4, lambda k: client.get("/api/items?fresh=once&n=500").json()["items"])
+    assert built == ["once"] and all(answer == answers[0] for answer in answers)

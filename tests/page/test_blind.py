@@ -1,0 +1,158 @@
+"""Who judges blind gets the same answers whatever the labels, suggestions, flags and scores of the examples are."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from labelsieve.core.sample import Sample
+from labelsieve.page.desk import Desk
+from labelsieve.page.server import application
+from labelsieve.store import run, sample_files
+from labelsieve.store.journal import Journal
+
+DRAWN = [9, 4, 30, 17, 0, 59, 41, 22]
+
+
+def opened(folder):
+    return TestClient(application(Desk(folder), name="ann"), base_url="http://127.0.0.1:8765")
+
+
+def permutation(seed):
+    return np.random.default_rng(seed).permutation(60)
+
+
+def tells(found, turn):
+    """Whether the sample has other counts of each kind after the permutation, so that a count would tell."""
+    return (found.flagged[DRAWN].sum() != found.flagged[turn][DRAWN].sum()) and all(
+        np.bincount(column[DRAWN], minlength=3).tolist() != np.bincount(column[turn][DRAWN], minlength=3).tolist()
+        for column in (found.given, found.other)
+    )
+
+
+def plain(answer):
+    """The JSON of an answer; sums of the same numbers in another order are the same."""
+    return json.loads(answer.text, parse_float=lambda number: round(float(number), 9))
+
+
+@pytest.fixture
+def two(sieve, tmp_path):
+    """Two runs on the same pictures with the same sample, in which the same labels, suggestions, flags and scores belong to other
+    examples: every total is the same, and nothing that is said of one example."""
+    found = run.load(sieve)
+    turn = next(turn for turn in map(permutation, range(100)) if tells(found, turn))
+    other = replace(
+        found,
+        given=found.given[turn],
+        other=found.other[turn],
+        p_wrong=found.p_wrong[turn],
+        rank=found.rank[turn],
+        flagged=found.flagged[turn],
+        scores={name: score[turn] for name, score in found.scores.items()},
+        extra={name: column if name.startswith("duplicate") else column[turn] for name, column in found.extra.items()},
+    )
+    (tmp_path / "other" / "evidence").mkdir(parents=True)
+    for path in (sieve / "evidence").iterdir():
+        (tmp_path / "other" / "evidence" / path.name).write_bytes(path.read_bytes())
+    run.save(other, tmp_path / "other")
+    ids = tuple(str(found.ids[i]) for i in DRAWN)
+    for folder in (sieve, tmp_path / "other"):
+        sample_files.save(folder, Sample("accept-june", 0, len(DRAWN), ids, (0,) * len(DRAWN), (0.1,) * len(DRAWN)))
+    return sieve, tmp_path / "other"
+
+
+SAMPLE = "sample=accept-june&fresh=a"
+ASKED = [
+    f"/api/view?{SAMPLE}",
+    f"/api/view?{SAMPLE}&state=all",
+    f"/api/view?{SAMPLE}&state=flagged",
+    f"/api/view?{SAMPLE}&state=doubted",
+    f"/api/view?{SAMPLE}&given=cat",
+    f"/api/view?{SAMPLE}&other=dog&pmin=0.5",
+    f"/api/view?{SAMPLE}&q=cat",
+    f"/api/items?{SAMPLE}&n=60",
+    f"/api/items?{SAMPLE}&n=60&by=p&state=all",
+    f"/api/items?{SAMPLE}&n=60&by=consensus",
+    f"/api/items?{SAMPLE}&n=60&duplicates=disagree",
+    f"/api/histogram?{SAMPLE}",
+    f"/api/where?{SAMPLE}&i=17&on=1&by=p",
+    f"/api/groups?{SAMPLE}",
+    f"/api/groups?{SAMPLE}&duplicates=disagree",
+    f"/api/gallery?{SAMPLE}",
+    f"/api/gallery?{SAMPLE}&label=cat",
+    f"/api/similar/17?{SAMPLE}",
+    "/api/classes?q=",
+    *(f"/api/item/{i}?{SAMPLE}" for i in DRAWN),
+    *(f"/api/item/{i}?blind=1" for i in DRAWN),
+    "/api/histogram?blind=1",
+    "/api/groups?blind=1",
+    "/api/gallery?blind=1&label=cat",
+]
+
+
+def test_no_answer_depends_on_what_is_hidden(two):
+    with opened(two[0]) as one, opened(two[1]) as other:
+        for client in (one, other):
+            client.get("/api/run")
+        differ = {path: (plain(one.get(path)), plain(other.get(path))) for path in ASKED}
+    assert {path: answers for path, answers in differ.items() if answers[0] != answers[1]} == {}
+
+
+def send(client, way, **body):
+    return plain(client.post(f"/api/{way}", json=body))
+
+
+def test_what_was_decided_blind_is_answered_the_same_whatever_the_label_was(two):
+    """The figures of the whole run aside: the page shows none but the count of reviewed ones to who judges blind."""
+    told = []
+    for folder in two:
+        with opened(folder) as client:
+            said = []
+            for n, i in enumerate(DRAWN[:4]):
+                acts = [{"i": i, "act": "relabel", "label": "cat"}]
+                said.append(send(client, "decisions", batch=f"batch--{n}", pick="accept-june", blind=True, acts=acts))
+            said.append(send(client, "undo", batch="undo-one", blind=True))
+            said.append(send(client, "redo", batch="redo-one", blind=True))
+            said += [
+                plain(client.get(f"/api/items?{SAMPLE}&n=60&state={state}")) for state in ("all", "open", "decided")
+            ]
+            said += [plain(client.get(f"/api/item/{i}?{SAMPLE}")) for i in DRAWN]
+            view = client.get(f"/api/view?{SAMPLE}&state=all").json()
+            told.append(
+                (
+                    said,
+                    view["counts"],
+                    view["doubted"],
+                    view["cells"],
+                    view["standing"],
+                    view["suggested"],
+                    view["stop"],
+                )
+            )
+            for answer in said:
+                answer.pop("progress", None)
+        journal = Journal(folder)
+        rows = [row for row in journal.read()[0] if row.id]
+        journal.close()
+        assert {row.suggestion for row in rows} == {None} and all(row.blind for row in rows)
+    assert told[0] == told[1]
+
+
+def test_a_blind_tile_holds_nothing_but_the_example(two):
+    with opened(two[0]) as client:
+        found = run.load(two[0])
+        for item in (
+            *client.get(f"/api/items?{SAMPLE}&n=60").json()["items"],
+            client.get(f"/api/item/9?{SAMPLE}").json(),
+        ):
+            shown = {key for key, value in item.items() if value}
+            assert shown <= {"i", "id", "state"} and item["id"] == f"#{item['i']}" and item["state"] == "open"
+        view = client.get(f"/api/view?{SAMPLE}").json()
+        assert (
+            view["counts"]["flagged"] is view["doubted"] is view["suggested"] is view["stop"] is None
+            and view["cells"] == []
+        )
+        open_ = client.get("/api/view?state=all").json()  # who does not judge blind sees them
+        assert open_["counts"]["flagged"] == int(found.flagged.sum()) and open_["doubted"] > 0 and open_["cells"]
