@@ -1,10 +1,12 @@
-"""Acceptance of a batch by simulation: does the interval cover at every look, and how many reviews does stratification save?
+"""Acceptance of a batch by simulation: does the interval cover at every look, and how many reviews does stratification
+save?
 
     python bench/accept.py [--repeats 400]
 
-Batches of 5,000 rows are drawn with good, poor (no relation) and adversarial (upside down) scores. Coverage: the share of batches in which
-the truth stays inside the 95 % interval at all looks together, for perfect reviewers and for 5 % wrong answers with that stated. Cost:
-reviews until the verdict at a limit of 3 %, by the same interval with strata and with one stratum (a simple random sample).
+Batches of 5,000 rows are drawn with good, poor (no relation) and adversarial (upside down) scores. Coverage: the share
+of batches in which the truth stays inside the 95 % interval at all looks together, for perfect reviewers and for 5 %
+wrong answers with that stated. Cost: reviews until the verdict at a limit of 3 %, by the same interval with strata and
+with one stratum (a simple random sample).
 """
 
 import argparse
@@ -81,7 +83,8 @@ def main():
                 _, simple, _ = run(rate, scores, "single", error, repeats)
                 saved = f"{100 * (1 - cost / simple):5.0f} %"
                 print(
-                    f"{scores:<12} {rate:5.1%}  {error:4.0%}   {covered:6.1%}  {cost:7,.0f} {simple:7,.0f} {saved} {mistaken:8.1%}",
+                    f"{scores:<12} {rate:5.1%}  {error:4.0%}   {covered:6.1%}  {cost:7,.0f} {simple:7,.0f} {saved} "
+                    f"{mistaken:8.1%}",
                     flush=True,
                 )
 

@@ -1,10 +1,13 @@
-"""What simulated reviews do to p_wrong and to the count, against the labels held to be true (oracle: they answer and they judge).
+"""What simulated reviews do to p_wrong and to the count, against the labels held to be true (oracle: they answer and
+they judge).
 
-    python bench/calibrate.py SHARED [--sets cifar10n-aggre,noisy-ag,digits-pair] [--runs FOLDER] [--reviews 200] [--repeats 200]
+    python bench/calibrate.py SHARED [--sets cifar10n-aggre,noisy-ag,digits-pair] [--runs FOLDER] [--reviews 200]
+    [--repeats 200]
 
-SHARED as in human_noise.py; the digits of scikit-learn get planted noise. `find` runs once a set (FOLDER/SET.sieve is used if it is
-there). Each repeat draws another stratified sample, answers it (with 0 or 5 % of the answers turned round), and calibrates; with 5 %
-once without a word about it, and once with the rate stated. Prints one row a set and kind of reviewer.
+SHARED as in human_noise.py; the digits of scikit-learn get planted noise. `find` runs once a set (FOLDER/SET.sieve is
+used if it is there). Each repeat draws another stratified sample, answers it (with 0 or 5 % of the answers turned
+round), and calibrates; with 5 % once without a word about it, and once with the rate stated. Prints one row a set and
+kind of reviewer.
 """
 
 from __future__ import annotations

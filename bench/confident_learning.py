@@ -1,4 +1,5 @@
-"""Confident-learning flags on a float32 memory map: ours against cleanlab's, time, peak memory above the input, same flags.
+"""Confident-learning flags on a float32 memory map: ours against cleanlab's, time, peak memory above the input, same
+flags.
 
     python bench/confident_learning.py [n] [n_classes]      (default 400000 1000)
 

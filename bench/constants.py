@@ -1,10 +1,11 @@
-"""How the constants of consensus and count stand on planted noise: no human label noise is looked at (oracle: the planted truth).
+"""How the constants of consensus and count stand on planted noise: no human label noise is looked at (oracle: the
+planted truth).
 
     python bench/constants.py FEATURES.npz ...        # each with features (n, d) and labels (n,) held to be true
 
-Plants symmetric (0, 5, 20, 40 %), pair (20 %) and instance-dependent (10 %) noise in each file and prints, averaged over all of
-these sets, AUPRC of the consensus for several exponents of the transition matrix, calibration error of p_wrong (with the true
-count) for several slopes, and how often the interval of the count holds the truth.
+Plants symmetric (0, 5, 20, 40 %), pair (20 %) and instance-dependent (10 %) noise in each file and prints, averaged
+over all of these sets, AUPRC of the consensus for several exponents of the transition matrix, calibration error of
+p_wrong (with the true count) for several slopes, and how often the interval of the count holds the truth.
 """
 
 from __future__ import annotations

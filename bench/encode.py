@@ -53,7 +53,8 @@ def main() -> None:
             again = time.perf_counter() - started
     total = share * given.rounds
     print(
-        f"{total} images at {given.side} px: bare {total / bare:.0f}/s, read + decode + encode + store {total / streamed:.0f}/s"
+        f"{total} images at {given.side} px: bare {total / bare:.0f}/s, read + decode + encode + store "
+        f"{total / streamed:.0f}/s"
     )
     print(f"ratio {streamed / bare:.3f} (bar 1.2); second run {share / again:.0f}/s")
 

@@ -1,13 +1,15 @@
-"""Images a second of one training epoch: ours against a DataLoader that augments one image after the other, in one run, in turns.
+"""Images a second of one training epoch: ours against a DataLoader that augments one image after the other, in one run,
+in turns.
 
-    python bench/epoch.py [--network small-cnn] [--side 28 --channels 1] [--n 2048] [--rounds 7] [--methods standard,promix]
+    python bench/epoch.py [--network small-cnn] [--side 28 --channels 1] [--n 2048] [--rounds 7] [--methods
+    standard,promix]
 
-The plain side does what one would write with torchvision: a Dataset that makes a Pillow image, crops, flips, distorts (RandAugment's
-operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, of which the better counts; the
-same network, optimiser and passes, in float32. Ours is measured in the precision that `labelsieve train` takes on this machine, which is
-bfloat16 where the processor multiplies it itself, and in float32. The machine may be shared, so every round measures all sides, in an
-order that rotates, and what is told is the ratio between its 95 % limits over the rounds, by the clock and by processor time (workers
-included).
+The plain side does what one would write with torchvision: a Dataset that makes a Pillow image, crops, flips, distorts
+(RandAugment's operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, of
+which the better counts; the same network, optimiser and passes, in float32. Ours is measured in the precision that
+`labelsieve train` takes on this machine, which is bfloat16 where the processor multiplies it itself, and in float32.
+The machine may be shared, so every round measures all sides, in an order that rotates, and what is told is the ratio
+between its 95 % limits over the rounds, by the clock and by processor time (workers included).
 """
 
 from __future__ import annotations
@@ -110,7 +112,8 @@ def plain_standard(loader: DataLoader, make: Callable[[int], nn.Module]) -> None
 
 
 def plain_promix(loader: DataLoader, make: Callable[[int], nn.Module]) -> None:
-    """The first epoch after the warm-up, with half of each class chosen: twelve passes a batch, two of inference an epoch."""
+    """The first epoch after the warm-up, with half of each class chosen: twelve passes a batch, two of inference an
+    epoch."""
     data, rng = loader.dataset, np.random.default_rng(0)
     nets, heads = [make(CLASSES) for _ in range(2)], [make(CLASSES).head for _ in range(2)]
     optimiser = optim.SGD([p for part in (*nets, *heads) for p in part.parameters()], 0.05, 0.9, weight_decay=5e-4)

@@ -1,12 +1,14 @@
-"""Five methods x five seeds as one sweep, against a plain PyTorch loop with one head a run: same machine, same run, same mathematics.
+"""Five methods x five seeds as one sweep, against a plain PyTorch loop with one head a run: same machine, same run,
+same mathematics.
 
     python bench/heads.py [--rows 50000] [--width 1280] [--rounds 5]
 
-Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, SGD with momentum; all
-in float32. Every round times one epoch of one head of each method on that side, times five seeds (runs of one head do not help each
-other, so this is what 25 of them take). On ours it times a run of ten epochs of all 25 heads, start and end included, in the precision
-that the sweep takes on this machine, and again in float32. All take turns, so a busy machine slows all of them.
-Features are random: the time does not depend on them. OMP_NUM_THREADS sets the threads of both sides.
+Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, SGD
+with momentum; all in float32. Every round times one epoch of one head of each method on that side, times five seeds
+(runs of one head do not help each other, so this is what 25 of them take). On ours it times a run of ten epochs of all
+25 heads, start and end included, in the precision that the sweep takes on this machine, and again in float32. All take
+turns, so a busy machine slows all of them. Features are random: the time does not depend on them. OMP_NUM_THREADS sets
+the threads of both sides.
 """
 
 import argparse
@@ -95,7 +97,8 @@ def main():
     for side in sides:
         clock, processor = np.median(ratios[side], axis=0)
         print(
-            f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of {asked.rounds} rounds)"
+            f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of "
+            f"{asked.rounds} rounds)"
         )
 
 

@@ -1,10 +1,12 @@
-"""Human label noise, from raw inputs to findings, against the labels that are held to be true (oracle: evaluation only).
+"""Human label noise, from raw inputs to findings, against the labels that are held to be true (oracle: evaluation
+only).
 
     python bench/human_noise.py SHARED [--sets cifar10n-aggre,cifar10n-worst,noisy-ag] [--runs FOLDER]
 
-SHARED is a folder with cifar10/, cifar10.py, cifar10n.npz and noisy_ag/. Prints one row a set: the estimate and its interval against the
-true count, F1 of the flags, calibration error of p_wrong, AUPRC of every detector, and seconds a stage. Protocol: whole training set,
-default encoder and settings, all detectors; nothing is chosen with the true labels.
+SHARED is a folder with cifar10/, cifar10.py, cifar10n.npz and noisy_ag/. Prints one row a set: the estimate and its
+interval against the true count, F1 of the flags, calibration error of p_wrong, AUPRC of every detector, and seconds a
+stage. Protocol: whole training set, default encoder and settings, all detectors; nothing is chosen with the true
+labels.
 """
 
 from __future__ import annotations

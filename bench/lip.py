@@ -1,13 +1,16 @@
-"""When does LIP help? Clean test accuracy of heads on frozen features before and after it (true labels: evaluation only).
+"""When does LIP help? Clean test accuracy of heads on frozen features before and after it (true labels: evaluation
+only).
 
-    python bench/lip.py FEATURES.npz [--noise 0.1,0.2,0.4,0.6] [--kind symmetric] [--seeds 3] [--test TEST.npz] [--rows 20000]
+    python bench/lip.py FEATURES.npz [--noise 0.1,0.2,0.4,0.6] [--kind symmetric] [--seeds 3] [--test TEST.npz] [--rows
+    20000]
 
-FEATURES.npz holds features (n, d) and labels (n,). With --test, the labels of FEATURES.npz may be noisy already (--noise given) and those
-of TEST.npz (features, labels) are true; without it, 30 % of the rows are kept for testing and the noise is put on the others.
-Heads: cross-entropy, 15 epochs; cross-entropy until it has memorised (60 epochs, larger steps); least squares with two ridges; and the last
-layer of a network with one hidden layer of 512 (cross-entropy, 30 epochs), whose features have learnt the wrong labels too.
-Prints, for each noise and head, the accuracy before and the change in points, mean over seeds, for keep 0.25 to 0.9 and for k chosen
-on held-out given labels: LIP as printed ("targets"), with the size of the head ("head"), and cutting the tail off ("cut").
+FEATURES.npz holds features (n, d) and labels (n,). With --test, the labels of FEATURES.npz may be noisy already
+(--noise given) and those of TEST.npz (features, labels) are true; without it, 30 % of the rows are kept for testing and
+the noise is put on the others. Heads: cross-entropy, 15 epochs; cross-entropy until it has memorised (60 epochs, larger
+steps); least squares with two ridges; and the last layer of a network with one hidden layer of 512 (cross-entropy, 30
+epochs), whose features have learnt the wrong labels too. Prints, for each noise and head, the accuracy before and the
+change in points, mean over seeds, for keep 0.25 to 0.9 and for k chosen on held-out given labels: LIP as printed
+("targets"), with the size of the head ("head"), and cutting the tail off ("cut").
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def main(n: int = 1_000_000) -> None:
     fit = fit_beta(x)
     off = max(np.abs(fit.a - a).max(), np.abs(fit.b - b).max(), np.abs(fit.weight - weight).max())
     print(
-        f"histogram EM {ours * 1e3:.1f} ms, per-sample EM {theirs:.2f} s, ratio {theirs / ours:.0f}, parameters within {off:.1e}"
+        f"histogram EM {ours * 1e3:.1f} ms, per-sample EM {theirs:.2f} s, ratio {theirs / ours:.0f}, parameters "
+        f"within {off:.1e}"
     )
 
 

@@ -1,30 +1,36 @@
-"""Robust methods on small networks, from images with wrong labels, against the margins that the papers lead one to expect.
+"""Robust methods on small networks, from images with wrong labels, against the margins that the papers lead one to
+expect.
 
-    python bench/networks.py SHARED [--fashion FOLDER] [--seeds 3] [--runs ...] [--noises ...] [--out bench/records/networks.json]
+    python bench/networks.py SHARED [--fashion FOLDER] [--seeds 3] [--runs ...] [--noises ...] [--out
+    bench/records/networks.json]
 
-SHARED is a folder with cifar10/, cifar10.py and cifar10n.npz; FOLDER holds Fashion-MNIST's idx files (Debian: dataset-fashion-mnist).
-A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise of 50 % (exclusive) or asymmetric noise of 40 % (MAP)
-or none, and a thousand CIFAR-10 images at half their side (16 px) with the worst of the human labels (CIFAR-10N, 40 % wrong). Each method
-trains `small-cnn` with its own settings for images, for 150 epochs, of the papers' hundreds, and with batches of 32, so that there are
-steps enough; the papers have 128, ProMix 256. That is long enough to learn wrong labels by heart, as their networks do: on subsets
-beside these (seeds 100 and 101) `standard` ended with 88 % (symmetric), 94 % (asymmetric) and 99 % (human) of the given labels fitted.
-(After 50 or 60 epochs it fits 54 to 82 %, there is little harm to prevent, and slow fitting costs more than it saves.) Methods that
-want the share of wrong labels are told what `find` expects, as `labelsieve train` does (`told`), and nothing else. Accuracy is that of
-the last epoch on clean test images; true labels do nothing else but score. Every result is written as soon as it is there; the same
-command goes on where it stopped.
+SHARED is a folder with cifar10/, cifar10.py and cifar10n.npz; FOLDER holds Fashion-MNIST's idx files (Debian:
+dataset-fashion-mnist). A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise of 50 %
+(exclusive) or asymmetric noise of 40 % (MAP) or none, and a thousand CIFAR-10 images at half their side (16 px) with
+the worst of the human labels (CIFAR-10N, 40 % wrong). Each method trains `small-cnn` with its own settings for images,
+for 150 epochs, of the papers' hundreds, and with batches of 32, so that there are steps enough; the papers have 128,
+ProMix 256. That is long enough to learn wrong labels by heart, as their networks do: on subsets beside these (seeds 100
+and 101) `standard` ended with 88 % (symmetric), 94 % (asymmetric) and 99 % (human) of the given labels fitted. (After
+50 or 60 epochs it fits 54 to 82 %, there is little harm to prevent, and slow fitting costs more than it saves.) Methods
+that want the share of wrong labels are told what `find` expects, as `labelsieve train` does (`told`), and nothing else.
+Accuracy is that of the last epoch on clean test images; true labels do nothing else but score. Every result is written
+as soon as it is there; the same command goes on where it stopped.
 
-Expected margin. The published tables (ResNets, 50,000 images, hundreds of epochs) say how much of the damage a method undoes:
-(method - CE) / (clean - CE), with 94.6 for CE on clean CIFAR-10.
-    symmetric 50 (tables of ProMix and ELR): CE 79.4; M-correction 92.0 -> 0.83; ProMix 97.3 -> 1.18; O2U's tables we could not read,
-        its kin Co-teaching+ has 85.7 -> 0.41; Piecewise-zero's neither, its kin GCE undoes 0.41 at 40 % (87.1, CE 81.9).
-    asymmetric 40: CE 85.0; M-correction 87.4 -> 0.25; ProMix 96.5 -> 1.20; GCE below CE in ELR's table, no figure for O2U's kin -> 0.
-    human, worst (CIFAR-N table): CE 77.7; ProMix 96.3 -> 1.10; Co-teaching 83.8 -> 0.36; GCE 80.7 -> 0.18; none for M-DYR -> 0.
-    no wrong label: nothing to undo; here a method may lose a point at the most, the bound of Labelsieve's guard for clean data.
-What a small network on few images can be asked for is less: expected here is HALF of that share of the damage (clean - CE) that this
-very run shows. Intervals are 95 % by Student's t over the seeds; margins are paired, seed by seed.
+Expected margin. The published tables (ResNets, 50,000 images, hundreds of epochs) say how much of the damage a method
+undoes: (method - CE) / (clean - CE), with 94.6 for CE on clean CIFAR-10.
+    symmetric 50 (tables of ProMix and ELR): CE 79.4; M-correction 92.0 -> 0.83; ProMix 97.3 -> 1.18; O2U's tables we
+        could not read, its kin Co-teaching+ has 85.7 -> 0.41; Piecewise-zero's neither, its kin GCE undoes 0.41 at 40 %
+        (87.1, CE 81.9).
+    asymmetric 40: CE 85.0; M-correction 87.4 -> 0.25; ProMix 96.5 -> 1.20; GCE below CE in ELR's table, no figure for
+    O2U's kin -> 0. human, worst (CIFAR-N table): CE 77.7; ProMix 96.3 -> 1.10; Co-teaching 83.8 -> 0.36; GCE 80.7 ->
+    0.18; none for M-DYR -> 0. no wrong label: nothing to undo; here a method may lose a point at the most, the bound of
+    Labelsieve's guard for clean data.
+What a small network on few images can be asked for is less: expected here is HALF of that share of the damage (clean -
+CE) that this very run shows. Intervals are 95 % by Student's t over the seeds; margins are paired, seed by seed.
 
-Detection on the same labels: precision among as many as are truly wrong, and ROC-AUC, of O2U's score, of the posterior of M-DYR's Beta
-mixture after the last epoch, and of confident learning's 1 - p_y from three folds trained for a third of the epochs with `standard`.
+Detection on the same labels: precision among as many as are truly wrong, and ROC-AUC, of O2U's score, of the posterior
+of M-DYR's Beta mixture after the last epoch, and of confident learning's 1 - p_y from three folds trained for a third
+of the epochs with `standard`.
 """
 
 from __future__ import annotations
@@ -60,7 +66,8 @@ from labelsieve.training.noise_rate import asked
 
 K, BATCH, TEST = 10, 32, 5000
 IMAGES, EPOCHS = 1000, 150
-# Fashion-MNIST's look-alikes: dress -> T-shirt, sandal -> sneaker, boot -> sneaker, pullover <-> coat; five of ten classes, as CIFAR-10's.
+# Fashion-MNIST's look-alikes: dress -> T-shirt, sandal -> sneaker, boot -> sneaker, pullover <-> coat; five of ten
+# classes, as CIFAR-10's.
 MAP = {3: 0, 5: 7, 9: 7, 2: 4, 4: 2}
 GUARD = -0.01  # on clean labels no method may lose more
 SHARES = {  # of the damage undone, as in the docstring
@@ -77,7 +84,8 @@ T95 = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t by number of seeds
 
 
 def share(samples: Samples, seed: int) -> float | None:
-    """The share of wrong labels that `labelsieve train` would tell a method: what `find` expects of the images and given labels."""
+    """The share of wrong labels that `labelsieve train` would tell a method: what `find` expects of the images and
+    given labels."""
     images, n = samples.inputs.numpy().transpose(0, 2, 3, 1), len(samples)
     images = np.repeat(images, 3, 3) if images.shape[3] == 1 else images
     names = np.array([str(i) for i in range(n)])
@@ -119,7 +127,8 @@ def make(noise: str, seed: int, shared: Path, folder: Path, n: int) -> tuple[Sam
         for old, new in MAP.items():
             transition[old, old], transition[old, new] = 0.6, 0.4
         how: dict[str, Any] = {"rate": 0.5} if noise == "symmetric" else {"transition": transition}
-        given = true if noise == "none" else inject(true, noise, n_classes=K, seed=seed, **how).labels  # pyright: ignore[reportArgumentType]
+        # pyright: ignore[reportArgumentType]
+        given = true if noise == "none" else inject(true, noise, n_classes=K, seed=seed, **how).labels
     train = Samples.of(torch.from_numpy(images), torch.from_numpy(given), K)
     return train, replace(train, inputs=torch.from_numpy(test), labels=torch.from_numpy(answers)), true
 
@@ -185,14 +194,16 @@ def detection(score: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each noise and run: the mean over seeds with its interval, the paired margin over `standard`, and the expected one."""
+    """For each noise and run: the mean over seeds with its interval, the paired margin over `standard`, and the
+    expected one."""
     out = []
     for noise in SHARES:
         of = {name: {row["seed"]: row for row in rows if (row["noise"], row["run"]) == (noise, name)} for name in RUNS}
         best = of[CLEAN] if noise != "none" else of["standard"]
         for name, found in of.items():
             line: dict[str, Any] = {"noise": noise, "run": name, "seeds": len(found)}
-            line |= {key: interval([r[key] for r in found.values()]) for key in ("accuracy", "precision_at_true_rate", "auc")
+            keys = ("accuracy", "precision_at_true_rate", "auc")
+            line |= {key: interval([r[key] for r in found.values()]) for key in keys
                      if found and all(key in r for r in found.values())}  # fmt: skip
             base = [seed for seed in found if seed in of["standard"] and seed in best]
             if name in SHARES[noise] and base:
@@ -220,7 +231,8 @@ def show(line: dict[str, Any]) -> str:
     said += [f"accuracy {points('accuracy')}"] if "accuracy" in line else []
     if "margin" in line:
         said += [
-            f"margin {points('margin')}, expected {100 * line['expected_margin']:.1f}: {'reached' if line['reached'] else 'MISSED'}"
+            f"margin {points('margin')}, expected {100 * line['expected_margin']:.1f}: "
+            f"{'reached' if line['reached'] else 'MISSED'}"
         ]
     if "auc" in line:
         said += [f"AUC {points('auc')}, precision at the true rate {points('precision_at_true_rate')}"]
@@ -236,7 +248,8 @@ def hardware() -> str:
         )
     except (OSError, StopIteration):
         model = platform.processor() or platform.machine()
-    return f"{os.cpu_count()} CPU cores ({model}), {torch.get_num_threads()} thread for this run, no GPU used; the machine may be shared"
+    cores, threads = os.cpu_count(), torch.get_num_threads()
+    return f"{cores} CPU cores ({model}), {threads} thread for this run, no GPU used; the machine may be shared"
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
-"""How many wrong labels are found after reviewing 5, 10 and 20 % of the data: our order, our order put right by the reviews as they come,
-cleanlab's order, and a random order (oracle: the labels held to be true answer).
+"""How many wrong labels are found after reviewing 5, 10 and 20 % of the data: our order, our order put right by the
+reviews as they come, cleanlab's order, and a random order (oracle: the labels held to be true answer).
 
     python bench/review_economy.py SHARED [--sets cifar10n-aggre,noisy-ag,digits-pair] [--runs FOLDER] [--rounds 10]
 
-SHARED and FOLDER as in calibrate.py. cleanlab's order is its default, self-confidence (`get_label_quality_scores`), on the out-of-fold
-probabilities of a plain head over the same features: our detector `confident_learning` gives exactly that score. "recalibrated"
-reviews a stratified sample of 100 first (a quarter of a small budget), then the top of a ranking that is calibrated anew --rounds
-times. Prints one row a set: the share of all wrong labels found.
+SHARED and FOLDER as in calibrate.py. cleanlab's order is its default, self-confidence (`get_label_quality_scores`), on
+the out-of-fold probabilities of a plain head over the same features: our detector `confident_learning` gives exactly
+that score. "recalibrated" reviews a stratified sample of 100 first (a quarter of a small budget), then the top of a
+ranking that is calibrated anew --rounds times. Prints one row a set: the share of all wrong labels found.
 """
 
 from __future__ import annotations

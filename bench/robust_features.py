@@ -1,15 +1,17 @@
-"""Robust methods on features of one encoder: accuracy on a clean test set after training on labels that are partly wrong.
+"""Robust methods on features of one encoder: accuracy on a clean test set after training on labels that are partly
+wrong.
 
-    python bench/robust_features.py TRAIN.npz TEST.npz [--labels worst,aggre] [--methods gce,elr] [--seeds 5] [--network linear] [--runs F]
+    python bench/robust_features.py TRAIN.npz TEST.npz [--labels worst,aggre] [--methods gce,elr] [--seeds 5] [--network
+    linear] [--runs F]
 
-TRAIN.npz: `features` (n, d), and one array of given labels (n,) for each label set, named as `--labels` says (default: all others).
-TEST.npz: `features` (m, d) and `labels` (m,), which are held to be true (oracle: they score, and nothing else sees them).
-Protocol: every method with the settings it has for features, the last epoch's network, no choice by seed, epoch or test set. As
-`train` does, methods that want the share of wrong labels are told the estimate of `find` (same features, same labels). `cleaned` is
-`standard` on what is left when the flagged labels of `find` (same features, same given labels) are removed; F keeps those findings,
-one run folder a label set.
-One row a method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each example's correctness
-averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds a seed.
+TRAIN.npz: `features` (n, d), and one array of given labels (n,) for each label set, named as `--labels` says (default:
+all others). TEST.npz: `features` (m, d) and `labels` (m,), which are held to be true (oracle: they score, and nothing
+else sees them). Protocol: every method with the settings it has for features, the last epoch's network, no choice by
+seed, epoch or test set. As `train` does, methods that want the share of wrong labels are told the estimate of `find`
+(same features, same labels). `cleaned` is `standard` on what is left when the flagged labels of `find` (same features,
+same given labels) are removed; F keeps those findings, one run folder a label set.
+One row a method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each
+example's correctness averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds a seed.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ def compare(
         right |= correct(ready, test, [name], seeds, head, noise)
         told(name, right, seeds)
     print(
-        "\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- | --- |"
+        "\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- "
+        "| --- | --- |"
     )
     for name in sorted(right, key=lambda name: -right[name][0].mean()):
         told(name, right, seeds)
@@ -108,7 +111,8 @@ def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) 
 def correct(
     train: Samples, test: Samples, methods: list[str], seeds: range, head: str, noise: float
 ) -> dict[str, tuple[np.ndarray, float]]:
-    """For each method, whether each test example was right (seeds, m), and seconds a seed. Several methods share one sweep."""
+    """For each method, whether each test example was right (seeds, m), and seconds a seed. Several methods share one
+    sweep."""
     start = time.perf_counter()
     calls = {name: partial(method(name), **for_features(name), **told_noise(name, noise)) for name in methods}
     if head == "linear" and all(name in TOGETHER for name in methods):

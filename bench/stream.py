@@ -1,10 +1,11 @@
-"""Training on a file of pixels that does not fit into memory: peak memory, and images a second against the same images in memory.
+"""Training on a file of pixels that does not fit into memory: peak memory, and images a second against the same images
+in memory.
 
     python bench/stream.py FOLDER [--gigabytes 4] [--side 64] [--steps 60]
 
-Writes FOLDER/pixels.npy, trains the small network on it for some steps of an epoch, then on as many of its images in memory, and tells for
-each the images a second and the highest resident memory of the process: its own, and that of the file's pages, which the system takes back
-when it needs them. The file is removed.
+Writes FOLDER/pixels.npy, trains the small network on it for some steps of an epoch, then on as many of its images in
+memory, and tells for each the images a second and the highest resident memory of the process: its own, and that of the
+file's pages, which the system takes back when it needs them. The file is removed.
 """
 
 from __future__ import annotations

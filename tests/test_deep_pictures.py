@@ -1,4 +1,5 @@
-"""Pictures with more than 8 bits a channel: one scale for a data set, for the model, the page, the report and predictions."""
+"""Pictures with more than 8 bits a channel: one scale for a data set, for the model, the page, the report and
+predictions."""
 
 import base64
 import io

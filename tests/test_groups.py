@@ -1,4 +1,5 @@
-"""An example's own group and its copies are no evidence about it: `find --group`, the neighbours it keeps, the words it prints."""
+"""An example's own group and its copies are no evidence about it: `find --group`, the neighbours it keeps, the words it
+prints."""
 
 import json
 

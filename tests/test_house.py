@@ -1,6 +1,7 @@
 """Somebody who has read ARCHITECTURE.md guesses where a thing is. The plan of the house matches the house."""
 
 import re
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_the_plan_names_every_room_and_no_other():
     plan = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\|[ \d]*\| `(\w+)/` \|", plan, re.MULTILINE))
     assert named == rooms()
-    files = re.findall(r"`((?:%s)/\w+\.py)`" % "|".join(sorted(rooms())), plan)
+    files = re.findall(rf"`((?:{'|'.join(sorted(rooms()))})/\w+\.py)`", plan)
     assert files and all((SOURCE / file).is_file() for file in files)
 
 
@@ -76,14 +77,10 @@ def test_a_name_stands_twice_only_where_the_field_or_the_command_gives_it():
     assert all(set(there) <= {"losses", "detectors", "methods"} for there in twice.values()), twice
 
 
-def test_every_module_imports_alone_or_says_which_package_it_needs():
+def test_every_module_can_be_imported():
     for path in sorted(SOURCE.rglob("*.py")):
         name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
         if name.endswith("__main__"):
             continue
-        try:
+        with suppress(ls.UserError):  # a missing package, in a sentence
             import_module(name)
-        except ls.UserError as error:
-            assert "pip install" in str(error), name
-        except ImportError as error:
-            assert error.name and not error.name.startswith("labelsieve"), name

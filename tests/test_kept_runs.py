@@ -1,4 +1,5 @@
-"""Runs made from Python keep what was handed over: each can be reviewed, reported, exported and corrected like a run on a file."""
+"""Runs made from Python keep what was handed over: each can be reviewed, reported, exported and corrected like a run on
+a file."""
 
 import csv
 import json

@@ -1,4 +1,5 @@
-"""Long texts are seen whole: what stands after the first 4,000 characters counts, and the summary says how they were read."""
+"""Long texts are seen whole: what stands after the first 4,000 characters counts, and the summary says how they were
+read."""
 
 import json
 import random
@@ -10,7 +11,7 @@ ABOUT = {
     "sport": "match goal team coach league player score season",
     "trade": "market shares bank profit price stock trade investor",
 }
-FILLING = ("the of and then there was some more about it which they said after that in one way or other").split()  # noqa: SIM905
+FILLING = "the of and then there was some more about it which they said after that in one way or other".split()  # noqa: SIM905
 
 
 def document(rng, label, characters):

@@ -37,9 +37,12 @@ def groups_of(texts, tmp_path, labels=None, **options):
 def report(rng, verdict):
     middle = " ".join(rng.sample(FINDINGS, 3))
     return (
-        "DEPARTMENT OF RADIOLOGY. Chest X-ray in two planes. Clinical information: as the referring physician wrote. Technique: "
-        f"digital radiography, posterior-anterior and lateral, standing, in deep inspiration. Findings: {middle} Impression: {verdict}. "
-        "This report was signed electronically and is valid without a signature by hand. For questions please call the department."
+        "DEPARTMENT OF RADIOLOGY. Chest X-ray in two planes. Clinical information: as the referring physician wrote. "
+        "Technique: "
+        f"digital radiography, posterior-anterior and lateral, standing, in deep inspiration. Findings: {middle} "
+        f"Impression: {verdict}. "
+        "This report was signed electronically and is valid without a signature by hand. For questions please call "
+        "the department."
     )
 
 
@@ -61,18 +64,24 @@ def test_reports_that_share_a_form_are_no_duplicates_and_their_wrong_labels_are_
 
 FORMS = {
     "invoices": lambda rng: (
-        f"Invoice no. {rng.randrange(10**4, 10**5)} of {rng.randrange(1, 29)}.{rng.randrange(1, 13)}.2024. Thank you for your order of "
-        f"{rng.choice(['chairs', 'tables', 'lamps'])}. The amount of {rng.randrange(10, 999)}.{rng.randrange(10, 99)} EUR is due within 30 "
-        "days. Please transfer it to the account below and name the number of the invoice. Kind regards, the accounting department."
+        f"Invoice no. {rng.randrange(10**4, 10**5)} of {rng.randrange(1, 29)}.{rng.randrange(1, 13)}.2024. Thank you "
+        "for your order of "
+        f"{rng.choice(['chairs', 'tables', 'lamps'])}. The amount of {rng.randrange(10, 999)}.{rng.randrange(10, 99)} "
+        "EUR is due within 30 "
+        "days. Please transfer it to the account below and name the number of the invoice. Kind regards, the "
+        "accounting department."
     ),
     "footers": lambda rng: (
-        f"{sentence(rng, 9)}. Copyright Example Media Group. All rights reserved. This material may not be published, broadcast, rewritten "
-        "or redistributed without permission. Sign up for our newsletter and get the news of the day in your inbox every morning. "
+        f"{sentence(rng, 9)}. Copyright Example Media Group. All rights reserved. This material may not be published, "
+        "broadcast, rewritten "
+        "or redistributed without permission. Sign up for our newsletter and get the news of the day in your inbox "
+        "every morning. "
         "Follow us on social media."
     ),
     "commands": lambda rng: (
         f"{rng.choice(['book', 'cancel', 'change'])} a {rng.choice(['flight', 'train', 'hotel', 'table'])} to "
-        f"{rng.choice(['Rome', 'Roma', 'Paris', 'Oslo', 'Bern', 'Berne', 'Riga'])} {rng.choice(['today', 'tomorrow', 'tonight'])}"
+        f"{rng.choice(['Rome', 'Roma', 'Paris', 'Oslo', 'Bern', 'Berne', 'Riga'])} "
+        f"{rng.choice(['today', 'tomorrow', 'tonight'])}"
     ),
     "Chinese": lambda rng: (
         f"患者{rng.choice('男女')}，{rng.randrange(20, 90)}岁，因{rng.choice(['胸痛', '咳嗽', '发热'])}入院检查。胸部正侧位片显示双侧肺野"

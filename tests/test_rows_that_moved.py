@@ -1,7 +1,8 @@
-"""Ids are row numbers and the file changes after `find`: decisions and findings stay with their examples, or are refused by name.
+"""Ids are row numbers and the file changes after `find`: decisions and findings stay with their examples, or are
+refused by name.
 
-Every format is written by `put`, from a list of items; an item is an example with its label and a number that no two share. `look` reads
-the labels of a corrected copy back, by that number.
+Every format is written by `put`, from a list of items; an item is an example with its label and a number that no two
+share. `look` reads the labels of a corrected copy back, by that number.
 """
 
 import csv
@@ -222,8 +223,19 @@ def decide(run, rows, acts, reviewer="ann"):
     for number, act in acts.items():
         i = place[number]
         what, label = (act, None) if act in ("keep", "exclude") else ("relabel", act)
-        journal.append([Decision(str(findings.ids[i]), what, label, reviewer, f"2026-01-01T00:00:{number:02}Z", f"b-{number}-{reviewer}",
-                                 **stamp(findings, i))])  # fmt: skip
+        journal.append(
+            [
+                Decision(
+                    str(findings.ids[i]),
+                    what,
+                    label,
+                    reviewer,
+                    f"2026-01-01T00:00:{number:02}Z",
+                    f"b-{number}-{reviewer}",
+                    **stamp(findings, i),
+                )
+            ]
+        )
     journal.close()
 
 
@@ -340,7 +352,8 @@ def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, k
 
 @pytest.mark.parametrize("kind", ["csv-text", "csv-numbers", "npz"])
 def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind):
-    """One decision was carried out by hand, another example got a third label: the first is kept, the second refused with both labels."""
+    """One decision was carried out by hand, another example got a third label: the first is kept, the second refused
+    with both labels."""
     k = 4
     run, names, rows = made(kind, k, tmp_path), CLASSES[k], items(k)
     acts = acts_on(rows)
@@ -529,8 +542,21 @@ def test_a_running_acceptance_sample_follows(made, tmp_path, ask, again):
     for at, i in enumerate(drawn):
         wrong = rows[i].label != rows[i].truth
         act, label = ("relabel", rows[i].truth) if wrong else ("keep", None)
-        journal.append([Decision(str(i), act, label, "ann", f"2026-01-01T00:00:{at:02}Z", f"b-{i}", "accept:accept-batch", True,
-                                 **stamp(findings, i))])  # fmt: skip
+        journal.append(
+            [
+                Decision(
+                    str(i),
+                    act,
+                    label,
+                    "ann",
+                    f"2026-01-01T00:00:{at:02}Z",
+                    f"b-{i}",
+                    "accept:accept-batch",
+                    True,
+                    **stamp(findings, i),
+                )
+            ]
+        )
     journal.close()
     before = ask("accept", run, "--json")[1]
     after = changed(rows, "sorted")
@@ -818,7 +844,8 @@ def test_a_picture_that_changes_while_it_is_reviewed_is_not_shown(made, tmp_path
 
 @pytest.mark.parametrize("numbers", [False, True])
 def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, ask, numbers):
-    """Probabilities are the model's, not the example's content: ids of the user's own say which example a decision is about."""
+    """Probabilities are the model's, not the example's content: ids of the user's own say which example a decision is
+    about."""
     names, rows = CLASSES[2], items(2)
     key = (lambda i: str(i)) if numbers else (lambda i: f"r{i}")
 

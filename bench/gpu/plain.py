@@ -1,4 +1,5 @@
-"""What train.py is timed against: a plain training loop over a DataLoader that crops, flips and normalises one image at a time."""
+"""What train.py is timed against: a plain training loop over a DataLoader that crops, flips and normalises one image at
+a time."""
 
 from __future__ import annotations
 

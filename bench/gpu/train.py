@@ -1,21 +1,27 @@
-"""Robust training on one GPU in 25 minutes: CIFAR-10 against the papers' figures, and epoch times against a plain implementation.
+"""Robust training on one GPU in 25 minutes: CIFAR-10 against the papers' figures, and epoch times against a plain
+implementation.
 
-    python bench/gpu/train.py IMAGES.npz [MORE.npz ...] --work runs/gpu --limit 560        # until it says "finished"; exit status 75: again
-    python bench/gpu/train.py IMAGES.npz --work runs/tiny --tiny --device cpu              # minutes: does it run at all?
+    python bench/gpu/train.py IMAGES.npz [MORE.npz ...] --work runs/gpu --limit 560        # until it says "finished";
+    exit status 75: again python bench/gpu/train.py IMAGES.npz --work runs/tiny --tiny --device cpu              #
+    minutes: does it run at all?
 
-The .npz files together hold `images` uint8 (n, 32, 32, 3), `labels`, `test_images`, `test_labels`, and `worst`, CIFAR-10N's human
-labels in the same order; a name that occurs in several files is joined in their order, so that large files can travel in parts.
+The .npz files together hold `images` uint8 (n, 32, 32, 3), `labels`, `test_images`, `test_labels`, and `worst`,
+CIFAR-10N's human labels in the same order; a name that occurs in several files is joined in their order, so that large
+files can travel in parts.
 
 What is trained, and what the papers report (best test accuracy of 300 epochs, last of 600):
     standard-80, m-dyr-h-80   PreAct ResNet-18, symmetric 80 % inclusive (72 % wrong)      M-DYR-H 86.8, CE 62.9
     promix-worst              two ResNet-18, the worst human labels (40 % wrong)           96.34, CE 77.69
-    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive    "about 90 % of noisy labels found"
-These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First of all the time of an epoch of every job
-is measured on a tenth of the images; the epochs that then fit its share are the shortened schedule, which is in the results ("plan").
-Settings are otherwise the methods' own for images. O2U is told the true rate, as in the paper (oracle); the others are told nothing.
+    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive    "about 90 % of noisy labels
+    found"
+These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First of all the time of an epoch
+of every job is measured on a tenth of the images; the epochs that then fit its share are the shortened schedule, which
+is in the results ("plan"). Settings are otherwise the methods' own for images. O2U is told the true rate, as in the
+paper (oracle); the others are told nothing.
 
-It stops before the epoch that would pass --limit seconds, saves, and goes on from there when started again: each job has its folder
-with a checkpoint an epoch, each finished job its results in --record, which is rewritten after each. Accuracy is the last epoch's.
+It stops before the epoch that would pass --limit seconds, saves, and goes on from there when started again: each job
+has its folder with a checkpoint an epoch, each finished job its results in --record, which is rewritten after each.
+Accuracy is the last epoch's.
 """
 
 from __future__ import annotations
@@ -64,7 +70,8 @@ class Stop(Exception):
 
 
 class Clock:
-    """Lets epochs pass until the next would end after the limit. At least one passes, so that each start gets somewhere."""
+    """Lets epochs pass until the next would end after the limit. At least one passes, so that each start gets
+    somewhere."""
 
     def __init__(self, limit: float):
         self.end, self.passed, self.last, self.longest = time.monotonic() + limit, 0, None, 0.0
@@ -127,7 +134,8 @@ class Data:
 
 
 def samples(data: Data, given: np.ndarray, clock: Clock | None, device: torch.device) -> Watched:
-    return replace(Watched.of(torch.from_numpy(data.images), torch.from_numpy(given), K), clock=clock).to(device)  # pyright: ignore
+    # pyright: ignore
+    return replace(Watched.of(torch.from_numpy(data.images), torch.from_numpy(given), K), clock=clock).to(device)
 
 
 def maker(name: str, device: torch.device) -> Callable[[int], nn.Module]:
@@ -143,7 +151,8 @@ def settings(job: str, epochs: int, tiny: bool) -> dict[str, Any]:
 
 
 def epoch_seconds(job: str, data: Data, net: str, device: torch.device, tiny: bool) -> float:
-    """Seconds of one epoch of each of a job's stages, from a tenth of the images; the last of LEAST epochs counts, which has every step."""
+    """Seconds of one epoch of each of a job's stages, from a tenth of the images; the last of LEAST epochs counts,
+    which has every step."""
     given = data.given(job)
     rows = torch.arange(0, len(given), 1 if tiny else 10)
     some = samples(data, given, None, device)
@@ -162,7 +171,8 @@ def epoch_seconds(job: str, data: Data, net: str, device: torch.device, tiny: bo
 
 
 def plan(data: Data, budget: float, device: torch.device, tiny: bool) -> dict[str, dict[str, Any]]:
-    """For each job its network, the measured seconds an epoch (of each stage), and the epochs that fit its share of the budget."""
+    """For each job its network, the measured seconds an epoch (of each stage), and the epochs that fit its share of the
+    budget."""
     out = {}
     for job, share in SHARES.items():
         net = "small-cnn" if tiny else NETWORKS[job]
@@ -207,7 +217,8 @@ def train(
 
 
 def against_plain(data: Data, device: torch.device, tiny: bool) -> dict[str, float]:
-    """Seconds of the fastest of three epochs of `standard`, ours and plain: same network, precision, batch and optimiser."""
+    """Seconds of the fastest of three epochs of `standard`, ours and plain: same network, precision, batch and
+    optimiser."""
     make, workers = maker("small-cnn" if tiny else "resnet18", device), 0 if tiny else min(8, os.cpu_count() or 1)
     plain = min(plain_epochs(data.images, data.labels, make, device, workers=workers))
     ends = [time.perf_counter()]

@@ -229,7 +229,8 @@ def rank_of(values):
 
 
 def floats(name):
-    """The float arrays of the evidence that a detector reads: what it is called, where it is, and how a value comes to example 3."""
+    """The float arrays of the evidence that a detector reads: what it is called, where it is, and how a value comes to
+    example 3."""
 
     def in_column(array, value):
         array[-1, 3] = value

@@ -1,5 +1,5 @@
-"""Every method: it runs on images and on features, records each example in each epoch, stays finite, gives the same numbers for the same
-seed, and goes on after an interruption as if there had been none."""
+"""Every method: it runs on images and on features, records each example in each epoch, stays finite, gives the same
+numbers for the same seed, and goes on after an interruption as if there had been none."""
 
 import numpy as np
 import pytest

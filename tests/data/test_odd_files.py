@@ -1,4 +1,5 @@
-"""Bytes in a column, columns without end, JSON too deep, archives inside addresses, members of an archive that are no arrays."""
+"""Bytes in a column, columns without end, JSON too deep, archives inside addresses, members of an archive that are no
+arrays."""
 
 import io
 import json
@@ -136,10 +137,21 @@ def test_archives_inside_addresses(tmp_path):
 @pytest.mark.parametrize(
     "address",
     [
-        "zip://t.csv::/nowhere/d.zip", "zip://", "tar://x::y", "reference://a", "generic://a.csv", "data://x", "ftp://127.0.0.1:1/x.csv",
-        "http://127.0.0.1:1/x.csv", "a::b://c.csv", "simplecache::nowhere.csv", "nosuch://x.csv", "zip://a.csv::nosuch://b.zip", "://x.csv",
+        "zip://t.csv::/nowhere/d.zip",
+        "zip://",
+        "tar://x::y",
+        "reference://a",
+        "generic://a.csv",
+        "data://x",
+        "ftp://127.0.0.1:1/x.csv",
+        "http://127.0.0.1:1/x.csv",
+        "a::b://c.csv",
+        "simplecache::nowhere.csv",
+        "nosuch://x.csv",
+        "zip://a.csv::nosuch://b.zip",
+        "://x.csv",
     ],
-)  # fmt: skip
+)
 def test_addresses_that_cannot_be_used_are_told(address):
     pytest.importorskip("fsspec")
     with pytest.raises(UserError) as caught:

@@ -299,7 +299,8 @@ def test_names_in_the_order_of_their_first_appearance():
     assert "first appear" in data.notes[0] and stated(data) <= 2 * wrong.sum()
     by_text = load_probabilities(p[:, np.argsort(NAMES)], NAMES[y])
     assert by_text.notes == (
-        "The columns carry no class names and were taken to be the classes in the order of text (ant, bee, cat, cow, dog, ...).",
+        "The columns carry no class names and were taken to be the classes in the order of text (ant, bee, cat, cow, "
+        "dog, ...).",
     )
 
 

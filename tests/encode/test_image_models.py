@@ -1,4 +1,5 @@
-"""Tiny image models of every kind through `hf:FOLDER`, in full and half precision, beside the model and its own image processor by hand."""
+"""Tiny image models of every kind through `hf:FOLDER`, in full and half precision, beside the model and its own image
+processor by hand."""
 
 import json
 
