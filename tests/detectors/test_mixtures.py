@@ -51,3 +51,14 @@ def test_last_epochs_only(detect):
     early = np.concatenate([100 * np.random.default_rng(1).random((5, len(wrong))), loss])
     np.testing.assert_allclose(detect(recorded(early), last=10).suspicion, detect(recorded(loss)).suspicion)
     assert (detect(recorded(early)).flags == wrong).mean() < 0.9
+
+
+@BOTH
+def test_flagged_is_what_more_likely_belongs_to_the_upper_heap(detect):
+    rng = np.random.default_rng(0)
+    loss = np.where(rng.random(4000) < 0.3, rng.gamma(6, 0.3, 4000), rng.gamma(2, 0.3, 4000))  # they overlap
+    scores = detect(recorded(loss[None]))
+    between = (scores.extra["posterior"] > 0.3) & (scores.extra["posterior"] < 0.8)
+    assert between.sum() > 50
+    np.testing.assert_array_equal(scores.flags, scores.extra["posterior"] > 0.5)
+    assert scores.n_wrong == pytest.approx(scores.extra["posterior"].sum())

@@ -46,3 +46,10 @@ def test_without_a_rate_the_upper_heap_is_flagged():
     wrong = rng.random(1000) < 0.2
     loss = np.where(wrong, 4, 0.5) + 0.2 * rng.normal(size=(6, 1000))
     np.testing.assert_array_equal(o2u(recorded(loss), np.zeros(1000, int), 1).flags, wrong)
+
+
+def test_the_rank_in_the_class_is_the_middle_of_its_place_and_a_part_of_an_example_is_not_flagged():
+    loss = np.tile([5.0, 1, 3, 9, 7], (2, 1))
+    scores = o2u(recorded(loss), np.array([0, 0, 0, 1, 1]), 2, per_class=True, forget_rate=0.39)
+    np.testing.assert_allclose(scores.suspicion, [5 / 6, 1 / 6, 3 / 6, 3 / 4, 1 / 4])
+    np.testing.assert_array_equal(scores.flags, [True, False, False, False, False])  # 0.39 * 5 = 1.95

@@ -51,3 +51,20 @@ def test_only_the_last_epochs_count():
     whole, tail = recorded(loss), recorded(loss[-10:])
     np.testing.assert_array_equal(promix(whole, labels, 2).suspicion, promix(tail, labels, 2).suspicion)
     assert promix(whole, labels, 2, last=1).suspicion != pytest.approx(promix(whole, labels, 2).suspicion)
+
+
+def test_left_out_of_half_of_the_epochs_is_not_most_of_them():
+    loss = np.tile(np.arange(4.0), (4, 1))
+    loss[:2] = loss[:2, ::-1]
+    assert not promix(recorded(loss), np.zeros(4, int), 1, rho=0.5).flags.any()
+    loss[2] = loss[0]
+    np.testing.assert_array_equal(
+        promix(recorded(loss), np.zeros(4, int), 1, rho=0.5).flags, [True, True, False, False]
+    )
+
+
+def test_confidence_above_99_per_cent_is_taken_in_any_case_and_what_is_left_of_it_breaks_the_tie():
+    loss, p_y = np.tile(np.arange(4.0), (2, 1)), np.tile([0.2, 0.995, 0.98, 0.992], (2, 1))
+    scores = promix(recorded(loss, p_y), np.zeros(4, int), 1, rho=0.25)
+    np.testing.assert_array_equal(scores.flags, [False, False, True, False])
+    np.testing.assert_allclose(scores.suspicion, [0.25 + 0.8e-6, 5e-9, 0.75 + 2e-8, 8e-9], rtol=1e-4)

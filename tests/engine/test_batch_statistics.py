@@ -43,3 +43,11 @@ def test_networks_without_batch_normalisation_stay_as_they_are():
     before = net.weight.clone()
     settle([net], samples, steps=1)
     assert torch.equal(net.weight, before)
+
+
+def test_a_run_is_short_below_a_hundred_steps():
+    samples = Samples.of(torch.randn(30, 4) + 5, torch.zeros(30, dtype=torch.int64), 2)
+    for steps, short in ((99.9, True), (100, False)):
+        net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
+        settle([net], samples, steps=steps)
+        assert bool((net[1].running_mean != 0).any()) == short

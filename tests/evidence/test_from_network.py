@@ -179,3 +179,26 @@ def test_groups_and_copies_share_a_fold(short, monkeypatch):
         fold = folds.pop()
         assert all(len(set(fold[rows])) == 1 for rows in pairs)
         assert len(set(fold)) == 3
+
+
+def test_rates_and_losses_of_every_network(short, monkeypatch):
+    """The record at a constant rate, then O2U-Net's cycles; networks of folds fall along a cosine, a third of it with cross-entropy."""
+    seen, step = [], from_network.Session.step
+    monkeypatch.setattr(
+        from_network.Session,
+        "step",
+        lambda self, loss, o: (seen.append(o.param_groups[0]["lr"]), step(self, loss, o))[1],
+    )
+    used = []
+    for name in ("cross_entropy", "gce"):
+        loss = getattr(from_network, name)
+        monkeypatch.setattr(from_network, name, lambda *a, n=name, f=loss: (used.append(n), f(*a))[1])
+    images, labels = squares()
+    gathered(labels, images, {"record", "cyclic_record", "probs"})
+    own, fold = 5, 3  # steps of an epoch: 90 images, and 60, in batches of 20
+    cycle = [0.05 * f for f in (0.55, 0.1, 0.55)]  # cycles of two epochs: from 1 to a tenth, set once per epoch
+    cosine = [0.05 * f for f in (1, 0.75, 0.25)]
+    np.testing.assert_allclose(
+        seen, np.concatenate([np.repeat([0.05] * 3 + cycle, own), np.tile(np.repeat(cosine, fold), 3)])
+    )
+    assert used == ["cross_entropy"] * 6 * own + (["cross_entropy"] * fold + ["gce"] * 2 * fold) * 3

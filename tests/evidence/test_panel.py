@@ -258,3 +258,56 @@ def test_evidence_is_that_of_heads_which_began_with_cross_entropy():
     for name in losses:
         np.testing.assert_allclose(getattr(found, name), delayed[name], atol=1e-6)
         assert np.abs(delayed[name] - at_once[name]).max() > 1e-3
+
+
+def test_schedules_of_the_records_are_those_of_their_papers():
+    """AUM's rate never falls; O2U-Net's falls in cycles of ten epochs to a tenth, of a third of the epochs where there are few."""
+    aum, cycles = tracks(["record", "cyclic_record"], 30, [], np.zeros(3, int), 1)
+    assert aum.name == "record" and [aum.schedule(e, 30) for e in (0, 15, 29.9)] == [1, 1, 1]
+    np.testing.assert_allclose([cycles.schedule(e, 30) for e in range(12)], [*np.linspace(0.91, 0.1, 10), 0.91, 0.82])
+    (short,) = tracks(["cyclic_record"], 12, [], np.zeros(3, int), 1)
+    np.testing.assert_allclose([short.schedule(e, 12) for e in range(5)], [0.775, 0.55, 0.325, 0.1, 0.775])
+    assert aum.record and cycles.record and not (aum.held_out or cycles.held_out)
+
+
+def test_threshold_samples_are_two_random_parts_of_n_over_k_plus_one():
+    x, y = blobs(n=103)
+    records = gather(["threshold_records"], x, y, 3, seed=1).threshold_records
+    assert len(records) == 2
+    (_, one), (_, two) = records
+    assert one.sum() == two.sum() == 103 // 4 and not (one & two).any()
+    for record, fake in records:
+        assert (record.argmax <= 3).all() and (record.argmax[-1][fake] == 3).any(), "the class that does not exist"
+    (_, other), _ = gather(["threshold_records"], x, y, 3, seed=2).threshold_records
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize(("classes", "folds"), [(3, 5), (1000, 5), (1001, 2)])
+def test_evidence_has_five_folds_and_two_above_a_thousand_classes(classes, folds, monkeypatch):
+    seen = []
+    monkeypatch.setattr("labelsieve.evidence.from_features.assign", lambda labels, n, **_: seen.append(n) or 1 / 0)
+    x, y = blobs()
+    with pytest.raises(ZeroDivisionError):
+        gather(["probs"], x, y, classes)
+    assert seen == [folds]
+
+
+def test_twenty_neighbours():
+    x, y = blobs()
+    assert gather(["neighbours"], x, y, 3).neighbours.index.shape == (240, 20)
+
+
+@pytest.mark.parametrize(
+    ("n", "epochs", "batch"), [(100, 30, 16), (1000, 30, 25), (20_000, 30, 256), (40_000, 15, 256), (10**6, 4, 256)]
+)
+def test_passes_over_some_numbers_of_examples(n, epochs, batch):
+    assert passes(n) == (epochs, batch)
+
+
+def test_the_default_rate_is_six():
+    x, y = blobs()
+    fold = assign(y, 3, seed=0)
+    panel = train(x, y, 3, [Track("main")], fold, epochs=3, batch=32, seed=5)
+    given = {"epochs": 3, "batch": 32, "lr": 6.0, "momentum": 0.9, "decay": 5e-6, "seed": 5}
+    expected = plain_head(x, y, 3, fold != 1, weight=loss_weights.cross_entropy, **given)
+    np.testing.assert_allclose(panel.probs["main"][fold == 1], expected[fold == 1], atol=2e-5)

@@ -65,3 +65,19 @@ def test_sharpening_keeps_the_order_and_the_sum(seed, temperature, scale):
     torch.testing.assert_close(sharp.sum(1), torch.ones(10, dtype=torch.float64))
     assert (sharp.argmax(1) == p.argmax(1)).all() and (sharp.amax(1) >= p.amax(1) - 1e-12).all()
     torch.testing.assert_close(losses.sharpen(p, 1.0), p)
+
+
+def test_the_defaults_are_those_of_the_authors_for_ten_classes():
+    logits, target = torch.zeros(2, 3, dtype=torch.float64), torch.tensor([0, 2])
+    weight = PRIOR**0.8
+    torch.testing.assert_close(losses.debiased_margin(logits, target, PRIOR), -(weight / weight.sum()).log()[target])
+    torch.testing.assert_close(losses.debiased_probabilities(logits, PRIOR)[0], (1 / weight) / (1 / weight).sum())
+    torch.testing.assert_close(losses.sharpen(PRIOR[None])[0], PRIOR**2 / (PRIOR**2).sum())
+    moved = losses.update_prior(PRIOR, torch.tensor([[0.0, -99, -99]], dtype=torch.float64))
+    torch.testing.assert_close(moved[0] - PRIOR[0], torch.tensor(0.4e-4, dtype=torch.float64))
+
+
+def test_pseudo_labels_take_no_gradient():
+    logits = batch()[0].requires_grad_()
+    assert not losses.debiased_probabilities(logits, PRIOR).requires_grad
+    assert not losses.update_prior(PRIOR, logits).requires_grad

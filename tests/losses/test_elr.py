@@ -79,3 +79,22 @@ def test_the_regulariser_lowers_the_loss_of_what_was_predicted_before():
     leaf = logits.clone().requires_grad_()
     (slope,) = torch.autograd.grad(losses.elr_regulariser(leaf, remembered).sum(), leaf)
     assert slope[0, 1] < 0 < slope[0, 0], "a step down raises the class that was remembered"
+
+
+def test_the_defaults_are_the_papers_for_symmetric_cifar_10():
+    even, target = torch.zeros(1, 4), torch.tensor([0])
+    memory = torch.zeros(1, 4)
+    losses.remember(memory, torch.tensor([0]), even)
+    torch.testing.assert_close(memory, torch.full((1, 4), 0.3 * 0.25))  # beta 0.7
+    expected = math.log(4) + 3 * math.log(1 - 0.3 * 0.25)  # strength 3
+    assert losses.elr(even, target, memory).item() == pytest.approx(expected, rel=1e-6)
+    assert losses.ELR(1, 4)(even, target, torch.tensor([0])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_probability_is_taken_to_be_beyond_a_ten_thousandth():
+    sure = torch.tensor([[60.0, 0.0]], dtype=torch.float64)
+    memory = torch.zeros(1, 2, dtype=torch.float64)
+    losses.remember(memory, torch.tensor([0]), sure, beta=0.0)
+    torch.testing.assert_close(memory, torch.tensor([[0.9999, 0.0001]], dtype=torch.float64))
+    within = math.log(1 - 0.9999)
+    assert losses.elr_regulariser(sure, torch.tensor([[1.0, 0.0]])).item() == pytest.approx(within, rel=1e-6)

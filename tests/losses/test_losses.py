@@ -300,3 +300,14 @@ def test_the_defaults_are_the_papers_numbers():
     np.testing.assert_allclose(loss_weights.blurry(p_y), p_y**0.5 * (1 + 0.5 * np.log(p_y)))
     np.testing.assert_allclose(loss_weights.gce(p_y), p_y**0.7)
     assert loss_weights.piecewise_zero(p_y).tolist() == [0, 1, 1]
+
+
+def test_truncated_gce_leaves_out_p_equal_to_k():
+    assert above(binary(0.5), ZERO, k=0.5).tolist() == [False]
+    assert above(binary(0.5001), ZERO).tolist() == [True] and above(binary(0.4999), ZERO).tolist() == [False]
+
+
+def test_the_panel_s_blurry_weight_far_below_the_turning_point():
+    p_y = np.array([1e-4, 1e-8])
+    np.testing.assert_allclose(loss_weights.blurry(p_y), p_y**0.5 * (1 + 0.5 * np.log(p_y)))
+    assert loss_weights.blurry(np.array([0.0]))[0] == pytest.approx(1e-4 * (1 + 0.5 * math.log(1e-8)))

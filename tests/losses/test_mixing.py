@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelsieve import losses
+from labelsieve.losses.mixing import strength
 
 
 def rng(seed=0):
@@ -85,3 +86,12 @@ def test_fmix_takes_pixels_of_either():
     mask = losses.fmix_mask(8, 8, 0.25, rng())
     out = losses.fmix(x, torch.tensor([1, 0]), mask)
     assert torch.equal(out[0], (1 - mask).expand(3, 8, 8)) and torch.equal(out[1], mask.expand(3, 8, 8))
+
+
+def test_the_strength_is_that_of_dynamic_bootstrapping_from_12_000_steps_on():
+    assert (strength(12_000), strength(11_999), strength(0)) == (32, 1, 1)
+
+
+def test_masks_fall_with_the_third_power_of_the_frequency_unless_told_otherwise():
+    assert torch.equal(losses.fmix_mask(9, 9, 0.5, rng(1)), losses.fmix_mask(9, 9, 0.5, rng(1), decay=3.0))
+    assert not torch.equal(losses.fmix_mask(9, 9, 0.5, rng(1)), losses.fmix_mask(9, 9, 0.5, rng(1), decay=2.0))

@@ -96,3 +96,44 @@ def test_the_matrix_is_the_counts_and_two_examples_a_class_of_the_one_rate():
     fit = estimate_transition(Pool([sure], None, given, 3), steps=1)
     np.testing.assert_allclose(fit.matrix, (counts + 2 * spread) / (counts.sum(1, keepdims=True) + 2), atol=2e-4)
     np.testing.assert_array_equal(fit.stay, np.diag(fit.matrix))
+
+
+def test_a_judge_who_rules_a_class_out_is_taken_to_give_it_a_millionth():
+    said = verdict(Pool([np.array([[1.0, 0.0]])], None, np.array([0]), 2), Transition(np.full(2, 0.5), None, 0.0, 1.0))
+    assert said.log_odds[0] == pytest.approx(np.log(1e-6), abs=1e-5)
+
+
+def test_pooled_judges_are_averaged_in_their_logarithms():
+    p, q = np.array([[0.8, 0.15, 0.05]]), np.array([[0.2, 0.7, 0.1]])
+    pooled = np.sqrt(p * q)[0]
+    said = verdict(Pool([p, q], None, np.array([0]), 3), Transition(np.full(3, 0.9), None, 0.0, 1.0))
+    off = (0.05 / 0.9) ** 0.25  # one rate: what is not kept is spread over the two others
+    assert said.log_odds[0] == pytest.approx(np.log((pooled[1] + pooled[2]) * off / pooled[0]), abs=1e-4)
+    assert (said.p_given[0], said.p_other[0]) == pytest.approx(pooled[:2] / pooled.sum(), abs=1e-4)
+    assert said.other[0] == 1 and not said.united[0]
+
+
+def test_twenty_neighbours_vote_the_nearer_the_more_and_those_that_are_not_there_do_not():
+    """By hand: weights exp(8 (cosine - that of the nearest)); a tenth of a vote for each vote, spread over the classes."""
+    index = np.arange(1, 25)[None].astype(np.int32)
+    index[0, 2:5] = -1
+    cosine = np.linspace(0.9, 0.2, 24)[None].astype(np.float32)
+    labels = np.arange(25) % 3
+    votes = vote(Neighbours(index, cosine), labels, 3, np.array([0]))
+    expected = np.zeros(3)
+    for place in [0, 1, *range(5, 20)]:
+        expected[labels[place + 1]] += np.exp(8 * (cosine[0, place] - 0.9))
+    expected += 0.1 / 3 * expected.sum()
+    np.testing.assert_allclose(votes[0], expected / expected.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_the_sharpness_makes_up_for_a_judge_who_is_too_unsure(power):
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet([0.3] * 3, 6000)  # calibrated: the class is drawn from what the judge says
+    true = (p.cumsum(1) > rng.random((6000, 1))).argmax(1)
+    given = np.where(rng.random(6000) < 0.1, (true + 1) % 3, true)
+    unsure = p**power / (p**power).sum(1, keepdims=True)
+    fit = estimate_transition(Pool([unsure], None, given, 3))
+    assert fit.sharpness == pytest.approx(1 / power, rel=0.12)
+    np.testing.assert_allclose(fit.matrix, 0.9 * np.eye(3) + 0.1 * np.eye(3)[[1, 2, 0]], atol=0.03)

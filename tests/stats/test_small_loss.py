@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelsieve.stats.small_loss import average_seen, class_small_loss, fill_unseen, matched_high_confidence
+from labelsieve.stats.small_loss import average_seen, break_ties, class_small_loss, fill_unseen, matched_high_confidence
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(3, 200), n_classes=st.integers(2, 9), tenths=st.integers(1, 10))
@@ -50,3 +50,16 @@ def test_average_is_by_count():
     np.testing.assert_array_equal(average, [2, 5, np.nan])
     np.testing.assert_array_equal(fill_unseen(average), [2, 5, 3.5])
     assert fill_unseen(np.array([np.nan])) == pytest.approx(0)
+
+
+def test_an_infinite_score_goes_a_hundredth_of_the_range_beyond_the_others():
+    filled = fill_unseen(np.array([1.0, 3, np.inf, -np.inf, np.nan, 2]))
+    np.testing.assert_allclose(filled, [1, 3, 3.02, 0.98, 2, 2])
+    np.testing.assert_allclose(fill_unseen(np.array([5.0, np.inf])), [5, 6])
+
+
+def test_ties_are_broken_by_the_loss():
+    score, loss = np.array([0.2, 0.7, 0.7, 0.7, 0.7 + 1e-8]), np.array([9.0, 1, 3, 2, 0.5])
+    broken = break_ties(score, loss)
+    np.testing.assert_array_equal(np.argsort(broken), [0, 4, 1, 3, 2])
+    np.testing.assert_allclose(broken, score, atol=2e-6)
