@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import labelsieve
+from labelsieve.cli import main
 from labelsieve.cli.apply import apply
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.decision import Decision
@@ -320,3 +321,23 @@ def test_mistakes_are_told(photos, tmp_path):
     ):
         with pytest.raises(UserError, match=word):
             apply(arguments.pop("source"), **arguments)
+
+
+def test_folders_that_differ_in_case_only_do_not_write_over_each_other(tmp_path, capsys):
+    source = pictures(tmp_path / "photos", ["Cat/1.png", "cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"])
+    if len(list(source.iterdir())) < 3:
+        pytest.skip("this file system takes the two for one")
+    made(str(source), tmp_path / "run")
+    decide(tmp_path / "run", ("dog/2.png", "relabel", "cat"))
+    assert main(["apply", str(tmp_path / "run"), "-o", str(tmp_path / "clean"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    copied = [path for path in tree(tmp_path / "clean") if path.endswith(".png")]
+    assert (
+        len(copied) == 5 == len({path.casefold() for path in copied})
+    )  # whatever the case of names means where they go
+    assert {row["id"] for row in told["renamed"]} <= {"Cat/1.png", "cat/1.png", "dog/2.png"} and len(
+        told["renamed"]
+    ) == 2
+    contents = sorted(path.read_bytes() for path in (tmp_path / "clean").rglob("*.png"))
+    assert contents == sorted(path.read_bytes() for path in source.rglob("*.png"))
+    assert sorted(path.partition("/")[0] for path in copied) == ["Cat", "cat", "cat", "cat", "dog"]

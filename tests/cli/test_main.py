@@ -44,6 +44,36 @@ def test_a_reader_that_leaves_is_no_fault(features):
     assert (process.wait(), process.stderr.read()) == (0, "")
 
 
+FIND = ["find", "f.npz", "--detectors", "knn_vote"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
+@pytest.mark.parametrize(
+    ("door", "more"),
+    [
+        ("from labelsieve.cli import run; run()", ["--json"]),
+        ("from labelsieve.cli import main; sys.exit(main())", []),
+    ],
+)
+def test_a_reader_that_has_left_is_no_fault_by_any_door(features, door, more):
+    read, write = os.pipe()
+    os.close(read)
+    script = [sys.executable, "-c", f"import sys; {door}", *FIND, *more]
+    done = subprocess.run(script, cwd=features, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "") and (features / "f.sieve" / "run.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell of that kind")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_streams_that_are_closed_are_no_fault(features, closed):
+    for command, code in ((FIND, 0), (["find", "nothing.npz"], 2)):
+        line = " ".join([sys.executable, "-m", "labelsieve", *command, closed])
+        done = subprocess.run(["bash", "-c", line], cwd=features, capture_output=True, text=True, check=False)
+        assert done.returncode == code and (code or not done.stderr)
+    assert (features / "f.sieve" / "run.json").exists()
+
+
 def test_a_fault_of_ours_is_a_sentence_and_a_trace_only_on_request(monkeypatch, capsys):
     def broken(*_, **__):
         raise RuntimeError("wheels came off\nat full speed")

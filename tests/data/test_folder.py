@@ -244,3 +244,21 @@ def test_folders_of_folders_beside_classes_are_named(tmp_path):
         (tmp_path / name).unlink()
     with pytest.raises(UserError, match="no classes: eel .1 images.. Name the folder"):
         load(tmp_path)
+
+
+def test_folders_that_differ_in_case_only_are_two_classes_and_it_is_said(tmp_path):
+    try:
+        root = tree(tmp_path, "Cat/1.jpg", "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
+    finally:
+        if len(list(tmp_path.iterdir())) < 3:
+            pytest.skip("this file system takes the two for one")
+    data = load(root)
+    assert data.classes == ("Cat", "cat", "dog") and data.ids.tolist() == [
+        "Cat/1.jpg",
+        "cat/1.jpg",
+        "cat/2.jpg",
+        "dog/1.jpg",
+    ]
+    assert [data.inputs[i] for i in range(4)] == [name.encode() for name in data.ids]
+    [note] = [note for note in data.notes if "differ only in case" in note]
+    assert "'Cat' (1), 'cat' (2)" in note

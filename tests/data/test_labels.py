@@ -159,3 +159,30 @@ def test_minus_one_is_a_class_where_it_must_be():
     assert load(X, labels=[-1, 1, -1, 1]).classes == ("-1", "1")
     assert load(X, labels=["-1", "a", "b", "a"]).classes == ("-1", "a", "b")
     assert load(X, labels=[-1, -2, 0, 1]).classes == ("-2", "-1", "0", "1")
+
+
+@pytest.mark.parametrize("gap", ["NA", "n/a", "#N/A", "NaN", "None", "NULL", "nil", " null ", "?"])
+def test_a_word_for_a_missing_value_is_a_class_and_it_is_said(gap):
+    data = load(X, labels=["a", gap, "b", "a"])
+    assert gap in data.classes and not data.excluded
+    [note] = [note for note in data.notes if "may stand for a missing label" in note]
+    assert f"{gap!r} (1)" in note and "Leave the label empty" in note
+
+
+@pytest.mark.parametrize("name", ["nano", "none of these", "nancy", "-", "n.a.", "0", "unknown"])
+def test_other_words_are_no_gaps(name):
+    data = load(X, labels=["a", name, "b", "a"])
+    assert name in data.classes and not any("missing label" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("gap", ["nan", "NaN", "NAN"])
+def test_nan_among_numbers_is_a_missing_label_and_nothing_else_is(gap):
+    data = load(X, labels=["1", gap, "2.0", "1"])
+    assert data.classes == ("1", "2.0") and [item.id for item in data.excluded] == ["1"]
+    data = load(X, labels=["1", "null", "2", "1"])
+    assert data.classes == ("1", "2", "null") and any("'null' (1)" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("gap", ["", " ", "\t\n", None, float("nan"), np.float64("nan")])
+def test_nothing_is_a_missing_label(gap):
+    assert [item.id for item in load(X, labels=["a", gap, "b", "a"]).excluded] == ["1"]

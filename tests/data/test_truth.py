@@ -70,3 +70,19 @@ def test_unknown_ids_and_a_match_by_order_are_told(file):
 def test_our_own_id_goes_first(file):
     table = "id,labelsieve_id,label\n1,b,dog\n2,a,cat\n"
     assert read_truth(file(table), IDS, CLASSES) == ["cat", "dog", None]
+
+
+@pytest.mark.parametrize(("last", "fine"), [(0, True), (1, True), (2, False), (3, False), (-1, True)])
+def test_positions_end_with_the_last_class(tmp_path, last, fine):
+    np.save(tmp_path / "truth.npy", [0, 1, last])
+    if fine:
+        assert read_truth(tmp_path / "truth.npy", IDS, CLASSES) == ["cat", "dog", None if last < 0 else CLASSES[last]]
+        return
+    with pytest.raises(UserError, match=r"labels like '0', none of them a class of the run\. There are: cat, dog\."):
+        read_truth(tmp_path / "truth.npy", IDS, CLASSES)
+
+
+def test_a_position_past_the_classes_in_a_table_is_told(file):
+    assert read_truth(file("id,label\na,1\nb,0\n"), IDS, CLASSES) == ["dog", "cat", None]
+    with pytest.raises(UserError, match="none of them a class of the run"):
+        read_truth(file("id,label\na,1\nb,2\n"), IDS, CLASSES)

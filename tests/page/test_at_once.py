@@ -2,13 +2,16 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
 
+from labelsieve.core.decision import Decision
+from labelsieve.page import view
 from labelsieve.page.desk import Desk
 from labelsieve.page.server import application
+from labelsieve.store.journal import Journal
 
 
 @pytest.fixture
@@ -75,9 +78,6 @@ def test_a_batch_under_two_names_at_once_belongs_to_one_of_them(slow):
 
 def test_readers_at_once_hear_every_decision_once(slow):
     desk, client = slow
-    from labelsieve.core.decision import Decision
-    from labelsieve.store.journal import Journal
-
     elsewhere = Journal(desk.folder)  # another server
     ids = [str(desk.findings.ids[i]) for i in range(3)]
     elsewhere.append([Decision(id, "keep", None, "bob", "2026-01-01", f"b {id}") for id in ids])
@@ -90,15 +90,18 @@ def test_readers_at_once_hear_every_decision_once(slow):
 
 def test_a_frozen_view_is_built_once_for_all_who_ask(slow, monkeypatch):
     _, client = slow
-    from labelsieve.page.view import Views
-
-    built, build = [], Views._build
+    built, build = [], view.Views._build
 
     def counted(self, query, reviewer):
         built.append(query.fresh)
-        time.sleep(0.05)
         return build(self, query, reviewer)
 
-    monkeypatch.setattr(Views, "_build", counted)
+    class Late(Future):
+        def __init__(self):
+            time.sleep(0.05)
+            super().__init__()
+
+    monkeypatch.setattr(view.Views, "_build", counted)
+    monkeypatch.setattr(view, "Future", Late)
     answers = together(4, lambda k: client.get("/api/items?fresh=once&n=500").json()["items"])
     assert built == ["once"] and all(answer == answers[0] for answer in answers)

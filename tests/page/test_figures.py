@@ -133,3 +133,10 @@ def test_the_order_keeps_the_place_of_what_is_decided(page, sieve):
     journal = Journal(sieve)
     assert len(Fold(journal.read()[0]).ids()) == 5
     journal.close()
+
+
+def test_the_plan_of_the_page_names_the_fewest_reviews_for_each_share(page, sieve):
+    p = np.sort(run.load(sieve).p_wrong)[::-1]
+    for step in page.get("/api/run").json()["plan"]:
+        assert p[: step["review"]].sum() >= step["catch"] * p.sum() - 1e-9 > p[: step["review"] - 1].sum() - 2e-9
+        assert step["wrong"] == pytest.approx(p[: step["review"]].sum())
