@@ -46,7 +46,7 @@ LEAN = (
 LEAN_ABOVE = 200  # classes
 BESIDE = "Your own probabilities judge the labels."
 NEAR = " The neighbours are shown beside them and have no say."
-FAR = " No features were made of the {}, so there are no neighbours and only exact duplicates; name an --encoder to have them."
+FAR = " No features were made of the {}, so there are no neighbours and only exact duplicates; name an encoder to have them."
 NETWORK = (
     "The evidence comes from {}, trained here: probabilities and neighbours of each image from a network that never saw its label, "
     "training dynamics from one that saw all, as their detectors want it."
@@ -230,15 +230,22 @@ def _arrays(
     """Features, or pixels for a network; None where there are probabilities, which are evidence already, and no features at hand."""
     if network is not None and data.probs is not None:
         raise UserError(
-            "The probabilities judge the labels, and so would the network; leave out --probs or --from-network."
+            "The probabilities judge the labels, and so would the network; leave out <probs> or <from_network>.",
+            probs="",
+            from_network="",
         )
     if network is not None:
         if data.kind != "image":
             raise UserError(
-                f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out --from-network."
+                f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out <from_network>.",
+                from_network="",
             )
         if encoder is not None:
-            raise UserError("A network takes the place of an encoder; leave out --encoder or --from-network.")
+            raise UserError(
+                "A network takes the place of an encoder; leave out <encoder> or <from_network>.",
+                encoder="",
+                from_network="",
+            )
         return arrays.pixels(data, folder, side=side)
     if _has_features(data, encoder):
         return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
@@ -289,7 +296,7 @@ def _chosen(names: Sequence[str] | None, dataset: Dataset, encoder: str | None, 
     if names is None:
         if not own and len(dataset.classes) > LEAN_ABOVE:
             notes.append(
-                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; ask for others with --detectors."
+                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; name detectors to run others."
             )
             return list(LEAN)
         return allowed
@@ -347,7 +354,7 @@ def _decide(
     p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
     if doubt:
         encoded = dataset.kind in ("image", "text") and dataset.probs is None
-        other = " Another encoder (--encoder) may do better." if doubt == HARD and encoded else ""
+        other = " Another encoder may do better." if doubt == HARD and encoded else ""
         notes.append(doubt + other)
     if unjudged.any():
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})

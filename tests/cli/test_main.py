@@ -154,18 +154,6 @@ def test_the_machine_is_at_fault_not_labelsieve(monkeypatch, capsys):
     assert "/vault/x cannot be read or written: Permission denied." in capsys.readouterr().err
 
 
-def test_arguments_are_spelled_as_the_command_line_does(monkeypatch, capsys):
-    def refuse(*_, **__):
-        raise UserError("give labels=FILE or label=, not text='label=a.csv', in part/label=cat/a.csv; or label=.")
-
-    monkeypatch.setattr("labelsieve.data.load", refuse)
-    assert main(["find", "f.npz"]) == 2
-    assert (
-        "give --labels FILE or --label, not --text 'label=a.csv', in part/label=cat/a.csv; or --label."
-        in capsys.readouterr().err
-    )
-
-
 @pytest.mark.parametrize("value", ["", "  "])
 @pytest.mark.parametrize(
     ("before", "option"),

@@ -157,7 +157,7 @@ def test_with_what_find_found(here, capsys):
     out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--drop-flagged", "-o", "b", "--json"))
     assert out["excluded"] == found.flagged.sum() > 20
     assert pq.read_table("b/examples.parquet")["id"].to_pylist() == found.ids[~found.flagged].tolist()
-    assert "name its run folder (--run RUN)" in told(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
+    assert "name its run folder with --run RUN." in told(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
     np.savez("more.npz", features=made(0)[0], labels=np.load("test.npz")["labels"], ids=[f"x{i}" for i in range(N)])
     assert "says nothing of the example 'x0'" in told(capsys, "train", "more.npz", "--run", "run", "-o", "c")
 
@@ -259,7 +259,7 @@ def test_what_is_of_no_use_is_told(here, capsys):
     out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
     assert "noise 0.2" in out and "makes no use" not in out
     pictures(here / "photos", n=2)
-    assert "add features (--features), or leave it out" in told(
+    assert "add --features, or leave it out" in told(
         capsys, "train", "photos", "--encoder", "fast", "-o", "third"
     )
 

@@ -67,5 +67,5 @@ def test_a_class_that_the_data_do_not_have_is_named(tmp_path):
     assert notes == (f"{tmp_path / 'classes.csv'} has rows for classes that the data do not have: '7'.",)
     for name in ("no.csv", "classes.txt"):
         (tmp_path / "classes.txt").write_text("x")
-        with pytest.raises(UserError, match="--classes takes"):
+        with pytest.raises(UserError, match="classes= takes"):
             read_class_table(str(tmp_path / name), CLASSES, IDS)

@@ -124,7 +124,7 @@ def test_a_number_for_each_label_and_an_id_are_to_be_checked(tmp_path):
     path = saved(tmp_path, "t.csv", columns)
     _, *checks = load(path).notes
     assert [note.partition(" has ")[0] for note in checks] == ["To check: code", "To check: patient"]
-    assert "as if it were the label" in checks[0] and "--id patient" in checks[1]
+    assert "as if it were the label" in checks[0] and "name it as the id" in checks[1]
     data = load(path, id="patient")
     assert data.ids[0] == "1000" and not any("patient" in note for note in data.notes)
     assert load_inputs(path).columns == load_inputs(path, label="label").columns

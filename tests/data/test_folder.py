@@ -195,7 +195,7 @@ def test_an_unknown_protocol():
     [
         (
             ("train/a.jpg", "train/b.jpg", "test/c.jpg"),
-            r"test and .*train hold images directly.*not classes.*labels=FILE",
+            r"test and .*train hold images directly.*not classes.*labels='FILE'",
         ),
         (("Train/a.jpg", "VAL/b.jpg"), "not classes"),
         (("train2017/a.jpg", "val2017/b.jpg", "test_set/c.jpg"), "not classes"),

@@ -61,7 +61,7 @@ def test_ids_that_repeat_or_are_blank_become_row_numbers_with_a_note_and_are_ref
     read = {*data.ids, *(item.id for item in data.excluded)}
     assert read == set(map(str, range(N)))
     (note,) = [note for note in data.notes if "'id'" in note]
-    assert "row numbers" in note and "--id" in note and all(part in note for part in rows)
+    assert "row numbers" in note and "name another column as the ids" in note and all(part in note for part in rows)
     with pytest.raises(
         UserError, match="'k2' appears twice, in rows 2 and 5" if ids is REPEAT else "row 7 .* has no id"
     ):

@@ -115,7 +115,7 @@ def test_no_worse_than_last():
     assert one({"no_worse_than_last": True}, last, now).holds
     assert one({"no_worse_than_last": True}, now, now).holds
     assert check(Contract(no_worse_than_last=False, min_reviewed=0), now)[0].name == "min_reviewed"
-    with pytest.raises(UserError, match="--against"):
+    with pytest.raises(UserError, match="against='OLD.sieve'"):
         check(Contract(no_worse_than_last=True), now)
 
 

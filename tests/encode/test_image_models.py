@@ -282,7 +282,7 @@ def test_a_model_without_all_its_weights_is_a_sentence(tmp_path):
 
 def test_the_side_that_works_is_named_and_other_models_are_called_what_they_are(tmp_path):
     saved(tmp_path / "vit", "ViTConfig", "bfloat16")
-    with pytest.raises(UserError, match="64 px .*give --side 32"):
+    with pytest.raises(UserError, match="64 px .*give side=32"):
         encoder(f"hf:{tmp_path / 'vit'}", "image", side=64)
     tf.AutoModel.from_config(tf.BertConfig(**TEXT)).save_pretrained(tmp_path / "bert")
     with pytest.raises(UserError, match="does not encode images: BertModel cannot be called with pictures alone"):

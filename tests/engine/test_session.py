@@ -92,7 +92,7 @@ def test_the_checkpoint_of_another_run_is_refused_and_kept(tmp_path, other, name
     run(tmp_path, epochs=1)
     before = (tmp_path / CHECKPOINT).read_bytes()
     with pytest.raises(
-        UserError, match=rf"checkpoint\.pt is of another run \({named}\); name another folder with -o"
+        UserError, match=rf"checkpoint\.pt is of another run \({named}\); name another folder with out="
     ) as error:
         run(tmp_path, epochs=1, key=other)
     assert str(tmp_path) in str(error.value)
@@ -159,7 +159,7 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_harms(value):
             session.step(net.weight.sum() * (value if epoch == 2 else 0), optimiser)
 
     with pytest.raises(
-        UserError, match=r"no longer a finite number in epoch 3, at a learning rate of 0\.25; .* a third of it \(--lr\)"
+        UserError, match=r"no longer a finite number in epoch 3, at a learning rate of 0\.25; .* a third of it \(lr=\)"
     ):
         train()
     assert net.weight.item() == before and len(session.history) == 2

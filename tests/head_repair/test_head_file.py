@@ -40,7 +40,7 @@ def test_the_head_and_its_bias_are_found(files, name):
 
 def test_the_last_matrix_of_a_state_dict_is_the_head_others_must_be_named(files):
     assert read_model(files / "plain.pt").heads() == ("2.weight",)
-    with pytest.raises(UserError, match="--head: "):
+    with pytest.raises(UserError, match="head=: "):
         read_model(files / "net.safetensors").heads()
     assert read_model(files / "net.safetensors").heads(("0", "2.weight")) == ("0.weight", "2.weight")
     with pytest.raises(UserError, match=r"no matrix 'fc'.*0\.weight \(4, 5\)"):

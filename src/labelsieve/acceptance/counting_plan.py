@@ -128,9 +128,11 @@ def _smallest(rows: int, bad: int, risk: float, make, most: int) -> CountingPlan
 def _counts(rows: int, aql: float, ltpd: float) -> tuple[int, int]:
     """The most wrong labels of a good batch and the fewest of a bad one."""
     if not 0 <= aql < ltpd < 1:
-        shares = f"--aql, {100 * aql:.4g} %", f"--max-error, {100 * ltpd:.4g} %"
+        shares = f"<aql>, {100 * aql:.4g} %", f"<max_error>, {100 * ltpd:.4g} %"
         raise UserError(
-            f"The share that should pass ({shares[0]}) must be below the highest that is good enough ({shares[1]})."
+            f"The share that should pass ({shares[0]}) must be below the highest that is good enough ({shares[1]}).",
+            aql="",
+            max_error="",
         )
     good, bad = allowed(rows, aql), allowed(rows, ltpd) + 1
     if bad > rows:

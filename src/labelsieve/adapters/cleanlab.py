@@ -65,7 +65,9 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
     if len(names) != n:
         raise UserError(f"There are {len(names)} ids for {n} rows of label issues.")
     if fault := faulty(names):
-        raise UserError(f"The ids of cleanlab's label issues do not serve: {fault}; give unique ones with ids=.")
+        raise UserError(
+            f"The ids of cleanlab's label issues do not serve: {fault}; give unique ones with <ids>.", ids=""
+        )
     labels, classes = encode_labels(table["given_label"].to_pylist() + table["predicted_label"].to_pylist())
     p_wrong = np.clip(1.0 - table[quality].to_numpy().astype(np.float64), 0, 1)
     flagged = table["is_label_issue"].to_numpy(zero_copy_only=False).astype(bool)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import signal
 import sys
 import time
@@ -18,8 +17,6 @@ _INTERRUPTED = "interrupted; the same command continues from what was saved."
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 _PATIENCE = 3  # seconds that a process leaves to the first of those under torchrun, and to torchrun, which ends all when one has ended
-# "label=", "labels=FILE", "text='body'": arguments as Python writes them.
-_ARGUMENT = re.compile(r"(?<=[ (])(labels|label|text|image|id|group|transition|probs)=(?=('|FILE|[.,;) ]|$))")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except UserError as error:
-        return _say(_ARGUMENT.sub(_option, str(error)), 2)
+        return _say(error.for_command_line(), 2)
     except KeyboardInterrupt:
         return _say(_INTERRUPTED, 130)
     except BrokenPipeError:
@@ -127,10 +124,6 @@ def _unexpected(error: Exception) -> int:
 def _drop_output() -> None:
     """What is still in the buffer of stdout goes nowhere, or the interpreter would fail on it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _option(match: re.Match[str]) -> str:
-    return f"--{match[1]}{' ' if match[2] in ('FILE', chr(39)) else ''}"
 
 
 def _say(sentence: str, code: int) -> int:

@@ -208,7 +208,7 @@ def _again(run: Path, findings: Findings) -> tuple[Reopened | None, str]:
     try:
         again = reopen(run, findings, thorough=True)
     except UserError as error:
-        return None, f"Annotators and groups are not told apart, and the data are not compared: {error}"
+        return None, f"Annotators and groups are not told apart, and the data are not compared: {error.in_words()}"
     return again, " ".join(again.notes())
 
 

@@ -47,7 +47,7 @@ def demo(
 
 def _next(run: Path) -> None:
     """What to type now; the last line works with what is installed."""
-    from labelsieve.decide.next_steps import quoted
+    from labelsieve.core.wording import quoted
     from labelsieve.page.server import STATIC
 
     print("\nNow yours: a folder with one folder of images for each class, or a table.")

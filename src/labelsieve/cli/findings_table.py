@@ -11,7 +11,7 @@ from rich.text import Text
 
 from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.terminal import blank_table, printer, safe
-from labelsieve.decide.next_steps import quoted
+from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import Summary
 
 ROWS = 5  # of the small tables

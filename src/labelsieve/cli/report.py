@@ -88,7 +88,7 @@ def _samples(run: Path, findings: Findings, rows: np.ndarray) -> tuple[list[Samp
     try:
         again = reopen(run, findings)
     except UserError as error:
-        return [], [f"No pictures of the examples: {error}"]
+        return [], [f"No pictures of the examples: {error.in_words()}"]
     dataset = again.aligned()
     to_rgb = _in_rgb(findings, dataset) if dataset.kind == "image" else None
     return [sample(dataset, int(row), to_rgb) for row in rows], again.notes()

@@ -118,7 +118,8 @@ def _farewell(desk: Desk) -> None:
     from rich.text import Text
 
     from labelsieve.cli.terminal import printer
-    from labelsieve.decide.next_steps import Step, next_steps, quoted
+    from labelsieve.core.wording import quoted
+    from labelsieve.decide.next_steps import Step, next_steps
     from labelsieve.page.desk import CONFLICT
 
     console, now, n = printer(), desk.now(), len(desk.findings)

@@ -1,14 +1,45 @@
-"""The exceptions a user may see, as sentences."""
+"""The exceptions a user may see, as sentences, and how each door writes the arguments that they name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from json import JSONDecodeError
+from typing import Any
+
+from labelsieve.core.wording import plain_words, python_argument, shell_option
 
 
 class UserError(ValueError):
-    """A mistake in the input or the call. The message is a whole sentence: what is wrong, where, and what to do."""
+    """A mistake in the input or the call. The message is a whole sentence: what is wrong, where, and what to do.
+
+    Where the sentence names an argument it holds `<name>`, and the keyword of that name gives the value to show, or "" for none:
+
+        UserError(f"{folder} is a file; name a folder for the results with <out>.", out="")
+
+    `str(error)` is the wording for Python ("with out="), `for_command_line()` that for a shell ("with --out").
+    """
+
+    def __init__(self, message: str, **options: Any):
+        super().__init__(_filled(message, options, python_argument))
+        self._message, self._options = message, options
+
+    def for_command_line(self) -> str:
+        return _filled(self._message, self._options, shell_option)
+
+    def in_words(self) -> str:
+        """For notes, which every door shows: arguments by their plain names."""
+        return _filled(self._message, self._options, plain_words)
+
+    def followed_by(self, sentence: str) -> UserError:
+        """The same with one more sentence."""
+        return UserError(f"{self._message} {sentence}".rstrip(), **self._options)
+
+
+def _filled(message: str, options: dict[str, Any], written: Callable[[str, Any], str]) -> str:
+    for name, value in options.items():
+        message = message.replace(f"<{name}>", written(name, value))
+    return message
 
 
 class EmptyClass(UserError):

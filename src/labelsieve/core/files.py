@@ -165,7 +165,8 @@ def require_own(out: Path, begins: str, command: str) -> None:
         there = file.read(len(wanted))
     if there and there != wanted:
         raise UserError(
-            f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with -o."
+            f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with <out>.",
+            out="",
         )
 
 

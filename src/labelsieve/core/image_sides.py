@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labelsieve.core.errors import first_line
+from labelsieve.core.errors import UserError, first_line
 
 USUAL = (224, 256, 384, 192, 128, 96, 64, 32, 448, 512)  # pixels
 
 
 def refusal(
     model: str, side: int, error: Exception, refuses: Callable[[int], Exception | None], own: int | None
-) -> str:
+) -> UserError:
     """One sentence for a model that does not take images of `side` pixels: why, and the next best side that works.
 
     Args:
@@ -23,5 +23,5 @@ def refusal(
     works = next(
         (tried for tried in dict.fromkeys((own or USUAL[0], *USUAL)) if tried != side and refuses(tried) is None), None
     )
-    advice = f"give --side {works}" if works else "no other usual side works either"
-    return f"{model!r} cannot take images of {side} px ({first_line(error)}); {advice}."
+    advice = "give <side>" if works else "no other usual side works either"
+    return UserError(f"{model!r} cannot take images of {side} px ({first_line(error)}); {advice}.", side=works)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.printable import visible
+from labelsieve.core.wording import Wording, shell_command
 
 FINDINGS, MANIFEST, EXCLUDED, EVIDENCE = "findings.parquet", "run.json", "excluded.csv", "evidence"
 
@@ -22,16 +22,16 @@ def require_data(name: str) -> None:
     run = path.parent if path.name in (FINDINGS, MANIFEST, EXCLUDED) else path
     if (run / MANIFEST).is_file() and ((run / FINDINGS).exists() or _begun(run)):
         raise UserError(
-            f"{visible(name, 200)} is a run of Labelsieve and no data; review it? labelsieve review {_quoted(run)}"
+            f"{visible(name, 200)} is a run of Labelsieve and no data; review it? <review>",
+            review=Wording(f"ls.review({str(run)!r})", shell_command("review", run)),
         )
     if (path / "model.json").is_file() and (path / "weights.safetensors").is_file():
         raise UserError(
-            f"{visible(name, 200)} is a model and no data; use it on other data: labelsieve predict {_quoted(path)} DATA, or score."
+            f"{visible(name, 200)} is a model and no data; use it on other data: <predict>, or score.",
+            predict=Wording(
+                f"ls.Model.load({str(path)!r}).probabilities(data)", f"{shell_command('predict', path)} DATA"
+            ),
         )
-
-
-def _quoted(path: Path) -> str:
-    return shlex.quote(visible(str(path), 4096))
 
 
 def _begun(folder: Path) -> bool:

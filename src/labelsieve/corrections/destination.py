@@ -20,14 +20,17 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
         UserError: `out` is a file, holds something, or lies in the `source` folder.
     """
     if out.is_symlink() or out.is_file():
-        raise UserError(f"{out} is a file or a link; name a new folder with --out.")
+        raise UserError(f"{out} is a file or a link; name a new folder with <out>.", out="")
     if out.is_dir() and any(out.iterdir()):
         raise UserError(
-            f"{out} is not empty, and nothing is ever overwritten; name a new folder with --out, or empty it."
+            f"{out} is not empty, and nothing is ever overwritten; name a new folder with <out>, or empty it.",
+            out="",
         )
     inside = Path(source).resolve() if source and os.path.isdir(source) else None
     if inside and inside in (out.resolve(), *out.resolve().parents):
-        raise UserError(f"{out} lies in the data {source} themselves; name a folder outside of them with --out.")
+        raise UserError(
+            f"{out} lies in the data {source} themselves; name a folder outside of them with <out>.", out=""
+        )
     partial = temporary(out)
     try:
         make_folder(out.parent)

@@ -153,7 +153,8 @@ def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
     if not paths.is_remote(name):
         if len(os.fsencode(os.path.basename(name))) > LONGEST or len(os.fsencode(name)) > 16 * LONGEST:
             raise UserError(
-                f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with labels=."
+                f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with <labels>.",
+                labels="",
             )
         require_data(name)
     if paths.is_folder(name):

@@ -31,9 +31,11 @@ def read_class_table(
         UserError: no such table or column, a class twice, two classes of one name, an example that is not in the data.
     """
     if not paths.is_file(path):
-        raise UserError(f"There is no file {path}; --classes takes a table with the columns {COLUMNS}.")
+        raise UserError(f"There is no file {path}; <classes> takes a table with the columns {COLUMNS}.", classes="")
     if paths.suffix(path) not in READERS:
-        raise UserError(f"{path} is no table; --classes takes a {', '.join(READERS)} file with the columns {COLUMNS}.")
+        raise UserError(
+            f"{path} is no table; <classes> takes a {', '.join(READERS)} file with the columns {COLUMNS}.", classes=""
+        )
     rows = _rows(path)
     known = {_plain(label): label for label in classes}
     guide: dict[str, Meaning] = {}

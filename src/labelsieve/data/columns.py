@@ -88,7 +88,7 @@ def choose(
     """
     if asked.text and asked.image:
         raise UserError(
-            f"Both text={asked.text!r} and image={asked.image!r} are named; one data set has one kind of input."
+            "Both <text> and <image> are named; one data set has one kind of input.", text=asked.text, image=asked.image
         )
     for role, name in asked.named().items():
         require_column(name, tuple(columns), source, role)
@@ -137,9 +137,11 @@ def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabell
     listed = ", ".join(columns)
     if found:
         raise UserError(
-            f"{source} has several columns that may be the label ({', '.join(found)}); name one with label=."
+            f"{source} has several columns that may be the label ({', '.join(found)}); name one with <label>.", label=""
         )
-    raise UserError(f"No column of {source} is clearly the label; name one with label=. There are: {listed}.")
+    raise UserError(
+        f"No column of {source} is clearly the label; name one with <label>. There are: {listed}.", label=""
+    )
 
 
 def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, Content], source: str) -> Columns:
@@ -160,7 +162,9 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     images = [name for name in rest if columns[name] == "image" or (name.lower() in IMAGES and columns[name] == "text")]
     if len(texts) + len(images) > 1:
         raise UserError(
-            f"{source} has several columns to look at ({', '.join(images + texts)}); name one with text= or image=."
+            f"{source} has several columns to look at ({', '.join(images + texts)}); name one with <text> or <image>.",
+            text="",
+            image="",
         )
     if images:
         return replace(chosen, image=images[0])
@@ -177,7 +181,9 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
         return replace(chosen, text=texts[0])
     listed = ", ".join(columns)
     raise UserError(
-        f"It is not clear what in {source} to look at; name a column with text= or image=. There are: {listed}."
+        f"It is not clear what in {source} to look at; name a column with <text> or <image>. There are: {listed}.",
+        text="",
+        image="",
     )
 
 

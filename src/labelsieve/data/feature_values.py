@@ -196,7 +196,7 @@ def doubted(data: Dataset) -> Dataset:
     }
     for j in np.flatnonzero((x[:HEAD] == np.floor(x[:HEAD])).all(0)):
         if _all_different(x[:HEAD, j]) and _all_different(x[:, j]) and (x[:, j] == np.floor(x[:, j])).all():
-            takes = f"--id {names[j]} (in Python id={names[j]!r}) takes it as the id and not as a feature."
+            takes = "name it as the id, and it is no feature."
             doubts[names[j]] = f"has a whole number of its own in every row, like an id; {takes}"
     return replace(data, columns=replace(data.columns, doubts=doubts))
 

@@ -42,7 +42,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     else:
         values, absent = replacement(relabel, ids)
     if values is None:
-        raise UserError(f"{draft.source} has no labels; give them with labels=FILE.")
+        raise UserError(f"{draft.source} has no labels; give them with <labels>.", labels="FILE")
     if len(values) != n:
         raise UserError(
             f"There are {len(values)} labels for the {n} examples of {draft.source}; the two must be as many."

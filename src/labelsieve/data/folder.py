@@ -65,7 +65,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
         ]
     excluded += broken
     if not ids:
-        raise UserError(_nothing(root, folders, loose))
+        raise UserError(_nothing(root, folders, loose), labels="FILE")
     told: tuple[str, ...] = ()
     if labels is not None and not relabelled:
         ids, labels, left, told = _without_splits(root, folders, ids, labels)
@@ -104,7 +104,7 @@ def _without_splits(
     count = Counter(labels)
     splits = splits_among(list(count))
     if len(splits) == len(count):
-        raise UserError(_only_splits(root, folders, splits))
+        raise UserError(_only_splits(root, folders, splits), labels="FILE")
     alone = next((name for name in count if not splits and is_split(name)), None)
     if alone is not None:
         told = f"The folder {alone!r} ({count[alone]:,} images) is read as a class, though splits are called so; if it is none, take it away."
@@ -130,7 +130,7 @@ def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
     do = (
         f"Name {' or '.join(inner[:3])}, where the class folders are."
         if inner
-        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; or give labels=FILE."
+        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; or give <labels>."
     )
     return f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, and splits of a data set are called so, not classes. {do}"
 
@@ -187,7 +187,7 @@ def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
     images = sum(map(is_image, loose))
     if images:
         there = "no class folder with images" if folders else "no class folders"
-        return f"{root} holds {images} images but {there}; put the images of each class in a folder of its own, or give labels=FILE."
+        return f"{root} holds {images} images but {there}; put the images of each class in a folder of its own, or give <labels>."
     if folders:
         return f"None of the {len(folders)} class folders of {root} ({', '.join(folders[:3])}) holds an image."
     return (

@@ -71,8 +71,9 @@ def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[s
     fault = faulty(names)
     if fault:
         raise UserError(
-            f"The index of {source} cannot be the ids: {fault}. Name a column with id=, or call reset_index(drop=True), after which the "
-            "rows are numbered."
+            f"The index of {source} cannot be the ids: {fault}. Name a column with <id>, or call reset_index(drop=True), after which the "
+            "rows are numbered.",
+            id="",
         )
     return names, (f"The ids are {_called(frame.index)} ({_first(names)}).",)
 

@@ -35,7 +35,7 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
             notes = (
                 "An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and name the folder.",
             )
-        raise UserError(" ".join([str(error), *notes])) from error
+        raise error.followed_by(" ".join(notes)) from error
     return replace(draft, notes=(*notes, *draft.notes))
 
 

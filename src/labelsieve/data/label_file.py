@@ -66,7 +66,7 @@ def read_labels(
 ) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
     """Ids (None if the file has none) and labels of a file: a table, an .npy array, a .txt file."""
     if not path.strip():
-        raise UserError("The name of the file of labels is empty; name a file, or leave labels= out.")
+        raise UserError("The name of the file of labels is empty; name a file, or leave <labels> out.", labels="")
     if not paths.is_file(path):
         raise UserError(f"There is no file of labels {path}.")
     suffix = paths.suffix(path)

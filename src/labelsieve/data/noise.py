@@ -99,7 +99,8 @@ def inject(
     if kind == "asymmetric":
         if transition is None and isinstance(data, Dataset) and data.classes not in (CIFAR10, tuple("0123456789")):
             raise UserError(
-                "Without transition=, asymmetric noise is the CIFAR-10 map, and these are other classes; give a matrix (K, K)."
+                "Without <transition>, asymmetric noise is the CIFAR-10 map, and these are other classes; give a matrix (K, K).",
+                transition="",
             )
         return asymmetric(labels, k, rate, transition=transition, exact=exact, seed=seed)
     if kind not in KINDS:
@@ -113,7 +114,7 @@ def inject(
     if features is None and isinstance(data, Dataset) and data.kind in ("features", "probs"):
         features = np.asarray(data.inputs)
     if features is None:
-        raise UserError("instance noise depends on features (n, d); give them with features=.")
+        raise UserError("instance noise depends on features (n, d); give them with <features>.", features="")
     return instance_dependent(features, labels, k, rate, exact=exact, seed=seed)
 
 
@@ -149,7 +150,9 @@ def asymmetric(
 ) -> Noise:
     """A label c becomes j with the chance transition[c, j] (K, K), or by the CIFAR-10 map with the chance `rate`."""
     if (rate is None) == (transition is None):
-        raise UserError("asymmetric noise takes either a rate (the CIFAR-10 map) or transition=, a matrix (K, K).")
+        raise UserError(
+            "asymmetric noise takes either a rate (the CIFAR-10 map) or <transition>, a matrix (K, K).", transition=""
+        )
     before, rng = _checked(labels, n_classes, 0.0 if rate is None else rate), np.random.default_rng(seed)
     matrix = _cifar10(n_classes, rate) if rate is not None else _stochastic(transition, n_classes)
     others = matrix * ~np.eye(n_classes, dtype=bool)
@@ -254,7 +257,9 @@ def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
 
 def _cifar10(n_classes: int, rate: float) -> np.ndarray:
     if n_classes != len(CIFAR10):
-        raise UserError(f"The CIFAR-10 map is for 10 classes, not {n_classes}; give transition=, a matrix (K, K).")
+        raise UserError(
+            f"The CIFAR-10 map is for 10 classes, not {n_classes}; give <transition>, a matrix (K, K).", transition=""
+        )
     matrix = np.eye(n_classes)
     for old, new in CIFAR10_FLIPS.items():
         matrix[old, old], matrix[old, new] = 1 - rate, rate

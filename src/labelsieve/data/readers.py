@@ -200,7 +200,8 @@ def _require_few(columns: int, path: str) -> None:
     if columns > _COLUMNS:
         raise UserError(
             f"{path} has {columns:,} columns, and tables are read up to {_COLUMNS:,}, as each column takes memory of its own. If rows and "
-            "columns are turned round, turn them back; else save the features as one array (.npy with --labels, or .npz)."
+            "columns are turned round, turn them back; else save the features as one array (.npy with <labels>, or .npz).",
+            labels="",
         )
 
 

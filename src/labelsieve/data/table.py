@@ -213,7 +213,7 @@ def no_ids(name: str, fault: str) -> str:
     """The note that a column is not taken as the ids."""
     return (
         f"The ids are the row numbers, not the column {name!r}: {fault}. To have ids of your own, make it unique, or name another column "
-        "with --id (in Python id=)."
+        "as the ids."
     )
 
 

@@ -116,7 +116,9 @@ def check(contract: Contract, now: Standing, last: Standing | None = None) -> tu
         UserError: no_worse_than_last without a last version.
     """
     if contract.no_worse_than_last and last is None:
-        raise UserError("The contract says no_worse_than_last; name the last version with --against OLD.sieve.")
+        raise UserError(
+            "The contract says no_worse_than_last; name the last version with <against>.", against="OLD.sieve"
+        )
     rules = (
         _error_upper(contract.max_error_upper, now),
         _duplicates(contract.conflicting_duplicates, now),

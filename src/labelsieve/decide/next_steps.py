@@ -5,12 +5,11 @@ The page, the summary of `find`, and the farewell of `review` all take them from
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from labelsieve.core.findings import Findings
-from labelsieve.core.printable import visible
+from labelsieve.core.wording import shell_command
 from labelsieve.decide.calibrate import Calibrated, calibrate
 from labelsieve.decide.count import HARD, TWO_COUNTS
 
@@ -73,15 +72,9 @@ def _minutes(size: int) -> int:
 
 def next_steps(folder: str | Path) -> tuple[Step, ...]:
     """The commands that follow a review."""
-    named = quoted(folder)
     return (
-        Step(f"labelsieve report {named}", "one HTML file that can be mailed"),
-        Step(f"labelsieve apply {named} -o corrected", "write the corrected data"),
-        Step(f"labelsieve export {named} --to csv -o findings.csv", "take the table elsewhere"),
-        Step(f"labelsieve accept {named} --max-error 3%", "is it good enough? a blind sample and a verdict"),
+        Step(shell_command("report", folder), "one HTML file that can be mailed"),
+        Step(shell_command("apply", folder, o="corrected"), "write the corrected data"),
+        Step(shell_command("export", folder, to="csv", o="findings.csv"), "take the table elsewhere"),
+        Step(shell_command("accept", folder, max_error="3%"), "is it good enough? a blind sample and a verdict"),
     )
-
-
-def quoted(path: str | Path) -> str:
-    """A path as a shell takes it; what cannot be typed is shown as an escape."""
-    return shlex.quote(visible(str(path), 4096))

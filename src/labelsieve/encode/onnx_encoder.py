@@ -79,7 +79,7 @@ class OnnxImages:
             self.width = self(np.zeros((1, self.side, self.side, 3), np.uint8)).shape[1]
         except Exception as error:  # the errors of ONNX Runtime share no base class
             raise UserError(
-                f"{path} does not encode images of {self.side} px ({first_line(error)}); try another --side."
+                f"{path} does not encode images of {self.side} px ({first_line(error)}); try another <side>.", side=""
             ) from error
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class TimmImages:
         kind = f"{model.pretrained_cfg.get('architecture')}.{model.pretrained_cfg.get('tag')}"
         self.name = f"timm-{timm.__version__}-{kind}-{_weights_hash(model)}-{self.side}"
         if error := self._refuses(self.side):
-            raise UserError(refusal(f"timm:{name}", self.side, error, self._refuses, own)) from error
+            raise refusal(f"timm:{name}", self.side, error, self._refuses, own) from error
         self.width = self(np.zeros((1, self.side, self.side, 3), np.uint8)).shape[1]
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ class TransformersImages:
                 )
             return once.shape[1]
         if any(self._refuses(side) is None for side in (own, *USUAL)):
-            raise UserError(refusal(self._about, self.side, error, self._refuses, own))
+            raise refusal(self._about, self.side, error, self._refuses, own)
         kind = type(self._model).__name__
         raise UserError(
             f"{self._about} does not encode images: {kind} cannot be called with pictures alone ({first_line(error)})."

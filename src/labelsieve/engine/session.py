@@ -106,7 +106,8 @@ class Session:
         ):
             raise UserError(
                 f"The loss is no longer a finite number in epoch {len(self.history) + 1}, at a learning rate of {self._rate:.3g}; start "
-                "again in another folder with a third of it (--lr), or larger batches."
+                "again in another folder with a third of it (<lr>), or larger batches.",
+                lr="",
             )
 
     def log(self, **values: float) -> None:
@@ -182,8 +183,9 @@ class Session:
             raise UserError(f"{path} is damaged ({type(error).__name__}); remove it to start again.") from error
         if kept["key"] != self._key:
             raise UserError(
-                f"{path} is of another run ({_difference(kept['key'], self._key)}); name another folder with -o, or remove the file to "
-                "start again."
+                f"{path} is of another run ({_difference(kept['key'], self._key)}); name another folder with <out>, or remove the file to "
+                "start again.",
+                out="",
             )
         if kept["stage"] != stage:
             return 10**9 if kept["stage"] > stage else 0
@@ -192,7 +194,8 @@ class Session:
                 _set(value, kept["state"][name])
             except (RuntimeError, ValueError, KeyError) as error:
                 raise UserError(
-                    f"{path} is of a network of another shape; name another folder with -o, or remove the file to start again."
+                    f"{path} is of a network of another shape; name another folder with <out>, or remove the file to start again.",
+                    out="",
                 ) from error
         self.generator.set_state(kept["generator"])
         torch.set_rng_state(kept["torch"])

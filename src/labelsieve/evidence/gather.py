@@ -50,7 +50,9 @@ def of_network(
         from labelsieve.engine.device import pick, placed
         from labelsieve.evidence import from_network
     except ImportError as error:
-        raise UserError("--from-network needs PyTorch; install it with: pip install 'labelsieve[train]'") from error
+        raise UserError(
+            "<from_network> needs PyTorch; install it with: pip install 'labelsieve[train]'", from_network=""
+        ) from error
     from labelsieve.networks import network
 
     device = pick()

@@ -108,7 +108,8 @@ def decisions(
     nameless = sum(not (answer.reviewer or reviewer.strip()) for answer in answers)
     if nameless:
         raise UserError(
-            f"{nameless:,} of the {len(answers):,} answers do not say who gave them; name the reviewer with --reviewer NAME."
+            f"{nameless:,} of the {len(answers):,} answers do not say who gave them; name the reviewer with <reviewer>.",
+            reviewer="NAME",
         )
     by_name: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:

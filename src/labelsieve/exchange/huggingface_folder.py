@@ -53,7 +53,8 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
         ) from error
     if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
         raise UserError(
-            f"{path} should be one split with the columns id and label, as `labelsieve export --to hf` writes it."
+            f"{path} should be one split with the columns id and label, as an export with <to> writes it.",
+            to="hf",
         )
     names = getattr(found.features["label"], "names", None)
     ids = found["labelsieve_id" if "labelsieve_id" in found.column_names else "id"]

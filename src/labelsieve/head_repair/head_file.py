@@ -45,7 +45,8 @@ class SavedModel:
             )
         if len(fits) > 1 and self.path.suffix.lower() not in TORCH:  # only a state dict keeps the order of the layers
             raise UserError(
-                f"{self.path} holds several matrices that could be the head; name one with --head: {', '.join(fits)}."
+                f"{self.path} holds several matrices that could be the head; name one with <head>: {', '.join(fits)}.",
+                head="",
             )
         return (fits[-1],)
 
@@ -99,7 +100,9 @@ def write_model(out: Path, source: SavedModel, changed: dict[str, np.ndarray], m
     out = Path(out)
     taken = out.is_file() or (out.is_dir() and any(out.iterdir()))
     if taken and not (out.is_dir() and (out / model_file.WEIGHTS).is_file() and "repair" in model_file.load(out)[1]):
-        raise UserError(f"{out} is there already and is not a model that `repair` wrote; name another place with -o.")
+        raise UserError(
+            f"{out} is there already and is not a model that `repair` wrote; name another place with <out>.", out=""
+        )
     arrays, suffix = {**source.arrays, **changed}, out.suffix.lower()
     if suffix == ".npz":
         with replacing(out) as partial, open(partial, "wb") as file:

@@ -170,7 +170,9 @@ def choose_k(
     if rule == "held-out" and not number:
         if held_out is None:
             raise UserError(
-                'keep = "held-out" needs examples that the head was not trained on; name them with held_out (--held-out FILE).'
+                "<keep> needs examples that the head was not trained on; name them with <held_out>.",
+                keep="held-out",
+                held_out="",
             )
         return by_held_out(parts, *held_out, bias=bias, scale=scale)
     if rule == "effective-rank" and not number:

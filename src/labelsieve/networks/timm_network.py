@@ -35,7 +35,7 @@ class TimmModel(nn.Module):
         except Exception as error:
             if self._refuses(x, x.shape[-1]) is None:  # not the size is at fault
                 raise
-            raise UserError(refusal(self.name, x.shape[-1], error, partial(self._refuses, x), self.side)) from error
+            raise refusal(self.name, x.shape[-1], error, partial(self._refuses, x), self.side) from error
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

@@ -127,7 +127,7 @@ class Desk:
         try:
             self.data()
         except UserError as error:
-            return str(error)
+            return error.in_words()
         return None
 
     def catch_up(self) -> list[int]:

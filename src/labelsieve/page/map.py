@@ -42,7 +42,7 @@ class Map:
             return {"state": "making", "why": "", "n": len(self.desk.findings)}
         error = made.exception()
         if error is not None:
-            why = str(error) if isinstance(error, UserError) else f"The map cannot be made ({error})."
+            why = error.in_words() if isinstance(error, UserError) else f"The map cannot be made ({error})."
             return {"state": "none", "why": why, "n": 0}
         return {"state": "ready", "why": "", "n": len(made.result())}
 

@@ -137,7 +137,7 @@ def _samples(desk: Desk) -> tuple[list[dict], list[str]]:
                     f"The sample {name!r}: {len(gone):,} of its examples are no longer there as they were drawn ({first})."
                 )
         except UserError as error:
-            lost.append(str(error))
+            lost.append(error.in_words())
     return drawn, lost
 
 

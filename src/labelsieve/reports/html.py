@@ -19,6 +19,7 @@ import numpy as np
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
+from labelsieve.core.wording import shell_command
 from labelsieve.reports import charts, palette
 from labelsieve.reports.example import Sample
 from labelsieve.reports.html_template import fill_template
@@ -176,7 +177,7 @@ def advice(told: dict[str, Any]) -> list[str]:
                 f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes. How many "
                 f"labels are wrong is uncertain: about {first['count']:,.0f} expected ({first['low']:,.0f} to {first['high']:,.0f}), "
                 f"{first['doubted']:,} doubted. "
-                f"The command: labelsieve review {told['run']} --sample {first['name']}"
+                f"The command: {shell_command('review', told['run'], sample=first['name'])}"
             )
         steps.append(
             f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "

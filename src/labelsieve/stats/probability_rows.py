@@ -63,9 +63,10 @@ def check(
         extra = [] if columns is None else _one_too_many(np.asarray(matrix[:step]), columns)
         raise UserError(
             f"Without the column {extra[0]!r} every row of {source} adds up to 1; it seems to be no class. Leave it "
-            "out; if it holds the ids, name it with id=."
+            "out; if it holds the ids, name it with <id>."
             if len(extra) == 1
-            else _no_distribution(matrix[first].astype(np.float64), wrong, n, name, source)
+            else _no_distribution(matrix[first].astype(np.float64), wrong, n, name, source),
+            id="",
         )
     return Rows(unusable, np.concatenate(off))
 

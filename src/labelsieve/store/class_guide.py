@@ -58,7 +58,7 @@ def load(folder: str | Path) -> dict[str, Meaning]:
         return {}
     except (OSError, csv.Error, KeyError, TypeError, UnicodeError) as error:
         raise UserError(
-            f"{path} is damaged ({cause(error)}); name the classes with --classes again, or remove it."
+            f"{path} is damaged ({cause(error)}); name the classes with <classes> again, or remove it.", classes=""
         ) from error
     finally:
         csv.field_size_limit(before)

@@ -50,7 +50,7 @@ def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, st
         return {}, []
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged ({cause(error)}); name the known examples with --known again, or remove it."
+            f"{path} is damaged ({cause(error)}); name the known examples with <known> again, or remove it.", known=""
         ) from error
     if follow is None:
         return {key: label for key, label, *_ in known}, []

@@ -68,7 +68,7 @@ def compared(run: Path, findings: Findings) -> list[str]:
     try:
         return reopen(run, findings, thorough=True).notes()
     except UserError as error:
-        return [f"Not compared with the data: {error}"]
+        return [f"Not compared with the data: {error.in_words()}"]
 
 
 def stands(run: Path):
@@ -101,7 +101,7 @@ def stands_with_notes(run: Path, *, current: bool = False):
     try:
         again = reopen(run, findings, thorough=True)
     except UserError as error:
-        return stands, [*notes, f"Not compared with the data: {error}"]
+        return stands, [*notes, f"Not compared with the data: {error.in_words()}"]
     stale = again.stale(stands)
     if stale:
         raise UserError(

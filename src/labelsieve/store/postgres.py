@@ -16,7 +16,7 @@ from labelsieve.core.files import write_json
 from labelsieve.store.journal import COLUMNS, FILE, LATER, Journal, Store, decision
 
 POINTER = "journal.json"
-_NAME_AGAIN = "remove it, and name the journal again with `labelsieve review --journal`"
+_NAME_AGAIN = "remove it, and name the journal again, by `review` with <journal>"
 SCHEMES = ("postgresql://", "postgres://")
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
@@ -65,7 +65,9 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
     if pointer.exists():
         kept = _kept(pointer)
         if not kept.get("address", "").startswith(SCHEMES):
-            raise UserError(f"{pointer} is damaged (it names no address of a PostgreSQL server); {_NAME_AGAIN}.")
+            raise UserError(
+                f"{pointer} is damaged (it names no address of a PostgreSQL server); {_NAME_AGAIN}.", journal=""
+            )
         if "run" not in kept and os.access(folder, os.W_OK):  # an older version wrote it
             write_json(pointer, {**kept, "run": run})
         return PostgresJournal(kept["address"], kept.get("run", run))
@@ -86,7 +88,7 @@ def _kept(pointer: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{pointer} is damaged ({cause(error)}); {_NAME_AGAIN}.") from error
+        raise UserError(f"{pointer} is damaged ({cause(error)}); {_NAME_AGAIN}.", journal="") from error
 
 
 class PostgresJournal:

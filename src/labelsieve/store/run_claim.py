@@ -21,12 +21,13 @@ def claim(folder: Path, source: str) -> Path:
         UserError: it is a file, a folder with other things in it, a run on another source, or cannot be written.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the results with --out.")
+        raise UserError(f"{folder} is a file; name a folder for the results with <out>.", out="")
     sweep(folder)
     require_manifest(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise UserError(
-            f"{folder} is not empty and is not a run of Labelsieve; name another folder with --out, or empty it."
+            f"{folder} is not empty and is not a run of Labelsieve; name another folder with <out>, or empty it.",
+            out="",
         )
     try:
         make_folder(folder)
@@ -35,11 +36,12 @@ def claim(folder: Path, source: str) -> Path:
         before = read_manifest(folder)["settings"]["source"]
         if before != source:
             raise UserError(
-                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with --out."
+                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with <out>.",
+                out="",
             )
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror or error}); name another folder with --out."
+            f"{folder} cannot be written ({error.strerror or error}); name another folder with <out>.", out=""
         ) from error
     return folder
 

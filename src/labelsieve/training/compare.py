@@ -181,7 +181,8 @@ def _a_part_of_each_class(data: Dataset) -> np.ndarray:
     if mask.sum() < FEWEST:
         raise UserError(
             f"{data.source or 'The data'} has {len(labels)} examples, of which {mask.sum()} could be held out, too few to compare methods "
-            f"by ({FEWEST} at least); name test data with --test."
+            f"by ({FEWEST} at least); name test data with <test>.",
+            test="",
         )
     return mask
 

@@ -36,12 +36,13 @@ def claim(folder: Path, source: str) -> Path:
         UserError: it is a file, a folder with other things in it, a model of other data, or cannot be written.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the model with -o.")
+        raise UserError(f"{folder} is a file; name a folder for the model with <out>.", out="")
     sweep(folder)
     manifest = folder / model_file.MANIFEST
     if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
         raise UserError(
-            f"{folder} is not empty and is not a model of Labelsieve; name another folder with -o, or empty it."
+            f"{folder} is not empty and is not a model of Labelsieve; name another folder with <out>, or empty it.",
+            out="",
         )
     try:
         if folder.exists() and not os.access(folder, os.W_OK):
@@ -52,13 +53,16 @@ def claim(folder: Path, source: str) -> Path:
         before = json.loads(manifest.read_bytes()).get("source")
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror or error}); name another folder with -o."
+            f"{folder} cannot be written ({error.strerror or error}); name another folder with <out>.", out=""
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{manifest} is damaged or not of Labelsieve; name another folder with -o.") from error
+        raise UserError(
+            f"{manifest} is damaged or not of Labelsieve; name another folder with <out>.", out=""
+        ) from error
     if before != source:
         raise UserError(
-            f"{folder} holds a model of {before or 'other data'}, not of {source or 'these'}; name another folder with -o."
+            f"{folder} holds a model of {before or 'other data'}, not of {source or 'these'}; name another folder with <out>.",
+            out="",
         )
     return folder
 

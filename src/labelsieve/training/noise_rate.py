@@ -32,7 +32,8 @@ def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple
     strange = next((key for key, i in zip(data.ids, rows, strict=True) if i < 0 and key not in known), None)
     if strange is not None:
         raise UserError(
-            f"{folder} says nothing of the example {strange!r}, so it was made on other data, or with another --id; run `find` on these."
+            f"{folder} says nothing of the example {strange!r}, so it was made on other data, or with another <id>; run `find` on these.",
+            id="",
         )
     for key, i, label in zip(data.ids.tolist(), rows.tolist(), data.labels.tolist(), strict=True):
         if i >= 0 and found.classes[found.given[i]] != data.classes[label]:
@@ -77,7 +78,10 @@ def asked(
         count, low, high = (f"{part / n:.0%}" for part in (wrong.count, wrong.low, wrong.high))
         note = f"`find` expects {count} of the labels to be wrong ({low} to {high}); the method was told {noise:.0%}."
     except UserError as error:
-        noise, note = None, f"`find` cannot say how many labels are wrong, so the method estimates it: {error}"
+        noise, note = (
+            None,
+            f"`find` cannot say how many labels are wrong, so the method estimates it: {error.in_words()}",
+        )
     if kept is not None:
         kept.parent.mkdir(exist_ok=True)
         write_json(kept, {"key": key, "noise": noise, "note": note})

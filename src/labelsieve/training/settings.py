@@ -53,7 +53,8 @@ def settings(
             raise UserError(f"The setting {name!r} of {method!r} should be {right}; {value!r} was given.")
     if named.get("batch", 0) > n:
         raise UserError(
-            f"The batch of {named['batch']} is larger than the data ({n} examples); give --batch {n} or less."
+            f"The batch of {named['batch']} is larger than the data ({n} examples); give <batch> or less.",
+            batch=n,
         )
     if noise is not None and "noise" in own:
         named = {"noise": noise, **named}

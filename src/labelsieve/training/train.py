@@ -20,6 +20,7 @@ from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
+from labelsieve.core.wording import Wording, shell_option
 from labelsieve.training import noise_rate
 from labelsieve.training.classifier import Model, Progress, read_inputs
 from labelsieve.training.model_folder import claim, replaced, save
@@ -110,7 +111,9 @@ def train(
     _require_use(data, features=features, encoder=encoder, side=side)
     if drop_flagged and findings is None:
         raise UserError(
-            "drop_flagged (--drop-flagged) leaves out what `find` flagged; name its run folder (--run RUN)."
+            "<drop_flagged> leaves out what `find` flagged; name its run folder with <findings>.",
+            drop_flagged=True,
+            findings=Wording("findings=", shell_option("run", "RUN")),
         )
     if findings is not None:
         data, expected_share = noise_rate.of_run(data, findings, drop=drop_flagged)
@@ -197,9 +200,14 @@ def _named(settings: Any, *, noise: float | None, **given: Any) -> dict[str, Any
 def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: int | None) -> None:
     """Nothing was named that these data have no use for."""
     if data.kind == "image" and not features and encoder is not None:
-        raise UserError("The encoder is for training on its features; add features (--features), or leave it out.")
+        raise UserError("The encoder is for training on its features; add <features>, or leave it out.", features=True)
     if data.kind == "features" and (features or encoder is not None or side is not None):
-        raise UserError("These data are features already; leave out features (--features), encoder and side.")
+        raise UserError(
+            "These data are features already; leave out <features>, <encoder> and <side>.",
+            features="",
+            encoder="",
+            side="",
+        )
     if data.kind == "text" and side is not None:
         raise UserError("The side is that of images, and these data are texts; leave it out.")
 
@@ -241,7 +249,7 @@ def _silent(trained: Trained, ready: Samples, data: Dataset) -> str | None:
     said = np.bincount(trained.logits(ready).argmax(1).cpu().numpy(), minlength=k)
     names = _shown(data, (said == 0) & (np.bincount(data.labels, minlength=k) > 0))
     return (
-        f"The model takes no training example for {names}: more epochs, or a smaller learning rate (--lr), may help."
+        f"The model takes no training example for {names}: more epochs, or a smaller learning rate, may help."
         if names
         else None
     )

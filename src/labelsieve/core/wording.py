@@ -1,0 +1,51 @@
+"""How each door writes an argument: `labels='FILE'` in Python, `--labels FILE` in a shell."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.printable import visible
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What cannot be derived from a name and a value: the text of each door."""
+
+    python: str
+    shell: str
+
+
+def python_argument(name: str, value: Any = "") -> str:
+    """The argument "labels" with the value "FILE" as `labels='FILE'`; without a value as `labels=`."""
+    if isinstance(value, Wording):
+        return value.python
+    return f"{name}={'' if value == '' else repr(value)}"
+
+
+def shell_option(name: str, value: Any = "") -> str:
+    """The option "from_network" with the value "small-cnn" as `--from-network small-cnn`; a switch has no value."""
+    if isinstance(value, Wording):
+        return value.shell
+    option = ("--" if len(name) > 1 else "-") + name.strip("_").replace("_", "-")
+    return option if value == "" or value is True else f"{option} {shlex.quote(str(value))}"
+
+
+def plain_words(name: str, value: Any = "") -> str:
+    """The same without syntax, for notes that every door shows."""
+    if isinstance(value, Wording):
+        return value.python
+    return f"{name.strip('_').replace('_', ' ')} {'' if value is True else value}".strip()
+
+
+def shell_command(verb: str, *arguments: str | Path, **options: Any) -> str:
+    """A command as a shell takes it: `labelsieve export a.sieve --to csv`."""
+    words = [quoted(argument) for argument in arguments]
+    return " ".join(["labelsieve", verb, *words, *(shell_option(name, value) for name, value in options.items())])
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a shell takes it; what cannot be typed is shown as an escape."""
+    return shlex.quote(visible(str(path), 4096))
