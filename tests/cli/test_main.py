@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from labelsieve.cli import main
-from labelsieve.core.errors import UserError
 
 
 @pytest.fixture
