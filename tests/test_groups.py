@@ -31,7 +31,7 @@ def test_neighbours_are_never_of_the_own_group_and_whole_wrong_patients_are_foun
     near = Neighbours.load(tmp_path / "run" / "evidence").index
     assert (near >= 0).all()
     assert (patient[near] != patient[:, None]).all()
-    found = ls.load_run(tmp_path / "run")
+    found = ls.open_run(tmp_path / "run").findings
     assert found.flagged[wrong].mean() > 0.9
     assert found.extra["neighbours_agree"][wrong].mean() < 0.5 < found.extra["neighbours_agree"][~wrong].mean()
 
@@ -57,7 +57,7 @@ def test_a_group_that_leaves_few_neighbours_is_told(patients, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert any("708 examples have fewer than 20 neighbours" in note for note in told["notes"])
     assert any("'clinic' holds 98% of the examples" in note for note in told["notes"])
-    found = ls.load_run(tmp_path / "run")
+    found = ls.open_run(tmp_path / "run").findings
     near = Neighbours.load(tmp_path / "run" / "evidence").index
     assert ((groups[near] != groups[:, None]) | (near < 0)).all()
     for column in (found.p_wrong, *found.scores.values(), *(np.asarray(c, float) for c in found.extra.values())):

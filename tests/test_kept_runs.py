@@ -194,7 +194,7 @@ def test_what_is_too_large_to_keep_is_said(tmp_path, monkeypatch, capsys):
     x, labels, _ = features()
     found = ls.find(x, labels=labels, out=tmp_path / "r")
     assert any("not kept in the run" in note and "Write them to a file" in note for note in found.notes)
-    assert not (tmp_path / "r/data").exists() and ls.load_run(tmp_path / "r").notes == found.notes
+    assert not (tmp_path / "r/data").exists() and ls.open_run(tmp_path / "r").findings.notes == found.notes
     assert main(["apply", str(tmp_path / "r"), "-o", str(tmp_path / "out")]) == 2
     assert "were not kept" in capsys.readouterr().err
 

@@ -50,7 +50,7 @@ def test_what_stands_at_the_end_of_a_long_text_counts(tmp_path, capsys):
         note.startswith("40 texts are longer than 4,000 characters; each was read in up to 16 parts") for note in notes
     )
     assert any("Of 1 with more, 16 parts were read" in note for note in notes)
-    found = ls.load_run(run)
+    found = ls.open_run(run).findings
     assert set(found.order()[:3].tolist()) == set(wrong)
     again = ls.find(tmp_path / "long.jsonl", text="text", out=run, detectors=["consensus"])  # from the cache
     assert [note for note in again.notes if "longer than" in note] == [note for note in notes if "longer than" in note]

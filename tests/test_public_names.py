@@ -45,9 +45,10 @@ def pictures():
 # What is called with each wrong value, and the wrong values that are right there.
 CALLS = {
     "Dataset": [(lambda x: ls.find(ls.Dataset(x, x, x, x, x)), ())],
-    "Estimate": [],  # these three hold what they are given
+    "Estimate": [],  # these four hold what they are given
     "Exclusion": [],
     "Findings": [],
+    "Run": [],
     "LabelErrorDetector": [
         (lambda x: ls.LabelErrorDetector().fit(x, x), ()),
         (lambda x: ls.LabelErrorDetector(x).fit(X, Y), ("None", "list")),
@@ -80,7 +81,7 @@ CALLS = {
         (lambda x: ls.load_probabilities(x, x), ()),
         (lambda x: ls.load_probabilities(np.eye(2), x), ("texts",)),
     ],
-    "load_run": [(lambda x: ls.load_run(x), ())],
+    "open_run": [(lambda x: ls.open_run(x), ())],
     "read_truth": [
         (lambda x: ls.read_truth(x, ["0"], ["a"]), ()),
         (lambda x: ls.read_truth("t.csv", x, ["a"]), ()),

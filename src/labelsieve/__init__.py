@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labelsieve.detectors.confident_learning import flags
     from labelsieve.engine.recorder import Recorder
     from labelsieve.pipeline import find
-    from labelsieve.store.run import load as load_run
+    from labelsieve.store.open_run import Run, open_run
     from labelsieve.training.classifier import Model
     from labelsieve.training.train import train as train_model
 
@@ -41,6 +41,7 @@ __all__ = [
     "Record",
     "Recorder",
     "RobustClassifier",
+    "Run",
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "evaluate",
@@ -48,7 +49,7 @@ __all__ = [
     "flags",
     "load",
     "load_probabilities",
-    "load_run",
+    "open_run",
     "read_truth",
     "train_model",
 ]
@@ -63,13 +64,14 @@ _HOMES = {
     "Record": "core.record:Record",
     "Recorder": "engine.recorder:Recorder",
     "RobustClassifier": "adapters.robust_classifier:RobustClassifier",
+    "Run": "store.open_run:Run",
     "UserError": "core.errors:UserError",
     "evaluate": "decide.evaluate:evaluate",
     "find": "pipeline:find",
     "flags": "detectors.confident_learning:flags",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",
-    "load_run": "store.run:load",
+    "open_run": "store.open_run:open_run",
     "read_truth": "data.truth:read_truth",
     "train_model": "training.train:train",
 }

@@ -135,7 +135,7 @@ def examine(folder, run, number, file):
     every = commands(folder, str(run))
     why = ""
     try:
-        ls.load_run(run)
+        ls.open_run(run)
     except ls.UserError as error:
         why = str(error)
     if why:
@@ -260,12 +260,12 @@ def test_the_findings_fit_the_manifest(whole, tmp_path, change, said):
 
 def test_a_table_that_pandas_or_polars_wrote_again_is_read(whole, tmp_path):
     run = copied(whole, tmp_path)
-    before = ls.load_run(run).table()
+    before = ls.open_run(run).findings.table()
     polars = pytest.importorskip("polars")
     polars.read_parquet(run / "findings.parquet").write_parquet(run / "findings.parquet")
-    assert ls.load_run(run).table().equals(before)
+    assert ls.open_run(run).findings.table().equals(before)
     pytest.importorskip("pandas").read_parquet(run / "findings.parquet").to_parquet(run / "findings.parquet")
-    assert ls.load_run(run).table().equals(before)
+    assert ls.open_run(run).findings.table().equals(before)
 
 
 # File -> the commands that do not read it. A `find` makes the run whole again, but for the journal.
@@ -359,7 +359,7 @@ def test_levels_of_another_shape(whole, tmp_path, levels):
     for fine in (None, {}, {"whole": [0, 4095], "decimal": [-1.0, 1.0]}):
         manifest["settings"]["levels"] = fine
         (run / "run.json").write_text(json.dumps(manifest))
-        assert len(ls.load_run(run)) == 60
+        assert len(ls.open_run(run).findings) == 60
     manifest["settings"]["levels"] = levels
     (run / "run.json").write_text(json.dumps(manifest))
     code, err = told(["report", str(run)], whole)
@@ -402,7 +402,7 @@ def test_find_makes_a_damaged_run_whole_and_keeps_its_decisions(whole, tmp_path)
     (run / "findings.parquet").write_bytes(b"")
     assert told(["find", "data.npz", "--out", str(run)], whole)[0] == 0
     assert told(["export", str(run), "--to", "csv", "-o", "out", "--json"], whole)[0] == 0
-    assert ls.load_run(run).table().equals(ls.load_run(whole / "last.sieve").table())
+    assert ls.open_run(run).findings.table().equals(ls.open_run(whole / "last.sieve").findings.table())
     with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
         assert journal.execute("SELECT count(*) FROM decisions").fetchone()[0] > 30
 

@@ -359,5 +359,5 @@ def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
     os.remove("f.sieve/excluded.csv")
     os.mkdir("f.sieve/excluded.csv")
     with pytest.raises(ls.UserError, match=r"excluded\.csv is damaged \(Is a directory\)"):
-        ls.load_run("f.sieve")
+        ls.open_run("f.sieve")
     assert "excluded.csv is damaged" in refused(capsys, "report", "f.sieve")

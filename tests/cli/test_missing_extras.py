@@ -135,7 +135,7 @@ def test_nothing_else_needs_an_extra(there):
         ["apply", "f.sieve", "-o", "clean", "--auto", "90%"],
         ["diff", "f.sieve", "f.sieve"],
         ["noise", "f.npz", "--rate", "20%", "-o", "noisy"],
-        "ls.load_run('f.sieve').table()",
+        "ls.open_run('f.sieve').findings.table()",
         "ls.flags([[.9, .1], [.2, .8], [.6, .4]], [0, 1, 1])",
     ]
     code = RUN.format(modules=optional.split(), calls=calls)

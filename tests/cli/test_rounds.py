@@ -111,7 +111,7 @@ def three_rounds(tmp_path, source, inner, capsys):
         called("find", source, "-o", run)
         said = " ".join(capsys.readouterr().out.split())
         assert ("label_before, label_decision" in said) == (number > 1)
-        classes = ls.load_run(run).classes
+        classes = ls.open_run(run).findings.classes
         if number == 1:
             called("apply", run, "-o", out, "--auto", "0.9")
         else:
@@ -327,7 +327,7 @@ def test_probabilities_and_their_labels_go_three_rounds(tmp_path, ids):
         decide(run, **{f"r{key}": label for key, label in acts.items()})
         called("apply", run, "-o", tmp_path / f"c{number}")
         labels = tmp_path / f"c{number}/labels.csv"
-    assert len(ls.load_run(tmp_path / "3.sieve")) == 58  # without the row of NaN and the one that was left out
+    assert len(ls.open_run(tmp_path / "3.sieve").findings) == 58  # without the row of NaN and the one that was left out
     table = read(labels)
     found = {
         row["id"]: row for row in (dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True))

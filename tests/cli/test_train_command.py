@@ -147,9 +147,9 @@ def test_repair_fits_the_head_to_what_it_saw(here, capsys):
 
 def test_with_what_find_found(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "run")
-    from labelsieve import load_run
+    from labelsieve import open_run
 
-    found = load_run("run")
+    found = open_run("run").findings
     out = json.loads(
         fine(capsys, "train", "f.npz", "--run", "run", "--method", "o2u", "--epochs", "3", "-o", "a", "--json")
     )
@@ -452,9 +452,9 @@ def test_a_class_that_selection_emptied(here, capsys):
     labels[np.flatnonzero(y == 0)[:3]] = "zebra"
     np.savez("z.npz", features=x, labels=labels.astype(str))
     fine(capsys, "find", "z.npz", "--out", "run")
-    from labelsieve import load_run
+    from labelsieve import open_run
 
-    found = load_run("run")
+    found = open_run("run").findings
     assert found.flagged[labels == "zebra"].all()
     said = told(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
     assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in said

@@ -58,7 +58,7 @@ def test_the_probabilities_judge_and_the_data_are_corrected(data, tmp_path, kind
     assert main(["find", data(kind), "--probs", str(tmp_path / "p.npy"), "-o", str(tmp_path / "r"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     alone = ls.find(ls.load_probabilities(PROBS[rows], [LABELS[i] for i in rows]))
-    found = ls.load_run(tmp_path / "r")
+    found = ls.open_run(tmp_path / "r").findings
     assert found.settings["kind"] == {"folder": "image", "hf": "text"}.get(kind, kind)
     assert np.allclose(found.p_wrong, alone.p_wrong) and found.wrong == alone.wrong
     assert sorted(rows[i] for i in np.flatnonzero(found.flagged)) == [4, 17, 33]

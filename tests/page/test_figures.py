@@ -99,7 +99,7 @@ def test_before_a_calibration_is_done_the_figures_follow_and_add_up(page, monkey
 
 
 def test_reviewed_means_the_same_everywhere(page, sieve, capsys):
-    from labelsieve.store.open_run import stands
+    from labelsieve.store.open_run import open_run
 
     for i, what, who in [
         (1, "keep", "ann"),
@@ -114,9 +114,9 @@ def test_reviewed_means_the_same_everywhere(page, sieve, capsys):
     told = page.get("/api/run").json()
     assert told["calibrated"]["reviewed"] == 2 and told["states"]["conflict"] == 1 and told["states"]["later"] == 1
     assert {item["i"] for item in page.get("/api/items?state=decided").json()["items"]} == {1, 2}
-    standing = stands(sieve)
-    assert set(ids[standing.reviewed]) == {ids[1], ids[2]}
-    assert standing.left.count == pytest.approx(told["calibrated"]["left"]["count"])
+    opened = open_run(sieve)
+    assert set(ids[opened.now.reviewed]) == {ids[1], ids[2]}
+    assert opened.left.count == pytest.approx(told["calibrated"]["left"]["count"])
     report(sieve, json=True)
     said = json.loads(capsys.readouterr().out)
     assert said["reviewed"] == 2 and said["acts"]["conflicts"] == 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labelsieve.acceptance.verdict import Acceptance
     from labelsieve.core.findings import Findings
     from labelsieve.core.sample import Sample
-    from labelsieve.store.open_run import Opened
+    from labelsieve.store.open_run import Run
     from labelsieve.store.reopen import Reopened
 
 LISTED = 3  # ids in a message
@@ -63,12 +63,11 @@ def accept(
 ) -> int:
     """Draw a sample to review, then say accept, reject or go on. Exit code 0: accept, 1: reject or go on, 2: a mistake."""
     from labelsieve.acceptance import verdict as accepting
-    from labelsieve.core.decision import Fold
     from labelsieve.store import sample_files
-    from labelsieve.store.open_run import read
+    from labelsieve.store.open_run import open_run
 
-    there = read(run)
-    findings, decisions = there.findings, there.rows
+    there = open_run(run)
+    findings, decisions = there.findings, there.decisions
     if not len(findings):
         raise UserError(f"{run} has no examples to accept.")
     sample_name = f"accept-{name.removeprefix('accept-')}"
@@ -89,7 +88,7 @@ def accept(
     if new and findings.content is not None:
         sample_files.save_strata(run, sample_name, _examples(findings), accepting.strata(findings, sample.plan["kind"]))
     terms, counting = sample.plan, _counting(sample.plan)
-    said = accepting.answers(sample, Fold(decisions))
+    said = accepting.answers(sample, there.fold)
     if not (said != accepting.UNCLEAR).any():
         _tell_plan(run, sample, note, json)
         return 1
@@ -212,7 +211,7 @@ def _again(run: Path, findings: Findings) -> tuple[Reopened | None, str]:
     return again, " ".join(again.notes())
 
 
-def _followed(run: Path, sample: Sample, there: Opened, again: Reopened | None) -> Sample:
+def _followed(run: Path, sample: Sample, there: Run, again: Reopened | None) -> Sample:
     """The sample under the ids that its examples have in the findings now.
 
     Raises:

@@ -108,12 +108,10 @@ def _wanted(
         return dataset, changes, conflicts, []
     if named:
         raise UserError(f"A run knows its columns and labels; leave out --{next(iter(named))}.")
-    from labelsieve.core.decision import Fold
-    from labelsieve.decide.calibrate import calibrate
-    from labelsieve.store.open_run import read
+    from labelsieve.store.open_run import open_run
     from labelsieve.store.reopen import reopen
 
-    there = read(Path(source))
+    there = open_run(source)
     findings = there.findings
     again = reopen(source, findings, thorough=True)
     dataset = _usable(again)
@@ -121,17 +119,14 @@ def _wanted(
         changes, doubtful = _sure(patches.read(path), again)
         changes, conflicts = patches.followed(changes, dataset)
         return dataset, changes, [*doubtful, *conflicts], again.notes()
-    fold = Fold(there.rows)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    p_wrong = findings.p_wrong if auto is None and not there.rows else calibrate(findings, fold).p_wrong
-    changes, conflicts = patches.decided(findings, fold, p_wrong, auto, now)
+    p_wrong = findings.p_wrong if auto is None and not there.decisions else there.p_wrong
+    changes, conflicts = patches.decided(findings, there.fold, p_wrong, auto, now)
     barred = there.follow.barred  # somebody decided on these; --auto leaves them alone
     changes = _under_ids_of_now(
         [c for c in changes if c.who != patches.AUTO or c.id not in barred], again, Path(source)
     )
-    refused = [
-        patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.follow.refused
-    ]
+    refused = [patches.Conflict(item.id, f"decided for another example: {item.reason}") for item in there.unmatched]
     return dataset, changes, [*refused, *conflicts], again.notes()
 
 

@@ -32,15 +32,16 @@ def check(
     from labelsieve.core.files import replacing
     from labelsieve.decide.contract import check as check_rules
     from labelsieve.decide.contract import read_contract
-    from labelsieve.store.open_run import stands, stands_with_notes
+    from labelsieve.store.open_run import open_run, require_current
 
     wanted = read_contract(contract)
     if against is not None and not wanted.no_worse_than_last:
         raise UserError(
             f"--against {against} has no use: {contract} has no rule no_worse_than_last = true. Add the rule, or leave out --against."
         )
-    now, notes = stands_with_notes(run, current=True)
-    rules = check_rules(wanted, now, None if against is None else stands(against))
+    there = open_run(run)
+    notes = require_current(there)
+    rules = check_rules(wanted, there.now, None if against is None else open_run(against).now)
     holds = all(rule.holds for rule in rules)
     for path, text in ((junit, junit_xml), (markdown, markdown_table)):
         if path is not None:

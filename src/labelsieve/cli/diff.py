@@ -26,10 +26,10 @@ def diff(
     """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.decide.diff import difference
-    from labelsieve.store.open_run import stands_with_notes
+    from labelsieve.store.open_run import open_run
 
-    (before, notes), (now, more) = stands_with_notes(old), stands_with_notes(new)
-    found, notes = difference(before, now), [*notes, *more]
+    before, after = open_run(old), open_run(new)
+    found, notes = difference(before.now, after.now), [*before.unmatched_notes, *after.unmatched_notes]
     if not found.common:
         raise UserError(
             f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared."

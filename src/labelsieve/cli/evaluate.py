@@ -22,9 +22,9 @@ def evaluate(
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.data.truth import contradiction, read_truth_with_notes
     from labelsieve.decide import evaluate as oracle
-    from labelsieve.store.run import load
+    from labelsieve.store.open_run import open_run
 
-    findings = load(run)
+    findings = open_run(run).findings
     labels, notes = read_truth_with_notes(
         truth, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings
     )

@@ -39,22 +39,19 @@ def export(
 ) -> None:
     """Write the examples with their findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
     from labelsieve.cli.terminal import print_json, safe
-    from labelsieve.core.decision import Fold
     from labelsieve.corrections.destination import new_folder
-    from labelsieve.decide.calibrate import calibrate
     from labelsieve.exchange.export_rows import rows
-    from labelsieve.store.open_run import compared, read
+    from labelsieve.store.open_run import compared, open_run
     from labelsieve.store.reopen import reopen
 
-    there = read(run)
-    findings, fold = there.findings, Fold(there.rows)
-    calibrated = calibrate(findings, fold)
-    told = rows(findings, fold, calibrated.p_wrong, calibrated.rank)
+    there = open_run(run)
+    findings = there.findings
+    told = rows(findings, there.fold, there.p_wrong, there.calibrated.rank)
     tool = import_module(f"labelsieve.exchange.{MODULES[to]}")
-    files, notes, left_out = [str(out)], there.notes(), []
+    files, notes, left_out = [str(out)], there.unmatched_notes, []
     if to == "csv":
         _require_new(out)
-        notes += compared(run, findings)
+        notes += compared(there)
         tool.write(told, out)
     elif to == "label-studio":
         _require_new(out)
@@ -68,7 +65,7 @@ def export(
     decided = sum(bool(row.decision) for row in told)
     if json:
         found = {"format": to, "files": files, "examples": len(told), "decided": decided}
-        refused = [asdict(item) for item in there.follow.refused]
+        refused = [asdict(item) for item in there.unmatched]
         print_json({**found, "left_out": left_out, "refused": refused, "notes": notes})
     else:
         print(f"{len(told):,} examples, {decided:,} with a decision: {', '.join(safe(name, 200) for name in files)}")

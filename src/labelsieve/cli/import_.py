@@ -27,24 +27,23 @@ def import_(
 ) -> None:
     """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing."""
     from labelsieve.cli.terminal import print_json, safe
-    from labelsieve.core.decision import Fold
     from labelsieve.exchange.answer_check import belonging
     from labelsieve.exchange.answers import decisions
-    from labelsieve.store.open_run import journal_for, read
+    from labelsieve.store.open_run import journal_for, open_run
 
     if reviewer is not None and not reviewer.strip():
         raise UserError("The reviewer has no name; say who decided with --reviewer NAME.")
     if not file.exists():
         raise UserError(f"There is no file or folder {file}.")
-    there = read(run)
-    findings, fold = there.findings, Fold(there.rows)
+    there = open_run(run)
+    findings, fold = there.findings, there.fold
     classes = {*findings.classes, *(d.label for d in fold.standing() if d.label)}
     tool = import_module(f"labelsieve.exchange.{MODULES[from_]}")
     found = tool.read(file, classes, findings) if from_ == "csv" else tool.read(file, classes)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     answers, strange = belonging(found.answers, findings, there.follow, found.own)
     rows, conflicts, same = decisions(answers, findings, fold, reviewer or "", now)
-    journal = journal_for(run, findings)
+    journal = journal_for(there)
     try:
         new = journal.append(rows)
     finally:

@@ -36,32 +36,28 @@ def report(
 ) -> None:
     """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, how it was found."""
     from labelsieve.cli.terminal import print_json, safe
-    from labelsieve.core.decision import Fold
     from labelsieve.core.files import replacing, require_own
-    from labelsieve.decide.calibrate import calibrate
     from labelsieve.decide.outlook import as_now, plan, reliability
     from labelsieve.decide.reviewers import reviewers
     from labelsieve.decide.summary import summarise
     from labelsieve.reports import charts, html
     from labelsieve.store import known_items
-    from labelsieve.store.open_run import read
+    from labelsieve.store.open_run import open_run
 
     path = out or run / NAME
     if path.is_dir():
         raise UserError(f"{path} is a folder; name an HTML file with -o.")
     if out:  # what lies in the run folder under our name is ours
         require_own(out, html.BEGINS, "report")
-    there = read(run)
-    findings, rows = there.findings, there.rows
-    fold = Fold(rows)
-    calibrated = calibrate(findings, fold)
+    there = open_run(run)
+    findings, fold, calibrated = there.findings, there.fold, there.calibrated
     summary = summarise(findings, top=SHOWN, calibrated=calibrated)
     seen = as_now(findings, calibrated)
     samples, trouble = _samples(run, findings, seen.order()[: len(summary.top)])
-    summary = replace(summary, notes=(*summary.notes, *there.notes(), *trouble))
+    summary = replace(summary, notes=(*summary.notes, *there.unmatched_notes, *trouble))
     people = reviewers(findings, fold, known_items.load(run, there.follow))
     outlook = {"effort": plan(calibrated), "bins": reliability(findings, fold, calibrated)}
-    told = html.facts(findings, summary, calibrated, rows, people=people, run=str(run), **outlook)
+    told = html.facts(findings, summary, calibrated, there.decisions, people=people, run=str(run), **outlook)
     drawn = html.figures(findings, calibrated, told)
     files = {path: html.page(told, drawn, samples)}
     if figures is not None:

@@ -100,7 +100,7 @@ def evaluate(
     Raises:
         UserError: another number of labels, not one known, or none that is a class of the findings.
     """
-    require_instance(findings, Findings, "findings", "what labelsieve.find or load_run returns")
+    require_instance(findings, Findings, "findings", "what labelsieve.find returns, or the findings of an open run")
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
         raise UserError(

@@ -1,110 +1,213 @@
-"""A run with its decisions, as several commands read it. Reading never makes a journal, and needs no training library."""
+"""A run with its decisions, as every command and every Python verb reads it. Reading never makes a journal, and needs no training library."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from labelsieve.core.arguments import require_path
 from labelsieve.core.decision import Decision, Fold
-from labelsieve.core.findings import Findings
-from labelsieve.core.row_matching import Follow
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.row_matching import Follow, Refused
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from labelsieve.decide.calibrate import Calibrated
+    from labelsieve.decide.diff import Standing
+    from labelsieve.store.journal import Store
 
 NAMED = 3  # ids that a sentence lists
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A run folder: its findings, and every row of its journal under the id that its example has now. What cannot be matched is in
-    `follow.refused`."""
+class Run:
+    """A run folder that `find` wrote, with what people decided since.
 
+    Decisions are read when they are first used, and kept: open the run again to see later ones.
+
+    Attributes:
+        path: the run folder.
+        findings: what `find` wrote, before any decision.
+    """
+
+    path: Path
     findings: Findings
-    rows: list[Decision]
-    follow: Follow
 
-    def notes(self) -> list[str]:
-        """A sentence that counts and names the refused decisions, or none."""
-        refused = self.follow.refused
-        if not refused:
+    def __repr__(self) -> str:
+        found = self.findings
+        wrong = f"about {found.wrong.count:,.0f} wrong ({found.wrong.low:,.0f} to {found.wrong.high:,.0f})"
+        what = f"{len(found):,} examples, {len(found.classes):,} classes, {wrong}, {found.flagged.sum():,} flagged"
+        return f"<Run {str(self.path)!r}: {what}>"
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @cached_property
+    def follow(self) -> Follow:
+        """Matches ids of the journal to the examples of the findings."""
+        return Follow(self.findings)
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Every row of the journal, in order, under the id that its example has now; what could not be matched is in `unmatched`.
+
+        Raises:
+            UserError: the journal is damaged, or its server cannot be reached.
+        """
+        from labelsieve.store.journal import FILE
+        from labelsieve.store.postgres import POINTER
+
+        if not (self.path / FILE).exists() and not (self.path / POINTER).exists():
+            return ()
+        journal = journal_for(self)
+        try:
+            return tuple(self.follow(journal.read()[0]))
+        finally:
+            journal.close()
+
+    @cached_property
+    def unmatched(self) -> tuple[Refused, ...]:
+        """The examples whose decisions are not counted, each with its id and the reason."""
+        _ = self.decisions
+        return tuple(self.follow.refused)
+
+    @cached_property
+    def fold(self) -> Fold:
+        """The state that the decisions lead to: who says what of which example now."""
+        return Fold(self.decisions)
+
+    @cached_property
+    def calibrated(self) -> Calibrated:
+        """What the decisions say of every example, decided or not."""
+        from labelsieve.decide.calibrate import calibrate
+
+        return calibrate(self.findings, self.fold)
+
+    @property
+    def p_wrong(self) -> np.ndarray:
+        """(n,) float64, the probability that each given label is wrong, calibrated by the decisions; in the order of the data."""
+        return self.calibrated.p_wrong
+
+    @property
+    def left(self) -> Estimate:
+        """How many wrong labels are left among the examples that nobody has decided."""
+        return self.calibrated.left
+
+    @cached_property
+    def now(self) -> Standing:
+        """The data set as it stands after the decisions: the labels now, what is excluded, what is reviewed."""
+        from labelsieve.decide.diff import standing
+
+        return standing(self.findings, self.fold, self.p_wrong, self.left)
+
+    @property
+    def unmatched_notes(self) -> list[str]:
+        """A sentence that counts and names the unmatched decisions, or none."""
+        if not self.unmatched:
             return []
-        first = "; ".join(f"{item.id!r}: {item.reason}" for item in refused[:NAMED]) + (
-            "; ..." if len(refused) > NAMED else ""
-        )
-        return [
-            f"Decisions on {len(refused):,} {'example' if len(refused) == 1 else 'examples'} are not counted ({first})."
-        ]
+        n = len(self.unmatched)
+        first = "; ".join(f"{item.id!r}: {item.reason}" for item in self.unmatched[:NAMED])
+        more = "; ..." if n > NAMED else ""
+        return [f"Decisions on {n:,} {'example' if n == 1 else 'examples'} are not counted ({first}{more})."]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that the user should read: those of `find`, and of decisions that are not counted."""
+        return (*self.findings.notes, *self.unmatched_notes)
+
+    def table(self) -> pa.Table:
+        """The findings with their decisions as an Arrow table, most suspicious first: the columns of `Findings.table` with the calibrated
+        p_wrong and its rank, then `label` (the label now; None where the example is excluded) and `decision` (keep, relabel, exclude,
+        ambiguous, later, "conflict" where reviewers differ, None where nobody decided)."""
+        import pyarrow as pa
+
+        findings, rank = self.findings, self.calibrated.rank
+        table = findings.table()
+        table = table.set_column(table.column_names.index("p_wrong"), "p_wrong", pa.array(self.p_wrong, pa.float64()))
+        table = table.set_column(table.column_names.index("rank"), "rank", pa.array(rank, pa.int64()))
+        kept = zip(self.now.labels.tolist(), self.now.kept.tolist(), strict=True)
+        labels = pa.array([self.now.names[label] if keep else None for label, keep in kept], pa.string())
+        decided = {key: self._decision(key) for key in self.fold.ids()}
+        acts = pa.array([decided.get(key) for key in findings.ids.tolist()], pa.string())
+        table = table.append_column("label", labels).append_column("decision", acts)
+        return table.take(pa.array(np.argsort(rank, kind="stable")))
+
+    def _decision(self, key: str) -> str | None:
+        if self.fold.conflict(key):
+            return "conflict"
+        answers = list(self.fold.of(key).values())
+        verdict = self.fold.verdict(key)
+        return verdict.act if verdict else answers[-1].act if answers else None
 
 
-def read(run: Path) -> Opened:
-    """The run and what was decided."""
-    from labelsieve.store.journal import FILE
-    from labelsieve.store.postgres import POINTER
+def open_run(run: str | Path | Run) -> Run:
+    """Open a run folder, with its decisions.
+
+    Args:
+        run: the folder that `find` wrote; a run that is open already is returned as it is.
+
+    Returns:
+        The run. Its findings are read and checked now, its decisions when they are first used.
+
+    Raises:
+        UserError: no path, no run there, one that has not finished, or a damaged file.
+
+    Example:
+        >>> run = ls.open_run("photos.sieve")
+        >>> run.findings.top(20)
+        >>> run.left                      # wrong labels among those that nobody decided
+    """
+    if isinstance(run, Run):
+        return run
     from labelsieve.store.run import load
 
-    findings = load(run)
-    if not (run / FILE).exists() and not (run / POINTER).exists():
-        return Opened(findings, [], Follow(findings))
-    journal = journal_for(run, findings)
-    follow = Follow(findings)
-    try:
-        return Opened(findings, follow(journal.read()[0]), follow)
-    finally:
-        journal.close()
+    path = require_path(run, "The run folder")
+    return Run(path, load(path))
 
 
-def journal_for(run: Path, findings: Findings):
+def journal_for(run: Run) -> Store:
     """The journal of a run, the file in it or the server it remembers; made if there is none."""
     from labelsieve.store.postgres import journal_of
 
-    return journal_of(run, str(findings.settings.get("data_hash", "run")))
+    return journal_of(run.path, str(run.findings.settings.get("data_hash", "run")))
 
 
-def compared(run: Path, findings: Findings) -> list[str]:
+def compared(run: Run) -> list[str]:
     """Notes of what has changed in the data since `find`; none where they cannot be read again."""
-    from labelsieve.core.errors import UserError
     from labelsieve.store.reopen import reopen
 
-    if findings.settings.get("recipe") is None:
+    if run.findings.settings.get("recipe") is None:
         return []
     try:
-        return reopen(run, findings, thorough=True).notes()
+        return reopen(run.path, run.findings, thorough=True).notes()
     except UserError as error:
         return [f"Not compared with the data: {error.in_words()}"]
 
 
-def stands(run: Path):
-    """The data set of a run as it stands after its decisions."""
-    return stands_with_notes(run)[0]
-
-
-def stands_with_notes(run: Path, *, current: bool = False):
-    """The data set of a run as it stands after its decisions, and notes.
-
-    Args:
-        current: refuse a run whose data have changed since.
+def require_current(run: Run) -> list[str]:
+    """Notes on a run that is about to be judged: decisions that are not counted, and what has changed in its data since `find`.
 
     Raises:
-        UserError: they have, and the run no longer speaks of them.
+        UserError: the data have changed so that the run no longer speaks of them.
     """
-    from labelsieve.core.errors import UserError
-    from labelsieve.decide.calibrate import calibrate
-    from labelsieve.decide.diff import standing
-
-    there = read(run)
-    findings, fold = there.findings, Fold(there.rows)
-    calibrated = calibrate(findings, fold)
-    stands = standing(findings, fold, calibrated.p_wrong, calibrated.left)
-    notes = there.notes()
-    if not current or findings.settings.get("recipe") is None:
-        return stands, notes
     from labelsieve.store.reopen import reopen
 
+    notes = run.unmatched_notes
+    if run.findings.settings.get("recipe") is None:
+        return notes
     try:
-        again = reopen(run, findings, thorough=True)
+        again = reopen(run.path, run.findings, thorough=True)
     except UserError as error:
-        return stands, [*notes, f"Not compared with the data: {error.in_words()}"]
-    stale = again.stale(stands)
+        return [*notes, f"Not compared with the data: {error.in_words()}"]
+    stale = again.stale(run.now)
     if stale:
         raise UserError(
-            f"The data of {run} are no longer those that it speaks of: {' '.join(stale)} Run find on them again."
+            f"The data of {run.path} are no longer those that it speaks of: {' '.join(stale)} Run find on them again."
         )
-    return stands, [*notes, *again.notes()]
+    return [*notes, *again.notes()]
