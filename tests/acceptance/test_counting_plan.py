@@ -1,5 +1,7 @@
 """Plans that count, against scipy's hypergeometric distribution."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,3 +55,16 @@ def test_no_plan_is_a_mistake_told():
 def test_counts_are_whole_and_exact():
     assert [allowed(100, 0.03), allowed(100, 0.07), allowed(99, 0.03)] == [3, 7, 2]
     assert CountingPlan(10, 0, 0, 0).accepts(10, 1) == 0
+
+
+def test_plans_keep_both_promises_at_five_per_cent_unless_told_otherwise():
+    risks, rates = {"producer_risk": 0.05, "consumer_risk": 0.05}, {"aql": 0.02, "ltpd": 0.15}
+    assert single(300, **rates) == single(300, **rates, **risks)
+    for other in risks:
+        assert single(300, **rates) != single(300, **rates, **{**risks, other: 0.2})
+    assert {name: signature(double).parameters[name].default for name in risks} == risks
+
+
+@pytest.mark.parametrize("rows", [100, 700, 1000, 2900])
+def test_no_share_in_per_cent_loses_a_row_to_rounding(rows):
+    assert [allowed(rows, share / 100) for share in range(100)] == [rows * share // 100 for share in range(100)]

@@ -150,3 +150,28 @@ def test_a_single_plan_accepts_only_if_the_unclear_may_all_be_wrong(unclear, ver
     said = np.full(30, RIGHT)
     said[:2], said[2 : 2 + unclear] = WRONG, UNCLEAR
     assert weigh(make(), sample, said, limit=0.1, plan=CountingPlan(30, 2, 0, 2)).verdict == verdict
+
+
+def test_a_tenth_is_in_the_upper_stratum():
+    p = np.full(N, 0.0)
+    p[:3] = 0.0999, 0.1, 0.1001
+    assert strata(make(p))[:4].tolist() == [0, 1, 1, 0]
+    assert strata(make(p), "single").tolist() == strata(make(p), "double").tolist() == [0] * N
+
+
+def test_strata_take_turns_by_shares_half_in_proportion_and_half_by_their_spread():
+    """By hand: 40 of 400 rows with p 0.6, the others 0.01, which counts as 0.03; Neyman's share is rows times sqrt(p (1 - p))."""
+    many = np.array([360, 40])
+    neyman = many * np.sqrt([0.03 * 0.97, 0.6 * 0.4])
+    share = many / 400 + neyman / neyman.sum()
+    turns, drawn = [], np.zeros(2)
+    for _ in range(80):
+        turns.append(int(np.argmin((drawn + 0.5) / share)))
+        drawn[turns[-1]] += 1
+    sample = draw(make(), 80, name="s", seed=4)
+    assert list(sample.stratum) == turns
+    assert drawn.tolist() == [66, 14]
+
+
+def test_no_outlook_is_below_thirty():
+    assert outlook(make(np.full(N, 0.005)), limit=0.5, confidence=0.95) == 30

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm, rankdata
 
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
@@ -12,7 +13,7 @@ from labelsieve.decide.calibrate import MANY, calibrate
 from labelsieve.decide.estimate import gather
 from labelsieve.decide.outlook import cuts, next_for, reliability, trail
 from labelsieve.decide.random_sample import draw
-from labelsieve.stats.logistic_fit import log_odds, logistic
+from labelsieve.stats.logistic_fit import fit, log_odds, logistic
 
 
 def made(n=4000, *, shift=0.0, slope=1.0, seed=0):
@@ -280,3 +281,48 @@ def test_the_sample_speaks_for_what_was_not_decided_when_it_was_drawn(monkeypatc
     assert set(np.flatnonzero(~told["drawable"])) == set(top[:40])
     assert set(np.flatnonzero(~told["unseen"])) == {*top[:40], *rows, *late}
     assert told["drawn"].tolist() == rows.tolist() and told["wrong"].tolist() == wrong[rows].tolist()
+
+
+def of_classes(answered, n=900):
+    """Rows of three classes by turns, of which the first `answered` (a, b, c) of each are reviewed and those of the last are wrong."""
+    findings, _ = made(n)
+    given = np.arange(n) % 3
+    rows = np.concatenate([np.flatnonzero(given == c)[:many] for c, many in enumerate(answered)])
+    return dataclasses.replace(findings, given=given), Fold(decided(rows, given == 2, pick="ranked")), rows
+
+
+@pytest.mark.parametrize(("answered", "apart"), [((50, 50, 49), ()), ((50, 50, 50), (0, 1, 2)), ((9, 10, 131), (1, 2))])
+def test_from_150_answers_on_classes_with_ten_have_an_intercept_and_detectors_a_say(answered, apart):
+    """The logistic fit with its columns written out: one, the log-odds before, the other detectors' normal rank less that of the
+    consensus (spread 0.3), and the classes (spread 0.2 each)."""
+    findings, fold, rows = of_classes(answered)
+    before = log_odds(findings.p_wrong)
+    columns, spread = [np.ones(900), before], [1.0, 0.2]
+    if apart:
+        quantile = {name: norm.ppf((rankdata(score, "ordinal") - 0.5) / 900) for name, score in findings.scores.items()}
+        columns.append(quantile["gce"] - quantile["consensus"])
+        columns += [(findings.given == c).astype(float) for c in apart]
+        spread += [0.3] + [0.2] * len(apart)
+    columns = np.stack(columns, 1)
+    curve = fit(before[rows], columns[rows], np.array(spread), (findings.given[rows] == 2).astype(float), 0.0)
+    now = calibrate(findings, fold, reviewer_error=0.0)
+    np.testing.assert_allclose(now.p_model, logistic(before + columns @ curve.b), atol=1e-3)
+
+
+def test_below_twenty_answers_the_interval_is_what_find_said_less_what_was_found():
+    findings, _ = made(2000)
+    rows = findings.order()[:19]
+    wrong = np.zeros(2000, bool)
+    wrong[rows[:7]] = True
+    now = calibrate(findings, Fold(decided(rows, wrong)), reviewer_error=0.0)
+    left = float(now.p_model[~now.reviewed_rows].sum())
+    low, high = findings.wrong.low, findings.wrong.high
+    assert (now.found, now.reviewed) == (7, 19)
+    assert now.wrong == Estimate(
+        pytest.approx(left + 7), pytest.approx(min(low, left + 7)), pytest.approx(max(high, left + 7))
+    )
+    assert now.left == Estimate(
+        pytest.approx(left), pytest.approx(min(low - 7, left)), pytest.approx(max(high - 7, left))
+    )
+    more = calibrate(findings, Fold(decided(findings.order()[:20], wrong)), reviewer_error=0.0)
+    assert more.wrong.low != pytest.approx(min(low, more.wrong.count))

@@ -4,6 +4,7 @@ import numpy as np
 
 from labelsieve.core.record import Record
 from labelsieve.detectors.o2u import o2u
+from labelsieve.stats.mixture import fit_gaussian
 
 
 def recorded(loss):
@@ -53,3 +54,14 @@ def test_the_rank_in_the_class_is_the_middle_of_its_place_and_a_part_of_an_examp
     scores = o2u(recorded(loss), np.array([0, 0, 0, 1, 1]), 2, per_class=True, forget_rate=0.39)
     np.testing.assert_allclose(scores.suspicion, [5 / 6, 1 / 6, 3 / 6, 3 / 4, 1 / 4])
     np.testing.assert_array_equal(scores.flags, [True, False, False, False, False])  # 0.39 * 5 = 1.95
+
+
+def test_without_a_rate_flagged_is_what_more_likely_belongs_to_the_upper_heap():
+    rng = np.random.default_rng(0)
+    loss = np.where(rng.random(3000) < 0.3, rng.normal(2, 0.6, 3000), rng.normal(0, 0.6, 3000))  # they overlap
+    score = loss - loss.mean()
+    posterior = fit_gaussian(score).posterior(score)
+    assert ((posterior > 0.4) & (posterior < 0.7)).sum() > 30
+    near = np.abs(posterior - 0.5) < 1e-3
+    flags = o2u(recorded(loss[None]), np.zeros(3000, int), 1).flags
+    np.testing.assert_array_equal(flags[~near], posterior[~near] > 0.5)

@@ -68,3 +68,9 @@ def test_confidence_above_99_per_cent_is_taken_in_any_case_and_what_is_left_of_i
     scores = promix(recorded(loss, p_y), np.zeros(4, int), 1, rho=0.25)
     np.testing.assert_array_equal(scores.flags, [False, False, True, False])
     np.testing.assert_allclose(scores.suspicion, [0.25 + 0.8e-6, 5e-9, 0.75 + 2e-8, 8e-9], rtol=1e-4)
+
+
+def test_ten_epochs_are_used():
+    loss = np.tile([0.0, 1.0], (11, 1))
+    loss[1:7] = [1.0, 0.0]  # of the last ten epochs six leave out the first example, of the last five one
+    np.testing.assert_array_equal(promix(recorded(loss), np.zeros(2, int), 1, rho=0.5).flags, [True, False])

@@ -196,3 +196,58 @@ def test_gaussian_equals_scikit_learn():
     np.testing.assert_allclose(ours.variance, theirs.covariances_[order, 0, 0], atol=5e-4)
     np.testing.assert_allclose(ours.weight, theirs.weights_[order], atol=5e-3)
     np.testing.assert_allclose(ours.posterior(x), theirs.predict_proba(scaled)[:, order[1]], atol=2e-2)
+
+
+def gaussian_by_example(x, max_iter=10, tol=1e-2, reg_covar=5e-4):
+    """EM over single values in [0, 1], from the two-means split; ends when the mean log-likelihood gains less than tol."""
+    x = (x - x.min()) / (x.max() - x.min())
+    upper = x > 0.5
+    for _ in range(100):
+        upper = x > (x[upper].mean() + x[~upper].mean()) / 2
+    r, before, steps = np.stack([~upper, upper]).astype(float), -np.inf, 0
+    while True:
+        total = r.sum(1)
+        mean = r @ x / total
+        variance = (r * (x - mean[:, None]) ** 2).sum(1) / total + reg_covar
+        if steps == max_iter:
+            break
+        joint = total[:, None] / len(x) * np.exp(-((x - mean[:, None]) ** 2) / variance[:, None] / 2)
+        joint /= np.sqrt(2 * np.pi * variance)[:, None]
+        likelihood = np.log(joint.sum(0)).mean()
+        if steps and abs(likelihood - before) < tol:
+            r = joint / joint.sum(0)
+            total = r.sum(1)
+            mean = r @ x / total
+            variance = (r * (x - mean[:, None]) ** 2).sum(1) / total + reg_covar
+            break
+        r, before, steps = joint / joint.sum(0), likelihood, steps + 1
+    return mean, variance, total / len(x)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_gaussian_parameters_equal_em_over_single_losses(seed):
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random(4000) < 0.15, rng.normal(2.5, 1.5, 4000), rng.normal(0, 0.5, 4000))
+    fit = fit_gaussian(x)
+    for ours, theirs in zip((fit.mean, fit.variance, fit.weight), gaussian_by_example(x), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+    early = fit_gaussian(x, max_iter=1)
+    assert np.abs(early.mean - fit.mean).max() > 1e-3, "otherwise the test could not fail"
+
+
+def test_a_component_of_less_than_a_thousandth_is_none():
+    rng = np.random.default_rng(0)
+    for outliers, fitted in ((30, True), (5, False)):
+        losses = np.r_[rng.normal(1, 0.05, 10_000 - outliers), rng.normal(9, 0.05, outliers)]
+        assert fit_gaussian(losses).fitted == fitted
+
+
+def test_losses_are_looked_up_within_a_thousandth_of_the_range():
+    mixture = BetaMixture(np.array([1.0, 3.0]), np.array([2.0, 5.0]), np.array([0.5, 0.5]), 0.0, 1.0, fitted=True)
+    looked_up = mixture.posterior(np.array([-1.0, 0.0, 0.001, 0.004, 0.5]))
+    np.testing.assert_allclose(
+        looked_up, np.interp([0.001, 0.001, 0.001, 0.004, 0.5], GRID, mixture.table()), rtol=1e-5
+    )
+    steep = BetaMixture(np.array([2.0, 8.0]), np.array([8.0, 2.0]), np.array([0.5, 0.5]), 0.0, 1.0, fitted=True)
+    top = steep.posterior(np.array([0.99, 0.999, 1.0, 7.0]))
+    np.testing.assert_allclose(top, np.interp([0.99, 0.999, 0.999, 0.999], GRID, steep.table()), rtol=1e-6)
