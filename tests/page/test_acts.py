@@ -1,10 +1,13 @@
 """Decisions through the server: saved, recognised when sent again, taken back, shared between servers."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
+from labelsieve.core.decision import Decision
+from labelsieve.page.desk import Desk
 from labelsieve.store import run
 from labelsieve.store.journal import Journal
 
@@ -213,3 +216,13 @@ def test_an_undo_names_the_last_batch_of_its_reviewer_and_takes_back_no_other(pa
         back(page, "redo", who="bob")["undone"] == "batch--1" and back(page, "redo", who="ann")["undone"] == "batch--2"
     )
     assert [page.get(f"/api/item/{i}").json()["state"] for i in range(4)] == ["keep", "keep", "keep", "open"]
+
+
+def test_a_desk_that_may_not_write_does_not_even_ask_its_journal(sieve, monkeypatch):
+    """Where the decisions lie on a server, nothing but the desk itself keeps to it."""
+    monkeypatch.setattr("labelsieve.page.desk.os", SimpleNamespace(access=lambda path, mode: False))
+    desk = Desk(sieve)
+    with pytest.raises(PermissionError, match="is read-only; decisions cannot be saved"):
+        desk.write([Decision(str(desk.findings.ids[0]), "keep", None, "ann", "2026-01-01", "batch-one")])
+    desk.close()
+    assert desk.readonly and rows(sieve) == []

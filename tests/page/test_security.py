@@ -28,6 +28,8 @@ def test_the_names_of_this_machine_are_known(page, host):
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Length": str(1 << 40)}, 413),
+        ({"Content-Length": str((32 << 20) + 1)}, 413),
+        ({"Content-Length": "many"}, 413),
         ({"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}, 200),
     ],
 )
@@ -83,6 +85,12 @@ def test_elsewhere_than_loopback_the_token_is_needed(serve):
     assert client.get("/api/run").status_code == 200  # with the cookie
     assert client.get("/api/run", headers={"Host": "192.168.1.5:8765"}).status_code == 200
     assert client.get("/api/run", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_no_cookie_is_given_under_a_foreign_name(serve):
+    client = serve(host="0.0.0.0", token="secret-token")
+    answer = client.get("/?token=secret-token", headers={"Host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 403 and "set-cookie" not in answer.headers
 
 
 def test_a_token_is_not_sent_on_to_another_site(serve):
