@@ -326,3 +326,36 @@ def test_below_twenty_answers_the_interval_is_what_find_said_less_what_was_found
     )
     more = calibrate(findings, Fold(decided(findings.order()[:20], wrong)), reviewer_error=0.0)
     assert more.wrong.low != pytest.approx(min(low, more.wrong.count))
+
+
+def test_the_rate_of_error_is_what_answers_and_overlap_make_likely():
+    """Bayes over nine rates: a reviewer counts as right on 80 known items before, and two differ where one of them errs."""
+    findings, wrong = made(400, shift=1.0)
+    rows = np.arange(15)
+    ann, ben = decided(rows, wrong), decided(rows, wrong, reviewer="ben")
+    ben[0] = dataclasses.replace(ben[0], act="keep" if wrong[0] else "exclude")  # a conflict: no answer
+    now = calibrate(findings, Fold([*ann, *ben]))
+    errors, before = np.array([0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2]), log_odds(findings.p_wrong)
+    agreed, columns = rows[1:], np.stack([np.ones(14), before[1:15]], 1)
+    curves = [fit(before[agreed], columns, np.array([1, 0.2]), wrong[agreed].astype(float), e) for e in errors]
+    width = np.gradient(errors)  # of the rates that each of the nine stands for
+    differ = np.maximum(2 * errors * (1 - errors), 1e-3)
+    same = 1 - 2 * errors * (1 - errors)
+    chance = (1 - errors) ** 80 * width * differ * same**14 * np.exp([c.evidence - curves[0].evidence for c in curves])
+    assert now.reviewer_error == pytest.approx(chance @ errors / chance.sum(), rel=0.02)
+
+
+@pytest.mark.parametrize(("sampled", "moved"), [(19, False), (20, True)])
+def test_twenty_sampled_rows_move_all_probabilities_until_they_add_up_to_the_count(sampled, moved):
+    findings, wrong = made(1000, shift=2.0)
+    top = findings.order()[:40]
+    rows = np.array([int(id[1:]) for id in draw(findings, sampled, without=[f"e{i}" for i in top]).ids])
+    fold = Fold([*decided(top, wrong, pick="ranked"), *decided(rows, wrong)])
+    now, before = calibrate(findings, fold, reviewer_error=0.0), log_odds(findings.p_wrong)
+    known = np.r_[top, rows]
+    columns = np.stack([np.ones(1000), before], 1)
+    curve = fit(before[known], columns[known], np.array([1, 0.2]), wrong[known].astype(float), 0.0)
+    shift = log_odds(now.p_model) - (before + columns @ curve.b)
+    inside = np.abs(before) < 6
+    assert np.ptp(shift[inside]) < 1e-6
+    assert (abs(shift[inside].mean()) > 1e-5) == moved

@@ -48,6 +48,7 @@ def test_equal_to_scikit_learn(seed):
 
 
 def test_calibration_error_and_suggestions_by_hand():
+    assert BINS == 15  # of equal mass, as the module says
     findings, truth, wrong = findings_and_truth(n=BINS * 20)
     gap = 0.0
     for rows in np.array_split(np.argsort(findings.p_wrong, kind="stable"), BINS):

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from labelsieve.stats.logistic_fit import fit, log_odds, logistic
 
@@ -43,3 +45,19 @@ def test_the_fit_is_a_stationary_point_of_the_posterior(rows, error):
         step[i] = 1e-3
         assert cost(curve.b + step) >= here - 1e-6 and cost(curve.b - step) >= here - 1e-6
     assert (np.linalg.eigvalsh(curve.covariance) > 0).all()
+
+
+@pytest.mark.parametrize("error", [0.0, 0.1])
+def test_the_evidence_is_the_likelihood_under_the_prior(error):
+    """Laplace's approximation against the integral, for one coefficient and many answers."""
+    rng = np.random.default_rng(0)
+    before, wrong = np.zeros(400), (rng.random(400) < 0.3).astype(float)
+    curve = fit(before, np.ones((400, 1)), np.array([0.5]), wrong, error)
+    b = np.linspace(-4, 4, 4001)
+    said = error + (1 - 2 * error) * logistic(b)
+    log = wrong.sum() * np.log(said) + (400 - wrong.sum()) * np.log1p(-said) + norm(0, 0.5).logpdf(b)
+    whole = np.log(np.exp(log - log.max()).sum() * (b[1] - b[0])) + log.max()
+    assert curve.evidence == pytest.approx(whole, abs=0.02)
+    assert np.sqrt(curve.covariance[0, 0]) == pytest.approx(
+        np.sqrt(np.average((b - curve.b[0]) ** 2, weights=np.exp(log - log.max()))), rel=0.02
+    )

@@ -63,3 +63,10 @@ def test_ties_are_broken_by_the_loss():
     broken = break_ties(score, loss)
     np.testing.assert_array_equal(np.argsort(broken), [0, 4, 1, 3, 2])
     np.testing.assert_allclose(broken, score, atol=2e-6)
+
+
+def test_one_example_of_every_class_is_taken_whatever_the_share():
+    loss, labels = np.array([3.0, 1, 2, 9, 8]), np.array([0, 0, 0, 2, 2])
+    for per_class in ("balanced", "proportional"):
+        chosen = class_small_loss(loss, labels, 3, 0.0, per_class=per_class)
+        np.testing.assert_array_equal(chosen, [False, True, False, False, True])
