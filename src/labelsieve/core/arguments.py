@@ -1,4 +1,5 @@
-"""Arguments of public functions that are of the wrong type: one sentence that names the argument, instead of an error from deep inside."""
+"""Arguments of public functions that are of the wrong type: one sentence that names the argument, instead of an error
+from deep inside."""
 
 from __future__ import annotations
 

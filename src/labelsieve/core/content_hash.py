@@ -1,9 +1,11 @@
-"""What an example is, as one 64-bit number: a hash of the example itself, so that it is known again in another row or file.
+"""What an example is, as one 64-bit number: a hash of the example itself, so that it is known again in another row or
+file.
 
-Images are hashed as they are given (the bytes of the file, or the pixels of an array), texts by every character, rows of features and of
-probabilities by their values. Numbers are compared to 32 bits of mantissa (one part in four billion): a table that another program has read
-and written again still holds the same rows, whether it was stored as float32 or as float64. 0 stands for "unknown": an input that cannot be
-read. Two different examples share a hash with a chance of 5e-20.
+Images are hashed as they are given (the bytes of the file, or the pixels of an array), texts by every character, rows
+of features and of probabilities by their values. Numbers are compared to 32 bits of mantissa (one part in four
+billion): a table that another program has read and written again still holds the same rows, whether it was stored as
+float32 or as float64. 0 stands for "unknown": an input that cannot be read. Two different examples share a hash with a
+chance of 5e-20.
 """
 
 from __future__ import annotations
@@ -75,8 +77,9 @@ def of_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def of(inputs: Sequence[Any] | np.ndarray, kind: str, *, named: bool = False) -> np.ndarray:
-    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read. `named`: the ids are the user's own. Then
-    probabilities have no content: another training gives other values for the same example, and the id says which it is."""
+    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read. `named`: the ids are
+    the user's own. Then probabilities have no content: another training gives other values for the same example, and
+    the id says which it is."""
     if kind == "probs" and named:
         return np.zeros(len(inputs), np.uint64)
     return of_rows(np.asarray(inputs)) if kind in ("features", "probs") else of_inputs(inputs)

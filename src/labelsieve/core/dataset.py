@@ -29,21 +29,26 @@ class Dataset:
     """A classification data set, n examples in K classes.
 
     Attributes:
-        ids: (n,) object array of str, unique: the user's own ids (a path inside the folder, a key column, a row number).
+        ids: (n,) object array of str, unique: the user's own ids (a path inside the folder, a key column, a row
+            number).
         labels: (n,) int64, the given labels as positions in `classes`.
         classes: the K class names, in the order of the labels (numbers in numeric order, anything else as text).
-        inputs: n inputs, read only when indexed. kind "image": encoded bytes or uint8 array (H, W), (H, W, 3) or (H, W, 4);
-            "text": str; "features": a (n, d) float array, maybe memory-mapped; "probs": a (n, K) array of probabilities.
+        inputs: n inputs, read only when indexed. kind "image": encoded bytes or uint8 array (H, W), (H, W, 3) or (H, W,
+            4); "text": str; "features": a (n, d) float array, maybe memory-mapped; "probs": a (n, K) array of
+            probabilities.
         kind: what the inputs are.
         source: what the user named (a path or address).
         groups: (n,) object array of str (annotator, batch, patient), or None.
         excluded: what was left out while reading.
         notes: sentences that the user should read: how it was decoded, class names that look alike.
-        recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are text; else None.
+        recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are
+            text; else None.
         columns: the columns of a table that the features are, by name; None where they have no names.
-        probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None where there are none.
+        probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None where there are
+            none.
         handed: where `recipe` is None, the arguments of `load` or `load_probabilities`, values in memory among them.
-        rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left out.
+        rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left
+            out.
         named: the ids are names that the source gives, not row numbers.
     """
 
@@ -79,7 +84,8 @@ class Dataset:
         return f"<Dataset {self.source or 'in memory'!r}: {len(self):,} of kind {self.kind!r}, {len(self.classes):,} classes{left_out}>"
 
     def take(self, keep: np.ndarray, excluded: Sequence[Exclusion] = ()) -> Dataset:
-        """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they are."""
+        """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they
+        are."""
         if keep.all():
             return self
         return replace(self.pick(np.flatnonzero(keep)), excluded=(*self.excluded, *excluded))
@@ -100,8 +106,8 @@ class Dataset:
         )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
-        """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they are where they, or
-        what they are for (`names` None), have no names.
+        """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they
+        are where they, or what they are for (`names` None), have no names.
 
         Raises:
             UserError: a column is not there.
@@ -221,5 +227,6 @@ def require_sound(dataset: Dataset) -> None:
     if n and not (labels.min() >= 0 and labels.max() < len(dataset.classes)):
         outside = labels[(labels < 0) | (labels >= len(dataset.classes))][0]
         raise UserError(
-            f"The Dataset holds the label {outside}; its {len(dataset.classes)} classes are 0 to {len(dataset.classes) - 1}."
+            f"The Dataset holds the label {outside}; its {len(dataset.classes)} classes are 0 to "
+            f"{len(dataset.classes) - 1}."
         )

@@ -1,7 +1,9 @@
-"""Decisions: what people said of examples. The labels now are the fold of the decisions; nothing is ever changed or deleted.
+"""Decisions: what people said of examples. The labels now are the fold of the decisions; nothing is ever changed or
+deleted.
 
-An act is one batch of rows with the same `batch`: one example or many, and one undo. An undo is one more row, which names the batch it
-takes back; a redo another. Each reviewer has one current decision an example, the last that was not taken back.
+An act is one batch of rows with the same `batch`: one example or many, and one undo. An undo is one more row, which
+names the batch it takes back; a redo another. Each reviewer has one current decision an example, the last that was not
+taken back.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ class Decision:
         reviewer: who.
         at: when, ISO 8601 in UTC.
         batch: rows of one act share it; made by whoever sends the act, so that a repeated send is recognised.
-        pick: how the example came before the reviewer: "ranked" (most suspicious first), "view" (a filter, a cell), "similar",
-            "sample" (a stratified random sample), "settle" (a conflict), "planted", "accept:NAME", "auto", "import".
+        pick: how the example came before the reviewer: "ranked" (most suspicious first), "view" (a filter, a cell),
+            "similar", "sample" (a stratified random sample), "settle" (a conflict), "planted", "accept:NAME", "auto",
+            "import".
         blind: given label and suggestion were hidden.
         p_wrong: the probability that was current then, or None.
         suggestion: the class that was suggested, or None.
@@ -118,7 +121,8 @@ class Fold:
         return current
 
     def verdict(self, id: str) -> Decision | None:
-        """The one answer on which all reviewers with an answer agree (the latest of them); None if there is none or they differ."""
+        """The one answer on which all reviewers with an answer agree (the latest of them); None if there is none or
+        they differ."""
         answers = [row for row in self.of(id).values() if row.act in FINAL]
         return (
             max(answers, key=lambda row: row.at) if answers and len({(a.act, a.label) for a in answers}) == 1 else None

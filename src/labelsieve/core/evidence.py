@@ -47,10 +47,12 @@ class Evidence:
         features: (n, d) float, from a frozen encoder.
         neighbours: the kNN graph of the features.
         probs: (n, K) out-of-sample probabilities of a head trained with cross-entropy, or the user's own.
-        probs_gce, probs_blurry, probs_piecewise_zero: the same with the generalised cross-entropy, Blurry and Piecewise-zero loss.
+        probs_gce, probs_blurry, probs_piecewise_zero: the same with the generalised cross-entropy, Blurry and
+            Piecewise-zero loss.
         record: training dynamics at a constant learning rate.
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
-        threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake class).
+        threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake
+            class).
     """
 
     labels: np.ndarray

@@ -1,8 +1,9 @@
-"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file. What a file holds is on
-the disk before the name is, and the name is before the writer returns, so that a power cut leaves no half file either.
+"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file. What
+a file holds is on the disk before the name is, and the name is before the writer returns, so that a power cut leaves no
+half file either.
 
-The temporary name carries the machine and the process. What a killed process left goes when the same file is written again, or the
-folder is claimed for another run; nothing of a process that still runs is touched.
+The temporary name carries the machine and the process. What a killed process left goes when the same file is written
+again, or the folder is claimed for another run; nothing of a process that still runs is touched.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _DEEP = 3  # levels of a run folder in which files are written
 
 
 def temporary(path: Path) -> Path:
-    """The name beside `path` under which this process writes it (a file or a folder); what killed processes left of it is removed."""
+    """The name beside `path` under which this process writes it (a file or a folder); what killed processes left of it
+    is removed."""
     with suppress(OSError):
         for entry in os.scandir(path.parent):
             if (part := _PART.fullmatch(entry.name)) and part["name"] == path.name:
@@ -69,7 +71,8 @@ def scratch_name() -> str:
 
 
 def _remove_if_left(path: Path, part: re.Match[str]) -> None:
-    """Remove what a process wrote that no longer runs; of another machine nobody knows, so what has not changed for a day goes."""
+    """Remove what a process wrote that no longer runs; of another machine nobody knows, so what has not changed for a
+    day goes."""
     with suppress(OSError):  # somebody else removed it, or it is somebody else's
         here = part["machine"] in (None, _HERE)
         left = not _runs(int(part["process"])) if here else time.time() - path.lstat().st_mtime > _A_DAY
@@ -93,7 +96,8 @@ def _runs(process: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name `path`.
+    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name
+    `path`.
 
     Raises:
         UserError: a device or a pipe is there.

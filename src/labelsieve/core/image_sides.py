@@ -1,4 +1,5 @@
-"""Which image sides a model takes, where it refuses the one it was given: models check their input in every way there is, and in none."""
+"""Which image sides a model takes, where it refuses the one it was given: models check their input in every way there
+is, and in none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Values handed over in Python as plain NumPy: tensors that require grad, lie on a GPU or are bfloat16, masked arrays, long doubles.
+"""Values handed over in Python as plain NumPy: tensors that require grad, lie on a GPU or are bfloat16, masked arrays,
+long doubles.
 
 Torch, JAX and TensorFlow are known by what their values can do; none of them is imported.
 """
@@ -16,8 +17,8 @@ _SCALARS = (str, bytes, bool, int, float, type(None))
 
 
 def plain_array(values: Any, what: str) -> np.ndarray:
-    """The values as a NumPy array of a type that files and kernels know: what is masked is NaN, bfloat16 is float32, a long double
-    float64. An array that is plain already comes back as it is, so that a memory map stays one.
+    """The values as a NumPy array of a type that files and kernels know: what is masked is NaN, bfloat16 is float32, a
+    long double float64. An array that is plain already comes back as it is, so that a memory map stays one.
 
     Raises:
         UserError: they are no array; `what` says what they were meant to be.
@@ -39,7 +40,8 @@ def plain_array(values: Any, what: str) -> np.ndarray:
 
 
 def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
-    """One plain label a row: a tensor as an array (n,), a list with 0-d tensors and NumPy scalars turned into what they hold.
+    """One plain label a row: a tensor as an array (n,), a list with 0-d tensors and NumPy scalars turned into what they
+    hold.
 
     Raises:
         UserError: they are no row of labels, or a row holds a list, a record or an array.
@@ -51,7 +53,8 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
     if columns is not None and getattr(values, "ndim", 2) == 2:
         listed = ", ".join(map(str, list(columns)[:10]))
         raise UserError(
-            f"{what}: a frame with the columns {listed} was given; give one of them, as frame[{str(list(columns)[-1])!r}]."
+            f"{what}: a frame with the columns {listed} was given; give one of them, as "
+            f"frame[{str(list(columns)[-1])!r}]."
         )
     if not isinstance(values, list | tuple):
         if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:

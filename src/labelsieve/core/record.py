@@ -15,7 +15,8 @@ COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax"
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set, never loader order.
+    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set, never loader
+    order.
 
     Attributes:
         loss: (E, n) cross-entropy of the given label, whatever loss was trained.

@@ -1,5 +1,6 @@
-"""Identical examples of which some have gone, or got another label, between two runs of `find` into the same folder. Which of them a
-decision of before was about cannot be told by their content; to leave one out and then another of them would lose both.
+"""Identical examples of which some have gone, or got another label, between two runs of `find` into the same folder.
+Which of them a decision of before was about cannot be told by their content; to leave one out and then another of them
+would lose both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ SETTING = "thinned"
 
 
 def thinned(before: Findings, now: Findings, at: str) -> dict[str, str]:
-    """Content (16 hex digits) -> when, for such examples of which at least one is left; those that earlier runs found are included.
+    """Content (16 hex digits) -> when, for such examples of which at least one is left; those that earlier runs found
+    are included.
 
     Args:
         at: the time of this run, ISO 8601.

@@ -1,5 +1,5 @@
-"""Ids that stood for another example in an earlier `find` into the same run folder, as row numbers do when rows have moved. What names an
-example by such an id alone, without its content, may mean either of the two.
+"""Ids that stood for another example in an earlier `find` into the same run folder, as row numbers do when rows have
+moved. What names an example by such an id alone, without its content, may mean either of the two.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ WHY = "rows have moved, so this id has stood for two examples, and the file has 
 
 
 def reused(before: Findings, now: Findings) -> dict[str, Any] | None:
-    """What `run.json` keeps of such ids, those of earlier runs included: their number, and the ids themselves if they are few. None where
-    there are none."""
+    """What `run.json` keeps of such ids, those of earlier runs included: their number, and the ids themselves if they
+    are few. None where there are none."""
     earlier = before.settings.get(SETTING) or {"count": 0, "ids": []}
     ids = dict.fromkeys(earlier["ids"])
     if before.content is not None and now.content is not None:

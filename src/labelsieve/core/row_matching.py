@@ -1,8 +1,9 @@
-"""Which row an example stands in now: by its id if the row with that id still holds the same example, else by its content.
+"""Which row an example stands in now: by its id if the row with that id still holds the same example, else by its
+content.
 
-Two uses of one rule. `match` goes from the examples of a run to data that were read again; `Follow` goes from the decisions of a journal to
-the findings, which may have been made anew after the file was sorted. Identical examples with the same given label are interchangeable;
-where labels do not single one out, nothing is matched.
+Two uses of one rule. `match` goes from the examples of a run to data that were read again; `Follow` goes from the
+decisions of a journal to the findings, which may have been made anew after the file was sorted. Identical examples with
+the same given label are interchangeable; where labels do not single one out, nothing is matched.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ SEVERAL = "there are several examples like it now, with other labels, and nothin
 
 @dataclass(frozen=True)
 class Refused:
-    """An example that was decided on and is not clearly one of the rows now, with the reason; `id` is that of the decision."""
+    """An example that was decided on and is not clearly one of the rows now, with the reason; `id` is that of the
+    decision."""
 
     id: str
     reason: str
@@ -46,7 +48,8 @@ def match(
     """Where each of n examples stands among m rows.
 
     Args:
-        ids, content, labels: (n,) id, content (0 = unknown: then the id decides) and given label (any codes) of each example.
+        ids, content, labels: (n,) id, content (0 = unknown: then the id decides) and given label (any codes) of each
+            example.
         now_ids, now_content, now_labels: (m,) the same of each row, the labels in the same codes.
 
     Returns:
@@ -77,8 +80,8 @@ def match(
 
 
 def pair(olds: Sequence[tuple[str, object]], news: Sequence[tuple[str, object]]) -> list[int]:
-    """For identical examples (id, label), which of the rows (id, label) each one is, -1 where that is not clear: equal labels first, in
-    order; then equal ids; what remains only if its labels leave no choice."""
+    """For identical examples (id, label), which of the rows (id, label) each one is, -1 where that is not clear: equal
+    labels first, in order; then equal ids; what remains only if its labels leave no choice."""
     at, left = [-1] * len(olds), dict(enumerate(news))
     for part in (1, 0):
         queues: dict[object, deque[int]] = defaultdict(deque)
@@ -102,9 +105,9 @@ def _alike(content: np.ndarray, other: np.ndarray) -> np.ndarray:
 class Follow:
     """Rows of a journal -> the same rows with the ids that their examples have in the findings now.
 
-    Calling it again with more rows of the journal, or with the same, goes on from what was matched before. A decision on what the findings
-    do not have is left out and listed in `refused`. One that was carried out since (relabel to what is the given label now) becomes keep;
-    any other on an example whose given label has changed is refused too.
+    Calling it again with more rows of the journal, or with the same, goes on from what was matched before. A decision
+    on what the findings do not have is left out and listed in `refused`. One that was carried out since (relabel to
+    what is the given label now) becomes keep; any other on an example whose given label has changed is refused too.
     """
 
     def __init__(self, findings: Findings, place: Callable[[str], int | None] | None = None):
@@ -154,7 +157,8 @@ class Follow:
         return [Refused(key, self._why[key]) for key in self._lost.ids() if key in self._why and self._lost.of(key)]
 
     def places(self, keys: Sequence[tuple[str, str | None, str | None]]) -> list[int | str]:
-        """For each (id, content as hex or None, given label or None) the position in the findings, or the reason why there is none."""
+        """For each (id, content as hex or None, given label or None) the position in the findings, or the reason why
+        there is none."""
         moved: dict[str, list[tuple[str, str | None, str | None]]] = defaultdict(list)
         seen = set()
         for key in keys:
@@ -175,8 +179,9 @@ class Follow:
         return [self._found[key[:2]] for key in keys]
 
     def _move(self, content: str, keys: list[tuple[str, str | None, str | None]]) -> None:
-        """Match the examples of one content, whose ids do not lead to it, to the rows that have it. A row that another id led to is taken
-        only if no other is left: one example may have been decided on under several ids, before and after it moved."""
+        """Match the examples of one content, whose ids do not lead to it, to the rows that have it. A row that another
+        id led to is taken only if no other is left: one example may have been decided on under several ids, before and
+        after it moved."""
         rows = self._rows(content)
         for some in ([i for i in rows if i not in self._claimed], rows):
             left = [key for key in keys if key[:2] not in self._found]
@@ -241,7 +246,8 @@ class Follow:
         return next((i for i in rows if self._name(i) == row.label), None)
 
     def _is_thinned(self, row: Decision) -> bool:
-        """Whether the decision was made before some of the examples that are identical to its own had gone, or got another label."""
+        """Whether the decision was made before some of the examples that are identical to its own had gone, or got
+        another label."""
         return row.content in self._thinned and removed_copies.is_older(row.at, self._thinned[row.content])
 
     def _has(self, i: int, content: str) -> bool:

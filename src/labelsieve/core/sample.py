@@ -18,7 +18,8 @@ class Sample:
         stratum: the stratum of each.
         chance: the probability with which each was drawn; 1 / chance is its weight.
         plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
-        content: of each, 16 hex digits (`core.content_hash`), "" where it is not known; () in samples of older versions.
+        content: of each, 16 hex digits (`core.content_hash`), "" where it is not known; () in samples of older
+            versions.
         given: the given label of each when it was drawn; () in samples of older versions.
     """
 

@@ -1,4 +1,5 @@
-"""One example in a few words, for tables, tiles and JSON: the head of a text, the first values of a row, its likeliest classes."""
+"""One example in a few words, for tables, tiles and JSON: the head of a text, the first values of a row, its likeliest
+classes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every way in: what a user has -> a `Dataset`.
 
-`load` looks at what the source is and hands it to the file that knows it; `load_probabilities` takes the probabilities of
-somebody's own model; `noise` makes wrong labels on purpose. Nothing heavy is imported before a source needs it.
+`load` looks at what the source is and hands it to the file that knows it; `load_probabilities` takes the probabilities
+of somebody's own model; `noise` makes wrong labels on purpose. Nothing heavy is imported before a source needs it.
 """
 
 from __future__ import annotations
@@ -45,23 +45,27 @@ def load(
     """Read a classification data set.
 
     Args:
-        source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also with .gz);
-            an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted `ids`, `classes`,
-            `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face
-            `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of features or images, a list of
-            texts (or a Series of them), a `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame that speaks
+        source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also
+            with .gz); an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted
+            `ids`, `classes`, `groups`; an .npy file of features (memory-mapped, with `labels`);
+            "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or
+            a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
+                map-style torch `Dataset` of (input, label), or any frame that speaks
             Arrow (pandas, Polars, pyarrow, DuckDB).
-        labels: given labels to take instead of those in the source: one per row in order, or a file: a table with a column `label`
-            and, to be matched by id, a column `id`; an .npy array; a .txt file of one label per line.
+        labels: given labels to take instead of those in the source: one per row in order, or a file: a table with a
+            column `label` and, to be matched by id, a column `id`; an .npy array; a .txt file of one label per line.
         label: the column of given labels, of a table or frame, as are the following.
-        text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns are features.
+        text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns
+            are features.
         image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.
-        id: the column of ids, unique. Without it a column called `id` if its values are unique, else the index of a pandas frame where
-            it is more than 0, 1, 2, ..., else row numbers from 0; a note says what was taken where that may surprise.
+        id: the column of ids, unique. Without it a column called `id` if its values are unique, else the index of a
+            pandas frame where it is more than 0, 1, 2, ..., else row numbers from 0; a note says what was taken where
+            that may surprise.
         group: the column that says which examples belong together (annotator, batch, patient).
-        wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row from use.
-        probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; they judge the labels in
-            `find`. Matched by id if they have ids, else by order.
+        wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row
+            from use.
+        probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; they
+            judge the labels in `find`. Matched by id if they have ids, else by order.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -109,8 +113,8 @@ def load_inputs(
     id: str | None = None,
     wanted: Sequence[str] | None = None,
 ) -> Dataset:
-    """Read data to be labelled by a model; labels may be there or not, and are not used. Arguments and errors as for `load`; the
-    class folders of a folder only order its images, and one without any is fine."""
+    """Read data to be labelled by a model; labels may be there or not, and are not used. Arguments and errors as for
+    `load`; the class folders of a folder only order its images, and one without any is fine."""
     from labelsieve.data.unlabelled import unlabelled
 
     return unlabelled(_draft(source, columns.named(label, text, image, id, None, wanted), relabelled=True))

@@ -63,7 +63,8 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     array = plain_array(values, f"The {type(values).__name__}")
     if array.dtype.kind not in "fiub":
         raise UserError(
-            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load takes a path, an array of features (n, d) "
+            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load takes a path, an array of "
+            "features (n, d) "
             "or of images (n, H, W[, C]) uint8, a list of texts, or a frame."
         )
     return _images(array, source) if array.ndim > 2 else _features(array, source)
@@ -132,7 +133,8 @@ def _images(array: np.ndarray, source: str) -> Draft:
         or 0 in array.shape[1:]
     ):
         raise UserError(
-            f"The images of {source} have shape {array.shape} and type {array.dtype}; they should be uint8 of shape (n, H, W) or "
+            f"The images of {source} have shape {array.shape} and type {array.dtype}; they should be uint8 of shape "
+            "(n, H, W) or "
             "(n, H, W, C) with 1, 3 or 4 channels last."
         )
     return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)

@@ -1,4 +1,5 @@
-"""A user's own probabilities beside the data that they are of: the data are what is shown and corrected, the probabilities judge them."""
+"""A user's own probabilities beside the data that they are of: the data are what is shown and corrected, the
+probabilities judge them."""
 
 from __future__ import annotations
 
@@ -34,14 +35,16 @@ def beside(
         all_ids: the ids of every row of the source, those that were left out too; None where only the data are at hand.
 
     Returns:
-        The data whose probabilities can be used; the others are listed in `excluded`. The classes are those of the columns.
+        The data whose probabilities can be used; the others are listed in `excluded`. The classes are those of the
+        columns.
 
     Raises:
         UserError: the rows do not belong together, or `probs` are no probabilities of these classes.
     """
     if data.kind == "probs":
         raise UserError(
-            "The data are probabilities already; name the images, texts or features that they are of, or leave out probs."
+            "The data are probabilities already; name the images, texts or features that they are of, or leave out "
+            "probs."
         )
     found = read_matrix(probs, id, there=False)
     rows, notes = _by_id(found, data) if found.ids is not None else _by_order(found, data, all_ids)
@@ -81,7 +84,8 @@ def _by_id(found: Matrix, data: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     rows = np.array([place.get(key, -1) for key in data.ids.tolist()], np.int64)
     if not (rows >= 0).any():
         raise UserError(
-            f"{found.source} and {data.source or 'the data'} have no id in common; ids there look like {ids[0]!r}, of the data like "
+            f"{found.source} and {data.source or 'the data'} have no id in common; ids there look like {ids[0]!r}, of "
+            "the data like "
             f"{data.ids[0]!r}."
         )
     known = {*data.ids.tolist(), *(item.id for item in data.excluded)}
@@ -105,7 +109,8 @@ def _by_order(found: Matrix, data: Dataset, all_ids: Sequence[str] | None) -> tu
     if n != len(data):
         left = f", or {len(data):,} without those that were left out" if whole != len(data) else ""
         raise UserError(
-            f"{found.source} has {n:,} rows, but {source} has {whole:,} examples{left}; the two must be as many, or the probabilities "
+            f"{found.source} has {n:,} rows, but {source} has {whole:,} examples{left}; the two must be as many, or "
+            "the probabilities "
             "need ids."
         )
     note = f"{found.source} has no ids: its rows were matched by order to the {n:,} examples of {source} that were not left out."

@@ -1,4 +1,5 @@
-"""Columns of bytes: pictures, texts that a program wrote without saying so, or something else. The first bytes of some cells tell."""
+"""Columns of bytes: pictures, texts that a program wrote without saying so, or something else. The first bytes of some
+cells tell."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Names as text: bytes that are no UTF-8, file names that are no text at all, and what should be said about the class names.
+"""Names as text: bytes that are no UTF-8, file names that are no text at all, and what should be said about the class
+names.
 
-Labels and texts are words: bytes that are no UTF-8 are read as Windows-1252 (which holds Latin-1's letters), and the data set says so.
-Ids and paths name things and are kept byte for byte; such a byte is shown, and stored, as `\\xe9`.
+Labels and texts are words: bytes that are no UTF-8 are read as Windows-1252 (which holds Latin-1's letters), and the
+data set says so. Ids and paths name things and are kept byte for byte; such a byte is shown, and stored, as `\\xe9`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def word(raw: bytes) -> str:
 
 
 def readable(name: str) -> str:
-    """The name with what no file could hold as UTF-8 (a byte of a file name, half a character) written as `\\xe9` or `\\udc00`."""
+    """The name with what no file could hold as UTF-8 (a byte of a file name, half a character) written as `\\xe9` or
+    `\\udc00`."""
     try:
         name.encode()
         return name
@@ -52,8 +54,8 @@ def misread(values: Iterable[Any], what: str) -> tuple[str, ...]:
 
 
 def label_notes(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
-    """What should be said about the class names: variants of one name or number, names that look alike, and words that may stand for a
-    missing label.
+    """What should be said about the class names: variants of one name or number, names that look alike, and words that
+    may stand for a missing label.
 
     Args:
         classes: the K class names.
@@ -73,23 +75,27 @@ def label_notes(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
     if variants:
         told = _listed(variants, classes, count, 2 * SHOWN)
         notes.append(
-            f"Labels that differ only in case, spaces or accents' encoding are different classes here: {told}. Are they meant to be one?"
+            f"Labels that differ only in case, spaces or accents' encoding are different classes here: {told}. Are "
+            "they meant to be one?"
         )
     if numbers:
         told = _listed(numbers, classes, count, 2 * SHOWN)
         notes.append(
-            f"Labels that write one number in several ways are different classes here: {told}. Are they meant to be one?"
+            f"Labels that write one number in several ways are different classes here: {told}. Are they meant to be "
+            "one?"
         )
     if looks:
         told = _listed(sorted([*looks, *others]), classes, count, 2 * SHOWN, strange)
         notes.append(
-            "Labels that look alike, but are written with other characters (full-width, Cyrillic or Greek letters, invisible ones, another "
+            "Labels that look alike, but are written with other characters (full-width, Cyrillic or Greek letters, "
+            "invisible ones, another "
             f"dash), are different classes here: {told}. Are they meant to be one?"
         )
     if gaps:
         told = _listed(gaps, classes, count, SHOWN)
         notes.append(
-            f"Taken as a class, though it may stand for a missing label: {told}. Leave the label empty to have those rows left out."
+            f"Taken as a class, though it may stand for a missing label: {told}. Leave the label empty to have those "
+            "rows left out."
         )
     return tuple(notes)
 

@@ -23,7 +23,8 @@ def read_class_table(
     """The meaning of each class that has one, by its label, and sentences on what does not fit.
 
     Args:
-        path: a table (.csv, .tsv, .jsonl, .parquet) with a column `class` (or `code`), and any of `name`, `guideline`, `example`.
+        path: a table (.csv, .tsv, .jsonl, .parquet) with a column `class` (or `code`), and any of `name`, `guideline`,
+            `example`.
         classes: the labels of the data.
         ids: the ids of the data, among which the examples must be.
 

@@ -1,8 +1,9 @@
 """Which column of a matrix of probabilities is which class, where the columns have no names.
 
-Models order their classes as numbers, as text ("0", "1", "10", "2"), or as they first appeared. Each order is tried, and the labels say
-which one agrees: by the mean probability of the given label, and by how often that is the most probable class. An order takes the place of
-the documented one only if the labels agree with it far better, and then the note names it; nothing is guessed in silence.
+Models order their classes as numbers, as text ("0", "1", "10", "2"), or as they first appeared. Each order is tried,
+and the labels say which one agrees: by the mean probability of the given label, and by how often that is the most
+probable class. An order takes the place of the documented one only if the labels agree with it far better, and then the
+note names it; nothing is guessed in silence.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Order:
-    """The classes in the order of the columns, and what that order is called; a rare one is taken if it agrees, and not worth a warning."""
+    """The classes in the order of the columns, and what that order is called; a rare one is taken if it agrees, and not
+    worth a warning."""
 
     classes: tuple[str, ...]
     called: str
@@ -93,14 +95,16 @@ def choose(rows: Sample, orders: Sequence[Order], *, silent: bool) -> tuple[Orde
     shares = {order: given_probability(rows, order).mean() if len(rows.codes) else 0.0 for order in (usual, *others)}
     if best is not usual:
         return best, (
-            f"The columns carry no class names and were taken to be the classes in {best}, not in {usual}: the given labels have a mean "
+            f"The columns carry no class names and were taken to be the classes in {best}, not in {usual}: the given "
+            "labels have a mean "
             f"probability of {shares[best]:.2f} that way, and of {shares[usual]:.2f} the other. {SETTLE}",
         )
     close = [other for other in others if not other.rare and not better(rows, usual, other)]
     if close:
         told = "; ".join(f"in {other} {shares[other]:.2f}" for other in close)
         return usual, (
-            f"The columns carry no class names and were taken to be the classes in {usual}, but another order fits about as well (mean "
+            f"The columns carry no class names and were taken to be the classes in {usual}, but another order fits "
+            "about as well (mean "
             f"probability of the given label {shares[usual]:.2f}; {told}). {SETTLE}",
         )
     return usual, () if silent else (f"The columns carry no class names and were taken to be the classes in {usual}.",)
@@ -110,7 +114,8 @@ SETTLE = "To settle it, name the columns: a table or frame with a column for eac
 
 
 def orders_of(names: Sequence[str], codes: np.ndarray, given: Sequence[str], *, whole: bool) -> list[Order]:
-    """The orders that programs use of the names of K columns: the usual one, as text, regardless of case, and as they first appear.
+    """The orders that programs use of the names of K columns: the usual one, as text, regardless of case, and as they
+    first appear.
 
     Args:
         names: K of them, in the usual order.
@@ -145,8 +150,8 @@ def agrees(rows: Sample, order: Order) -> bool:
 
 
 def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """What should be said where columns and labels do not belong together: classes of which the model knows nothing, and columns that
-    fit far better in an order that nobody uses.
+    """What should be said where columns and labels do not belong together: classes of which the model knows nothing,
+    and columns that fit far better in an order that nobody uses.
 
     Args:
         matrix: (n, K).
@@ -161,13 +166,17 @@ def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> 
     notes = []
     if len(nothing):
         notes.append(
-            f"No row gives any probability to {_named(nothing, classes, count)}: the column is zero throughout. Either column and class do "
-            "not belong together, or the model never saw the class. Those labels cannot be judged and get the overall rate."
+            f"No row gives any probability to {_named(nothing, classes, count)}: the column is zero throughout. "
+            "Either column and class do "
+            "not belong together, or the model never saw the class. Those labels cannot be judged and get the overall "
+            "rate."
         )
     if len(hardly):
         notes.append(
-            f"The model gives hardly any probability to {_named(hardly, classes, count)}, and the first place nowhere. Either column and "
-            "class do not belong together, or the model never saw the class. Those labels cannot be judged and get the overall rate."
+            f"The model gives hardly any probability to {_named(hardly, classes, count)}, and the first place "
+            "nowhere. Either column and "
+            "class do not belong together, or the model never saw the class. Those labels cannot be judged and get "
+            "the overall rate."
         )
     moved = _moved(rows, classes)
     return (*notes, *moved)

@@ -1,4 +1,5 @@
-"""Which column of a table is what: the columns the user named are checked, the others guessed where the names leave no doubt."""
+"""Which column of a table is what: the columns the user named are checked, the others guessed where the names leave no
+doubt."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # names of rows that
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns for each role, None where there is none; `features` are the numeric ones, or one of vectors."""
+    """The names of the columns for each role, None where there is none; `features` are the numeric ones, or one of
+    vectors."""
 
     label: str | None = None
     text: str | None = None
@@ -79,7 +81,8 @@ def choose(
 
     Args:
         columns: every column's name and content.
-        asked: what the user named; its features are those of a model, taken if all are there and no text or image is named.
+        asked: what the user named; its features are those of a model, taken if all are there and no text or image is
+            named.
         relabelled: labels come from elsewhere, so that the table need not have any.
         index: the column that was the index of a frame of pandas.
 
@@ -109,8 +112,8 @@ def choose(
 
 
 def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
-    """The columns that Labelsieve itself added to a table, and that the user did not name; where the user names the first labels of a
-    corrected copy, the labels that it has now too."""
+    """The columns that Labelsieve itself added to a table, and that the user did not name; where the user names the
+    first labels of a corrected copy, the labels that it has now too."""
     names, named = list(names), {*asked.named().values(), *asked.features}
     label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
     ours = added_columns.added(names, named, label)

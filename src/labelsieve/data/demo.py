@@ -1,8 +1,8 @@
 """A folder of pictures with planted wrong labels, drawn on the spot: letters on walls, one folder a letter.
 
-Nothing is downloaded. About 8 % of the labels are wrong: half of those confuse letters that look alike, half are any other letter. Some
-pictures occur twice under different labels, byte for byte or slightly changed; one file is cut off and one is no picture.
-Cost: about 3 ms a picture.
+Nothing is downloaded. About 8 % of the labels are wrong: half of those confuse letters that look alike, half are any
+other letter. Some pictures occur twice under different labels, byte for byte or slightly changed; one file is cut off
+and one is no picture. Cost: about 3 ms a picture.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ CUT_OFF, NO_PICTURE = "A/scan_9998.png", "A/notes.txt"
 
 @dataclass(frozen=True)
 class _Picture:
-    """What is drawn, what it is labelled, and the number it is drawn with; `changed` is a slightly changed copy of that number."""
+    """What is drawn, what it is labelled, and the number it is drawn with; `changed` is a slightly changed copy of that
+    number."""
 
     letter: str
     label: str

@@ -134,8 +134,8 @@ def features_of(
 
 
 def matrix_of(table: pa.Table, names: Sequence[str], source: str) -> np.ndarray:
-    """Columns of numbers, or one column of vectors, as (n, d), NaN where a value is missing; float32 if that holds every value exactly,
-    else float64.
+    """Columns of numbers, or one column of vectors, as (n, d), NaN where a value is missing; float32 if that holds
+    every value exactly, else float64.
 
     Raises:
         UserError: a cell is no number.
@@ -174,7 +174,8 @@ def _vectors(column: pa.ChunkedArray, what: str) -> np.ndarray:
     found = sorted(set(lengths.drop_null().to_pylist()))
     if len(found) != 1 or not found[0]:
         raise UserError(
-            f"{what} holds lists of {' and '.join(map(str, found[:3])) or 'no'} numbers; all should have one length, above 0."
+            f"{what} holds lists of {' and '.join(map(str, found[:3])) or 'no'} numbers; all should have one length, "
+            "above 0."
         )
     values = pc.call_function("list_flatten", [column.filter(column.is_valid())]).to_numpy()
     matrix = np.full((len(column), found[0]), np.nan, np.result_type(np.float32, values.dtype))

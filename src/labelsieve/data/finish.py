@@ -1,5 +1,5 @@
-"""Draft -> data set, for all ways in alike: other labels if the user named some, ids checked, what cannot be used left out and
-listed, labels turned into positions, and what no detector could work on refused.
+"""Draft -> data set, for all ways in alike: other labels if the user named some, ids checked, what cannot be used left
+out and listed, labels turned into positions, and what no detector could work on refused.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ALL_DIFFERENT = (
 
 
 def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Dataset:
-    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows one class only, of which no
-    label can be wrong, but on which a model can be measured.
+    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows one class
+    only, of which no label can be wrong, but on which a model can be measured.
 
     Raises:
-        UserError: no labels; duplicate, missing or unknown ids; one class only; more classes than examples; a label outside
-            the classes that the source names.
+        UserError: no labels; duplicate, missing or unknown ids; one class only; more classes than examples; a label
+            outside the classes that the source names.
     """
     n = len(draft.inputs)
     ids = identify(draft, n)
@@ -151,8 +151,8 @@ def _classes(
 
 
 def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more: weak labels write
-    it for "no label". Beside the class 1 alone it is the other class."""
+    """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more:
+    weak labels write it for "no label". Beside the class 1 alone it is the other class."""
     others = [name for name in names if name != "-1"]
     if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
         return codes, np.zeros(0, np.int64)
@@ -166,7 +166,8 @@ def weak(n: int) -> tuple[str, ...]:
         return ()
     which = f"{n:,} examples have the label -1 and are" if n > 1 else "1 example has the label -1 and is"
     return (
-        f"{which} left out: beside classes that are numbers from 0 on it stands for no label. If it is a class, give it another name.",
+        f"{which} left out: beside classes that are numbers from 0 on it stands for no label. If it is a class, give "
+        "it another name.",
     )
 
 
@@ -191,7 +192,8 @@ def _groups(draft: Draft, ids: np.ndarray) -> np.ndarray | None:
         return None
     if len(draft.groups) != len(ids):
         raise UserError(
-            f"There are {len(draft.groups)} groups for the {len(ids)} examples of {draft.source}; the two must be as many."
+            f"There are {len(draft.groups)} groups for the {len(ids)} examples of {draft.source}; the two must be as "
+            "many."
         )
     groups = np.empty(len(ids), object)
     # One without a group stands alone; all of them in one group would be kept in one fold.
@@ -215,7 +217,8 @@ def _require_plausible(dataset: Dataset) -> None:
         and 2 * sum(map(_is_decimal, dataset.classes)) > k
     ):
         raise UserError(
-            f"The labels of {dataset.source} are decimal numbers, {k} different ones, most of them there once or twice: something "
+            f"The labels of {dataset.source} are decimal numbers, {k} different ones, most of them there once or "
+            "twice: something "
             "measured, and no classes. Name another column, or make a few classes of it (low, high)."
         )
 

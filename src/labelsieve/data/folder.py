@@ -1,8 +1,8 @@
 """A folder with one folder of images per class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
 
-The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not guessed at: with
-`photos/train/cat/1.jpg` the user is told to name `photos/train`, and folders called train, test or val are no classes; a few in a folder
-inside a class folder are listed as left out.
+The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not
+guessed at: with `photos/train/cat/1.jpg` the user is told to name `photos/train`, and folders called train, test or val
+are no classes; a few in a folder inside a class folder are listed as left out.
 A folder of images without class folders is fine if the labels come from a file.
 
 Cost: one listing a folder; the images themselves are read when the encoder asks for them.
@@ -43,7 +43,8 @@ _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
 def load_folder(root: str, relabelled: bool = False) -> Draft:
-    """The images of the class folders under `root`; those directly in it, if it has no folders and other labels are given.
+    """The images of the class folders under `root`; those directly in it, if it has no folders and other labels are
+    given.
 
     Raises:
         UserError: no image at all, images but no class folders, or class folders one level too deep.
@@ -96,7 +97,8 @@ def _without_images(root: str, folders: list[str], labels: list[str], excluded: 
 def _without_splits(
     root: str, folders: list[str], ids: list[str], labels: list[str]
 ) -> tuple[list[str], list[str], list[Exclusion], tuple[str, ...]]:
-    """Ids and labels without those in folders that are splits and no classes, which are left out, and what should be said.
+    """Ids and labels without those in folders that are splits and no classes, which are left out, and what should be
+    said.
 
     Raises:
         UserError: all folders with images are splits.
@@ -130,7 +132,8 @@ def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
     do = (
         f"Name {' or '.join(inner[:3])}, where the class folders are."
         if inner
-        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; or give <labels>."
+        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; "
+        "or give <labels>."
     )
     return f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, and splits of a data set are called so, not classes. {do}"
 
@@ -181,8 +184,10 @@ def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
         outer = list(dict.fromkeys(name for name, _ in inner))
         name, deeper = inner[0]
         return (
-            f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the folder directly below "
-            f"the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} instead, or move the images up."
+            f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the "
+            "folder directly below "
+            f"the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} instead, or move the "
+            "images up."
         )
     images = sum(map(is_image, loose))
     if images:

@@ -1,4 +1,5 @@
-"""Frames of pandas: their index names the rows. An index that numbers the rows 0, 1, 2, ... and has no name of its own says nothing."""
+"""Frames of pandas: their index names the rows. An index that numbers the rows 0, 1, 2, ... and has no name of its own
+says nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def is_frame(value: Any) -> bool:
 
 
 def index_of(frame: Any) -> list[str | None] | None:
-    """The index as n texts, the levels of several joined by "/", None where a value is missing; None where it only numbers the rows."""
+    """The index as n texts, the levels of several joined by "/", None where a value is missing; None where it only
+    numbers the rows."""
     if not is_indexed(frame) or _only_counts(frame.index):
         return None
     if frame.index.nlevels > 1:
@@ -71,7 +73,8 @@ def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[s
     fault = faulty(names)
     if fault:
         raise UserError(
-            f"The index of {source} cannot be the ids: {fault}. Name a column with <id>, or call reset_index(drop=True), after which the "
+            f"The index of {source} cannot be the ids: {fault}. Name a column with <id>, or call "
+            "reset_index(drop=True), after which the "
             "rows are numbered.",
             id="",
         )
@@ -79,7 +82,8 @@ def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[s
 
 
 def categories_of(labels: Any) -> tuple[str, ...] | None:
-    """The categories of labels of pandas, of an Enum of Polars, or of a dictionary of Arrow, in their order; None for other labels."""
+    """The categories of labels of pandas, of an Enum of Polars, or of a dictionary of Arrow, in their order; None for
+    other labels."""
     found = getattr(getattr(labels, "dtype", None), "categories", getattr(labels, "dictionary", None))
     if found is None or not hasattr(found, "__len__"):
         return None
@@ -106,8 +110,8 @@ def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
 
 
 def _written(frame: Any, mixed: bool = False) -> Any:
-    """The frame with intervals and periods as their names, which Arrow would take for records and counts, and sparse columns whole;
-    `mixed`: columns of numbers and texts as text."""
+    """The frame with intervals and periods as their names, which Arrow would take for records and counts, and sparse
+    columns whole; `mixed`: columns of numbers and texts as text."""
     changed = {}
     for name, dtype in frame.dtypes.items():
         kind = str(getattr(getattr(dtype, "categories", None), "dtype", dtype))
@@ -136,7 +140,8 @@ def _as_text(column: Any, name: str) -> Any:
     odd = next((kind for kind in kinds if not issubclass(kind, _PLAIN)), None)
     if odd is not None:
         raise UserError(
-            f"The column {name!r} of the frame holds Python objects ({odd.__name__}), which cannot be read; leave the column out, or give "
+            f"The column {name!r} of the frame holds Python objects ({odd.__name__}), which cannot be read; leave the "
+            "column out, or give "
             "plain values (of pictures: paths or encoded bytes)."
         )
     return column.map(str, na_action="ignore")
@@ -167,8 +172,10 @@ def aligned(
         and set(names or rows or ()) == {str(i) for i in range(len(labels))}
     ):
         raise UserError(
-            "The index of the labels and that of the data are the row numbers in two orders, one of them 0, 1, 2, ...: do the labels "
-            "belong to the rows by order or by index? Call reset_index(drop=True) on both for the first, sort_index() for the second."
+            "The index of the labels and that of the data are the row numbers in two orders, one of them 0, 1, 2, "
+            "...: do the labels "
+            "belong to the rows by order or by index? Call reset_index(drop=True) on both for the first, sort_index() "
+            "for the second."
         )
     if names is None:
         return labels, None, ()
@@ -185,7 +192,8 @@ def aligned(
                 ("The labels were matched to the data by order; their index names other rows than the ids do.",),
             )
         raise UserError(
-            f"The index of the labels ({_first(names)}) does not name each row of the data once ({_first(known)}); give labels with the "
+            f"The index of the labels ({_first(names)}) does not name each row of the data once ({_first(known)}); "
+            "give labels with the "
             "index of the data, or call reset_index(drop=True) on both if they are in one order."
         )
     place = {name: i for i, name in enumerate(names)}

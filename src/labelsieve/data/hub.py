@@ -1,8 +1,8 @@
 """Hugging Face `datasets`: "hf:NAME_OR_FOLDER[:SPLIT]".
 
-A folder is a data set saved with `save_to_disk` or a data folder (images or tables), and works offline; any other name is asked of
-the hub. Without a split "train" is taken, or the only one there is. A label column of type ClassLabel gives the class names; it is
-found by its type. Images are taken as encoded bytes, never decoded here.
+A folder is a data set saved with `save_to_disk` or a data folder (images or tables), and works offline; any other name
+is asked of the hub. Without a split "train" is taken, or the only one there is. A label column of type ClassLabel gives
+the class names; it is found by its type. Images are taken as encoded bytes, never decoded here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
         images = [name for name, feature in found.features.items() if hasattr(feature, "decode")]
         if not notes and os.path.isdir(_parse(address)[0]) and list(found.features) == images:
             notes = (
-                "An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and name the folder.",
+                "An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and "
+                "name the folder.",
             )
         raise error.followed_by(" ".join(notes)) from error
     return replace(draft, notes=(*notes, *draft.notes))
@@ -74,7 +75,8 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
         splits = list(dataset) if isinstance(dataset, dict) else []
         such = f", such as data[{str(splits[0])!r}]" if splits else ""
         raise UserError(
-            f"The {type(dataset).__name__} cannot be read as data; give one split{such}, a datasets.Dataset of known length."
+            f"The {type(dataset).__name__} cannot be read as data; give one split{such}, a datasets.Dataset of known "
+            "length."
         )
     table = dataset.with_format("arrow")[:]
     columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)

@@ -1,7 +1,7 @@
 """Which files of a data folder Hugging Face `datasets` reads, and which it passes over without a word.
 
-Of a folder it takes one kind of file, the commonest, and sorts by names: as soon as one folder or file is called train or test, only what
-is called so is read. Hidden files and folders are never read.
+Of a folder it takes one kind of file, the commonest, and sorts by names: as soon as one folder or file is called train
+or test, only what is called so is read. Hidden files and folders are never read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _NOT_DATA = {"metadata.csv", "metadata.jsonl", "metadata.parquet", "dataset_info
 
 
 def not_read(folder: str, rows: int) -> tuple[str, ...]:
-    """Notes of the images, or of the tables, in a local folder that are in no split, and of images without a row; () for anything else.
+    """Notes of the images, or of the tables, in a local folder that are in no split, and of images without a row; ()
+    for anything else.
 
     Args:
         rows: how many the splits have in all.
@@ -37,7 +38,8 @@ def not_read(folder: str, rows: int) -> tuple[str, ...]:
     notes = (_lost(folder, lost, len(there), "images" if images else "files"),) if lost else ()
     if rows < images:
         notes += (
-            f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows (no metadata).",
+            f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows "
+            "(no metadata).",
         )
     return notes
 
@@ -47,8 +49,10 @@ def _lost(folder: str, names: list[str], there: int, what: str) -> str:
     listed = ", ".join(readable(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     most = ", ".join(f"{count:,} in {readable(top)}" for top, count in tops.most_common(SHOWN))
     return (
-        f"{folder} holds {there:,} {what}, of which `datasets` reads {there - len(names):,}; left aside are {len(names):,} ({most}), such "
-        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where something else is. To "
+        f"{folder} holds {there:,} {what}, of which `datasets` reads {there - len(names):,}; left aside are "
+        f"{len(names):,} ({most}), such "
+        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where "
+        "something else is. To "
         "read class folders whatever their names, leave out hf: and name the folder."
     )
 

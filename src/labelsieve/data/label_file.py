@@ -24,8 +24,8 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
     """The labels for the examples `ids` (n,), in their order.
 
     Args:
-        labels: a sequence of n labels; or a file: a table with a column `label` and perhaps a column `id` (then matched by it),
-            an .npy array, a .txt file of one label per line.
+        labels: a sequence of n labels; or a file: a table with a column `label` and perhaps a column `id` (then matched
+            by it), an .npy array, a .txt file of one label per line.
 
     Returns:
         n labels, None for an example that the file does not name, and the reason to give for those.
@@ -49,7 +49,8 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
 def matched(
     path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray
 ) -> list[Any]:
-    """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in the file."""
+    """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in
+    the file."""
     require_unique(keys, path)
     by_id = dict(zip(keys, values.tolist() if isinstance(values, np.ndarray) else values, strict=True))
     known = set(ids)
@@ -85,8 +86,8 @@ def read_labels(
 
 
 def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | None, tuple[str, ...]]:
-    """The column of the file of labels at `path`, which has none called id, whose cells are `ids` in some order; None if there is no such
-    one, and the rows are matched by order. Which it was, as a note."""
+    """The column of the file of labels at `path`, which has none called id, whose cells are `ids` in some order; None
+    if there is no such one, and the rows are matched by order. Which it was, as a note."""
     from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
     from labelsieve.data.table import names_of
@@ -108,8 +109,8 @@ def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | 
 def labels_again(
     recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]
 ) -> tuple[list[str], list[str], dict[str, list[str]]]:
-    """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the columns among
-    `wanted` that it has, as text. Rows without an id that is known are left out.
+    """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the
+    columns among `wanted` that it has, as text. Rows without an id that is known are left out.
 
     Args:
         recipe: as in `Dataset`, with `labels`.
@@ -138,7 +139,8 @@ def labels_again(
 
 
 def _by_row(data: Dataset, n: int) -> list[str | None]:
-    """The id of each of n rows; row numbers where the ids are those, None for a row that was left out and whose id is not known."""
+    """The id of each of n rows; row numbers where the ids are those, None for a row that was left out and whose id is
+    not known."""
     ids: list[str | None] = [None] * n
     for row, key in zip(data.rows.tolist(), data.ids.tolist(), strict=True):
         ids[row] = key

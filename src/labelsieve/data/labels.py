@@ -1,4 +1,5 @@
-"""Given labels and ids: what counts as missing, which numbers are names, what must be unique, and what a user may have meant."""
+"""Given labels and ids: what counts as missing, which numbers are names, what must be unique, and what a user may have
+meant."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ SHOWN = 3  # rows, or ids, that a message names
 def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     """The labels, missing ones as None.
 
-    Missing are None, NaN, NA and blank text; the word "nan" too, where all other labels are numbers. Text that a table wrote as
-    "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
+    Missing are None, NaN, NA and blank text; the word "nan" too, where all other labels are numbers. Text that a table
+    wrote as "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
     """
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
     texts = (word(value) if isinstance(value, bytes) else value for value in plain)

@@ -1,4 +1,5 @@
-"""Class names that a reader would take for one another: one number written in several ways, and names whose characters look alike."""
+"""Class names that a reader would take for one another: one number written in several ways, and names whose characters
+look alike."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u20
 _QUOTES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u02b9\u00b4`\u2032"), "'") | dict.fromkeys(
     map(ord, "\u201c\u201d\u2033"), '"'
 )
-# Letters of other scripts -> the Latin ones that fonts draw alike. After Unicode's list of confusables, the common cases only.
+# Letters of other scripts -> the Latin ones that fonts draw alike. After Unicode's list of confusables, the common
+# cases only.
 _CYRILLIC = ("АВЕЗКМНОРСТУХІЈЅЬԌԚԜаеорсухіјѕԁһӏԛԝгкѵ", "ABE3KMHOPCTYXIJSbGQWaeopcyxijsdhlqwrkv")
 _GREEK = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαιονρυχκϲϳ", "ABEZHIKMNOPTYXaiovpuxkcj")
 _LATIN = ("ıɑɡɩ", "iagi")
@@ -26,7 +28,8 @@ def number(name: str) -> float | None:
 
 
 def skeleton(name: str) -> str:
-    """The name as the eye sees it: without case, invisible characters and the difference between scripts, widths, dashes and quotes."""
+    """The name as the eye sees it: without case, invisible characters and the difference between scripts, widths,
+    dashes and quotes."""
     seen = "".join(
         c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace()
     )

@@ -1,20 +1,22 @@
 """Label noise made on purpose, with a specification that says exactly how.
 
-"r % noise" means different things in different papers, so the specification keeps the kind, whether a new label may be the old one
-again (inclusive), whether the number of touched examples is exact, the seed, and the realised rate of changed labels.
+"r % noise" means different things in different papers, so the specification keeps the kind, whether a new label may be
+the old one again (inclusive), whether the number of touched examples is exact, the seed, and the realised rate of
+changed labels.
 
-- symmetric: a touched label is drawn from the K - 1 others (exclusive; Co-teaching, O2U-Net, AUM, Blurry loss: realised rate r) or
-  from all K (inclusive; M-DYR, DivideMix, ProMix, ELR: realised rate about r (K - 1) / K).
+- symmetric: a touched label is drawn from the K - 1 others (exclusive; Co-teaching, O2U-Net, AUM, Blurry loss: realised
+  rate r) or from all K (inclusive; M-DYR, DivideMix, ProMix, ELR: realised rate about r (K - 1) / K).
 - pair: c becomes c + 1, the last class the first (Co-teaching).
-- asymmetric: any row-stochastic transition matrix, or the CIFAR-10 map truck -> automobile, bird -> airplane, deer -> horse,
-  cat <-> dog; five of ten classes flip, so the realised rate is about r / 2.
-- instance: Xia et al., "Part-dependent Label Noise", NeurIPS 2020, algorithm 2. Flip rates q_i come from N(r, 0.1^2) truncated to
-  [0, 1]; each class c has a Gaussian projection W_c (d, K), and x_i W_c, own class left out, through a softmax and times q_i gives
-  the chances of the other classes; 1 - q_i is the chance to stay. We standardise the features (the authors' images are normalised).
+- asymmetric: any row-stochastic transition matrix, or the CIFAR-10 map truck -> automobile, bird -> airplane, deer ->
+  horse, cat <-> dog; five of ten classes flip, so the realised rate is about r / 2.
+- instance: Xia et al., "Part-dependent Label Noise", NeurIPS 2020, algorithm 2. Flip rates q_i come from N(r, 0.1^2)
+  truncated to [0, 1]; each class c has a Gaussian projection W_c (d, K), and x_i W_c, own class left out, through a
+  softmax and times q_i gives the chances of the other classes; 1 - q_i is the chance to stay. We standardise the
+  features (the authors' images are normalised).
 
-Exact touches floor(r N) examples (asymmetric: floor of the expected number, every class within one of its share; instance: with
-chances in proportion to q_i). Otherwise each example is touched on its own (Bernoulli); for "instance" that is the paper, whose truncation
-lifts the mean of q_i above a small r (0.1 becomes 0.13).
+Exact touches floor(r N) examples (asymmetric: floor of the expected number, every class within one of its share;
+instance: with chances in proportion to q_i). Otherwise each example is touched on its own (Bernoulli); for "instance"
+that is the paper, whose truncation lifts the mean of q_i above a small r (0.1 becomes 0.13).
 
 Cost: one pass; "instance" draws K d K normal numbers, one class at a time.
 """
@@ -86,7 +88,8 @@ def inject(
     features: np.ndarray | None = None,
     seed: int = 0,
 ) -> Noise:
-    """Noise of any kind on the labels of a data set, or on labels (n,) that are positions (`n_classes`: by default the largest + 1).
+    """Noise of any kind on the labels of a data set, or on labels (n,) that are positions (`n_classes`: by default the
+    largest + 1).
 
     Raises:
         UserError: an argument that is out of range, missing, or means nothing for this kind.
@@ -99,7 +102,8 @@ def inject(
     if kind == "asymmetric":
         if transition is None and isinstance(data, Dataset) and data.classes not in (CIFAR10, tuple("0123456789")):
             raise UserError(
-                "Without <transition>, asymmetric noise is the CIFAR-10 map, and these are other classes; give a matrix (K, K).",
+                "Without <transition>, asymmetric noise is the CIFAR-10 map, and these are other classes; give a "
+                "matrix (K, K).",
                 transition="",
             )
         return asymmetric(labels, k, rate, transition=transition, exact=exact, seed=seed)
@@ -195,7 +199,8 @@ def instance_dependent(
 
 
 def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Path:
-    """Write labels.csv (id, label: the noisy ones), truth.csv (those before) and noise.json (the specification) into `folder`.
+    """Write labels.csv (id, label: the noisy ones), truth.csv (those before) and noise.json (the specification) into
+    `folder`.
 
     `load(source, labels=folder/labels.csv)` then reads the data set with the noisy labels.
     """
@@ -242,7 +247,8 @@ def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
     matrix = np.asarray(transition)
     if matrix.shape != (n_classes, n_classes) or matrix.dtype.kind not in "fiu":
         raise UserError(
-            f"The transition matrix has shape {matrix.shape}; for {n_classes} classes it should be ({n_classes}, {n_classes})."
+            f"The transition matrix has shape {matrix.shape}; for {n_classes} classes it should be ({n_classes}, "
+            f"{n_classes})."
         )
     matrix = matrix.astype(np.float64)
     sums = matrix.sum(axis=1)
@@ -250,7 +256,8 @@ def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
     if len(wrong):
         row = int(wrong[0])
         raise UserError(
-            f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is no distribution."
+            f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is no "
+            "distribution."
         )
     return matrix
 

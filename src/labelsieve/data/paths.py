@@ -1,4 +1,5 @@
-"""Local paths and fsspec addresses alike: read a file, list a folder. What has "://" in it is an address; only that imports fsspec."""
+"""Local paths and fsspec addresses alike: read a file, list a folder. What has "://" in it is an address; only that
+imports fsspec."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ def is_remote(path: str) -> bool:
 
 
 def suffix(path: str) -> str:
-    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv". Of a chained address that of its first
-    place, so that "zip://a.csv::/data.zip" gives ".csv"."""
+    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv". Of a chained address
+    that of its first place, so that "zip://a.csv::/data.zip" gives ".csv"."""
     return os.path.splitext(_chain(path)[1].removesuffix(".gz"))[1].lower()
 
 
 def _chain(path: str) -> tuple[str, str, str]:
-    """What stands before the first place of a chained address, that place, and what comes after: the archive that it lies in."""
+    """What stands before the first place of a chained address, that place, and what comes after: the archive that it
+    lies in."""
     parts = path.split("::") if is_remote(path) else [path]
     first = next((i for i, part in enumerate(parts) if is_remote(part)), 0)
     return (
@@ -163,7 +165,8 @@ def _system(path: str) -> tuple[Any, str]:
         raise UserError(f"{path} is an address, which needs fsspec: pip install 'labelsieve[remote]'.") from error
     try:
         return url_to_fs(path)
-    except Exception as error:  # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, an archive that is not there
+    # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, an archive that is not there
+    except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         chained = (
             " Of a chained address every place has its ://, as in zip://table.csv::file:///data.zip."

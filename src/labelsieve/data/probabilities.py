@@ -1,9 +1,10 @@
 """Out-of-sample probabilities of a model of the user's own, (N, K), and the given labels.
 
-The matrix comes from an .npy file (memory-mapped), an .npz, .csv or .parquet file, an array, or a frame whose columns are named by the
-classes. Without names column j is the class j: integer labels are positions; labels that are names need exactly K different ones, which
-then stand in sorted order, as scikit-learn's `classes_` do. Where another order that programs use agrees far better with the labels, that
-one is taken and named (`column_order`). Every row is checked, in blocks of 4 million values, so a memory map stays on disk.
+The matrix comes from an .npy file (memory-mapped), an .npz, .csv or .parquet file, an array, or a frame whose columns
+are named by the classes. Without names column j is the class j: integer labels are positions; labels that are names
+need exactly K different ones, which then stand in sorted order, as scikit-learn's `classes_` do. Where another order
+that programs use agrees far better with the labels, that one is taken and named (`column_order`). Every row is checked,
+in blocks of 4 million values, so a memory map stays on disk.
 """
 
 from __future__ import annotations
@@ -41,20 +42,21 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
     """A data set of kind "probs".
 
     Args:
-        probs: (N, K) probabilities, each row of an example that the model was not trained on: an array, an .npy or .npz file (key
-            `probs`; if wanted `ids`, `classes`), or a .csv or .parquet table, or a frame, of K numeric columns and perhaps a column of ids.
-        labels: N given labels in the order of the rows, or a file of them; matched by id if both files have ids, by index if both are of
-            pandas.
+        probs: (N, K) probabilities, each row of an example that the model was not trained on: an array, an .npy or .npz
+            file (key `probs`; if wanted `ids`, `classes`), or a .csv or .parquet table, or a frame, of K numeric
+            columns and perhaps a column of ids.
+        labels: N given labels in the order of the rows, or a file of them; matched by id if both files have ids, by
+            index if both are of pandas.
         label, id: the columns of labels and ids, if they are not called "label" and "id".
 
     Returns:
-        The data set, inputs (N, K). A row with a NaN, and one without a label, is listed in `excluded`; to leave rows out, the
-        others are copied into memory, as they are where rounded rows are brought to a sum of 1. Its `notes` say in which order the columns
-        were taken if that was not plain, and which of them cannot be right.
+        The data set, inputs (N, K). A row with a NaN, and one without a label, is listed in `excluded`; to leave rows
+        out, the others are copied into memory, as they are where rounded rows are brought to a sum of 1. Its `notes`
+        say in which order the columns were taken if that was not plain, and which of them cannot be right.
 
     Raises:
-        UserError: the numbers of rows differ, a label has no column, there are more classes than examples, or rows are no
-            probabilities (logits, percentages, sums other than 1).
+        UserError: the numbers of rows differ, a label has no column, there are more classes than examples, or rows are
+            no probabilities (logits, percentages, sums other than 1).
     """
     require_names(label=label, id=id)
     found = read_matrix(probs, id)
@@ -71,7 +73,8 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
 
 
 def read_matrix(probs: Any, id: str | None, *, there: bool = True) -> Matrix:
-    """The matrix of probabilities, with what its file or frame says of rows and columns. `there`: the column `id` must be in a table.
+    """The matrix of probabilities, with what its file or frame says of rows and columns. `there`: the column `id` must
+    be in a table.
 
     Raises:
         UserError: it cannot be read, or is no matrix of floats.
@@ -80,7 +83,8 @@ def read_matrix(probs: Any, id: str | None, *, there: bool = True) -> Matrix:
     matrix, source = plain_array(found.matrix, found.source), found.source
     if _one_hot(matrix):
         raise UserError(
-            f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba gives."
+            f"{source} holds 0 and 1 only, as whole numbers: decisions, not probabilities; save what predict_proba "
+            "gives."
         )
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[1] < 2:
         raise UserError(_no_matrix(matrix, source))
@@ -106,8 +110,8 @@ def _no_matrix(matrix: np.ndarray, source: str) -> str:
 def judged(
     found: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), categories: tuple[str, ...] | None = None
 ) -> Dataset:
-    """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows; `categories` is the order
-    that the labels themselves bring along.
+    """The data set of a matrix (n, K) and n given labels, None where there is none, in the order of its rows;
+    `categories` is the order that the labels themselves bring along.
 
     Raises:
         UserError: as `load_probabilities`.
@@ -116,7 +120,8 @@ def judged(
     n, k = matrix.shape
     if k > n:
         raise UserError(
-            f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, classes)."
+            f"{source} has {k} classes (columns) but {n} examples (rows); is it transposed? It should be (examples, "
+            "classes)."
         )
     codes, classes, order, none = _positions(values, found.classes, matrix, source, categories)
     rows = check(matrix, ids, source, found.classes)
@@ -213,7 +218,8 @@ def _columns(file: TableFile, source: str, id: str | None, there: bool) -> Matri
         key, classes = wrong[0], tuple(name for name in classes if name != wrong[0])
     elif wrong:
         raise UserError(
-            f"The column {wrong[0]!r} of {source} holds no numbers but {_cell(file, wrong[0])}; besides an id, every column should be "
+            f"The column {wrong[0]!r} of {source} holds no numbers but {_cell(file, wrong[0])}; besides an id, every "
+            "column should be "
             "one class, with probabilities such as 0.25."
         )
     table = file.read(Columns(id=key, features=classes))
@@ -269,7 +275,8 @@ def by_order(ids: Sequence[str | None], path: str, source: str) -> tuple[str, ..
         return ()
     if None not in ids and sorted(map(str, ids)) == sorted(rows):
         raise UserError(
-            f"The ids of {path} are the row numbers 0 to {len(ids) - 1}, but not in that order, and {source} has no ids to match them by; "
+            f"The ids of {path} are the row numbers 0 to {len(ids) - 1}, but not in that order, and {source} has no "
+            "ids to match them by; "
             "sort the labels by id if the rows are in that order, or give the probabilities ids."
         )
     return (
@@ -305,8 +312,8 @@ def _to_one(matrix: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, tuple[str,
 def _positions(
     values: Any, named: tuple[str, ...] | None, matrix: np.ndarray, source: str, categories: tuple[str, ...] | None
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], np.ndarray]:
-    """Each label's column (n,) int64, -1 where it is missing; the class names; what should be said of the order of the columns; and the
-    rows whose label is -1 and stands for none."""
+    """Each label's column (n,) int64, -1 where it is missing; the class names; what should be said of the order of the
+    columns; and the rows whose label is -1 and stands for none."""
     k = matrix.shape[1]
     if named is not None and len(named) != k:
         raise UserError(f"{source} names {len(named)} classes for {k} columns; the two must be as many.")
@@ -362,7 +369,8 @@ def _columns_of(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _of_numbers(names: tuple[str, ...], codes: np.ndarray, rows: Sample, source: str) -> tuple[Order, tuple[str, ...]]:
-    """The order of columns without names for labels that are whole numbers: their positions, unless another agrees far better.
+    """The order of columns without names for labels that are whole numbers: their positions, unless another agrees far
+    better.
 
     Raises:
         UserError: the labels are no positions, and no other order agrees.
@@ -416,6 +424,7 @@ def _no_column(
         wrong = next(name for name in names if name not in named)
         return f"{source} has no column for the label {wrong!r}.{given.near(wrong, named)}"
     return (
-        f"There are {len(names)} different labels and {k} columns in {source}, so it is not clear which column is which class; "
+        f"There are {len(names)} different labels and {k} columns in {source}, so it is not clear which column is "
+        "which class; "
         "give a table whose columns carry the class names, or labels that are column positions."
     )

@@ -22,7 +22,8 @@ class Draft:
         ids: n ids (None or "" = missing); None for row numbers.
         id_place: where the ids come from, for messages ("column 'key'").
         groups: n names (None or "" = no group), or None.
-        classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a missing label.
+        classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a
+            missing label.
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
         notes: what the user should know of how it was read.

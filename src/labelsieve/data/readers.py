@@ -1,7 +1,7 @@
 """Files of rows -> Arrow tables: CSV, TSV, JSON Lines (each also with .gz) and Parquet.
 
-Ids and labels of a text table are read as they are written: "007" stays "007", and "NA" may be a class. Only feature columns are
-parsed as numbers. Of a CSV or Parquet file just the columns needed are kept.
+Ids and labels of a text table are read as they are written: "007" stays "007", and "NA" may be a class. Only feature
+columns are parsed as numbers. Of a CSV or Parquet file just the columns needed are kept.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """A table in a file: its schema, `read`, which gives the columns that are wanted, `first`, the first rows of some columns, and
-    `written`, some columns as they are written (of a text file: as text). `opaque` are columns of bytes that are neither pictures nor text;
-    in a `plain` file every cell is text, whatever it looks like."""
+    """A table in a file: its schema, `read`, which gives the columns that are wanted, `first`, the first rows of some
+    columns, and `written`, some columns as they are written (of a text file: as text). `opaque` are columns of bytes
+    that are neither pictures nor text; in a `plain` file every cell is text, whatever it looks like."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
@@ -82,7 +82,8 @@ def in_memory(table: pa.Table) -> TableFile:
 
 
 def plain_codes(table: pa.Table) -> pa.Table:
-    """The table with categories that are views of text, as Polars has them, as plain text: Arrow cannot look those up by their codes."""
+    """The table with categories that are views of text, as Polars has them, as plain text: Arrow cannot look those up
+    by their codes."""
     import pyarrow as pa
 
     for i, field in enumerate(table.schema):
@@ -199,8 +200,10 @@ def _csv(path: str) -> TableFile:
 def _require_few(columns: int, path: str) -> None:
     if columns > _COLUMNS:
         raise UserError(
-            f"{path} has {columns:,} columns, and tables are read up to {_COLUMNS:,}, as each column takes memory of its own. If rows and "
-            "columns are turned round, turn them back; else save the features as one array (.npy with <labels>, or .npz).",
+            f"{path} has {columns:,} columns, and tables are read up to {_COLUMNS:,}, as each column takes memory of "
+            "its own. If rows and "
+            "columns are turned round, turn them back; else save the features as one array (.npy with <labels>, or "
+            ".npz).",
             labels="",
         )
 
@@ -242,7 +245,8 @@ def _jsonl(path: str) -> TableFile:
                 raise UserError(_NESTED.format(path, number)) from error
             if not isinstance(row, dict):
                 raise UserError(
-                    f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": ...}}.'
+                    f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": '
+                    f"...}}."
                 )
             if line.count(b"[") + line.count(b"{") > _DEEPEST and _too_deep(row):
                 raise UserError(_NESTED.format(path, number))

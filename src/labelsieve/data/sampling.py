@@ -1,4 +1,5 @@
-"""Which examples label noise touches, and what they become: exact counts by systematic sampling (Madow, 1949), or independent draws."""
+"""Which examples label noise touches, and what they become: exact counts by systematic sampling (Madow, 1949), or
+independent draws."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ import numpy as np
 def touch(chances: np.ndarray, order: np.ndarray, exact: bool, rng: np.random.Generator) -> np.ndarray:
     """Which examples are touched (n,) bool; exactly floor(sum of chances) of them if exact.
 
-    Exact is systematic sampling: along `order`, one is taken each time the running sum passes u, u + 1, ... for one uniform u. Every
-    example keeps its chance, and every stretch of the order gets its share to within one.
+    Exact is systematic sampling: along `order`, one is taken each time the running sum passes u, u + 1, ... for one
+    uniform u. Every example keeps its chance, and every stretch of the order gets its share to within one.
     """
     if not exact:
         return rng.random(len(chances)) < chances

@@ -1,4 +1,5 @@
-"""The columns of a run's source that are neither input nor label: names, dates, notes. A reviewer may look at them; no model does."""
+"""The columns of a run's source that are neither input nor label: names, dates, notes. A reviewer may look at them; no
+model does."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class SourceRows:
 
 
 def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
-    """The other columns of what `recipe`, the arguments of `load`, names; None where the source is no table or has no others.
+    """The other columns of what `recipe`, the arguments of `load`, names; None where the source is no table or has no
+    others.
 
     Raises:
         UserError: the table cannot be read.
@@ -41,7 +43,8 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     source = recipe.get("source")
     if not source:
         return None
-    asked = Columns(**{role: recipe.get(role) for role in ("label", "text", "image", "id", "group")})  # type: ignore[arg-type]
+    # type: ignore[arg-type]
+    asked = Columns(**{role: recipe.get(role) for role in ("label", "text", "image", "id", "group")})
     file = _table(source)
     if file is None:
         return None

@@ -1,6 +1,7 @@
-"""CSV files that people open in a spreadsheet: no cell is a formula. A cell that begins with = + - @ (or a tab or a return) and is no
-number gets an apostrophe in front, as OWASP advises (https://owasp.org/www-community/attacks/CSV_Injection); reading takes it off
-again. So what is written comes back as it was, whether the apostrophe was the file's or the data's own.
+"""CSV files that people open in a spreadsheet: no cell is a formula. A cell that begins with = + - @ (or a tab or a
+return) and is no number gets an apostrophe in front, as OWASP advises
+(https://owasp.org/www-community/attacks/CSV_Injection); reading takes it off again. So what is written comes back as it
+was, whether the apostrophe was the file's or the data's own.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def read_sheet(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a file with a header that holds the columns `needed`. Cells may be separated by commas, semicolons or tabs, as
-    spreadsheets of different countries save them; the text is UTF-8, UTF-16 with its mark (Excel's "Unicode text"), or Windows-1252.
+    """The rows of a file with a header that holds the columns `needed`. Cells may be separated by commas, semicolons or
+    tabs, as spreadsheets of different countries save them; the text is UTF-8, UTF-16 with its mark (Excel's "Unicode
+    text"), or Windows-1252.
 
     Raises:
         UserError: it cannot be read, or a column is missing, or a row is longer or shorter than the header.
@@ -49,7 +51,8 @@ def read_sheet(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     for number, row in enumerate(rows, 1):
         if any(row) and len(row) != len(header):
             raise UserError(
-                f"{path}, row {number} does not have as many cells as the header; mend it, or quote what holds the separator {comma!r}."
+                f"{path}, row {number} does not have as many cells as the header; mend it, or quote what holds the "
+                f"separator {comma!r}."
             )
     whole = (row if any(row) else [""] * len(header) for row in rows if row)
     return [{name: _meant(cell) for name, cell in zip(header, row, strict=True)} for row in whole]
@@ -70,7 +73,8 @@ def _decoded(raw: bytes) -> str:
 
 
 def _header(text: str, needed: Sequence[str]) -> tuple[list[str], str]:
-    """The header and its separator: the first with which all needed columns are there, else the one that makes most columns."""
+    """The header and its separator: the first with which all needed columns are there, else the one that makes most
+    columns."""
     headers = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), []) for mark in ",;\t"}
     fits = [mark for mark, header in headers.items() if needed and set(needed) <= set(header)]
     best = fits[0] if fits else max(headers, key=lambda mark: len(headers[mark]))

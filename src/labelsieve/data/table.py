@@ -1,6 +1,7 @@
 """Tables: files of rows (see `readers`) and any frame that speaks Arrow (pandas, Polars, pyarrow, DuckDB).
 
-Texts and encoded images stay in Arrow memory until they are indexed; an image named by a path is looked for at once and read later.
+Texts and encoded images stay in Arrow memory until they are indexed; an image named by a path is looked for at once and
+read later.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
 def read_columns(
     path: str, label: str | None, id: str | None
 ) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
-    """Ids (None if there is no column `labelsieve_id` or `id`; the first is ours and goes first) and labels of a table of labels."""
+    """Ids (None if there is no column `labelsieve_id` or `id`; the first is ours and goes first) and labels of a table
+    of labels."""
     file = open_table(path)
     names = tuple(file.schema.names)
     label = label or (names[0] if len(names) == 1 else "label")
@@ -160,8 +162,8 @@ def from_arrow(
     unused: Mapping[str, str] = MappingProxyType({}),
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
-    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why; `otherwise` gives the ids, and what
-    should be said of them, where no column does."""
+    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why; `otherwise` gives
+    the ids, and what should be said of them, where no column does."""
     ids, why, notes = _ids(table, columns, guessed_id, otherwise)
     unused = {columns.id: why, **unused} if columns.id is not None and why else unused
     draft = Draft(
@@ -212,7 +214,8 @@ def _ids(
 def no_ids(name: str, fault: str) -> str:
     """The note that a column is not taken as the ids."""
     return (
-        f"The ids are the row numbers, not the column {name!r}: {fault}. To have ids of your own, make it unique, or name another column "
+        f"The ids are the row numbers, not the column {name!r}: {fault}. To have ids of your own, make it unique, or "
+        "name another column "
         "as the ids."
     )
 

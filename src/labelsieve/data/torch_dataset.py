@@ -1,8 +1,9 @@
 """A map-style torch `Dataset` of (input, label): torchvision's, a `TensorDataset`, a `Subset`, one's own.
 
-Inputs may be Pillow images, image tensors (C, H, W) of bytes or of values 0 to 1, arrays (H, W[, C]) of bytes, texts, or features (d,).
-Images are read when they are needed, so the data set's transform should draw nothing at random and not normalise. Its `targets`, if it has
-them, are the labels; otherwise every item is read once for its label. Its `classes` are the class names.
+Inputs may be Pillow images, image tensors (C, H, W) of bytes or of values 0 to 1, arrays (H, W[, C]) of bytes, texts,
+or features (d,). Images are read when they are needed, so the data set's transform should draw nothing at random and
+not normalise. Its `targets`, if it has them, are the labels; otherwise every item is read once for its label. Its
+`classes` are the class names.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def from_torch(dataset: Any) -> Draft:
 
 
 class Images(Sequence):
-    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C), or the bytes of one of more than 8 bits."""
+    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C), or the bytes of one of more
+    than 8 bits."""
 
     def __init__(self, dataset: Any, source: str):
         self._dataset, self._source = dataset, source
@@ -67,8 +69,8 @@ class Images(Sequence):
 
 
 def pixels(image: Any, source: str) -> np.ndarray | bytes:
-    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last. Grey of more than 8 bits
-    becomes a TIFF file in memory, which is read like any other: by one scale for the data set.
+    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last. Grey
+    of more than 8 bits becomes a TIFF file in memory, which is read like any other: by one scale for the data set.
 
     Raises:
         UserError: it is none of these, or its values are not 0 to 1.
@@ -87,7 +89,8 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
         or values.dtype.kind not in "fu"
     ):
         raise UserError(
-            f"{source} has an item of shape {values.shape} and type {values.dtype}, which is no image, text or row of features."
+            f"{source} has an item of shape {values.shape} and type {values.dtype}, which is no image, text or row of "
+            "features."
         )
     if values.dtype == np.uint8:
         return values
@@ -98,7 +101,8 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high <= 1:
         raise UserError(
-            f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its transform."
+            f"{source} has an image of values {low:.3g} to {high:.3g}, not 0 to 1; leave Normalize out of its "
+            "transform."
         )
     return (values * 255).round().astype(np.uint8)
 

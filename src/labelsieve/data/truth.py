@@ -1,5 +1,5 @@
-"""Labels held to be true, for `evaluate`, for benchmarks, and for known examples that check a reviewer: the only way by which they
-enter, and `find` never comes here."""
+"""Labels held to be true, for `evaluate`, for benchmarks, and for known examples that check a reviewer: the only way by
+which they enter, and `find` never comes here."""
 
 from __future__ import annotations
 
@@ -43,12 +43,15 @@ def read_truth_with_notes(
     """The true class name of each of the n examples `ids`, None where the file does not say.
 
     Args:
-        path: a table with the columns `id` and `label`, matched by id (examples that the run left out may be in it); or one label
-            a row in the order of the run: a table without ids (and without the texts, see `findings`), an .npy array, a .txt file.
+        path: a table with the columns `id` and `label`, matched by id (examples that the run left out may be in it); or
+            one label a row in the order of the run: a table without ids (and without the texts, see `findings`), an
+                .npy array, a .txt file.
         ids: (n,) ids of the run.
         left_out: ids that the run excluded.
-        findings: of the run; a table that holds the texts themselves, or the column `content` of an export, is matched by those.
-        classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers themselves.
+        findings: of the run; a table that holds the texts themselves, or the column `content` of an export, is matched
+            by those.
+        classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers
+            themselves.
 
     Returns:
         The labels, and notes: which ids the run does not have, or that rows were matched by order.
@@ -71,7 +74,8 @@ def read_truth_with_notes(
     if keys is None:
         if len(labels) != len(ids):
             raise UserError(
-                f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label instead."
+                f"{name} has {len(labels)} labels for the {len(ids)} examples of the run; give a table with id,label "
+                "instead."
             )
         by_order = f"{name} has no ids, so its rows were matched by order: the first, {labels[0]!r}, to {ids[0]!r}."
         return labels, (by_order,)
@@ -80,7 +84,8 @@ def read_truth_with_notes(
     matched = [by_id.get(key) for key in ids]
     if not any(label is not None for label in matched):
         raise UserError(
-            f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run {ids[0]!r}."
+            f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run "
+            f"{ids[0]!r}."
         )
     known = {*ids, *left_out}
     unknown = [str(key) for key in keys if key not in known]
@@ -92,8 +97,8 @@ def read_truth_with_notes(
 def _followed(
     path: str, named: Sequence[str | None] | None, n: int, findings: Findings
 ) -> tuple[Sequence[str | None] | None, tuple[str, ...]]:
-    """The ids of the run for the n rows of a table whose contents it has; the others keep the ids of the table, and a note says so where
-    rows have moved. None where there are neither ids nor contents."""
+    """The ids of the run for the n rows of a table whose contents it has; the others keep the ids of the table, and a
+    note says so where rows have moved. None where there are neither ids nor contents."""
     if findings.content is None or paths.suffix(path) not in READERS:
         return named, ()
     keys = [f"row {i}" for i in range(n)] if named is None else list(named)
@@ -129,14 +134,16 @@ def _followed(
     ]
     listed = ", ".join(map(repr, bare[:NAMED])) + (", ..." if len(bare) > NAMED else "")
     note = (
-        f"{path}: {len(bare):,} of its ids ({listed}) stood for other examples in an earlier `find`, because rows have moved. They are "
+        f"{path}: {len(bare):,} of its ids ({listed}) stood for other examples in an earlier `find`, because rows "
+        "have moved. They are "
         "taken as they stand now; if the file is older, its labels are those of other examples."
     )
     return found, (note,) if bare else ()
 
 
 def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str, ...]:
-    """A note where far more given labels differ from those of the file than the run expects to be wrong: the ids may be other ones."""
+    """A note where far more given labels differ from those of the file than the run expects to be wrong: the ids may be
+    other ones."""
     rows = [i for i, label in enumerate(labels) if label is not None]
     differ = sum(labels[i] != findings.classes[findings.given[i]] for i in rows)
     expected = float(findings.p_wrong[rows].sum())
@@ -144,13 +151,15 @@ def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str
     if differ <= max(FEW, 3 * expected, len(rows) * float(1 - (share**2).sum()) / 2):
         return ()
     return (
-        f"{differ:,} of {len(rows):,} labels of the file differ from the given ones, where the run expects about {expected:.0f} to be "
+        f"{differ:,} of {len(rows):,} labels of the file differ from the given ones, where the run expects about "
+        f"{expected:.0f} to be "
         "wrong: check that its ids, or its order, are those of the run.",
     )
 
 
 def _as_classes(names: tuple[str, ...], classes: Sequence[str], path: str) -> tuple[str, ...]:
-    """Names as they are; positions as the names they stand for. A class that the run does not know is a class all the same."""
+    """Names as they are; positions as the names they stand for. A class that the run does not know is a class all the
+    same."""
     if not names:
         raise UserError(f"{path} holds no label.")
     if any(name in classes for name in names):

@@ -1,14 +1,15 @@
 """From reviews to probabilities: what each decision says about the labels that nobody has looked at.
 
-p_wrong: a logistic correction of the probability that `find` stated (`stats.logistic_fit`), fitted to every answer. A row that was picked because
-it looked suspicious tells what p is at its score as well as any other row does, so all answers count alike.
-The count: from a random sample over the strata of the score (`decide.random_sample`, `decide.estimate`) where there is one, because only that
-speaks for the rows nobody picked; from the curve, with a wide interval, where there is none.
-Every figure adds up: the count is what was found (answers at their word) plus the sum of p_model over the rows that are not decided, and a
-count that comes from a sample shifts the log-odds of all rows alike until it is. That reviewers may slip widens the interval.
-Reviewers err: at a stated rate, or at a rate that the answers, and pairs of answers to the same example, make likely. A perfect reviewer
-and a good model look alike at the safe end of the ranking; so do a careless reviewer and a bad model. Only overlap tells them apart.
-Cost: a fit over the answers, and one pass over n numbers; 50,000 examples take a fraction of a second.
+p_wrong: a logistic correction of the probability that `find` stated (`stats.logistic_fit`), fitted to every answer. A
+row that was picked because it looked suspicious tells what p is at its score as well as any other row does, so all
+answers count alike. The count: from a random sample over the strata of the score (`decide.random_sample`,
+`decide.estimate`) where there is one, because only that speaks for the rows nobody picked; from the curve, with a wide
+interval, where there is none. Every figure adds up: the count is what was found (answers at their word) plus the sum of
+p_model over the rows that are not decided, and a count that comes from a sample shifts the log-odds of all rows alike
+until it is. That reviewers may slip widens the interval. Reviewers err: at a stated rate, or at a rate that the
+answers, and pairs of answers to the same example, make likely. A perfect reviewer and a good model look alike at the
+safe end of the ranking; so do a careless reviewer and a bad model. Only overlap tells them apart. Cost: a fit over the
+answers, and one pass over n numbers; 50,000 examples take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ _CAREFUL = 80  # the prior of the error rate: as if a reviewer had been right on
 class Calibrated:
     """What the reviews say of n examples.
 
-    A row is reviewed, or decided, which is the same, where all who answered agree on keep, relabel, exclude or ambiguous. A conflict,
-    "later" and silence leave it open.
+    A row is reviewed, or decided, which is the same, where all who answered agree on keep, relabel, exclude or
+    ambiguous. A conflict, "later" and silence leave it open.
 
     Attributes:
         p_wrong: (n,) float64; of a reviewed row what the answer says, 0 or 1 unless reviewers err.
@@ -72,8 +73,8 @@ class Calibrated:
 
     @property
     def expected(self) -> np.ndarray:
-        """(n,) float64, what each row adds to the count: 1 where it was called wrong, 0 where it is reviewed otherwise, else p_model.
-        Sums over classes, cells or any other parts therefore add up to `wrong.count`."""
+        """(n,) float64, what each row adds to the count: 1 where it was called wrong, 0 where it is reviewed otherwise,
+        else p_model. Sums over classes, cells or any other parts therefore add up to `wrong.count`."""
         return np.where(self.reviewed_rows, self.found_rows, self.p_model)
 
     @property
@@ -87,8 +88,10 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
 
     Args:
         findings: as `find` made them; earlier calibrations are not an input.
-        fold: the decisions. Rows picked as "sample" are taken to be drawn by `decide.random_sample.draw` from what was then undecided.
-        reviewer_error: the rate at which reviewers call a right label wrong or a wrong one right; None takes what the answers make likely.
+        fold: the decisions. Rows picked as "sample" are taken to be drawn by `decide.random_sample.draw` from what was
+            then undecided.
+        reviewer_error: the rate at which reviewers call a right label wrong or a wrong one right; None takes what the
+            answers make likely.
         seed: of the draws behind the interval.
 
     Raises:
@@ -147,7 +150,8 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
 
 
 def follow(said: Calibrated, reviewed: np.ndarray, found: np.ndarray) -> Calibrated:
-    """The same probabilities with other rows reviewed: what stands at once after a decision, until the next calibration.
+    """The same probabilities with other rows reviewed: what stands at once after a decision, until the next
+    calibration.
 
     Args:
         said: the last calibration.
@@ -169,8 +173,8 @@ def follow(said: Calibrated, reviewed: np.ndarray, found: np.ndarray) -> Calibra
 
 
 class _Design:
-    """What the correction is linear in: one, the log-odds before; with many answers also where the other detectors rank the row against
-    the consensus, and an intercept for each class with enough answers."""
+    """What the correction is linear in: one, the log-odds before; with many answers also where the other detectors rank
+    the row against the consensus, and an intercept for each class with enough answers."""
 
     def __init__(self, findings: Findings, before: np.ndarray, said: Answers):
         self._before, self._given = before, findings.given
@@ -309,7 +313,8 @@ def _shifted(p: np.ndarray, rows: np.ndarray, count: float) -> np.ndarray:
 
 
 def _untouched(findings: Findings, unknown: tuple[str, ...]) -> Calibrated:
-    """Nothing reviewed: what `find` said. Where its p_wrong do not add up to its count (findings of other tools), their sum counts."""
+    """Nothing reviewed: what `find` said. Where its p_wrong do not add up to its count (findings of other tools), their
+    sum counts."""
     n, wrong = len(findings), findings.wrong
     if abs(float(findings.p_wrong.sum()) - wrong.count) > 1e-6 * max(wrong.count, 1.0):
         wrong = _around(findings.p_wrong, wrong.low, wrong.high)

@@ -1,7 +1,9 @@
-"""The gate: does a data set, as it stands after its decisions, keep a contract? Every rule answers with a sentence and the offenders.
+"""The gate: does a data set, as it stands after its decisions, keep a contract? Every rule answers with a sentence and
+the offenders.
 
-The contract is a TOML file, one line a rule; rules that are not named are not checked. What each rule means is in docs/gate.md.
-Cost: sorts of the labels and of the groups of duplicates; nothing is trained and nothing is read but the run.
+The contract is a TOML file, one line a rule; rules that are not named are not checked. What each rule means is in
+docs/gate.md. Cost: sorts of the labels and of the groups of duplicates; nothing is trained and nothing is read but the
+run.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Contract:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule's answer. `ids` are the first offenders of `offending`; `value` is None where there was nothing to compare with."""
+    """One rule's answer. `ids` are the first offenders of `offending`; `value` is None where there was nothing to
+    compare with."""
 
     name: str
     limit: Any

@@ -1,18 +1,19 @@
 """From scores to findings: a probability that each label is wrong, how many are wrong in all, what to flag.
 
-Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts confident
-disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself errs (it is never let
-above the number of labels that the consensus disputes). The transition model (`stats.opinion_pool`) counts what class-dependent noise
-explains; it is close on artificial noise and too low on human noise. Which holds cannot be known without reviews, so the first is the
-estimate and the interval reaches from the second, less half of the examples on which the judges name different classes (there at least one
-judge errs, and its error may have been counted), to a tenth above the first, widened by sampling error. Where both counts roughly agree and
+Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts
+confident disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself
+errs (it is never let above the number of labels that the consensus disputes). The transition model
+(`stats.opinion_pool`) counts what class-dependent noise explains; it is close on artificial noise and too low on human
+noise. Which holds cannot be known without reviews, so the first is the estimate and the interval reaches from the
+second, less half of the examples on which the judges name different classes (there at least one judge errs, and its
+error may have been counted), to a tenth above the first, widened by sampling error. Where both counts roughly agree and
 no class is small, the interval stops a third below the estimate.
 
-Where the judges often name different classes, both counts count the judges' errors too; then the estimate is the second count less a
-quarter of the divided examples, with an interval from less a half of them to the first count.
+Where the judges often name different classes, both counts count the judges' errors too; then the estimate is the second
+count less a quarter of the divided examples, with an interval from less a half of them to the first count.
 
-`p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be a
-probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
+`p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be
+a probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from labelsieve.core.scores import Scores
 from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.probability_rows import unknown
 
-SLOPE = 1.5  # a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
+# a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
+SLOPE = 1.5
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DIVIDED = (
     0.28  # share of examples on which the judges name different classes; above, their own errors drown the wrong labels
@@ -45,7 +47,8 @@ def count_wrong(
         judge: (n, K) out-of-sample probabilities, best from a robust loss.
         labels: (n,) given labels.
         consensus: log-odds that each label is wrong; its own count is that of the transition model.
-        copies: (n,) int, duplicates have the same number: what the judges disagree on counts once, however often it is there.
+        copies: (n,) int, duplicates have the same number: what the judges disagree on counts once, however often it is
+            there.
     """
     n = len(labels)
     joint = confident_joint(judge, labels)
@@ -79,7 +82,8 @@ def _widened(count: float, low: float, high: float, n: int) -> Estimate:
 
 
 def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarray) -> np.ndarray:
-    """(n,) p_wrong: a logistic curve over the log-odds that adds up to the estimate; `unjudged` (n,) bool get the overall rate."""
+    """(n,) p_wrong: a logistic curve over the log-odds that adds up to the estimate; `unjudged` (n,) bool get the
+    overall rate."""
     n = len(unjudged)
     rate = min(max(estimate.count / n, 0.0), 1.0)
     odds = SLOPE * np.clip(consensus.suspicion[~unjudged], -100, 100)
@@ -99,7 +103,8 @@ def unjudgeable(labels: np.ndarray) -> np.ndarray:
 
 
 def unseen(judge: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) bool: labels whose column is zero throughout or nearly so, so that the judge never knew the class; none where that is so of all.
+    """(n,) bool: labels whose column is zero throughout or nearly so, so that the judge never knew the class; none
+    where that is so of all.
 
     Args:
         judge: (n, K) probabilities, maybe memory-mapped.

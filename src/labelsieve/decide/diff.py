@@ -1,7 +1,7 @@
 """A data set as it stands after its decisions, and what changed between two versions of it.
 
-The label now is the given one unless all reviewers with an answer agree on another; an example that they exclude has left the set.
-Examples are matched by content where both runs know it (`core.row_matching`), else by id, exactly.
+The label now is the given one unless all reviewers with an answer agree on another; an example that they exclude has
+left the set. Examples are matched by content where both runs know it (`core.row_matching`), else by id, exactly.
 Cost: one hash table and one pass over the ids; everything else is NumPy over positions.
 """
 
@@ -58,7 +58,8 @@ class Standing:
 
 
 def standing(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate) -> Standing:
-    """The run after its decisions; `p_wrong` (n,) and `left` are the calibrated ones. Decisions on ids the run lacks change nothing."""
+    """The run after its decisions; `p_wrong` (n,) and `left` are the calibrated ones. Decisions on ids the run lacks
+    change nothing."""
     labels, names = findings.given.copy(), list(findings.classes)
     kept, reviewed = np.ones(len(findings), bool), np.zeros(len(findings), bool)
     number = {name: i for i, name in enumerate(names)}
@@ -128,8 +129,8 @@ def difference(old: Standing, new: Standing) -> Difference:
 
 
 def _same(old: Standing, new: Standing) -> np.ndarray:
-    """For each kept example of the new version, its position among the kept ones of the old one, -1 where it is new. An example that was
-    edited under an id of its own is still that example; a row number says nothing of one that was."""
+    """For each kept example of the new version, its position among the kept ones of the old one, -1 where it is new. An
+    example that was edited under an id of its own is still that example; a row number says nothing of one that was."""
     old_ids, new_ids = old.ids[old.kept], new.ids[new.kept]
     if old.content is None or new.content is None:
         return _positions(old_ids, new_ids)

@@ -1,14 +1,16 @@
-"""How many wrong labels are left: a hierarchical count over the strata of the score, with a valid interval for few reviews.
+"""How many wrong labels are left: a hierarchical count over the strata of the score, with a valid interval for few
+reviews.
 
-In stratum h the share of wrong labels theta_h varies around what the curve says, theta_h ~ Beta(c pi_h(b), c (1 - pi_h(b))), and a
-random sample of n_h of its rows is called wrong k_h times (a beta-binomial model of finite strata: Ericson, JRSS B 1969; the unreviewed
-rows are drawn, so there is no correction for the finite population to forget). The coefficients b are integrated out on a grid. Strata
-with many sampled rows speak for themselves; strata with few lean on the curve, and all strata together on its uncertainty.
-Rows that were picked because they looked suspicious tell about the curve, not about their stratum, so without a random sample the
-interval is the curve's own and wide; `_TRUST` bounds what such rows can say, because the curve is a model.
-Numbers: c = 15, as if the curve were worth fifteen reviews in each stratum; from simulated reviews of development sets
-    (docs/calibration.md).
-Cost: n numbers once; then a grid of 225 curves x 10 strata x 141 shares, and 2,000 draws, for each rate of reviewer error.
+In stratum h the share of wrong labels theta_h varies around what the curve says, theta_h ~ Beta(c pi_h(b), c (1 -
+pi_h(b))), and a random sample of n_h of its rows is called wrong k_h times (a beta-binomial model of finite strata:
+Ericson, JRSS B 1969; the unreviewed rows are drawn, so there is no correction for the finite population to forget). The
+coefficients b are integrated out on a grid. Strata with many sampled rows speak for themselves; strata with few lean on
+the curve, and all strata together on its uncertainty. Rows that were picked because they looked suspicious tell about
+the curve, not about their stratum, so without a random sample the interval is the curve's own and wide; `_TRUST` bounds
+what such rows can say, because the curve is a model. Numbers: c = 15, as if the curve were worth fifteen reviews in
+    each stratum; from simulated reviews of development sets (docs/calibration.md).
+Cost: n numbers once; then a grid of 225 curves x 10 strata x 141 shares, and 2,000 draws, for each rate of reviewer
+error.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""Findings against labels held to be true (oracle): how good are the ranking, the flags, the count and the probabilities?
+"""Findings against labels held to be true (oracle): how good are the ranking, the flags, the count and the
+probabilities?
 
-Measures: average precision (Davis and Goadrich, ICML 2006: a sum over the ranking, no interpolation), AUROC, precision among the first E
-(E = number of true errors), precision among the first 100, precision, recall and F1 of the flags, relative error of the count,
-expected calibration error (Naeini et al., AAAI 2015; 15 bins of equal mass) and Brier score of p_wrong.
-Intervals: 95 %, percentiles of a bootstrap over examples (Efron 1979) with the ranking fixed. A resample is a vector of weights, so
-that nothing is sorted again. Resampling adds noise to the calibration error, so its interval is stretched to hold the value itself.
-Cost: replicates x ten passes over n numbers; 50,000 examples x 500 take seconds.
+Measures: average precision (Davis and Goadrich, ICML 2006: a sum over the ranking, no interpolation), AUROC, precision
+among the first E (E = number of true errors), precision among the first 100, precision, recall and F1 of the flags,
+relative error of the count, expected calibration error (Naeini et al., AAAI 2015; 15 bins of equal mass) and Brier
+score of p_wrong. Intervals: 95 %, percentiles of a bootstrap over examples (Efron 1979) with the ranking fixed. A
+resample is a vector of weights, so that nothing is sorted again. Resampling adds noise to the calibration error, so its
+interval is stretched to hold the value itself. Cost: replicates x ten passes over n numbers; 50,000 examples x 500 take
+seconds.
 """
 
 from __future__ import annotations
@@ -92,8 +94,8 @@ def evaluate(
     """Measure findings of n examples against their true labels.
 
     Args:
-        truth: n true class names in the order of the findings, None where unknown. A name that is no class of the data is a
-            class that the given labels never use.
+        truth: n true class names in the order of the findings, None where unknown. A name that is no class of the data
+            is a class that the given labels never use.
         replicates: resamples of the bootstrap.
         seed: of the resamples.
 
@@ -104,7 +106,8 @@ def evaluate(
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
         raise UserError(
-            f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their order."
+            f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their "
+            "order."
         )
     position = {name: i for i, name in enumerate(findings.classes)}
     true = np.array([-2 if name is None else position.get(name, -1) for name in truth], np.int64)

@@ -32,9 +32,10 @@ class Step:
 def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> dict | None:
     """The random sample to review first, or None where none is needed.
 
-    It is needed where the two counts of wrong labels differ: the sum of the probabilities, and the labels that are doubted (p above
-    one half). They do where they are more than a quarter apart, where the interval is one and a half times as wide as the count, or
-    where `find` said so. It is not needed once a sample of half its size has been reviewed.
+    It is needed where the two counts of wrong labels differ: the sum of the probabilities, and the labels that are
+    doubted (p above one half). They do where they are more than a quarter apart, where the interval is one and a half
+    times as wide as the count, or where `find` said so. It is not needed once a sample of half its size has been
+    reviewed.
 
     Returns:
         {name, size, minutes, count, low, high, doubted}; the counts are those of the rows that are not reviewed.
@@ -58,7 +59,8 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
 
 
 def go_on(first: dict | None, drawn: list[dict]) -> dict | None:
-    """What is left of the sample where it was drawn before; None where it is all reviewed. `drawn`: {name, size, done} of each sample."""
+    """What is left of the sample where it was drawn before; None where it is all reviewed. `drawn`: {name, size, done}
+    of each sample."""
     begun = next((sample for sample in drawn if sample["name"] == SAMPLE), None)
     if first is None or begun is None:
         return first

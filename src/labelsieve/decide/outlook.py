@@ -1,6 +1,6 @@
-"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, where to stop, how the
-count tightened, and whether the probabilities keep their word (a reliability table: DeGroot and Fienberg, The Statistician 1983).
-The page, the report and the terminal all take these figures from here.
+"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, where
+to stop, how the count tightened, and whether the probabilities keep their word (a reliability table: DeGroot and
+Fienberg, The Statistician 1983). The page, the report and the terminal all take these figures from here.
 
 Cost: one sort of n numbers; the trail calibrates once a step.
 """
@@ -26,8 +26,8 @@ AHEAD = 50  # rows that the yield is taken over
 
 @dataclass(frozen=True)
 class Cut:
-    """The rows not reviewed with p_wrong at or above a cut: how many, the share of them expected to be wrong (None without rows), and the
-    share of the wrong labels left that is expected among them."""
+    """The rows not reviewed with p_wrong at or above a cut: how many, the share of them expected to be wrong (None
+    without rows), and the share of the wrong labels left that is expected among them."""
 
     at: float
     rows: int
@@ -37,7 +37,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Effort:
-    """To find about the share `catch` of the wrong labels left: rows to review, and the wrong labels expected among them."""
+    """To find about the share `catch` of the wrong labels left: rows to review, and the wrong labels expected among
+    them."""
 
     catch: float
     reviews: int
@@ -46,7 +47,8 @@ class Effort:
 
 @dataclass(frozen=True)
 class Stop:
-    """Where the yield falls: rows not decided before it, and from it on how many there are and the wrong labels expected among them."""
+    """Where the yield falls: rows not decided before it, and from it on how many there are and the wrong labels
+    expected among them."""
 
     before: int
     rest: int
@@ -60,8 +62,8 @@ class Stop:
 
 @dataclass(frozen=True)
 class Bin:
-    """Reviewed rows with p in [low, high): how many, their mean p before the reviews and now, and the share that was called wrong with a
-    95 % interval."""
+    """Reviewed rows with p in [low, high): how many, their mean p before the reviews and now, and the share that was
+    called wrong with a 95 % interval."""
 
     low: float
     high: float
@@ -94,7 +96,8 @@ def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
 
 
 def next_for(calibrated: Calibrated, share: float = 0.9) -> int:
-    """How many of the rows not reviewed, most suspicious first, to review so that about `share` of the wrong labels left is among them."""
+    """How many of the rows not reviewed, most suspicious first, to review so that about `share` of the wrong labels
+    left is among them."""
     return plan(calibrated, (share,))[0].reviews
 
 
@@ -108,8 +111,8 @@ def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Eff
 
 
 def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | None:
-    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than `below`, and none that
-    is doubted (p above one half) is left.
+    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than
+    `below`, and none that is doubted (p above one half) is left.
 
     Args:
         p: (m,) p(wrong) of the rows not decided, in the order in which they come up.
@@ -133,8 +136,9 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
 
 
 def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
-    """The findings after the decisions: p_wrong is what each row adds to the count, flagged are the rows that are doubted, the rank puts
-    what is reviewed last. Class health and confusions of these add up to the calibrated count."""
+    """The findings after the decisions: p_wrong is what each row adds to the count, flagged are the rows that are
+    doubted, the rank puts what is reviewed last. Class health and confusions of these add up to the calibrated
+    count."""
     rank = np.empty(len(findings), np.int64)
     rank[np.lexsort((calibrated.rank, calibrated.reviewed_rows))] = np.arange(1, len(findings) + 1)
     now = {"p_wrong": calibrated.expected, "flagged": calibrated.doubted, "wrong": calibrated.wrong}
@@ -142,10 +146,11 @@ def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
 
 
 def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins: int = BINS) -> tuple[Bin, ...]:
-    """Stated against seen: reviewed rows of a random sample (all reviewed rows where there is none) in bins of equal width of p now.
+    """Stated against seen: reviewed rows of a random sample (all reviewed rows where there is none) in bins of equal
+    width of p now.
 
-    The p of a row is what its scores say, without its own answer as a fact; but the curve has seen that answer, so with few reviews
-    the table is a little too good.
+    The p of a row is what its scores say, without its own answer as a fact; but the curve has seen that answer, so with
+    few reviews the table is a little too good.
     """
     said = answers(findings, fold)
     use = said.drawn if said.drawn.any() else np.ones(len(said.row), bool)
@@ -175,7 +180,8 @@ def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins:
 def trail(
     findings: Findings, rows: Sequence[Decision], *, steps: int = 8, reviewer_error: float | None = None
 ) -> tuple[Step, ...]:
-    """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step is before any."""
+    """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step is
+    before any."""
     out = [Step(0, findings.wrong)]
     ends = sorted({round(len(rows) * (i + 1) / steps) for i in range(steps)} - {0}) if rows else []
     fold, start = Fold(), 0

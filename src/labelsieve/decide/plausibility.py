@@ -1,4 +1,5 @@
-"""What makes findings implausible as a whole, said in sentences: too few examples, too many wrong ones, two labels swapped."""
+"""What makes findings implausible as a whole, said in sentences: too few examples, too many wrong ones, two labels
+swapped."""
 
 from __future__ import annotations
 
@@ -45,6 +46,8 @@ def _most(findings: Findings) -> tuple[str, ...]:
     if findings.wrong.count <= HALF * len(findings):
         return ()
     return (
-        "More than half of the labels look wrong. Check first that labels and examples belong together (the same order of rows, the right "
-        "label column), and that the model knows the classes at all: no method can tell right from wrong where most labels seem wrong.",
+        "More than half of the labels look wrong. Check first that labels and examples belong together (the same "
+        "order of rows, the right "
+        "label column), and that the model knows the classes at all: no method can tell right from wrong where most "
+        "labels seem wrong.",
     )

@@ -1,12 +1,12 @@
 """Which examples to review so that what is found speaks for all: a random sample, stratified by the score.
 
 Design: the examples in the order of p_wrong, cut into ten strata that each hold the same share of the expected spread
-sqrt(p (1 - p)) (the cumulative-root rule, Dalenius and Hodges, JASA 1959); then the same number from every stratum is Neyman's
-allocation (Neyman, JRSS 1934) for the count. It serves the calibration too: reviews are spread evenly over the whole range of scores
-instead of falling on the many examples that are surely right.
-Differs: p is held between 0.01 and 0.99 when the strata are cut, so that examples that the model is sure of are not left out. The
-    strata depend on the findings alone, and the order of the draw on the seed alone: a larger sample of the same seed continues a
-    smaller one, and a half-reviewed sample is a sample.
+sqrt(p (1 - p)) (the cumulative-root rule, Dalenius and Hodges, JASA 1959); then the same number from every stratum is
+Neyman's allocation (Neyman, JRSS 1934) for the count. It serves the calibration too: reviews are spread evenly over the
+whole range of scores instead of falling on the many examples that are surely right.
+Differs: p is held between 0.01 and 0.99 when the strata are cut, so that examples that the model is sure of are not
+    left out. The strata depend on the findings alone, and the order of the draw on the seed alone: a larger sample of
+    the same seed continues a smaller one, and a half-reviewed sample is a sample.
 Cost: one sort of n numbers.
 """
 
@@ -45,7 +45,8 @@ def draw(
         size: how many examples; fewer are drawn only if there are no more.
         seed: the same findings, size and seed draw the same rows.
         name: of the sample.
-        without: ids not to draw, because they were decided on before; the sample then speaks for the others, and those are known.
+        without: ids not to draw, because they were decided on before; the sample then speaks for the others, and those
+            are known.
 
     Raises:
         UserError: a size below one.

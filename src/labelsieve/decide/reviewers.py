@@ -1,10 +1,10 @@
 """Who reviews the reviewer: known items planted among the others, overlap, agreement, suggestions accepted.
 
-Agreement corrected for chance: Fleiss' kappa (Psychological Bulletin 1971) over all pairs of answers to the same example, where reviewers
-are taken to share one distribution of answers (for two of them it is Scott's pi); of one class, the same on "this class or not".
-Differs: an example counts once, however many people answered it (its pairs share a weight of one).
-What a reviewer said is the class: to keep a label is to name the given class. A settled conflict counts with what was said before it.
-Cost: one pass over the decisions.
+Agreement corrected for chance: Fleiss' kappa (Psychological Bulletin 1971) over all pairs of answers to the same
+example, where reviewers are taken to share one distribution of answers (for two of them it is Scott's pi); of one
+class, the same on "this class or not". Differs: an example counts once, however many people answered it (its pairs
+share a weight of one). What a reviewer said is the class: to keep a label is to name the given class. A settled
+conflict counts with what was said before it. Cost: one pass over the decisions.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def reviewers(findings: Findings, fold: Fold, known: Mapping[str, str | None] | 
     """Every reviewer, the busiest first.
 
     Args:
-        known: id -> true class of planted items (None: no class fits); only decisions picked as "planted" are held against it.
+        known: id -> true class of planted items (None: no class fits); only decisions picked as "planted" are held
+            against it.
     """
     given = _given(findings, fold)
     answers: dict[str, list[Decision]] = {}
@@ -122,8 +123,8 @@ def _reviewer(
 
 
 def agreement(findings: Findings, fold: Fold) -> tuple[Agreement, ...]:
-    """Agreement over all classes, then class by class in the order of the classes, then "exclude" and "ambiguous" as they occur.
-    Empty where no example has two answers."""
+    """Agreement over all classes, then class by class in the order of the classes, then "exclude" and "ambiguous" as
+    they occur. Empty where no example has two answers."""
     given = _given(findings, fold)
     said = [[_named(row, given) for row in own_answers(fold, id).values()] for id in fold.ids()]
     said = [names for names in said if len(names) > 1]
@@ -152,7 +153,8 @@ def agreement(findings: Findings, fold: Fold) -> tuple[Agreement, ...]:
 
 
 def overlap(fold: Fold) -> tuple[int, int]:
-    """How often two people differ on whether a label is wrong: (pairs that differ, pairs), one pair an example, the first two answers."""
+    """How often two people differ on whether a label is wrong: (pairs that differ, pairs), one pair an example, the
+    first two answers."""
     differ = pairs = 0
     for id in fold.ids():
         said = [row.act != "keep" for row in own_answers(fold, id).values() if row.act != "ambiguous"][:2]
@@ -163,8 +165,8 @@ def overlap(fold: Fold) -> tuple[int, int]:
 
 
 def plant(queue: np.ndarray, known: np.ndarray, *, every: int = 20, seed: int = 0) -> np.ndarray:
-    """The queue (m,) with one known item at a random place in every `every` examples, while there are any; the order of the queue stays.
-    A planted item that is in the queue leaves its own place."""
+    """The queue (m,) with one known item at a random place in every `every` examples, while there are any; the order of
+    the queue stays. A planted item that is in the queue leaves its own place."""
     rng = np.random.default_rng(seed)
     blocks = -(-int((~np.isin(queue, known)).sum()) // every)
     chosen = rng.permutation(known)[:blocks]

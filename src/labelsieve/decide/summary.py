@@ -22,8 +22,9 @@ FEW = 9  # neighbours; below, their share is given as a count
 
 @dataclass(frozen=True)
 class Suspect:
-    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a picture.
-    `suggested_label` is the likely class where the label is doubted, else the given label; `other_label` is the likeliest other class."""
+    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a
+    picture. `suggested_label` is the likely class where the label is doubted, else the given label; `other_label` is
+    the likeliest other class."""
 
     rank: int
     id: str
@@ -69,8 +70,9 @@ class Duplicates:
 class Summary:
     """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval.
 
-    `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists leave out, so that each
-    list with its rest adds up to the count. `first` is the random sample that comes first, or None (`decide.next_steps`).
+    `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
+    leave out, so that each list with its rest adds up to the count. `first` is the random sample that comes first, or
+    None (`decide.next_steps`).
     """
 
     source: str
@@ -96,8 +98,8 @@ class Summary:
 def summarise(
     findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None
 ) -> Summary:
-    """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is given. `data`,
-    which the findings are about, gives their snippets."""
+    """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is
+    given. `data`, which the findings are about, gives their snippets."""
     first = sample_first(findings, calibrated)
     findings = findings if calibrated is None else as_now(findings, calibrated)
     names = findings.classes
@@ -166,8 +168,8 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
 
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     """Why row `i` is suspicious, as codes with their numbers, for whoever words them in another language:
-    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number where few voted,
-    {"code": "no_neighbours"}, {"code": "duplicate"}."""
+    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number where few
+    voted, {"code": "no_neighbours"}, {"code": "duplicate"}."""
     found: list[dict[str, Any]] = []
     extra = findings.extra
     if {"p_given", "p_other"} <= extra.keys() and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
@@ -184,7 +186,8 @@ def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
 
 
 def reason(findings: Findings, i: int) -> str:
-    """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its neighbours carry."""
+    """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its
+    neighbours carry."""
     return "; ".join(map(_in_words, reasons(findings, i)))
 
 

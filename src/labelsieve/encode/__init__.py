@@ -1,6 +1,7 @@
 """Inputs to features: one frozen encoder, run once over the data set.
 
-`encoder(name, kind)` finds the encoder; `encode(inputs, encoder, folder, key=...)` runs it, resumes it, and keeps the features.
+`encoder(name, kind)` finds the encoder; `encode(inputs, encoder, folder, key=...)` runs it, resumes it, and keeps the
+features.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from labelsieve.encode.stream import Encoded, encode
 
 __all__ = ["DEFAULTS", "FAST_SIDE", "SIDE", "Encoded", "Encoder", "encode", "encoder"]
 
-# Up-sampling pays: on 32 px photographs (CIFAR-10N) the same probe finds wrong labels with AUPRC 0.83 at 224 px and 0.71 at 96 px,
-# which is five times faster.
+# Up-sampling pays: on 32 px photographs (CIFAR-10N) the same probe finds wrong labels with AUPRC 0.83 at 224 px and
+# 0.71 at 96 px, which is five times faster.
 SIDE, FAST_SIDE = 224, 96
 LARGEST = 1024  # pixels; above, a batch of images fills the memory
 DEFAULTS = {"image": "lite0", "text": "use"}
@@ -27,8 +28,8 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
     """The encoder called `name` for inputs of a kind, its weights loaded.
 
     Args:
-        name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "onnx:FILE", "hf:NAME_OR_DIR", "timm:NAME", or
-            "none" for inputs that are features already. None is the default of the kind.
+        name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "onnx:FILE", "hf:NAME_OR_DIR",
+            "timm:NAME", or "none" for inputs that are features already. None is the default of the kind.
         kind: "image", "text" or "features".
         side: image side in pixels, 1 to 1024, where the encoder leaves a choice.
 

@@ -34,7 +34,8 @@ class Arrays:
         content: (n,) uint64 hashes, equal for equal inputs.
         sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
         encoder: the encoder's name, None without one.
-        raw: (n,) uint64 hashes of the inputs as they were given (`core.content_hash`), where encoding read them anyway; else None.
+        raw: (n,) uint64 hashes of the inputs as they were given (`core.content_hash`), where encoding read them anyway;
+            else None.
         levels: what is black and what is white of pictures of more than 8 bits per channel.
     """
 
@@ -56,8 +57,8 @@ def features(
     levels: Levels | None = None,
     progress: Progress | None = None,
 ) -> Arrays:
-    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels` are those that pictures of more
-    than 8 bits are to be shown with, None those that suit the data."""
+    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels` are those that
+    pictures of more than 8 bits are to be shown with, None those that suit the data."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
     model = load_encoder(encoder, data.kind, side=side)
@@ -83,8 +84,8 @@ def features(
 def pixels(
     data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None, levels: Levels | None = None
 ) -> Arrays:
-    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what they have; `levels`
-    as in `features`."""
+    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what
+    they have; `levels` as in `features`."""
     side, levels = side or usual_side(data.inputs), _levels(data, levels)
     found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
     if (bits == UNSCALED).any():
@@ -125,7 +126,8 @@ def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
         " and, of decimals, " if levels.whole else "",
     )
     return [
-        f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, by one scale for all."
+        f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, by one "
+        "scale for all."
     ]
 
 

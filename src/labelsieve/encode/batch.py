@@ -1,4 +1,5 @@
-"""From raw inputs to a batch that an encoder takes: read, digest, decode, duplicate keys; what cannot be used is listed with its reason."""
+"""From raw inputs to a batch that an encoder takes: read, digest, decode, duplicate keys; what cannot be used is listed
+with its reason."""
 
 from __future__ import annotations
 

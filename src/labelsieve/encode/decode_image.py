@@ -1,14 +1,14 @@
 """One image, as it was given, to the square of RGB pixels that an encoder takes.
 
-Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, more than
-8 bits a channel are brought to 8 by one scale for all pictures (`encode.pixel_levels`). The image is then stretched to a square
-(bicubic): a centre crop would lose whatever lies at the edge, and in labelled photographs that is sometimes the labelled
-thing. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
+Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, more
+than 8 bits a channel are brought to 8 by one scale for all pictures (`encode.pixel_levels`). The image is then
+stretched to a square (bicubic): a centre crop would lose whatever lies at the edge, and in labelled photographs that is
+sometimes the labelled thing. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
 Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
 depends on the side), and `sketch`: a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
-which differs in a few bits between copies that were resized or compressed again, and small versions of the picture by which
-such a pair is verified (`stats.same_picture`).
+which differs in a few bits between copies that were resized or compressed again, and small versions of the picture by
+which such a pair is verified (`stats.same_picture`).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class DecodeError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One decoded image: pixels uint8 (side, side, 3) RGB, its two duplicate keys, an unsigned 64-bit number and BYTES uint8, and one of
-    EIGHT, DEEP and UNSCALED."""
+    """One decoded image: pixels uint8 (side, side, 3) RGB, its two duplicate keys, an unsigned 64-bit number and BYTES
+    uint8, and one of EIGHT, DEEP and UNSCALED."""
 
     pixels: np.ndarray
     content: int
@@ -55,7 +55,8 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits a channel, else None."""
+    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits a channel,
+    else None."""
 
     image: Image
     size: tuple[int, int]
@@ -73,7 +74,8 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Level
         levels: what is black and what is white of images of more than 8 bits a channel.
 
     Raises:
-        DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused before decoding).
+        DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused
+            before decoding).
     """
     from PIL.Image import Resampling
 
@@ -87,8 +89,8 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Level
 
 
 def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -> Opened:
-    """The image in encoded bytes or a uint8 array. A large JPEG comes at the smallest of 1, 1/2, 1/4, 1/8 that still covers `side`;
-    anything else in its own size.
+    """The image in encoded bytes or a uint8 array. A large JPEG comes at the smallest of 1, 1/2, 1/4, 1/8 that still
+    covers `side`; anything else in its own size.
 
     Raises:
         DecodeError: as in `decode`.

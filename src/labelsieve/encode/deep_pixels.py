@@ -1,7 +1,7 @@
 """Pictures with more than 8 bits a channel: their values in full, and by which scale a data set's are shown.
 
-Pillow keeps grey of 16 and 32 bits, but of 16-bit colours the upper bytes only, so that dark ones come out black. The lower bytes are read
-by decoding the same file once more with the bytes of each number swapped.
+Pillow keeps grey of 16 and 32 bits, but of 16-bit colours the upper bytes only, so that dark ones come out black. The
+lower bytes are read by decoding the same file once more with the bytes of each number swapped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def rawmode(image: Image) -> str:
 
 
 def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
-    """The values of a loaded picture of more than 8 bits, (H, W) or (H, W, 3 or 4), whole numbers or float; None of any other.
+    """The values of a loaded picture of more than 8 bits, (H, W) or (H, W, 3 or 4), whole numbers or float; None of any
+    other.
 
     Args:
         data: the bytes of the file.
@@ -52,8 +53,8 @@ def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
 
 
 def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarray | None = None) -> Levels:
-    """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Headers are read of all of those,
-    values only where there are more than 8 bits."""
+    """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Headers are
+    read of all of those, values only where there are more than 8 bits."""
     at = np.arange(len(inputs)) if positions is None else np.asarray(positions)
     if not len(at) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
         return Levels()
@@ -63,7 +64,8 @@ def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarr
 
 
 def _seen(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
-    """Some of the values of a picture of more than 8 bits; None of any other, and of what cannot be read: that is found later."""
+    """Some of the values of a picture of more than 8 bits; None of any other, and of what cannot be read: that is found
+    later."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
     try:

@@ -21,9 +21,10 @@ class Encoder(Protocol):
         width: d.
         side: the side of the square images it takes; 0 for text.
         batch: the number of examples in one call that suits it.
-    More are optional: `notes`, sentences for the user (a tuple of str); `resample`, a number of `PIL.Image.Resampling`, by which images are
-    brought to `side` (bicubic without it); and `read(batch)`, features and how many parts each text has (b,), of a text encoder that
-    reads long texts in parts (`encode.long_texts`), with `size`, what fits into one part, in words.
+    More are optional: `notes`, sentences for the user (a tuple of str); `resample`, a number of `PIL.Image.Resampling`,
+        by which images are
+    brought to `side` (bicubic without it); and `read(batch)`, features and how many parts each text has (b,), of a text
+    encoder that reads long texts in parts (`encode.long_texts`), with `size`, what fits into one part, in words.
     """
 
     name: str

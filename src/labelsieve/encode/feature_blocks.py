@@ -1,9 +1,9 @@
 """Features on disk, written block by block, so that a killed run loses one block at most.
 
-A folder holds `features.npy`, `content.npy`, `sketch.npy`, `reading.npy` (readable by anybody as plain arrays) and `journal.jsonl`: a
-header that names encoder, key and sizes, then one line for each finished block with the digest of its inputs and its
-failures. A block's rows are on the disk before its line is. Rows are written with plain writes, not through a memory map,
-where a full disk would be a crash instead of an error.
+A folder holds `features.npy`, `content.npy`, `sketch.npy`, `reading.npy` (readable by anybody as plain arrays) and
+`journal.jsonl`: a header that names encoder, key and sizes, then one line for each finished block with the digest of
+its inputs and its failures. A block's rows are on the disk before its line is. Rows are written with plain writes, not
+through a memory map, where a full disk would be a crash instead of an error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""What an image processor says about pictures: side, resampling, and how the values 0 to 255 become what the model takes.
+"""What an image processor says about pictures: side, resampling, and how the values 0 to 255 become what the model
+takes.
 
-Hugging Face models carry this in `preprocessor_config.json`, or in `processor_config.json` under the key `image_processor` (all that
-`Processor.save_pretrained` writes since transformers 5). Every picture is stretched to a square, whole: what a processor does beyond
-that (cutting out the centre, keeping the aspect ratio) is not followed, and a note says so.
+Hugging Face models carry this in `preprocessor_config.json`, or in `processor_config.json` under the key
+`image_processor` (all that `Processor.save_pretrained` writes since transformers 5). Every picture is stretched to a
+square, whole: what a processor does beyond that (cutting out the centre, keeping the aspect ratio) is not followed, and
+a note says so.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class ImageProcessor:
 def assumed(encoder: str, mean: Sequence[float], std: Sequence[float]) -> ImageProcessor:
     """For a model without any image processor: values 0 to 1, normalised by `mean` and `std`."""
     note = (
-        f"{encoder} has no image processor ({' or '.join(FILES)}): values from 0 to 1 with the mean {_shown(mean)} and the deviation "
+        f"{encoder} has no image processor ({' or '.join(FILES)}): values from 0 to 1 with the mean {_shown(mean)} "
+        "and the deviation "
         f"{_shown(std)} are assumed."
     )
     return ImageProcessor(*_affine(1 / 255, 0, mean, std), False, None, BICUBIC, (note,))
@@ -132,7 +135,8 @@ def _three(value: Any, usual: Sequence[float], name: str, encoder: str, notes: l
     """Three numbers, one for each colour; one number counts for all."""
     if value is None:
         notes.append(
-            f"The image processor of {encoder} normalises but gives no {name}; that of ImageNet ({_shown(usual)}) is assumed."
+            f"The image processor of {encoder} normalises but gives no {name}; that of ImageNet ({_shown(usual)}) is "
+            "assumed."
         )
         return tuple(usual)
     values = [value] * 3 if isinstance(value, int | float) else value

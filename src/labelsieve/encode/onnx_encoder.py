@@ -1,10 +1,10 @@
 """Encoders that run in ONNX Runtime: the built-in EfficientNet-Lite0 and any model in a file (`onnx:FILE`).
 
-What a file wants is read from its graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as they
-are; a float input gets what the image processor beside the file makes of them (`image_processor.py`), or pixels scaled to
-0..1 and normalised with the mean and deviation of ImageNet, which a note then says. A feature map (n, c, h, w) or token
-sequence (n, t, c) is averaged. Text models need `tokenizer.json` beside the file. What stands beside the file may stand one
-folder up, as exporters lay it out.
+What a file wants is read from its graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as
+they are; a float input gets what the image processor beside the file makes of them (`image_processor.py`), or pixels
+scaled to 0..1 and normalised with the mean and deviation of ImageNet, which a note then says. A feature map (n, c, h,
+w) or token sequence (n, t, c) is averaged. Text models need `tokenizer.json` beside the file. What stands beside the
+file may stand one folder up, as exporters lay it out.
 
 Features are cached by the content of the graph and of every file of weights that it names (`model.onnx.data`).
 """
@@ -29,7 +29,8 @@ from labelsieve.encode.long_texts import MOST, averaged, tokenized
 
 TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
 _IMAGE_OUTPUTS = ("image_embeds", "pooler_output")
-# A pooled output that was trained as such; `pooler_output` of the BERT family was trained to tell which sentence comes next.
+# A pooled output that was trained as such; `pooler_output` of the BERT family was trained to tell which sentence comes
+# next.
 _TEXT_OUTPUTS = ("sentence_embedding", "text_embeds", "last_hidden_state", "token_embeddings")
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -201,7 +202,8 @@ def _channels_first(shape: Sequence[Any], path: Path) -> bool:
 
 
 def _processor(path: Path, raw: bool) -> ImageProcessor:
-    """That of the files which exporters write beside a model; ImageNet's where there is none. `raw`: the graph takes bytes."""
+    """That of the files which exporters write beside a model; ImageNet's where there is none. `raw`: the graph takes
+    bytes."""
     config = read([_beside(path, name) for name in FILES], f"onnx:{path}")
     if config is not None:
         return from_config(config, f"onnx:{path}")

@@ -1,9 +1,10 @@
 """What is shown as black and as white of pictures with more than 8 bits a channel: one scale for all of a data set.
 
-A scale for each picture would lose its brightness, which tells things apart in X-rays, satellite pictures and microscopy; the range of the
-file format (0 to 65,535) makes pictures black that use a part of it. So the values of some pictures decide: from the least to the
-largest, or, where few of the values lie far out (a marker, a value for "no data", a hot pixel), between the 0.5 and 99.5 percentiles.
-Pictures of 8 bits are shown as they are. Whole numbers and decimals have a scale each.
+A scale for each picture would lose its brightness, which tells things apart in X-rays, satellite pictures and
+microscopy; the range of the file format (0 to 65,535) makes pictures black that use a part of it. So the values of some
+pictures decide: from the least to the largest, or, where few of the values lie far out (a marker, a value for "no
+data", a hot pixel), between the 0.5 and 99.5 percentiles. Pictures of 8 bits are shown as they are. Whole numbers and
+decimals have a scale each.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Levels:
     """
     Attributes:
         whole: (black, white) of pictures of whole numbers (16 or 32 bits); None is the full range of 16 bits.
-        decimal: the same of pictures of floating-point numbers; None is 0 to 1, 255 or 65,535, or each picture's own range.
+        decimal: the same of pictures of floating-point numbers; None is 0 to 1, 255 or 65,535, or each picture's own
+            range.
     """
 
     whole: Range | None = None
@@ -101,8 +103,8 @@ def _fit(arrays: Sequence[np.ndarray]) -> Range | None:
 
 
 def _nominal(array: np.ndarray) -> Range:
-    """Of a picture of which nothing is known: the range of 16 bits; of other numbers the least of 0..1, 0..255, 0..65535 that holds them,
-    else their own range."""
+    """Of a picture of which nothing is known: the range of 16 bits; of other numbers the least of 0..1, 0..255,
+    0..65535 that holds them, else their own range."""
     if array.dtype == np.uint16:
         return 0.0, 65535.0
     values = array[np.isfinite(array)] if array.dtype.kind == "f" else array

@@ -47,8 +47,8 @@ def pixels(
     folder: Path | None = None,
     levels: Levels | None = None,
 ) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
-    """Uint8 (n, C, side, side), zeros where an image cannot be read; (position, reason) of those; and (n,) uint8, EIGHT, DEEP or UNSCALED
-    (`encode.decode_image`).
+    """Uint8 (n, C, side, side), zeros where an image cannot be read; (position, reason) of those; and (n,) uint8,
+    EIGHT, DEEP or UNSCALED (`encode.decode_image`).
 
     Args:
         inputs: n images, bytes or uint8 arrays.

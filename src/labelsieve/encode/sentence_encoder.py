@@ -6,8 +6,8 @@ languages (ar, de, en, es, fr, it, ja, ko, nl, pl, pt, ru, th, tr, zh); the scri
 texts become nearly alike. Signed feature hashing (Weinberger et al., ICML 2009) of the character 2- to 5-grams knows no
 language at all, keeps such texts apart, and adds spelling to meaning for the others.
 
-Cost: about 1,400 short texts or 380 news items a second on one core, nearly all of it in the sentence encoder; 65 MB for
-the embedding table.
+Cost: about 1,400 short texts or 380 news items a second on one core, nearly all of it in the sentence encoder; 65 MB
+for the embedding table.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Sentence:
 
 
 def spelling(texts: Sequence[str]) -> np.ndarray:
-    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length; the n-grams see where the text starts and ends."""
+    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length; the n-grams see where the text
+    starts and ends."""
     folded = [f" {fold(text)} " for text in texts]
     counts = np.zeros(len(texts) * SPELLING)
     for n in GRAMS:

@@ -1,9 +1,9 @@
 """Encode a data set once: read and decode in threads, encode, keep what is finished.
 
-While the encoder works on one batch, threads read and decode the next ones; a bounded number of batches is under way, so
-memory does not grow with the data set. Finished blocks are kept on disk (`blocks.py`). On a later run the raw inputs are
-read and hashed again, which costs about a thousandth of encoding them, and only blocks whose bytes changed are encoded
-again: a changed file never yields a stale feature.
+While the encoder works on one batch, threads read and decode the next ones; a bounded number of batches is under way,
+so memory does not grow with the data set. Finished blocks are kept on disk (`blocks.py`). On a later run the raw inputs
+are read and hashed again, which costs about a thousandth of encoding them, and only blocks whose bytes changed are
+encoded again: a changed file never yields a stale feature.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Encoded:
     Attributes:
         features: (n, d) float16, memory-mapped; zeros where encoding failed.
         content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
-        sketch: (n, s) uint8, by which near-duplicates are found (`stats.same_text`, `stats.same_picture`); 0 where encoding failed.
+        sketch: (n, s) uint8, by which near-duplicates are found (`stats.same_text`, `stats.same_picture`); 0 where
+            encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
         raw: (n,) uint64, a hash of each input as it was given (`core.content_hash`).
         reading: (n,) uint16, how many parts each text has; of images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
@@ -147,8 +148,8 @@ def _ahead(
 
 
 def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, batches: Iterable[Batch]) -> bytes:
-    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed. Returns the
-    digests of its inputs."""
+    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed.
+    Returns the digests of its inputs."""
     features = np.zeros((len(span), encoder.width), np.float16)
     content, sketch = np.zeros(len(span), np.uint64), np.zeros((len(span), sketch_bytes(encoder.kind)), np.uint8)
     reading = np.zeros(len(span), np.uint16)

@@ -1,10 +1,10 @@
 """Exact and near-duplicate keys of texts.
 
-`content` is a hash of the text with white space collapsed and case folded. `sketch` holds a hash of the plain text (`stats.plain_text`) and
-MinHash signatures of its character 5-grams and of its passages (Broder, "On the resemblance and containment of documents", 1997): the share
-of equal numbers in two signatures estimates the share of 5-grams, or of passages, that two texts have in common. Which of the texts that
-share many are the same text is for `stats.same_text` to say.
-Whole batches are hashed at once; cost is one pass, 46 multiplications a character.
+`content` is a hash of the text with white space collapsed and case folded. `sketch` holds a hash of the plain text
+(`stats.plain_text`) and MinHash signatures of its character 5-grams and of its passages (Broder, "On the resemblance
+and containment of documents", 1997): the share of equal numbers in two signatures estimates the share of 5-grams, or of
+passages, that two texts have in common. Which of the texts that share many are the same text is for `stats.same_text`
+to say. Whole batches are hashed at once; cost is one pass, 46 multiplications a character.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def content(texts: Sequence[str]) -> np.ndarray:
 
 
 def sketch(texts: Sequence[str]) -> np.ndarray:
-    """(n, BYTES) uint8, seen as 48 uint32: two hash the plain text, 30 and 16 are the least of as many hashes over its character 5-grams
-    and its passages."""
+    """(n, BYTES) uint8, seen as 48 uint32: two hash the plain text, 30 and 16 are the least of as many hashes over its
+    character 5-grams and its passages."""
     plains = [plain(text) or fold(text) for text in texts]
     out = np.empty((len(texts), 2 + GRAMS + PASSAGES), np.uint32)
     if not plains:
@@ -76,7 +76,8 @@ def ngrams(texts: Sequence[str], n: int) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all character n-grams of a batch.
 
     Returns:
-        grams: (g,) uint64, text after text. A text shorter than n is filled up with zeros, so each text has at least one.
+        grams: (g,) uint64, text after text. A text shorter than n is filled up with zeros, so each text has at least
+            one.
         starts: (b + 1,) int64, the grams of text i are grams[starts[i] : starts[i + 1]].
     """
     raw = [text.encode("utf-32-le", "surrogatepass").ljust(4 * n, b"\0") for text in texts]

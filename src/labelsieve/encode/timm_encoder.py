@@ -1,4 +1,5 @@
-"""`timm:NAME`: any pretrained image model of timm without its classifier, at the resolution and normalisation it was trained with."""
+"""`timm:NAME`: any pretrained image model of timm without its classifier, at the resolution and normalisation it was
+trained with."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Read the tensors of a PyTorch checkpoint with NumPy alone.
 
-Only the legacy format (before PyTorch 1.6) is read: four pickles (magic number, protocol, system information, the object),
-the pickled list of storage keys, then every storage as an eight-byte count and raw little-endian numbers. The unpickler
-knows tensors and containers and refuses every other global, so a hostile file cannot run code.
+Only the legacy format (before PyTorch 1.6) is read: four pickles (magic number, protocol, system information, the
+object), the pickled list of storage keys, then every storage as an eight-byte count and raw little-endian numbers. The
+unpickler knows tensors and containers and refuses every other global, so a hostile file cannot run code.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""`hf:NAME_OR_DIR`: any image or text model that transformers' AutoModel loads. A folder is read offline; a name may be downloaded.
+"""`hf:NAME_OR_DIR`: any image or text model that transformers' AutoModel loads. A folder is read offline; a name may be
+downloaded.
 
-Weights stored in half precision are read as float32. Images become what the model's own image processor makes of their values
-(`image_processor.py`). Features: `get_image_features` where there is one (CLIP and its kin), else the pooled output where its weights
-are there (classifiers are saved without), else the mean over tokens or the feature map. Masked autoencoders (ViT-MAE) see the whole
-picture: nothing is masked.
-Texts: `get_text_features` likewise, else the mean over the tokens, as the sentence-transformers family is trained; unit length.
+Weights stored in half precision are read as float32. Images become what the model's own image processor makes of their
+values (`image_processor.py`). Features: `get_image_features` where there is one (CLIP and its kin), else the pooled
+output where its weights are there (classifiers are saved without), else the mean over tokens or the feature map. Masked
+autoencoders (ViT-MAE) see the whole picture: nothing is masked.
+Texts: `get_text_features` likewise, else the mean over the tokens, as the sentence-transformers family is trained; unit
+length.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class _Model:
         absent = sorted(loading["missing_keys"])
         if others := [key for key in absent if not any(part in key for part in _UNUSED)]:
             raise UserError(
-                f"The weights of hf:{name} lack {len(others)} parts of {type(model).__name__} ({others[0]}, for one), which transformers "
+                f"The weights of hf:{name} lack {len(others)} parts of {type(model).__name__} ({others[0]}, for one), "
+                "which transformers "
                 "would fill at random; name a model that is whole."
             )
         self.pooler = not any("pooler" in key for key in absent)
@@ -261,7 +264,8 @@ def _usual_processor(config: Any) -> Any:
     import transformers
 
     try:
-        from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names  # pyright: ignore[reportPrivateImportUsage]
+        # pyright: ignore[reportPrivateImportUsage]
+        from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names
     except ImportError:
         return None
     found = names.get(getattr(config, "model_type", ""))
@@ -303,7 +307,8 @@ def _image_size(config: Any) -> int | None:
 
 
 def _pooled(output: Any, pooler: bool = True) -> Any:
-    """The pooled output of a model where it has one that was trained, else its last feature map or sequence; a tensor is itself."""
+    """The pooled output of a model where it has one that was trained, else its last feature map or sequence; a tensor
+    is itself."""
     if not hasattr(output, "last_hidden_state"):
         return output
     pooled = getattr(output, "pooler_output", None) if pooler else None
@@ -318,8 +323,8 @@ def _file(name: str, file: str, local: bool) -> Path | None:
 
 
 def _hash(model: Any, absent: Sequence[str]) -> str:
-    """A name does not identify a model (a folder is overwritten, a hub name moves on), so weights and settings are hashed.
-    `absent` are names of weights that were not loaded."""
+    """A name does not identify a model (a folder is overwritten, a hub name moves on), so weights and settings are
+    hashed. `absent` are names of weights that were not loaded."""
     digest = hashlib.sha256(json.dumps(_settled(model.config.to_dict()), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if name in absent:

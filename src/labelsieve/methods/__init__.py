@@ -1,7 +1,8 @@
 """Robust methods: noisy labels in, networks that withstand them out.
 
-A method is a function (samples, network, session, *, ...) -> `Trained`; what stands after `*` is a hyper-parameter with the paper's
-value for images, and `FEATURES` beside the function has the values for heads on features. The table is text, so that reading it is free.
+A method is a function (samples, network, session, *, ...) -> `Trained`; what stands after `*` is a hyper-parameter with
+the paper's value for images, and `FEATURES` beside the function has the values for heads on features. The table is
+text, so that reading it is free.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
 """Co-teaching: two networks, each taught with the examples that the other finds easy.
 
-Paper: Han et al., "Co-teaching: robust training of deep neural networks with extremely noisy labels", NeurIPS 2018. In each batch a
-    network ranks its own losses and passes the smallest 1 - F of them to its peer; F rises from 0 to tau within `ramp` epochs.
-Needs: an idea of the share of wrong labels; two networks that start apart. Two linear heads do not: with them it is the rule of small
-    losses alone. Good at: symmetric and pairwise noise, even heavy. Bad at: hard or rare right labels, which have large losses too; the
-    two networks grow alike.
-Numbers: 200 epochs of Adam 1e-3, batch 128, ramp 10; from 0.4 of the run on the rate falls to 0 along a line, beta1 is 0.1 (CIFAR-10).
-Differs: tau is the true noise rate there; here it is `noise`, else the part of the losses that belongs to the upper component of a
-    Gaussian mixture, of examples that both networks together give to another class, judged after each epoch of the ramp. Their code
-    divides the mean loss by the number of examples once more; we do not. Images are augmented weakly, theirs not at all.
+Paper: Han et al., "Co-teaching: robust training of deep neural networks with extremely noisy labels", NeurIPS 2018. In
+    each batch a network ranks its own losses and passes the smallest 1 - F of them to its peer; F rises from 0 to tau
+    within `ramp` epochs.
+Needs: an idea of the share of wrong labels; two networks that start apart. Two linear heads do not: with them it is the
+    rule of small losses alone. Good at: symmetric and pairwise noise, even heavy. Bad at: hard or rare right labels,
+    which have large losses too; the two networks grow alike.
+Numbers: 200 epochs of Adam 1e-3, batch 128, ramp 10; from 0.4 of the run on the rate falls to 0 along a line, beta1 is
+0.1 (CIFAR-10). Differs: tau is the true noise rate there; here it is `noise`, else the part of the losses that belongs
+to the upper component of a
+    Gaussian mixture, of examples that both networks together give to another class, judged after each epoch of the
+    ramp. Their code divides the mean loss by the number of examples once more; we do not. Images are augmented weakly,
+    theirs not at all.
 Cost: twice that of cross-entropy.
 """
 
@@ -26,9 +29,9 @@ from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 from labelsieve.stats.mixture import fit_gaussian
 
-# Looked at: photos, digits, texts, clothes with none, symmetric and human noise of 0.1 and 0.4; for `ramp` held-out labels of CIFAR-10N
-# too. Small steps, for Adam does not average out what single examples want: 0.02 and batch 32 cost half a point. A thousand examples need
-# small batches to be learnt at all.
+# Looked at: photos, digits, texts, clothes with none, symmetric and human noise of 0.1 and 0.4; for `ramp` held-out
+# labels of CIFAR-10N too. Small steps, for Adam does not average out what single examples want: 0.02 and batch 32 cost
+# half a point. A thousand examples need small batches to be learnt at all.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 0.01, "ramp": 3, "batch": 64, "least": 1500}
 FEWEST = 8  # of a batch, that a part can be left out
 
@@ -89,7 +92,8 @@ def smallest(losses: Tensor, forget: float) -> Tensor:
 
 
 def share_wrong(losses: Tensor, differs: Tensor) -> float:
-    """The share of losses (n,) in the upper component of a Gaussian mixture, of examples given to another class (n,) alone."""
+    """The share of losses (n,) in the upper component of a Gaussian mixture, of examples given to another class (n,)
+    alone."""
     values = losses.cpu().numpy()
     return float((fit_gaussian(values).posterior(values) * differs.cpu().numpy()).mean())
 

@@ -1,16 +1,17 @@
 """DivideMix: two networks; each splits the data for the other into labelled and unlabelled, and MixMatch does the rest.
 
 Paper: Li, Socher, Hoi, "DivideMix: learning with noisy labels as semi-supervised learning", ICLR 2020.
-Needs: a warm-up in which losses part. Good at: heavy symmetric noise; images. Bad at: asymmetric noise with a large lambda_u; very heavy
-    noise, where runs differ; patience.
-Numbers: CIFAR: 300 epochs, SGD 0.02, weight decay 5e-4, the rate falls tenfold at half of the run, warm-up 10 (never more than a third
-    of the run), batch 64, T = 0.5, Beta(4, 4), p > 0.5 is labelled.
-Differs: lambda_u follows the true noise there (0, 25, 50, 150); here the estimated share, `noise`, else what lies off the diagonal of the
-    confident joint when the warm-up ends, or zero where the networks differ from the labels hardly more often than from each other. Below
-    GUARD the warm-up never ends, for clean labels have nothing to divide. Nothing labelled: an epoch of warm-up; nothing unlabelled: the
-    labelled part alone. Losses are averaged over five epochs from an estimated 0.8 on, where they do so at 90 % (0.81 wrong); the
-    threshold stays (0.6 there). No entropy penalty in the warm-up, which they add where they know the noise to be asymmetric. On
-    features the chances of right labels are `held`.
+Needs: a warm-up in which losses part. Good at: heavy symmetric noise; images. Bad at: asymmetric noise with a large
+    lambda_u; very heavy noise, where runs differ; patience.
+Numbers: CIFAR: 300 epochs, SGD 0.02, weight decay 5e-4, the rate falls tenfold at half of the run, warm-up 10 (never
+    more than a third of the run), batch 64, T = 0.5, Beta(4, 4), p > 0.5 is labelled.
+Differs: lambda_u follows the true noise there (0, 25, 50, 150); here the estimated share, `noise`, else what lies off
+    the diagonal of the confident joint when the warm-up ends, or zero where the networks differ from the labels hardly
+    more often than from each other. Below GUARD the warm-up never ends, for clean labels have nothing to divide.
+    Nothing labelled: an epoch of warm-up; nothing unlabelled: the labelled part alone. Losses are averaged over five
+    epochs from an estimated 0.8 on, where they do so at 90 % (0.81 wrong); the threshold stays (0.6 there). No entropy
+    penalty in the warm-up, which they add where they know the noise to be asymmetric. On features the chances of right
+    labels are `held`.
 Cost: about eight times that of cross-entropy.
 """
 
@@ -31,8 +32,9 @@ from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.mixture import fit_gaussian
 from labelsieve.stats.odds_shift import odds_shift, shifted
 
-# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. The mixture doubts twice as many
-# labels as are wrong where few are, and linear heads lose by much mixing: hence `held` and a small alpha, each worth half a point to one.
+# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. The mixture
+# doubts twice as many labels as are wrong where few are, and linear heads lose by much mixing: hence `held` and a small
+# alpha, each worth half a point to one.
 FEATURES: dict[str, Any] = {
     "epochs": 20,
     "warmup": 5,
@@ -126,7 +128,8 @@ def look(
     *,
     held: bool,
 ) -> None:
-    """The losses (2, epochs, n) of plain predictions move on by one; `share`, if not known yet, and `right` (2, n) follow."""
+    """The losses (2, epochs, n) of plain predictions move on by one; `share`, if not known yet, and `right` (2, n)
+    follow."""
     predicted = torch.stack([logits(net, samples) for net in nets])
     session.record(torch.arange(len(samples)), predicted.mean(0), samples.labels)
     losses.copy_(losses.roll(1, 1))
@@ -139,8 +142,8 @@ def look(
 
 
 def share_wrong(predicted: Tensor, labels: Tensor) -> float:
-    """What lies off the diagonal of the confident joint of the mean of the logits (2, n, K); zero if the networks differ from the
-    labels hardly more often than from each other: then they err, and the labels need not."""
+    """What lies off the diagonal of the confident joint of the mean of the logits (2, n, K); zero if the networks
+    differ from the labels hardly more often than from each other: then they err, and the labels need not."""
     said = predicted.argmax(2)
     if (said != labels).float().mean() - (said[0] != said[1]).float().mean() < GUARD:
         return 0.0
@@ -149,8 +152,8 @@ def share_wrong(predicted: Tensor, labels: Tensor) -> float:
 
 
 def right_labels(losses: Tensor, *, averaged: bool = False, wrong: float | None = None) -> Tensor:
-    """Chance (n,) float32 that each label is right: the lower component of a Gaussian mixture; `wrong` is the share to which the upper
-    one is held. Losses (epochs, n), the last one first."""
+    """Chance (n,) float32 that each label is right: the lower component of a Gaussian mixture; `wrong` is the share to
+    which the upper one is held. Losses (epochs, n), the last one first."""
     scaled = (losses - losses.amin(1, keepdim=True)) / (losses.amax(1) - losses.amin(1)).clamp_min(1e-12)[:, None]
     values = (scaled[losses.any(1)].mean(0) if averaged else scaled[0]).numpy()
     mixture = fit_gaussian(values)
@@ -161,7 +164,8 @@ def right_labels(losses: Tensor, *, averaged: bool = False, wrong: float | None 
 
 
 def chosen_lambda(noise: float, n_classes: int) -> float:
-    """The weight of the unlabelled part that the authors took at about this noise (share of wrong labels) and number of classes."""
+    """The weight of the unlabelled part that the authors took at about this noise (share of wrong labels) and number of
+    classes."""
     if n_classes > 50:
         return 150.0 if noise > 0.3 else 25.0
     return 50.0 if noise >= HEAVY else 25.0 if noise > 0.3 else 0.0
@@ -191,7 +195,8 @@ def _guessed_together(
 def refined(
     net: nn.Module, part: Samples, rows: Tensor, right: Tensor, session: Session, temp: float
 ) -> tuple[Tensor, Tensor]:
-    """Two views (2 b, ...) and their targets (2 b, K): the label as far as it is believed, the prediction for the rest, sharpened."""
+    """Two views (2 b, ...) and their targets (2 b, K): the label as far as it is believed, the prediction for the rest,
+    sharpened."""
     views = [part.weak(rows, session.generator) for _ in range(2)]
     given = nn.functional.one_hot(part.given(rows), part.classes).float()
     target = sharpen(right[:, None] * given + (1 - right)[:, None] * _probabilities(net, views), temp)

@@ -1,13 +1,15 @@
 """Early-learning regularisation: the network is held to what it predicted before it began to memorise.
 
-Paper: Liu et al., "Early-learning regularization prevents memorization of noisy labels", NeurIPS 2020. Every example has a running
-    mean t of its predictions; ln(1 - <t, p>) pulls p towards it, which makes up for the pull of a wrong label.
-Needs: memory of n x K floats. Good at: all kinds of noise at moderate rates, at the price of cross-entropy; asymmetric noise too.
-    Bad at: a strength that does not fit the data: too large holds early mistakes, too small memorises late.
-Numbers: 150 epochs of SGD 0.02, weight decay 1e-3, cosine restarts every ten epochs down to 1e-3. Of the paper's settings for CIFAR, images
-    have those for asymmetric noise (beta 0.9, strength 1), which is more like people's: on small networks it gained 3 to 5 points with
-    look-alikes confused and 12 with half of the labels replaced; the setting for symmetric noise (0.7, 3) lost 14 and gained 18.
-    Features have 0.7 and 3. More than 50 classes have CIFAR-100's 0.9 and 7 (there with drops of the rate to 1/100 instead).
+Paper: Liu et al., "Early-learning regularization prevents memorization of noisy labels", NeurIPS 2020. Every example
+    has a running mean t of its predictions; ln(1 - <t, p>) pulls p towards it, which makes up for the pull of a wrong
+    label.
+Needs: memory of n x K floats. Good at: all kinds of noise at moderate rates, at the price of cross-entropy; asymmetric
+    noise too. Bad at: a strength that does not fit the data: too large holds early mistakes, too small memorises late.
+Numbers: 150 epochs of SGD 0.02, weight decay 1e-3, cosine restarts every ten epochs down to 1e-3. Of the paper's
+    settings for CIFAR, images have those for asymmetric noise (beta 0.9, strength 1), which is more like people's: on
+    small networks it gained 3 to 5 points with look-alikes confused and 12 with half of the labels replaced; the
+    setting for symmetric noise (0.7, 3) lost 14 and gained 18. Features have 0.7 and 3. More than 50 classes have
+    CIFAR-100's 0.9 and 7 (there with drops of the rate to 1/100 instead).
 Differs: chosen by kind and classes, since a user cannot know them. Not ELR+.
 Cost: that of cross-entropy.
 """
@@ -26,7 +28,8 @@ from labelsieve.engine.trained import Trained
 from labelsieve.losses import elr as held
 from labelsieve.losses import remember
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
+# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels
+# of CIFAR-10N.
 FEATURES: dict[str, Any] = {"epochs": 20, "lr": 6.0, "lowest": 0.3, "weight_decay": 0.0}
 
 

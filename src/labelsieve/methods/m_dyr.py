@@ -1,18 +1,23 @@
 """Dynamic bootstrapping with a Beta mixture: M-DYR-H, M-DYR-S and MD-DYR-SH.
 
-Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019. After every
-    epoch a two-component Beta mixture is fitted to the cross-entropies; w, the chance of the high-loss component, moves an example's
-    target from its label to the network's own prediction; mixup and a prior that wants all classes go with it.
-Needs: a first phase at a rate too high to memorise. Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric
-    noise at high rates, where losses do not part; very imbalanced classes (the prior is uniform); 90 % with M-DYR-H, which ends in one.
-Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on (MD-DYR-SH:
-    dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1. Other lengths keep
-    this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least ENOUGH, for losses must have parted.
-Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is interpolated; the prior
-    has K classes (their soft variant always 10); tracking takes no gradients; one seed rules everything; on features w is `held`.
-    MD-DYR-SH takes a half for lambda in the paper; with an alpha below 32 (few steps, features) it takes the lambda that was drawn.
-Guard, not in the paper: with less doubt than GUARD where bootstrapping would begin, the run goes on with plain cross-entropy.
-Cost: from bootstrapping on three forward passes and one backward a step; and one forward pass over all examples an epoch.
+Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019.
+    After every epoch a two-component Beta mixture is fitted to the cross-entropies; w, the chance of the high-loss
+    component, moves an example's target from its label to the network's own prediction; mixup and a prior that wants
+    all classes go with it.
+Needs: a first phase at a rate too high to memorise. Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH).
+    Bad at: asymmetric noise at high rates, where losses do not part; very imbalanced classes (the prior is uniform); 90
+    % with M-DYR-H, which ends in one.
+Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on
+    (MD-DYR-SH: dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1.
+    Other lengths keep this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least
+    ENOUGH, for losses must have parted.
+Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is
+    interpolated; the prior has K classes (their soft variant always 10); tracking takes no gradients; one seed rules
+    everything; on features w is `held`. MD-DYR-SH takes a half for lambda in the paper; with an alpha below 32 (few
+    steps, features) it takes the lambda that was drawn.
+Guard, not in the paper: with less doubt than GUARD where bootstrapping would begin, the run goes on with plain
+cross-entropy. Cost: from bootstrapping on three forward passes and one backward a step; and one forward pass over all
+examples an epoch.
 """
 
 from __future__ import annotations
@@ -36,7 +41,8 @@ from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.mixture import BetaMixture, fit_beta
 from labelsieve.stats.odds_shift import odds_shift, shifted
 
-# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4; reasons in mixup.py and held.py.
+# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4; reasons in
+# mixup.py and held.py.
 FEATURES: dict[str, Any] = {
     "epochs": 20,
     "lr": 6.0,
@@ -65,7 +71,8 @@ class Schedule:
         return cls(epochs, min(max(ENOUGH * batch / (epochs * len(samples)), 0.35), 0.65) if start is None else start)
 
     def at(self, epoch: int) -> int:
-        """Where epoch `epoch` of 300 lies, counted from 0: 105, the first with bootstrapping, at `start`, the others in proportion."""
+        """Where epoch `epoch` of 300 lies, counted from 0: 105, the first with bootstrapping, at `start`, the others in
+        proportion."""
         return round(float(np.interp(epoch, [0, 105, 300], [0, self.start * self.epochs, self.epochs])))
 
 
@@ -88,7 +95,8 @@ def m_dyr_h(
     """Mixup at first; later the part w of each target goes to the class that the network predicts.
 
     Args:
-        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps (`strength`).
+        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps
+            (`strength`).
         reg: weight of the uniform prior over classes.
         start: share of the run before bootstrapping; None is the paper's, longer in runs of few steps.
         held: one factor on the odds of w makes its mean the noise.
@@ -145,7 +153,8 @@ def md_dyr_sh(
     weight_decay: float = 1e-4,
     batch: int = 128,
 ) -> Trained:
-    """Mixup, in which later the cleaner example prevails; then the part w of each target goes to the hardening prediction."""
+    """Mixup, in which later the cleaner example prevails; then the part w of each target goes to the hardening
+    prediction."""
     when = Schedule.of(samples, epochs, batch, start)
     alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
     even = alpha >= HALVES
@@ -208,7 +217,8 @@ def held_mixture(losses: Tensor, share: float, *, held: bool) -> tuple[BetaMixtu
 
 
 def belief(losses: Tensor, share: float, *, held: bool) -> np.ndarray:
-    """(n,) the chance that each label is wrong, as training uses it; 0 below GUARD, and not held to a share that is not known yet."""
+    """(n,) the chance that each label is wrong, as training uses it; 0 below GUARD, and not held to a share that is not
+    known yet."""
     if 0 <= share < GUARD:
         return np.zeros(len(losses))
     mixture, shift = held_mixture(losses, share, held=held and share >= 0)
@@ -264,13 +274,15 @@ def soft_to_hard(
 
 
 def cleaner(w: Tensor, partner: Tensor, lam: float) -> Tensor:
-    """The shares (b,) of the inputs in their mixtures: lam's odds times those of the chances 1 - w that their labels are right."""
+    """The shares (b,) of the inputs in their mixtures: lam's odds times those of the chances 1 - w that their labels
+    are right."""
     own, other = lam * (1 - w), (1 - lam) * (1 - w[partner])
     return own / (own + other)
 
 
 def temperature(epoch: int, when: Schedule) -> float:
-    """From 1 where bootstrapping begins (epoch 111 of 300) to 0.001 (epoch 199), then held: hard bootstrapping in the end."""
+    """From 1 where bootstrapping begins (epoch 111 of 300) to 0.001 (epoch 199), then held: hard bootstrapping in the
+    end."""
     first, last = when.at(110), when.at(198)
     return 1 - 0.999 * min(max((epoch - first) / max(last - first, 1), 0), 1)
 
@@ -282,7 +294,8 @@ def uniform_prior(logits: Tensor) -> Tensor:
 
 
 def p_wrong(net: nn.Module, x: Tensor, y: Tensor, mixture: BetaMixture, shift: float = 0.0) -> Tensor:
-    """w (b,) of unmixed examples: today's network in evaluation mode, the mixture (its range and `shift`) of the epoch before."""
+    """w (b,) of unmixed examples: today's network in evaluation mode, the mixture (its range and `shift`) of the epoch
+    before."""
     net.eval()
     with torch.no_grad():
         w = mixture.posterior(cross_entropy(net(x), y).cpu().numpy())
@@ -307,6 +320,7 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
 
 
 def suspected(net: nn.Module, samples: Samples) -> float:
-    """The share of labels off the diagonal of the confident joint: near zero where none is wrong; a mixture finds two heaps even there."""
+    """The share of labels off the diagonal of the confident joint: near zero where none is wrong; a mixture finds two
+    heaps even there."""
     probs = torch.softmax(logits(net, samples), 1).cpu().numpy()
     return 1 - float(confident_joint(probs, samples.labels.cpu().numpy()).trace()) / len(samples)

@@ -1,15 +1,17 @@
-"""O2U-Net: fit, drive the network in cycles from under- to over-fitting and remove what keeps a high loss, train on the rest.
+"""O2U-Net: fit, drive the network in cycles from under- to over-fitting and remove what keeps a high loss, train on the
+rest.
 
 Paper: Huang, Qu, Jia, Zhao, "O2U-Net: a simple noisy label detection approach for deep neural networks", ICCV 2019.
-Needs: time; an idea of the share of wrong labels. Good at: random noise. Bad at: hard or rare right labels, which go too (`per_class`
-    ranks within the given label); noise that depends on the example.
-Numbers: three stages of 249 epochs, SGD, weight decay 5e-4. Stages 1 and 3: batch 128, rate 0.01, 0.005 from a quarter, 0.001 from half
-    of the run. Stage 2: batch 16, cycles of ten epochs from 0.01 to 0.001; the score is the sum over epochs of the loss of the step
-    itself less the mean loss of the epoch.
-Differs: what is removed is the true noise rate there; here it is `noise`, else what belongs to the upper component of a Gaussian mixture
-    on the score and has an average loss above ln 2 (p_y below a half): hard but right labels of clean data stay. Stage 3 starts from
-    fresh weights; their code goes on with those of stage 1, which know the removed labels by heart (`restore`). Gradients of
-    stage 2 can be clipped, because users report NaN there. In the first cycle all ten rates occur, in their code nine.
+Needs: time; an idea of the share of wrong labels. Good at: random noise. Bad at: hard or rare right labels, which go
+    too (`per_class` ranks within the given label); noise that depends on the example.
+Numbers: three stages of 249 epochs, SGD, weight decay 5e-4. Stages 1 and 3: batch 128, rate 0.01, 0.005 from a quarter,
+    0.001 from half of the run. Stage 2: batch 16, cycles of ten epochs from 0.01 to 0.001; the score is the sum over
+    epochs of the loss of the step itself less the mean loss of the epoch.
+Differs: what is removed is the true noise rate there; here it is `noise`, else what belongs to the upper component of a
+    Gaussian mixture on the score and has an average loss above ln 2 (p_y below a half): hard but right labels of clean
+    data stay. Stage 3 starts from fresh weights; their code goes on with those of stage 1, which know the removed
+    labels by heart (`restore`). Gradients of stage 2 can be clipped, because users report NaN there. In the first cycle
+    all ten rates occur, in their code nine.
 Cost: three trainings, the second with many small steps.
 """
 
@@ -58,7 +60,8 @@ def o2u(
     """Three stages; the network is that of the third.
 
     Args:
-        cycle, highest, lowest: the rate of stage 2 falls from `highest` (None: lr) to `lowest` (None: lr / 10) in each `cycle` epochs.
+        cycle, highest, lowest: the rate of stage 2 falls from `highest` (None: lr) to `lowest` (None: lr / 10) in each
+            `cycle` epochs.
         small: batch of stage 2.
         clip: largest norm of a gradient in stage 2.
         per_class: rank within the given label.
@@ -122,8 +125,8 @@ def to_remove(
     per_class: bool = False,
     least: float = -math.inf,
 ) -> np.ndarray:
-    """Bool (n,): the share `noise` of the highest scores (n,); if that is None, as many as are in the upper component of a Gaussian
-    mixture and above `least`.
+    """Bool (n,): the share `noise` of the highest scores (n,); if that is None, as many as are in the upper component
+    of a Gaussian mixture and above `least`.
 
     Raises:
         EmptyClass: nothing of some class would be left.
@@ -163,8 +166,8 @@ def _fit(
     *,
     clip: float | None = None,
 ) -> Tensor:
-    """One epoch of cross-entropy on examples whose positions in the record are `own`; the losses (n,) float64 of the steps themselves,
-    on the CPU, NaN for an example that was left out."""
+    """One epoch of cross-entropy on examples whose positions in the record are `own`; the losses (n,) float64 of the
+    steps themselves, on the CPU, NaN for an example that was left out."""
     net.train()
     losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU knows no float64
     for rows in samples.batches(batch, session.generator):

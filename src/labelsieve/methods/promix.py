@@ -1,18 +1,22 @@
-"""ProMix: two networks that train on as many labels as they can trust, and keep guesses away from the head that makes them.
+"""ProMix: two networks that train on as many labels as they can trust, and keep guesses away from the head that makes
+them.
 
-Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise via maximizing clean sample utility", IJCAI 2023. Each epoch
-    a network takes the smallest losses of each class (CSS); each batch adds labels of very high probability (MHCS), late in the run also
-    guesses on which both networks agree (LGA). The chosen train the primary and an auxiliary pseudo head (APH): plain and strong view,
-    mixup, FMix. The others train the auxiliary head alone, on sharpened pseudo-labels. Running class distributions debias both.
-    `challenge` is the version that won the LMNL challenge of 2022: no auxiliary head, no debiasing; the authors ran it for 420 epochs.
-Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that hides whole classes.
-Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau 0.99 (0.95 with 100 classes), alpha 0.8
-    (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. In a shorter run LGA and m shrink in
-    proportion, the warm-up to a sixth of it and the ramps to a third, where these are less. Pseudo-labels end with their ramp.
-Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads; class quotas where
-    n / K would swallow a class (`quotas`); pi has a floor; the penalty for sureness in the warm-up, theirs where noise is asymmetric, is
-    only the challenge's; alpha 0 keeps the ramp of pseudo-labels. Features: the strong view drops some, FMix takes random features, not a
-    patch (as SAINT does for tables), and a network that is all head has no auxiliary one. Views share a pass without batch normalisation.
+Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise via maximizing clean sample utility",
+    IJCAI 2023. Each epoch a network takes the smallest losses of each class (CSS); each batch adds labels of very high
+    probability (MHCS), late in the run also guesses on which both networks agree (LGA). The chosen train the primary
+    and an auxiliary pseudo head (APH): plain and strong view, mixup, FMix. The others train the auxiliary head alone,
+    on sharpened pseudo-labels. Running class distributions debias both. `challenge` is the version that won the LMNL
+    challenge of 2022: no auxiliary head, no debiasing; the authors ran it for 420 epochs.
+Good at: most kinds of noise, with patience. Bad at: short runs of small networks, which never reach tau; noise that
+hides whole classes. Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5e-4, batch 256, tau
+    0.99 (0.95 with 100 classes), alpha 0.8 (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T
+    0.5, m 0.9999. In a shorter run LGA and m shrink in proportion, the warm-up to a sixth of it and the ramps to a
+    third, where these are less. Pseudo-labels end with their ramp.
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads;
+    class quotas where n / K would swallow a class (`quotas`); pi has a floor; the penalty for sureness in the warm-up,
+    theirs where noise is asymmetric, is only the challenge's; alpha 0 keeps the ramp of pseudo-labels. Features: the
+    strong view drops some, FMix takes random features, not a patch (as SAINT does for tables), and a network that is
+    all head has no auxiliary one. Views share a pass without batch normalisation.
 Cost: twelve passes a batch and two of inference an epoch; eight to ten times that of `standard`.
 """
 
@@ -37,7 +41,8 @@ from labelsieve.losses.softmax import log_probabilities
 from labelsieve.methods.promix_selection import agreed, chosen_rho, matched, quotas, unlabelled_weight
 from labelsieve.stats.small_loss import class_small_loss
 
-# Looked at: fashion, photos, digits, intents and news, noise planted and human. A linear head is rarely surer than 0.7 of a right label.
+# Looked at: fashion, photos, digits, intents and news, noise planted and human. A linear head is rarely surer than 0.7
+# of a right label.
 FEATURES: dict[str, Any] = {"epochs": 20, "batch": 128, "lr": 6.0, "weight_decay": 1e-5, "tau": 0.7}
 MANY = 50  # classes from which the authors' values for CIFAR-100 serve better than those for CIFAR-10
 LEAST = 1e-6  # of a class distribution, whose logarithm is taken
@@ -141,7 +146,8 @@ def batch_loss(
     ramp: float,
     weight: float,
 ) -> Tensor:
-    """The loss of both networks on one batch; small (2, b) is what CSS chose of it. The class distributions (2, 2, K) move on."""
+    """The loss of both networks on one batch; small (2, b) is what CSS chose of it. The class distributions (2, 2, K)
+    move on."""
     given = samples.given(rows)
     weak, strong = samples.weak(rows, session.generator), samples.strong(rows, session.generator)
     total = []
@@ -169,7 +175,8 @@ class TwoHeads(nn.Module):
         self.net: Any = network(classes)
         if not (single or (hasattr(self.net, "features") and hasattr(self.net, "head"))):
             raise UserError(
-                "ProMix puts a second head on a network's features: it needs a network with features(x) and head, or challenge."
+                "ProMix puts a second head on a network's features: it needs a network with features(x) and head, or "
+                "challenge."
             )
         alone = all(name.startswith("head.") for name, _ in self.net.named_parameters())
         self.auxiliary: Any = None if single or alone else network(classes).head
@@ -192,7 +199,8 @@ def forward(net: TwoHeads, *views: Tensor) -> list[tuple[Tensor, ...]]:
 def warm_up(
     samples: Samples, nets: list[TwoHeads], optimiser: optim.Optimizer, session: Session, batch: int, *, penalty: bool
 ) -> None:
-    """An epoch of cross-entropy on all given labels; `penalty` punishes the first network for sureness (mean sum p ln p)."""
+    """An epoch of cross-entropy on all given labels; `penalty` punishes the first network for sureness (mean sum p ln
+    p)."""
     for rows in samples.batches(batch, session.generator):
         x, given = samples.weak(rows, session.generator), samples.given(rows)
         out = [net(x)[0] for net in nets]
@@ -213,7 +221,8 @@ def select(
     *,
     learning: bool,
 ) -> list[Tensor]:
-    """CSS of each network, bool (n,), rho from `share`; if `learning`, that falls to the share of labels that the networks contradict."""
+    """CSS of each network, bool (n,), rho from `share`; if `learning`, that falls to the share of labels that the
+    networks contradict."""
     seen = [logits(net.net, samples) for net in nets]
     losses = [cross_entropy(z, samples.labels).cpu().numpy() for z in seen]
     labels, said = samples.labels.cpu().numpy(), torch.stack(seen).mean(0).argmax(1).cpu().numpy()
@@ -239,7 +248,8 @@ def labelled_loss(
     alpha: float,
     ramp: float,
 ) -> Tensor:
-    """Both heads on the chosen (b,): weak view + ramp * (strong view + mixup + FMix), with debiased margins; mixtures of their own."""
+    """Both heads on the chosen (b,): weak view + ramp * (strong view + mixup + FMix), with debiased margins; mixtures
+    of their own."""
     x, y, margin = weak[chosen], label[chosen], alpha * prior.log()
     if len(y) < 2:  # nobody to mix with
         return 0 * torch.stack([z.sum() for z in seen[0]]).sum()

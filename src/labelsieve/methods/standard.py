@@ -1,7 +1,7 @@
 """Cross-entropy and nothing else: what every robust method must beat.
 
-Recipe: SGD with momentum, weight decay, random crop and flip, one cosine from `lr` to zero; the usual one for ResNets on small images.
-Good at: clean labels. Bad at: wrong ones, which it fits in the end.
+Recipe: SGD with momentum, weight decay, random crop and flip, one cosine from `lr` to zero; the usual one for ResNets
+on small images. Good at: clean labels. Bad at: wrong ones, which it fits in the end.
 Cost: one forward and one backward pass an example and epoch.
 """
 
@@ -16,7 +16,8 @@ from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 
-# Looked at: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which is what it is for.
+# Looked at: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which is what it
+# is for.
 FEATURES = {"epochs": 15, "lr": 3.0, "weight_decay": 1e-5}
 
 

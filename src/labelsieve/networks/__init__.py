@@ -1,7 +1,8 @@
-"""Networks by name. A factory takes the number of classes and the channels of the images (or the width of the features).
+"""Networks by name. A factory takes the number of classes and the channels of the images (or the width of the
+features).
 
-Our own networks have `.features(x)` and `.head`, an `nn.Linear`, and compute head(features(x)): detectors and repair look in between.
-The table is text, so that reading it costs nothing; `timm:NAME` names any model of timm.
+Our own networks have `.features(x)` and `.head`, an `nn.Linear`, and compute head(features(x)): detectors and repair
+look in between. The table is text, so that reading it costs nothing; `timm:NAME` names any model of timm.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Heads for features of unit variance: a linear one, and one with a hidden layer.
 
-Both divide by the square root of the width before a layer, so that a learning rate means the same for 64 and for 2048 features.
-The last layer starts at zero: every class is equally likely.
+Both divide by the square root of the width before a layer, so that a learning rate means the same for 64 and for 2048
+features. The last layer starts at zero: every class is equally likely.
 Cost: d K multiplications an example; with a hidden layer of h units (d + K) h.
 """
 

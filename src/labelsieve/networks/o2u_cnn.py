@@ -1,9 +1,9 @@
 """The nine-layer convolutional network of O2U-Net and Co-teaching.
 
-Papers: Huang et al., "O2U-Net", ICCV 2019; Han et al., "Co-teaching", NeurIPS 2018, table 3. Channels 128x3, 256x3, 512, 256, 128, batch
-normalisation, leaky ReLU 0.01, channel dropout 0.25 after the two max-pools, global mean. The last three convolutions have no border.
-Differs: images under 28 px keep the border in the last three, which would else leave nothing.
-Cost: 1.1 thousand million multiplications an image of 32 px; 4.4 million weights.
+Papers: Huang et al., "O2U-Net", ICCV 2019; Han et al., "Co-teaching", NeurIPS 2018, table 3. Channels 128x3, 256x3,
+512, 256, 128, batch normalisation, leaky ReLU 0.01, channel dropout 0.25 after the two max-pools, global mean. The last
+three convolutions have no border. Differs: images under 28 px keep the border in the last three, which would else leave
+nothing. Cost: 1.1 thousand million multiplications an image of 32 px; 4.4 million weights.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PreAct ResNet-18 for small images, the network of dynamic bootstrapping.
 
-Paper: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", ECCV 2016: normalise and activate before each convolution, once
-more after the last block.
+Paper: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", ECCV 2016: normalise and activate before each
+convolution, once more after the last block.
 Cost: as ResNet-18.
 """
 

@@ -1,7 +1,7 @@
 """A small convolutional network for grey or coloured images of about 28 to 64 px, fast on a CPU.
 
-Three 3x3 convolutions of 32, 64, 128 channels, each with batch normalisation and ReLU; the first two halve the image, before the
-ReLU, which then has a quarter of the work and the same result; global mean.
+Three 3x3 convolutions of 32, 64, 128 channels, each with batch normalisation and ReLU; the first two halve the image,
+before the ReLU, which then has a quarter of the work and the same result; global mean.
 Cost: 8 million multiplications a grey image of 28 px; 94 thousand weights.
 """
 

@@ -1,10 +1,11 @@
 """Confident learning's counts and rules, streamed over row blocks of the probabilities.
 
-Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections 3.1-3.2. The rules and
-the order of the arithmetic are those of cleanlab 2.9 (`filter_by`), so that the same probabilities give the same flags, ties
-included: a class threshold is a mean in the dtype of the probabilities, and ties fall as `numpy.argsort` lets them fall.
-Probabilities may be a memory map; they are read once in row blocks and, for the noise-rate rules, once more class by class.
-Cost: two passes; memory is a few numbers an example, K x K counts, and one block.
+Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections 3.1-3.2.
+The rules and the order of the arithmetic are those of cleanlab 2.9 (`filter_by`), so that the same probabilities give
+the same flags, ties included: a class threshold is a mean in the dtype of the probabilities, and ties fall as
+`numpy.argsort` lets them fall. Probabilities may be a memory map; they are read once in row blocks and, for the
+noise-rate rules, once more class by class. Cost: two passes; memory is a few numbers an example, K x K counts, and one
+block.
 """
 
 from __future__ import annotations
@@ -62,11 +63,13 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
 
     Args:
         probs: (n, K) out-of-sample probabilities: an array, a tensor, a frame, or a list of rows.
-        labels: (n,) given labels, whole numbers from 0 to K-1: the columns of `probs`; or the names of the columns of a frame.
+        labels: (n,) given labels, whole numbers from 0 to K-1: the columns of `probs`; or the names of the columns of a
+            frame.
         rule: one of `RULES`.
 
     Raises:
-        UserError: an unknown rule, rows that are no probabilities, labels that are no columns, or arrays that do not fit each other.
+        UserError: an unknown rule, rows that are no probabilities, labels that are no columns, or arrays that do not
+            fit each other.
     """
     if probs is None or labels is None:
         raise UserError(f"{'probs' if probs is None else 'labels'} is None; give probabilities (n, K) and labels (n,).")
@@ -101,7 +104,8 @@ def _require_shares(probs: np.ndarray) -> None:
             row = bad[0]
             what = "log-probabilities, logits or NaN" if not low[row] >= 0 else "logits or percentages"
             raise UserError(
-                f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, no probabilities. "
+                f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, no "
+                "probabilities. "
                 "Give what predict_proba does, and leave out rows with NaN."
             )
 
@@ -119,13 +123,15 @@ def _columns_of(labels: Any, k: int) -> np.ndarray:
             else "nothing"
         )
         raise UserError(
-            f"labels holds {what}; flags takes whole numbers from 0 to {k - 1}, the columns of probs. load_probabilities takes names too."
+            f"labels holds {what}; flags takes whole numbers from 0 to {k - 1}, the columns of probs. "
+            "load_probabilities takes names too."
         )
     outside = np.flatnonzero((array < 0) | (array >= k))
     if len(outside):
         row = outside[0]
         raise UserError(
-            f"labels holds {array[row]} in row {row} (from 0), and {len(outside)} such rows in all; the columns of probs are 0 to {k - 1}."
+            f"labels holds {array[row]} in row {row} (from 0), and {len(outside)} such rows in all; the columns of "
+            f"probs are 0 to {k - 1}."
         )
     return array.astype(np.int64)
 
@@ -205,7 +211,8 @@ def _require_finite(p: np.ndarray, first: int = 0) -> None:
     bad = np.flatnonzero(~np.isfinite(p))
     if len(bad):
         raise UserError(
-            f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the thresholds of its "
+            f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the "
+            "thresholds of its "
             "class; leave the example out or predict it again."
         )
 

@@ -1,10 +1,13 @@
-"""Which examples are no independent evidence about each other: the user's groups (patient, batch, annotator) and copies of one thing.
+"""Which examples are no independent evidence about each other: the user's groups (patient, batch, annotator) and copies
+of one thing.
 
-They share a held-out fold, so that nothing is judged by a model that saw its twin, and they are never each other's neighbours.
+They share a held-out fold, so that nothing is judged by a model that saw its twin, and they are never each other's
+neighbours.
 
-A fold can hold only so much. Copies that would fill half a fold, or that are most of a class, are spread over the folds instead: held out
-together they would leave nothing to learn from. Groups that share copies share a fold too, as long as they do not grow beyond half a
-fold together. Neighbours know no such limit: an example's copies and its own group never vote on it.
+A fold can hold only so much. Copies that would fill half a fold, or that are most of a class, are spread over the folds
+instead: held out together they would leave nothing to learn from. Groups that share copies share a fold too, as long as
+they do not grow beyond half a fold together. Neighbours know no such limit: an example's copies and its own group never
+vote on it.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ class Bonds:
     Attributes:
         fold: (n,) int64; examples of one number share a held-out fold. None binds nobody.
         apart: groupings, each (n,) int64; examples of one number in any of them are never neighbours.
-        unjudged: (n,) bool; the labels whose whole class lies in one group, so that nobody outside it could know the class.
+        unjudged: (n,) bool; the labels whose whole class lies in one group, so that nobody outside it could know the
+            class.
         notes: what the user should know of it.
     """
 
@@ -107,21 +111,24 @@ def _joined(own: np.ndarray, copies: np.ndarray, folds: int, notes: list[str]) -
         size[one] += size[other]
     if torn:
         notes.append(
-            f"Copies link so many groups that they cannot all share a fold; {torn:,} links between groups were not kept there. "
+            f"Copies link so many groups that they cannot all share a fold; {torn:,} links between groups were not "
+            "kept there. "
             "Copies are no neighbours of each other all the same."
         )
     return np.array([root(g) for g in range(len(parent))], np.int64)[own]
 
 
 def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
-    """`own` without a group of more than half of the examples: held out together it would leave the lesser part to learn from."""
+    """`own` without a group of more than half of the examples: held out together it would leave the lesser part to
+    learn from."""
     size = np.bincount(own)
     largest = int(size.argmax())
     if 2 * size[largest] <= len(own):
         return own
     members = np.flatnonzero(own == largest)
     notes.append(
-        f"The group {str(names[members[0]])!r} holds {len(members) / len(own):.0%} of the examples, too many to hold out together; it is "
+        f"The group {str(names[members[0]])!r} holds {len(members) / len(own):.0%} of the examples, too many to hold "
+        "out together; it is "
         "spread over the folds. Neighbours are never of an example's own group all the same."
     )
     alone = own.copy()

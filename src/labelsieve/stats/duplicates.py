@@ -1,14 +1,14 @@
 """Examples that are the same thing twice, and the ones among them whose given labels disagree.
 
-Same content (a 64-bit hash) is identical. Near pairs come from `same_text` and `same_picture`, which verify what they find. Groups are
-stars: every member resembles the member that the group is built around, so that a chain, of which each link resembles the next and the
-ends nothing at all, falls apart.
+Same content (a 64-bit hash) is identical. Near pairs come from `same_text` and `same_picture`, which verify what they
+find. Groups are stars: every member resembles the member that the group is built around, so that a chain, of which each
+link resembles the next and the ends nothing at all, falls apart.
 
-`near_pairs` finds sketches of 64 bits that differ in few of them, by the pigeonhole principle: of d + 3 blocks of bits at least 3 are
-untouched by d flipped bits, so two near sketches agree on one of the C(d + 3, 3) choices of three blocks (20 sorts for d = 3) and only
-those meet. A flat image, or one that shows little but how it was lit, has a sketch that says nothing and that many unrelated examples
-share; such a sketch joins nobody. Lighting alone, be it a slope, a vignette or a spot, changes its direction once a row; of 800
-photographs 1 % have as few changes.
+`near_pairs` finds sketches of 64 bits that differ in few of them, by the pigeonhole principle: of d + 3 blocks of bits
+at least 3 are untouched by d flipped bits, so two near sketches agree on one of the C(d + 3, 3) choices of three blocks
+(20 sorts for d = 3) and only those meet. A flat image, or one that shows little but how it was lit, has a sketch that
+says nothing and that many unrelated examples share; such a sketch joins nobody. Lighting alone, be it a slope, a
+vignette or a spot, changes its direction once a row; of 800 photographs 1 % have as few changes.
 Cost: 20 sorts of the distinct sketches, memory linear in n; no step is quadratic.
 """
 
@@ -23,7 +23,8 @@ _HASHED = 256  # rows at a time: they stay in the cache
 
 
 def hashes(rows: np.ndarray) -> np.ndarray:
-    """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows: a fixed random projection of their bytes, wrapping."""
+    """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows: a fixed random projection of their bytes,
+    wrapping."""
     n, d = rows.shape
     kind = np.result_type(rows, np.float16)  # bytes too are numbers
     words = -(-d * kind.itemsize // 8)
@@ -61,11 +62,12 @@ def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, lea
     Args:
         sketch: (n,) uint64.
         most: a sketch shared by, or near to, more examples than this is over-frequent, and joins nobody.
-        least_changes: a sketch, read as 8 rows of 8 bits, with fewer neighbouring bits that differ (of 112; 56 by chance) joins nobody.
+        least_changes: a sketch, read as 8 rows of 8 bits, with fewer neighbouring bits that differ (of 112; 56 by
+            chance) joins nobody.
 
     Returns:
-        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are all paired; a near pair links the first
-        examples of both sketches.
+        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are all paired; a near pair links
+        the first examples of both sketches.
     """
     sketch = np.asarray(sketch, np.uint64)
     value, first, inverse, count = np.unique(sketch, return_index=True, return_inverse=True, return_counts=True)

@@ -1,11 +1,13 @@
-"""The curve from scores to p(wrong): a logistic fit to reviewed labels, held by a prior to the probability stated before.
+"""The curve from scores to p(wrong): a logistic fit to reviewed labels, held by a prior to the probability stated
+before.
 
-logit p = logit(p_before) + x'b with b ~ N(0, spread^2): no review, no change (Platt 1999 scaling, as a correction; the fit is the posterior
-mode, its covariance the inverse Hessian: MacKay, Neural Computation 1992). A reviewer who errs at a rate e calls a label wrong with the
-probability e + (1 - 2e) p; that likelihood is fitted by Fisher scoring with halved steps, and its evidence tells how well e explains
-the answers.
-Differs: the intercept is held to +-1, the slope to 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that ten reviews move
-    a probability that was right by little, and two hundred move one that was wrong by as much as it needs.
+logit p = logit(p_before) + x'b with b ~ N(0, spread^2): no review, no change (Platt 1999 scaling, as a correction; the
+fit is the posterior mode, its covariance the inverse Hessian: MacKay, Neural Computation 1992). A reviewer who errs at
+a rate e calls a label wrong with the probability e + (1 - 2e) p; that likelihood is fitted by Fisher scoring with
+halved steps, and its evidence tells how well e explains the answers.
+Differs: the intercept is held to +-1, the slope to 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that
+    ten reviews move a probability that was right by little, and two hundred move one that was wrong by as much as it
+    needs.
 Cost: a few solves of (columns, columns) over the reviewed rows.
 """
 

@@ -1,9 +1,9 @@
 """A map of examples: two numbers for each, so that examples whose features are alike lie together.
 
-It begins with the two leading principal components. Where the nearest neighbours are known, points are then drawn to their neighbours and
-pushed from others drawn at random, with the gradients of the curve 1 / (1 + d^2) as in UMAP (McInnes, Healy and Melville 2018,
-arXiv:1802.03426, a = b = 1, five negative samples). What it shows: who lies beside whom. What it does not: distances between groups, and
-their sizes, mean little.
+It begins with the two leading principal components. Where the nearest neighbours are known, points are then drawn to
+their neighbours and pushed from others drawn at random, with the gradients of the curve 1 / (1 + d^2) as in UMAP
+(McInnes, Healy and Melville 2018, arXiv:1802.03426, a = b = 1, five negative samples). What it shows: who lies beside
+whom. What it does not: distances between groups, and their sizes, mean little.
 
 Cost: n edges and 5 n negative samples in each epoch, vectorised; a million points take one to two minutes on two cores.
 """
@@ -25,7 +25,8 @@ def layout(features: np.ndarray, neighbours: np.ndarray | None = None, *, seed: 
 
     Args:
         features: (n, d) numbers, maybe memory-mapped.
-        neighbours: (n, k) positions of the nearest examples of each, or None: then the map is the two principal components.
+        neighbours: (n, k) positions of the nearest examples of each, or None: then the map is the two principal
+            components.
         seed: the same seed gives the same map.
 
     Returns:

@@ -1,13 +1,14 @@
 """Two-component mixtures over one number per example (its loss), fitted to a histogram instead of to the examples.
 
-Beta mixture: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019,
-section 3.1, with the constants of the authors' code. Gaussian mixture: Li, Socher, Hoi, "DivideMix", ICLR 2020, section 3.1.
-Component 1 is the one with the larger mean (the high losses: probably wrong labels).
+Beta mixture: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML
+2019, section 3.1, with the constants of the authors' code. Gaussian mixture: Li, Socher, Hoi, "DivideMix", ICLR 2020,
+section 3.1. Component 1 is the one with the larger mean (the high losses: probably wrong labels).
 
 Where we differ, and why: EM sees the counts in BINS bins, which are (nearly) sufficient:
-parameters differ by less than 1e-3; components are put in order; a fit that breaks down (no spread, a <= 0, an empty component) is
-refused and says so with `fitted=False`; the look-up table is interpolated and repaired at its low end too, not only at its tail.
-The Gaussian EM starts from the two-means split of the histogram, so it needs no random numbers.
+parameters differ by less than 1e-3; components are put in order; a fit that breaks down (no spread, a <= 0, an empty
+component) is refused and says so with `fitted=False`; the look-up table is interpolated and repaired at its low end
+too, not only at its tail. The Gaussian EM starts from the two-means split of the histogram, so it needs no random
+numbers.
 
 Cost: a few linear passes over the losses, 5 ms a million; EM itself does not depend on their number.
 """
@@ -43,7 +44,8 @@ class BetaMixture:
     fitted: bool
 
     def posterior(self, losses: np.ndarray) -> np.ndarray:
-        """(n,) losses -> (n,) float64, the probability of the high-loss component; never falls as the loss grows. NaN stays NaN."""
+        """(n,) losses -> (n,) float64, the probability of the high-loss component; never falls as the loss grows. NaN
+        stays NaN."""
         losses = _floating(losses)
         if not self.fitted:
             return np.zeros(losses.shape)
@@ -55,8 +57,9 @@ class BetaMixture:
     def table(self) -> np.ndarray:
         """(100,) the posterior on a grid over [0, 1], made monotone.
 
-        The log odds of two Betas turn at most once. At a maximum, what follows is raised to it, as in the authors' code. At a minimum,
-        which a broad upper component has, what comes before is lowered to it: there the smallest losses would be doubted.
+        The log odds of two Betas turn at most once. At a maximum, what follows is raised to it, as in the authors'
+        code. At a minimum, which a broad upper component has, what comes before is lowered to it: there the smallest
+        losses would be doubted.
         """
         log_joint = np.log(self.weight)[:, None] + _beta_log_density(np.log(GRID), np.log1p(-GRID), self.a, self.b)
         odds = log_joint[1] - log_joint[0]  # not yet 0 and 1: those have ties
@@ -118,8 +121,8 @@ class GaussianMixture:
     fitted: bool
 
     def posterior(self, losses: np.ndarray) -> np.ndarray:
-        """(n,) losses -> (n,) float64, the probability of the component with the larger mean. An infinite loss counts as the largest
-        (smallest) of the fit; NaN stays NaN."""
+        """(n,) losses -> (n,) float64, the probability of the component with the larger mean. An infinite loss counts
+        as the largest (smallest) of the fit; NaN stays NaN."""
         losses = np.asarray(losses, np.float64)
         losses = np.where(np.isinf(losses), np.where(losses > 0, self.hi, self.lo), losses)
         if not self.fitted:
@@ -134,7 +137,8 @@ def fit_gaussian(
     """Fit a two-component Gaussian mixture to losses (n,); values that are not finite are ignored.
 
     Args:
-        max_iter, tol, reg_covar: DivideMix's settings: steps, the gain in mean log-likelihood that ends EM, variance added.
+        max_iter, tol, reg_covar: DivideMix's settings: steps, the gain in mean log-likelihood that ends EM, variance
+            added.
     """
     losses = _finite(losses)
     lo, hi = (float(losses.min()), float(losses.max())) if len(losses) else (0.0, 0.0)
@@ -182,7 +186,8 @@ def _percentiles(x: np.ndarray, q: tuple[float, float]) -> tuple[float, float]:
 
 
 def _order_statistic(x: np.ndarray, at: float) -> float:
-    """The value at the (fractional) position `at` of sorted x. A sample brackets it, so that only a sliver is partitioned."""
+    """The value at the (fractional) position `at` of sorted x. A sample brackets it, so that only a sliver is
+    partitioned."""
     below, inside = 0, x
     if len(x) > 100_000:
         sample = np.sort(x[:: len(x) // 10_000])
@@ -197,8 +202,8 @@ def _order_statistic(x: np.ndarray, at: float) -> float:
 
 
 def _normalise(losses: np.ndarray, lo: float, hi: float) -> np.ndarray:
-    """To [0.001, 0.999]. The authors' code sets values outside 0 and 1 to these and leaves those between 0 and 0.001 alone, whose
-    posterior is below that of smaller losses."""
+    """To [0.001, 0.999]. The authors' code sets values outside 0 and 1 to these and leaves those between 0 and 0.001
+    alone, whose posterior is below that of smaller losses."""
     x = (losses - losses.dtype.type(lo)) * losses.dtype.type(1 / (hi - lo + 1e-6))
     return np.clip(x, 1e-3, 1 - 1e-3)
 

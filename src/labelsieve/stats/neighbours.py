@@ -1,16 +1,18 @@
-"""The k nearest neighbours of every example by cosine similarity: exact where that is affordable, by inverted lists above.
+"""The k nearest neighbours of every example by cosine similarity: exact where that is affordable, by inverted lists
+above.
 
-Both ways are one kernel: the similarities of two blocks of rows, and every example keeps its k best so far. A block's similarities
-are compared with each example's current k-th best, in both directions; the few that pass are inserted. So the choice costs less
-than the matrix product, where a partition of each row would cost more.
+Both ways are one kernel: the similarities of two blocks of rows, and every example keeps its k best so far. A block's
+similarities are compared with each example's current k-th best, in both directions; the few that pass are inserted. So
+the choice costs less than the matrix product, where a partition of each row would cost more.
 
 - exact: blocks of consecutive rows, all pairs of blocks, each pair once (similarity is symmetric).
-- approximate (Sivic and Zisserman 2003; Jegou et al. 2011, "inverted file"): spherical k-means on a sample; the members of a cluster
-  meet the examples that have it among their `probes` nearest centroids, again in both directions.
+- approximate (Sivic and Zisserman 2003; Jegou et al. 2011, "inverted file"): spherical k-means on a sample; the members
+  of a cluster meet the examples that have it among their `probes` nearest centroids, again in both directions.
 
-An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours, unless they are
-of one group: examples that say nothing of each other (scans of one patient, copies of one picture) are kept apart inside each block.
-Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters). Memory: 4 n d bytes, n k results, a block.
+An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours,
+unless they are of one group: examples that say nothing of each other (scans of one patient, copies of one picture) are
+kept apart inside each block. Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters).
+Memory: 4 n d bytes, n k results, a block.
 """
 
 from __future__ import annotations
@@ -43,13 +45,14 @@ def nearest(
         k: neighbours; n - 1 if there are fewer.
         apart: groupings, each (n,) int; two rows with the same number in any of them are never neighbours.
         exact_up_to: multiply-adds n^2 d up to which the result is exact; the default is some ten seconds on two cores.
-        cluster_size: average number of examples in an inverted list; above (4 cluster_size)^2 examples the lists grow with sqrt(n).
+        cluster_size: average number of examples in an inverted list; above (4 cluster_size)^2 examples the lists grow
+            with sqrt(n).
         probes: lists in which an example looks for neighbours.
         seed: of the sample and the start of k-means.
 
     Returns:
-        Neighbours, nearest first; of equally similar ones the smaller position first. A row with fewer than k rows outside its own
-        groups has its last places empty: index -1, similarity 0.
+        Neighbours, nearest first; of equally similar ones the smaller position first. A row with fewer than k rows
+        outside its own groups has its last places empty: index -1, similarity 0.
     """
     n, d = features.shape
     unit = _unit_rows(features)
@@ -64,7 +67,8 @@ def nearest(
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:
-    """(n,) int32: the number of each row's group, and for a row that is alone in its group a number of its own below zero."""
+    """(n,) int32: the number of each row's group, and for a row that is alone in its group a number of its own below
+    zero."""
     _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
     return np.where(size[number] > 1, number, -1 - np.arange(len(number))).astype(np.int32)
 
@@ -109,7 +113,8 @@ class _Best:
                 similarity[left[i], right[j]] = -np.inf
 
     def _insert(self, target: np.ndarray, partner: np.ndarray, value: np.ndarray) -> None:
-        """Candidates, several for one target: the best of each target first, then the second best, until none beats the floor."""
+        """Candidates, several for one target: the best of each target first, then the second best, until none beats the
+        floor."""
         order = np.lexsort((-value, target))
         target, partner, value = target[order], partner[order], value[order]
         while len(target):
@@ -139,8 +144,8 @@ class _Best:
 
 
 def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All positions, those of one cluster in a row: the first block that an example meets holds most of its neighbours, and few of
-    the later candidates beat them."""
+    """All positions, those of one cluster in a row: the first block that an example meets holds most of its neighbours,
+    and few of the later candidates beat them."""
     n = len(unit)
     clusters = n // BLOCK
     if clusters < 2:

@@ -1,8 +1,9 @@
-"""Posteriors held to an expected share: a mixture's odds, all times one factor, so that on average it doubts as many labels as `find`.
+"""Posteriors held to an expected share: a mixture's odds, all times one factor, so that on average it doubts as many
+labels as `find`.
 
-A mixture of two components splits losses where they part, not where labels turn wrong: of linear heads on features with 9 % wrong
-labels the mean posterior was 0.15 to 0.2 (Beta and Gaussian mixtures alike), and hard right labels were doubted with the wrong ones.
-One factor on the odds is a change of the prior, and keeps the order.
+A mixture of two components splits losses where they part, not where labels turn wrong: of linear heads on features with
+9 % wrong labels the mean posterior was 0.15 to 0.2 (Beta and Gaussian mixtures alike), and hard right labels were
+doubted with the wrong ones. One factor on the odds is a change of the prior, and keeps the order.
 Differs: no paper does so, hence on features alone. Cost: fifty passes over the posteriors.
 """
 

@@ -1,8 +1,9 @@
 """What a text says, without how it is typed: case, punctuation, white space and Unicode variants are taken away.
 
-Letters, digits and their marks stay, and so do signs that carry meaning (currencies, %, &, @, #, +, =, emoji, :) and :(, a minus before
-a number).
-Punctuation between two numbers still parts them: 1.5 is not 15. Scripts that are written without spaces give one word a character.
+Letters, digits and their marks stay, and so do signs that carry meaning (currencies, %, &, @, #, +, =, emoji, :) and
+:(, a minus before a number).
+Punctuation between two numbers still parts them: 1.5 is not 15. Scripts that are written without spaces give one word a
+character.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def words(text: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if there is nothing else."""
+    """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if there is
+    nothing else."""
     return _GAP.sub("", " ".join(words(text)))
 
 

@@ -35,8 +35,8 @@ class Rows:
 def check(
     matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: str, columns: Sequence[str] | None = None
 ) -> Rows:
-    """The rows of (n, K) that need something done; `ids` (n,) name a row in the message, None takes row numbers; `columns` are the names
-    of the K columns, where they have some.
+    """The rows of (n, K) that need something done; `ids` (n,) name a row in the message, None takes row numbers;
+    `columns` are the names of the K columns, where they have some.
 
     Raises:
         UserError: a row is no distribution: logits, percentages, another sum than 1.
@@ -72,8 +72,9 @@ def check(
 
 
 def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) bool twice: classes that labels carry while their column is zero throughout; and those to which the model gives hardly
-    anything, and the first place nowhere, as a softmax does whose class was never trained. Such a model cannot judge these labels.
+    """(K,) bool twice: classes that labels carry while their column is zero throughout; and those to which the model
+    gives hardly anything, and the first place nowhere, as a softmax does whose class was never trained. Such a model
+    cannot judge these labels.
 
     Args:
         matrix: (n, K) probabilities; rows with NaN are passed over.
@@ -95,7 +96,8 @@ def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _one_too_many(block: np.ndarray, columns: Sequence[str]) -> list[str]:
-    """The columns without which each row adds up to 1: a label, a fold, a prediction that stands beside the probabilities."""
+    """The columns without which each row adds up to 1: a label, a fold, a prediction that stands beside the
+    probabilities."""
     block = np.asarray(block, np.float64)
     block = block[np.isfinite(block).all(1)]
     rest = block.sum(1)[:, None] - block
@@ -103,7 +105,8 @@ def _one_too_many(block: np.ndarray, columns: Sequence[str]) -> list[str]:
 
 
 def _is_rounded(row: np.ndarray, total: float) -> bool:
-    """Whether rounding to two or more decimals explains the sum: half a unit for each value, upwards only for those that are there."""
+    """Whether rounding to two or more decimals explains the sum: half a unit for each value, upwards only for those
+    that are there."""
     if row.min() < 0 or row.max() > 1 or abs(total - 1) > MOST:
         return False
     for decimals in DECIMALS:

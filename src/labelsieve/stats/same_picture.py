@@ -1,9 +1,11 @@
-"""Which pictures are one and the same picture: saved again, compressed harder, in another size, brighter, or without its colours.
+"""Which pictures are one and the same picture: saved again, compressed harder, in another size, brighter, or without
+its colours.
 
-Candidates have difference hashes that few bits part (`stats.duplicates.near_pairs`). Pictures of one layout have that too: filled forms,
-X-rays, screens of one program, products before white. So each pair is verified on small grey and coloured versions: one must be the other,
-but for brightness and contrast, up to the noise of compression, which is small and lies all over the picture. A difference that sticks
-out at one place (a word in a form, a stain on a product) is content; so is another colour.
+Candidates have difference hashes that few bits part (`stats.duplicates.near_pairs`). Pictures of one layout have that
+too: filled forms, X-rays, screens of one program, products before white. So each pair is verified on small grey and
+coloured versions: one must be the other, but for brightness and contrast, up to the noise of compression, which is
+small and lies all over the picture. A difference that sticks out at one place (a word in a form, a stain on a product)
+is content; so is another colour.
 """
 
 from __future__ import annotations

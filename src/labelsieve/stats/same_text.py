@@ -1,16 +1,18 @@
 """Which texts are one and the same text: typed in another way, with a slip of the pen, or edited a little.
 
-Candidates share two of the numbers of their MinHash signatures at one place (locality-sensitive hashing; Leskovec, Rajaraman, Ullman,
-"Mining of Massive Datasets", chapter 3). Each candidate is then verified on the texts:
+Candidates share two of the numbers of their MinHash signatures at one place (locality-sensitive hashing; Leskovec,
+Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3). Each candidate is then verified on the texts:
 
 - the same plain text (`stats.plain_text`): other case, punctuation or white space;
-- a slip: all words are the same but one in 25, and those differ by one letter, which makes a word that no other text has; or a word is
-  doubled;
-- an edit of a text of a dozen words or more: of the runs of three words at least 85 % are common, all numbers are the same, and what they
-  share is not a form: passages that more than FORM texts share say nothing, and of the rest 70 % must be common.
+- a slip: all words are the same but one in 25, and those differ by one letter, which makes a word that no other text
+  has; or a word is doubled;
+- an edit of a text of a dozen words or more: of the runs of three words at least 85 % are common, all numbers are the
+  same, and what they share is not a form: passages that more than FORM texts share say nothing, and of the rest 70 %
+  must be common.
 
 So reports, invoices or messages that fill the same form with other content are different texts, however long the form.
-Cost: 15 sorts of the signatures, a bounded number of candidates a text, and word comparisons for those that resemble each other.
+Cost: 15 sorts of the signatures, a bounded number of candidates a text, and word comparisons for those that resemble
+each other.
 """
 
 from __future__ import annotations
@@ -122,7 +124,8 @@ def _verified(near: np.ndarray, passages: np.ndarray, read: _Read) -> np.ndarray
 
 
 def _own(near: np.ndarray, passages: np.ndarray) -> np.ndarray:
-    """(m,) bool: the passages that the two share, without those that more than FORM texts share, are enough for an edit."""
+    """(m,) bool: the passages that the two share, without those that more than FORM texts share, are enough for an
+    edit."""
     rare = np.empty(passages.shape, bool)
     for j in range(passages.shape[1]):
         _, inverse, count = np.unique(passages[:, j], return_inverse=True, return_counts=True)

@@ -1,8 +1,8 @@
 """Small-loss selection: which examples a method takes to be clean.
 
-Sources: class-wise small-loss selection (CSS) and matched high confidence (MHCS) of Xiao et al., "ProMix", IJCAI 2023, section 3.1;
-`average_seen` is the bookkeeping that all loss-based methods need (an example may be missing from an epoch).
-Cost: one sort of the losses.
+Sources: class-wise small-loss selection (CSS) and matched high confidence (MHCS) of Xiao et al., "ProMix", IJCAI 2023,
+section 3.1; `average_seen` is the bookkeeping that all loss-based methods need (an example may be missing from an
+epoch). Cost: one sort of the losses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ PerClass = Literal["balanced", "proportional"]
 
 
 def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order given), and class sizes (K,)."""
+    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order given), and class sizes
+    (K,)."""
     size = np.bincount(labels, minlength=n_classes)
     order = np.lexsort((values, labels))
     rank = np.empty(len(labels), np.int64)
@@ -33,9 +34,9 @@ def class_small_loss(
         loss: (n,) losses of the given labels.
         labels: (n,) given labels in 0..K-1.
         rho: fraction to select; should stay below the clean fraction.
-        per_class: "balanced" takes min(ceil(rho n / K), size) from each class, so rare classes are taken whole, wrong labels
-            included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent noise; an array (K,)
-            says of how many each class gives the share rho.
+        per_class: "balanced" takes min(ceil(rho n / K), size) from each class, so rare classes are taken whole, wrong
+            labels included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent
+            noise; an array (K,) says of how many each class gives the share rho.
 
     Returns:
         (n,) bool, at least one example of every class that has any.
@@ -49,13 +50,14 @@ def class_small_loss(
 
 
 def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
-    """ProMix's MHCS: (n,) bool, the given label has probability above tau (for tau >= 0.5 it is then also the prediction)."""
+    """ProMix's MHCS: (n,) bool, the given label has probability above tau (for tau >= 0.5 it is then also the
+    prediction)."""
     return np.asarray(p_y) > tau
 
 
 def average_seen(values: np.ndarray) -> np.ndarray:
-    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN, and so do
-    infinite values of both signs."""
+    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN,
+    and so do infinite values of both signs."""
     total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1], np.int64)
     for epoch in values:
         seen = ~np.isnan(epoch)
@@ -66,8 +68,8 @@ def average_seen(values: np.ndarray) -> np.ndarray:
 
 
 def fill_unseen(score: np.ndarray) -> np.ndarray:
-    """Finite scores (n,). An example without one (NaN) is neither suspicious nor clean: it gets the median of the others, or 0. An
-    infinite one (a loss beyond float32) goes beyond all others by a hundredth of their range."""
+    """Finite scores (n,). An example without one (NaN) is neither suspicious nor clean: it gets the median of the
+    others, or 0. An infinite one (a loss beyond float32) goes beyond all others by a hundredth of their range."""
     finite = np.isfinite(score)
     if finite.all():
         return score

@@ -1,4 +1,5 @@
-"""What the classes mean: a name for a code, a guideline, an example. Kept in the run folder (`classes.csv`) for whoever reviews."""
+"""What the classes mean: a name for a code, a guideline, an example. Kept in the run folder (`classes.csv`) for whoever
+reviews."""
 
 from __future__ import annotations
 

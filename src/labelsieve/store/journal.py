@@ -1,4 +1,5 @@
-"""The journal: an append-only table of decisions in SQLite (write-ahead log). Many processes may append and read at once."""
+"""The journal: an append-only table of decisions in SQLite (write-ahead log). Many processes may append and read at
+once."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Store(Protocol):
 
 
 class Journal:
-    """The decisions of one run folder. Where the folder cannot be written, they are read from a copy, and none can be added.
+    """The decisions of one run folder. Where the folder cannot be written, they are read from a copy, and none can be
+    added.
 
     Raises:
         UserError: the file cannot be opened, is no journal, or is damaged.
@@ -73,7 +75,8 @@ class Journal:
         Returns how many were new.
 
         Raises:
-            OSError: they could not be written (no right to, a full disk, another writer that does not end); none of them is.
+            OSError: they could not be written (no right to, a full disk, another writer that does not end); none of
+                them is.
         """
         if self._copy is not None:
             raise PermissionError(
@@ -131,7 +134,8 @@ def _copy(path: Path) -> TemporaryDirectory[str]:
 
 
 def _require_content(path: Path) -> None:
-    """Refuse a file of no bytes, which SQLite would take for a new journal; one that another process has just made soon has some."""
+    """Refuse a file of no bytes, which SQLite would take for a new journal; one that another process has just made soon
+    has some."""
     for _ in range(20):
         if not path.exists() or path.stat().st_size or os.path.exists(f"{path}-wal"):
             return

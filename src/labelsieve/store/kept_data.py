@@ -1,8 +1,10 @@
-"""What was handed over in Python stays with the run, in `RUN/data/`, so that it can be reviewed, corrected and exported like a file.
+"""What was handed over in Python stays with the run, in `RUN/data/`, so that it can be reviewed, corrected and exported
+like a file.
 
-A frame stays a table with all its columns (`data.parquet`), a `datasets.Dataset` a saved one (`hf/`); a list of texts becomes a table of
-id, text and label; arrays become `data.npz`, images of several sizes a table of PNG files (`pictures.parquet`). Labels that were handed
-over for data in a file become `labels.parquet`, probabilities `probs.npz`. What is larger than `LIMIT` is not kept, and a note says so.
+A frame stays a table with all its columns (`data.parquet`), a `datasets.Dataset` a saved one (`hf/`); a list of texts
+becomes a table of id, text and label; arrays become `data.npz`, images of several sizes a table of PNG files
+(`pictures.parquet`). Labels that were handed over for data in a file become `labels.parquet`, probabilities
+`probs.npz`. What is larger than `LIMIT` is not kept, and a note says so.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ OPTIONS = ("label", "text", "image", "id", "group")
 class Kept:
     """
     Attributes:
-        recipe: the arguments that read the data again, as in `Dataset`; paths in the run folder begin with `store.run.INSIDE`. None where
-            nothing could be kept.
+        recipe: the arguments that read the data again, as in `Dataset`; paths in the run folder begin with
+            `store.run.INSIDE`. None where nothing could be kept.
         note: what the user should know, "" where there is nothing.
-        content: (n,) uint64 hashes of the inputs as they are kept, where they are others than those handed over; else None.
+        content: (n,) uint64 hashes of the inputs as they are kept, where they are others than those handed over; else
+            None.
     """
 
     recipe: Mapping[str, str] | None
@@ -70,15 +73,18 @@ def keep(data: Dataset, run: Path) -> Kept:
             put(partial, place)
             return Kept({name: value.replace(HERE, INSIDE + DATA) for name, value in recipe.items()}, content=moved)
         except _TooLarge:
-            return Kept(None, f"The data were handed over in memory and hold more than {LIMIT / 1e6:,.0f} MB, so they are not kept in the "
-                        "run: review shows no inputs, and apply cannot correct them. Write them to a file and name that.")  # fmt: skip
+            return Kept(None, f"The data were handed over in memory and hold more than {LIMIT / 1e6:,.0f} MB, so they "
+                "are not kept in the "
+                        "run: review shows no inputs, and apply cannot correct them. Write them to a file and name "
+                        "that.")  # fmt: skip
         except (OSError, UserError) as error:
             return Kept(None, f"The data were handed over in memory and could not be kept in the run ({error}).")
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return Kept(
         None,
-        "The data were handed over in memory in a form that cannot be kept in the run; write them to a file and name that.",
+        "The data were handed over in memory in a form that cannot be kept in the run; write them to a file and name "
+        "that.",
     )
 
 
@@ -116,7 +122,8 @@ def _read(recipe: dict[str, str] | None, folder: Path) -> Dataset | None:
 
 
 def _same(one: Dataset, other: Dataset) -> bool:
-    """Whether they are the same examples with the same labels, whatever the order of the classes; what was left out may differ."""
+    """Whether they are the same examples with the same labels, whatever the order of the classes; what was left out may
+    differ."""
     place = {key: i for i, key in enumerate(other.ids.tolist())}
     if not all(key in place for key in one.ids.tolist()) or one.kind != other.kind:
         return False

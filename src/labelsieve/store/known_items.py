@@ -1,4 +1,5 @@
-"""Examples whose true class is known, kept in the run folder (`known.json`) and planted among the others to see how a reviewer does."""
+"""Examples whose true class is known, kept in the run folder (`known.json`) and planted among the others to see how a
+reviewer does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The journal in PostgreSQL, for teams whose reviewers sit at several machines: the same few statements as `store.journal`."""
+"""The journal in PostgreSQL, for teams whose reviewers sit at several machines: the same few statements as
+`store.journal`."""
 
 from __future__ import annotations
 
@@ -39,20 +40,22 @@ _LOCK = 0x6C61_6265  # "labe"
 
 
 def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
-    """The journal of a run folder: the file in it, or the PostgreSQL server that was named once, which `journal.json` remembers.
+    """The journal of a run folder: the file in it, or the PostgreSQL server that was named once, which `journal.json`
+    remembers.
 
     Args:
         folder: the run folder.
-        run: its data hash; the one under which the decisions were first kept on a server is remembered, so that a later `find` in the
-            same folder goes on with them.
-        address: "postgresql://..." to use from now on, by every command. The password is not kept: libpq finds it in ~/.pgpass or
-            PGPASSWORD.
+        run: its data hash; the one under which the decisions were first kept on a server is remembered, so that a later
+            `find` in the same folder goes on with them.
+        address: "postgresql://..." to use from now on, by every command. The password is not kept: libpq finds it in
+            ~/.pgpass or PGPASSWORD.
     """
     pointer = folder / POINTER
     if address is not None:
         if not address.startswith(SCHEMES):
             raise UserError(
-                f"{without_password(address)} is no address of a PostgreSQL server; write postgresql://user@host/database."
+                f"{without_password(address)} is no address of a PostgreSQL server; write "
+                "postgresql://user@host/database."
             )
         run = _kept(pointer).get("run", run)
         shared = PostgresJournal(address, run)

@@ -1,7 +1,8 @@
-"""The data of a run, read again from where they were, and matched to its findings: by id, and by content where rows have moved.
+"""The data of a run, read again from where they were, and matched to its findings: by id, and by content where rows
+have moved.
 
-Texts, features, probabilities and images in memory are hashed at once. Image files are hashed at once where ids are row numbers or where
-all of them are wanted (`thorough`); elsewhere a file is checked when it is read.
+Texts, features, probabilities and images in memory are hashed at once. Image files are hashed at once where ids are row
+numbers or where all of them are wanted (`thorough`); elsewhere a file is checked when it is read.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Reopened:
         return np.flatnonzero(self.at < 0)
 
     def copies_gone(self, i: int) -> bool:
-        """Whether the example at position i of the findings is one of several identical ones of which fewer are left, so that its id alone
-        does not tell whether it is among them: ids that are row numbers."""
+        """Whether the example at position i of the findings is one of several identical ones of which fewer are left,
+        so that its id alone does not tell whether it is among them: ids that are row numbers."""
         before = self.findings.content
         if self.data.named or before is None or before[i] == 0:
             return False
@@ -75,8 +76,8 @@ class Reopened:
         return CHANGED if self.changed[i] else GONE
 
     def stale(self, standing: Standing | None = None) -> list[str]:
-        """What makes the findings speak of other data than those of now, one sentence each. Rows that only moved do not, nor do
-        decisions, as the data `standing` after them, that were carried out in the data themselves."""
+        """What makes the findings speak of other data than those of now, one sentence each. Rows that only moved do
+        not, nor do decisions, as the data `standing` after them, that were carried out in the data themselves."""
         gone, other = (self.at < 0) & ~self.changed, self.relabelled
         if standing is not None and len(self.data):
             gone &= standing.kept
@@ -89,7 +90,8 @@ class Reopened:
         found = [f"{_counted(self.findings.ids[rows], what)}." for rows, what in facts if len(rows)]
         if self.added:
             found.append(
-                f"{self.added:,} {'example' if self.added == 1 else 'examples'} of {self.data.source} are new since `find`."
+                f"{self.added:,} {'example' if self.added == 1 else 'examples'} of {self.data.source} are new since "
+                "`find`."
             )
         return found
 
@@ -110,8 +112,8 @@ class Reopened:
         ]
 
     def aligned(self) -> Dataset:
-        """The data in the order of the findings and under their ids; reading the input of an example that is not there raises UserError
-        (a row of numbers is NaN instead)."""
+        """The data in the order of the findings and under their ids; reading the input of an example that is not there
+        raises UserError (a row of numbers is NaN instead)."""
         some = self.data.pick(np.maximum(self.at, 0)) if len(self.data) else self.data
         inputs: Any = some.inputs
         if isinstance(inputs, np.ndarray) and self.data.kind in ("features", "probs"):
@@ -163,7 +165,8 @@ def read(folder: str | Path, findings: Findings) -> Dataset:
     lost = [name for name in names if name not in data.columns.names]
     if lost:
         raise UserError(
-            f"{data.source} no longer has the column {lost[0]!r} as a feature, which the run in {folder} used; run find again."
+            f"{data.source} no longer has the column {lost[0]!r} as a feature, which the run in {folder} used; run "
+            "find again."
         )
     return data.by_name(names)
 
@@ -244,13 +247,15 @@ def _counted(ids: np.ndarray, what: str) -> str:
 
 
 def located(findings: Findings, run_folder: str | Path) -> dict[str, str]:
-    """The arguments that read the data of a run again, with its files where they are now; {} for data in memory that were not kept."""
+    """The arguments that read the data of a run again, with its files where they are now; {} for data in memory that
+    were not kept."""
     folder, recipe = findings.settings.get("folder", "."), findings.settings.get("recipe") or {}
     return {name: _found(value, folder, run_folder) if name in PLACES else value for name, value in recipe.items()}
 
 
 def _found(name: str, folder: str, run_folder: str | Path) -> str:
-    """A path of the recipe: inside the run folder, or relative to `folder`: then from here if it is here, else from there."""
+    """A path of the recipe: inside the run folder, or relative to `folder`: then from here if it is here, else from
+    there."""
     inner = name.removeprefix("hf:")
     if inner.startswith(run.INSIDE):
         return name[: len(name) - len(inner)] + os.path.join(run_folder, inner.removeprefix(run.INSIDE))

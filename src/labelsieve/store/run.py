@@ -1,4 +1,5 @@
-"""The run folder (`photos.sieve/`): findings as Parquet, everything else that the summary says as JSON, exclusions as CSV."""
+"""The run folder (`photos.sieve/`): findings as Parquet, everything else that the summary says as JSON, exclusions as
+CSV."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ def claim(folder: Path, source: str) -> Path:
         before = read_manifest(folder)["settings"]["source"]
         if before != source:
             raise UserError(
-                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder with <out>.",
+                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder "
+                "with <out>.",
                 out="",
             )
     except OSError as error:
@@ -48,8 +49,8 @@ def claim(folder: Path, source: str) -> Path:
 
 @contextmanager
 def claimed(folder: Path, source: str) -> Iterator[Path]:
-    """`claim`; a run that fails on its data, or before anything was saved, leaves no folder behind. What a killed run, or one whose disk
-    is full, has saved stays, and the same command goes on from there.
+    """`claim`; a run that fails on its data, or before anything was saved, leaves no folder behind. What a killed run,
+    or one whose disk is full, has saved stays, and the same command goes on from there.
 
     Raises:
         UserError: as `claim`.

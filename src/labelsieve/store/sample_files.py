@@ -102,7 +102,8 @@ def _chance(value: Any) -> bool:
 
 
 def save_strata(folder: str | Path, name: str, content: np.ndarray, stratum: np.ndarray) -> None:
-    """Keep the stratum of every row that the sample was drawn from, by content (n,) uint64: a later `find` may score it anew."""
+    """Keep the stratum of every row that the sample was drawn from, by content (n,) uint64: a later `find` may score it
+    anew."""
     path = _path(folder, name).with_suffix(".npz")
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, content=content, stratum=stratum.astype(np.uint8))
