@@ -47,7 +47,8 @@ class Sample:
 
 
 def sample(matrix: np.ndarray, codes: np.ndarray, names: tuple[str, ...]) -> Sample:
-    """Rows that have a label (codes (n,), -1 = none) and finite probabilities, evenly spread, at most `SAMPLE` values."""
+    """Rows that have a label (codes (n,), -1 = none) and finite probabilities, evenly spread, at most `SAMPLE`
+    values."""
     rows = np.flatnonzero(codes >= 0)
     most = min(len(rows), max(1, SAMPLE // matrix.shape[1]))
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if len(rows) else rows
@@ -205,7 +206,8 @@ def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:
     ]
     told = "; ".join(pairs[:3]) + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else "")
     return (
-        f"The columns seem to stand in another order than the classes: {told}. The given labels have a mean probability of {now:.2f}, "
+        f"The columns seem to stand in another order than the classes: {told}. The given labels have a mean "
+        f"probability of {now:.2f}, "
         f"and of {then:.2f} in that order. Check the order before believing the findings. {SETTLE}",
     )
 

@@ -1,4 +1,5 @@
-"""Feature columns: numbers out of the columns of an Arrow table, and what is said of columns and cells that are none."""
+"""Feature columns: numbers out of the columns of an Arrow table, and what is said of columns and cells that are
+none."""
 
 from __future__ import annotations
 

@@ -235,7 +235,8 @@ def _cell(file: TableFile, name: str) -> str:
 
 
 def _is_data(names: list[str]) -> bool:
-    """Whether a "header" is the first row of probabilities: numbers that sum to 1, and not the class numbers 0, 1, ..."""
+    """Whether a "header" is the first row of probabilities: numbers that sum to 1, and not the class numbers 0, 1,
+    ..."""
     try:
         total = sum(map(float, names))
     except ValueError:

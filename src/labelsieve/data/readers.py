@@ -98,7 +98,8 @@ def plain_codes(table: pa.Table) -> pa.Table:
 
 
 def _bytes_told_apart(file: TableFile) -> TableFile:
-    """The same with columns of bytes that are texts as texts, and with those known that are neither texts nor pictures."""
+    """The same with columns of bytes that are texts as texts, and with those known that are neither texts nor
+    pictures."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

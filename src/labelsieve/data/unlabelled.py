@@ -1,4 +1,5 @@
-"""Inputs without labels, for a model to label: the ways in of `load`, but labels are neither asked for nor looked at."""
+"""Inputs without labels, for a model to label: the ways in of `load`, but labels are neither asked for nor looked
+at."""
 
 from __future__ import annotations
 

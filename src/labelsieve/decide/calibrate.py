@@ -216,7 +216,8 @@ class _Design:
 
 
 def _normal_rank(score: np.ndarray) -> np.ndarray:
-    """(n,) the place of each score in the order as a normal quantile, so that detectors on any scale can be averaged."""
+    """(n,) the place of each score in the order as a normal quantile, so that detectors on any scale can be
+    averaged."""
     grid = np.array([NormalDist().inv_cdf(u) for u in (np.arange(1000) + 0.5) / 1000])
     place = np.empty(len(score))
     place[np.argsort(score, kind="stable")] = (np.arange(len(score)) + 0.5) / len(score)
@@ -296,7 +297,8 @@ def _around(p: np.ndarray, low: float, high: float) -> Estimate:
 
 
 def _shifted(p: np.ndarray, rows: np.ndarray, count: float) -> np.ndarray:
-    """(n,) p with one shift of all log-odds, so that the p of `rows` (n,) bool add up to the count as far as they can."""
+    """(n,) p with one shift of all log-odds, so that the p of `rows` (n,) bool add up to the count as far as they
+    can."""
     odds = log_odds(p)
     some = odds[rows]
     target = min(max(count, 1e-9), len(some) - 1e-9)

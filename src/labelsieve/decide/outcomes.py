@@ -1,4 +1,5 @@
-"""What the decisions say of rows of the findings: right or wrong, and whether chance or suspicion brought the row up."""
+"""What the decisions say of rows of the findings: right or wrong, and whether chance or suspicion brought the row
+up."""
 
 from __future__ import annotations
 

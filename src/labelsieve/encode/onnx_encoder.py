@@ -36,7 +36,8 @@ _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class Lite0:
-    """EfficientNet-Lite0, 1280 features. `side` trades accuracy for speed: see `SIDE` and `FAST_SIDE` in the package."""
+    """EfficientNet-Lite0, 1280 features. `side` trades accuracy for speed: see `SIDE` and `FAST_SIDE` in the
+    package."""
 
     kind, width, batch = "image", lite0.FEATURES, 32
 

@@ -308,7 +308,8 @@ def _moved(w: np.ndarray, shift: float) -> np.ndarray:
 
 
 def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
-    """Cross-entropies (n,) on the CPU of all examples, augmented as in training, in evaluation mode; they are recorded."""
+    """Cross-entropies (n,) on the CPU of all examples, augmented as in training, in evaluation mode; they are
+    recorded."""
     net.eval()
     losses = torch.empty(len(samples))
     for rows in torch.arange(len(samples), device=samples.labels.device).split(256):

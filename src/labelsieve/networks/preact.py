@@ -15,7 +15,8 @@ from labelsieve.networks.global_mean import global_mean
 
 
 class PreActBlock(nn.Module):
-    """Two 3x3 convolutions, each after its normalisation; the shortcut starts after the first where the shape changes."""
+    """Two 3x3 convolutions, each after its normalisation; the shortcut starts after the first where the shape
+    changes."""
 
     def __init__(self, width: int, out: int, stride: int):
         super().__init__()

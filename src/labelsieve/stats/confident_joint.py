@@ -288,7 +288,8 @@ def _round_to_total(x: np.ndarray) -> np.ndarray:
 
 
 def _prunable(counts: np.ndarray) -> np.ndarray:
-    """Keep at least one example in each class: what the diagonal of (true, given) gains, the rest of its column loses."""
+    """Keep at least one example in each class: what the diagonal of (true, given) gains, the rest of its column
+    loses."""
     diagonal = np.arange(len(counts))
     kept = np.maximum(counts.diagonal(), 1)
     gained = kept - counts.diagonal()

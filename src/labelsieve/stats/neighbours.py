@@ -188,7 +188,8 @@ def _approximate(
 
 
 def _fill(unit: np.ndarray, best: _Best, rng: np.random.Generator, most: float) -> None:
-    """Rows whose lists held too few partners look at all rows, or at as many random ones as `most` multiply-adds allow."""
+    """Rows whose lists held too few partners look at all rows, or at as many random ones as `most` multiply-adds
+    allow."""
     short = np.flatnonzero(best.short())
     partners = np.arange(len(unit), dtype=np.int32)
     allowed = int(max(most, 1e9) / max(1, len(short) * unit.shape[1]))

@@ -20,7 +20,8 @@ HEADER = ("class", "name", "guideline", "example", "content")
 
 
 def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | None = None) -> None:
-    """Keep the meaning of each class, by its label, and with `findings` what its example is; what was kept before goes."""
+    """Keep the meaning of each class, by its label, and with `findings` what its example is; what was kept before
+    goes."""
     if findings is not None:
         place = {key: i for i, key in enumerate(findings.ids.tolist())}
         known = {

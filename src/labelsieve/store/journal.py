@@ -111,7 +111,8 @@ class Journal:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    """What journals of older versions lack. Two processes may open one at once, so it is looked up again under a lock."""
+    """What journals of older versions lack. Two processes may open one at once, so it is looked up again under a
+    lock."""
     if _columns(db) >= LATER:
         return
     db.execute("BEGIN IMMEDIATE")
