@@ -45,3 +45,22 @@ def test_constant_column_is_zero():
     x = X.copy()
     x[:, 0] = 3.7
     assert not standardise(x)[:, 0].any()
+
+
+def test_ten_standard_deviations_are_the_most():
+    x = np.r_[np.random.default_rng(2).normal(size=(5000, 1)), [[60.0]]]
+    z = (x - x.mean()) / x.std()
+    assert z.max() > 20
+    got = standardise(x).astype(np.float64)
+    assert got.max() == 10
+    np.testing.assert_allclose(got[:-1], z[:-1], atol=5e-3)
+
+
+@pytest.mark.parametrize(("wild", "spread"), [(5_000, 1 / 50), (20_000, 1)])
+def test_a_column_a_hundred_times_as_wide_as_its_middle_is_broken(wild, spread):
+    """One wild value of ten thousand makes the standard deviation a hundredth of itself: 50 or 200, where the others have 1."""
+    x = np.random.default_rng(3).normal(size=(10_000, 1))
+    x[0] = wild
+    got = standardise(x).astype(np.float64)
+    assert got[0] == 10
+    assert got[1:].std() == pytest.approx(spread, rel=0.1)

@@ -36,3 +36,15 @@ def test_same_seed_same_folds_another_seed_other_folds():
     labels = np.arange(200) % 4
     assert (assign(labels, 5, seed=1) == assign(labels, 5, seed=1)).all()
     assert (assign(labels, 5, seed=1) != assign(labels, 5, seed=2)).any()
+
+
+def test_remainders_of_the_classes_start_at_different_folds():
+    """Five classes of six in five folds: each class has one more than the folds, and no fold gets two of those."""
+    assert np.bincount(assign(np.repeat(np.arange(5), 6), 5)).tolist() == [6] * 5
+
+
+def test_large_groups_are_dealt_first_so_that_small_ones_even_them_out():
+    groups = np.repeat(np.arange(9), [1, 1, 1, 1, 2, 2, 4, 4, 4])
+    labels = np.zeros(len(groups), np.int64)
+    for order in (groups, groups[::-1], groups.max() - groups):
+        assert sorted(np.bincount(assign(labels, 5, groups=order)).tolist()) == [4, 4, 4, 4, 4]

@@ -262,3 +262,16 @@ def test_accuracy_on_held_out_labels_counts_the_bias():
     )
     assert repair.kept == 0
     np.testing.assert_allclose(repair.weight, np.diag([1, 0.25]))
+
+
+def test_nine_tenths_of_the_components_are_kept_unless_told_otherwise():
+    weight, features, labels = problem(n=200, d=12, k=11)
+    assert lip(weight, features, labels).kept == 10  # 9.9
+    np.testing.assert_array_equal(lip(weight, features, labels).weight, lip(weight, features, labels, keep=0.9).weight)
+
+
+def test_a_direction_with_little_of_the_data_is_not_dead():
+    """By hand: the second feature is a ten-thousandth of the first; its component is fitted all the same."""
+    x, labels = np.array([[1.0, 0], [0, 1e-4]]), np.array([0, 1])
+    np.testing.assert_allclose(components(np.diag([2.0, 1.0]), x, labels).sigma, [1, 1e4])
+    assert components(np.diag([2.0, 1.0]), x * [1, 1e-3], labels).sigma[1] == 0  # below a millionth of the length

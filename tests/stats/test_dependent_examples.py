@@ -1,6 +1,7 @@
 """Which examples share a fold and which are never neighbours."""
 
 import numpy as np
+import pytest
 
 from labelsieve.stats.dependent_examples import bind
 
@@ -75,3 +76,38 @@ def test_a_group_of_most_examples_is_spread_and_a_class_of_one_group_is_not_judg
     np.testing.assert_array_equal(bonds.unjudged, labels == 0)
     assert "holds 60% of the examples" in bonds.notes[0]
     assert "(a)" in bonds.notes[1]
+
+
+@pytest.mark.parametrize(("size", "n", "spread"), [(3, 20, False), (4, 20, True), (10, 100, False), (11, 100, True)])
+def test_copies_share_a_fold_up_to_half_of_one_and_three_always(size, n, spread):
+    """Of five folds of 100 examples half of one holds 10; of 20 examples it would hold 2."""
+    labels, copies = np.arange(n) % 2, np.arange(n)
+    copies[:size] = 0
+    bonds = bind(labels, CLASSES, 5, groups=None, copies=copies)
+    assert (len(folds_of(bonds)) == n) == spread
+    assert any("too large for one fold" in note for note in bonds.notes) == spread
+
+
+def test_copies_that_are_more_than_half_of_a_class_are_spread_and_one_alone_is_not():
+    labels, copies = np.r_[np.zeros(96, int), 1, 1, 1, 1], np.arange(100)
+    copies[[0, 96, 97]] = 0  # half of the second class
+    assert together(bind(labels, CLASSES, 5, groups=None, copies=copies).fold)[0, [96, 97]].all()
+    labels[99] = 0  # now two of its three
+    assert not together(bind(labels, CLASSES, 5, groups=None, copies=copies).fold)[0, 96]
+    labels[97:] = 0  # one example of the class, a copy of others: it is not most of the class by itself
+    assert together(bind(labels, CLASSES, 5, groups=None, copies=copies).fold)[0, [96, 97]].all()
+
+
+@pytest.mark.parametrize(("groups", "ignored"), [(9, True), (10, False)])
+def test_fewer_groups_than_two_for_each_fold_are_too_few(groups, ignored):
+    labels = np.arange(90) % 2
+    bonds = bind(labels, CLASSES, 5, groups=np.arange(90) % groups, copies=None)
+    assert (bonds.fold is None) == ignored and len(bonds.apart) == 1
+    assert any("too few" in note for note in bonds.notes) == ignored
+
+
+def test_a_group_of_half_of_the_examples_is_kept():
+    half = np.r_[np.zeros(50, int), 1 + np.arange(50)]
+    assert folds_of(bind(np.arange(100) % 2, CLASSES, 5, groups=half, copies=None)).max() == 50
+    more = np.r_[np.zeros(51, int), 1 + np.arange(49)]
+    assert folds_of(bind(np.arange(100) % 2, CLASSES, 5, groups=more, copies=None)).max() == 1
