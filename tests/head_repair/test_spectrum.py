@@ -130,3 +130,11 @@ def test_the_bound_of_the_paper_by_hand():
     assert ridge_bound(x, 5, 0.2, gap=1.5, ridge=1.0) == pytest.approx(3 * 2 / (1.5 * (4 + 1)))
     assert ridge_bound(x, 5, 0.05, gap=1.5) == pytest.approx(3 * 1 / (1.5 * 4))
     assert ridge_bound(x, 5, 0.0, gap=1.5) == 0
+
+
+def test_wedin_s_bound_by_hand():
+    """The gap lies between the k-th value of the first head and the one after it of the second."""
+    first, second = np.diag([5.0, 3, 1]), np.diag([4.5, 2.5, 0.5])
+    for k, gap in ((1, 2.5), (2, 2.5), (3, 1.0)):
+        found = compare(first, second, k=k)
+        assert (found.gap, found.change, found.bound) == pytest.approx((gap, 0.5, 0.5 / gap))

@@ -124,3 +124,58 @@ def test_features_of_the_other_networks_are_activated(name):
     net, x = net_and_input(name)
     assert (net.eval().features(x) >= 0).all()
     assert (constant(net, -1.0).features(x) == 0).all()
+
+
+def shapes(net, x, kind):
+    """The maps (channels, height) that leave the parts of a kind."""
+    seen = []
+    handles = [
+        part.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[1:3])))
+        for part in net.modules()
+        if isinstance(part, kind)
+    ]
+    with torch.no_grad():
+        net.eval()(x)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("resnet18", (2, 2, 2, 2)), ("resnet34", (3, 4, 6, 3)), ("preact18", (2, 2, 2, 2))]
+)
+def test_every_stage_but_the_first_halves_the_maps(name, blocks):
+    from labelsieve.networks.preact import PreActBlock
+    from labelsieve.networks.resnet import BasicBlock
+
+    net, x = net_and_input(name)
+    expected = [(64 << stage, 32 >> stage) for stage, count in enumerate(blocks) for _ in range(count)]
+    assert shapes(net, x, (BasicBlock, PreActBlock)) == expected
+
+
+@pytest.mark.parametrize(("side", "last"), [(32, [6, 4, 2]), (28, [5, 3, 1]), (24, [10, 8, 6])])
+def test_the_last_convolutions_of_o2u_have_no_border_where_the_image_is_large_enough(side, last):
+    net, x = net_and_input("o2u-cnn", side=side)
+    seen = shapes(net, x, torch.nn.Conv2d)
+    assert [channels for channels, _ in seen] == [128] * 3 + [256] * 3 + [512, 256, 128]
+    assert [height for _, height in seen] == [side] * 3 + [side // 2] * 3 + last
+
+
+def test_a_resnet_block_by_hand():
+    from labelsieve.networks.resnet import BasicBlock
+
+    torch.manual_seed(1)
+    for width, out, stride in ((4, 6, 2), (4, 4, 1)):
+        block, x = BasicBlock(width, out, stride).eval(), torch.randn(2, width, 8, 8)
+        inner = block.norm2(block.conv2(torch.relu(block.norm1(block.conv1(x)))))
+        around = block.shortcut(x) if stride == 2 else x
+        torch.testing.assert_close(block(x), torch.relu(inner + around))
+
+
+def test_the_head_with_a_hidden_layer_by_hand():
+    net, x = net_and_input("mlp", width=20)
+    weight, bias = net.hidden.weight, net.hidden.bias
+    assert weight.shape == (512, 20)
+    assert weight.abs().max() <= 1 and weight.std().item() == pytest.approx(3**-0.5, rel=0.03)
+    expected = torch.relu(x / 20**0.5 @ weight.T + bias) / 512**0.5
+    torch.testing.assert_close(net.features(x), expected)
