@@ -30,6 +30,10 @@ LABELS = ["a"] * 5 + ["b"] * 5
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), [0, 1] * 10
 
 
+def logistic():
+    return pytest.importorskip("sklearn.linear_model").LogisticRegression()
+
+
 def data():
     return ls.load_probabilities(P, LABELS)
 
@@ -44,6 +48,12 @@ def pictures():
 
 # What is called with each wrong value, and the wrong values that are right there.
 CALLS = {
+    "CleanedClassifier": [
+        (lambda x: ls.CleanedClassifier(x).fit(X, Y), ()),
+        (lambda x: ls.CleanedClassifier(logistic()).fit(x, x), ()),
+        (lambda x: ls.CleanedClassifier(logistic(), doubted=x, judge="panel").fit(X, Y), ()),
+        (lambda x: ls.CleanedClassifier(logistic(), threshold=x, judge="panel").fit(X, Y), ("fraction",)),
+    ],
     "Dataset": [(lambda x: ls.find(ls.Dataset(x, x, x, x, x)), ())],
     "Estimate": [],  # these four hold what they are given
     "Exclusion": [],
@@ -108,7 +118,11 @@ def test_a_wrong_value_is_a_sentence(tmp_path, monkeypatch, name, number, value)
     if value in right:
         return
     # scikit-learn's own checks raise ValueError and TypeError, as its estimators are bound to.
-    own = (ValueError, TypeError) if name in ("LabelErrorDetector", "RobustClassifier") else ls.UserError
+    own = (
+        (ValueError, TypeError)
+        if name in ("CleanedClassifier", "LabelErrorDetector", "RobustClassifier")
+        else ls.UserError
+    )
     with pytest.raises(own) as caught:
         call((i for i in range(3)) if value == "generator" else WRONG[value])
     assert "has no attribute" not in str(caught.value) and "ambiguous" not in str(caught.value)

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelsieve.adapters.cleaned_classifier import CleanedClassifier
     from labelsieve.adapters.label_error_detector import LabelErrorDetector
     from labelsieve.adapters.robust_classifier import RobustClassifier
     from labelsieve.core.dataset import Dataset, Exclusion
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from labelsieve.training.train import train as train_model
 
 __all__ = [
+    "CleanedClassifier",
     "Dataset",
     "Estimate",
     "Exclusion",
@@ -55,6 +57,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CleanedClassifier": "adapters.cleaned_classifier:CleanedClassifier",
     "Dataset": "core.dataset:Dataset",
     "Estimate": "core.findings:Estimate",
     "Exclusion": "core.dataset:Exclusion",

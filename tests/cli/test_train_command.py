@@ -259,9 +259,7 @@ def test_what_is_of_no_use_is_told(here, capsys):
     out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
     assert "noise 0.2" in out and "makes no use" not in out
     pictures(here / "photos", n=2)
-    assert "add --features, or leave it out" in told(
-        capsys, "train", "photos", "--encoder", "fast", "-o", "third"
-    )
+    assert "add --features, or leave it out" in told(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
 
 
 def test_a_training_that_never_began_is_not_in_the_way(here, capsys):

@@ -61,13 +61,9 @@ REFUSING = [("vit_tiny_patch16_224", 224), ("halonet26t", 256), ("levit_128s", 2
 @pytest.mark.parametrize(("name", "works"), [*REFUSING, ("efficientformerv2_s0", 224), ("nest_tiny", 224)])
 def test_a_size_that_does_not_fit_is_a_sentence_with_one_that_does(name, works, side, offline):
     net = network(f"timm:{name}", images=True, width=3, pretrained=False)(2)
-    with pytest.raises(
-        UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give side={works}\.$"
-    ):
+    with pytest.raises(UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give side={works}\.$"):
         net(torch.zeros(2, 3, side, side))
-    with pytest.raises(
-        UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give side={works}\.$"
-    ):
+    with pytest.raises(UserError, match=rf"'timm:{name}' cannot take images of {side} px \(.+\); give side={works}\.$"):
         encoder(f"timm:{name}", "image", side=side)
     assert net.training
 
