@@ -341,3 +341,14 @@ def test_folders_that_differ_in_case_only_do_not_write_over_each_other(tmp_path,
     contents = sorted(path.read_bytes() for path in (tmp_path / "clean").rglob("*.png"))
     assert contents == sorted(path.read_bytes() for path in source.rglob("*.png"))
     assert sorted(path.partition("/")[0] for path in copied) == ["Cat", "cat", "cat", "cat", "dog"]
+
+
+def test_files_whose_names_differ_in_case_only_keep_apart_in_one_folder(tmp_path, capsys):
+    source = pictures(tmp_path / "photos", ["cat/X.png", "cat/y.png", "dog/x.png", "dog/z.png"])
+    made(str(source), tmp_path / "run")
+    decide(tmp_path / "run", ("cat/X.png", "relabel", "dog"))
+    assert main(["apply", str(tmp_path / "run"), "-o", str(tmp_path / "clean"), "--json"]) == 0
+    [renamed] = json.loads(capsys.readouterr().out)["renamed"]
+    assert renamed == {"id": "cat/X.png", "file": "dog/X (from cat).png"}
+    assert (tmp_path / "clean" / "dog" / "x.png").read_bytes() == (source / "dog/x.png").read_bytes()
+    assert (tmp_path / "clean" / renamed["file"]).read_bytes() == (source / "cat/X.png").read_bytes()

@@ -65,3 +65,10 @@ def test_a_review_stops_where_the_next_rows_hold_few_and_none_is_doubted(p):
     if told is not None:
         assert (told.before, told.rest) == (falls[0], len(p) - falls[0])
         assert told.wrong == pytest.approx(p[falls[0] :].sum())
+
+
+def test_nobody_is_told_to_stop_before_a_doubted_label():
+    told = stop(np.array([0.9, 0.6] + [0.0] * 60))
+    assert told is not None and (told.before, told.rest, told.wrong) == (2, 60, 0.0)
+    assert stop(np.array([0.6] + [0.0] * 49)) == stop(np.array([0.6] + [0.0] * 49), below=0.012)
+    assert stop(np.array([0.6])) is None and stop(np.array([])) is None

@@ -1,5 +1,6 @@
 """Decisions through the server: saved, recognised when sent again, taken back, shared between servers."""
 
+import os
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -220,7 +221,7 @@ def test_an_undo_names_the_last_batch_of_its_reviewer_and_takes_back_no_other(pa
 
 def test_a_desk_that_may_not_write_does_not_even_ask_its_journal(sieve, monkeypatch):
     """Where the decisions lie on a server, nothing but the desk itself keeps to it."""
-    monkeypatch.setattr("labelsieve.page.desk.os", SimpleNamespace(access=lambda path, mode: False))
+    monkeypatch.setattr("labelsieve.page.desk.os", SimpleNamespace(access=lambda path, mode: False, W_OK=os.W_OK))
     desk = Desk(sieve)
     with pytest.raises(PermissionError, match="is read-only; decisions cannot be saved"):
         desk.write([Decision(str(desk.findings.ids[0]), "keep", None, "ann", "2026-01-01", "batch-one")])

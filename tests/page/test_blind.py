@@ -42,6 +42,9 @@ def two(sieve, tmp_path):
     """Two runs on the same pictures with the same sample, in which the same labels, suggestions, flags and scores belong to other
     examples: every total is the same, and nothing that is said of one example."""
     found = run.load(sieve)
+    pairs = np.where(np.arange(60) < 12, np.arange(60) // 2, -1)  # six groups of duplicates
+    found = replace(found, extra=found.extra | {"duplicate_group": pairs, "duplicate_conflict": pairs >= 0})
+    run.save(found, sieve)
     turn = next(turn for turn in map(permutation, range(100)) if tells(found, turn))
     other = replace(
         found,
@@ -156,3 +159,18 @@ def test_a_blind_tile_holds_nothing_but_the_example(two):
         )
         open_ = client.get("/api/view?state=all").json()  # who does not judge blind sees them
         assert open_["counts"]["flagged"] == int(found.flagged.sum()) and open_["doubted"] > 0 and open_["cells"]
+
+
+def test_what_others_decided_is_not_seen_by_who_judges_blind(two):
+    with opened(two[0]) as client:
+        for n, (i, act) in enumerate([(9, "keep"), (4, "exclude"), (30, "ambiguous"), (17, "later")]):
+            body = {"batch": f"of-bob-{n}", "pick": "ranked", "acts": [{"i": i, "act": act, "note": "look at it"}]}
+            assert client.post("/api/decisions", json=body, headers={"X-Reviewer": "bob"}).status_code == 200
+        for query in (SAMPLE + "&state=all", "blind=1&state=all"):
+            for item in client.get(f"/api/items?{query}&n=60").json()["items"]:
+                assert (item["state"], item["mine"], item["decision"]) == ("open", None, None)
+            for i in (9, 4, 30, 17):
+                whole = client.get(f"/api/item/{i}?{query}").json()
+                assert (whole["state"], whole["mine"], whole["note"], whole["history"]) == ("open", None, "", [])
+        own = client.get("/api/item/9?blind=1", headers={"X-Reviewer": "bob"}).json()
+        assert own["state"] == "decided" and own["mine"]["act"] == "relabel" and own["note"] == "look at it"
