@@ -383,6 +383,8 @@ def _decide(
         wrong=wrong,
         excluded=dataset.excluded,
         notes=tuple(notes),
+        flags={name: score.flags for name, score in scores.items() if score.flags is not None},
+        suggestions={name: score.suggestion for name, score in scores.items() if score.suggestion is not None},
     )
 
 

@@ -249,6 +249,21 @@ def test_every_column_of_the_findings(whole, tmp_path):
             lambda table: table.append_column("score_mine", pa.array([1.0] * N)),
             "run.json is damaged (it does not name the column score_mine",
         ),
+        (
+            lambda table: table.append_column("flag_mine", pa.array([True] * N)),
+            "run.json is damaged (it does not name the column flag_mine",
+        ),
+        (
+            lambda table: table.append_column("suggested_mine", pa.array(["a"] * N)),
+            "run.json is damaged (it does not name the column suggested_mine",
+        ),
+        (lambda table: table.drop_columns("flag_aum"), "it lacks the column flag_aum"),
+        (
+            lambda table: table.set_column(
+                table.column_names.index("suggested_consensus"), "suggested_consensus", pa.array(["ferret"] * N)
+            ),
+            "the column suggested_consensus has the label 'ferret', which is no class of run.json",
+        ),
     ],
 )
 def test_the_findings_fit_the_manifest(whole, tmp_path, change, said):

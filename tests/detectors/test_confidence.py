@@ -46,8 +46,6 @@ def test_the_public_names_of_confident_learning():
     probs, labels = problem()
     assert confident_joint(probs, labels).sum() == len(labels)
     np.testing.assert_array_equal(confident_learning(probs, labels, rule="both").flags, flags(probs, labels, "both"))
-    margin = confident_learning(probs, labels).extra["normalized_margin"]
-    assert ((margin < 0.5) == (probs.argmax(1) != labels)).all()
 
 
 def test_confident_learning_by_hand():
@@ -56,5 +54,4 @@ def test_confident_learning_by_hand():
     probs[2] = [0.4, 0.6]
     scores = confident_learning(probs, np.array([0, 0, 0, 1, 1, 1]))
     np.testing.assert_allclose(scores.suspicion, [0.1, 0.2, 0.6, 0.3, 0.1, 0.5])
-    np.testing.assert_allclose(scores.extra["normalized_margin"], [0.9, 0.8, 0.4, 0.7, 0.9, 0.5])
     assert scores.suggestion.tolist() == [1, 1, 1, 0, 0, 0]

@@ -26,14 +26,14 @@ def test_flags_and_ranks_the_high_heap(detect):
     loss, wrong = two_heaps()
     scores = detect(recorded(loss))
     assert (scores.flags == wrong).mean() > 0.97
-    assert ((scores.extra["posterior"] > 0.5) == scores.flags).all()
+    assert ((scores.suspicion > 0.5) == scores.flags).all()
 
 
 @BOTH
 def test_saturated_posteriors_are_ranked_by_loss(detect):
     loss, _ = two_heaps()
     scores = detect(recorded(loss))
-    mean = scores.extra["mean_loss"]
+    mean = loss.mean(0)
     top = np.argsort(-mean)[:50]
     assert (np.diff(scores.suspicion[top]) < 0).all()
 

@@ -1,7 +1,9 @@
 """A run is written and read again wherever it lies."""
 
+import json
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +30,8 @@ def findings(source):
         excluded=(Exclusion("x,y", 'it is "torn"'),),
         notes=("read me",),
         settings={"source": source},
+        flags={"aum": np.array([True, False, False])},
+        suggestions={"aum": np.array([1, 0, 1])},
     )
 
 
@@ -45,3 +49,20 @@ def test_there_and_back(tmp_path, name):
         before.notes,
     )
     assert after.settings == before.settings
+    assert after.flags["aum"].tolist() == [True, False, False] and after.flags["aum"].dtype == bool
+    assert after.suggestions["aum"].tolist() == [1, 0, 1]
+
+
+def test_a_run_of_before_detectors_spoke_opens(tmp_path):
+    folder = run.claim(tmp_path / "old.sieve", "x")
+    new = findings("x")
+    run.save(replace(new, flags={}, suggestions={}), folder)
+    manifest = json.loads((folder / "run.json").read_text())
+    del manifest["flags"], manifest["suggestions"]
+    (folder / "run.json").write_text(json.dumps(manifest))
+    old = run.load(folder)
+    assert old.flags == old.suggestions == {} and old.flagged_by(0) == ()
+    assert [name for name in new.table().column_names if name not in old.table().column_names] == [
+        "flag_aum",
+        "suggested_aum",
+    ]

@@ -103,7 +103,7 @@ export type Detail = Item & {
   features_total: number
   columns: Cells
   note: string // what this reviewer wrote
-  scores: { name: string; value: number | null; percentile: number }[]
+  scores: { name: string; value: number | null; percentile: number; flagged: boolean | null; suggested: string | null }[]
   curve: { loss: Series; median: Series; low: Series; high: Series } | null
   top: { label: string; p: number | null }[] | null
   neighbours: { i: number; id: string; given: string; similarity: number | null; state: State; text: string | null; values: Cells | null }[]

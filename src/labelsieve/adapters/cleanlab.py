@@ -21,8 +21,10 @@ COLUMNS = ("is_label_issue", "given_label", "predicted_label")
 
 
 def to_cleanlab(findings: Findings) -> pa.Table:
-    """The columns of cleanlab's `Datalab.get_issues("label")`, one row an example in the order of the data, and `id`."""
+    """The columns of cleanlab's `Datalab.get_issues("label")`, one row per example in the order of the data, with `id` before them and
+    each detector's own `flag_<detector>` and `suggested_<detector>` after them."""
     table = findings.table()
+    opinions = {*(f"flag_{name}" for name in findings.flags), *(f"suggested_{name}" for name in findings.suggestions)}
     return pa.table(
         {
             "id": table["id"],
@@ -30,6 +32,7 @@ def to_cleanlab(findings: Findings) -> pa.Table:
             "label_score": pa.array(1.0 - findings.p_wrong),
             "given_label": table["given_label"],
             "predicted_label": table["suggested_label"],
+            **{name: table[name] for name in table.column_names if name in opinions},
         }
     )
 
@@ -80,6 +83,8 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
         rank=rank(p_wrong, p_wrong),
         flagged=flagged,
         scores={"cleanlab": p_wrong},
+        flags={"cleanlab": flagged},
+        suggestions={"cleanlab": labels[n:]},
         extra={},
         wrong=Estimate(float(flagged.sum()), 0.0, float(n)),
         notes=("These findings come from cleanlab: p_wrong is one minus its quality score and no probability.", *note),

@@ -30,6 +30,10 @@ BESIDE = {
     "given_label", "other_label", "rank", "flagged", "decision", "reviewer", "at", "note", "content",
     "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
 }  # fmt: skip
+OPINIONS = {
+    f"{what}_{name}" for what in ("flag", "suggested") for name in DETECTORS
+}  # a detector's own flags and suggestions
+BESIDE |= OPINIONS  # alone they may be the user's: flag_blurry
 
 FILES = {  # what `apply` writes beside the class folders -> the columns by which it is known
     "patch.csv": ("id", "old", "new"),

@@ -37,6 +37,8 @@ class Findings:
         rank: (n,) int64, 1 = most suspicious.
         flagged: (n,) bool, called wrong by the flag rule.
         scores: detector name -> (n,) float, higher = more suspicious.
+        flags: detector name -> (n,) bool, what the detector's own rule calls wrong; without detectors that have no rule.
+        suggestions: detector name -> (n,) int64, the class that the detector would give instead; without those that name none.
         extra: further columns (n,) that explain a row.
         wrong: the estimated number of wrong labels.
         excluded: what was left out, and why.
@@ -59,6 +61,8 @@ class Findings:
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     content: np.ndarray | None = None
+    flags: dict[str, np.ndarray] = field(default_factory=dict)
+    suggestions: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,6 +75,10 @@ class Findings:
     def suggested(self) -> np.ndarray:
         """(n,) int64, the likely label: `other` where that is likelier than the given label or the row is flagged."""
         return np.where(self.flagged | (self.p_wrong > 0.5), self.other, self.given)
+
+    def flagged_by(self, i: int) -> tuple[str, ...]:
+        """The detectors whose own rule calls row `i` wrong."""
+        return tuple(name for name, flag in self.flags.items() if flag[i])
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which labels stand for which: given (m,), likely (m,), expected number of examples (m,), the commonest confusion first."""
@@ -99,8 +107,8 @@ class Findings:
 
     def table(self) -> pa.Table:
         """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
-        score_<detector> ..., the explaining columns, content (16 hex digits). Polars' `from_arrow` takes it from there; for pandas see
-        `to_pandas`."""
+        score_<detector> ..., the explaining columns, content (16 hex digits), flag_<detector> ..., suggested_<detector> ... (a class name).
+        Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
@@ -117,6 +125,8 @@ class Findings:
         columns |= {name: pa.array(column) for name, column in self.extra.items()}
         if self.content is not None:
             columns["content"] = pa.array([hexed(value) for value in self.content], pa.string())
+        columns |= {f"flag_{name}": pa.array(flag, pa.bool_()) for name, flag in self.flags.items()}
+        columns |= {f"suggested_{name}": names.take(pa.array(other)) for name, other in self.suggestions.items()}
         return pa.table(columns)
 
     def to_pandas(self) -> Any:

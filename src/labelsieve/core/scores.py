@@ -13,10 +13,10 @@ class Scores:
 
     Attributes:
         suspicion: (n,) float, finite; higher always means more likely wrong. A score, not a probability.
-        suggestion: (n,) int64 class the detector would give instead, or None.
-        flags: (n,) bool, what the detector's own rule calls wrong, or None where the method has no rule.
-        extra: further columns by name, the "why".
-        n_wrong: how many labels the method itself counts as wrong, or None.
+        suggestion: (n,) int64 class the detector would give instead, or None; in the findings suggested_<detector>.
+        flags: (n,) bool, what the detector's own rule calls wrong, or None where the method has no rule; flag_<detector>.
+        extra: columns (n,) by name that explain a row, of the consensus and the neighbours; columns of the findings.
+        n_wrong: how many labels are wrong by the count of the consensus, or None.
     """
 
     suspicion: np.ndarray

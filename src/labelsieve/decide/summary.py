@@ -24,7 +24,7 @@ FEW = 9  # neighbours; below, their share is given as a count
 class Suspect:
     """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a
     picture. `suggested_label` is the likely class where the label is doubted, else the given label; `other_label` is
-    the likeliest other class."""
+    the likeliest other class; `flagged_by` names the detectors whose own rule calls the label wrong."""
 
     rank: int
     id: str
@@ -35,6 +35,7 @@ class Suspect:
     flagged: bool
     reason: str
     snippet: str = ""
+    flagged_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def summarise(
                 bool(findings.flagged[i]),
                 reason(findings, i),
                 _snippet(data, str(findings.ids[i])),
+                findings.flagged_by(i),
             )
             for i in findings.order()[:top]
         ),

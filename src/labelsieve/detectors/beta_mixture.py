@@ -29,6 +29,4 @@ def beta_mixture(record: Record, *, last: int | None = None, threshold: float = 
     mean = average_seen(record.loss if last is None else record.loss[-last:])
     loss = fill_unseen(mean)
     w = fit_beta(mean).posterior(loss)
-    return Scores(
-        break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w}, n_wrong=float(w.sum())
-    )
+    return Scores(break_ties(w, loss), flags=w > threshold)

@@ -6,8 +6,8 @@ Bad at: probabilities that are not out-of-sample (memorised errors look clean); 
 Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cleanlab's names.
 Differs: flags are those of cleanlab 2.9 to the last tie, but streamed. Suspicion is 1 - p_y (self-confidence), the ranking that
     cleanlab uses by default and the one that needs only the given label: a sample spread over several wrong classes ranks as high
-    as one with a clear rival, which the normalised margin (kept as a column) would put behind.
-Cost: four passes over the probabilities in row blocks (two for the flags); K x K counts.
+    as one with a clear rival, which the normalised margin would put behind.
+Cost: three passes over the probabilities in row blocks (two for the flags); K x K counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,4 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, *, rule: str = "pr
         rule: one of `labelsieve.stats.confident_joint.RULES`.
     """
     p_y = given_probability(probs, labels).astype(np.float64)
-    suggestion, p_other = best_other(probs, labels)
-    margin = (p_y - p_other + 1) / 2
-    n_wrong = float(len(labels) - confident_joint(probs, labels).trace())
-    return Scores(1 - p_y, suggestion, flagged_by(probs, labels, rule), {"normalized_margin": margin}, n_wrong)
+    return Scores(1 - p_y, best_other(probs, labels)[0], flagged_by(probs, labels, rule))

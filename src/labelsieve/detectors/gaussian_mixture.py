@@ -28,6 +28,4 @@ def gaussian_mixture(record: Record, *, last: int | None = None, threshold: floa
     mean = average_seen(record.loss if last is None else record.loss[-last:])
     loss = fill_unseen(mean)
     w = fit_gaussian(mean).posterior(loss)
-    return Scores(
-        break_ties(w, loss), flags=w > threshold, extra={"mean_loss": loss, "posterior": w}, n_wrong=float(w.sum())
-    )
+    return Scores(break_ties(w, loss), flags=w > threshold)

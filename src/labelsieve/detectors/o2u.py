@@ -50,7 +50,7 @@ def o2u(
     else:
         flagged = np.zeros(len(score), bool)
         flagged[np.argsort(-suspicion, kind="stable")[: math.floor(forget_rate * len(score))]] = True
-    return Scores(suspicion, flags=flagged, extra={"centred_loss": score})
+    return Scores(suspicion, flags=flagged)
 
 
 def _centre(epoch: np.ndarray) -> np.ndarray:

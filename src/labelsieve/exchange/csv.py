@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-from labelsieve.core.added_columns import PREFIX
+from labelsieve.core.added_columns import OPINIONS, PREFIX
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.data.spreadsheet import read_sheet, write_sheet
 from labelsieve.exchange.answer_check import with_contents
 from labelsieve.exchange.answers import LABEL, Answer, Read, Unread
-from labelsieve.exchange.export_rows import CONFLICT, Row
+from labelsieve.exchange.export_rows import CONFLICT, Row, columns
 
 OWN, CONTENT = PREFIX + "id", PREFIX + "content"
 METADATA = ("meta", "metadata", "data")  # columns that may hold a JSON object with columns of their own
@@ -30,7 +29,7 @@ BY = ("annotator", "annotation_id")  # columns of a tool that writes one row for
 
 
 def write(rows: Sequence[Row], out: Path) -> None:
-    write_sheet(out, [field.name for field in fields(Row)], (astuple(row) for row in rows))
+    write_sheet(out, columns(rows), (list(row.cells().values()) for row in rows))
 
 
 def read(path: Path, classes: Collection[str] = (), findings: Findings | None = None) -> Read:
@@ -56,6 +55,7 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
         "at",
         "note",
         "content",
+        *OPINIONS,
         *BY,
     }
     text = [None] * len(found) if findings is None else with_contents(found, findings, tuple(passed))
@@ -159,7 +159,7 @@ def _label_column(rows: Sequence[dict[str, str]], classes: Collection[str], path
     if "label" in rows[0]:
         return "label"
     known = set(classes)
-    ours = ("given_label", "suggested_label", "other_label", "label_before", "label_exported")
+    ours = {"given_label", "suggested_label", "other_label", "label_before", "label_exported", *OPINIONS}
     fits = [
         name
         for name in rows[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ class Row:
         decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where nobody said anything.
         reviewer, at, note: of that decision.
         content: a hash of the example, 16 hex digits; "" where it is not known.
+        detectors: flag_<detector> (bool) and suggested_<detector> (a class), as in the table of findings.
     """
 
     id: str
@@ -36,6 +39,19 @@ class Row:
     at: str = ""
     note: str = ""
     content: str = ""
+    detectors: Mapping[str, bool | str] = field(default_factory=dict)
+
+    def cells(self) -> dict[str, Any]:
+        """Its columns by name, those of the detectors last."""
+        return {name: getattr(self, name) for name in _OWN} | dict(self.detectors)
+
+
+_OWN = [one.name for one in fields(Row) if one.name != "detectors"]
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """The names of the cells, which all rows have in common."""
+    return list(rows[0].cells()) if rows else _OWN
 
 
 def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
@@ -59,7 +75,22 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
                 other = given if fold.verdict(key) else other
         out.append(
             Row(
-                key, name, findings.classes[other], label, p, place, flagged, *told, stamp(findings, i)["content"] or ""
+                key,
+                name,
+                findings.classes[other],
+                label,
+                p,
+                place,
+                flagged,
+                *told,
+                stamp(findings, i)["content"] or "",
+                _opinions(findings, i),
             )
         )
     return out
+
+
+def _opinions(findings: Findings, i: int) -> dict[str, bool | str]:
+    """What each detector says of row `i`."""
+    flags = {f"flag_{name}": bool(flag[i]) for name, flag in findings.flags.items()}
+    return flags | {f"suggested_{name}": findings.classes[other[i]] for name, other in findings.suggestions.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.data.hub_folder import require_datasets, save
 from labelsieve.exchange.answers import Answer, Read
-from labelsieve.exchange.export_rows import Row
+from labelsieve.exchange.export_rows import Row, columns
 from labelsieve.exchange.pictures import picture
 
 WRITTEN = "label_exported"
@@ -25,16 +24,21 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     value: Any = {"image": datasets.Image(), "text": datasets.Value("string")}.get(
         kind, datasets.Sequence(datasets.Value("float32"))
     )
-    features = {kind: value} | {field.name: datasets.Value(_TYPES.get(field.name, "string")) for field in fields(Row)}
+    cells = [row.cells() for row in rows]
+    features = {kind: value} | {name: datasets.Value(_type(name)) for name in columns(rows)}
     features |= {"label": datasets.ClassLabel(names=names), WRITTEN: datasets.Value("string")}
 
-    columns: dict[str, list[Any]] = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
-    columns[kind] = [
+    values: dict[str, list[Any]] = {name: [row[name] for row in cells] for name in columns(rows)}
+    values[kind] = [
         {"bytes": picture(inputs[i], row.id)[0], "path": None} if kind == "image" else inputs[i]
         for i, row in enumerate(rows)
     ]
-    columns[WRITTEN] = columns["label"]
-    save(datasets.Dataset.from_dict({name: columns[name] for name in features}, datasets.Features(features)), out)
+    values[WRITTEN] = values["label"]
+    save(datasets.Dataset.from_dict({name: values[name] for name in features}, datasets.Features(features)), out)
+
+
+def _type(column: str) -> str:
+    return "bool" if column.startswith("flag_") else _TYPES.get(column, "string")
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:

@@ -106,16 +106,25 @@ class Items:
             "reason": reason(findings, i),
             "reasons": reasons(findings, i),
             "columns": self._table.others(i),
-            "scores": [
-                {"name": name, "value": _number(score[i]), "percentile": float(np.mean(score < score[i]))}
-                for name, score in findings.scores.items()
-            ],
+            "scores": [self._score(name, i) for name in findings.scores],
             "curve": self._curve(i),
             "top": self._top(i),
             "neighbours": self._near(i),
             "duplicates": self._duplicates(i),
             "twins": self.window(self._duplicates(i)[:TWINS], reviewer, query),
             "history": [] if self.desk.untold(findings.ids[i], reviewer) else self._history(i),
+        }
+
+    def _score(self, name: str, i: int) -> dict:
+        """What one detector says of an example; None where it has no rule for flags, or names no other class."""
+        findings = self.desk.findings
+        score, flag, other = findings.scores[name], findings.flags.get(name), findings.suggestions.get(name)
+        return {
+            "name": name,
+            "value": _number(score[i]),
+            "percentile": float(np.mean(score < score[i])),
+            "flagged": None if flag is None else bool(flag[i]),
+            "suggested": None if other is None else findings.classes[other[i]],
         }
 
     def _note(self, i: int, reviewer: str) -> str:

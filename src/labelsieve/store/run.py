@@ -53,6 +53,8 @@ def save(findings: Findings, folder: Path) -> None:
         "notes": findings.notes,
         "scores": list(findings.scores),
         "extra": list(findings.extra),
+        "flags": list(findings.flags),
+        "suggestions": list(findings.suggestions),
         "settings": findings.settings,
     }
     write_json(folder / MANIFEST, manifest)

@@ -98,7 +98,9 @@ _KEYS: dict[str, Check] = {
     "extra": (_names, "a list of column names"),
     "settings": (lambda value: isinstance(value, dict), "names and values"),
 }
-_LENGTHS: dict[str, Check] = {  # runs of earlier versions do not have them
+_LATER: dict[str, Check] = {  # runs of earlier versions do not have them
+    "flags": (_names, "a list of detector names"),
+    "suggestions": (_names, "a list of detector names"),
     "examples": (_whole, "a whole number of rows"),
     "excluded": (_whole, "a whole number of rows"),
 }
@@ -158,7 +160,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _checked(manifest: dict[str, Any], path: Path) -> None:
     """Refuse a manifest of a finished run that lacks a key or has one of another type."""
     _check(manifest, _KEYS, path, "", _KEYS)
-    _check(manifest, _LENGTHS, path, "", ())
+    _check(manifest, _LATER, path, "", ())
     settings = manifest["settings"]
     _check(settings, _SETTINGS, path, "settings.", _OF_FIND if "versions" in settings else ("source",))
     if "versions" in settings and not settings["kind"]:
@@ -276,7 +278,7 @@ class _Columns:
 
     def named(self, name: str) -> np.ndarray:
         """A column by its name: of the type that the name has, of any plain type where the name is not ours."""
-        if name in _BOOLS:
+        if name in _BOOLS or name.startswith("flag_"):
             return self.numbers(name, "b", None, "true or false")
         if name in _INTS:
             return self.numbers(name, "iu", np.int64, "whole numbers")
@@ -299,13 +301,12 @@ def _findings(table: pa.Table, manifest: dict[str, Any], excluded: tuple[Exclusi
         if len([name for name in several if name in manifest["extra"]]) == 1:
             damaged(path.with_name(MANIFEST), f"extra should name {' and '.join(several)} together", AGAIN)
     ours = {*_FLOATS, *_INTS, *_BOOLS} - {"p_wrong", "rank", "flagged"}
+    per_detector = {"score_": "scores", "flag_": "flags", "suggested_": "suggestions"}
+    of_detectors = {key: manifest.get(key, []) for key in per_detector.values()}
+    known = {prefix + name for prefix, key in per_detector.items() for name in of_detectors[key]}
     for name in table.column_names:
-        named = (
-            name.removeprefix("score_") in manifest["scores"]
-            if name.startswith("score_")
-            else name in manifest["extra"]
-        )
-        if not named and (name.startswith("score_") or name in ours):
+        ours_too = name.startswith(tuple(per_detector)) and name != "suggested_label"
+        if (ours_too or name in ours) and not (name in known or name in manifest["extra"]):
             damaged(path.with_name(MANIFEST), f"it does not name the column {name} of {FINDINGS}", AGAIN)
     labels = {name: columns.labels(name, classes) for name in _LABELS}
     rank = columns.named("rank")
@@ -330,6 +331,8 @@ def _findings(table: pa.Table, manifest: dict[str, Any], excluded: tuple[Exclusi
         notes=tuple(manifest["notes"]),
         settings=manifest["settings"],
         content=columns.content(),
+        flags={name: columns.named(f"flag_{name}") for name in of_detectors["flags"]},
+        suggestions={name: columns.labels(f"suggested_{name}", classes) for name in of_detectors["suggestions"]},
     )
 
 
