@@ -37,8 +37,8 @@ class Findings:
         rank: (n,) int64, 1 = most suspicious.
         flagged: (n,) bool, called wrong by the flag rule.
         scores: detector name -> (n,) float, higher = more suspicious.
-        flags: detector name -> (n,) bool, what the detector's own rule calls wrong; without detectors that have no rule.
-        suggestions: detector name -> (n,) int64, the class that the detector would give instead; without those that name none.
+        flags: detector name -> (n,) bool, what the detector's own rule calls wrong; a detector may have no rule.
+        suggestions: detector name -> (n,) int64, the class that the detector would give instead; it may name none.
         extra: further columns (n,) that explain a row.
         wrong: the estimated number of wrong labels.
         excluded: what was left out, and why.
@@ -107,8 +107,8 @@ class Findings:
 
     def table(self) -> pa.Table:
         """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
-        score_<detector> ..., the explaining columns, content (16 hex digits), flag_<detector> ..., suggested_<detector> ... (a class name).
-        Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
+        score_<detector> ..., the explaining columns, content (16 hex digits), flag_<detector> ..., suggested_<detector>
+        ... (class names). Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
