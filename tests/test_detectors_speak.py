@@ -35,7 +35,7 @@ def made(data, tmp_path_factory):
 
 
 def test_the_table_ends_with_flags_and_suggestions(made, data):
-    findings = ls.load_run(made)
+    findings = ls.open_run(made).findings
     columns = findings.table().column_names
     flags = [f"flag_{name}" for name in DETECTORS if name not in SILENT]
     suggested = [name for name in columns if name.startswith("suggested_") and name != "suggested_label"]
@@ -61,7 +61,7 @@ def test_aum_flags_by_its_threshold_samples(data):
 
 
 def test_the_summary_names_who_flags(made, data, capsys):
-    findings = ls.load_run(made)
+    findings = ls.open_run(made).findings
     x, y, _ = data
     capsys.readouterr()
     assert main(["find", str(made.parent / "data.npz"), "--out", str(made), "--json"]) == 0
@@ -76,7 +76,7 @@ def test_the_csv_export_has_them_and_comes_back(made, tmp_path, capsys):
     assert main(["export", str(made), "--to", "csv", "--out", str(tmp_path / "out.csv")]) == 0
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    findings = ls.load_run(made)
+    findings = ls.open_run(made).findings
     assert [row["flag_aum"] == "True" for row in rows] == findings.flags["aum"].tolist()
     assert [row["suggested_gce"] for row in rows] == [NAMES[c] for c in findings.suggestions["gce"]]
     rows[3] |= {"decision": "relabel", "label": rows[3]["suggested_gce"]}
@@ -105,7 +105,7 @@ def test_own_features_of_those_names_are_features(tmp_path):
 
 
 def test_cleanlabs_table_carries_them_there_and_its_own_back(made):
-    findings = ls.load_run(made)
+    findings = ls.open_run(made).findings
     table = to_cleanlab(findings)
     assert table.column_names[:5] == ["id", "is_label_issue", "label_score", "given_label", "predicted_label"]
     assert table["flag_o2u"].to_pylist() == findings.flags["o2u"].tolist()
