@@ -165,3 +165,28 @@ def test_what_shares_a_group_or_is_a_copy_is_not_judged_by_its_twin(twins):
         assert suspicion.mean() < 0.2, "otherwise the test could not fail"
     else:
         assert suspicion.mean() == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_a_gpu_is_taken_only_where_it_is_named(monkeypatch):
+    """Whatever was imported before: a torch that sees a GPU, which is not there, changes nothing."""
+    torch = pytest.importorskip("torch")
+    data, _, _ = planted(n=120)
+    before = find(data).p_wrong
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device in (None, "cpu"):
+        np.testing.assert_array_equal(find(data, device=device).p_wrong, before)
+    with pytest.raises(UserError, match="There is no device 'quantum'; name cpu"):
+        find(data, device="quantum")
+    with pytest.raises(UserError, match="device"):
+        find(data, device=3)
+
+
+def test_the_panel_in_torch_says_what_the_panel_in_numpy_says(monkeypatch):
+    """The panel's arithmetic is one; here torch on the CPU stands for a GPU."""
+    pytest.importorskip("torch")
+    from labelsieve.evidence import gather
+
+    data, _, _ = planted(n=200)
+    before = find(data).p_wrong
+    monkeypatch.setattr(gather, "panel_device", lambda name: "cpu")
+    np.testing.assert_allclose(find(data).p_wrong, before, atol=1e-3)

@@ -392,3 +392,22 @@ def test_a_last_batch_of_one_example_stops_no_batch_normalisation(data, method):
         data, method=method, network=Normalised, epochs=3, batch=17, noise=0.2, settings=settings
     )  # 120 = 7 * 17 + 1
     assert np.isfinite(model.probabilities(data)[1]).all()
+
+
+@pytest.mark.parametrize("between", [torch.nn.Dropout(0.5), torch.nn.Tanh()])
+def test_a_network_that_does_more_between_features_and_head_is_told(between):
+    class More(torch.nn.Module):
+        def __init__(self, classes):
+            super().__init__()
+            self.between, self.head = between, torch.nn.Linear(6, classes)
+
+        def features(self, x):
+            return 3 * x
+
+        def forward(self, x):
+            return self.head(self.between(self.features(x)))
+
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
+    with pytest.raises(ls.UserError, match=r"'More' has features\(x\) and head, and gives something else"):
+        ls.train_model(x, labels=labels, network=More, epochs=1)

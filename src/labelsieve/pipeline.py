@@ -63,6 +63,7 @@ def find(
     detectors: Sequence[str] | None = None,
     from_network: str | None = None,
     seed: int = 0,
+    device: str | None = None,
     progress: Progress | None = None,
     **columns: Any,
 ) -> Findings:
@@ -79,6 +80,8 @@ def find(
         from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder; `side` is then that
             of its images, None their own between 16 and 64.
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
+        device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy, whatever
+            else is installed or imported; a network (`from_network`) on a GPU if there is one.
         progress: called with (stage, done, total).
 
     Raises:
@@ -90,12 +93,18 @@ def find(
     seed = require_whole(seed, "seed")
     detectors = None if detectors is None else require_texts(detectors, "detectors")
     require_function(progress, "progress")
+    if device is not None:
+        gather.panel_device(
+            require_text(device, "device")
+        )  # a device that is not there is told before anything is read
     if out is None:
         with scratch() as folder:
-            return _find(_dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, progress)
+            return _find(
+                _dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, device, progress
+            )
     dataset = _dataset(data, probs, columns)
     with run.claimed(require_path(out, "out, the run folder,"), dataset.source) as folder:
-        findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, progress)
+        findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, device, progress)
         kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
         findings = replace(
             findings,
@@ -168,6 +177,7 @@ def _find(
     names: Sequence[str] | None,
     network: str | None,
     seed: int,
+    device: str | None,
     progress: Progress | None,
 ) -> Findings:
     if seed < 0:
@@ -198,7 +208,8 @@ def _find(
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in _parameters(name)}
             make = gather.of_panel if network is None else partial(gather.of_network, network)
-            evidence = make(wanted, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress)
+            place = folder / EVIDENCE
+            evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
     with clock("detect"):
         scores = _detect(chosen, evidence, data.probs is not None, progress)

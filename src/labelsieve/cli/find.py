@@ -48,6 +48,10 @@ def find(
         str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
     ] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
+    device: Annotated[
+        str | None,
+        Parameter(help="cpu, cuda, mps: trains heads or network there; default: heads on the CPU, a network on a GPU."),
+    ] = None,
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
     ] = None,
@@ -79,6 +83,7 @@ def find(
             detectors=detectors.split(",") if detectors else None,
             from_network=from_network,
             seed=seed,
+            device=device,
             progress=progress,
         )
     if meanings is not None:

@@ -1,4 +1,4 @@
-"""Where tensors live, in which precision they are multiplied, how images lie in memory, and what becomes of freed memory.
+"""Where tensors live, in which precision they are multiplied, and how images lie in memory.
 
 Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from Zen 4,
 Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is a linear head on features.
@@ -7,11 +7,9 @@ Images lie with their colours innermost, but for Apple, whose backend also leave
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
@@ -20,12 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from labelsieve.core.errors import UserError, meant
-from labelsieve.engine.wrapped_network import around
+from labelsieve.engine.wrapped_network import wrap
 
 AMPERE = (8, 0)  # the first that multiplies bfloat16 itself
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 PRECISIONS = ("float32", "bfloat16")
-TRIM, MMAPS = -1, -4  # mallopt's names of its settings
 
 
 def pick(name: str | None = None) -> torch.device:
@@ -77,11 +74,11 @@ def placed(net: nn.Module, device: torch.device, *, images: bool, name: str | No
         net = net.to(memory_format=layout(device))  # pyright: ignore[reportCallIssue]
     name = precision(device, name)
 
-    def mixed(net: Any, whole: Callable[[Any, Tensor], Tensor], x: Tensor) -> Tensor:
+    def mixed(net: Any, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         with autocast(x.device, name):
-            return whole(net, x).float()
+            return part(x).float()
 
-    return net if name == "float32" else around(net, mixed)
+    return net if name == "float32" else wrap(net, mixed)
 
 
 def layout(device: torch.device) -> torch.memory_format:
@@ -92,21 +89,3 @@ def layout(device: torch.device) -> torch.memory_format:
 def has_room(device: torch.device, size: int) -> bool:
     """Whether `size` bytes of inputs leave half of the device's free memory to the network."""
     return device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] // 2
-
-
-@contextmanager
-def memory_kept() -> Iterator[None]:
-    """What is freed meanwhile is kept for the next batch. Left to itself, glibc hands every large tensor back to the system, which
-    clears each of its pages when the next one needs them: a sixth of the time of a training step."""
-    libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
-    if libc is None:
-        yield
-        return
-    libc.mallopt(MMAPS, 0)
-    libc.mallopt(TRIM, 2**31 - 1)
-    try:
-        yield
-    finally:
-        libc.mallopt(MMAPS, 65536)  # as it was
-        libc.mallopt(TRIM, 64 << 20)  # where glibc's own rule ends for large tensors
-        libc.malloc_trim(0)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from labelsieve.engine.wrapped_network import around
+from labelsieve.engine.wrapped_network import wrap
 
 PATIENCE = timedelta(
     days=7
@@ -64,7 +64,7 @@ def divided(net: nn.Module) -> nn.Module:
         return net
     for tensor in net.state_dict().values():
         distributed.broadcast(tensor, 0)
-    return around(net, _together)
+    return wrap(net, _together)
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:
@@ -75,12 +75,12 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
     _mean(gradients)
 
 
-def _together(net: Any, whole: Callable[[Any, Tensor], Tensor], x: Tensor) -> Tensor:
+def _together(net: Any, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if len(x) < 2 * size():  # too few to divide: everybody does all
-        return whole(net, x)
+        return part(x)
     mine = torch.arange(len(x)).tensor_split(size())[rank()]
     own = slice(int(mine[0]), int(mine[-1]) + 1)
-    out = _Join.apply(whole(net, x[own]), own, len(x))
+    out = _Join.apply(part(x[own]), own, len(x))
     if net.training:
         _mean([b for b in net.buffers() if b.is_floating_point()])
     assert isinstance(out, Tensor)

@@ -19,7 +19,6 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.record import Record
 from labelsieve.engine import distributed
-from labelsieve.engine.device import memory_kept
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -74,13 +73,12 @@ class Session:
         """
         number, self._stages = self._stages, self._stages + 1
         done = self._restore(number, state)
-        with memory_kept():
-            for epoch in range(done, total):
-                self._now, self._open = {}, None
-                self._losses.clear()
-                yield epoch
-                self._close(stage, epoch, total)
-                self._save(number, epoch + 1, state)
+        for epoch in range(done, total):
+            self._now, self._open = {}, None
+            self._losses.clear()
+            yield epoch
+            self._close(stage, epoch, total)
+            self._save(number, epoch + 1, state)
 
     def step(self, loss: torch.Tensor, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
         """One optimiser step on a scalar loss.

@@ -1,4 +1,7 @@
-"""A network whose features are computed in another way, and which is otherwise itself: same weights, names, head and copies."""
+"""A network around another, which computes its features in another way: rounded to bfloat16, or divided over processes.
+
+The names of the state dict are those of the network inside, so that a checkpoint fits both.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,61 @@ from typing import Any
 
 from torch import Tensor, nn
 
-
-def around(net: nn.Module, how: Callable[[Any, Callable[[Any, Tensor], Tensor], Tensor], Tensor]) -> nn.Module:
-    """The network, whose features (or output, if its class has no such method) for inputs x become how(net, whole, x); whole(net, x) is
-    what they were."""
-    cls = type(net)
-    part = (
-        "features" if hasattr(cls, "features") else "forward"
-    )  # a submodule of that name is not called with what it needs
-    whole = getattr(cls, part)
-    net.__class__ = type(
-        cls.__name__, (cls,), {part: lambda self, x: how(self, whole, x), "inner": cls}
-    )  # so is a copy of it
-    return net
+Compute = Callable[[Any, Callable[[Tensor], Tensor], Tensor], Tensor]
 
 
-def alone(net: nn.Module) -> nn.Module:
-    """The network without anything around it."""
-    while hasattr(net, "inner"):
-        net.__class__ = type(net).inner  # pyright: ignore[reportAttributeAccessIssue]
+class Wrapped(nn.Module):
+    """A network without features: its output is computed in another way.
+
+    Attributes:
+        net: the network inside.
+        compute: (net, part of it, inputs) -> what the wrapping network takes for part(inputs).
+    """
+
+    def __init__(self, net: nn.Module, compute: Compute):
+        super().__init__()
+        self.net, self.compute = net, compute
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.compute(self.net, self.net, x)
+
+    def state_dict(self, *args: Any, **settings: Any) -> Any:
+        return self.net.state_dict(*args, **settings)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """As `nn.Module` calls it before it turns to the network inside, whose names it expects to begin with `net.`"""
+        for name in [name for name in state_dict if name.startswith(prefix)]:
+            state_dict[f"{prefix}net.{name.removeprefix(prefix)}"] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+class WrappedFeatures(Wrapped):
+    """A network that computes head(features(x)): its features are computed in another way, its head is as it was."""
+
+    net: Any
+
+    @property
+    def head(self) -> nn.Module:
+        return self.net.head
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.compute(self.net, self.net.features, x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+def has_features(net: nn.Module) -> bool:
+    """Whether it has a method `features` and a `head`. A submodule called `features` is called with what it needs by the network alone."""
+    return hasattr(type(net), "features") and hasattr(net, "head")
+
+
+def wrap(net: nn.Module, compute: Compute) -> Wrapped:
+    return WrappedFeatures(net, compute) if has_features(net) else Wrapped(net, compute)
+
+
+def unwrap(net: nn.Module) -> nn.Module:
+    """The network inside."""
+    while isinstance(net, Wrapped):
+        net = net.net
     return net

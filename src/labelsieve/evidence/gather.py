@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence
+from labelsieve.core.extras import need
 from labelsieve.encode.arrays import Arrays, Progress
 from labelsieve.evidence import from_features
 from labelsieve.evidence.resume import key_of
@@ -15,10 +15,17 @@ from labelsieve.stats.dependent_examples import Bonds
 
 
 def of_panel(
-    wanted: Collection[str], arrays: Arrays, bonds: Bonds, *, seed: int, folder: Path, progress: Progress | None
+    wanted: Collection[str],
+    arrays: Arrays,
+    bonds: Bonds,
+    *,
+    seed: int,
+    folder: Path,
+    progress: Progress | None,
+    device: str | None = None,
 ) -> Evidence:
-    """`wanted` names the fields of `Evidence`; `bonds` says which examples share a fold and are no neighbours; `folder` keeps what a
-    killed run had."""
+    """`wanted` names the fields of `Evidence`; `bonds` says which examples share a fold and are no neighbours; `folder` keeps
+    what a killed run had; `device` is as in `panel_device`."""
     return from_features.gather(
         wanted,
         arrays.values,
@@ -30,7 +37,7 @@ def of_panel(
         folder=folder,
         content=key_of(arrays.content, arrays.encoder),
         progress=progress,
-        device=_device(),
+        device=panel_device(device),
     )
 
 
@@ -43,8 +50,9 @@ def of_network(
     seed: int,
     folder: Path,
     progress: Progress | None,
+    device: str | None = None,
 ) -> Evidence:
-    """The same from the network `name`, trained here on pixels."""
+    """The same from the network `name`, trained here on pixels; `device` None is a GPU if there is one."""
     try:
         from labelsieve.engine import inputs
         from labelsieve.engine.device import pick, placed
@@ -55,13 +63,13 @@ def of_network(
         ) from error
     from labelsieve.networks import network
 
-    device = pick()
+    where = pick(device)
     make = network(name, images=True, width=arrays.values.shape[1])
     samples, _ = inputs.samples(arrays.values, arrays.data.labels, len(arrays.data.classes))
     return from_network.gather(
         wanted,
-        samples.to(device),
-        lambda classes: placed(make(classes), device, images=True),
+        samples.to(where),
+        lambda classes: placed(make(classes), where, images=True),
         groups=bonds.fold,
         apart=bonds.apart,
         seed=seed,
@@ -71,7 +79,15 @@ def of_network(
     )
 
 
-def _device() -> str | None:
-    """A GPU for the panel if torch is loaded already and has one; NumPy otherwise."""
-    torch = sys.modules.get("torch")
-    return "cuda" if torch is not None and torch.cuda.is_available() else None
+def panel_device(name: str | None) -> str | None:
+    """The torch device on which the panel trains; None is NumPy on the CPU, which is meant by None and "cpu".
+
+    Raises:
+        UserError: there is no such device, or no PyTorch to use it.
+    """
+    if name in (None, "cpu"):
+        return None
+    need("torch", f"The device {name!r}", "train", "PyTorch")
+    from labelsieve.engine.device import pick
+
+    return str(pick(name))

@@ -178,7 +178,7 @@ class TwoHeads(nn.Module):
                 "ProMix puts a second head on a network's features: it needs a network with features(x) and head, or "
                 "challenge."
             )
-        alone = all(name.startswith("head.") for name, _ in self.net.named_parameters())
+        alone = all(name.startswith("head.") for name in self.net.state_dict())
         self.auxiliary: Any = None if single or alone else network(classes).head
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

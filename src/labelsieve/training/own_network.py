@@ -47,11 +47,15 @@ def try_out(make: Callable[[int], nn.Module], name: str, ready: Samples) -> None
     """Raises a UserError unless the network that `make` makes gives (b, K) logits of these inputs."""
     import torch
 
+    from labelsieve.engine.wrapped_network import has_features, unwrap
+
     x = ready.plain(torch.arange(min(2, len(ready)), device=ready.labels.device))
     shape, wanted = tuple(x.shape), (len(x), ready.classes)
     try:
         with torch.no_grad():
-            out = make(ready.classes).eval()(x)
+            made = make(ready.classes)
+            out = made.eval()(x)
+            plain = not has_features(made) or _ends_in_its_head(unwrap(made).train(), x)
     except UserError:  # a sentence already
         raise
     except Exception as error:  # whatever the user's code raises
@@ -62,3 +66,19 @@ def try_out(make: Callable[[int], nn.Module], name: str, ready: Samples) -> None
         raise UserError(
             f"The network {name!r} gives {tuple(out.shape)} for inputs of shape {shape}; it should give logits {wanted}."
         )
+    if not plain:
+        raise UserError(
+            f"The network {name!r} has features(x) and head, and gives something else than head(features(x)); let its forward "
+            "return that, or call one of the two something else."
+        )
+
+
+def _ends_in_its_head(net: Any, x: Any) -> bool:
+    """Whether the network gives head(features(x)), in training too, where a dropout between the two would show."""
+    import torch
+
+    def seeded(part: Callable[[Any], Any]) -> Any:
+        torch.manual_seed(0)
+        return part(x)
+
+    return torch.allclose(seeded(net), seeded(lambda x: net.head(net.features(x))))

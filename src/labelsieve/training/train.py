@@ -94,7 +94,7 @@ def train(
     from labelsieve.engine.batch_statistics import settle
     from labelsieve.engine.inputs import samples
     from labelsieve.engine.session import Session
-    from labelsieve.engine.wrapped_network import alone
+    from labelsieve.engine.wrapped_network import unwrap
 
     noise = share(noise, "The share of wrong labels") if isinstance(noise, str) else noise
     function = methods.method(method)
@@ -157,8 +157,7 @@ def train(
         LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(data), chosen)
         session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
         trained = _run(partial(function, ready, make, session, **chosen), method, named, data)
-    for net in trained.nets:
-        alone(net)
+    trained = replace(trained, nets=tuple(unwrap(net) for net in trained.nets))
     settle(trained.nets, ready, steps=chosen["epochs"] * len(data) / chosen["batch"])
     heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
     more = {
