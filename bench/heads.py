@@ -12,7 +12,6 @@ the threads of both sides.
 """
 
 import argparse
-from functools import partial
 from time import perf_counter, process_time
 
 import numpy as np
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from labelsieve.engine.device import precision
 from labelsieve.engine.many_heads import together
 from labelsieve.engine.samples import Samples
-from labelsieve.methods import TOGETHER, for_features, method
+from labelsieve.methods import TOGETHER, all_for_features, head_recipe
 
 CLASSES, SEEDS, EPOCHS = 10, 5, 10
 LATE = dict.fromkeys(
@@ -68,6 +67,12 @@ def plain(name, samples):
         optimiser.step()
 
 
+def sweep(samples, settings, side):
+    """Ten epochs of all heads."""
+    recipes = [head_recipe(name)(samples, SEEDS, own) for name, own in settings.items()]
+    together(samples, recipes, range(SEEDS), batch=128, precision=side)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=50_000)
@@ -75,14 +80,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     samples = data(asked.rows, asked.width)
-    calls = [
-        partial(method(name), **{**for_features(name), "batch": 128, "epochs": EPOCHS, **LATE.get(name, {})})
-        for name in TOGETHER
-    ]
+    settings = {
+        name: all_for_features(name) | {"batch": 128, "epochs": EPOCHS} | LATE.get(name, {}) for name in TOGETHER
+    }
     own = precision(samples.inputs.device)
     sides = dict.fromkeys((own, "float32"))
     for side in sides:
-        together(samples.take(torch.arange(512)), calls, range(SEEDS), precision=side)  # imports and first calls
+        sweep(samples.take(torch.arange(512)), settings, side)  # imports and first calls
     ratios = {side: [] for side in sides}
     for _ in range(asked.rounds):
         one = {name: timed(plain, name, samples) for name in TOGETHER}
@@ -90,7 +94,7 @@ def main():
         told = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
         print(f"plain, one head: {told} s; x {SEEDS}: {theirs[0]:.2f} s", flush=True)
         for side in sides:
-            ours = timed(together, samples, calls, range(SEEDS), precision=side) / EPOCHS
+            ours = timed(sweep, samples, settings, side) / EPOCHS
             ratios[side].append(theirs / ours)
             print(f"  sweep, products in {side}: {ours[0]:.3f} s; {ratios[side][-1][0]:.1f} times", flush=True)
     shape = f"{asked.rows} x {asked.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"

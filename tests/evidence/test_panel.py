@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from labelsieve.engine.standardise import CUT, project, standardise
-from labelsieve.evidence import loss_weights
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.from_features import gather, tracks
 from labelsieve.evidence.panel import Track, constant, cosine, cyclic, passes, train
+from labelsieve.stats import loss_weights
 
 
 def blobs(n=240, k=3, d=6, seed=0):

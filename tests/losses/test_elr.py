@@ -35,6 +35,24 @@ def test_clamped_predictions_are_normalised_again():
     torch.testing.assert_close(memory[0, 1].item(), EDGE / (1 - EDGE + 3 * EDGE), rtol=1e-5, atol=0)
 
 
+def test_the_pull_on_heads_that_train_together_is_the_gradient():
+    logits, _, memory = batch()
+    logits = 3 * logits
+    logits[0, 0] = 40.0  # beyond what a probability is kept within
+    leaf = logits.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(losses.elr_regulariser(leaf, memory).sum(), leaf)
+    assert expected.abs().max() > 0.01 and (expected[0] == 0).all()
+    torch.testing.assert_close(losses.elr_pull(logits.softmax(1), memory), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_remembered_of_logits_and_of_probabilities_is_the_same():
+    logits, _, memory = batch()
+    other, rows = memory.clone(), torch.arange(8)
+    losses.remember(memory, rows, logits)
+    losses.remember_probabilities(other, rows, logits.softmax(1))
+    torch.testing.assert_close(other, memory)
+
+
 def test_value_gradient_and_direction():
     logits, target, memory = batch()
     p = torch.softmax(logits, 1)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from labelsieve import losses
-from labelsieve.evidence import loss_weights
 from labelsieve.losses.blurry import turning_point
 from labelsieve.losses.gce import above
 from labelsieve.losses.sce import reverse_cross_entropy
+from labelsieve.stats import loss_weights
 
 MODULES = {
     "CrossEntropy": ("cross_entropy", {}),

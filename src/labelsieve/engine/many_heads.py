@@ -1,257 +1,161 @@
-"""Many heads at once: several methods and several seeds share one pass over the features.
+"""Linear heads of several losses and several seeds in one sweep, each seed with its own order of rows.
 
-Linear heads are independent maps of the same rows, so one product serves all of them, forwards and backwards. Each method runs as it is
-written, as a coroutine: the first to ask for the logits of a batch makes those of all, and when each has told its loss, all heads make
-their step. Losses bring their slopes along (losses/slope.py), so nothing is differentiated by a graph. A method sees its seeds as one
-data set of seeds x n examples, seed after seed: so it must treat every example alone, as a loss does, and as a mixture fitted to all
-losses does not. Its optimiser says what to do, rate, momentum and decay, and the sweep does it: stochastic gradient descent.
-Differs from one head a run: where the device multiplies bfloat16 itself, features, and weights and slopes in the two products, are rounded
-to it; weights, softmax, slopes and steps are float32. On four sets (docs/compare.md) that moved no mean accuracy by more than 0.02 points.
-In float32 throughout nothing differs but rounding. Every seed has its own order of rows. No record of training dynamics, no checkpoint.
-Cost: a step of M methods and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b).
+A loss says by a `Recipe` how one step goes; the sweep does it for all of them at once (`linear_heads.py`), so no method's own
+loop runs. A head learns as `Linear` does under torch's SGD: features over sqrt(d), a bias, momentum that carries the gradients
+and not the steps.
+Differs from one head per run: where the device multiplies bfloat16 itself, features, and weights and gradients in the two
+products, are rounded to it; weights, softmax and steps are float32. On four sets (docs/compare.md) that moved no mean accuracy by
+more than 0.02 points. In float32 throughout nothing differs but rounding. No record of training dynamics, no checkpoint.
+Cost: a step of M losses and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b); memory: one
+more copy of the features.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
-from greenlet import getcurrent, greenlet
-from torch import Tensor, nn
+from torch import Tensor
 
+from labelsieve.core.errors import UserError
 from labelsieve.engine import device
+from labelsieve.engine.linear_heads import LinearHeads, TorchArrays
 from labelsieve.engine.samples import Samples
-from labelsieve.engine.session import Session
-from labelsieve.losses.slope import Predicted, Sloped
 from labelsieve.networks.heads import Linear
 
-Call = Callable[[Samples, Callable[[int], nn.Module], Session], Any]  # a method with its settings
 Progress = Callable[[str, int, int], None]
+_ALIGNED = 8  # columns: rows of that many numbers of two bytes begin where products want them
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a head learns.
+
+    Attributes:
+        rates: learning rate of each epoch.
+        weight: (p_y of the given labels, epoch) -> weight of the gradient of cross-entropy (`stats.loss_weights`).
+        pull: (p (N, K), rows (N,)) -> what the loss adds to its gradient with respect to the logits (N, K); None adds nothing.
+            Row s n + i is example i as seed s sees it.
+    """
+
+    rates: Sequence[float]
+    momentum: float
+    weight_decay: float
+    weight: Callable[[Tensor, int], Tensor]
+    pull: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    @property
+    def epochs(self) -> int:
+        return len(self.rates)
+
+
+def cosine_rates(lr: float, epochs: int, *, lowest: float = 0.0, cycle: int | None = None) -> list[float]:
+    """The learning rates of torch's CosineAnnealingLR, or with a `cycle` of its CosineAnnealingWarmRestarts."""
+    cycle = cycle or epochs
+    return [lowest + (lr - lowest) * (1 + math.cos(math.pi * (epoch % cycle) / cycle)) / 2 for epoch in range(epochs)]
 
 
 def together(
     samples: Samples,
-    calls: Sequence[Call],
+    recipes: Sequence[Recipe],
     seeds: Sequence[int],
-    progress: Progress | None = None,
     *,
+    batch: int,
+    progress: Progress | None = None,
     precision: str | None = None,
-) -> list[Any]:
-    """What each call returned. Its network is a `Heads`; whatever it has for n examples it has for seeds x n, seed after seed.
+) -> list[list[Linear]]:
+    """For each recipe one head for each seed.
 
     Args:
         samples: features of unit variance, on the device.
-        calls: functions of (samples, network, session), all with batches of one size; the longest first, so that no product is in vain.
         seeds: of the order of rows.
         precision: of the two products, as `engine.device.precision` names it.
 
     Raises:
         UserError: a loss is not finite.
     """
-    sweep = _Sweep(samples, len(calls), seeds, rounded=device.precision(samples.inputs.device, precision) == "bfloat16")
-    stacked = _Stacked(
-        samples.inputs, samples.labels.repeat(len(seeds)), samples.classes, samples.mean, samples.std, sweep=sweep
-    )
-    lanes = [_Lane(sweep, number, len(stacked), progress if number == 0 else None) for number in range(len(calls))]
-    running = {lane: greenlet(call) for lane, call in zip(lanes, calls, strict=True)}
-    returned: dict[_Lane, Any] = {}
-    given = {lane: (stacked, lambda _, number=lane.number: Heads(sweep, number), lane) for lane in lanes}
+    where = samples.inputs.device
+    arrays = TorchArrays(where, device.precision(where, precision))
+    done: dict[int, list[Linear]] = {}
+    longest = max(recipe.epochs for recipe in recipes)
     with torch.inference_mode():
-        while running:
-            for lane, coroutine in list(running.items()):
-                out = coroutine.switch(*given.pop(lane, ()))
-                if coroutine.dead:
-                    returned[lane] = out
-                    del running[lane]
-            if running:
-                sweep.step(list(running))
-    return [returned[lane] for lane in lanes]
+        x = _with_bias(samples.inputs, getattr(torch, arrays.products))
+        heads = LinearHeads(arrays, x.shape[1], samples.classes, len(recipes), lanes=(len(seeds),))
+        running = list(range(len(recipes)))
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        for epoch in range(longest):
+            going = [number for number in running if recipes[number].epochs > epoch]
+            if going != running:
+                done |= {number: _apart(heads, at, samples) for at, number in enumerate(running)}
+                heads, running = heads.only([running.index(number) for number in going]), going
+            batches = zip(*(samples.batches(batch, generator) for generator in generators), strict=True)
+            _epoch(heads, x, samples.labels, [recipes[number] for number in running], epoch, batches)
+            if not torch.isfinite(heads.w.sum()):
+                raise UserError(
+                    f"The loss is no longer a finite number in epoch {epoch + 1}; give a third of the learning rate, or "
+                    "larger batches."
+                )
+            if progress:
+                progress("train", epoch + 1, longest)
+        done |= {number: _apart(heads, at, samples) for at, number in enumerate(running)}
+    return [done[number] for number in range(len(recipes))]
 
 
-class Heads(nn.Module):
-    """The heads of one method, one for each seed, called with rows instead of features.
-
-    Attributes:
-        weight, bias: (S, K, d) and (S, K), parts of the tensors that hold the heads of all methods; so are their gradients.
-    """
-
-    def __init__(self, sweep: _Sweep, number: int):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(sweep.weight[:, number]), nn.Parameter(sweep.bias[:, number])
-        self._logits = lambda rows: sweep.predicted(rows)[number]
-
-    def forward(self, rows: Tensor) -> Predicted:
-        """What the heads say of one batch's rows (S b,)."""
-        return self._logits(rows)
-
-    def apart(self) -> list[Linear]:
-        """One network for each seed."""
-        _, classes, width = self.weight.shape
-        nets = [Linear(classes, width).to(self.weight.device) for _ in self.weight]
-        for net, weight, bias in zip(nets, self.weight, self.bias, strict=True):
-            net.head.load_state_dict({"weight": weight / net.scale, "bias": bias})
-        return nets
-
-
-@dataclass(frozen=True, eq=False)
-class _Stacked(Samples):
-    """The same features for each seed: row s n + i is example i as seed s sees it. Inputs stay where they are; a batch is its rows."""
-
-    sweep: _Sweep = field(kw_only=True)
-
-    def batches(self, size: int, generator: Any, *, drop_last: bool = False) -> Iterator[Tensor]:
-        return generator.epoch(size, drop_last)
-
-    def given(self, rows: Tensor) -> Tensor:
-        return self.sweep.given(rows)
-
-    def weak(self, rows: Tensor, generator: Any) -> Tensor:
-        return rows
+def _epoch(
+    heads: LinearHeads,
+    x: Tensor,
+    labels: Tensor,
+    recipes: Sequence[Recipe],
+    epoch: int,
+    batches: Iterable[tuple[Tensor, ...]],
+) -> None:
+    columns = lambda of_heads: heads.arrays.put(heads.for_columns(np.array(of_heads, np.float32)))  # noqa: E731
+    rate, decay = columns([r.rates[epoch] for r in recipes]), columns([r.weight_decay for r in recipes])
+    momentum = columns([r.momentum for r in recipes])
+    before = columns([r.rates[max(epoch - 1, 0)] for r in recipes])
+    first = momentum * rate / before  # the velocity holds steps, and torch's momentum carries gradients to the new rate
+    for step, parts in enumerate(batches):
+        rows = torch.stack(parts)  # (S, b)
+        xb = x.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        y = labels[rows][..., None].expand(*rows.shape, len(recipes))
+        pulls: dict[int, Tensor] = {}
+        weigh = partial(_weigh, recipes, epoch, rows, len(labels), pulls)
+        gradient = heads.gradient(heads.logits(xb), y, weigh)
+        for at, pull in pulls.items():
+            gradient[..., at] += pull
+        heads.step(xb, gradient, rate, momentum if step else first, decay)
 
 
-class _Orders:
-    """The batches of all seeds, epoch by epoch; drawn for the method that comes first, the same tensors for the others."""
-
-    def __init__(self, samples: Samples, seeds: Sequence[int]):
-        self._samples = samples
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._offset = len(samples) * torch.arange(len(seeds), device=samples.labels.device)[:, None]
-        self._drawn: dict[int, list[Tensor]] = {}
-        self._asked: tuple[int, bool] | None = None
-
-    def draw(self, number: int, size: int, drop_last: bool) -> list[Tensor]:
-        """Rows (S b,) of each batch of epoch `number`, asked for in order."""
-        self._asked = self._asked or (size, drop_last)
-        if self._asked != (size, drop_last):
-            raise ValueError("Methods that train together take batches of one size.")
-        if number not in self._drawn:
-            self._drawn.pop(number - 2, None)  # no method is more than one epoch behind
-            each = (self._samples.batches(size, generator, drop_last=drop_last) for generator in self._generators)
-            self._drawn[number] = [(torch.stack(rows) + self._offset).flatten() for rows in zip(*each, strict=True)]
-        return self._drawn[number]
+def _weigh(
+    recipes: Sequence[Recipe], epoch: int, rows: Tensor, n: int, pulls: dict[int, Tensor], p: Tensor, p_y: Tensor
+) -> Tensor:
+    """The weights (S, b, M); what the losses add to their gradients, made of p before it is overwritten, goes into `pulls`."""
+    for at, recipe in enumerate(recipes):
+        if recipe.pull is not None:
+            place = (rows + n * torch.arange(len(rows), device=rows.device)[:, None]).flatten()
+            own = p[..., at]
+            pulls[at] = recipe.pull(own.reshape(len(place), -1), place).view(own.shape)
+    return torch.stack([recipe.weight(p_y[..., at], epoch) for at, recipe in enumerate(recipes)], -1)
 
 
-class _Order:
-    """What a method has for a random generator: orders of rows and nothing else, so that any other draw fails."""
-
-    def __init__(self, orders: _Orders):
-        self._orders, self._epochs = orders, 0
-
-    def epoch(self, size: int, drop_last: bool) -> Iterator[Tensor]:
-        self._epochs += 1
-        return iter(self._orders.draw(self._epochs - 1, size, drop_last))
+def _with_bias(inputs: Tensor, kind: torch.dtype) -> Tensor:
+    """(n, d + 1 and more): the features over sqrt(d), a one for the bias, and zeros."""
+    n, d = inputs.shape
+    out = torch.zeros(n, -(-(d + 1) // _ALIGNED) * _ALIGNED, dtype=kind, device=inputs.device)
+    torch.mul(inputs, d**-0.5, out=out[:, :d]) if kind == inputs.dtype else out[:, :d].copy_(inputs * d**-0.5)
+    out[:, d] = 1
+    return out
 
 
-class _Lane(Session):
-    """The session of one method.
-
-    Attributes:
-        loss: of the step that is asked for.
-        settings: learning rate, momentum and weight decay of that step.
-    """
-
-    def __init__(self, sweep: _Sweep, number: int, n: int, progress: Progress | None):
-        super().__init__(n, progress=progress)
-        self.generator, self.numpy = _Order(sweep.orders), None  # type: ignore[assignment]
-        self.number, self._main = number, getcurrent()
-        self.loss: Sloped
-        self.settings: tuple[float, float, float]
-
-    def step(self, loss: Any, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
-        """Leave loss and settings for the sweep, and go on when all heads have made their step."""
-        group = optimiser.param_groups[0]
-        if clip is not None or not isinstance(optimiser, torch.optim.SGD) or group["nesterov"] or group["dampening"]:
-            raise ValueError(
-                "Heads that train together step by gradient descent with plain momentum, unclipped; train this method alone."
-            )
-        if not self._losses:
-            optimiser.step()  # no gradient, so nothing moves; but its schedule wants to have seen a step
-        self._rate, self.loss = group["lr"], loss
-        self.settings = group["lr"], group["momentum"], group["weight_decay"]
-        self._main.switch()
-
-    def told(self, mean: Tensor, *, finite: bool) -> None:
-        """The mean of the last loss. Raises a UserError if it is not finite."""
-        self._losses.append(mean)
-        if not finite:
-            self._finite()
-
-    def record(self, rows: Tensor, logits: Tensor, labels: Tensor) -> None:
-        pass
-
-
-class _Sweep:
-    """The heads of all methods, in float32: weight (S, M, K, d) of features that are not scaled, and bias (S, M, K)."""
-
-    def __init__(self, samples: Samples, methods: int, seeds: Sequence[int], *, rounded: bool):
-        self.orders, self._labels = _Orders(samples, seeds), samples.labels
-        self._inputs = (
-            samples.inputs.bfloat16() if rounded and samples.inputs.dtype == torch.float32 else samples.inputs
-        )
-        self.weight = samples.inputs.new_zeros(len(seeds), methods, samples.classes, samples.inputs.shape[1])
-        self.bias = samples.inputs.new_zeros(len(seeds), methods, samples.classes)
-        self._values = self.weight.flatten(2), self.bias
-        self._speeds = torch.zeros_like(self._values[0]), torch.zeros_like(self.bias)
-        self._zero = self.bias.new_zeros(())
-        self._onehot = torch.eye(samples.classes, dtype=self.bias.dtype, device=self.bias.device)
-        self._rows: Tensor | None = None
-        self._predicted: list[Predicted] = []
-        self._settings: list[tuple[float, float, float]] = []
-        self._used = methods
-
-    def given(self, rows: Tensor) -> Tensor:
-        """The labels of S b examples: of one batch the same tensor for every method."""
-        if rows is not self._rows:
-            self._rows, self._at, self._predicted = rows, rows % len(self._inputs), []
-            self._y = self._labels.index_select(0, self._at)
-        return self._y
-
-    def predicted(self, rows: Tensor) -> list[Predicted]:
-        """What the heads of each method say of S b examples; classes first in memory, where a softmax over few is fastest."""
-        y = self.given(rows)
-        if not self._predicted:
-            seeds, _, classes, width = self.weight.shape
-            self._x = self._inputs.index_select(0, self._at).view(seeds, -1, width)
-            out = torch.bmm(self.weight[:, : self._used].to(self._x.dtype).flatten(1, 2), self._x.mT)
-            out = out.view(seeds, self._used, classes, -1) + self.bias[:, : self._used, :, None]
-            self._p = out.permute(1, 2, 0, 3).reshape(self._used, classes, -1).softmax(1)
-            p_y = self._p.gather(1, y.expand(self._used, 1, -1))[:, 0]
-            log_p_y = p_y.clamp_min(torch.finfo(p_y.dtype).tiny).log()
-            parts = (part.unbind() for part in (self._p.mT, p_y, log_p_y))
-            self._predicted = [Predicted(p, y, *rest) for p, *rest in zip(*parts, strict=True)]
-        return self._predicted
-
-    def step(self, lanes: list[_Lane]) -> None:
-        """A step of stochastic gradient descent of all heads, each with its lane's loss and settings."""
-        means = torch.stack([lane.loss.value for lane in lanes]).mean(1)
-        finite = math.isfinite(means.sum())
-        for lane, mean in zip(lanes, means.unbind(), strict=True):
-            lane.told(mean, finite=finite)
-        seeds, b, width = self._x.shape
-        settings = [(0.0, 0.0, 0.0)] * self._used
-        weights = [self._zero.expand_as(self._y)] * self._used
-        for lane in lanes:
-            settings[lane.number] = lane.settings
-            if lane.loss.weight is not None:
-                weights[lane.number] = lane.loss.weight
-        slope = (self._p - self._onehot.index_select(1, self._y)).mul_(
-            torch.stack(weights).div_(b)[:, None]
-        )  # (M, K, S b)
-        for lane in lanes:
-            if lane.loss.more is not None:
-                slope[lane.number].add_(lane.loss.more.T, alpha=1 / b)
-        slope = slope.view(self._used, -1, seeds, b).permute(2, 0, 1, 3)
-        x_slope = torch.bmm(slope.to(self._x.dtype).flatten(1, 2), self._x).view(seeds, self._used, -1)
-        if settings != self._settings:
-            rate, momentum, decay = self.bias.new_tensor(settings).T[..., None]
-            self._settings, self._factors = settings, ((rate / width, momentum, decay * width), (rate, momentum, decay))
-        for whole, whole_speed, own, (rate, momentum, decay) in zip(
-            self._values, self._speeds, (x_slope, slope.sum(3)), self._factors, strict=True
-        ):
-            value, speed = whole[:, : self._used], whole_speed[:, : self._used]
-            torch.addcmul(own, speed, momentum, out=speed).addcmul_(value, decay)
-            value.addcmul_(speed, rate, value=-1)
-        self._rows, self._used = None, max(lane.number for lane in lanes) + 1
+def _apart(heads: LinearHeads, at: int, samples: Samples) -> list[Linear]:
+    """The heads of one recipe, as a network for each seed."""
+    d, nets = samples.inputs.shape[1], []
+    for w in heads.unfold(heads.w)[..., at]:  # (d + 1 and more, K)
+        net = Linear(samples.classes, d).to(w.device)
+        net.head.load_state_dict({"weight": w[:d].T, "bias": w[d]})
+        nets.append(net)
+    return nets

@@ -15,10 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.engine.standardise import project, standardise
-from labelsieve.evidence import loss_weights
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
 from labelsieve.evidence.resume import State, key_of
+from labelsieve.stats import loss_weights
 from labelsieve.stats.neighbours import nearest
 
 NEIGHBOURS = 20

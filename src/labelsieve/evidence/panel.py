@@ -2,7 +2,7 @@
 
 Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product X W and
 one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is analytic:
-w(p_y) (p - onehot(y)), see `evidence.loss_weights`. Features are standardised and divided by sqrt(d), which makes one learning rate fit
+w(p_y) (p - onehot(y)), see `stats.loss_weights`. Features are standardised and divided by sqrt(d), which makes one learning rate fit
 all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the features, which is memory-mapped where
 it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch (`xp`).
 Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.record import Record
+from labelsieve.engine.linear_heads import LinearHeads, NumPyArrays, TorchArrays, softmax
 from labelsieve.engine.standardise import allocate
-from labelsieve.evidence import loss_weights
 from labelsieve.evidence.resume import State
+from labelsieve.stats import loss_weights
 
 STATE = "panel.npz"
 _WRITTEN_TOGETHER = 32  # steps; writing a record costs some fifteen small calls
@@ -51,7 +52,7 @@ class Track:
 
     Attributes:
         name: the key of its results.
-        loss: p_y -> weight of the cross-entropy gradient (`evidence.loss_weights`).
+        loss: p_y -> weight of the cross-entropy gradient (`stats.loss_weights`).
         held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on everything.
         delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
         schedule: (epoch, epochs) -> factor on the learning rate.
@@ -117,11 +118,11 @@ def train(
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     x, held = _shuffled(features, order, folder), fold[order]
-    heads = _Heads(tracks, int(fold.max()) + 1, n_classes)
-    targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in heads.of], axis=1)
-    xp, put, get = _backend(device)
-    w = put(np.zeros((d + 1, heads.classes * len(heads.of)), np.float32))
-    velocity = w * 0
+    tracks_of = _Heads(tracks, int(fold.max()) + 1, n_classes)
+    targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in tracks_of.of], axis=1)
+    arrays = NumPyArrays() if device is None else TorchArrays(device)
+    put, get = arrays.put, arrays.get
+    heads = LinearHeads(arrays, d + 1, tracks_of.classes, len(tracks_of.of))
     state = State(folder and folder / STATE, key)
     before = state.find()
     recorded = [t.name for t in tracks if t.record]
@@ -129,69 +130,50 @@ def train(
         records = {name: Record.empty(epochs, n, folder and folder / name) for name in recorded}
     else:
         records = {name: Record.resume(folder / name) for name in recorded}
-        w, velocity, rng.bit_generator.state = put(before["w"]), put(before["velocity"]), json.loads(str(before["rng"]))
+        heads.w, heads.velocity = put(before["w"]), put(before["velocity"])
+        rng.bit_generator.state = json.loads(str(before["rng"]))
     starts = np.arange(0, n, batch)
     for epoch in range(0 if before is None else int(before["epoch"]), epochs):
         unwritten: list[tuple[slice, np.ndarray]] = []
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
-            xb, seen = put(np.asarray(x[rows], np.float32)), held[rows]
-            logits = heads.unfold(xb @ w)
-            logits[:, n_classes:, heads.plain] = -np.inf
+            xb = put(np.asarray(x[rows], np.float32))
+            logits = heads.logits(xb)
+            logits[:, n_classes:, tracks_of.plain] = -np.inf
             if records:
-                unwritten.append((rows, get(logits[:, :, heads.recorded])))
+                unwritten.append((rows, get(logits[:, :, tracks_of.recorded])))
                 if len(unwritten) == _WRITTEN_TOGETHER:
-                    _write(records, epoch, unwritten, order, targets[:, heads.recorded])
-            gradient = _gradient(xp, logits, targets[rows], heads, put(heads.taught(seen)), epoch)
-            rate = put(heads.rates(learning_rate, epoch + step / len(starts), epochs))
-            columns = heads.fold_up(gradient)
-            columns *= rate / len(seen)
-            velocity *= momentum
-            velocity -= xb.T @ columns
-            velocity -= w * (rate * weight_decay)
-            w += velocity
-        _write(records, epoch, unwritten, order, targets[:, heads.recorded])
+                    _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
+            weigh = partial(tracks_of.weigh, put(tracks_of.taught(held[rows])), epoch)
+            gradient = heads.gradient(logits, put(targets[rows]), weigh)
+            rate = heads.for_columns(tracks_of.rates(learning_rate, epoch + step / len(starts), epochs))
+            heads.step(xb, gradient, put(rate), momentum, weight_decay)
+        _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
         state.write(
             lambda: {
                 "epoch": epoch + 1,  # noqa: B023
-                "w": get(w),  # noqa: B023
-                "velocity": get(velocity),  # noqa: B023
+                "w": get(heads.w),
+                "velocity": get(heads.velocity),
                 "rng": json.dumps(rng.bit_generator.state),
             }
         )
         if progress:
             progress(epoch + 1, epochs)
-    return Panel(_probabilities(x, get(w), heads, n_classes, held, order, batch, folder), records)
+    return Panel(_probabilities(x, heads, tracks_of, n_classes, held, order, batch, folder), records)
 
 
 class _Heads:
-    """Which columns belong to which track and fold. Few classes: column c * heads + h is class c of head h; many: column h * K + c.
-    Either way sums over classes run along the longer stretch, several times faster than along the shorter."""
+    """Which heads belong to which track and fold."""
 
     def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
         self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
         self.fold = np.array([fold for _, fold in self.of])
         self.classes = n_classes + any(track.labels is not None for track in tracks)
-        self.plain = [
-            h for h, (track, _) in enumerate(self.of) if track.labels is None
-        ]  # heads without the class number K
+        self.plain = [h for h, (track, _) in enumerate(self.of) if track.labels is None]  # without the class number K
         self.recorded = [h for h, (track, _) in enumerate(self.of) if track.record]
         self.tracks = {
             track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks
         }
-
-    def unfold(self, columns: Any) -> Any:
-        """(b, K heads) -> a view (b, K, heads)."""
-        b, h = len(columns), len(self.of)
-        return (
-            columns.reshape(b, h, self.classes).swapaxes(1, 2)
-            if self.classes > h
-            else columns.reshape(b, self.classes, h)
-        )
-
-    def fold_up(self, logits: Any) -> Any:
-        """The inverse of `unfold`, a view too."""
-        return (logits.swapaxes(1, 2) if self.classes > len(self.of) else logits).reshape(len(logits), -1)
 
     def judge(self, name: str, held: np.ndarray) -> np.ndarray:
         """(b,) the head of a track with folds that never saw each row."""
@@ -202,10 +184,16 @@ class _Heads:
         return (held[:, None] != self.fold).astype(np.float32)
 
     def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
-        """(K heads,) float32 learning rate of each column."""
+        """(heads,) float32."""
         factor = [track.schedule(moment, epochs) for track, _ in self.of]
-        rate = np.array(factor, np.float32) * np.float32(learning_rate)
-        return np.repeat(rate, self.classes) if self.classes > len(self.of) else np.tile(rate, self.classes)
+        return np.array(factor, np.float32) * np.float32(learning_rate)
+
+    def weigh(self, taught: Any, epoch: int, p: Any, p_y: Any) -> Any:
+        """The weight of each row's gradient (b, heads), written over `taught`."""
+        for track, own in self.tracks.values():
+            loss = loss_weights.cross_entropy if epoch < track.delay else track.loss
+            taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
+        return taught
 
 
 def _write(
@@ -225,27 +213,6 @@ def _write(
     unwritten.clear()
 
 
-def _gradient(xp: Any, logits: Any, target: np.ndarray, heads: _Heads, taught: Any, epoch: int) -> Any:
-    """w(p_y) (p - onehot(y)) for each head, zero where the row is held out; overwrites logits (b, K, heads)."""
-    p = _softmax(xp, logits)
-    rows, columns = np.arange(len(target))[:, None], np.arange(target.shape[1])[None, :]
-    p_y = p[rows, target, columns]
-    for track, own in heads.tracks.values():
-        loss = loss_weights.cross_entropy if epoch < track.delay else track.loss
-        taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
-    p[rows, target, columns] -= 1
-    p *= taught[:, None, :]
-    return p
-
-
-def _softmax(xp: Any, logits: Any) -> Any:
-    """Over the classes, (b, K) or (b, K, heads); overwrites its argument."""
-    logits -= xp.amax(logits, 1, keepdims=True)
-    xp.exp(logits, out=logits)
-    logits /= xp.sum(logits, 1, keepdims=True)
-    return logits
-
-
 def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
     """The features in a random order over sqrt(d), with a column of ones for the bias; float32, on disk float16."""
     n, d = features.shape
@@ -257,29 +224,23 @@ def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> n
     return out
 
 
-def _backend(device: str | None) -> tuple[Any, Callable[[np.ndarray], Any], Callable[[Any], np.ndarray]]:
-    if device is None:
-        return np, lambda a: a, lambda a: a
-    import torch
-
-    return torch, partial(torch.as_tensor, device=device), lambda a: a.cpu().numpy()
-
-
 def _probabilities(
     x: np.ndarray,
-    w: np.ndarray,
-    heads: _Heads,
+    heads: LinearHeads,
+    tracks_of: _Heads,
     n_classes: int,
     held: np.ndarray,
     order: np.ndarray,
     batch: int,
     folder: Path | None,
 ) -> dict[str, np.ndarray]:
-    names = [name for name, (track, _) in heads.tracks.items() if track.held_out]
+    names = [name for name, (track, _) in tracks_of.tracks.items() if track.held_out]
     probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
+    w = heads.arrays.get(heads.w)
     for start in range(0, len(x), batch) if names else ():
         rows = slice(start, start + batch)
         logits = heads.unfold(np.asarray(x[rows], np.float32) @ w)[:, :n_classes]
         for name in names:
-            probs[name][order[rows]] = _softmax(np, logits[np.arange(len(logits)), :, heads.judge(name, held[rows])])
+            own = logits[np.arange(len(logits)), :, tracks_of.judge(name, held[rows])]
+            probs[name][order[rows]] = softmax(np, own[..., None])[..., 0]
     return probs

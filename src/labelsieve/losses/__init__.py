@@ -21,7 +21,7 @@ try:
     )
     from labelsieve.losses.cross_entropy import CrossEntropy, cross_entropy
     from labelsieve.losses.debiased import debiased_margin, debiased_probabilities, sharpen, update_prior
-    from labelsieve.losses.elr import ELR, elr, elr_regulariser, remember
+    from labelsieve.losses.elr import ELR, elr, elr_pull, elr_regulariser, remember, remember_probabilities
     from labelsieve.losses.focal import Focal, focal
     from labelsieve.losses.gce import GCE, gce, truncated_gce
     from labelsieve.losses.mean import mean_over
@@ -67,6 +67,7 @@ __all__ = [
     "debiased_probabilities",
     "draw_pairs",
     "elr",
+    "elr_pull",
     "elr_regulariser",
     "fmix",
     "fmix_mask",
@@ -78,6 +79,7 @@ __all__ = [
     "mixup",
     "piecewise_zero",
     "remember",
+    "remember_probabilities",
     "sce",
     "sharpen",
     "truncated_gce",

@@ -17,11 +17,9 @@ import math
 
 from torch import Tensor, nn
 
-from labelsieve.losses.slope import with_weight
 from labelsieve.losses.softmax import log_p_y
 
 
-@with_weight(lambda said, gamma=0.5: (said.log_p_y * gamma).exp() * (1 + gamma * said.log_p_y))
 def blurry(logits: Tensor, target: Tensor, *, gamma: float = 0.5) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,), the formula as printed."""
     log_p = log_p_y(logits, target)

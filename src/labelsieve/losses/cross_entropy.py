@@ -6,17 +6,14 @@ Cost: one log-softmax.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from labelsieve.losses.slope import Predicted, with_weight
 from labelsieve.losses.softmax import log_p_y, log_probabilities
 
 
-@with_weight(lambda said: torch.ones_like(said.p_y))
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against target, positions (n,) or probabilities (n, K)."""
-    if not isinstance(logits, Predicted) and target.dim() == logits.dim():
+    if target.dim() == logits.dim():
         if target.shape != logits.shape:
             raise ValueError(
                 f"Probabilities of the classes are (n, K) as the logits are; got {tuple(target.shape)}, {tuple(logits.shape)}."

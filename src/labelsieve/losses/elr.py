@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from labelsieve.losses.cross_entropy import cross_entropy
-from labelsieve.losses.slope import Predicted, Sloped
 from labelsieve.losses.softmax import probabilities
 
 EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
@@ -22,7 +21,12 @@ EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
 
 def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7) -> Tensor:
     """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); what they are now (n, K)."""
-    p = probabilities(logits.detach()).clamp(EDGE, 1 - EDGE).to(memory.dtype)
+    return remember_probabilities(memory, index, probabilities(logits.detach()), beta=beta)
+
+
+def remember_probabilities(memory: Tensor, index: Tensor, p: Tensor, *, beta: float = 0.7) -> Tensor:
+    """The same with probabilities p (n, K)."""
+    p = p.clamp(EDGE, 1 - EDGE).to(memory.dtype)
     now = torch.lerp(memory.index_select(0, index), p / p.sum(-1, keepdim=True), 1 - beta)
     memory.index_copy_(0, index, now)
     return now
@@ -30,15 +34,16 @@ def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7
 
 def elr_regulariser(logits: Tensor, remembered: Tensor) -> Tensor:
     """Ln(1 - <t, p>) (n,), at most 0; logits and remembered targets (n, K)."""
-    p = probabilities(logits)
+    p = probabilities(logits).clamp(EDGE, 1 - EDGE)
+    return torch.log1p(-(p * remembered).sum(-1))
+
+
+def elr_pull(p: Tensor, remembered: Tensor) -> Tensor:
+    """The gradient of `elr_regulariser` with respect to the logits (n, K), of probabilities and remembered targets (n, K)."""
     within = p.clamp(EDGE, 1 - EDGE)
     agreeing = within * remembered
-    agreed = agreeing.sum(-1, keepdim=True)
-    value = torch.log1p(-agreed)[..., 0]
-    if isinstance(logits, Predicted):
-        pull = agreeing.masked_fill(p != within, 0) / (agreed - 1)  # with respect to ln p
-        return Sloped(value, None, torch.addcmul(pull, p, pull.sum(-1, keepdim=True), value=-1))  # type: ignore[return-value]
-    return value
+    towards = agreeing.masked_fill(p != within, 0) / (agreeing.sum(-1, keepdim=True) - 1)  # with respect to ln p
+    return torch.addcmul(towards, p, towards.sum(-1, keepdim=True), value=-1)
 
 
 def elr(logits: Tensor, target: Tensor, remembered: Tensor, *, strength: float = 3.0) -> Tensor:

@@ -15,11 +15,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from labelsieve.losses.slope import with_weight
 from labelsieve.losses.softmax import log_p_y
 
 
-@with_weight(lambda said, q=0.7: (q * said.log_p_y).exp())
 def gce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,); q = 0 is cross-entropy."""
     log_p = log_p_y(logits, target)

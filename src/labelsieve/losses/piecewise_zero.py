@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from labelsieve.losses.slope import with_weight
 from labelsieve.losses.softmax import log_p_y, p_y
 
 
-@with_weight(lambda said, c=0.05: (said.p_y >= c).to(said.p))
 def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = 0.05) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,)."""
     return -log_p_y(logits, target).masked_fill(~surviving(logits, target, c=c), 0.0)

@@ -1,7 +1,6 @@
 """What every loss here starts from: log-softmax in float32 at least, and its value for the given label.
 
 Half precision would lose p^gamma to underflow, and log(softmax(.)) is infinite where log_softmax is not; so losses see neither.
-`Predicted` (losses/slope.py), which has them already, may stand for the logits.
 """
 
 from __future__ import annotations
@@ -11,17 +10,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from labelsieve.losses.slope import Predicted
-
 
 def log_probabilities(logits: Tensor) -> Tensor:
     """Log-softmax (n, K); half precision is lifted to float32, float64 stays."""
     return _over_classes(torch.log_softmax, logits)
 
 
-def probabilities(logits: Tensor | Predicted) -> Tensor:
+def probabilities(logits: Tensor) -> Tensor:
     """Softmax (n, K), in the same precision; equal logits give exactly 1/K, which exp(log-softmax) does not."""
-    return logits.p if isinstance(logits, Predicted) else _over_classes(torch.softmax, logits)
+    return _over_classes(torch.softmax, logits)
 
 
 def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
@@ -45,17 +42,13 @@ def require_one_each(logits: Tensor, target: Tensor) -> None:
         )
 
 
-def log_p_y(logits: Tensor | Predicted, target: Tensor) -> Tensor:
+def log_p_y(logits: Tensor, target: Tensor) -> Tensor:
     """Log-probability (n,) of the given label; logits (n, K), target (n,) positions."""
-    if isinstance(logits, Predicted):
-        return logits.for_labels(target).log_p_y
     require_one_each(logits, target)
     return log_probabilities(logits).gather(-1, target.long()[..., None])[..., 0]
 
 
-def p_y(logits: Tensor | Predicted, target: Tensor) -> Tensor:
+def p_y(logits: Tensor, target: Tensor) -> Tensor:
     """Probability (n,) of the given label, from softmax: uniform logits give exactly 1/K."""
-    if isinstance(logits, Predicted):
-        return logits.for_labels(target).p_y
     require_one_each(logits, target)
     return probabilities(logits).gather(-1, target.long()[..., None])[..., 0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from labelsieve.core.arguments import require_text
@@ -48,3 +49,14 @@ def method(name: str) -> Callable[..., Any]:
 def for_features(name: str) -> dict[str, Any]:
     """The settings of a method for heads on features."""
     return dict(import_module(method(name).__module__).FEATURES)
+
+
+def all_for_features(name: str) -> dict[str, Any]:
+    """Every setting of a method, with the values for heads on features."""
+    parameters = signature(method(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | for_features(name)
+
+
+def head_recipe(name: str) -> Callable[..., Any]:
+    """What makes the `Recipe` of a method of `TOGETHER`: a function of (samples, seeds, settings)."""
+    return import_module(method(name).__module__).recipe

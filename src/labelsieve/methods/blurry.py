@@ -13,17 +13,19 @@ Cost: that of cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import log
 from typing import Any
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
+from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import blurry as printed
 from labelsieve.losses import blurry_detached, cross_entropy
+from labelsieve.stats import loss_weights
 
 # Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 3.0, "weight_decay": 0.0}
@@ -50,8 +52,7 @@ def blurry(
         delay: epochs of cross-entropy before; None is four tenths of them.
         detached: the factor p_y^gamma takes no gradient.
     """
-    gamma = min(0.2, 0.5 / log(samples.classes)) if gamma is None else gamma
-    delay = max(1, round(0.4 * epochs)) if delay is None else delay
+    gamma, delay = _chosen(gamma, delay, epochs, samples.classes)
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
@@ -66,3 +67,20 @@ def blurry(
             session.record(rows, logits, labels)
         schedule.step()
     return Trained((net,), {"gamma": gamma, "delay": delay})
+
+
+def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
+    """The same for linear heads of several seeds that train together with others."""
+    gamma, delay = _chosen(settings["gamma"], settings["delay"], settings["epochs"], samples.classes)
+    late = loss_weights.gce if settings["detached"] else loss_weights.blurry
+
+    def weight(p_y: Tensor, epoch: int) -> Tensor:
+        return loss_weights.cross_entropy(p_y) if epoch < delay else late(p_y, gamma)
+
+    rates = cosine_rates(settings["lr"], settings["epochs"])
+    return Recipe(rates, settings["momentum"], settings["weight_decay"], weight)
+
+
+def _chosen(gamma: float | None, delay: int | None, epochs: int, classes: int) -> tuple[float, int]:
+    gamma = min(0.2, 0.5 / log(classes)) if gamma is None else gamma
+    return gamma, max(1, round(0.4 * epochs)) if delay is None else delay

@@ -16,17 +16,19 @@ Cost: that of cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
+from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import elr as held
-from labelsieve.losses import remember
+from labelsieve.losses import elr_pull, remember, remember_probabilities
+from labelsieve.stats import loss_weights
 
 # Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels
 # of CIFAR-10N.
@@ -55,9 +57,7 @@ def elr(
         strength: how hard p is held to t.
         lowest, cycle: the learning rate falls to `lowest` along a cosine, anew every `cycle` epochs.
     """
-    usual = (0.9, 7.0) if samples.classes > 50 else (0.9, 1.0) if samples.are_images else (0.7, 3.0)
-    beta = usual[0] if beta is None else beta
-    strength = usual[1] if strength is None else strength
+    beta, strength = _chosen(beta, strength, samples)
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, cycle, eta_min=lowest)
@@ -76,3 +76,21 @@ def elr(
     whole = t.sum(1)  # 1 - beta^epochs; 0 of an example that was in no batch, which is not doubted
     p_wrong = torch.where(whole > 0, 1 - t.gather(1, given[:, None])[:, 0] / whole, 0.0)
     return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.numpy())
+
+
+def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
+    """The same for linear heads of several seeds that train together with others."""
+    beta, strength = _chosen(settings["beta"], settings["strength"], samples)
+    memory = torch.zeros(seeds * len(samples), samples.classes, device=samples.labels.device)
+
+    def pull(p: Tensor, rows: Tensor) -> Tensor:
+        return strength * elr_pull(p, remember_probabilities(memory, rows, p, beta=beta))
+
+    rates = cosine_rates(settings["lr"], settings["epochs"], lowest=settings["lowest"], cycle=settings["cycle"])
+    weight = lambda p_y, epoch: loss_weights.cross_entropy(p_y)  # noqa: E731
+    return Recipe(rates, settings["momentum"], settings["weight_decay"], weight, pull)
+
+
+def _chosen(beta: float | None, strength: float | None, samples: Samples) -> tuple[float, float]:
+    usual = (0.9, 7.0) if samples.classes > 50 else (0.9, 1.0) if samples.are_images else (0.7, 3.0)
+    return usual[0] if beta is None else beta, usual[1] if strength is None else strength

@@ -11,15 +11,18 @@ Cost: as `standard`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
+from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 from labelsieve.losses import gce as generalised
+from labelsieve.stats import loss_weights
 
 # Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4. Ten times the decay costs half a point
 # where few labels are wrong, twice the rate up to five on a thousand photographs.
@@ -45,7 +48,7 @@ def gce(
         q: 0 is cross-entropy, 1 the mean absolute error.
         delay: epochs of cross-entropy before; None is a fifth of them.
     """
-    delay = round(0.2 * epochs) if delay is None else delay
+    delay = _delay(delay, epochs)
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
@@ -59,3 +62,18 @@ def gce(
             session.record(rows, logits, labels)
         schedule.step()
     return Trained((net,), {"delay": delay})
+
+
+def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
+    """The same for linear heads of several seeds that train together with others."""
+    delay = _delay(settings["delay"], settings["epochs"])
+
+    def weight(p_y: Tensor, epoch: int) -> Tensor:
+        return loss_weights.cross_entropy(p_y) if epoch < delay else loss_weights.gce(p_y, settings["q"])
+
+    rates = cosine_rates(settings["lr"], settings["epochs"])
+    return Recipe(rates, settings["momentum"], settings["weight_decay"], weight)
+
+
+def _delay(delay: int | None, epochs: int) -> int:
+    return round(0.2 * epochs) if delay is None else delay

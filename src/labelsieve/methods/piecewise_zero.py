@@ -15,18 +15,20 @@ Cost: that of cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
 
+from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 from labelsieve.losses import piecewise_zero as from_c_on
 from labelsieve.losses.piecewise_zero import surviving
+from labelsieve.stats import loss_weights
 
 # Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 4.0, "weight_decay": 0.0}
@@ -51,8 +53,7 @@ def piecewise_zero(
         c: 0 is cross-entropy; None is 1 / K, what guessing gives, at most 0.1, and twice as much on features.
         delay: epochs of cross-entropy before; None is four tenths of them.
     """
-    c = min(0.1, 1 / samples.classes) * (1 if samples.are_images else 2) if c is None else c
-    delay = max(1, round(0.4 * epochs)) if delay is None else delay
+    c, delay = _chosen(c, delay, epochs, samples)
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
@@ -76,6 +77,22 @@ def piecewise_zero(
     return Trained(
         (net,), {"c": c, "delay": delay, "left_out": 1 - alive.float().mean().item()}, (~alive).cpu().double().numpy()
     )
+
+
+def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
+    """The same for linear heads of several seeds that train together with others."""
+    c, delay = _chosen(settings["c"], settings["delay"], settings["epochs"], samples)
+
+    def weight(p_y: Tensor, epoch: int) -> Tensor:
+        return loss_weights.cross_entropy(p_y) if epoch < delay else loss_weights.piecewise_zero(p_y, c)
+
+    rates = cosine_rates(settings["lr"], settings["epochs"])
+    return Recipe(rates, settings["momentum"], settings["weight_decay"], weight)
+
+
+def _chosen(c: float | None, delay: int | None, epochs: int, samples: Samples) -> tuple[float, int]:
+    c = min(0.1, 1 / samples.classes) * (1 if samples.are_images else 2) if c is None else c
+    return c, max(1, round(0.4 * epochs)) if delay is None else delay
 
 
 def _worst(alive: Tensor, labels: Tensor, classes: int) -> float:

@@ -7,14 +7,17 @@ Cost: one forward and one backward pass an example and epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn, optim
 
+from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
+from labelsieve.stats import loss_weights
 
 # Looked at: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which is what it
 # is for.
@@ -46,3 +49,10 @@ def standard(
             session.record(rows, logits, labels)
         schedule.step()
     return Trained((net,))
+
+
+def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
+    """The same for linear heads of several seeds that train together with others."""
+    rates = cosine_rates(settings["lr"], settings["epochs"])
+    weight = lambda p_y, epoch: loss_weights.cross_entropy(p_y)  # noqa: E731
+    return Recipe(rates, settings["momentum"], settings["weight_decay"], weight)

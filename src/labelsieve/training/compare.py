@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import signature
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -164,9 +163,8 @@ def compare(
 
 def _with_settings(name: str, epochs: int | None) -> partial:
     """The method with what it uses on features; every keyword is bound."""
-    function = methods.method(name)
-    own = {key: p.default for key, p in signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    return partial(function, **{**own, **methods.for_features(name), **({} if epochs is None else {"epochs": epochs})})
+    settings = methods.all_for_features(name) | ({} if epochs is None else {"epochs": epochs})
+    return partial(methods.method(name), **settings)
 
 
 def _a_part_of_each_class(data: Dataset) -> np.ndarray:
@@ -218,19 +216,21 @@ def _sweep(
     from labelsieve.engine.many_heads import together
     from labelsieve.engine.trained import Trained
 
-    names = sorted(functions, key=lambda name: -functions[name].keywords["epochs"])
     start = perf_counter()
-    trained = together(ready, [functions[name] for name in names], seeds, progress)
+    settings = {name: function.keywords for name, function in functions.items()}
+    recipes = [methods.head_recipe(name)(ready, len(seeds), own) for name, own in settings.items()]
+    batch = next(iter(settings.values()))["batch"]
+    made = together(ready, recipes, seeds, batch=batch, progress=progress)
     seconds = perf_counter() - start
     return [
         _row(
             name,
-            [_accuracy(Trained((net,)), tested) for net in made.nets[0].apart()],
+            [_accuracy(Trained((net,)), tested) for net in nets],
             seconds,
             functions[name],
-            together=len(names) > 1,
+            together=len(functions) > 1,
         )
-        for name, made in zip(names, trained, strict=True)
+        for name, nets in zip(functions, made, strict=True)
     ]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labelsieve.evidence import loss_weights
+from labelsieve.stats import loss_weights
 
 P = np.linspace(0.02, 0.98, 49)
 LOSSES = {
