@@ -54,3 +54,10 @@ def test_two_labels_swapped():
 def test_most_labels_wrong():
     (note,) = plausibility(findings(np.arange(60) % 3, 0.6))
     assert note.startswith("More than half") and "order of rows" in note
+
+
+@pytest.mark.parametrize(("share", "swapped"), [(0.49, False), (0.51, True)])
+def test_two_labels_are_swapped_where_more_than_half_of_either_looks_like_the_other(share, swapped):
+    given = np.repeat(np.arange(4), 20)
+    notes = plausibility(findings(given, np.where(given < 2, share, 0.05), np.array([1, 0, 3, 2])[given]))
+    assert bool(notes) == swapped
