@@ -186,3 +186,8 @@ def test_nan_among_numbers_is_a_missing_label_and_nothing_else_is(gap):
 @pytest.mark.parametrize("gap", ["", " ", "\t\n", None, float("nan"), np.float64("nan")])
 def test_nothing_is_a_missing_label(gap):
     assert [item.id for item in load(X, labels=["a", gap, "b", "a"]).excluded] == ["1"]
+
+
+def test_nan_among_words_is_a_class():
+    data = load(X, labels=["1", "nan", "b", "1"])
+    assert data.classes == ("1", "b", "nan") and not data.excluded and any("'nan' (1)" in note for note in data.notes)

@@ -85,12 +85,17 @@ def test_data_that_moved_are_told_and_the_rest_works(sieve, serve):
 def test_the_cache_stays_below_its_limit_and_keeps_what_was_looked_at(sieve):
     desk = Desk(sieve)
     media = Media(desk, cache_bytes=40_000)
+    made, make = [], media._make
+    media._make = lambda i, side: (made.append(i), make(i, side))[1]
     for i in range(40):
         media.thumb(i)
         assert media.thumb(0).broken is None
     files = list((sieve / "thumbs").rglob("*.webp"))
     assert 0 < sum(path.stat().st_size for path in files) <= 40_000
     assert any(path.name == "0.webp" for path in files)
+    assert made.count(0) == 1 and sorted(set(made)) == list(
+        range(40)
+    )  # what is looked at again and again is never made anew
     desk.close()
 
 
