@@ -75,7 +75,7 @@ def test_against_the_last_version(tmp_path, capsys):
     old, new = make(tmp_path / "old.sieve"), make(tmp_path / "new.sieve")
     rules = contract(tmp_path, "no_worse_than_last = true")
     assert check(new, contract=rules, against=old) == 0
-    with pytest.raises(UserError, match="--against"):
+    with pytest.raises(UserError, match="against="):
         check(new, contract=rules)
 
 
