@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from labelsieve.core.errors import UserError
     from labelsieve.core.findings import Estimate, Findings
     from labelsieve.core.record import Record
+    from labelsieve.corrections.apply_changes import apply
     from labelsieve.data import load, load_probabilities
     from labelsieve.data.truth import read_truth
     from labelsieve.decide.evaluate import evaluate
     from labelsieve.detectors.confident_learning import flags
     from labelsieve.engine.recorder import Recorder
+    from labelsieve.exchange.export_run import export
+    from labelsieve.exchange.import_answers import import_decisions
+    from labelsieve.page.serve import review
     from labelsieve.pipeline import find
+    from labelsieve.reports.write_report import report
     from labelsieve.store.open_run import Run, open_run
     from labelsieve.training.classifier import Model
     from labelsieve.training.train import train as train_model
@@ -46,13 +51,18 @@ __all__ = [
     "Run",
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
+    "apply",
     "evaluate",
+    "export",
     "find",
     "flags",
+    "import_decisions",
     "load",
     "load_probabilities",
     "open_run",
     "read_truth",
+    "report",
+    "review",
     "train_model",
 ]
 
@@ -69,13 +79,18 @@ _HOMES = {
     "RobustClassifier": "adapters.robust_classifier:RobustClassifier",
     "Run": "store.open_run:Run",
     "UserError": "core.errors:UserError",
+    "apply": "corrections.apply_changes:apply",
     "evaluate": "decide.evaluate:evaluate",
+    "export": "exchange.export_run:export",
     "find": "pipeline:find",
     "flags": "detectors.confident_learning:flags",
+    "import_decisions": "exchange.import_answers:import_decisions",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",
     "open_run": "store.open_run:open_run",
     "read_truth": "data.truth:read_truth",
+    "report": "reports.write_report:report",
+    "review": "page.serve:review",
     "train_model": "training.train:train",
 }
 

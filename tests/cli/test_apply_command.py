@@ -312,11 +312,11 @@ def test_auto_takes_only_what_nobody_looked_at(photos, tmp_path, capsys):
 def test_mistakes_are_told(photos, tmp_path):
     made(photos, tmp_path / "r")
     for arguments, word in (
-        ({"source": str(tmp_path / "r")}, "--out"),
-        ({"source": str(photos), "dry_run": True}, "--patch"),
-        ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "--auto"),
+        ({"source": str(tmp_path / "r")}, "out=.*dry_run=True"),
+        ({"source": str(photos), "dry_run": True}, "patch='FILE'"),
+        ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "auto is 1.5"),
         ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 0.3}, "suggestion only where p_wrong is above 0.5"),
-        ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "--label"),
+        ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "leave out label="),
         ({"source": str(photos), "dry_run": True, "patch": tmp_path / "none.csv"}, "cannot be read"),
     ):
         with pytest.raises(UserError, match=word):

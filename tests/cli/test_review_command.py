@@ -14,33 +14,34 @@ import numpy as np
 import pytest
 
 import labelsieve as ls
-from labelsieve.cli.review import _listen, review
+from labelsieve.cli import main
 from labelsieve.core.errors import UserError
+from labelsieve.page.listen import listen
 from labelsieve.page.server import STATIC
 from labelsieve.store import sample_files
 
 
 def test_who_is_told_the_address_can_connect_at_once():
-    with _listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", 0) as listening:
         socket.create_connection(listening.getsockname(), timeout=5).close()
 
 
 def test_two_servers_never_share_a_port():
-    with _listen("127.0.0.1", 0) as first:
+    with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be listened on"):
-            _listen("127.0.0.1", port)
+            listen("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 99999])
 def test_a_number_that_is_no_port_is_told(port):
-    with pytest.raises(UserError, match=f"--port {port} is no port"):
-        _listen("127.0.0.1", port)
+    with pytest.raises(UserError, match=f"port={port} is no port"):
+        listen("127.0.0.1", port)
 
 
 def test_an_address_of_another_machine_is_told():
-    with pytest.raises(UserError, match="choose another --port or --host"):
-        _listen("192.0.2.1", 0)
+    with pytest.raises(UserError, match="choose another port= or host="):
+        listen("192.0.2.1", 0)
 
 
 def _served(run, *options):
@@ -97,7 +98,7 @@ def test_a_sample_is_drawn_where_there_is_none_and_opened_blind(sieve):
 
 
 @pytest.mark.parametrize("name", ["no/name", "accept-batch"])
-def test_a_sample_that_cannot_be_drawn_is_refused_before_anything_starts(sieve, name):
-    with pytest.raises(UserError, match="sample"):
-        review(sieve, sample=name, port=0, no_browser=True)
+def test_a_sample_that_cannot_be_drawn_is_refused_before_anything_starts(sieve, name, capsys):
+    assert main(["review", str(sieve), "--sample", name, "--port", "0", "--no-browser"]) == 2
+    assert "sample" in capsys.readouterr().err
     assert sample_files.names(sieve) == []

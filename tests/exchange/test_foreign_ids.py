@@ -152,8 +152,9 @@ def test_unknown_ids_are_counted_and_named(made, tmp_path, capsys):
 
 
 def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path, capsys):
-    from labelsieve.cli.review import _keep_known
+    from labelsieve.page.before_review import keep_known
     from labelsieve.store import known_items
+    from labelsieve.store.open_run import open_run
 
     folder, texts, given = made
     new = answered(given)
@@ -163,7 +164,7 @@ def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path,
         assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["n_wrong"] == 2 and told["notes"] == []
-        _keep_known(folder, file)
+        keep_known(open_run(folder), file)
         assert known_items.load(folder) == {str(i): label for i, label in enumerate(new)}
 
 

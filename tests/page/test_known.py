@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from labelsieve.cli.review import _keep_known
 from labelsieve.core.errors import UserError
+from labelsieve.page.before_review import keep_known
 from labelsieve.store import known_items, run
 from labelsieve.store.journal import Journal
+from labelsieve.store.open_run import open_run
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def planted(sieve, tmp_path):
     (tmp_path / "known.csv").write_text(
         "id,label\n" + "".join(f'"{key}","{label}"\n'.replace("&'\"owl", '&\'""owl') for key, label in classes.items())
     )
-    _keep_known(sieve, tmp_path / "known.csv")
+    keep_known(open_run(sieve), tmp_path / "known.csv")
     return last.tolist(), classes
 
 
@@ -72,7 +73,7 @@ def test_answers_on_known_examples_are_counted_for_their_reviewer(planted, sieve
 def test_classes_that_do_not_fit_or_a_damaged_file_are_told(sieve, tmp_path):
     (tmp_path / "k.csv").write_text("id,label\nnobody,cat\n")
     with pytest.raises(UserError, match="for none of the 60"):
-        _keep_known(sieve, tmp_path / "k.csv")
+        keep_known(open_run(sieve), tmp_path / "k.csv")
     (sieve / "known.json").write_text("[")
     with pytest.raises(UserError, match="known.json is damaged"):
         known_items.load(sieve)

@@ -50,6 +50,8 @@ class Dataset:
         rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left
             out.
         named: the ids are names that the source gives, not row numbers.
+        length: how many rows the source had, those that were left out included.
+        label_column: the column of the source that the labels are; "" where they are no column.
     """
 
     ids: np.ndarray
@@ -67,6 +69,8 @@ class Dataset:
     handed: Mapping[str, Any] | None = field(default=None, repr=False)
     rows: np.ndarray = None  # pyright: ignore[reportAssignmentType]  # filled in below: 0 to n - 1
     named: bool = False
+    length: int = -1  # filled in below: the number of examples
+    label_column: str = ""
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
@@ -75,6 +79,8 @@ class Dataset:
             )
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.labels)))
+        if self.length < 0:
+            object.__setattr__(self, "length", len(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)

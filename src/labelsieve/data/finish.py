@@ -69,7 +69,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
         excluded,
         columns=draft.columns,
     )
-    dataset = replace(dataset, named=draft.ids is not None)
+    dataset = replace(dataset, named=draft.ids is not None, length=n, label_column=draft.label_column)
     dataset = dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)])
     dataset = require_examples(dataset) if single else require_classes(dataset)
     _require_plausible(dataset)

@@ -88,12 +88,6 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
     return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(names))
 
 
-def columns_of(dataset: Any, asked: Columns, relabelled: bool, source: str) -> Columns:
-    """Which column of a `datasets.Dataset` is what."""
-    table = dataset.with_format("arrow")[:10_000]
-    return roles(in_memory(table), _label_named(dataset, asked), source, relabelled)[0]
-
-
 def _label_named(dataset: Any, asked: Columns) -> Columns:
     """A label column that says by its type that it is one."""
     ours = added(dataset.features, asked)

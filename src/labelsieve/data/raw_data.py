@@ -29,6 +29,7 @@ class Draft:
         notes: what the user should know of how it was read.
         columns: as in `Dataset`.
         categories: the names of the labels in the order that they bring along themselves, as those of a Categorical do.
+        label_column: as in `Dataset`.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -44,3 +45,4 @@ class Draft:
     notes: tuple[str, ...] = ()
     columns: FeatureColumns | None = None
     categories: tuple[str, ...] | None = None
+    label_column: str = ""

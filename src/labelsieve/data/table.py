@@ -176,6 +176,7 @@ def from_arrow(
         groups=names_of(table[columns.group]) if columns.group else None,
         notes=notes,
         categories=_categories(table[columns.label]) if columns.label else None,
+        label_column=columns.label or "",
     )
     if columns.text:
         return _texts(draft, table[columns.text])

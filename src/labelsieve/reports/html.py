@@ -20,6 +20,10 @@ from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
 from labelsieve.core.wording import shell_command
+from labelsieve.decide.calibrate import Calibrated
+from labelsieve.decide.outlook import Bin, Effort
+from labelsieve.decide.reviewers import Reviewer
+from labelsieve.decide.summary import Summary
 from labelsieve.reports import charts, palette
 from labelsieve.reports.example import Sample
 from labelsieve.reports.html_template import fill_template
@@ -49,26 +53,26 @@ ACTS = {
 
 def facts(
     findings: Findings,
-    summary: Any,
-    calibrated: Any,
+    summary: Summary,
+    calibrated: Calibrated,
     rows: Sequence[Decision] = (),
     *,
-    people: Sequence[Any] = (),
+    people: Sequence[Reviewer] = (),
     run: str = "",
-    effort: Sequence[Any] = (),
-    bins: Sequence[Any] = (),
+    effort: Sequence[Effort] = (),
+    bins: Sequence[Bin] = (),
 ) -> dict[str, Any]:
     """What the report says, as plain values.
 
     Args:
         findings: of the run, before any review.
-        summary: a `decide.summary.Summary` after the decisions; its `top` are the examples to show.
-        calibrated: a `decide.calibrate.Calibrated`.
+        summary: after the decisions; its `top` are the examples to show.
+        calibrated: by the decisions.
         rows: every row of the journal.
-        people: of `decide.reviewers.Reviewer`, the busiest first.
+        people: the reviewers, the busiest first.
         run: name of the run folder, for the commands that the report suggests.
-        effort: of `decide.outlook.Effort`, what further review would bring.
-        bins: of `decide.outlook.Bin`, the reliability table.
+        effort: what further review would bring.
+        bins: the reliability table.
     """
     fold = Fold(rows)
     unknown = frozenset(calibrated.unknown)
@@ -120,7 +124,7 @@ def facts(
     }
 
 
-def figures(findings: Findings, calibrated: Any, told: dict[str, Any]) -> dict[str, str]:
+def figures(findings: Findings, calibrated: Calibrated, told: dict[str, Any]) -> dict[str, str]:
     """The figures that there is something to draw for: name -> SVG."""
     rows = [("found by the models alone", findings.wrong)]
     if told["reviewed"]:

@@ -171,6 +171,12 @@ def open_run(run: str | Path | Run) -> Run:
     return Run(path, load(path))
 
 
+def with_decisions_of_now(run: str | Path | Run) -> Run:
+    """The run with every decision that was made until now, also where it was opened before."""
+    opened = open_run(run)
+    return Run(opened.path, opened.findings)
+
+
 def journal_for(run: Run) -> Store:
     """The journal of a run, the file in it or the server it remembers; made if there is none."""
     from labelsieve.store.postgres import journal_of

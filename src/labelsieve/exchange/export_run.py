@@ -1,0 +1,99 @@
+"""`labelsieve.export`: findings and decisions in the formats of other tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from labelsieve.core.arguments import require_path
+from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.core.row_matching import Refused
+from labelsieve.corrections.destination import new_folder
+from labelsieve.exchange.export_rows import Row, rows
+from labelsieve.exchange.formats import Tool, module_of
+from labelsieve.store.open_run import Run, compared, with_decisions_of_now
+from labelsieve.store.reopen import Reopened, reopen
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote.
+
+    Attributes:
+        format: as it was named.
+        files: the file or folder, and what stands beside it.
+        examples: how many were written.
+        decided: those of them with a decision.
+        left_out: examples that are not in the data as `find` saw them, and why.
+        refused: decisions that belong to no example of the run any more, and why.
+        notes: what should be known of the data and the decisions.
+    """
+
+    format: str
+    files: tuple[Path, ...]
+    examples: int
+    decided: int
+    left_out: tuple[Exclusion, ...] = field(repr=False)
+    refused: tuple[Refused, ...] = field(repr=False)
+    notes: tuple[str, ...] = field(repr=False)
+
+
+def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
+    """Write the examples with their findings and decisions for another tool.
+
+    Args:
+        run: a run folder, or a run that is open.
+        to: the format: "label-studio", "fiftyone", "coco", "csv" or "hf" (a saved Hugging Face data set).
+        out: the new file ("label-studio", "csv") or the new folder ("fiftyone", "coco", "hf").
+
+    Returns:
+        What was written, and what was left out.
+
+    Raises:
+        UserError: no such run or format, the data cannot be read again or are of the wrong kind, or something is at `out`.
+
+    Example:
+        >>> ls.export("photos.sieve", to="csv", out="findings.csv")
+        Exported(format='csv', files=(PosixPath('findings.csv'),), examples=1208, decided=31)
+    """
+    tool = module_of(to)
+    out, run = require_path(out, "The name of the export"), with_decisions_of_now(run)
+    exported = rows(run.findings, run.fold, run.p_wrong, run.calibrated.rank)
+    files, notes, left_out = [out], run.unmatched_notes, []
+    if to == "csv":
+        _require_new(out)
+        notes += compared(run)
+        tool.write(exported, out)
+    elif to == "label-studio":
+        _require_new(out)
+        _require_new(out.with_name(out.stem + ".config.xml"))
+        exported, data, left_out = _present(exported, _again(run), notes)
+        files.append(Path(tool.write(exported, data.inputs, data.kind, run.findings.classes, out)))
+    else:
+        exported, data, left_out = _present(exported, _again(run), notes)
+        with new_folder(out, data.source) as place:
+            tool.write(exported, data.inputs, data.kind, run.findings.classes, place)
+    decided = sum(bool(row.decision) for row in exported)
+    return Exported(to, tuple(files), len(exported), decided, tuple(left_out), run.unmatched, tuple(notes))
+
+
+def _again(run: Run) -> Reopened:
+    return reopen(run.path, run.findings, thorough=True)
+
+
+def _present(exported: list[Row], again: Reopened, notes: list[str]) -> tuple[list[Row], Dataset, list[Exclusion]]:
+    """The rows whose example is in the data, the data in their order, and the others with the reason; `notes` grow."""
+    notes += again.notes()
+    left_out = [Exclusion(exported[i].id, again.why(i)) for i in again.lost.tolist()]
+    if left_out:
+        notes.append(f"Left out, because their example is not in the data as `find` saw it: {len(left_out):,}.")
+    keep = np.flatnonzero(again.at >= 0)
+    return [exported[i] for i in keep.tolist()], again.aligned().pick(keep), left_out
+
+
+def _require_new(out: Path) -> None:
+    if out.exists() or out.is_symlink():
+        raise UserError(f"{out} is there already, and nothing is ever overwritten; name a new file with <out>.", out="")

@@ -1,0 +1,51 @@
+"""Where the review page listens: a socket that accepts connections before its address is told, and the address for the browser."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlencode
+
+from labelsieve.core.errors import UserError
+
+PORT = 8765  # taken if it is free
+BACKLOG = 2048  # connections that may wait until they are answered
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A listening socket on `port`; None is 8765, or any free port where that is taken.
+
+    Raises:
+        UserError: it is no port, or the address cannot be listened on.
+    """
+    if port is not None and (not isinstance(port, int) or not 0 <= port < 65536):
+        raise UserError("<port> is no port; it is a number from 0 (a free one) to 65535.", port=port)
+    why: Exception = OSError()
+    for candidate in (PORT, 0) if port is None else (port,):
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), candidate, type=socket.SOCK_STREAM)
+            family, kind, protocol, _, address = found[0]
+            sock = socket.socket(family, kind, protocol)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)  # before the address is told; two that only bind would also share the port
+            return sock
+        except (OSError, OverflowError, UnicodeError) as error:
+            why = error
+    raise UserError(
+        f"{host}:{PORT if port is None else port} cannot be listened on ({why}); choose another <port> or <host>.",
+        port="",
+        host="",
+    )
+
+
+def address(host: str, port: int, *, sample: str | None = None, token: str | None = None) -> str:
+    """The address for the browser; a wildcard is this machine's name. A sample is opened in the focus view, blind."""
+    named = {"sample": sample, "blind": "1" if sample else None, "token": token}
+    query = urlencode({key: value for key, value in named.items() if value})
+    return f"http://{_shown(host)}:{port}/{'focus' if sample else ''}{'?' if query else ''}{query}"
+
+
+def _shown(host: str) -> str:
+    if host in ("0.0.0.0", "::", "[::]"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

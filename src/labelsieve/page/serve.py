@@ -1,0 +1,193 @@
+"""`labelsieve.review`: the review page in the browser, from Python, a notebook or the command line."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import webbrowser
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from threading import Thread, Timer
+from typing import TYPE_CHECKING
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Estimate
+from labelsieve.page.before_review import draw_sample, keep_classes, keep_known, require_sample
+from labelsieve.page.desk import CONFLICT, Desk
+from labelsieve.page.listen import address, listen
+from labelsieve.page.security import is_loopback
+from labelsieve.page.server import STATIC, application
+from labelsieve.store.open_run import Run, open_run
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    import uvicorn
+
+OPEN = "Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it."
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Where a review stands.
+
+    Attributes:
+        examples: of the run.
+        reviewed: examples with a decision.
+        wrong: those of them whose label was called wrong.
+        left: wrong labels that are expected among the others, with a 95 % interval.
+        conflicts: examples on which reviewers differ.
+    """
+
+    examples: int
+    reviewed: int
+    wrong: int
+    left: Estimate
+    conflicts: int
+
+
+class ReviewPage:
+    """The page of a run while it is served. Every decision is saved at once, so the page may be closed at any time.
+
+    A context manager: leaving the block closes the page.
+
+    Attributes:
+        url: its address.
+        notes: what should be known before the review begins.
+    """
+
+    def __init__(self, desk: Desk, server: uvicorn.Server, listening: socket, url: str, notes: tuple[str, ...]):
+        self.url, self.notes = url, notes
+        self._desk, self._server, self._error = desk, server, None
+        self._thread = Thread(target=self._serve, args=(listening,), name="labelsieve review", daemon=True)
+        self._thread.start()
+
+    def _serve(self, listening: socket) -> None:
+        try:
+            self._server.run(sockets=[listening])
+        except BaseException as error:  # raised again where somebody waits
+            self._error = error
+
+    def __repr__(self) -> str:
+        return f"<ReviewPage {self.url} ({'open' if self.is_open else 'closed'})>"
+
+    def _repr_html_(self) -> str:
+        address = escape(self.url)
+        return f'<a href="{address}" target="_blank">{address}</a>' if self.is_open else escape(repr(self))
+
+    def __enter__(self) -> ReviewPage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def reviewed(self) -> Reviewed:
+        """Where the review stands, also after the page was closed."""
+        desk, now = self._desk, self._desk.now()
+        conflicts = int((desk.state == CONFLICT).sum())
+        return Reviewed(len(desk.findings), now.reviewed, now.found, now.left, conflicts)
+
+    def wait(self) -> None:
+        """Serve until Ctrl-C (in a notebook: until the cell is interrupted), or until `close` is called in another thread."""
+        with suppress(KeyboardInterrupt):  # this is how a review ends, no failure
+            while self.is_open:
+                self._thread.join(0.5)
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving. A second call does nothing."""
+        self._server.should_exit = True
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:  # the user will not wait for requests that are still answered
+            self._server.force_exit = True
+            self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+
+def review(
+    run: str | Path | Run,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    reviewer: str = "",
+    sample: str | None = None,
+    known: str | Path | None = None,
+    classes: str | Path | None = None,
+    journal: str | None = None,
+    browser: bool = True,
+    block: bool = True,
+) -> ReviewPage:
+    """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once.
+
+    Args:
+        run: a run folder, or a run that is open.
+        host: address to listen on; any but loopback needs the token that is part of the address.
+        port: None is 8765, or a free port where that is taken.
+        reviewer: your name in the journal; "" is the name of who is logged in.
+        sample: name of a random sample to open for blind review; drawn if the run has none of this name.
+        known: table with id,label of examples whose class is known, to plant in the queue.
+        classes: table of what the classes mean: class,name,guideline,example.
+        journal: "postgresql://..." to share the decisions; None keeps them in the run folder.
+        browser: open the page in a browser.
+        block: serve until interrupted; False returns at once, and the page is served until it is closed.
+
+    Returns:
+        The page, with its address and where the review stands.
+
+    Raises:
+        UserError: the run, the sample or a table cannot be used, the address is taken, or the page is not built.
+
+    Example:
+        >>> ls.review("photos.sieve")                       # ends with Ctrl-C, or when the notebook's cell is interrupted
+        >>> with ls.review("photos.sieve", block=False) as page:
+        ...     print(page.url)
+    """
+    if not (STATIC / "index.html").exists():
+        raise UserError(
+            "The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel."
+        )
+    run = open_run(run)
+    if sample is not None:
+        require_sample(run.path, sample)
+    notes = () if known is None else keep_known(run, known)
+    notes += () if classes is None else keep_classes(run, classes)
+    desk = Desk(run.path, journal=journal)
+    try:
+        notes += () if sample is None else (draw_sample(desk, sample),)
+        listening = listen(host, port)
+    except BaseException:
+        desk.close()
+        raise
+    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    notes += () if token is None else (OPEN,)
+    url = address(host, listening.getsockname()[1], sample=sample, token=token)
+    server = _server(desk, reviewer, host, token)
+    page = ReviewPage(desk, server, listening, url, tuple(filter(None, notes)))
+    if browser:
+        Timer(0.5, webbrowser.open, [url]).start()
+    if block:
+        sys.stderr.write("\n".join([f"Open for review at {url}  (Ctrl-C ends it)", *page.notes, ""]))
+        page.wait()
+    return page
+
+
+def _server(desk: Desk, reviewer: str, host: str, token: str | None) -> uvicorn.Server:
+    import uvicorn
+
+    app = application(desk, name=reviewer, host=host, token=token)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    app.state.leaving = lambda: server.should_exit
+    return server
