@@ -1,6 +1,7 @@
 """The device: what there is, bfloat16 in networks for images where it is multiplied natively, how images lie."""
 
 import copy
+import os
 import subprocess
 import sys
 
@@ -119,8 +120,16 @@ def test_a_state_dict_fits_the_network_with_and_without_what_is_around_it():
 
 
 def test_what_apple_lacks_goes_to_the_cpu():
-    code = "import os, labelsieve.engine.device; print(os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"
+    """On the command line; in Python the environment is the user's."""
+    show = "print(os.environ.get('PYTORCH_ENABLE_MPS_FALLBACK'))"
+    command = (
+        f"from labelsieve.cli import run; sys.argv[1:] = ['noise', '--help']; os._exit = lambda code: {show}; run()"
+    )
+    for code, told in ((f"import labelsieve.engine.device; {show}", "None"), (command, "1")):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTORCH_ENABLE_MPS_FALLBACK"}
+        whole = [sys.executable, "-c", f"import os, sys; {code}"]
+        done = subprocess.run(whole, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == told
 
 
 @pytest.mark.parametrize("channels", [1, 3])

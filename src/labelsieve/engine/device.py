@@ -2,17 +2,14 @@
 
 Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from Zen 4,
 Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is a linear head on features.
-Images lie with their colours innermost, but for Apple, whose backend also leaves to the CPU what it lacks.
+Images lie with their colours innermost, but for Apple's GPU.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
 
 import torch
 from torch import Tensor, nn
