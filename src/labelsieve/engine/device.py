@@ -1,8 +1,8 @@
 """Where tensors live, in which precision they are multiplied, and how images lie in memory.
 
-Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX (AMD from Zen 4,
-Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is a linear head on features.
-Images lie with their colours innermost, but for Apple's GPU.
+Networks multiply bfloat16 where the device does so itself: NVIDIA from Ampere on, processors with AVX-512 BF16 or AMX
+(AMD from Zen 4, Intel's Cooper Lake and Sapphire Rapids). Weights, heads, losses and optimisers are float32, and so is
+a linear head on features. Images lie with their colours innermost, but for Apple's GPU.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def autocast(device: torch.device, name: str | None = None) -> AbstractContextMa
 
 
 def placed(net: nn.Module, device: torch.device, *, images: bool, name: str | None = None) -> nn.Module:
-    """The network on the device. One for images lies as its convolutions want. Its features (or its output, if it has none) are computed
-    in the precision `name` and given back in float32; a linear head, whose features are its input, is float32 throughout."""
+    """The network on the device. One for images lies as its convolutions want. Its features (or its output, if it has
+    none) are computed in the precision `name` and given back in float32; a linear head, whose features are its input,
+    is float32 throughout."""
     net = net.to(device)
     if images:
         net = net.to(memory_format=layout(device))  # pyright: ignore[reportCallIssue]
@@ -79,7 +80,8 @@ def placed(net: nn.Module, device: torch.device, *, images: bool, name: str | No
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """How the weights of a network for images lie: colours innermost, which convolutions on a CPU or an NVIDIA GPU want."""
+    """How the weights of a network for images lie: colours innermost, which convolutions on a CPU or an NVIDIA GPU
+    want."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 

@@ -1,13 +1,13 @@
 """Many linear heads on the same features, trained in one sweep.
 
-Every head is a block of K columns of one weight matrix, so that a batch costs one product X W and one product X^T G for all of
-them. The gradient is analytic: w(p_y) (p - onehot(y)) with the w of `stats.loss_weights`, and what a loss adds to it. Gradient
-descent with momentum; a step is
+Every head is a block of K columns of one weight matrix, so that a batch costs one product X W and one product X^T G for
+all of them. The gradient is analytic: w(p_y) (p - onehot(y)) with the w of `stats.loss_weights`, and what a loss adds
+to it. Gradient descent with momentum; a step is
 
     velocity <- momentum velocity - rate (X^T G / b + weight_decay W)        W <- W + velocity
 
-The arithmetic is written once, for NumPy arrays and for torch tensors on any device. Heads that see the rows in other orders lie
-in lanes: X (S, b, d) and W (S, d, K H) instead of X (b, d) and W (d, K H).
+The arithmetic is written once, for NumPy arrays and for torch tensors on any device. Heads that see the rows in other
+orders lie in lanes: X (S, b, d) and W (S, d, K H) instead of X (b, d) and W (d, K H).
 Cost: 4 b d K H floating-point operations a step; memory: weights, velocity, one batch.
 """
 
@@ -108,8 +108,8 @@ class LinearHeads:
     """H heads of K classes.
 
     Attributes:
-        w, velocity: (d, K H), or (S, d, K H). Few classes: column c * H + h is class c of head h; many: column h * K + c. Either
-            way sums over classes run along the longer stretch, several times faster than along the shorter.
+        w, velocity: (d, K H), or (S, d, K H). Few classes: column c * H + h is class c of head h; many: column h * K +
+            c. Either way sums over classes run along the longer stretch, several times faster than along the shorter.
     """
 
     def __init__(self, arrays: Any, width: int, classes: int, heads: int, *, lanes: tuple[int, ...] = ()):
@@ -134,8 +134,8 @@ class LinearHeads:
 
         Args:
             labels: (b, H) positions of the classes.
-            weigh: (p (b, K, H), p_y (b, H)) -> weight of each example's gradient of cross-entropy (b, H), 0 for one that a head
-                does not see.
+            weigh: (p (b, K, H), p_y (b, H)) -> weight of each example's gradient of cross-entropy (b, H), 0 for one
+                that a head does not see.
         """
         p = softmax(self.arrays.xp, logits)
         weight = weigh(p, self.arrays.of_labels(p, labels))

@@ -1,13 +1,14 @@
 """Linear heads of several losses and several seeds in one sweep, each seed with its own order of rows.
 
-A loss says by a `Recipe` how one step goes; the sweep does it for all of them at once (`linear_heads.py`), so no method's own
-loop runs. A head learns as `Linear` does under torch's SGD: features over sqrt(d), a bias, momentum that carries the gradients
-and not the steps.
-Differs from one head per run: where the device multiplies bfloat16 itself, features, and weights and gradients in the two
-products, are rounded to it; weights, softmax and steps are float32. On four sets (docs/compare.md) that moved no mean accuracy by
-more than 0.02 points. In float32 throughout nothing differs but rounding. No record of training dynamics, no checkpoint.
-Cost: a step of M losses and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b); memory: one
-more copy of the features.
+A loss says by a `Recipe` how one step goes; the sweep does it for all of them at once (`linear_heads.py`), so no
+method's own loop runs. A head learns as `Linear` does under torch's SGD: features over sqrt(d), a bias, momentum that
+carries the gradients and not the steps.
+Differs from one head per run: where the device multiplies bfloat16 itself, features, and weights and gradients in the
+two products, are rounded to it; weights, softmax and steps are float32. On four sets (docs/compare.md) that moved no
+mean accuracy by more than 0.02 points. In float32 throughout nothing differs but rounding. No record of training
+dynamics, no checkpoint.
+Cost: a step of M losses and S seeds is one gather of S b rows and, for each seed, two products of (M K, d) by (d, b);
+memory: one more copy of the features.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Recipe:
     Attributes:
         rates: learning rate of each epoch.
         weight: (p_y of the given labels, epoch) -> weight of the gradient of cross-entropy (`stats.loss_weights`).
-        pull: (p (N, K), rows (N,)) -> what the loss adds to its gradient with respect to the logits (N, K); None adds nothing.
-            Row s n + i is example i as seed s sees it.
+        pull: (p (N, K), rows (N,)) -> what the loss adds to its gradient with respect to the logits (N, K); None adds
+            nothing. Row s n + i is example i as seed s sees it.
     """
 
     rates: Sequence[float]
@@ -96,8 +97,8 @@ def together(
             _epoch(heads, x, samples.labels, [recipes[number] for number in running], epoch, batches)
             if not torch.isfinite(heads.w.sum()):
                 raise UserError(
-                    f"The loss is no longer a finite number in epoch {epoch + 1}; give a third of the learning rate, or "
-                    "larger batches."
+                    f"The loss is no longer a finite number in epoch {epoch + 1}; give a third of the learning "
+                    "rate, or larger batches."
                 )
             if progress:
                 progress("train", epoch + 1, longest)
@@ -133,7 +134,8 @@ def _epoch(
 def _weigh(
     recipes: Sequence[Recipe], epoch: int, rows: Tensor, n: int, pulls: dict[int, Tensor], p: Tensor, p_y: Tensor
 ) -> Tensor:
-    """The weights (S, b, M); what the losses add to their gradients, made of p before it is overwritten, goes into `pulls`."""
+    """The weights (S, b, M); what the losses add to their gradients, made of p before it is overwritten, goes into
+    `pulls`."""
     for at, recipe in enumerate(recipes):
         if recipe.pull is not None:
             place = (rows + n * torch.arange(len(rows), device=rows.device)[:, None]).flatten()

@@ -1,8 +1,8 @@
 """A model on disk: a folder with `weights.safetensors` and `model.json`.
 
-The weights are in the safetensors format, which holds arrays and text and nothing that could run. The manifest, any JSON
-object, is kept in the header of the weights, so that one rename replaces both together; `model.json` is the same text for
-people and other tools, written after it. What counts is the weights file.
+The weights are in the safetensors format, which holds arrays and text and nothing that could run. The manifest, any
+JSON object, is kept in the header of the weights, so that one rename replaces both together; `model.json` is the same
+text for people and other tools, written after it. What counts is the weights file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     folder = Path(folder)
     if not (folder / WEIGHTS).exists() and (folder / MANIFEST).exists():  # what `train` leaves from its beginning on
         raise UserError(
-            f"The training in {folder} has not finished; the same `labelsieve train` command continues where it stopped."
+            f"The training in {folder} has not finished; the same `labelsieve train` command continues where it "
+            "stopped."
         )
     if not (folder / WEIGHTS).is_file():
         what = "is no folder" if not folder.is_dir() else f"holds no {WEIGHTS}"

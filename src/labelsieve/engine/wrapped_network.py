@@ -55,7 +55,8 @@ class WrappedFeatures(Wrapped):
 
 
 def has_features(net: nn.Module) -> bool:
-    """Whether it has a method `features` and a `head`. A submodule called `features` is called with what it needs by the network alone."""
+    """Whether it has a method `features` and a `head`. A submodule called `features` is called with what it needs by
+    the network alone."""
     return hasattr(type(net), "features") and hasattr(net, "head")
 
 

@@ -24,8 +24,8 @@ def of_panel(
     progress: Progress | None,
     device: str | None = None,
 ) -> Evidence:
-    """`wanted` names the fields of `Evidence`; `bonds` says which examples share a fold and are no neighbours; `folder` keeps
-    what a killed run had; `device` is as in `panel_device`."""
+    """`wanted` names the fields of `Evidence`; `bonds` says which examples share a fold and are no neighbours; `folder`
+    keeps what a killed run had; `device` is as in `panel_device`."""
     return from_features.gather(
         wanted,
         arrays.values,

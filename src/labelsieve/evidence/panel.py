@@ -1,10 +1,11 @@
 """The panel: many linear heads over frozen features, trained in one sweep.
 
-Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product X W and
-one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is analytic:
-w(p_y) (p - onehot(y)), see `stats.loss_weights`. Features are standardised and divided by sqrt(d), which makes one learning rate fit
-all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the features, which is memory-mapped where
-it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch (`xp`).
+Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product
+X W and one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is
+analytic: w(p_y) (p - onehot(y)), see `stats.loss_weights`. Features are standardised and divided by sqrt(d), which
+makes one learning rate fit all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the
+features, which is memory-mapped where it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch
+(`xp`).
 Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
 """
 
@@ -41,7 +42,8 @@ def constant(epoch: float, epochs: int) -> float:
 
 
 def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low: float = 0.1) -> float:
-    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once an epoch, it falls from high to low in each cycle."""
+    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once an epoch, it falls from high to low in each
+    cycle."""
     t = (int(epoch) % cycle + 1) / cycle
     return (1 - t) * high + t * low
 
@@ -53,11 +55,13 @@ class Track:
     Attributes:
         name: the key of its results.
         loss: p_y -> weight of the cross-entropy gradient (`stats.loss_weights`).
-        held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on everything.
+        held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on
+            everything.
         delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
         schedule: (epoch, epochs) -> factor on the learning rate.
         record: keep the training dynamics, as the training step itself sees them.
-        labels: (n,) labels to train with instead of the given ones, or None; they may name one class more than there are, number K.
+        labels: (n,) labels to train with instead of the given ones, or None; they may name one class more than there
+            are, number K.
     """
 
     name: str
@@ -71,14 +75,16 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """What a sweep left: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of those that keep one."""
+    """What a sweep left: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of those
+    that keep one."""
 
     probs: dict[str, np.ndarray]
     records: dict[str, Record]
 
 
 def passes(n: int) -> tuple[int, int]:
-    """How many epochs over n examples, and the batch size: some 2,300 steps and more for small data, fewer epochs for large."""
+    """How many epochs over n examples, and the batch size: some 2,300 steps and more for small data, fewer epochs for
+    large."""
     batch = int(np.clip(n // 40, 16, 256))
     return int(np.clip(600_000 // max(n, 1), 4, 30)), batch
 
@@ -109,8 +115,8 @@ def train(
         fold: (n,) int64, the held-out fold of each example (`folds.assign`).
         epochs: passes over the data.
         folder: where large arrays are memory-mapped; None keeps all in memory.
-        key: what the result depends on; with it and a folder, a killed sweep goes on, with the same result, from the last epoch whose
-            state was written (every few seconds). Whoever has the result safe removes `STATE`.
+        key: what the result depends on; with it and a folder, a killed sweep goes on, with the same result, from the
+            last epoch whose state was written (every few seconds). Whoever has the result safe removes `STATE`.
         progress: called with (epochs done, epochs).
         device: a torch device to train on; None is NumPy.
     """

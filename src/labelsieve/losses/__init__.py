@@ -4,7 +4,7 @@
     losses.blurry(logits, target, gamma=0.5)      # (n,)
     losses.Blurry(gamma=0.5)(logits, target)      # its mean
 
-`losses.blurry` is the loss. What else its file holds is imported from the file: `from labelsieve.losses.blurry import ...`.
+`losses.blurry` is the loss. What else its file holds is imported from it: `from labelsieve.losses.blurry import ...`.
 `LOSSES` names the losses that need nothing but logits and target.
 """
 

@@ -3,8 +3,8 @@
 Paper: Liu et al., "Early-learning regularization prevents memorization of noisy labels", NeurIPS 2020.
     memory  t_i <- beta t_i + (1 - beta) p_i / sum p_i           loss  CE + strength * ln(1 - <t_i, p_i>)
 p is kept within [1e-4, 1 - 1e-4]; the memory starts at 0, takes no gradient and needs the position of every example.
-Numbers (paper): symmetric CIFAR-10 beta = 0.7, strength = 3; asymmetric CIFAR-10 0.9 and 1; CIFAR-100 0.9 and 7. The strength is the
-    sensitive one. After training, argmax t_i != y_i names suspicious labels.
+Numbers (paper): symmetric CIFAR-10 beta = 0.7, strength = 3; asymmetric CIFAR-10 0.9 and 1; CIFAR-100 0.9 and 7. The
+    strength is the sensitive one. After training, argmax t_i != y_i names suspicious labels.
 Cost: N K floats of memory.
 """
 
@@ -20,7 +20,8 @@ EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
 
 
 def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7) -> Tensor:
-    """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); what they are now (n, K)."""
+    """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); what they are
+    now (n, K)."""
     return remember_probabilities(memory, index, probabilities(logits.detach()), beta=beta)
 
 
@@ -39,7 +40,8 @@ def elr_regulariser(logits: Tensor, remembered: Tensor) -> Tensor:
 
 
 def elr_pull(p: Tensor, remembered: Tensor) -> Tensor:
-    """The gradient of `elr_regulariser` with respect to the logits (n, K), of probabilities and remembered targets (n, K)."""
+    """The gradient of `elr_regulariser` with respect to the logits (n, K), of probabilities and remembered targets
+    (n, K)."""
     within = p.clamp(EDGE, 1 - EDGE)
     agreeing = within * remembered
     towards = agreeing.masked_fill(p != within, 0) / (agreeing.sum(-1, keepdim=True) - 1)  # with respect to ln p
