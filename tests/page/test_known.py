@@ -70,6 +70,16 @@ def test_answers_on_known_examples_are_counted_for_their_reviewer(planted, sieve
     assert {row.id for row in journal.read()[0] if row.pick == "planted"} == set(classes)
 
 
+def test_a_known_example_that_was_looked_for_is_not_counted_as_planted(planted, sieve, serve):
+    client, (last, _) = serve(), planted
+    body = {"batch": "of-a-view", "pick": "view", "blind": False, "acts": [{"i": last[1], "act": "keep"}]}
+    assert client.post("/api/decisions", json=body).json()["saved"] == 1
+    journal = Journal(sieve)
+    assert [row.pick for row in journal.read()[0]] == ["view"]
+    journal.close()
+    assert client.get("/api/run").json()["reviewers"][0]["planted"] == 0
+
+
 def test_classes_that_do_not_fit_or_a_damaged_file_are_told(sieve, tmp_path):
     (tmp_path / "k.csv").write_text("id,label\nnobody,cat\n")
     with pytest.raises(UserError, match="for none of the 60"):
