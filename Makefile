@@ -33,7 +33,7 @@ check: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning,train,postgres]' $(TOOLS)
+	$(PIP) --editable '.[images,text,sklearn,hub,remote,hf,lightning,train,postgres,plot]' $(TOOLS)
 	touch $@
 
 clean:

@@ -29,6 +29,7 @@ from labelsieve.decide.plausibility import plausibility
 from labelsieve.detectors import DETECTORS, detector
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
+from labelsieve.encode.small_example import Examples
 from labelsieve.evidence import gather
 from labelsieve.evidence.from_features import FOLDS, finish
 from labelsieve.stats import duplicates
@@ -232,7 +233,10 @@ def _find(
         "versions": versions(),
     }
     raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
-    return replace(findings, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw)
+    looks = Examples(data, settings["levels"])
+    return replace(
+        findings, examples=looks, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw
+    )
 
 
 def _arrays(

@@ -44,7 +44,7 @@ def test_confusions_by_name():
 
 def test_to_pandas(monkeypatch):
     frame = pytest.importorskip("pandas") and findings(3).to_pandas()
-    assert frame["id"].tolist() == ["i0", "i1", "i2"] and frame["suggested_label"].tolist() == ["cat", "cat", "dog"]
+    assert frame["id"].tolist() == ["i2", "i1", "i0"] and frame["suggested_label"].tolist() == ["dog", "cat", "cat"]
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UserError, match="pip install pandas"):
         findings(3).to_pandas()

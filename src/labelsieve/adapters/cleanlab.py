@@ -23,7 +23,7 @@ COLUMNS = ("is_label_issue", "given_label", "predicted_label")
 def to_cleanlab(findings: Findings) -> pa.Table:
     """The columns of cleanlab's `Datalab.get_issues("label")`, one row per example in the order of the data, with `id`
     before them and each detector's own `flag_<detector>` and `suggested_<detector>` after them."""
-    table = findings.table()
+    table = findings.table(ranked=False)
     opinions = {*(f"flag_{name}" for name in findings.flags), *(f"suggested_{name}" for name in findings.suggestions)}
     return pa.table(
         {

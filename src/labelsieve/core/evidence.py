@@ -23,6 +23,10 @@ class Neighbours:
     index: np.ndarray
     similarity: np.ndarray
 
+    def __repr__(self) -> str:
+        n, k = self.index.shape
+        return f"<Neighbours: the {k:,} nearest of {n:,} examples>"
+
     def cosines(self, rows: np.ndarray | slice, k: int) -> np.ndarray:
         """(b, k) float64 similarities to the k nearest; one that is no number counts 0, an infinite one 1 or -1."""
         return np.nan_to_num(self.similarity[rows, :k].astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
@@ -66,6 +70,10 @@ class Evidence:
     record: Record | None = None
     cyclic_record: Record | None = None
     threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None
+
+    def __repr__(self) -> str:
+        held = [name for name in NAMES[2:] if self.has(name)]
+        return f"<Evidence of {len(self.labels):,} labels in {self.n_classes:,} classes: {', '.join(held) or 'none'}>"
 
     def has(self, name: str) -> bool:
         return getattr(self, name) is not None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.arguments import require_whole
 from labelsieve.core.content_hash import hexed
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.top import Finding, Top, notebook
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +31,9 @@ class Estimate:
 class Findings:
     """The answer of `find` for n examples in K classes.
 
+    Arrays are in the order of the data, so that they can be laid beside them. What is looked at is ranked, the most suspicious first:
+    iteration, `top`, `table`, `to_pandas`, and what a notebook shows.
+
     Attributes:
         ids: (n,) object array of str, the user's own ids, in the order of the data.
         classes: the K class names.
@@ -45,6 +51,7 @@ class Findings:
         notes: sentences that the user should read (a detector that had to be skipped, a fall-back that was taken).
         settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds a stage.
         content: (n,) uint64, a hash of each example itself (`core.content_hash`), 0 where it is not known; None in runs of older versions.
+        examples: shows an example in small in a notebook (`encode.small_example.Examples`), or None; not copied or pickled with the rest.
     """
 
     ids: np.ndarray
@@ -63,6 +70,10 @@ class Findings:
     content: np.ndarray | None = None
     flags: dict[str, np.ndarray] = field(default_factory=dict)
     suggestions: dict[str, np.ndarray] = field(default_factory=dict)
+    examples: Any = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "examples"}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,6 +81,33 @@ class Findings:
     def __repr__(self) -> str:
         wrong = f"about {self.wrong.count:,.0f} wrong ({self.wrong.low:,.0f} to {self.wrong.high:,.0f}), {self.flagged.sum():,} flagged"
         return f"<Findings: {len(self):,} examples, {len(self.classes):,} classes, {wrong}>"
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Every row, the most suspicious first."""
+        return iter(Top(self, self.order()))
+
+    def top(self, n: int = 20) -> Top:
+        """The `n` most suspicious examples, the worst first; all of them if there are fewer.
+
+        Raises:
+            UserError: n is no whole number, or below 0.
+        """
+        if require_whole(n, "n") < 0:
+            raise UserError(f"n is {n}; give the number of examples to show, 0 or more.")
+        return Top(self, self.order()[: int(n)])
+
+    def _repr_html_(self) -> str:
+        return notebook(self)
+
+    def plot(self) -> Any:
+        """A figure of matplotlib: a histogram of p_wrong and the commonest confusions.
+
+        Raises:
+            UserError: matplotlib is not installed.
+        """
+        from labelsieve.core.findings_plot import plot
+
+        return plot(self)
 
     @property
     def suggested(self) -> np.ndarray:
@@ -105,10 +143,11 @@ class Findings:
         """(n,) positions, most suspicious first."""
         return np.argsort(self.rank, kind="stable")
 
-    def table(self) -> pa.Table:
-        """The findings as an Arrow table in the order of the data: id, given_label, suggested_label, other_label, p_wrong, rank, flagged,
-        score_<detector> ..., the explaining columns, content (16 hex digits), flag_<detector> ..., suggested_<detector>
-        ... (class names). Polars' `from_arrow` takes it from there; for pandas see `to_pandas`."""
+    def table(self, *, ranked: bool = True) -> pa.Table:
+        """The findings as an Arrow table, the most suspicious first, or in the order of the data if `ranked` is false:
+        id, given_label, suggested_label, other_label, p_wrong, rank, flagged, score_<detector> ..., the explaining columns,
+        content (16 hex digits), flag_<detector> ..., suggested_<detector> ... (class names). Polars' `from_arrow` takes it
+        from there; for pandas see `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
@@ -127,10 +166,11 @@ class Findings:
             columns["content"] = pa.array([hexed(value) for value in self.content], pa.string())
         columns |= {f"flag_{name}": pa.array(flag, pa.bool_()) for name, flag in self.flags.items()}
         columns |= {f"suggested_{name}": names.take(pa.array(other)) for name, other in self.suggestions.items()}
-        return pa.table(columns)
+        table = pa.table(columns)
+        return table.take(pa.array(self.order())) if ranked else table
 
-    def to_pandas(self) -> Any:
-        """The table as a pandas frame.
+    def to_pandas(self, some: Top | None = None) -> Any:
+        """The table, or that of `some` rows, as a pandas frame, the most suspicious first.
 
         Raises:
             UserError: pandas is not installed.
@@ -141,4 +181,4 @@ class Findings:
             raise UserError(
                 "to_pandas needs pandas: pip install pandas. Without it, findings.table() is an Arrow table."
             ) from error
-        return self.table().to_pandas()
+        return (self if some is None else some).table().to_pandas()

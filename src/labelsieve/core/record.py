@@ -31,6 +31,10 @@ class Record:
     p_y: np.ndarray
     argmax: np.ndarray
 
+    def __repr__(self) -> str:
+        epochs, n = self.loss.shape
+        return f"<Record: {epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {n:,} examples>"
+
     @classmethod
     def empty(cls, epochs: int, n: int, folder: Path | None = None) -> Record:
         """A record to be filled: in memory, or memory-mapped `.npy` files under `folder`."""

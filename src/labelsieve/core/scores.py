@@ -24,3 +24,7 @@ class Scores:
     flags: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     n_wrong: float | None = None
+
+    def __repr__(self) -> str:
+        flagged = "" if self.flags is None else f", {int(self.flags.sum()):,} flagged"
+        return f"<Scores of {len(self.suspicion):,} labels{flagged}>"

@@ -70,6 +70,12 @@ class Evaluation:
     inside: bool | None
     measures: dict[str, Measure]
 
+    def __repr__(self) -> str:
+        low, count, high = self.estimate
+        ranked = "" if "AUPRC" not in self.measures else f", AUPRC {self.measures['AUPRC'].value:.3f}"
+        stated = f"estimated {count:,.0f} ({low:,.0f} to {high:,.0f})"
+        return f"<Evaluation (oracle): {self.n_wrong:,} of {self.examples:,} labels wrong, {stated}{ranked}>"
+
     def rows(self) -> Iterator[tuple[str, Measure, str]]:
         """Name, measure, meaning."""
         return ((name, measure, MEANING[name]) for name, measure in self.measures.items())

@@ -35,6 +35,10 @@ class Recorder:
         self._epochs: list[Record] = []
         self._open: Record | None = None
 
+    def __repr__(self) -> str:
+        epochs = len(self._epochs) + (self._open is not None)
+        return f"<Recorder: {epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {self.n:,} examples>"
+
     def update(self, logits: Any, target: Any, index: Any) -> None:
         """One batch: logits (b, K), given labels (b,), positions in the data set (b,). NumPy arrays or torch tensors of any device.
 

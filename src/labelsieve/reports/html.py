@@ -24,8 +24,8 @@ from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.outlook import Bin, Effort
 from labelsieve.decide.reviewers import Reviewer
 from labelsieve.decide.summary import Summary
+from labelsieve.encode.small_example import Sample
 from labelsieve.reports import charts, palette
-from labelsieve.reports.example import Sample
 from labelsieve.reports.html_template import fill_template
 
 BEGINS = """\

@@ -15,8 +15,8 @@ from labelsieve.core.files import replacing, require_own
 from labelsieve.decide.outlook import as_now, plan, reliability
 from labelsieve.decide.reviewers import reviewers
 from labelsieve.decide.summary import summarise
+from labelsieve.encode.small_example import Sample, sample
 from labelsieve.reports import charts, html
-from labelsieve.reports.example import Sample, sample
 from labelsieve.store import known_items
 from labelsieve.store.open_run import Run, with_decisions_of_now
 from labelsieve.store.reopen import reopen

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,18 @@ from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.row_matching import Follow, Refused
+from labelsieve.encode.small_example import Examples
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from labelsieve.core.dataset import Dataset
     from labelsieve.decide.calibrate import Calibrated
     from labelsieve.decide.diff import Standing
     from labelsieve.store.journal import Store
 
 NAMED = 3  # ids that a sentence lists
+LARGEST = 50_000_000  # bytes of a file that is read again only to show examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,7 @@ class Run:
         import pyarrow as pa
 
         findings, rank = self.findings, self.calibrated.rank
-        table = findings.table()
+        table = findings.table(ranked=False)
         table = table.set_column(table.column_names.index("p_wrong"), "p_wrong", pa.array(self.p_wrong, pa.float64()))
         table = table.set_column(table.column_names.index("rank"), "rank", pa.array(rank, pa.int64()))
         kept = zip(self.now.labels.tolist(), self.now.kept.tolist(), strict=True)
@@ -168,7 +172,25 @@ def open_run(run: str | Path | Run) -> Run:
     from labelsieve.store.run import load
 
     path = require_path(run, "The run folder")
-    return Run(path, load(path))
+    findings = load(path)
+    again = Examples(partial(_data_of, path, findings), findings.settings.get("levels"))
+    return Run(path, replace(findings, examples=again))
+
+
+def _data_of(path: Path, findings: Findings) -> Dataset | None:
+    """The data of a run in the order of its findings; None where they cannot be had, or only by reading a large file."""
+    from labelsieve.store.reopen import located, reopen
+
+    if findings.settings.get("recipe") is None:
+        return None
+    try:
+        here = located(findings, path)
+        source = str(here.get("source", here.get("probs", "")))
+        if not os.path.isdir(source) and not (os.path.isfile(source) and os.path.getsize(source) <= LARGEST):
+            return None
+        return reopen(path, findings).aligned()
+    except (UserError, OSError):
+        return None
 
 
 def with_decisions_of_now(run: str | Path | Run) -> Run:

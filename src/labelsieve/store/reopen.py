@@ -225,6 +225,13 @@ class _Inputs(Sequence):
     def __len__(self) -> int:
         return len(self._found.at)
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of inputs that are files, of one that is not there an empty one; other inputs have no such attribute."""
+        inner: Any = self._found.data.inputs
+        paths = inner.paths
+        return [paths[i] if i >= 0 else "" for i in self._found.at.tolist()]
+
     def __getitem__(self, i: int) -> Any:
         found = self._found
         i = int(i)

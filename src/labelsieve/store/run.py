@@ -37,7 +37,7 @@ def save(findings: Findings, folder: Path) -> None:
     else is on the disk."""
     import pyarrow.parquet as pq
 
-    table = findings.table()
+    table = findings.table(ranked=False)
     # An open file, because Arrow takes no path that is not UTF-8, and reads columns into one like "label=cat.sieve".
     with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
         pq.write_table(table, file, write_page_checksum=True)

@@ -51,6 +51,11 @@ class Model:
     excluded: tuple[Exclusion, ...] = field(default=())
     p_wrong: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        method, nets = self.manifest.get("method", "a method of its own"), len(self.nets)
+        networks = f"{nets} networks" if nets > 1 else "1 network"
+        return f"<Model trained by {method}: {networks} {self.manifest['network']!r}, {len(self.classes):,} classes>"
+
     @classmethod
     def load(cls, folder: str | Path, network: Callable[[int], nn.Module] | None = None) -> Model:
         """The model in a folder; `network` makes its network if that was a function of the user's.

@@ -13,7 +13,7 @@ from PIL import Image
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.feature_columns import FeatureColumns
-from labelsieve.reports.example import sample
+from labelsieve.encode.small_example import sample
 
 
 def image_bytes(size=(640, 480), kind="PNG", mode="RGB"):

@@ -1,0 +1,45 @@
+"""Findings as a figure of matplotlib: how sure the wrong labels are, and which classes are confused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelsieve.core.extras import need
+from labelsieve.core.printable import visible
+
+if TYPE_CHECKING:
+    from labelsieve.core.findings import Findings
+
+BINS = 20
+CONFUSIONS = 10
+
+
+def plot(findings: Findings) -> Any:
+    """A figure of two panels: a histogram of p_wrong, and the commonest confusions.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    matplotlib = need("matplotlib", "findings.plot()", "plot")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.hist([findings.p_wrong[~findings.flagged], findings.p_wrong[findings.flagged]], np.linspace(0, 1, BINS + 1),
+              stacked=True, label=["not flagged", "flagged"], log=True)  # fmt: skip
+    wrong = findings.wrong
+    left.set(
+        xlabel="p(wrong)",
+        ylabel="examples",
+        title=f"about {wrong.count:,.0f} wrong ({wrong.low:,.0f} to {wrong.high:,.0f})",
+    )
+    left.legend()
+    rows = [row for row in findings.named_confusions(CONFUSIONS) if row[2] > 0][::-1]
+    names = [f"{visible(given, 20)} → {visible(likely, 20)}".replace("$", r"\$") for given, likely, _ in rows]
+    right.barh(range(len(rows)), [count for *_, count in rows])
+    right.set_yticks(range(len(rows)), names)
+    right.set(xlabel="expected examples", title="given → likely")
+    if "inline" in matplotlib.get_backend().lower():
+        plt.close(figure)  # a notebook shows what is returned, and would show an open figure a second time
+    return figure
