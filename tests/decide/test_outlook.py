@@ -72,3 +72,11 @@ def test_nobody_is_told_to_stop_before_a_doubted_label():
     assert told is not None and (told.before, told.rest, told.wrong) == (2, 60, 0.0)
     assert stop(np.array([0.6] + [0.0] * 49)) == stop(np.array([0.6] + [0.0] * 49), below=0.012)
     assert stop(np.array([0.6])) is None and stop(np.array([])) is None
+
+
+def test_the_yield_is_that_of_the_next_fifty_and_one_in_fifty():
+    p = np.zeros(300)
+    p[[0, 40]] = 0.5  # from the first row on fifty hold one, twenty a half
+    assert stop(p).before == 0 and stop(p, ahead=20).before == 1
+    p[[1, 41]] = 0.3  # 1.6 of fifty, then 1.1, then 0.8
+    assert stop(p).before == 2

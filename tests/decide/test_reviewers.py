@@ -118,3 +118,23 @@ def test_known_items_are_planted_one_a_block_and_the_queue_keeps_its_order():
     assert np.array_equal(plant(queue, known, every=20, seed=1), mixed)
     assert np.array_equal(plant(queue, known[:0], every=20), queue)
     assert len(plant(queue[:0], known)) == 0
+
+
+def test_an_example_counts_once_however_many_answered_it():
+    """Four who all agree on one example, two who differ on the other: half of the weight agrees."""
+    rows = [said(who, 0, 0) for who in "abcd"] + [said("a", 1, 0), said("b", 1, 1)]
+    overall = agreement(findings_of([0, 0]), Fold(rows))[0]
+    assert (overall.examples, overall.agree) == (2, 0.5)
+
+
+def test_an_ambiguous_answer_is_no_overlap_and_the_next_answer_takes_its_place():
+    rows = [Decision("e0", "ambiguous", None, "ann", "000", "a0"), said("ben", 0, 0), said("cem", 0, 1)]
+    assert overlap(Fold(rows)) == (1, 1)
+    assert overlap(Fold(rows[:2])) == (0, 0)
+
+
+def test_one_known_item_in_every_twenty_unless_told_otherwise():
+    queue, known = np.arange(100), np.arange(200, 230)
+    planted = plant(queue, known)
+    assert np.isin(planted, known).sum() == 5
+    assert planted[~np.isin(planted, known)].tolist() == queue.tolist()

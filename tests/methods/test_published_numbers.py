@@ -187,3 +187,12 @@ def test_o2u_removes_only_what_loses_more_than_a_coin(blobs, spy, monkeypatch):
     monkeypatch.setattr(o2u_module, "_fit", lambda *_, clip=0, **__: torch.zeros(20) if clip == 0 else next(told))
     trained = o2u(blobs(20)[0], network, spy(20), epochs=4)
     np.testing.assert_array_equal(trained.p_wrong, np.isin(np.arange(20), (1, 2)))
+
+
+def test_the_average_loss_of_o2u_goes_over_its_epochs(blobs, spy, monkeypatch):
+    """As above, but with one example a hair above ln 2 in each of two epochs: a smaller average would keep it."""
+    losses = np.full((2, 20), 0.1)
+    losses[:, :3] = np.log(2) + 0.01
+    told = iter(torch.from_numpy(losses))
+    monkeypatch.setattr(o2u_module, "_fit", lambda *_, clip=0, **__: torch.zeros(20) if clip == 0 else next(told))
+    assert o2u(blobs(20)[0], network, spy(20), epochs=2).p_wrong.sum() == 3

@@ -26,3 +26,10 @@ def test_it_is_another_prior():
 def test_chances_that_are_met_already_stay():
     chance = np.random.default_rng(0).random(100)
     np.testing.assert_allclose(shifted(chance, odds_shift(chance, chance.mean())), chance, atol=1e-9)
+
+
+def test_chances_of_a_ten_thousandth_keep_their_odds():
+    odds = np.array([1e-4, 1e-6, 1 - 1e-4])
+    moved = shifted(odds, np.log(5.0))
+    np.testing.assert_allclose(moved / (1 - moved), 5 * odds / (1 - odds), rtol=1e-6)
+    np.testing.assert_allclose(shifted(np.array([0.0, 1.0]), 0.0), [1e-9, 1 - 1e-9], rtol=1e-6)
