@@ -361,7 +361,7 @@ def test_mistakes_are_one_sentence_in_the_words_of_each_door(made, tmp_path, mon
         (lambda: ls.apply(None, dry_run=True), "The run folder is None; give a path"),
         (lambda: ls.apply("t.sieve", out="x", auto="lots"), "auto is 'lots'; write it as 20% or 0.2."),
         (lambda: ls.review(None), "The run folder is None; give a path"),
-        (lambda: ls.review("t.sieve", port="http"), "port='http' is no port"),
+        (lambda: ls.review("t.sieve", port="http"), "The port is a str; give a whole number."),
     ],
 )
 def test_values_of_another_type_are_refused_in_a_sentence(made, tmp_path, monkeypatch, call, sentence):

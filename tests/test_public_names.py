@@ -46,6 +46,20 @@ def pictures():
     return ls.load(np.zeros((20, 8, 8), np.uint8), labels=Y)
 
 
+def sieve():
+    ls.find(data(), out="r.sieve")
+    return "r.sieve"
+
+
+def answers():
+    Path("a.csv").write_text("id,label\n0,b\n")
+    return "a.csv"
+
+
+def page(run=None, **settings):
+    return ls.review(sieve() if settings else run, block=False, browser=False, **settings)
+
+
 # What is called with each wrong value, and the wrong values that are right there.
 CALLS = {
     "CleanedClassifier": [
@@ -71,7 +85,18 @@ CALLS = {
         (lambda x: ls.RobustClassifier(x).fit(X, Y), ()),
         (lambda x: ls.RobustClassifier("standard", network=x, epochs=1).fit(X, Y), ("None",)),
     ],
+    "apply": [
+        (lambda x: ls.apply(x, dry_run=True), ()),
+        (lambda x: ls.apply(sieve(), out=x), ("text", "path")),
+        (lambda x: ls.apply(sieve(), dry_run=True, auto=x), ("None", "fraction")),
+        (lambda x: ls.apply(sieve(), dry_run=True, patch=x), ("None",)),
+    ],
     "evaluate": [(lambda x: ls.evaluate(x, LABELS), ()), (lambda x: ls.evaluate(findings(), x), ())],
+    "export": [
+        (lambda x: ls.export(x, to="csv", out="x.csv"), ()),
+        (lambda x: ls.export(sieve(), to=x, out="x.csv"), ()),
+        (lambda x: ls.export(sieve(), to="csv", out=x), ("text", "path")),
+    ],
     "find": [
         (lambda x: ls.find(x), ()),
         (lambda x: ls.find(data(), detectors=x), ("None", "list")),
@@ -86,6 +111,12 @@ CALLS = {
         (lambda x: ls.flags(np.eye(3), x), ()),
         (lambda x: ls.flags(np.eye(3), [0, 1, 2], rule=x), ()),
     ],
+    "import_decisions": [
+        (lambda x: ls.import_decisions(x, "a.csv", from_="csv"), ()),
+        (lambda x: ls.import_decisions(sieve(), x, from_="csv"), ()),
+        (lambda x: ls.import_decisions(sieve(), "a.csv", from_=x), ()),
+        (lambda x: ls.import_decisions(sieve(), answers(), from_="csv", reviewer=x), ("text",)),
+    ],
     "load": [(lambda x: ls.load(x), ())],
     "load_probabilities": [
         (lambda x: ls.load_probabilities(x, x), ()),
@@ -96,6 +127,21 @@ CALLS = {
         (lambda x: ls.read_truth(x, ["0"], ["a"]), ()),
         (lambda x: ls.read_truth("t.csv", x, ["a"]), ()),
         (lambda x: ls.read_truth("t.csv", ["0"], x), ()),
+    ],
+    "report": [
+        (lambda x: ls.report(x), ()),
+        (lambda x: ls.report(sieve(), out=x), ("None", "text", "path")),
+        (lambda x: ls.report(sieve(), figures=x), ("None", "text", "path")),
+    ],
+    "review": [
+        (lambda x: page(x), ()),
+        (lambda x: page(host=x), ()),
+        (lambda x: page(port=x), ("None", "number")),
+        (lambda x: page(reviewer=x), ("text",)),
+        (lambda x: page(sample=x), ("None", "text")),
+        (lambda x: page(known=x), ("None",)),
+        (lambda x: page(classes=x), ("None",)),
+        (lambda x: page(journal=x), ("None",)),
     ],
     "train_model": [
         (lambda x: ls.train_model(x), ()),

@@ -22,7 +22,7 @@ def python_argument(name: str, value: Any = "") -> str:
     """The argument "labels" with the value "FILE" as `labels='FILE'`; without a value as `labels=`."""
     if isinstance(value, Wording):
         return value.python
-    return f"{name}={'' if value == '' else repr(value)}"
+    return f"{name}={'' if _is_empty(value) else repr(value)}"
 
 
 def shell_option(name: str, value: Any = "") -> str:
@@ -30,7 +30,11 @@ def shell_option(name: str, value: Any = "") -> str:
     if isinstance(value, Wording):
         return value.shell
     option = ("--" if len(name) > 1 else "-") + name.strip("_").replace("_", "-")
-    return option if value == "" or value is True else f"{option} {shlex.quote(str(value))}"
+    return option if _is_empty(value) or value is True else f"{option} {shlex.quote(str(value))}"
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value
 
 
 def plain_words(name: str, value: Any = "") -> str:

@@ -24,6 +24,6 @@ def module_of(tool: str) -> ModuleType:
     Raises:
         UserError: no such format.
     """
-    if tool not in MODULES:
+    if not isinstance(tool, str) or tool not in MODULES:
         raise UserError(f"There is no format {tool!r}.{meant(str(tool), MODULES)} There are: {', '.join(MODULES)}.")
     return import_module(f"labelsieve.exchange.{MODULES[tool]}")

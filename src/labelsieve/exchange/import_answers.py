@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from labelsieve.core.arguments import require_path
+from labelsieve.core.arguments import require_path, require_text
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
@@ -57,7 +57,7 @@ def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, re
         Imported(read=40, new=38, nothing_new=2, reviewers=('ana',))
     """
     tool, file = module_of(from_), require_path(file, "The file of answers")
-    if reviewer is not None and not reviewer.strip():
+    if reviewer is not None and not require_text(reviewer, "The reviewer").strip():
         raise UserError("The reviewer has no name; say who decided with <reviewer>.", reviewer="NAME")
     if not file.exists():
         raise UserError(f"There is no file or folder {file}.")

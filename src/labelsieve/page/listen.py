@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlencode
 
+from labelsieve.core.arguments import require_whole
 from labelsieve.core.errors import UserError
 
 PORT = 8765  # taken if it is free
@@ -17,7 +18,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     Raises:
         UserError: it is no port, or the address cannot be listened on.
     """
-    if port is not None and (not isinstance(port, int) or not 0 <= port < 65536):
+    if port is not None and not 0 <= require_whole(port, "The port") < 65536:
         raise UserError("<port> is no port; it is a number from 0 (a free one) to 65535.", port=port)
     why: Exception = OSError()
     for candidate in (PORT, 0) if port is None else (port,):

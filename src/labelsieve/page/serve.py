@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
+from labelsieve.core.arguments import require_path, require_text
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate
 from labelsieve.page.before_review import draw_sample, keep_classes, keep_known, require_sample
@@ -156,12 +157,14 @@ def review(
         raise UserError(
             "The review page is not built in this checkout; run `make web` (it needs Node), or install the wheel."
         )
+    require_text(host, "The host")
+    require_text(reviewer, "The reviewer")
     run = open_run(run)
     if sample is not None:
-        require_sample(run.path, sample)
-    notes = () if known is None else keep_known(run, known)
-    notes += () if classes is None else keep_classes(run, classes)
-    desk = Desk(run.path, journal=journal)
+        require_sample(run.path, require_text(sample, "The sample"))
+    notes = () if known is None else keep_known(run, require_path(known, "The table of known examples"))
+    notes += () if classes is None else keep_classes(run, require_path(classes, "The table of classes"))
+    desk = Desk(run.path, journal=None if journal is None else require_text(journal, "The journal"))
     try:
         notes += () if sample is None else (draw_sample(desk, sample),)
         listening = listen(host, port)
