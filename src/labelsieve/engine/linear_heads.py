@@ -129,18 +129,28 @@ class LinearHeads:
         """(b, K, H) of a batch (b, d)."""
         return self.unfold(self.arrays.product(x, self.w))
 
-    def gradient(self, logits: Array, labels: Array, weigh: Callable[[Array, Array], Array]) -> Array:
-        """The loss's gradient with respect to the logits (b, K, H), which it overwrites.
+    def gradient(
+        self,
+        logits: Array,
+        labels: Array,
+        weigh: Callable[[Array], Array],
+        pulls: Callable[[Array], dict[int, Array]] = lambda p: {},
+    ) -> Array:
+        """The gradient of the losses with respect to the logits (b, K, H), which it overwrites.
 
         Args:
             labels: (b, H) positions of the classes.
-            weigh: (p (b, K, H), p_y (b, H)) -> weight of each example's gradient of cross-entropy (b, H), 0 for one
-                that a head does not see.
+            weigh: p_y (b, H) -> weight of each example's gradient of cross-entropy (b, H), 0 for one that a head does not
+                see.
+            pulls: p (b, K, H) -> what the losses of some heads add to it, (b, K) each.
         """
         p = softmax(self.arrays.xp, logits)
-        weight = weigh(p, self.arrays.of_labels(p, labels))
+        added = pulls(p)
+        weight = weigh(self.arrays.of_labels(p, labels))
         self.arrays.subtract_one(p, labels)
         p *= weight[..., None, :]
+        for head, own in added.items():
+            p[..., head] += own
         return p
 
     def step(self, x: Array, gradient: Array, rate: Array, momentum: Any, weight_decay: Any) -> None:

@@ -123,32 +123,31 @@ def _epoch(
         rows = torch.stack(parts)  # (S, b)
         xb = x.index_select(0, rows.flatten()).view(*rows.shape, -1)
         y = labels[rows][..., None].expand(*rows.shape, len(recipes))
-        pulls: dict[int, Tensor] = {}
-        weigh = partial(_weigh, recipes, epoch, rows, len(labels), pulls)
-        gradient = heads.gradient(heads.logits(xb), y, weigh)
-        for at, pull in pulls.items():
-            gradient[..., at] += pull
+        weigh, pulls = partial(_weights, recipes, epoch), partial(_pulls, recipes, rows, len(labels))
+        gradient = heads.gradient(heads.logits(xb), y, weigh, pulls)
         heads.step(xb, gradient, rate, momentum if step else first, decay)
 
 
-def _weigh(
-    recipes: Sequence[Recipe], epoch: int, rows: Tensor, n: int, pulls: dict[int, Tensor], p: Tensor, p_y: Tensor
-) -> Tensor:
-    """The weights (S, b, M); what the losses add to their gradients, made of p before it is overwritten, goes into
-    `pulls`."""
-    for at, recipe in enumerate(recipes):
-        if recipe.pull is not None:
-            place = (rows + n * torch.arange(len(rows), device=rows.device)[:, None]).flatten()
-            own = p[..., at]
-            pulls[at] = recipe.pull(own.reshape(len(place), -1), place).view(own.shape)
+def _weights(recipes: Sequence[Recipe], epoch: int, p_y: Tensor) -> Tensor:
+    """(S, b, M) of the probabilities of the labels (S, b, M)."""
     return torch.stack([recipe.weight(p_y[..., at], epoch) for at, recipe in enumerate(recipes)], -1)
+
+
+def _pulls(recipes: Sequence[Recipe], rows: Tensor, n: int, p: Tensor) -> dict[int, Tensor]:
+    """What some recipes add to their gradients, (S, b, K) each, of p (S, b, K, M) and the rows (S, b) of n examples."""
+    place = (rows + n * torch.arange(len(rows), device=rows.device)[:, None]).flatten()
+    return {
+        at: recipe.pull(p[..., at].flatten(0, 1), place).view(p[..., at].shape)
+        for at, recipe in enumerate(recipes)
+        if recipe.pull is not None
+    }
 
 
 def _with_bias(inputs: Tensor, kind: torch.dtype) -> Tensor:
     """(n, d + 1 and more): the features over sqrt(d), a one for the bias, and zeros."""
     n, d = inputs.shape
     out = torch.zeros(n, -(-(d + 1) // _ALIGNED) * _ALIGNED, dtype=kind, device=inputs.device)
-    torch.mul(inputs, d**-0.5, out=out[:, :d]) if kind == inputs.dtype else out[:, :d].copy_(inputs * d**-0.5)
+    out[:, :d] = inputs * d**-0.5
     out[:, d] = 1
     return out
 

@@ -194,7 +194,7 @@ class _Heads:
         factor = [track.schedule(moment, epochs) for track, _ in self.of]
         return np.array(factor, np.float32) * np.float32(learning_rate)
 
-    def weigh(self, taught: Any, epoch: int, p: Any, p_y: Any) -> Any:
+    def weigh(self, taught: Any, epoch: int, p_y: Any) -> Any:
         """The weight of each row's gradient (b, heads), written over `taught`."""
         for track, own in self.tracks.values():
             loss = loss_weights.cross_entropy if epoch < track.delay else track.loss
