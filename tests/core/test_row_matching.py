@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.core.row_matching import Follow, match
+from labelsieve.core.row_matching import Follow, match, pair
 
 AT = "2026-01-01T00:00:00+00:00"
 CLASSES = ("ash", "elm", "oak")
@@ -154,3 +154,17 @@ def test_what_was_taken_back_is_not_refused(told):
     undone = [Decision("", "undo", None, "ann", AT, f"u{n}", target=row.batch) for n, row in enumerate(rows)]
     follow = Follow(findings(after))
     assert Fold(follow([*rows, *undone])).standing() == [] and follow.refused == []
+
+
+def test_a_correction_that_was_carried_out_in_the_data_counts_as_kept():
+    now = findings([("e1", 7, 1), ("e2", 8, 2)])
+    said = Decision("e1", "relabel", "elm", "ann", AT, "b", given="ash", content=f"{7:016x}")
+    [row] = Follow(now)([said])
+    assert (row.id, row.act, row.label) == ("e1", "keep", None)
+
+
+def test_what_is_left_over_is_matched_only_where_its_labels_leave_no_choice():
+    assert pair([("a", 0), ("b", 1)], [("c", 2)]) == [-1, -1]
+    assert pair([("a", 0), ("b", 0)], [("c", 2)]) == [0, -1]
+    assert pair([("a", 0)], [("c", 1), ("d", 2)]) == [-1]
+    assert pair([("a", 0), ("b", 1)], [("b", 0), ("a", 1)]) == [0, 1]  # labels go before ids
