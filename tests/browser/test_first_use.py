@@ -1,5 +1,5 @@
-"""What somebody meets who knows nothing but the README: figures that agree, views that begin with what is open, nothing urged that is not
-believed. In Chromium."""
+"""What somebody meets who knows nothing but the README: figures that agree, views that begin with what is open, nothing
+urged that is not believed. In Chromium."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import csv
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from waiting import eventually, shown, still
 
 from labelsieve.store.run import load
 
@@ -43,17 +43,6 @@ def own(tmp_path_factory):
     return folder / "own.sieve"
 
 
-def eventually(true, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def shown(page) -> str:
-    return page.locator("#id").inner_text()
-
-
 def tab(page, name: str) -> int:
     return int(re.findall(r"\d+$", page.locator(".states button", has_text=name).inner_text())[0])
 
@@ -61,13 +50,13 @@ def tab(page, name: str) -> int:
 def test_the_tabs_follow_decisions_that_come_quickly(serve, open_page, ten):
     page = open_page(f"{serve(ten).url}/focus")
     page.locator(".states button", has_text="Decided 0").wait_for()
-    page.wait_for_timeout(600)  # what the opening asked for is answered
-    seen = []
-    for _ in range(30):
+    page.wait_for_timeout(600)  # the requests of the opening are answered
+    for _ in range(150):
         page.keyboard.press("q")
-        page.wait_for_timeout(120)  # never 400 ms of rest
-        seen.append(tab(page, "Decided"))
-    assert seen[-1] > 0
+        page.wait_for_timeout(120)  # never 400 ms without a decision
+        if tab(page, "Decided"):
+            break
+    assert tab(page, "Decided") > 0
     eventually(lambda: tab(page, "Decided") + tab(page, "Open") == 400)
     eventually(lambda: f"{tab(page, 'Decided')} reviewed" in page.locator("header").inner_text())
 
@@ -85,7 +74,8 @@ def test_a_view_that_is_opened_anew_begins_with_what_is_open(serve, open_page, t
     eventually(lambda: "1 of 397" in page.locator(".top").inner_text())
     page.keyboard.press("g")
     eventually(lambda: page.locator(".tools .num").inner_text() == "397 in this view" and tab(page, "Open") == 397)
-    page.keyboard.press("e")  # what is decided here stays in sight, and does not count
+    page.locator(".slot.here .p").wait_for()
+    page.keyboard.press("e")  # a decided example stays in sight, and does not count
     eventually(lambda: page.locator(".tools .num").inner_text() == "396 in this view" and tab(page, "Open") == 396)
     page.locator(".states button", has_text="All").click()
     page.locator(".states button", has_text="Open").click()
@@ -145,7 +135,7 @@ def test_own_probabilities_show_their_likeliest_classes_in_tiles_but_not_blind(s
 def test_where_nothing_is_doubted_any_more_the_overview_says_stop(serve, open_page, plants):
     server = serve(plants)
     page = open_page(f"{server.url}/overview")
-    for name in ("Settle conflicts", "Later", "Duplicates"):
+    for name in ("Resolve conflicts", "Later", "Duplicates"):
         assert page.get_by_role("link", name=name).count() == 0  # there are none
     assert page.get_by_role("button", name="Learn from the decisions").is_disabled()
     assert "primary" in page.get_by_role("link", name="Review now").get_attribute("class")
@@ -166,8 +156,14 @@ def test_similar_examples_stay_while_one_decides(serve, open_page, plants):
     server = serve(plants)
     page = open_page(f"{server.url}/grid?like=9")
     page.locator("#at2 .labels").wait_for()
+    page.locator(".spread strong").wait_for()
+    still(page.locator(".box"))  # its height decides how many examples are drawn
     ids = page.locator(".slot .id").all_inner_texts()
-    page.keyboard.press("e")
+    with (
+        page.expect_response("**/api/view?*"),
+        page.expect_response("**/api/similar/9?*"),
+    ):  # the page loads its figures again
+        page.keyboard.press("e")
     eventually(lambda: len(server.decisions()) == 1)
-    page.wait_for_timeout(1200)  # the figures have been asked for again
-    assert page.locator(".slot .id").all_inner_texts() == ids and page.locator("#at0 .sign").count() == 1
+    page.locator("#at0 .sign").wait_for()
+    assert page.locator(".slot .id").all_inner_texts() == ids

@@ -38,6 +38,12 @@ def findings_of(data, seed=0):
 
 
 @pytest.fixture
+def make_findings():
+    """The function that makes findings for a data set."""
+    return findings_of
+
+
+@pytest.fixture
 def sieve(tmp_path):
     rng = np.random.default_rng(0)
     for c in ("cat", "dog", "<b>&'\"owl"):

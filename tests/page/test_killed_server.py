@@ -83,7 +83,8 @@ def send(port, who, body):
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [int(os.environ.get("LABELSIEVE_TEST_RATE", "0"))])
 def test_nothing_is_lost_and_nothing_doubled(tmp_path, rate):
-    """`rate` decisions a second of all clients together, 0 as fast as they go (the harder case; LABELSIEVE_TEST_RATE=50 takes 200 s)."""
+    """`rate` decisions a second of all clients together, 0 as fast as they go (the harder case; LABELSIEVE_TEST_RATE=50
+    takes 200 s)."""
     folder = tmp_path / "run.sieve"
     found = write(folder)
     with socket.socket() as free:

@@ -21,7 +21,8 @@ def opened(folder):
 
 
 def plants(seed=0):
-    """Rows of two kinds of plant that differ in `height` alone; row 7 carries the other kind's name, row 3 has no height."""
+    """Rows of two kinds of plant that differ in `height` alone; row 7 carries the other kind's name, row 3 has no
+    height."""
     rng = np.random.default_rng(seed)
     rows = [
         {

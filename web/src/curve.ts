@@ -1,16 +1,16 @@
-// What the loss curve of an example says, in one sentence.
+// The loss curve of an example described in one sentence.
 import type { Detail } from './api'
-import type { Word } from './words'
+import type { Message } from './messages'
 
-const NEAR = 0.1 // a loss up to here is near 0: the model gives the label 90 % and more
-const LATE = 0.05 // an early loss below this is no surprise, whatever the class does
+const NEAR = 0.1 // a loss up to this is near 0: the label has a probability of 90 % or more
+const LATE = 0.05 // an early loss below this is low, whatever the losses of the class are
 
 const mean = (series: (number | null)[]) => {
   const known = series.filter((x): x is number => x !== null)
   return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN
 }
 
-export function said(curve: NonNullable<Detail['curve']>): Word | null {
+export function described(curve: NonNullable<Detail['curve']>): Message | null {
   const epochs = curve.loss.length
   if (epochs < 3) return null
   const last = Math.max(1, Math.round(epochs / 5)) // the last fifth

@@ -1,11 +1,10 @@
-// What is saved, what was said, and how far the review is: read by every part of the page.
-import type { Calibrated } from './api'
+// The state of saving, the last message, and the progress of the review: every part of the page reads them.
+import type { Progress } from './api'
 
 export const desk = $state({
   unsaved: 0,
-  said: '', // for the status line and the screen reader
+  message: '', // for the status line and the screen reader
   error: '',
-  decided: 0,
-  progress: null as Calibrated | null,
+  progress: null as Progress | null,
   readonly: false,
 })

@@ -1,5 +1,5 @@
-// What this browser remembers of its reader.
-import { who } from './api'
+// Preferences, kept in this browser.
+import { reviewer } from './api'
 
 const KEY = 'labelsieve.prefs'
 const kept = () => {
@@ -10,22 +10,30 @@ const kept = () => {
   }
 }
 
-export const prefs = $state({ reviewer: '', theme: '', language: '', size: 1, likely: false, guide: true, ...kept() }) as {
+export const prefs = $state({
+  reviewer: '',
+  theme: '',
+  language: '',
+  size: 1,
+  likely: false,
+  guide: true,
+  ...kept(),
+}) as {
   reviewer: string
   theme: '' | 'light' | 'dark'
-  language: '' | 'en' | 'zh-CN' // '' as the browser says
+  language: '' | 'en' | 'zh-CN' // '' takes the browser's language
   size: number // of the pictures in the grid: 0, 1, 2
   likely: boolean // class keys by likelihood
-  guide: boolean // whether what the classes mean is unfolded
+  guide: boolean // whether the meaning of the classes is unfolded
 }
-who.name = prefs.reviewer
+reviewer.name = prefs.reviewer
 
 export function prefer(change: Partial<typeof prefs>) {
   Object.assign(prefs, change)
-  who.name = prefs.reviewer
+  reviewer.name = prefs.reviewer
   try {
     localStorage.setItem(KEY, JSON.stringify(prefs))
   } catch {
-    // a browser that keeps nothing still works
+    // the page works without storage
   }
 }

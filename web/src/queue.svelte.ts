@@ -1,35 +1,41 @@
-// The queue: one view in its frozen order, of which windows of a page are loaded as they are looked at.
+// The queue: one view in its frozen order. Pages of it are loaded when they are looked at.
 import { SvelteMap } from 'svelte/reactivity'
-import { ask, type Cell, type Counts, type Detail, type Item, type Said, type State, type View } from './api'
+import { ask, type Cell, type Counts, type Decision, type Detail, type Item, type State, type View } from './api'
 import { desk } from './desk.svelte'
-import { fresh, hidden, place, query, standing, written } from './place.svelte'
+import { exampleAt, fresh, hidden, place, query, writeAddress } from './place.svelte'
 import { prefs } from './prefs.svelte'
 
 const PAGE = 120
-const KEPT = 40 // pages
-const DETAILS = 48
+const KEPT_PAGES = 40
+const KEPT_DETAILS = 48
+const UNDECIDED: readonly State[] = ['open', 'later', 'conflict']
 
 class Queue {
   total = $state(-1)
   counts = $state.raw<Counts | null>(null)
-  /** What the server last said of the view: what still stands in it, where its yield falls, the pace of the reviewer. */
+  /** The figures of the view: how many examples still are in its state, where the yield becomes low, the reviewer's
+   *  pace. */
   view = $state.raw<View | null>(null)
   cells = $state.raw<Cell[]>([])
   error = $state('')
-  news = $state(0)
+  /** Grows with every change that the server reports. */
+  changes = $state(0)
   pages = new SvelteMap<number, Item[]>()
-  /** What was said in this page since its items were loaded. */
-  marks = new SvelteMap<number, { state: State; said: Said | null }>()
+  /** Decisions made on this page since its items were loaded. */
+  marks = new SvelteMap<number, { state: State; decision: Decision | null }>()
   private details = new SvelteMap<string, Detail>() // by slot
   private key = ''
-  private counting = 0
+  private countTimer = 0
+  private countsAsked = 0
+  private countsShown = 0
+  private refreshes = 0
   private like: number | null = null
   private first = 0
   private last = 0
   private loading = new Set<number>()
-  private asking = new Map<string, Promise<Detail>>()
+  private requests = new Map<string, Promise<Detail>>() // of details, by slot
 
-  /** Look at the place's queue; the same queue is not loaded again. */
+  /** Open the queue that the address names; the same queue is not loaded again. */
   open() {
     const key = `${this.query}&like=${place.like ?? ''}&who=${prefs.reviewer}`
     if (key === this.key) {
@@ -43,25 +49,30 @@ class Queue {
     this.pages.clear()
     this.marks.clear()
     this.loading.clear()
-    this.asking.clear()
+    this.requests.clear()
     this.view = null
     if (this.like === null) this.count()
     if (place.ex !== null && this.like === null) this.seek()
     else this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
   }
 
-  /** Find the place of the example that the address names; where the view no longer holds it, of the first that comes after it. */
+  /** Find the position of the example that the address names. If the view does not hold it, take the first one after
+   *  it. */
   private async seek() {
     const [ex, key] = [place.ex, this.key]
-    let at = this.known_at(ex!)
-    if (at < 0 && this.like === null) at = await ask<{ at: number }>(`/api/where?${this.query}&i=${ex}&on=1`).then((said) => said.at, () => 0)
+    let at = this.loadedAt(ex!)
+    if (at < 0 && this.like === null)
+      at = await ask('/api/where', `?${this.query}&i=${ex}&on=1`).then(
+        (answer) => answer.at,
+        () => 0,
+      )
     if (key !== this.key || place.ex !== ex) return
     Object.assign(place, { at: Math.max(0, at), ex: null })
-    written()
+    writeAddress()
     this.ensure(place.at - PAGE / 2, place.at + PAGE / 2)
   }
 
-  private known_at(i: number): number {
+  private loadedAt(i: number): number {
     for (const [page, items] of this.pages) {
       const at = items.findIndex((item) => item.i === i)
       if (at >= 0) return page * PAGE + at
@@ -71,25 +82,25 @@ class Queue {
 
   /** Whether the label of an example is doubted, so that it has a suggestion. */
   doubts(item: Pick<Item, 'i'> & Partial<Pick<Item, 'state' | 'doubted'>>): boolean {
-    return item.doubted === true && ['open', 'later', 'conflict'].includes(this.marks.get(item.i)?.state ?? item.state ?? 'open')
+    return item.doubted === true && UNDECIDED.includes(this.marks.get(item.i)?.state ?? item.state ?? 'open')
   }
 
   get query() {
     return [query(), `fresh=${fresh.token}`, hidden() ? 'blind=1' : ''].filter(Boolean).join('&')
   }
 
-  /** Ask for the counts, at most once in 400 ms: also while decisions follow each other more quickly than that. */
+  /** Load the counts again, at most once in 400 ms: also while decisions follow each other more quickly than that. */
   recount() {
-    this.counting ||= window.setTimeout(() => {
-      this.counting = 0
+    this.countTimer ||= window.setTimeout(() => {
+      this.countTimer = 0
       this.count()
     }, 400)
   }
 
-  /** Somebody decided something: what is known is shown on, but asked again when it is looked at. */
-  heard() {
-    this.asking.clear()
-    this.news++
+  /** The server reports a change: what is loaded stays in sight, and is loaded again when it is looked at. */
+  changed() {
+    this.requests.clear()
+    this.changes++
     if (this.error) {
       this.error = '' // the server is back
       if (!this.pages.size) this.total = -1
@@ -100,9 +111,11 @@ class Queue {
 
   private async count() {
     const key = this.key
+    const turn = ++this.countsAsked
     try {
-      const view = await ask<View>(`/api/view?${this.query}`)
-      if (key !== this.key) return
+      const view = await ask('/api/view', `?${this.query}`)
+      if (key !== this.key || turn < this.countsShown) return // an older answer may arrive after a newer one
+      this.countsShown = turn
       this.view = view
       this.counts = view.counts
       this.cells = view.cells
@@ -113,14 +126,15 @@ class Queue {
     }
   }
 
-  /** Ask again for what is in sight: the order stays, but probabilities and states follow the decisions. */
+  /** Load again what is in sight: the order stays, but probabilities and states follow the decisions. */
   private async refresh() {
     const key = this.key
+    const turn = ++this.refreshes
     for (const [page] of [...this.pages]) {
       if ((page + 1) * PAGE <= this.first || page * PAGE > this.last) continue
-      const said = await ask<{ items: Item[] }>(this.address(page)).catch(() => null)
-      if (key !== this.key) return
-      if (said && this.pages.has(page)) this.pages.set(page, said.items)
+      const answer = await this.items(page).catch(() => null)
+      if (key !== this.key || turn !== this.refreshes) return
+      if (answer && this.pages.has(page)) this.pages.set(page, answer.items)
     }
   }
 
@@ -132,10 +146,10 @@ class Queue {
     return this.marks.get(item.i)?.state ?? item.state
   }
 
-  /** What stands for an example as this reviewer sees it. */
-  said(item: Item): Said | null {
+  /** The current decision on an example as this reviewer sees it. */
+  decision(item: Item): Decision | null {
     const mark = this.marks.get(item.i)
-    return mark ? mark.said : (item.mine ?? item.decision)
+    return mark ? mark.decision : (item.mine ?? item.decision)
   }
 
   ensure(first: number, last: number) {
@@ -144,7 +158,7 @@ class Queue {
     this.pump()
   }
 
-  private async pump() {
+  private pump() {
     const key = this.key
     const end = this.total < 0 ? this.last : Math.min(this.last, this.total - 1)
     for (let page = Math.floor(this.first / PAGE); page <= end / PAGE; page++) {
@@ -155,20 +169,21 @@ class Queue {
     }
   }
 
-  /** Where the items of a page are asked for: the view's, or those like one example. */
-  private address(page: number) {
-    return this.like === null ? `/api/items?${this.query}&at=${page * PAGE}&n=${PAGE}` : `/api/similar/${this.like}?${this.query}&n=${PAGE}`
+  /** The items of one page: of the view, or of the examples that are similar to one example. */
+  private items(page: number): Promise<{ total?: number; items: Item[] }> {
+    if (this.like !== null) return ask('/api/similar/', `${this.like}?${this.query}&n=${PAGE}`)
+    return ask('/api/items', `?${this.query}&at=${page * PAGE}&n=${PAGE}`)
   }
 
   private async load(page: number, key: string) {
     try {
-      const said = await ask<{ total?: number; items: Item[] }>(this.address(page))
+      const answer = await this.items(page)
       if (key !== this.key) return
-      this.total = said.total ?? said.items.length
-      this.pages.set(page, said.items)
+      this.total = answer.total ?? answer.items.length
+      this.pages.set(page, answer.items)
       if (place.ex !== null && this.like !== null) this.seek()
       for (const old of this.pages.keys()) {
-        if (this.pages.size <= KEPT) break
+        if (this.pages.size <= KEPT_PAGES) break
         this.pages.delete(old)
       }
     } catch (error) {
@@ -182,7 +197,7 @@ class Queue {
     this.pump()
   }
 
-  /** Where the evidence of an example is kept; what is shown blind, or to another name, is another answer. */
+  /** The key of an example's evidence: in blind mode, or for another reviewer, the answer is another one. */
   private slot(i: number) {
     return `${i} ${hidden()} ${prefs.reviewer}`
   }
@@ -191,37 +206,42 @@ class Queue {
     return this.details.get(this.slot(i))
   }
 
-  /** One example with its evidence; the same promise however often it is asked for. */
+  /** One example with its evidence; the same promise for every caller until something changes. */
   detail(i: number): Promise<Detail> {
     const slot = this.slot(i)
-    let asked = this.asking.get(slot)
-    if (!asked) {
-      asked = ask<Detail>(`/api/item/${i}?${this.query}`)
-      this.asking.set(slot, asked)
-      asked.then(
-        (detail) => {
-          if (this.asking.get(slot) !== asked && this.details.has(slot)) return // old news, unless it is all there is
-          this.details.set(slot, detail)
-          for (const old of this.details.keys()) {
-            if (this.details.size <= DETAILS) break
-            this.asking.delete(old)
-            this.details.delete(old)
-          }
-        },
-        () => this.asking.delete(slot),
-      )
-    }
-    return asked
+    const before = this.requests.get(slot)
+    if (before) return before
+    const request = ask('/api/item/', `${i}?${this.query}`)
+    this.requests.set(slot, request)
+    request.then(
+      (detail) => {
+        const outdated = this.requests.get(slot) !== request
+        if (outdated && this.details.has(slot)) return
+        this.details.set(slot, detail)
+        for (const old of this.details.keys()) {
+          if (this.details.size <= KEPT_DETAILS) break
+          this.requests.delete(old)
+          this.details.delete(old)
+        }
+      },
+      () => this.requests.get(slot) === request && this.requests.delete(slot),
+    )
+    return request
   }
 
-  mark(states: Record<string, State>, said: Map<number, Said | null> = new Map()) {
+  mark(states: Record<string, State>, decisions: Map<number, Decision | null> = new Map()) {
     for (const [name, state] of Object.entries(states)) {
       const i = Number(name)
-      this.marks.set(i, { state, said: said.get(i) ?? null })
-      this.asking.delete(this.slot(i)) // asked again when it is looked at
+      this.marks.set(i, { state, decision: decisions.get(i) ?? null })
+      this.requests.delete(this.slot(i)) // its evidence is loaded again when it is looked at
     }
+  }
+
+  /** Show the state that the server sent: a decision was refused. */
+  unmark(ids: number[]) {
+    for (const i of ids) this.marks.delete(i)
   }
 }
 
 export const queue = new Queue()
-standing.example = (at) => queue.item(at)?.i ?? null
+exampleAt.find = (at) => queue.item(at)?.i ?? null

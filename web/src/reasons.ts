@@ -1,14 +1,20 @@
-// Why an example is suspected, in the reader's words: the server sends codes and numbers.
+// Why an example is suspected, in the reader's language: the server sends codes and numbers.
 import type { Detail, Reason } from './api'
-import { percent, t } from './words'
+import { percent, t } from './messages'
 
 const voters = (why: { agree: number; of?: number }) =>
   why.of ? t('share_of', { part: Math.round(why.agree * why.of), all: why.of }) : percent(why.agree)
 
-export const worded = (why: Reason, detail: Detail): string => {
+export const inWords = (why: Reason, detail: Detail): string => {
   if (why.code === 'model')
-    return t('why_model', { likely: percent(why.likely), own: percent(why.given), other: detail.other ?? '', given: detail.given ?? '' })
-  if (why.code === 'neighbours') return why.agree === 0 ? t('why_neighbours_none') : t('why_neighbours', { share: voters(why) })
+    return t('why_model', {
+      likely: percent(why.likely),
+      own: percent(why.given),
+      other: detail.other ?? '',
+      given: detail.given ?? '',
+    })
+  if (why.code === 'neighbours')
+    return why.agree === 0 ? t('why_neighbours_none') : t('why_neighbours', { share: voters(why) })
   if (why.code === 'no_neighbours') return t('why_no_neighbours')
   return t('why_duplicate')
 }

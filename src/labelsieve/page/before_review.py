@@ -10,7 +10,7 @@ from labelsieve.data.class_table import read_class_table
 from labelsieve.data.truth import contradiction, read_truth_with_notes
 from labelsieve.decide.next_steps import SIZE
 from labelsieve.page.desk import Desk
-from labelsieve.page.drawing import draw_open
+from labelsieve.page.open_sample import draw_open
 from labelsieve.store import class_guide, known_items, sample_files
 from labelsieve.store.open_run import Run
 

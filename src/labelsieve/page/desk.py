@@ -1,7 +1,7 @@
-"""What every request works on: the findings in memory, the journal, and the state of each example as one byte.
+"""The data behind every request: the findings in memory, the journal, and the state of each example as one byte.
 
-Several reviewers and several servers may work on one run folder: before each answer the journal is read on from where it was
-last read, so that every process sees every committed decision. Scores never change; only the decisions do.
+Several reviewers and several servers may work on one run folder. Before each answer the new rows of the journal are
+read, so that every process sees every committed decision. Scores never change; only the decisions do.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from labelsieve.core.row_matching import Follow
 from labelsieve.decide.calibrate import Calibrated, follow
 from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
+from labelsieve.page.id_index import IdIndex
 from labelsieve.page.pace import Paces
 from labelsieve.page.ranking import Ranking, rank
-from labelsieve.page.rows import Rows
 from labelsieve.store import class_guide, known_items, run, sample_files
 from labelsieve.store.postgres import journal_of
 from labelsieve.store.reopen import Reopened, reopen
@@ -36,48 +36,48 @@ STATES = ("open", *FINAL, "later", "conflict")
 CODE = {name: code for code, name in enumerate(STATES)}
 OPEN, LATER, CONFLICT = CODE["open"], CODE["later"], CODE["conflict"]
 DECIDED = np.array([name in FINAL for name in STATES])  # by code: reviewers agree on an answer
-FOUND = np.array([name in ("relabel", "exclude") for name in STATES])  # by code: they called the label wrong
-PATIENCE = 0.5  # seconds that a calibration may hold up an answer
+FOUND = np.array([name in ("relabel", "exclude") for name in STATES])  # by code: the answer is that the label is wrong
+PATIENCE = 0.5  # seconds that a calibration may delay an answer
 
 
 class Desk:
     """One run folder under review.
 
     Raises:
-        UserError: no finished run there, or its journal cannot be opened.
+        UserError: there is no finished run, or its journal cannot be opened.
     """
 
     def __init__(self, folder: str | Path, findings: Findings | None = None, journal: str | None = None):
-        """`journal` is the address of a PostgreSQL server to keep the decisions in."""
+        """`journal` is the address of a PostgreSQL server for the decisions."""
         self.folder = Path(folder)
         self.findings = run.load(folder) if findings is None else findings
         self.neighbours, no_neighbours = read_neighbours(self.folder, len(self.findings))
         self.record, no_record = read_record(self.folder, len(self.findings))
-        self.trouble = [why for why in (no_neighbours, no_record) if why]  # evidence that the page cannot show
-        self.rows = Rows(self.findings.ids)
+        self.evidence_errors = [why for why in (no_neighbours, no_record) if why]  # evidence that the page cannot show
+        self.positions = IdIndex(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
-        self.guide = class_guide.load(folder)  # what the classes mean
+        self.guide = class_guide.load(folder)  # the meaning of the classes
         self.readonly = not os.access(self.folder, os.W_OK)
         self.lock = RLock()
         self.journal = journal_of(self.folder, self._hash, journal)
         self.fold, self.seq = Fold(), 0
         self.state = np.zeros(len(self.findings), np.uint8)
-        self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it named
-        self.follow = Follow(self.findings, self.rows.of)
-        self.known, self.unknown = known_items.read(folder, self.follow)
+        self.taken_back: dict[str, str] = {}  # batch of an undo or redo -> the batch it applies to
+        self.follow = Follow(self.findings, self.positions.of)
+        self.known, self.lost_known = known_items.read(folder, self.follow)
         self.paces = Paces()
         self._now: tuple[tuple[int, int], Calibrated] | None = None
         self.catch_up()
         self.ranking = self.calibrated = rank(self.findings, *self._journal())
         self._calibrating = Lock()
-        self._aside = ThreadPoolExecutor(1)  # what nobody needs to wait for
-        self._aside.submit(self.rows.of, "")  # the first decision need not wait for the table
-        self._trail = self._aside.submit(self._past)
+        self._worker = ThreadPoolExecutor(1)  # for work that no request waits for
+        self._worker.submit(self.positions.of, "")  # so that the first decision does not wait for the index
+        self._trail = self._worker.submit(self._past)
         self._data: Future[tuple[Reopened, Dataset]] = ThreadPoolExecutor(1).submit(_opened, self.folder, self.findings)
 
     @cached_property
     def id(self) -> str:
-        """One name for each run: pictures are cached under it. Other examples in the same rows make another name."""
+        """A name for this run, under which pictures are cached. It changes if the same rows hold other examples."""
         if self.findings.content is None:
             return self._hash[:16]
         made = hashlib.sha256(self._hash.encode("utf-8", "surrogatepass"))
@@ -102,23 +102,24 @@ class Desk:
             raise UserError(f"The data of {self.folder} cannot be read again ({error}).") from error
 
     def data_notes(self) -> list[str]:
-        """What has changed in the data since `find`; nothing while they are being opened, or where they cannot be."""
+        """What has changed in the data since `find`; nothing while the data are being opened, or if they cannot be."""
         return [] if not self._data.done() or self._data.exception() else self._data.result()[0].notes()
 
     def sample(self, name: str) -> tuple[list[int], list[str]]:
-        """The positions of a drawn sample in the order of the draw, and the ids of what was drawn and is no longer there."""
+        """The positions of a sample in the order of the draw, and the ids of drawn examples that no longer exist."""
         drawn = sample_files.load(self.folder, name)
         with self.lock:
-            found = self.follow.places(drawn.keys)
-        lost = [key for key, i in zip(drawn.ids, found, strict=True) if isinstance(i, str)]
-        return [i for i in found if not isinstance(i, str)], lost
+            positions = self.follow.places(drawn.keys)
+        lost = [key for key, i in zip(drawn.ids, positions, strict=True) if isinstance(i, str)]
+        return [i for i in positions if not isinstance(i, str)], lost
 
     def missing(self, i: int) -> str | None:
-        """Why the data no longer hold the example at position i as `find` saw it; None if they do, or are not open."""
+        """Why the data no longer contain the example at position i as `find` saw it; None if they do, or are not
+        open."""
         if not self._data.done() or self._data.exception():
             return None
-        found = self._data.result()[0]
-        return found.why(i) if found.at[i] < 0 else None
+        reopened = self._data.result()[0]
+        return reopened.why(i) if reopened.at[i] < 0 else None
 
     def data_error(self) -> str | None:
         """Why the inputs cannot be shown; None if they can, or are still being opened."""
@@ -131,24 +132,24 @@ class Desk:
         return None
 
     def catch_up(self) -> list[int]:
-        """Read what was committed since the last time, by whomever; returns the positions whose state may have changed."""
+        """Read the new rows of the journal; returns the positions whose state may have changed."""
         with self.lock:
             new, self.seq = self.journal.read(self.seq)
             if not new:
                 return []
-            self.paces.hear(new)
+            self.paces.add(new)
             self.taken_back |= {row.batch: row.target or "" for row in new if row.act in ("undo", "redo")}
             return self._refresh(self.fold.add(self.follow(new)))
 
     def _journal(self) -> tuple[list[Decision], int]:
-        """Every row of the journal under the id of now, and the number of the last."""
+        """Every row of the journal with its current id, and the number of the last row."""
         rows, seq = self.journal.read()
         return self.follow(rows), seq
 
     def _refresh(self, ids: Iterable[str]) -> list[int]:
         changed = []
         for id in ids:
-            i = self.rows.of(id)
+            i = self.positions.of(id)
             if i is None:
                 continue
             self.state[i] = state_of(self.fold.of(id).values())
@@ -156,7 +157,7 @@ class Desk:
         return changed
 
     def write(self, rows: list[Decision]) -> int:
-        """Commit decisions and hear them (with whatever others said); returns how many were new.
+        """Commit decisions and read them back, with those of others; returns the number of new ones.
 
         Raises:
             PermissionError: the run folder is read-only.
@@ -169,12 +170,12 @@ class Desk:
             return saved
 
     def rerank(self) -> Ranking:
-        """Calibrate with the decisions so far and take the new order."""
+        """Calibrate with the decisions so far and use the new order."""
         self.ranking = self.calibrate()
         return self.ranking
 
     def calibrate(self) -> Ranking:
-        """What the decisions so far say of the whole; the order of the page stays that of `ranking`. Deciding goes on meanwhile."""
+        """Calibrate with the decisions so far; the page keeps the order of `ranking`. Requests continue meanwhile."""
         with self._calibrating:
             if self.calibrated.version < self.seq:
                 with self.lock:
@@ -183,35 +184,37 @@ class Desk:
             return self.calibrated
 
     def latest(self) -> Ranking:
-        """The newest calibration; where it takes long it is made aside, and the last one is what there is until then."""
+        """The newest calibration. If calibrating takes long, it runs in the background and the last one is returned."""
         if self.calibrated.seconds < PATIENCE:
             return self.calibrate()
         if self.calibrated.version < self.seq and not self._calibrating.locked():
-            self._aside.submit(self.calibrate)
+            self._worker.submit(self.calibrate)
         return self.calibrated
 
     @property
-    def heard(self) -> tuple[int, int]:
-        """Changes with every decision, and when a calibration that was made aside is done: figures are then asked for again."""
+    def change(self) -> tuple[int, int]:
+        """Differs after every decision and every calibration in the background: the page then loads its figures
+        again."""
         return self.seq, self.calibrated.version if self.calibrated.seconds >= PATIENCE else 0
 
     def now(self) -> Calibrated:
-        """Every figure after all decisions: the newest calibration, and what was decided since. Cheap: each answer brings it."""
+        """All figures after all decisions: the newest calibration and the decisions since. Cheap: each answer has
+        it."""
         with self.lock:
             key = (self.calibrated.version, self.seq)
             if self._now is None or self._now[0] != key:
-                said = self.calibrated.said
+                now = self.calibrated.calibration
                 if key[0] != key[1]:
-                    said = follow(said, DECIDED.take(self.state), FOUND.take(self.state))
-                self._now = (key, said)
+                    now = follow(now, DECIDED.take(self.state), FOUND.take(self.state))
+                self._now = (key, now)
             return self._now[1]
 
-    def doubts(self, i: int, *, untold: bool = False) -> bool:
-        """Whether example `i` is doubted, so that it has a suggestion; `untold` counts it as open whatever was decided."""
-        return bool((untold or not DECIDED[self.state[i]]) and self.calibrated.p_wrong[i] > 0.5)
+    def doubts(self, i: int, *, concealed: bool = False) -> bool:
+        """Whether example `i` is doubted, so that it has a suggestion; `concealed` treats it as open."""
+        return bool((concealed or not DECIDED[self.state[i]]) and self.calibrated.p_wrong[i] > 0.5)
 
     def trail(self) -> list[Step]:
-        """How the count tightened: before this server started, and now."""
+        """The estimate after growing numbers of decisions: before this server started, and now."""
         past = list(self._trail.result()) if self._trail.done() else [Step(0, self.findings.wrong)]
         self.latest()
         now = self.now()
@@ -224,36 +227,38 @@ class Desk:
         return trail(self.findings, rows if self.calibrated.seconds < PATIENCE else [])
 
     def states(self, rows: Iterable[int]) -> dict[str, str]:
-        """Position -> name of the state, as the page wants it."""
+        """Position -> name of the state, for the page."""
         return {str(i): STATES[self.state[i]] for i in rows}
 
     def decided_by(self, reviewer: str) -> np.ndarray:
-        """(n,) bool, where this reviewer has a current decision other than "later"."""
+        """(n,) bool, the examples with a current decision of this reviewer other than "later"."""
         with self.lock:
             mine = [
-                self.rows.of(row.id) for row in self.fold.standing() if row.reviewer == reviewer and row.act != "later"
+                self.positions.of(row.id)
+                for row in self.fold.standing()
+                if row.reviewer == reviewer and row.act != "later"
             ]
         out = np.zeros(len(self.findings), bool)
         out[[i for i in mine if i is not None]] = True
         return out
 
-    def untold(self, id: str, reviewer: str) -> bool:
-        """Whether it is a known example that this reviewer has not answered: what others said of it must not show."""
+    def conceals(self, id: str, reviewer: str) -> bool:
+        """Whether it is a known example that this reviewer has not answered: decisions of others must not show."""
         return id in self.known and reviewer not in own_answers(self.fold, id)
 
     def close(self) -> None:
-        self._aside.shutdown(cancel_futures=True)
+        self._worker.shutdown(cancel_futures=True)
         with self.lock:
             self.journal.close()
 
 
 def _opened(folder: Path, findings: Findings) -> tuple[Reopened, Dataset]:
-    found = reopen(folder, findings)
-    return found, found.aligned()
+    reopened = reopen(folder, findings)
+    return reopened, reopened.aligned()
 
 
 def state_of(current: Iterable[Decision]) -> int:
-    """The state that the current decisions of all reviewers make together, as `Fold.verdict` and `Fold.conflict` say it."""
+    """The state that follows from the current decisions of all reviewers, as in `Fold.verdict` and `Fold.conflict`."""
     acts = {(row.act, row.label) for row in current}
     answers = [act for act, _ in acts if act in FINAL]
     if len(answers) > 1:

@@ -1,4 +1,4 @@
-"""Typical examples of a class: those whose label is least doubted, one of each group of duplicates."""
+"""Typical examples of a class: those with the lowest p(wrong), one per group of duplicates."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Gallery:
         self._count = np.bincount(desk.findings.given, minlength=len(desk.findings.classes))
 
     def answer(self, query: Query, reviewer: str, label: str, at: int, n: int, each: int) -> dict:
-        """{total, items: [{label, n, examples}]}: of the class `label` alone, or of `n` classes from position `at` on.
+        """{total, items: [{label, n, examples}]}: of the class `label` only, or of `n` classes from position `at` on.
 
         Raises:
-            UserError: no such class, or the reviewer judges blind: the label of every picture here is known.
+            UserError: no such class, or blind mode, because the label of every picture here is known.
         """
         if query.blind:
-            raise UserError("Typical examples tell their labels; they are not shown to who judges blind.")
+            raise UserError("Typical examples reveal their labels, so they are not shown in blind mode.")
         desk = self.desk
         if label and label not in desk.classes:
             raise UserError(f"There is no class {label[:200]!r} in these findings.")
@@ -34,7 +34,7 @@ class Gallery:
         at, n = max(0, at), min(max(1, n), MOST_CLASSES)
         chosen = [desk.classes[label]] if label else list(range(at, min(at + n, len(names))))
         each = min(max(1, each), MOST_EACH)
-        found = [
+        examples = [
             {
                 "label": names[c],
                 "n": int(self._count[c]),
@@ -42,10 +42,10 @@ class Gallery:
             }
             for c in chosen
         ]
-        return {"total": len(names), "items": found}
+        return {"total": len(names), "items": examples}
 
     def _typical(self, c: int, most: int) -> np.ndarray:
-        """(m,) positions of the class whose labels are kept or not looked at, the least doubtful first."""
+        """(m,) positions of the class with a kept or unreviewed label, lowest p(wrong) first."""
         findings, state, p = self.desk.findings, self.desk.state, self.desk.ranking.p_wrong
         rows = np.flatnonzero((findings.given == c) & ((state == OPEN) | (state == CODE["keep"])))
         sure = findings.extra.get("p_given")

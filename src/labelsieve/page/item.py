@@ -1,12 +1,13 @@
-"""Examples as the page shows them: rows of a window, and one with all the evidence. Where a reviewer judges blind, the given
-label, the suggestion and whatever tells them (the id, which may hold the class folder; neighbours; scores) stay here."""
+"""Examples as the page shows them: in short, and one with all its evidence. In blind mode the given label, the
+suggestion and everything that reveals them (the id, which may contain the class folder; neighbours; scores) stay on the
+server."""
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.printable import visible
 from labelsieve.decide.summary import reason, reasons
+from labelsieve.page.api import Item
 from labelsieve.page.desk import OPEN, STATES, Desk
 from labelsieve.page.query import Query
 from labelsieve.page.table_row import TableRows
@@ -22,16 +24,14 @@ from labelsieve.store.reopen import located
 SNIPPET, TEXT, ID = 280, 100_000, 200  # characters
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-)  # controls, and what turns the writing direction
-NEIGHBOURS = (
-    9  # those that vote in kNN vote, so that the page shows and counts the neighbours that the reason speaks of
-)
+)  # control characters, and those that turn the writing direction
+NEIGHBOURS = 9  # as many as vote in kNN vote, so that the page shows the neighbours that the reason counts
 DUPLICATES, TWINS, TOP = 60, 8, 10
-CURVES = 2000  # examples of a class that its curve is taken from
+CURVES = 2000  # examples per class that its curve is computed from
 
 
 class Items:
-    """Reads examples of one desk; keeps the curves of the classes last looked at."""
+    """Reads the examples of one desk; caches the curves of some classes."""
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -40,15 +40,15 @@ class Items:
         self._curves: OrderedDict[int, dict[str, list[float | None]]] = OrderedDict()
         self._table = TableRows(desk)
 
-    def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[dict]:
-        """The rows in short."""
+    def window(self, rows: Iterable[int], reviewer: str, query: Query) -> list[Item]:
+        """These examples in short."""
         with self.desk.lock:
-            return [self._short(int(i), reviewer, query) for i in rows]
+            return [cast(Item, self._short(int(i), reviewer, query)) for i in rows]
 
     def _short(self, i: int, reviewer: str, query: Query) -> dict:
         findings, desk = self.desk.findings, self.desk
-        untold = desk.untold(findings.ids[i], reviewer)
-        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN and not untold else {}
+        concealed = desk.conceals(findings.ids[i], reviewer)
+        current = desk.fold.of(findings.ids[i]) if desk.state[i] != OPEN and not concealed else {}
         mine = current.get(reviewer)
         if query.blind:
             counts = mine is not None and (not query.accepting or mine.blind or mine.pick == query.pick)
@@ -60,28 +60,28 @@ class Items:
             "given": findings.classes[findings.given[i]],
             "other": findings.classes[findings.other[i]],
             "p": _number(desk.calibrated.p_wrong[i]),
-            "doubted": desk.doubts(i, untold=untold),
+            "doubted": desk.doubts(i, concealed=concealed),
             "flagged": bool(findings.flagged[i]),
-            "state": STATES[OPEN if untold else desk.state[i]],
+            "state": STATES[OPEN if concealed else desk.state[i]],
             "decision": None
             if verdict is None
             else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
-            "mine": _said(mine),
-            **self._seen(i),
+            "mine": _choice(mine),
+            **self._content(i),
         }
 
-    def _seen(self, i: int, blind: bool = False) -> dict:
-        """What a tile shows of the example itself."""
-        return {"text": self._text(i, SNIPPET), "values": self._table.leading(i, blind)}
+    def _content(self, i: int, blind: bool = False) -> dict:
+        """The content of an example in short: a text, or the first values of a row."""
+        return {"text": self._text(i, SNIPPET), "values": self._table.first_values(i, blind)}
 
     def _hidden(self, i: int, mine: Decision | None) -> dict:
-        """What may be seen of an example that is judged blind: itself, and what this reviewer said."""
-        said = _said(mine)
-        if said and said["act"] == "keep":
-            said = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
+        """What blind mode shows of an example: its content, and this reviewer's own choice."""
+        choice = _choice(mine)
+        if choice and choice["act"] == "keep":
+            choice = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
         nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision"))
-        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": said, **self._seen(i, blind=True)}
+        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": choice, **self._content(i, blind=True)}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:
         """One example with its evidence.
@@ -91,10 +91,10 @@ class Items:
         """
         if not 0 <= i < len(self.desk.findings):
             raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
-        [out] = self.window([i], reviewer, query)
+        out: dict[str, Any] = {**self.window([i], reviewer, query)[0]}
         out["note"] = self._note(i, reviewer)
-        out |= {"text": self._text(i, TEXT), **self._table.features(i, query.blind), "excluded_reason": None}
-        if query.blind:  # other columns may tell the label as well as it does itself
+        out |= {"text": self._text(i, TEXT), **self._table.features(i, query.blind)}
+        if query.blind:  # other columns may reveal the label
             nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
             lists: dict[str, Any] = dict.fromkeys(
                 ("reasons", "scores", "neighbours", "duplicates", "twins", "history", "columns"), []
@@ -105,18 +105,18 @@ class Items:
             "rank": int(findings.rank[i]),
             "reason": reason(findings, i),
             "reasons": reasons(findings, i),
-            "columns": self._table.others(i),
+            "columns": self._table.other_columns(i),
             "scores": [self._score(name, i) for name in findings.scores],
             "curve": self._curve(i),
             "top": self._top(i),
-            "neighbours": self._near(i),
+            "neighbours": self._neighbour_list(i),
             "duplicates": self._duplicates(i),
             "twins": self.window(self._duplicates(i)[:TWINS], reviewer, query),
-            "history": [] if self.desk.untold(findings.ids[i], reviewer) else self._history(i),
+            "history": [] if self.desk.conceals(findings.ids[i], reviewer) else self._history(i),
         }
 
     def _score(self, name: str, i: int) -> dict:
-        """What one detector says of an example; None where it has no rule for flags, or names no other class."""
+        """One detector's score, flag and suggested class; None if it has no rule for flags, or suggests no class."""
         findings = self.desk.findings
         score, flag, other = findings.scores[name], findings.flags.get(name), findings.suggestions.get(name)
         return {
@@ -128,33 +128,29 @@ class Items:
         }
 
     def _note(self, i: int, reviewer: str) -> str:
-        """What this reviewer wrote with the decision that stands."""
+        """The comment with this reviewer's current decision."""
         with self.desk.lock:
             mine = self.desk.fold.of(self.desk.findings.ids[i]).get(reviewer)
         return "" if mine is None else mine.note
 
     def similar(self, i: int, n: int) -> np.ndarray:
-        """(m,) positions that resemble `i`: its neighbours and theirs, by the best product of cosines along the way."""
+        """(m,) positions similar to `i`: its neighbours, then their neighbours, by the product of the cosines."""
         if self._neighbours is None:
             return np.empty(0, np.int64)
-        there = self._neighbours.index[i] >= 0
-        first, near = (
-            self._neighbours.index[i][there].astype(np.int64),
-            np.asarray(self._neighbours.similarity[i][there]),
-        )
+        valid = self._neighbours.index[i] >= 0
+        first = self._neighbours.index[i][valid].astype(np.int64)
+        near = np.asarray(self._neighbours.similarity[i][valid])
         second = self._neighbours.index[first].astype(np.int64).ravel()
         far = (near[:, None] * self._neighbours.similarity[first]).ravel()
-        rows, likeness = (
-            np.concatenate([first, second]),
-            np.concatenate([near + 1, far]),
-        )  # a neighbour comes before theirs
-        order = np.argsort(-likeness, kind="stable")
+        rows = np.concatenate([first, second])
+        similarity = np.concatenate([near + 1, far])  # + 1: neighbours come before their neighbours
+        order = np.argsort(-similarity, kind="stable")
         rows = rows[order]
-        _, once = np.unique(rows, return_index=True)
-        rows = rows[np.sort(once)]
+        _, unique = np.unique(rows, return_index=True)
+        rows = rows[np.sort(unique)]
         return rows[(rows != i) & (rows >= 0)][:n]
 
-    def _near(self, i: int) -> list[dict]:
+    def _neighbour_list(self, i: int) -> list[dict]:
         if self._neighbours is None:
             return []
         findings = self.desk.findings
@@ -170,10 +166,10 @@ class Items:
                 "given": findings.classes[findings.given[j]],
                 "similarity": _number(similarity),
                 "state": STATES[self.desk.state[j]],
-                **self._seen(j),
+                **self._content(j),
             }
             for j, similarity in pairs
-            if j >= 0  # its own group and copies may leave fewer
+            if j >= 0  # there may be fewer outside its own group and duplicates
         ]
 
     def _duplicates(self, i: int) -> list[int]:
@@ -184,12 +180,13 @@ class Items:
 
     def _history(self, i: int) -> list[dict]:
         with self.desk.lock:
-            told = self.desk.fold.history(self.desk.findings.ids[i])
+            entries = self.desk.fold.history(self.desk.findings.ids[i])
         keys = ("act", "label", "reviewer", "at", "pick", "blind", "note")
-        return [{**{key: getattr(row, key) for key in keys}, "stands": stands} for row, stands in told]
+        return [{**{key: getattr(row, key) for key in keys}, "stands": stands} for row, stands in entries]
 
     def _top(self, i: int) -> list[dict] | None:
-        """The likeliest classes with their probabilities: of one's own probabilities the first TOP and the two in question."""
+        """The likeliest classes with their probabilities: TOP of the user's own, and always the given and the likely
+        class."""
         findings = self.desk.findings
         pair = (int(findings.given[i]), int(findings.other[i]))
         own = self._own_probabilities()
@@ -200,11 +197,11 @@ class Items:
             known = {pair[1]: findings.extra["p_other"][i], pair[0]: findings.extra["p_given"][i]}
         else:
             return None
-        told = [{"label": findings.classes[c], "p": _number(p)} for c, p in known.items()]
-        return sorted(told, key=lambda one: -(one["p"] or 0))
+        classes = [{"label": findings.classes[c], "p": _number(p)} for c, p in known.items()]
+        return sorted(classes, key=lambda one: -(one["p"] or 0))
 
     def _own_probabilities(self) -> np.ndarray | None:
-        """(n, K) the user's own, as the data or beside them; None where there are none or they cannot be read."""
+        """(n, K) the user's own, as the data or with them; None if there are none or they cannot be read."""
         if self.desk.data_error() is not None:
             return None
         if self.desk.findings.settings.get("kind") == "probs":
@@ -212,7 +209,7 @@ class Items:
         return self.desk.data().probs if "probs" in located(self.desk.findings, self.desk.folder) else None
 
     def _curve(self, i: int) -> dict[str, list[float | None]] | None:
-        """The loss of the example over the epochs, against the median and the middle 80 % of its class."""
+        """The loss of the example per epoch, with the median and the middle 80 % of its class."""
         if self._loss is None:
             return None
         label = int(self.desk.findings.given[i])
@@ -232,13 +229,13 @@ class Items:
         if missing:
             return f"[No text: {missing}]"
         text = str(self.desk.data().inputs[i])
-        shown = _UNSEEN.sub(lambda found: visible(found[0]), text[:length].replace("\r\n", "\n"))
+        shown = _UNSEEN.sub(lambda match: visible(match[0]), text[:length].replace("\r\n", "\n"))
         if len(text) <= length:
             return shown
         return shown[:-1] + ("…" if length < TEXT else f"…\n\n[{len(text):,} characters; the first {TEXT:,} are shown]")
 
 
-def _said(row: Decision | None) -> dict[str, Any] | None:
+def _choice(row: Decision | None) -> dict[str, Any] | None:
     return None if row is None else {"act": row.act, "label": row.label}
 
 

@@ -1,6 +1,8 @@
-"""The map of a run: where each example lies, made once and kept in the run folder; sent as numbers, not as text.
+"""The map of a run: the position of each example, computed once and saved in the run folder; sent as numbers, not as
+text.
 
-What it is made of: the features of images and texts as `find` kept them, the columns of a table, or one's own probabilities.
+It is computed from the features of images and texts that `find` saved, the columns of a table, or the user's own
+probabilities.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ import numpy as np
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.files import write_array
+from labelsieve.page.api import MapStatus
 from labelsieve.page.desk import Desk
 from labelsieve.stats.map_layout import inside, layout
 
 FILE, MADE_OF = "map.npy", "map_of.npy"
-HUES, LEVELS = 20, 6  # classes beyond twenty share their colours
-NONE = "This run kept no features, so there is no map of it."
-NOT_YET = "The map of this run is not made yet; open the view Map first."
+HUES, LEVELS = 20, 6  # more than twenty classes share the colours
+NONE = "This run has no features on disk, so there is no map of it."
+NOT_YET = "The map of this run is not computed yet; open the view Map first."
 
 
 class Map:
@@ -29,25 +32,25 @@ class Map:
     def __init__(self, desk: Desk):
         self.desk = desk
         self._made: Future[np.ndarray] | None = None
-        self._aside = ThreadPoolExecutor(1, thread_name_prefix="map")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="map")
         self._lock = Lock()
 
-    def standing(self, start: bool = True) -> dict:
-        """{state: "ready", "making" or "none", why, n}; asked for the first time, it begins to make the map."""
+    def status(self, start: bool = True) -> MapStatus:
+        """Whether the map is ready. The first call starts to compute it."""
         with self._lock:
             if self._made is None and start:
-                self._made = self._aside.submit(self._make)
+                self._made = self._worker.submit(self._make)
             made = self._made
         if made is None or not made.done():
             return {"state": "making", "why": "", "n": len(self.desk.findings)}
         error = made.exception()
         if error is not None:
-            why = error.in_words() if isinstance(error, UserError) else f"The map cannot be made ({error})."
+            why = error.in_words() if isinstance(error, UserError) else f"The map cannot be computed ({error})."
             return {"state": "none", "why": why, "n": 0}
         return {"state": "ready", "why": "", "n": len(made.result())}
 
     def possible(self) -> bool:
-        """Whether there is something to make a map of, as far as that is seen without making it."""
+        """Whether there is something to compute a map from, as far as that is known before."""
         if self.desk.findings.settings.get("kind") in ("features", "probs"):
             return self.desk.data_error() is None
         return (self.desk.folder / "features" / "features.npy").exists()
@@ -56,7 +59,7 @@ class Map:
         """(n, 2) float32 in the unit square.
 
         Raises:
-            UserError: it is not made, or there is none.
+            UserError: it is not computed yet, or there is none.
         """
         with self._lock:
             if self._made is None:
@@ -71,11 +74,11 @@ class Map:
         return made.result()
 
     def within(self, polygon: np.ndarray) -> np.ndarray:
-        """(n,) bool, which examples lie in a polygon (m, 2) of the unit square."""
+        """(n,) bool, the examples inside a polygon (m, 2) of the unit square."""
         return inside(self.place(), polygon)
 
     def shades(self, mask: np.ndarray, blind: bool) -> bytes:
-        """One byte for each example: 0 outside of the view, else 1 + LEVELS * (class mod HUES) + how much the label is doubted."""
+        """One byte per example: 0 outside the view, else 1 + LEVELS * (class mod HUES) + the level of p(wrong)."""
         if blind:
             return mask.astype(np.uint8).tobytes()
         level = np.minimum((self.desk.calibrated.p_wrong * LEVELS).astype(np.uint8), LEVELS - 1)
@@ -83,7 +86,7 @@ class Map:
         return np.where(mask, shade, 0).astype(np.uint8).tobytes()
 
     def close(self) -> None:
-        self._aside.shutdown(wait=False, cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _make(self) -> np.ndarray:
         kept = self._kept()
@@ -94,7 +97,7 @@ class Map:
             try:
                 write_array(self._evidence / FILE, made)
                 write_array(self._evidence / MADE_OF, self._mark())
-            except OSError:  # a full disk costs the time to make it again
+            except OSError:  # on a full disk it is computed again next time
                 pass
         return made
 
@@ -103,7 +106,7 @@ class Map:
         return self.desk.folder / "evidence"
 
     def _mark(self) -> np.ndarray:
-        """What the map was made of: another `find` into the same folder makes another."""
+        """What the map was computed from: a new `find` into the same folder needs a new map."""
         settings = self.desk.findings.settings
         return np.array([str(settings.get(name)) for name in ("data_hash", "encoder", "seed")])
 
@@ -125,13 +128,13 @@ class Map:
             return np.asarray(self.desk.data().inputs)
         folder = self.desk.folder / "features"
         try:
-            found = np.load(folder / "features.npy", mmap_mode="r")
+            features = np.load(folder / "features.npy", mmap_mode="r")
             readable = np.load(folder / "content.npy", mmap_mode="r") != 0
         except (OSError, ValueError) as error:
             raise UserError(NONE) from error
-        if len(found) != len(readable) or int(readable.sum()) != n:
+        if len(features) != len(readable) or int(readable.sum()) != n:
             raise UserError(NONE)
-        return found if readable.all() else found[readable]
+        return features if readable.all() else features[readable]
 
     def _neighbours(self) -> np.ndarray | None:
         try:

@@ -1,7 +1,9 @@
-"""Pictures for the page: decoded by Pillow and encoded anew, never the user's own bytes, so that nothing in a file can run.
+"""Pictures for the page: decoded by Pillow and encoded again, never the user's own bytes, so that nothing in a file can
+run.
 
-A picture that cannot be read is drawn as a grey card with the reason on it. Decoding runs in a few threads; very large images
-one at a time, so that memory stays bounded. Thumbnails are kept in the run folder (`thumbs/`), the least used ones go first.
+A picture that cannot be read becomes a grey card with the reason. Decoding runs in a few threads, very large images one
+at a time, so that memory stays bounded. Thumbnails are cached in the run folder (`thumbs/`); the least recently used
+are removed first.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from labelsieve.encode.pixel_levels import Levels
 from labelsieve.page.desk import Desk
 
 THUMB, LARGE, FULL = 256, 2048, 8192  # pixels, longest side
-SMALL = 128  # images up to this side are kept without loss: every pixel shows
+SMALL = 128  # images up to this side are encoded without loss
 CACHE_BYTES = 2 << 30
 ALONE_ABOVE = 16_000_000  # pixels; larger images are decoded one at a time
 WORKERS = min(4, os.cpu_count() or 1)
@@ -30,7 +32,7 @@ WORKERS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded image; `broken` says why it is only a card with the reason, else None."""
+    """An encoded image; `broken` is the reason if it is only a card, else None."""
 
     data: bytes
     type: str
@@ -43,14 +45,14 @@ class Media:
     def __init__(self, desk: Desk, cache_bytes: int = CACHE_BYTES):
         self.desk = desk
         kept = desk.findings.settings.get("levels")
-        self._known = None if kept is None else Levels.of(kept)  # a run without them leaves it to the data
-        self._shown = (
+        self._known = None if kept is None else Levels.of(kept)  # None: computed from the data
+        self._levels_key = (
             "looked"
             if self._known is None
             else hashlib.sha256(self._known.key.encode()).hexdigest()[:8] * bool(self._known.key)
         )
         self._looking = Lock()
-        self._cache = None if desk.readonly else desk.folder / "thumbs" / _safe(desk.id + self._shown)
+        self._cache = None if desk.readonly else desk.folder / "thumbs" / _safe(desk.id + self._levels_key)
         self._limit = cache_bytes
         self._used = 0
         self._alone, self._sweeping = Lock(), Lock()
@@ -58,7 +60,7 @@ class Media:
             Thread(target=self._sweep, daemon=True).start()
 
     def thumb(self, i: int) -> Picture:
-        """At most 256 pixels a side, from the cache if it is there."""
+        """At most 256 pixels per side, from the cache if possible."""
         path = None if self._cache is None else self._cache / str(i // 1000) / f"{i}.webp"
         if path is not None:
             try:
@@ -73,11 +75,11 @@ class Media:
         return made
 
     def large(self, i: int) -> Picture:
-        """At most 2048 pixels a side."""
+        """At most 2048 pixels per side."""
         return self._make(i, LARGE)
 
     def full(self, i: int) -> Picture:
-        """Every pixel, up to 8192 a side: for looking closely."""
+        """Every pixel, up to 8192 per side, to zoom in."""
         return self._make(i, FULL)
 
     def _make(self, i: int, side: int) -> Picture:
@@ -92,7 +94,7 @@ class Media:
             return card(str(error))
 
     def _levels(self) -> Levels:
-        """By which scale pictures of more than 8 bits are shown: that of the model, so that people see what it saw."""
+        """The scale for pictures of more than 8 bits: that of the encoder, so that people see what it saw."""
         with self._looking:
             if self._known is None:
                 self._known = look(self.desk.data().inputs)
@@ -102,21 +104,21 @@ class Media:
         try:
             with replacing(path) as partial:
                 partial.write_bytes(data)
-        except OSError:  # a full disk costs speed, not the picture
+        except OSError:  # a full disk makes it slower, no more
             return
         self._used += len(data)
         if self._used > self._limit:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Count what the cache holds; above its limit remove what was not looked at for longest, down to four fifths."""
+        """Measure the cache. Above its limit, remove the least recently used files until it is four fifths full."""
         if self._cache is None or not self._sweeping.acquire(blocking=False):
             return
         try:
             files = []
             for path in self._cache.parent.glob("*/*/*.webp"):
-                told = path.stat()
-                files.append((told.st_mtime_ns, told.st_size, path))
+                stat = path.stat()
+                files.append((stat.st_mtime_ns, stat.st_size, path))
             self._used = sum(size for _, size, _ in files)
             if self._used > self._limit:
                 for _, size, path in sorted(files):
@@ -125,13 +127,13 @@ class Media:
                     path.unlink(missing_ok=True)
                     self._used -= size
         except OSError:
-            pass  # somebody else swept
+            pass  # another process is removing files
         finally:
             self._sweeping.release()
 
 
 def card(why: str) -> Picture:
-    """A grey card that says why there is no picture."""
+    """A grey card with the reason why there is no picture."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("RGB", (THUMB, THUMB), "#d9d9d9")
@@ -144,7 +146,7 @@ def card(why: str) -> Picture:
 
 
 def _pixels(data: object) -> int:
-    """How many pixels an encoded image would have, by its header; 0 where nothing can be read there."""
+    """Pixels of an encoded image by its header; 0 if it cannot be read."""
     if not isinstance(data, bytes):
         return 0
     from PIL import Image
@@ -153,7 +155,7 @@ def _pixels(data: object) -> int:
         with Image.open(io.BytesIO(data)) as image:
             return image.size[0] * image.size[1]
     except Exception:
-        return 0  # the decoder will say what is wrong
+        return 0  # the decoder reports what is wrong
 
 
 def _encode(data: object, side: int, levels: Levels) -> Picture:

@@ -1,10 +1,11 @@
-"""What the overview of the page says: the run, the estimates, how they tightened, what is left, and who decided what."""
+"""The data of the overview: the run, the estimates and their history, what is left, and the reviewers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import isnan
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from labelsieve.decide.next_steps import go_on, next_steps, sample_first
 from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
-from labelsieve.page.acts import estimates
+from labelsieve.page.api import FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
+from labelsieve.page.decisions import estimates, interval
 from labelsieve.page.desk import STATES, Desk, state_of
 from labelsieve.page.view import Views
 from labelsieve.store import sample_files
@@ -25,24 +27,24 @@ from labelsieve.store import sample_files
 REVIEWED = {STATES.index(act) for act in FINAL}
 HEALTH = 200  # classes
 NAMED = 3  # refused decisions
-NAME = 120  # characters of a class's plain name
-ALIKE = 20  # classes, those that reviewers agree on least
+NAME = 120  # characters of a class name
+ALIKE = 20  # classes with the lowest agreement between reviewers
 
 
-def overview(desk: Desk, views: Views, default: str = "") -> dict:
-    """Everything of GET /api/run; `default` is the name of a reviewer who does not say one.
+def overview(desk: Desk, views: Views, default: str = "") -> Run:
+    """The answer of /api/run; `default` is the reviewer of requests without a name.
 
-    All figures are those of one moment and add up: what was found and what is left to the headline, the classes and the cells too; where
-    a list is cut, `_rest` says what the others hold.
+    All figures are from one moment and add up: found and left to the count of wrong labels, and so do the classes and
+    the cells. If a list is cut, `_rest` holds the sum of the others.
     """
     desk.latest()
     with desk.lock:
-        findings, said, wrong = desk.findings, desk.now(), desk.findings.wrong
+        findings, now, wrong = desk.findings, desk.now(), desk.findings.wrong
         people, alike = reviewers(findings, desk.fold, desk.known), agreement(findings, desk.fold)
-        bins = reliability(findings, desk.fold, said)
+        bins = reliability(findings, desk.fold, now)
         cells, states = views.cells(), Counter(dict(enumerate(np.bincount(desk.state, minlength=len(STATES)).tolist())))
         steps = desk.trail()
-    health = class_health(replace(findings, p_wrong=said.expected))
+    health = class_health(replace(findings, p_wrong=now.expected))
     drawn, lost = _samples(desk)
     return {
         "id": desk.id,
@@ -54,19 +56,26 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
         "guide": _guide(desk),
         "duplicates": _groups(desk),
         "map": views.map.possible(),
-        "estimate": {"low": wrong.low, "count": wrong.count, "high": wrong.high},
-        "calibrated": estimates(said),
-        "precision_at": [{"cut": cut.at, "expected": cut.precision, "rows": cut.rows} for cut in cuts(said)],
-        "plan": [{"review": step.reviews, "catch": step.catch, "wrong": step.wrong} for step in plan(said)],
-        "states": {name: states[code] for code, name in enumerate(STATES)},
+        "estimate": interval(wrong),
+        "calibrated": estimates(now),
+        "precision_at": [{"cut": cut.at, "expected": cut.precision, "rows": cut.rows} for cut in cuts(now)],
+        "plan": [{"review": step.reviews, "catch": step.catch, "wrong": step.wrong} for step in plan(now)],
+        "states": cast(States, {name: states[code] for code, name in enumerate(STATES)}),
         "flagged": int(findings.flagged.sum()),
         "reviewer": default,
-        "first": go_on(sample_first(findings, said), drawn),
-        "stop": _stop(said),
+        "first": cast(FirstSample | None, go_on(sample_first(findings, now), [*map(dict, drawn)])),
+        "stop": _stop(now),
         "similar": desk.neighbours is not None,
-        "commands": [asdict(step) for step in next_steps(desk.folder)],
+        "commands": [{"command": step.command, "why": step.why} for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
-        "notes": [*findings.notes, *desk.trouble, *lost, *_refused(desk), *_unknown(desk), *desk.data_notes()],
+        "notes": [
+            *findings.notes,
+            *desk.evidence_errors,
+            *lost,
+            *_refused(desk),
+            *_lost_known(desk),
+            *desk.data_notes(),
+        ],
         "settings": findings.settings,
         "reviewers": [
             {
@@ -89,14 +98,14 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
         "samples": drawn,
         "cells": cells,
         "cells_rest": _rest(
-            said, [cell["expected"] for cell in cells], len(findings) - sum(cell["count"] for cell in cells)
+            now, [cell["expected"] for cell in cells], len(findings) - sum(cell["count"] for cell in cells)
         ),
         "class_health": [
             {"label": h.label, "n": h.examples, "expected": h.expected_wrong, "rate": h.rate, "mostly": h.mostly}
             for h in health[:HEALTH]
         ],
         "class_health_rest": _rest(
-            said, [h.expected_wrong for h in health[:HEALTH]], sum(h.examples for h in health[HEALTH:])
+            now, [h.expected_wrong for h in health[:HEALTH]], sum(h.examples for h in health[HEALTH:])
         ),
         "reliability": [
             {"low": b.low, "high": b.high, "expected": b.now, "observed": b.wrong, "n": b.reviewed} for b in bins
@@ -109,23 +118,23 @@ def overview(desk: Desk, views: Views, default: str = "") -> dict:
     }
 
 
-def _stop(said: Calibrated) -> dict | None:
-    """Where the yield falls among all that is undecided, the most suspicious first."""
-    falls = stop(np.sort(said.p_model[~said.reviewed_rows])[::-1])
+def _stop(now: Calibrated) -> Stop | None:
+    """Where the yield becomes low among all undecided examples, the most suspicious first."""
+    point = stop(np.sort(now.p_model[~now.reviewed_rows])[::-1])
     return (
         None
-        if falls is None
-        else {"before": falls.before, "rest": falls.rest, "wrong": falls.wrong, "one_in": falls.one_in}
+        if point is None
+        else {"before": point.before, "rest": point.rest, "wrong": point.wrong, "one_in": point.one_in}
     )
 
 
-def _rest(said: Calibrated, shown: list[float], n: int) -> dict:
-    """Examples that a list does not show, and the wrong labels expected among them."""
-    return {"n": n, "expected": max(0.0, said.wrong.count - sum(shown)) if n else 0.0}
+def _rest(now: Calibrated, shown: list[float], n: int) -> Rest:
+    """The examples that a list does not show, and the wrong labels expected among them."""
+    return {"n": n, "expected": max(0.0, now.wrong.count - sum(shown)) if n else 0.0}
 
 
-def _samples(desk: Desk) -> tuple[list[dict], list[str]]:
-    """The samples of the run, and why the others cannot be opened."""
+def _samples(desk: Desk) -> tuple[list[SampleProgress], list[str]]:
+    """The samples of the run, and notes about samples that cannot be opened or have lost examples."""
     drawn, lost = [], []
     for name in sample_files.names(desk.folder):
         try:
@@ -133,16 +142,15 @@ def _samples(desk: Desk) -> tuple[list[dict], list[str]]:
             drawn.append(sample)
             if gone:
                 first = ", ".join(repr(key[:80]) for key in gone[:NAMED]) + (", ..." if len(gone) > NAMED else "")
-                lost.append(
-                    f"The sample {name!r}: {len(gone):,} of its examples are no longer there as they were drawn ({first})."
-                )
+                lost.append(f"The sample {name!r}: {len(gone):,} of its examples are gone or have changed ({first}).")
         except UserError as error:
             lost.append(error.in_words())
     return drawn, lost
 
 
-def _sample(desk: Desk, name: str) -> tuple[dict, list[str]]:
-    """A sample and how many of it are reviewed (of an acceptance sample only what was decided for it counts); and what is gone of it."""
+def _sample(desk: Desk, name: str) -> tuple[SampleProgress, list[str]]:
+    """A sample with its number of reviewed examples, and its lost examples. In an acceptance sample only decisions for
+    it count."""
     rows, gone = desk.sample(name)
     ids = [str(desk.findings.ids[i]) for i in rows]
     with desk.lock:
@@ -166,30 +174,30 @@ def _refused(desk: Desk) -> list[str]:
     ]
 
 
-def _guide(desk: Desk) -> dict[str, dict]:
-    """Label -> what it means; the example as a position, None where it is not among the findings."""
-    told = {label: meaning for label, meaning in desk.guide.items() if label in desk.classes}
+def _guide(desk: Desk) -> dict[str, Meaning]:
+    """Label -> its meaning; the example as a position, None if it is not in the findings."""
+    guide = {label: meaning for label, meaning in desk.guide.items() if label in desk.classes}
     with desk.lock:
-        found = desk.follow.places([(meaning.example, meaning.content or None, None) for meaning in told.values()])
-    rows = [None if isinstance(i, str) else i for i in found]
+        positions = desk.follow.places([(meaning.example, meaning.content or None, None) for meaning in guide.values()])
+    rows = [None if isinstance(i, str) else i for i in positions]
     return {
         label: {"name": visible(meaning.name, NAME), "guideline": meaning.guideline, "example": i}
-        for (label, meaning), i in zip(told.items(), rows, strict=True)
+        for (label, meaning), i in zip(guide.items(), rows, strict=True)
     }
 
 
 def _groups(desk: Desk) -> int:
-    """How many groups of duplicates there are."""
+    """The number of groups of duplicates."""
     group = desk.findings.extra.get("duplicate_group")
     return 0 if group is None else len(np.unique(group[group >= 0]))
 
 
-def _unknown(desk: Desk) -> list[str]:
-    if not desk.unknown:
+def _lost_known(desk: Desk) -> list[str]:
+    if not desk.lost_known:
         return []
-    first = ", ".join(repr(item.id[:80]) for item in desk.unknown[:NAMED]) + (
-        ", ..." if len(desk.unknown) > NAMED else ""
+    first = ", ".join(repr(item.id[:80]) for item in desk.lost_known[:NAMED]) + (
+        ", ..." if len(desk.lost_known) > NAMED else ""
     )
     return [
-        f"Known examples that the findings no longer have, and that are not planted: {len(desk.unknown):,} ({first})."
+        f"Known examples that are no longer in the findings and are not planted: {len(desk.lost_known):,} ({first})."
     ]

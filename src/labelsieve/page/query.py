@@ -1,4 +1,4 @@
-"""The query of the page's URL, checked once. Links, the back button and `send me this view` all carry it."""
+"""The query of the page's URL, checked once. So every view can be a link or a bookmark."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from labelsieve.core.errors import UserError
 from labelsieve.page.desk import STATES, Desk
 
 CORNERS = 200  # of a selection on the map
-ACCEPT = "accept-"  # samples so named are shown blind
-GROUPS = ("all", "decided", "undecided", "doubted", "flagged")  # of states; what find flagged stays flagged
+ACCEPT = "accept-"  # samples with this prefix are shown blind
+GROUPS = (
+    "all",
+    "decided",
+    "undecided",
+    "doubted",
+    "flagged",
+)  # filters beside the states; rows flagged by `find` stay flagged
 
 
 @dataclass(frozen=True)
@@ -32,37 +38,37 @@ class Query:
     blind: bool = False
 
     @classmethod
-    def parse(cls, said: Mapping[str, str], desk: Desk) -> Query:
+    def parse(cls, parameters: Mapping[str, str], desk: Desk) -> Query:
         """Raises:
         UserError: an unknown class, state, order or number.
         """
-        state, by = said.get("state") or "open", said.get("by") or ""
+        state, by = parameters.get("state") or "open", parameters.get("by") or ""
         if state not in (*STATES, *GROUPS):
             raise UserError(
-                f"{state!r} is no state; use open, decided, later, conflict, doubted, undecided, flagged or all."
+                f"{state!r} is not a state; use open, decided, later, conflict, doubted, undecided, flagged or all."
             )
         if by not in ("", "p", "id", "random", *desk.findings.scores):
-            raise UserError(f"{by!r} is no order; use p, id, random or the name of a score.")
-        duplicates = said.get("duplicates") or ""
+            raise UserError(f"{by!r} is not an order; use p, id, random or the name of a score.")
+        duplicates = parameters.get("duplicates") or ""
         if duplicates not in ("", "1", "disagree"):
-            raise UserError(f"{duplicates!r} says nothing of duplicates; use 1 or disagree.")
-        sample = said.get("sample") or ""
+            raise UserError(f"{duplicates!r} is not a filter for duplicates; use 1 or disagree.")
+        sample = parameters.get("sample") or ""
         query = cls(
-            given=_class(said.get("given"), desk),
-            other=_class(said.get("other"), desk),
+            given=_class(parameters.get("given"), desk),
+            other=_class(parameters.get("other"), desk),
             state=state,
-            pmin=_number(said.get("pmin"), 0.0),
-            pmax=_number(said.get("pmax"), 1.0),
-            q=(said.get("q") or "")[:200].casefold(),
+            pmin=_number(parameters.get("pmin"), 0.0),
+            pmax=_number(parameters.get("pmax"), 1.0),
+            q=(parameters.get("q") or "")[:200].casefold(),
             duplicates=duplicates,
-            lasso=_polygon(said.get("lasso") or ""),
+            lasso=_polygon(parameters.get("lasso") or ""),
             sample=sample,
             by=by,
-            mine=said.get("mine") == "1",
-            fresh=(said.get("fresh") or "")[:64],
-            blind=said.get("blind") == "1" or sample.startswith(ACCEPT),
+            mine=parameters.get("mine") == "1",
+            fresh=(parameters.get("fresh") or "")[:64],
+            blind=parameters.get("blind") == "1" or sample.startswith(ACCEPT),
         )
-        if sample.startswith(ACCEPT):  # a filter or an order by what is hidden would tell it
+        if sample.startswith(ACCEPT):  # a filter or an order by a hidden value would reveal it
             state = "all" if state in ("doubted", "flagged") else state
             return cls(state=state, sample=sample, mine=query.mine, fresh=query.fresh, blind=True)
         return query
@@ -73,12 +79,12 @@ class Query:
 
     @property
     def plain(self) -> bool:
-        """Whether it is the queue of what is open, most suspicious first: where known examples are planted."""
+        """Whether it is the queue of open examples, most suspicious first: known examples are planted there."""
         return replace(self, fresh="", blind=False, by="" if self.by == "p" else self.by) == Query()
 
     @property
     def pick(self) -> str:
-        """How decisions of an acceptance sample are marked in the journal."""
+        """The `pick` of decisions for an acceptance sample in the journal."""
         return f"accept:{self.sample}"
 
 
@@ -90,19 +96,19 @@ def _class(name: str | None, desk: Desk) -> int | None:
     return desk.classes[name]
 
 
-def _number(said: str | None, default: float) -> float:
+def _number(text: str | None, default: float) -> float:
     try:
-        return float(said) if said else default
+        return float(text) if text else default
     except ValueError:
-        raise UserError(f"{said!r} is no number.") from None
+        raise UserError(f"{text!r} is not a number.") from None
 
 
-def _polygon(said: str) -> tuple[tuple[float, float], ...]:
+def _polygon(text: str) -> tuple[tuple[float, float], ...]:
     """ "120,340;130,360;..." in thousandths of the map's side."""
-    if not said:
+    if not text:
         return ()
     try:
-        corners = [tuple(float(part) / 1000 for part in corner.split(",")) for corner in said.split(";")]
+        corners = [tuple(float(part) / 1000 for part in corner.split(",")) for corner in text.split(";")]
     except ValueError:
         corners = []
     if not 3 <= len(corners) <= CORNERS or any(

@@ -1,8 +1,8 @@
-"""The order in which examples come up: p(wrong) as the decisions so far have calibrated it. A row that is decided keeps the place that its
-scores give it, so that whoever stood there goes on with the next one.
+"""The order of the examples: by p(wrong), calibrated with the decisions so far. A decided row keeps the position that
+its scores give it, so that a reviewer continues with the next row.
 
-A ranking is made from the decisions up to one number of the journal, and that number is its version: the same journal gives the
-same ranking in every process.
+A ranking uses the decisions up to one row of the journal. The number of that row is its version, so the same journal
+gives the same ranking in every process.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from labelsieve.decide.calibrate import Calibrated, calibrate
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What the findings and the decisions up to number `version` of the journal say together.
+    """The order after the decisions up to row `version` of the journal.
 
     Attributes:
-        version: the last number of the journal that was heard.
-        said: the calibration.
+        version: the last row of the journal that is used.
+        calibration: the calibrated probabilities and estimates.
         order: (n,) int32 positions, most suspicious first.
-        seconds: what it cost.
+        seconds: the time it took.
     """
 
     version: int
-    said: Calibrated
+    calibration: Calibrated
     order: np.ndarray
     seconds: float
 
     @property
     def p_wrong(self) -> np.ndarray:
         """(n,) float64, without the row's own answer."""
-        return self.said.p_model
+        return self.calibration.p_model
 
 
 def rank(findings: Findings, rows: list[Decision], version: int) -> Ranking:
-    """The ranking after these decisions; before any it is that of `find`."""
+    """The ranking after these decisions; without any it is that of `find`."""
     start = time.perf_counter()
-    said = calibrate(findings, Fold(rows))
-    order = np.lexsort((findings.rank, -said.p_model)).astype(np.int32)
-    return Ranking(version, said, order, time.perf_counter() - start)
+    calibration = calibrate(findings, Fold(rows))
+    order = np.lexsort((findings.rank, -calibration.p_model)).astype(np.int32)
+    return Ranking(version, calibration, order, time.perf_counter() - start)

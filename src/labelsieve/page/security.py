@@ -1,9 +1,9 @@
-"""Who may ask the server: loopback by default, elsewhere only who has the token.
+"""Who may use the server: loopback by default; from other machines only clients with the token.
 
-- Host: only names by which this server can be meant, so that a foreign site cannot rebind its own name to this address.
-- Origin: whatever changes something must come from the page itself; and it must be JSON, which no form can send.
+- Host: only names of this server, so that a foreign site cannot rebind its own name to this address.
+- Origin: a request that changes something must come from the page itself, and must be JSON, which no form can send.
 - Token: in the URL of the first page, then in a cookie that scripts cannot read and other sites cannot send.
-- Every answer forbids scripts, styles, frames and connections from elsewhere, and guessing of types.
+- Every answer forbids scripts, styles, frames and connections from other sites, and guessing of types.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY = 32 << 20  # bytes; 100,000 acts with long class names
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -31,7 +31,7 @@ HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Whether only this machine can reach the address."""
     if host == "localhost":
         return True
     try:
@@ -44,15 +44,15 @@ class Guard:
     """The outermost layer of the application.
 
     Args:
-        app: what answers.
-        host: the address the server listens on.
-        token: what a client must know, or None for loopback.
+        app: the application that answers.
+        host: the address that the server listens on.
+        token: the secret that a client must send, or None for loopback.
     """
 
     def __init__(self, app: ASGIApp, host: str, token: str | None):
         self._app, self._token = app, token
         self._hosts = {"localhost", "127.0.0.1", "::1", host.strip("[]").lower()}
-        self._any_address = token is not None  # a rebound name does not know the token
+        self._any_address = token is not None  # a site with a rebound name does not have the token
         if token is not None:
             self._hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         self._cookie = f"labelsieve-{hashlib.sha256((token or '').encode()).hexdigest()[:8]}"
@@ -77,7 +77,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if not self._is_ours(headers.get("host", "")):
-            return _error(403, "This server does not go by that name.")
+            return _error(403, "This server does not have that name.")
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return _error(405, "Only GET and POST are answered.")
         if scope["method"] == "POST":
@@ -90,7 +90,7 @@ class Guard:
                 return _error(415, "Send JSON (Content-Type: application/json).")
             length = headers.get("content-length", "0")
             if not length.isdigit() or int(length) > BODY:
-                return _error(413, f"A body has at most {BODY >> 20} MiB.")
+                return _error(413, f"A body may have at most {BODY >> 20} MiB.")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -106,23 +106,24 @@ class Guard:
             return False
 
     def _welcome(self, scope: Scope) -> Response | None:
-        """None for who knows the token; a first page with it in the URL is sent on without it, with a cookie."""
+        """None for a client with the token. A first page with the token in its URL is redirected to the URL without it,
+        with a cookie."""
         if self._token is None:
             return None
         headers, url = Headers(scope=scope), URL(scope=scope)
-        said = next((part[6:] for part in url.query.split("&") if part.startswith("token=")), "")
-        if scope["method"] == "GET" and self._knows(said):
+        token = next((part[6:] for part in url.query.split("&") if part.startswith("token=")), "")
+        if scope["method"] == "GET" and self._matches(token):
             query = "&".join(part for part in url.query.split("&") if not part.startswith("token="))
             path = "/" + url.path.lstrip("/")  # "//elsewhere" would be another site
             answer = RedirectResponse(path + (f"?{query}" if query else ""), 303)
             answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
             return answer
-        if self._knows(headers.get("x-token", "")) or self._knows(_cookie(headers.get("cookie", ""), self._cookie)):
+        if self._matches(headers.get("x-token", "")) or self._matches(_cookie(headers.get("cookie", ""), self._cookie)):
             return None
-        return _error(401, "Open the page with the address that `labelsieve review` printed; it holds the token.")
+        return _error(401, "Open the page with the address that `labelsieve review` printed; it contains the token.")
 
-    def _knows(self, said: str) -> bool:
-        return self._token is not None and hmac.compare_digest(said.encode(), self._token.encode())
+    def _matches(self, token: str) -> bool:
+        return self._token is not None and hmac.compare_digest(token.encode(), self._token.encode())
 
 
 def _cookie(header: str, name: str) -> str:

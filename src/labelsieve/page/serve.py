@@ -192,5 +192,5 @@ def _server(desk: Desk, reviewer: str, host: str, token: str | None) -> uvicorn.
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
-    app.state.leaving = lambda: server.should_exit
+    app.state.stopping = lambda: server.should_exit
     return server

@@ -1,4 +1,5 @@
-"""The server of the review page: about fifteen routes over one desk. What blocks runs in threads, each act under the desk's lock."""
+"""The server of the review page: the routes over one desk. Blocking work runs in threads; decisions hold the desk's
+lock."""
 
 from __future__ import annotations
 
@@ -23,17 +24,17 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from labelsieve.core.errors import UserError
-from labelsieve.page.acts import decide, estimates, progress, take_back
-from labelsieve.page.asking import Asked, answered, login, reviewer
+from labelsieve.page.decisions import decide, estimates, progress, take_back
 from labelsieve.page.desk import Desk
-from labelsieve.page.drawing import draw_open
+from labelsieve.page.duplicate_groups import DuplicateGroups
 from labelsieve.page.gallery import Gallery
-from labelsieve.page.groups import Groups
 from labelsieve.page.item import Items
 from labelsieve.page.map import Map
 from labelsieve.page.media import WORKERS, Media, Picture
+from labelsieve.page.open_sample import draw_open
 from labelsieve.page.overview import overview
 from labelsieve.page.query import ACCEPT
+from labelsieve.page.request import GetRequest, login_name, respond, reviewer_of
 from labelsieve.page.security import BODY, Guard
 from labelsieve.page.view import Views
 from labelsieve.store import sample_files
@@ -42,10 +43,10 @@ STATIC = Path(__file__).parent / "static"
 WINDOW, CLASSES = 500, 200  # most items and classes in one answer
 PAGES = ("/", "/grid", "/focus", "/overview", "/end", "/duplicates", "/classes", "/map")
 LISTENERS = 64  # event streams
-TICK = 0.5  # seconds between two looks at what others decided
+TICK = 0.5  # seconds between two checks for decisions of others
 NOT_BUILT = (
-    "<!doctype html><title>Labelsieve</title><p>The review page is not built in this checkout: run <code>make web</code> (needs Node), "
-    "or install the wheel, which holds it."
+    "<!doctype html><title>Labelsieve</title><p>The review page is not built in this checkout: run "
+    "<code>make web</code> (needs Node), or install the wheel, which contains it."
 )
 
 
@@ -54,64 +55,67 @@ def application(desk: Desk, *, name: str = "", host: str = "127.0.0.1", token: s
 
     Args:
         desk: the run under review; closed when the application ends.
-        name: of the reviewer who does not say one.
-        host: the address listened on.
-        token: what clients must know; None on loopback.
+        name: the reviewer of requests without a name.
+        host: the address to listen on.
+        token: the secret that clients must send; None on loopback.
     """
-    house = House(desk, name or login())
+    routes = Routes(desk, name or login_name())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        house.map.close()
+        routes.map.close()
         desk.close()
 
-    app = Starlette(routes=house.routes(), lifespan=lifespan, middleware=[Middleware(Guard, host=host, token=token)])
-    app.state.leaving = lambda: False  # whoever runs the server says when it ends, so that open event streams end too
+    app = Starlette(routes=routes.all(), lifespan=lifespan, middleware=[Middleware(Guard, host=host, token=token)])
+    app.state.stopping = lambda: False  # replaced by the caller, so that open event streams end with the server
     refused: Any = lambda request, error: JSONResponse({"error": error.detail}, error.status_code)  # noqa: E731
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(
-        500, lambda request, error: JSONResponse({"error": "A fault of Labelsieve itself; see the terminal."}, 500)
+        500, lambda request, error: JSONResponse({"error": "An internal error of Labelsieve; see the terminal."}, 500)
     )
     return app
 
 
-class House:
+class Routes:
     """The routes, and what they share."""
 
     def __init__(self, desk: Desk, reviewer: str):
         self.desk, self.reviewer = desk, reviewer
         self.map = Map(desk)
         self.views, self.items, self.media = Views(desk, self.map), Items(desk), Media(desk)
-        self.groups, self.gallery = Groups(desk, self.items), Gallery(desk, self.items)
-        self.lane = anyio.CapacityLimiter(WORKERS)  # of picture decoding
+        self.groups, self.gallery = DuplicateGroups(desk, self.items), Gallery(desk, self.items)
+        self.decoding = anyio.CapacityLimiter(WORKERS)
         self.assets = {path.name: path for path in (STATIC / "assets").glob("*") if path.is_file()}
-        self.listening = 0
+        self.listeners = 0
 
-    def routes(self) -> list[Route]:
+    def all(self) -> list[Route]:
         get, post = self._get, self._post
         return [
-            get("/api/run", lambda asked: overview(self.desk, self.views, self.reviewer)),
+            get("/api/run", lambda request: overview(self.desk, self.views, self.reviewer)),
             get("/api/view", self.view),
             get("/api/items", self.window),
             get("/api/where", self.where),
-            get("/api/item/{i:int}", lambda asked: self.items.whole(asked.number("i"), asked.who, asked.query())),
+            get(
+                "/api/item/{i:int}",
+                lambda request: self.items.whole(request.number("i"), request.reviewer, request.query()),
+            ),
             get("/api/similar/{i:int}", self.similar),
             get("/api/classes", self.classes),
-            get("/api/histogram", lambda asked: self.views.histogram(asked.query(), asked.who)),
-            get("/api/map", lambda asked: self.map.standing()),
+            get("/api/histogram", lambda request: self.views.histogram(request.query(), request.reviewer)),
+            get("/api/map", lambda request: self.map.status()),
             Route("/map/points", self.points),
             Route("/map/shades", self.shades),
             get("/api/gallery", self.typical),
             get(
                 "/api/groups",
-                lambda asked: self.groups.answer(
-                    asked.query(), asked.who, asked.number("at", 0), asked.number("n", 20)
+                lambda request: self.groups.answer(
+                    request.query(), request.reviewer, request.number("at", 0), request.number("n", 20)
                 ),
             ),
-            post("/api/decisions", lambda said, who: decide(self.desk, self.views, said, who)),
-            post("/api/undo", lambda said, who: take_back(self.desk, "undo", said, who)),
-            post("/api/redo", lambda said, who: take_back(self.desk, "redo", said, who)),
+            post("/api/decisions", lambda body, reviewer: decide(self.desk, self.views, body, reviewer)),
+            post("/api/undo", lambda body, reviewer: take_back(self.desk, "undo", body, reviewer)),
+            post("/api/redo", lambda body, reviewer: take_back(self.desk, "redo", body, reviewer)),
             post("/api/rerank", self.rerank),
             post("/api/sample", self.sample),
             Route("/thumb/{i:int}.webp", self.thumb),
@@ -121,60 +125,68 @@ class House:
             *(Route(path, self.page) for path in PAGES),
         ]
 
-    def view(self, asked: Asked) -> dict:
-        query, desk = asked.query(), self.desk
+    def view(self, request: GetRequest) -> dict:
+        query, desk = request.query(), self.desk
         desk.latest()
-        rows = self.views.rows(query, asked.who)
+        rows = self.views.rows(query, request.reviewer)
         with desk.lock:
-            told = {
-                **self.views.counts(query, asked.who),
-                **self.views.outlook(query, asked.who),
+            figures = {
+                **self.views.counts(query, request.reviewer),
+                **self.views.outlook(query, request.reviewer),
                 "progress": progress(desk),
             }
-        return {"total": len(rows), **told, "pace": desk.paces.of(asked.who), "seq": desk.seq}
+        return {"total": len(rows), **figures, "pace": desk.paces.of(request.reviewer), "seq": desk.seq}
 
-    def window(self, asked: Asked) -> dict:
-        query = asked.query()
-        rows = self.views.rows(query, asked.who)
-        at, n = max(0, asked.number("at", 0)), min(max(1, asked.number("n", 60)), WINDOW)
-        return {"total": len(rows), "at": at, "items": self.items.window(rows[at : at + n], asked.who, query)}
+    def window(self, request: GetRequest) -> dict:
+        query = request.query()
+        rows = self.views.rows(query, request.reviewer)
+        at, n = max(0, request.number("at", 0)), min(max(1, request.number("n", 60)), WINDOW)
+        return {"total": len(rows), "at": at, "items": self.items.window(rows[at : at + n], request.reviewer, query)}
 
-    def where(self, asked: Asked) -> dict:
-        """The place of an example in a view, -1 where the view does not hold it; with `on=1` then the place of the first one after it."""
-        query, i = asked.query(), asked.number("i")
-        at = self.views.at(query, asked.who, i)
-        return {"at": self.views.after(query, asked.who, i) if at < 0 and asked.said.get("on") == "1" else at}
+    def where(self, request: GetRequest) -> dict:
+        """The position of an example in a view, -1 if it is not in it; with `on=1` then the position of the first one
+        after it."""
+        query, i = request.query(), request.number("i")
+        at = self.views.at(query, request.reviewer, i)
+        return {
+            "at": self.views.after(query, request.reviewer, i) if at < 0 and request.parameters.get("on") == "1" else at
+        }
 
-    def similar(self, asked: Asked) -> dict:
-        query, i = asked.query(), asked.number("i")
+    def similar(self, request: GetRequest) -> dict:
+        query, i = request.query(), request.number("i")
         if i >= len(self.desk.findings):
             raise UserError(f"There is no example {i}; the findings have {len(self.desk.findings)}.")
-        return {"items": self.items.window(self.items.similar(i, min(asked.number("n", 60), WINDOW)), asked.who, query)}
+        return {
+            "items": self.items.window(
+                self.items.similar(i, min(request.number("n", 60), WINDOW)), request.reviewer, query
+            )
+        }
 
-    def classes(self, asked: Asked) -> list[dict]:
-        q, names = asked.said.get("q", "").casefold(), self.desk.findings.classes
+    def classes(self, request: GetRequest) -> list[dict]:
+        q, names = request.parameters.get("q", "").casefold(), self.desk.findings.classes
         count = np.bincount(self.desk.findings.given, minlength=len(names))
         plain = [self.desk.guide[name].name.casefold() if name in self.desk.guide else "" for name in names]
-        found = [c for c, name in enumerate(names) if q in name.casefold() or q in plain[c]]
-        found.sort(key=lambda c: (not (names[c].casefold().startswith(q) or plain[c].startswith(q or "\0")), -count[c]))
-        return [{"label": names[c], "n": int(count[c])} for c in found[:CLASSES]]
-
-    def typical(self, asked: Asked) -> dict:
-        label, at, n, each = (
-            asked.said.get("label", ""),
-            asked.number("at", 0),
-            asked.number("n", 20),
-            asked.number("each", 12),
+        matches = [c for c, name in enumerate(names) if q in name.casefold() or q in plain[c]]
+        matches.sort(
+            key=lambda c: (not (names[c].casefold().startswith(q) or plain[c].startswith(q or "\0")), -count[c])
         )
-        return self.gallery.answer(asked.query(), asked.who, label, at, n, each)
+        return [{"label": names[c], "n": int(count[c])} for c in matches[:CLASSES]]
 
-    def rerank(self, said: dict, who: str) -> dict:
+    def typical(self, request: GetRequest) -> dict:
+        label, at, n, each = (
+            request.parameters.get("label", ""),
+            request.number("at", 0),
+            request.number("n", 20),
+            request.number("each", 12),
+        )
+        return self.gallery.answer(request.query(), request.reviewer, label, at, n, each)
+
+    def rerank(self, body: dict, reviewer: str) -> dict:
         ranking = self.desk.rerank()
-        said = estimates(self.desk.now())
-        return {"ranking": ranking.version, "calibrated": said, **said}
+        return {"ranking": ranking.version, "calibrated": estimates(self.desk.now())}
 
-    def sample(self, said: dict, who: str) -> dict:
-        name, size = said.get("name"), said.get("size")
+    def sample(self, body: dict, reviewer: str) -> dict:
+        name, size = body.get("name"), body.get("size")
         if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError("A sample needs a name and a size.")
         if name.startswith(ACCEPT):
@@ -195,7 +207,7 @@ class House:
         i = request.path_params["i"]
         if i >= len(self.desk.findings) or self.desk.findings.settings.get("kind") != "image":
             return JSONResponse({"error": "There is no such picture."}, 404)
-        made = await anyio.to_thread.run_sync(make, i, limiter=self.lane)
+        made = await anyio.to_thread.run_sync(make, i, limiter=self.decoding)
         if made.broken is not None:
             return Response(made.data, media_type=made.type, headers={"X-Broken": quote(made.broken[:500])})
         return Response(
@@ -203,19 +215,19 @@ class House:
         )
 
     async def points(self, request: Request) -> Response:
-        """Where the examples lie: x and y of each, little-endian float32."""
+        """The position of each example: x and y, little-endian float32."""
         return await self._numbers(lambda: self.map.place().astype("<f4").tobytes())
 
     async def shades(self, request: Request) -> Response:
-        """One byte for each example: whether it is in the view, and its shade."""
-        asked = Asked(request, self.desk, self.reviewer)
+        """One byte per example: whether it is in the view, and its shade."""
+        parsed = GetRequest(request, self.desk, self.reviewer)
 
-        def made() -> bytes:
+        def shades() -> bytes:
             self.desk.catch_up()
-            query = asked.query()
-            return self.map.shades(self.views.here(replace(query, lasso=()), asked.who), query.blind)
+            query = parsed.query()
+            return self.map.shades(self.views.contains(replace(query, lasso=()), parsed.reviewer), query.blind)
 
-        return await self._numbers(made)
+        return await self._numbers(shades)
 
     async def _numbers(self, make: Callable[[], bytes]) -> Response:
         try:
@@ -228,26 +240,28 @@ class House:
             return JSONResponse({"error": str(error)}, 400)
 
     async def events(self, request: Request) -> Response:
-        if self.listening >= LISTENERS:
-            return JSONResponse({"error": "Too many pages listen."}, 503)
-        return StreamingResponse(self._news(request), media_type="text/event-stream")
+        if self.listeners >= LISTENERS:
+            return JSONResponse({"error": "Too many pages are open."}, 503)
+        return StreamingResponse(self._changes(request), media_type="text/event-stream")
 
-    async def _news(self, request: Request) -> AsyncIterator[str]:
-        self.listening += 1
+    async def _changes(self, request: Request) -> AsyncIterator[str]:
+        self.listeners += 1
         try:
-            told = None
-            while not request.app.state.leaving() and not await request.is_disconnected():
-                if self.desk.heard == told:
+            sent = None
+            while not request.app.state.stopping() and not await request.is_disconnected():
+                if self.desk.change == sent:
                     await run_in_threadpool(self.desk.catch_up)
-                if self.desk.heard != told:
-                    told = self.desk.heard
-                    yield f"data: {json.dumps({'seq': told[0]})}\n\n"
+                if self.desk.change != sent:
+                    sent = self.desk.change
+                    yield f"data: {json.dumps({'seq': sent[0]})}\n\n"
                 await asyncio.sleep(TICK)
         finally:
-            self.listening -= 1
+            self.listeners -= 1
 
     async def asset(self, request: Request) -> Response:
-        path = self.assets.get(request.path_params["name"])  # exact names from the listing, never a path of the client
+        path = self.assets.get(
+            request.path_params["name"]
+        )  # exact names from the directory listing, never a path from the client
         if path is None:
             return JSONResponse({"error": "There is no such file."}, 404)
         return FileResponse(path, headers={"Cache-Control": "private, max-age=31536000, immutable"})
@@ -258,10 +272,15 @@ class House:
             HTMLResponse(await run_in_threadpool(index.read_bytes)) if index.exists() else HTMLResponse(NOT_BUILT, 503)
         )
 
-    def _get(self, path: str, answer: Callable[[Asked], Any]) -> Route:
+    def _get(self, path: str, answer: Callable[[GetRequest], Any]) -> Route:
         async def endpoint(request: Request) -> Response:
-            asked = Asked(request, self.desk, self.reviewer)
-            return await answered(lambda: (self.desk.catch_up(), answer(asked))[1])
+            parsed = GetRequest(request, self.desk, self.reviewer)
+
+            def work() -> Any:
+                self.desk.catch_up()
+                return answer(parsed)
+
+            return await respond(work)
 
         return Route(path, endpoint)
 
@@ -271,14 +290,14 @@ class House:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > BODY:
-                    return JSONResponse({"error": f"A body has at most {BODY >> 20} MiB."}, 413)
+                    return JSONResponse({"error": f"A body may have at most {BODY >> 20} MiB."}, 413)
             try:
-                said = json.loads(bytes(body) or b"{}")
+                parsed = json.loads(bytes(body) or b"{}")
             except (ValueError, RecursionError):
-                return JSONResponse({"error": "The body is no JSON."}, 400)
-            if not isinstance(said, dict):
-                return JSONResponse({"error": "The body is no JSON object."}, 400)
-            who = reviewer(request, self.reviewer)
-            return await answered(lambda: answer(said, who))
+                return JSONResponse({"error": "The body is not JSON."}, 400)
+            if not isinstance(parsed, dict):
+                return JSONResponse({"error": "The body is not a JSON object."}, 400)
+            reviewer = reviewer_of(request, self.reviewer)
+            return await respond(lambda: answer(parsed, reviewer))
 
         return Route(path, endpoint, methods=["POST"])

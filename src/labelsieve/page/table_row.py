@@ -1,9 +1,9 @@
-"""A row of a table as the page shows it: every feature by name, with its value between the given class and the other one, and the
-columns of the source that are no features.
+"""A row of a table as the page shows it: every feature with its name and value beside the given and the likely class,
+and the columns of the source that are not features.
 
-Which features tell most: those that speak loudest for one of the two classes. Each class is summed up by its quartiles, which a few wrong
-labels do not move; `speaks` compares the distances of the value to both medians, in units of the spread, as two normal densities of one
-width would: positive for the other class, negative for the given one.
+The features with the strongest evidence for one of the two classes come first. Each class is described by its
+quartiles, which a few wrong labels do not change much. `speaks` is the log-likelihood ratio of two normal densities
+with these medians and one common width: positive for the likely class, negative for the given one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from labelsieve.store.reopen import located
 
 SHOWN = 300  # features of one row
 LEADING = 8  # features of a row in a tile
-CELLS = 4_000_000  # values that a summary is taken from, at most
-SAMPLE = 2000  # examples of a class that its quartiles are taken from
+CELLS = 4_000_000  # most values that a summary is computed from
+SAMPLE = 2000  # examples per class that its quartiles are computed from
 KEPT = 64  # classes
-LOUDEST = 50.0
+MAX_RATIO = 50.0
 NAME, VALUE = 80, 2000  # characters
 
 
 class TableRows:
-    """The rows of one desk; classes last looked at are kept."""
+    """The rows of one desk; the quartiles of some classes are cached."""
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -41,16 +41,17 @@ class TableRows:
         self._opened = False
         self._lock = Lock()
 
-    def leading(self, i: int, blind: bool = False) -> list[dict[str, str]] | None:
-        """Name and value of the first features of row `i`, in the order of the data, or its likeliest classes (not blind: they tell)."""
+    def first_values(self, i: int, blind: bool = False) -> list[dict[str, str]] | None:
+        """Name and value of the first features of row `i`, or its likeliest classes (not in blind mode: they reveal the
+        label)."""
         kind = self.desk.findings.settings.get("kind")
         if kind not in ("features", "probs") or (kind == "probs" and blind) or self.desk.data_error():
             return None
         return [{"name": visible(name, NAME), "value": value} for name, value in values(self.desk.data(), i, LEADING)]
 
     def features(self, i: int, blind: bool) -> dict[str, Any]:
-        """{features: [{name, value, z, ...}], features_total}. Blind, in the order of the data; else the most telling first, with
-        `given` and `likely` (the quartiles of those classes) and `speaks`."""
+        """{features: [{name, value, z, ...}], features_total}. In blind mode in the order of the data; else the most
+        informative first, with `given` and `likely` (the quartiles of those classes) and `speaks`."""
         if self.desk.findings.settings.get("kind") != "features" or self.desk.data_error():
             return {"features": None, "features_total": 0}
         data, findings = self.desk.data(), self.desk.findings
@@ -64,23 +65,24 @@ class TableRows:
         if blind:
             return {"features": rows[:SHOWN], "features_total": len(row)}
         given, likely = self._quartiles(int(findings.given[i])), self._quartiles(int(findings.other[i]))
-        speaks = _speaks(row, given, likely, spread)
-        order = np.argsort(-np.abs(speaks), kind="stable")[:SHOWN]
+        ratio = _log_ratio(row, given, likely, spread)
+        order = np.argsort(-np.abs(ratio), kind="stable")[:SHOWN]
         shown = [
-            {**rows[j], "given": _numbers(given[:, j]), "likely": _numbers(likely[:, j]), "speaks": float(speaks[j])}
+            {**rows[j], "given": _numbers(given[:, j]), "likely": _numbers(likely[:, j]), "speaks": float(ratio[j])}
             for j in order.tolist()
         ]
         return {"features": shown, "features_total": len(row)}
 
-    def others(self, i: int) -> list[dict[str, str]]:
-        """Name and value of the columns of the source that are neither input nor label; [] where there are none or they cannot be read."""
-        found = self._source()
-        if found is None or self.desk.data_error():
+    def other_columns(self, i: int) -> list[dict[str, str]]:
+        """Name and value of the source's columns that are neither input nor label; [] if there are none or they cannot
+        be read."""
+        source = self._source()
+        if source is None or self.desk.data_error():
             return []
         place = int(self.desk.data().rows[i])
-        if not 0 <= place < len(found.table):  # -1: the example is no longer in the data
+        if not 0 <= place < len(source.table):  # -1: the example is no longer in the data
             return []
-        return [{"name": visible(name, NAME), "value": _lines(value)} for name, value in found.row(place)]
+        return [{"name": visible(name, NAME), "value": _lines(value)} for name, value in source.row(place)]
 
     def _source(self) -> SourceRows | None:
         with self._lock:
@@ -91,7 +93,7 @@ class TableRows:
                 except (
                     UserError,
                     OSError,
-                ):  # the findings are about rows that were read; what else stood there may be gone
+                ):  # the other columns may be gone; the findings do not need them
                     self._others = None
             return self._others
 
@@ -106,8 +108,8 @@ class TableRows:
 
     def _quartiles(self, label: int) -> np.ndarray:
         """(3, d) quartiles of the features of a class."""
-        found = self._classes.get(label)
-        if found is None:
+        quartiles = self._classes.get(label)
+        if quartiles is None:
             inputs = np.asarray(self.desk.data().inputs)
             rows = np.flatnonzero(self.desk.findings.given == label)
             if not len(rows):
@@ -117,30 +119,30 @@ class TableRows:
             some = some[np.isfinite(some).all(1)]
             if not len(some):
                 return np.full((3, inputs.shape[1]), np.nan)
-            found = self._classes[label] = np.quantile(some, (0.25, 0.5, 0.75), axis=0)
+            quartiles = self._classes[label] = np.quantile(some, (0.25, 0.5, 0.75), axis=0)
             while len(self._classes) > KEPT:
                 self._classes.popitem(last=False)
-        return found
+        return quartiles
 
 
 def _step(rows: int, columns: int, most: int) -> int:
-    """Every how many rows one is taken, so that neither `most` rows nor CELLS values are exceeded."""
+    """The step between rows that keeps to `most` rows and CELLS values."""
     return max(1, -(-rows // most), -(-rows * columns // CELLS))
 
 
-def _speaks(row: np.ndarray, given: np.ndarray, likely: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """(d,) how loudly each value speaks for the likely class (positive) or the given one (negative)."""
+def _log_ratio(row: np.ndarray, given: np.ndarray, likely: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(d,) log-likelihood ratio of each value: positive for the likely class, negative for the given one."""
     width = ((given[2] - given[0]) + (likely[2] - likely[0])) / (
         2 * 1.349
-    )  # of a normal distribution with such quartiles
-    width = np.maximum(width, 0.05 * spread)  # a class whose quartiles are equal is not infinitely sure
+    )  # standard deviation of a normal distribution with these quartiles
+    width = np.maximum(width, 0.05 * spread)  # equal quartiles must not give infinite evidence
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = (((row - given[1]) / width) ** 2 - ((row - likely[1]) / width) ** 2) / 2
-    return np.clip(np.nan_to_num(found, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST), -LOUDEST, LOUDEST)
+        ratio = (((row - given[1]) / width) ** 2 - ((row - likely[1]) / width) ** 2) / 2
+    return np.clip(np.nan_to_num(ratio, nan=0.0, posinf=MAX_RATIO, neginf=-MAX_RATIO), -MAX_RATIO, MAX_RATIO)
 
 
 def _lines(value: str) -> str:
-    """A value whose line breaks are kept and whose other control characters show."""
+    """A value with its line breaks; other control characters are made visible."""
     return "\n".join(visible(line, VALUE) for line in value[:VALUE].splitlines())
 
 

@@ -1,7 +1,8 @@
 """A view: the query of the page's URL -> positions in the findings, filtered and in order.
 
-Filters are masks over NumPy columns, orders are permutations that are made once; a view over a million rows takes some ten
-milliseconds and is then kept, frozen, under its query. So what a reviewer decides does not move what comes next.
+Filters are masks over NumPy columns, orders are permutations that are computed once. A view over a million rows takes
+some ten milliseconds and is then kept, frozen, under its query. So a decision does not change the order of the next
+examples.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from labelsieve.acceptance.verdict import made_for
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.outlook import Stop, stop
 from labelsieve.decide.reviewers import plant
+from labelsieve.page.api import Cell
 from labelsieve.page.desk import CODE, CONFLICT, DECIDED, LATER, OPEN, STATES, Desk, state_of
 from labelsieve.page.map import Map
 from labelsieve.page.query import Query
@@ -30,7 +32,7 @@ KEPT_ORDERS = 6
 
 
 class Views:
-    """The views of one desk, the last used ones kept."""
+    """The views of one desk; the last used ones are kept."""
 
     def __init__(self, desk: Desk, map: Map):
         self.desk, self.map = desk, map
@@ -42,7 +44,7 @@ class Views:
         self._cell = inverse.astype(np.int32)
 
     def rows(self, query: Query, reviewer: str) -> np.ndarray:
-        """(m,) positions in the order of the view, frozen since the query was first asked."""
+        """(m,) positions in the order of the view, frozen at the first request with this query."""
         who = reviewer if query.mine or query.accepting or (query.plain and self.desk.known) else ""
         key = (replace(query, blind=False), who, 0 if query.fresh else self.desk.ranking.version)
         with self._lock:
@@ -62,12 +64,13 @@ class Views:
         return future.result()
 
     def at(self, query: Query, reviewer: str, i: int) -> int:
-        """The place of example `i` in the view; -1 where the view does not hold it."""
-        found = np.flatnonzero(self.rows(query, reviewer) == i)
-        return int(found[0]) if len(found) else -1
+        """The position of example `i` in the view; -1 if it is not in it."""
+        at = np.flatnonzero(self.rows(query, reviewer) == i)
+        return int(at[0]) if len(at) else -1
 
     def after(self, query: Query, reviewer: str, i: int) -> int:
-        """The place of the first example of the view that comes after example `i` in its order, filters aside; 0 where none does."""
+        """The position of the first example of the view after example `i` in its order, ignoring filters; 0 if there is
+        none."""
         if not 0 <= i < len(self.desk.findings):
             return 0
         order = self._order_of(query)
@@ -94,12 +97,12 @@ class Views:
         """The queue with the known examples that this reviewer has not answered."""
         desk = self.desk
         with desk.lock:
-            places = [desk.rows.of(id) for id in desk.known if desk.untold(id, reviewer)]
-        left = np.array(sorted(i for i in places if i is not None), rows.dtype)
+            known = [desk.positions.of(id) for id in desk.known if desk.conceals(id, reviewer)]
+        left = np.array(sorted(i for i in known if i is not None), rows.dtype)
         return plant(rows, left, seed=zlib.crc32(reviewer.encode("utf-8", "surrogatepass")))
 
     def _base(self, query: Query, reviewer: str) -> np.ndarray:
-        """(n,) bool, all filters of the query but that of the state."""
+        """(n,) bool, all filters of the query except the state."""
         findings, p = self.desk.findings, self.desk.calibrated.p_wrong
         mask = np.ones(len(findings), bool)
         if query.given is not None:
@@ -113,9 +116,9 @@ class Views:
         if query.duplicates:
             mask &= self._duplicates(query.duplicates == "disagree")
         if query.q:
-            mask &= self._once(("q", query.q), lambda: self._holding(query.q))
+            mask &= self._cached(("q", query.q), lambda: self._containing(query.q))
         if query.lasso:
-            mask &= self._once(("lasso", query.lasso), lambda: self.map.within(np.array(query.lasso)))
+            mask &= self._cached(("lasso", query.lasso), lambda: self.map.within(np.array(query.lasso)))
         if query.sample:
             drawn = np.zeros(len(findings), bool)
             drawn[self._sample(query.sample)] = True
@@ -131,7 +134,7 @@ class Views:
         return extra["duplicate_conflict"] if disagree else extra["duplicate_group"] >= 0
 
     def _state(self, query: Query) -> np.ndarray:
-        """(n,) uint8 states; in an acceptance sample only decisions made for it count."""
+        """(n,) uint8 states; in an acceptance sample only decisions for it count."""
         if not query.accepting:
             return self.desk.state
         state = np.zeros(len(self.desk.findings), np.uint8)
@@ -152,13 +155,13 @@ class Views:
             return DECIDED[state] == (query.state == "decided")
         return state == CODE[query.state]
 
-    def standing(self, query: Query, reviewer: str) -> np.ndarray:
-        """The positions of the frozen view that the query's state still fits."""
+    def remaining(self, query: Query, reviewer: str) -> np.ndarray:
+        """The positions of the frozen view that still have the query's state."""
         rows = self.rows(query, reviewer)
         return rows[self._in_state(query, reviewer)[rows]]
 
     def counts(self, query: Query, reviewer: str) -> dict:
-        """The examples of the view by state (whatever state the query asks for), and its confusion cells, now."""
+        """The current number of examples by state, for every state, and the confusion cells of the view."""
         findings, mask = self.desk.findings, self._base(query, reviewer)
         state = self._state(query)
         by_state = np.bincount(state[mask], minlength=len(STATES)).tolist()
@@ -174,36 +177,38 @@ class Views:
         return {"counts": counts, "doubted": doubted, "cells": [] if query.blind else self.cells(mask)}
 
     def outlook(self, query: Query, reviewer: str) -> dict:
-        """What the frozen view still holds: examples that fit its state, those of them with a suggestion, and where its yield falls."""
+        """The rest of the frozen view: examples still in its state, those with a suggestion, and where the yield
+        becomes low."""
         rows, now = self.rows(query, reviewer), self.desk.now()
-        stands = int(self._in_state(query, reviewer)[rows].sum())
+        standing = int(self._in_state(query, reviewer)[rows].sum())
         if query.blind:
-            return {"standing": stands, "suggested": None, "stop": None}
+            return {"standing": standing, "suggested": None, "stop": None}
         suggested = int((now.doubted & self._in_state(query, reviewer))[rows].sum())
-        return {"standing": stands, "suggested": suggested, "stop": self._stop(query, rows, now)}
+        return {"standing": standing, "suggested": suggested, "stop": self._stop(query, rows, now)}
 
     def _stop(self, query: Query, rows: np.ndarray, now: Calibrated) -> dict | None:
-        """The place in the view from which the yield is low; only where the most suspicious come first."""
+        """The position in the view where the yield becomes low; only if the most suspicious come first."""
         if query.sample or query.state not in ("open", "undecided") or query.by in ("id", "random"):
             return None
         left = np.flatnonzero(~now.reviewed_rows[rows])
-        falls: Stop | None = stop(now.p_model[rows[left]])
-        if falls is None:
+        point: Stop | None = stop(now.p_model[rows[left]])
+        if point is None:
             return None
         return {
-            "at": int(left[falls.before]),
-            "before": falls.before,
-            "rest": falls.rest,
-            "wrong": falls.wrong,
-            "one_in": falls.one_in,
+            "at": int(left[point.before]),
+            "before": point.before,
+            "rest": point.rest,
+            "wrong": point.wrong,
+            "one_in": point.one_in,
         }
 
-    def here(self, query: Query, reviewer: str) -> np.ndarray:
-        """(n,) bool, what is in the view as the state of the examples is now."""
+    def contains(self, query: Query, reviewer: str) -> np.ndarray:
+        """(n,) bool, the examples in the view with their current states."""
         return self._base(query, reviewer) & self._in_state(query, reviewer)
 
     def histogram(self, query: Query, reviewer: str) -> dict:
-        """How many examples have which p(wrong), in BARS bins, whatever p the query asks for: {left, reviewed}. Blind, nothing."""
+        """The number of examples per bin of p(wrong), in BARS bins, without the query's filter on p. Empty in blind
+        mode."""
         if query.blind:
             return {"left": [], "reviewed": []}
         mask = self._base(replace(query, pmin=0.0, pmax=1.0), reviewer)
@@ -214,8 +219,8 @@ class Views:
         count = [np.bincount(bar[mask & which], minlength=BARS).tolist() for which in (~done, done)]
         return {"left": count[0], "reviewed": count[1]}
 
-    def cells(self, mask: np.ndarray | None = None) -> list[dict]:
-        """The confusion cells among the examples of the mask, those with most wrong labels expected first, at most CELLS of them."""
+    def cells(self, mask: np.ndarray | None = None) -> list[Cell]:
+        """The confusion cells of the examples in the mask, most expected wrong labels first, at most CELLS."""
         expected = self.desk.now().expected
         still = ~DECIDED[self.desk.state]
         where, open_ = (self._cell, self._cell[still]) if mask is None else (self._cell[mask], self._cell[mask & still])
@@ -240,8 +245,8 @@ class Views:
     def _sample(self, name: str) -> np.ndarray:
         return np.array(self.desk.sample(name)[0], np.int64)
 
-    def _holding(self, q: str) -> np.ndarray:
-        """(n,) bool, where the id or the text holds `q`, small and capital letters alike."""
+    def _containing(self, q: str) -> np.ndarray:
+        """(n,) bool, where the id or the text contains `q`; upper and lower case are equal."""
         ids = self.desk.findings.ids
         mask = np.fromiter((q in id.casefold() for id in ids), bool, len(ids))
         if self.desk.findings.settings.get("kind") == "text" and self.desk.data_error() is None:
@@ -255,7 +260,7 @@ class Views:
         drawn = query.sample and query.by in (
             "",
             "random",
-        )  # in the order of the draw, so that half of it is a sample too
+        )  # in the order of the draw, so that its first half is a random sample too
         return self._sample(query.sample) if drawn else self._order(query.by or "p")
 
     def _order(self, by: str) -> np.ndarray:
@@ -264,14 +269,14 @@ class Views:
         if by == "p":
             return ranking.order
         if by == "random":
-            return self._once(by, lambda: np.random.default_rng(0).permutation(len(findings)).astype(np.int32))
+            return self._cached(by, lambda: np.random.default_rng(0).permutation(len(findings)).astype(np.int32))
         if by == "id":
-            return self._once(
+            return self._cached(
                 by, lambda: np.array(sorted(range(len(findings)), key=findings.ids.__getitem__), np.int32)
             )
-        return self._once(("score", by), lambda: np.argsort(-findings.scores[by], kind="stable").astype(np.int32))
+        return self._cached(("score", by), lambda: np.argsort(-findings.scores[by], kind="stable").astype(np.int32))
 
-    def _once(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+    def _cached(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         made = self._made.get(key)
         if made is None:
             made = make()

@@ -1,9 +1,9 @@
-// Every word of the page, in English and in Simplified Chinese; the type of `zh` refuses a missing or an extra entry.
+// Every text of the page, in English and in Simplified Chinese. The type of `zh` refuses a missing or an extra entry.
 import type { State } from './api'
 import { prefs } from './prefs.svelte'
-import { evidenceEn, evidenceZh } from './words.evidence'
-import { termsEn, termsZh } from './words.terms'
-import { reviewEn, reviewZh } from './words.review'
+import { evidenceEn, evidenceZh } from './messages.evidence'
+import { termsEn, termsZh } from './messages.terms'
+import { reviewEn, reviewZh } from './messages.review'
 
 const en = {
   ...evidenceEn,
@@ -18,7 +18,7 @@ const en = {
   act_relabel: 'Relabel',
   afterwards: 'Afterwards:',
   agreement: 'Agreement',
-  alike: 'Agreement where several answered',
+  alike: 'Agreement between reviewers',
   all: 'All',
   all_n: 'All {n} in this view…',
   alone: 'outside the queue',
@@ -30,39 +30,45 @@ const en = {
   bar_label: '{found} wrong labels found, about {left} left',
   between: '{share} of the data; with 95% confidence between {low} and {high}',
   blind: 'Blind',
-  blind_why: 'Blind: the given label, the suggestion and the evidence are hidden, so that your answer is your own. Pick a class.',
+  blind_why:
+    'Blind: the given label, the suggestion and the evidence are hidden, so that your answer is independent. ' +
+      'Pick a class.',
   by: 'Order',
   by_drawn: 'as drawn',
   by_id: 'name',
   by_likelihood: 'order by likelihood',
   by_p: 'most suspicious first',
   by_random: 'random',
-  calls_wrong: 'By its own rule the label is wrong',
-  calls_wrong_as: 'By its own rule the label is wrong, and {label} likely',
+  calls_wrong: 'This detector flags the label as wrong',
+  calls_wrong_as: 'This detector flags the label as wrong; it suggests {label}',
   cancel: 'Cancel',
-  cell: '{given} that look like {other}: about {expected} wrong among {n}, {open} still open',
+  cell: 'Given {given}, likely {other}: about {expected} wrong among {n}, {open} open',
   cell_done: 'done ✓',
-  cells_how: 'Wrong labels expected. Rows: the label given. Columns: what it looks like. Each cell opens its examples; · is fewer than one, ✓ all reviewed.',
+  cells_how:
+    'Expected number of wrong labels. Rows: given label. Columns: likely label. Each cell opens its examples; · ' +
+      'means fewer than one, ✓ all reviewed.',
   class: 'Class',
   classes: 'Classes',
   clear: 'Clear',
   close: 'Close',
   confirm: 'Confirm',
   conflict: 'Conflicts',
-  conflicts: 'Settle conflicts',
-  confusions: 'What is taken for what',
-  curve: 'Loss while learning',
-  curve_how: 'Line: this example. Dashed, with band: the examples of class {label}. A loss that stays high means that the label was not believed.',
-  curve_label: 'Loss of this example over the epochs, against the middle of class {label}',
-  cut: 'Cut',
-  cuts: 'If you trusted a cut',
+  conflicts: 'Resolve conflicts',
+  confusions: 'Confused classes',
+  curve: 'Loss during training',
+  curve_how:
+    'Line: this example. Dashed line and band: median and middle 80% of class {label}. A loss that stays high ' +
+      'means that the models do not fit the label.',
+  curve_label: 'Loss of this example per epoch, with the median of class {label}',
+  cut: 'Threshold',
+  cuts: 'Precision above a threshold',
   dark: 'dark',
   data_error: 'The data of this run cannot be read again, so examples are shown without their content.',
   decide: 'Decide',
   decided: 'Decided',
   decisions: 'Decisions',
   detectors: 'Why it is suspected',
-  detectors_how: 'Each detector: the share of all examples that it finds less suspicious. ⚑: by its own rule the label is wrong.',
+  detectors_how: 'Per detector: the share of all examples with a lower score. ⚑: flagged by this detector.',
   draw: 'Draw a random sample',
   drawing: 'Drawing…',
   duplicates: 'Duplicates',
@@ -84,9 +90,9 @@ const en = {
   found_wrong: 'Found wrong',
   given: 'Given',
   grid: 'Grid',
-  health: 'Health of the classes',
+  health: 'Wrong labels per class',
   help: 'Keys',
-  history: 'What was said of it',
+  history: 'Earlier decisions',
   k_a: 'ambiguous: several classes fit',
   k_b: 'blind: hide label and suggestion',
   k_class: 'give this class',
@@ -109,15 +115,15 @@ const en = {
   kappa_why: 'κ: agreement beyond chance; 1 is always, 0 no more than by chance.',
   keys: 'Keys',
   keys_note: 'Every decision is saved before the next example shows. Undo works across reloads.',
-  known: 'Known right',
+  known: 'Known examples right',
   known_right: '{n} of {of}',
   known_why: '{n} examples of known class are planted in the queue, one in about twenty.',
   later: 'Later',
   light: 'light',
-  likely: 'Looks like',
+  likely: 'Likely',
   loading: 'Loading…',
   mine: 'not yet by me',
-  mostly: 'Mostly looks like',
+  mostly: 'Most likely instead',
   n_in_view: '{n} in this view',
   n_selected: '{n} selected',
   name: 'Name',
@@ -125,10 +131,10 @@ const en = {
   neighbours: 'Nearest neighbours',
   neighbours_similarity: 'Percentages: similarity.',
   neighbours_say: '{agree} of {n} carry the given label (=), {hint} the suggestion (★).',
-  neighbours_say_plain: '{agree} of {n} carry the given label (=), {hint} the other class it is most like.',
+  neighbours_say_plain: '{agree} of {n} carry the given label (=), {hint} the next most likely one.',
   next: 'Next steps',
   no_cells: 'No confusion was found.',
-  no_input: 'This run has no content to show; judge by the evidence.',
+  no_input: 'This run has no content to show; decide by the evidence.',
   no_picture: 'The picture cannot be shown.',
   no_text: 'The text cannot be shown.',
   nobody: 'Nobody has decided anything yet.',
@@ -140,23 +146,25 @@ const en = {
   open_n: '{n} open',
   overview: 'Overview',
   p_wrong: 'Probability that the label is wrong',
-  plan_catch: 'to catch, of what is wrong',
+  plan_catch: 'share of the wrong labels left',
   plan_review: 'Review the next',
-  precision: 'Really wrong',
+  precision: 'Precision',
   previous: 'Previous example',
   progress: '{reviewed} reviewed · {found} wrong · about {left} left',
   progress_blind: '{n} reviewed',
   progress_title: 'Reviewed, found wrong, expected wrong among those not reviewed',
   rate: 'Rate',
-  rate_min: '{n} a minute',
+  rate_min: '{n} per minute',
   readonly: 'Read only: decisions are not taken here.',
   redone: 'Done again: {what}',
   relabel: 'Relabelled',
-  reliability: 'Do the probabilities hold?',
-  reliability_how: 'Each dot: reviewed examples of about the same p(wrong). Across: that probability. Up: the share of them found wrong.',
+  reliability: 'Calibration of p(wrong)',
+  reliability_how:
+    'Each dot: reviewed examples with similar p(wrong). Horizontal: that probability. Vertical: the share with a ' +
+      'wrong label.',
   reliability_dot: '{n} reviewed: p(wrong) {p}, found wrong {share}',
-  reliability_label: 'Share found wrong against the probability that was said',
-  reliability_none: 'This shows as soon as there are decisions.',
+  reliability_label: 'Share of wrong labels against the estimated probability',
+  reliability_none: 'This appears after the first decisions.',
   reload: 'Reload the view in a fresh order',
   rerank: 'Learn from the decisions and re-rank',
   reranking: 'Re-ranking…',
@@ -165,18 +173,20 @@ const en = {
   reviewer: 'Reviewer',
   reviewers: 'Reviewers',
   rows: 'Examples',
-  said_ambiguous: 'ambiguous',
-  said_exclude: 'excluded',
-  said_keep: 'label kept',
-  said_later: 'later',
-  said_many: 'Decided: {n} examples.',
-  said_none: 'not decided yet',
-  said_p: 'p(wrong)',
-  said_relabel: 'now {label}',
+  decision_ambiguous: 'ambiguous',
+  decision_exclude: 'excluded',
+  decision_keep: 'label kept',
+  decision_later: 'later',
+  decided_many: 'Decided: {n} examples.',
+  decision_none: 'not decided yet',
+  p_wrong_axis: 'p(wrong)',
+  decision_relabel: 'now {label}',
   same_for_n: 'The same for {n} selected',
   sample: 'Sample',
   sample_size: 'Size',
-  sample_why: 'A random sample, reviewed blind, measures what a search for the worst cannot: how many wrong labels there are.',
+  sample_why:
+    'A random sample, reviewed blind, measures how many labels are wrong. Reviewing only the most suspicious ' +
+      'examples cannot.',
   samples: 'Random samples',
   search: 'Search',
   search_class: 'Search a class',
@@ -186,8 +196,8 @@ const en = {
   similar_to: 'Similar examples',
   size: 'Size of the pictures',
   source: 'Data',
-  spread_how: 'select what is the same, then give all of them this decision.',
-  spread_none: 'Decide on the example itself first, then spread the decision.',
+  spread_how: 'Select the examples it applies to, then give all of them this decision.',
+  spread_none: 'Decide on the example itself first, then apply the decision to others.',
   state: 'State',
   still_left: 'Still hidden',
   suggestion: 'Suggestion',
@@ -195,11 +205,13 @@ const en = {
   take: 'Take the suggestion',
   taken: 'Suggestions taken',
   taken_back: 'taken back',
-  taken_why: 'Whoever takes nearly every suggestion may have stopped looking: try blind mode.',
+  taken_why: 'A reviewer who takes nearly every suggestion may no longer look closely: try blind mode.',
   theme: 'Colours: {now}',
   tightens: 'The estimate after each decision',
-  tightens_wider: 'Wider than before: what is found by looking at the most suspicious first says little about all the others. A random sample narrows it.',
-  tightens_label: 'Estimated number of wrong labels with its 95 % interval, over the number of decisions',
+  tightens_wider:
+    'The interval is wider than before: the most suspicious examples, reviewed first, say little about the ' +
+      'others. A random sample narrows it.',
+  tightens_label: 'Estimated number of wrong labels with its 95% interval, by number of decisions',
   to_label: 'Give the class {label}',
   undone: 'Taken back: {what}',
   unsaved: '{n} not saved yet',
@@ -208,9 +220,9 @@ const en = {
   your_name: 'your name',
 }
 
-export type Word = keyof typeof en
+export type Message = keyof typeof en
 
-const zh: Record<Word, string> = {
+const zh: Record<Message, string> = {
   ...evidenceZh,
   ...termsZh,
   ...reviewZh,
@@ -245,9 +257,9 @@ const zh: Record<Word, string> = {
   calls_wrong: '按其自身规则，该标签有误',
   calls_wrong_as: '按其自身规则，该标签有误，可能是 {label}',
   cancel: '取消',
-  cell: '标为 {given} 但像 {other}：{n} 个中约 {expected} 个有误，{open} 个待审',
+  cell: '标为 {given}，可能是 {other}：{n} 个中约 {expected} 个有误，{open} 个待审',
   cell_done: '已完成 ✓',
-  cells_how: '预计有误的标签数。行：原标签；列：看起来像的类别。点击单元格查看样本；· 表示不到一个，✓ 表示已全部审核。',
+  cells_how: '预计有误的标签数。行：原标签；列：可能的类别。点击单元格查看样本；· 表示不到一个，✓ 表示已全部审核。',
   class: '类别',
   classes: '类别',
   clear: '清除',
@@ -256,18 +268,18 @@ const zh: Record<Word, string> = {
   conflict: '冲突',
   conflicts: '解决冲突',
   confusions: '哪些类别被混淆',
-  curve: '学习过程中的损失',
-  curve_how: '实线：此样本。虚线与色带：类别 {label} 的样本。损失一直很高，说明模型不相信这个标签。',
+  curve: '训练过程中的损失',
+  curve_how: '实线：此样本。虚线与色带：类别 {label} 的中位数与中间 80%。损失一直很高，说明模型未能拟合这个标签。',
   curve_label: '此样本各轮的损失，与类别 {label} 的中位数对比',
   cut: '阈值',
-  cuts: '如果相信某个阈值',
+  cuts: '高于阈值的精确率',
   dark: '深色',
   data_error: '无法再次读取本次运行的数据，因此只显示样本而不显示内容。',
   decide: '决定',
   decided: '已决定',
   decisions: '决定数',
   detectors: '为何可疑',
-  detectors_how: '每个检测器：它认为比此样本更不可疑的样本所占的比例。⚑：按其自身规则，该标签有误。',
+  detectors_how: '每个检测器：得分低于此样本的样本所占的比例。⚑：按其自身规则，该标签有误。',
   draw: '抽取随机样本',
   drawing: '正在抽样…',
   duplicates: '重复项',
@@ -289,7 +301,7 @@ const zh: Record<Word, string> = {
   found_wrong: '已确认有误',
   given: '原标签',
   grid: '网格',
-  health: '各类别的健康状况',
+  health: '各类别的错误标签',
   help: '按键',
   history: '审核记录',
   k_a: '有歧义：多个类别都合适',
@@ -319,10 +331,10 @@ const zh: Record<Word, string> = {
   known_why: '队列中混入了 {n} 个已知类别的样本，约每二十个一个。',
   later: '稍后',
   light: '浅色',
-  likely: '看起来像',
+  likely: '可能类别',
   loading: '正在载入…',
   mine: '我尚未审核',
-  mostly: '多半像',
+  mostly: '最可能为',
   n_in_view: '此视图共 {n} 个',
   n_selected: '已选 {n} 个',
   name: '姓名',
@@ -330,7 +342,7 @@ const zh: Record<Word, string> = {
   neighbours: '最近邻',
   neighbours_similarity: '百分数为相似度。',
   neighbours_say: '{n} 个中有 {agree} 个带原标签（=），{hint} 个带建议的类别（★）。',
-  neighbours_say_plain: '{n} 个中有 {agree} 个带原标签（=），{hint} 个带其次最像的类别。',
+  neighbours_say_plain: '{n} 个中有 {agree} 个带原标签（=），{hint} 个带次可能的类别。',
   next: '下一步',
   no_cells: '没有发现混淆。',
   no_input: '本次运行没有可显示的内容，请依据证据判断。',
@@ -347,7 +359,7 @@ const zh: Record<Word, string> = {
   p_wrong: '标签有误的概率',
   plan_catch: '可找出的错误比例',
   plan_review: '再审核',
-  precision: '确实有误',
+  precision: '精确率',
   previous: '上一个样本',
   progress: '已审 {reviewed} · 有误 {found} · 约剩 {left}',
   progress_blind: '已审核 {n} 个',
@@ -357,10 +369,10 @@ const zh: Record<Word, string> = {
   readonly: '只读：此处不能做决定。',
   redone: '已重做：{what}',
   relabel: '已改标',
-  reliability: '概率可信吗？',
+  reliability: '有误概率的校准',
   reliability_how: '每个点：有误概率相近的已审核样本。横向：该概率；纵向：其中实际有误的比例。',
   reliability_dot: '已审核 {n} 个：有误概率 {p}，实际有误 {share}',
-  reliability_label: '实际有误的比例与所给概率的对比',
+  reliability_label: '实际有误的比例与估计概率的对比',
   reliability_none: '有了决定之后会显示。',
   reload: '以新的顺序重新载入视图',
   rerank: '从决定中学习并重新排序',
@@ -370,14 +382,14 @@ const zh: Record<Word, string> = {
   reviewer: '审核者',
   reviewers: '审核者',
   rows: '样本数',
-  said_ambiguous: '有歧义',
-  said_exclude: '已排除',
-  said_keep: '保留标签',
-  said_later: '稍后',
-  said_many: '已决定 {n} 个样本。',
-  said_none: '尚未决定',
-  said_p: '有误概率',
-  said_relabel: '改为 {label}',
+  decision_ambiguous: '有歧义',
+  decision_exclude: '已排除',
+  decision_keep: '保留标签',
+  decision_later: '稍后',
+  decided_many: '已决定 {n} 个样本。',
+  decision_none: '尚未决定',
+  p_wrong_axis: '有误概率',
+  decision_relabel: '改为 {label}',
   same_for_n: '对所选 {n} 个做同样决定',
   sample: '抽样',
   sample_size: '数量',
@@ -413,12 +425,13 @@ const zh: Record<Word, string> = {
   your_name: '您的姓名',
 }
 
-/** The reader's choice, else the first of the browser's languages that the page speaks. */
-export const language = prefs.language || (navigator.languages.find((name) => /^(zh|en)\b/i.test(name))?.startsWith('zh') ? 'zh-CN' : 'en')
-export const words: Record<Word, string> = language === 'en' ? en : zh
+/** The reader's choice, else the first of the browser's languages that the page has. */
+export const language =
+  prefs.language || (navigator.languages.find((name) => /^(zh|en)\b/i.test(name))?.startsWith('zh') ? 'zh-CN' : 'en')
+export const messages: Record<Message, string> = language === 'en' ? en : zh
 
-export function t(word: Word, values: Record<string, string | number> = {}): string {
-  return words[word].replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all))
+export function t(message: Message, values: Record<string, string | number> = {}): string {
+  return messages[message].replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all))
 }
 
 export const SIGNS: Record<State, string> = {
@@ -439,12 +452,14 @@ const brief = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 })
 const clock = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'short' })
 export const count = (n: number) => whole.format(n)
 const tenth = new Intl.NumberFormat(language, { maximumFractionDigits: 1 })
-/** A count of which few are left: below ten with one digit more. */
+/** A small count: below ten with one more digit. */
 export const about = (n: number) => (n < 10 ? tenth : whole).format(n)
 export const share = (x: number | null) => (x === null ? '–' : part.format(x))
 /** A probability is never shown as certain. */
-export const percent = (x: number | null) => (x === null ? '–' : x > 0.995 && x < 1 ? '>\u202f99%' : whole.format(100 * x) + '%')
+export const percent = (x: number | null) =>
+  x === null ? '–' : x > 0.995 && x < 1 ? '>\u202f99%' : whole.format(100 * x) + '%'
 export const short = (x: number | null) => (x === null ? '–' : brief.format(x))
-/** A value of the data, as the terminal and the tiles write it: a whole number stays whole, others get four digits. */
-export const value = (x: number | null) => (x === null ? '–' : Number.isInteger(x) && Math.abs(x) < 1e9 ? String(x) : plain.format(x))
+/** A value of the data, written as in the terminal: whole numbers in full, others with four digits. */
+export const value = (x: number | null) =>
+  x === null ? '–' : Number.isInteger(x) && Math.abs(x) < 1e9 ? String(x) : plain.format(x)
 export const when = (at: string) => clock.format(new Date(at))

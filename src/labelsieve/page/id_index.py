@@ -1,12 +1,13 @@
-"""From the user's id to the position in the findings: a sorted table of hashes, 16 bytes an example where a dict takes a hundred."""
+"""From the user's id to the position in the findings: a sorted table of hashes. It takes 16 bytes per example, a dict
+about a hundred."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-class Rows:
-    """Positions of ids; built on first use."""
+class IdIndex:
+    """Positions of ids; computed on first use."""
 
     def __init__(self, ids: np.ndarray):
         self._ids = ids
@@ -14,11 +15,11 @@ class Rows:
         self._order = np.empty(0, np.int64)
 
     def of(self, id: str) -> int | None:
-        """The position of an id, or None if the findings do not have it."""
+        """The position of an id, or None if it is not in the findings."""
         if self._keys is None:
             keys = np.fromiter(map(hash, self._ids), np.int64, len(self._ids))
             self._order = np.argsort(keys, kind="stable")
-            self._keys = keys[self._order]  # last: another thread may be looking
+            self._keys = keys[self._order]  # set last: another thread may be reading
         key = np.int64(hash(id))
         first, last = np.searchsorted(self._keys, key, "left"), np.searchsorted(self._keys, key, "right")
         return next((int(i) for i in self._order[first:last] if self._ids[i] == id), None)

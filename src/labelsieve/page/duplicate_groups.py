@@ -1,4 +1,4 @@
-"""Groups of duplicates side by side. Hardly more than one label in each can be right, so a group is decided as one."""
+"""Groups of duplicates side by side. One label at most can be right in each, so a group gets one decision."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from threading import Lock
 import numpy as np
 
 from labelsieve.core.decision import FINAL
+from labelsieve.page import api
 from labelsieve.page.desk import CONFLICT, OPEN, Desk
 from labelsieve.page.item import Items
 from labelsieve.page.query import Query
@@ -17,8 +18,8 @@ MOST = 50  # groups in one answer
 KEPT = 64  # orders
 
 
-class Groups:
-    """The groups of one desk, those whose labels disagree first."""
+class DuplicateGroups:
+    """The groups of one desk, those with different labels first."""
 
     def __init__(self, desk: Desk, items: Items):
         self.desk, self.items = desk, items
@@ -30,13 +31,13 @@ class Groups:
         self._frozen: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
         self._lock = Lock()
 
-    def answer(self, query: Query, reviewer: str, at: int, n: int) -> dict:
-        """{total, all, disagree, items: [{disagree, members, rows}]}: `all` groups, and those that `disagree` as the labels are now;
-        `query.duplicates` "disagree" asks for these alone. The order is frozen for each `query.fresh`, as in other views. Blind, the
-        groups come in the order of the data, and whether they disagree is not told."""
+    def answer(self, query: Query, reviewer: str, at: int, n: int) -> api.Groups:
+        """`n` groups from position `at` on. With `query.duplicates` "disagree" only the groups whose current labels
+        differ. The order is frozen for each `query.fresh`, as in other views. In blind mode the order is that of the
+        data, and `disagree` is None."""
         chosen = self._chosen(query)
         at, n = max(0, at), min(max(1, n), MOST)
-        shown = [
+        items: list[api.Group] = [
             {
                 "disagree": None if query.blind else self._disagrees(self._members[g]),
                 "members": self.items.window(self._members[g][:SHOWN], reviewer, query),
@@ -45,27 +46,28 @@ class Groups:
             for g in chosen[at : at + n]
         ]
         count = None if query.blind else sum(map(self._disagrees, self._members))
-        return {"total": len(chosen), "all": len(self._members), "disagree": count, "items": shown}
+        return {"total": len(chosen), "all": len(self._members), "disagree": count, "items": items}
 
     def _chosen(self, query: Query) -> list[int]:
-        """Which groups, in which order."""
+        """The groups of the query in their order."""
         if query.blind:
             return list(range(len(self._members)))
         key = (query.fresh, query.duplicates)
         with self._lock:
-            found = self._frozen.get(key) if query.fresh else None
-            if found is None:
-                told = [self._disagrees(members) for members in self._members]
+            order = self._frozen.get(key) if query.fresh else None
+            if order is None:
+                disagree = [self._disagrees(members) for members in self._members]
                 worst = [float(self.desk.ranking.p_wrong[members].max()) for members in self._members]
-                found = [g for g in range(len(told)) if told[g] or query.duplicates != "disagree"]
-                found.sort(key=lambda g: (not told[g], -worst[g]))
-                self._frozen[key] = found
+                order = [g for g in range(len(disagree)) if disagree[g] or query.duplicates != "disagree"]
+                order.sort(key=lambda g: (not disagree[g], -worst[g]))
+                self._frozen[key] = order
                 while len(self._frozen) > KEPT:
                     self._frozen.popitem(last=False)
-            return found
+            return order
 
     def _disagrees(self, members: np.ndarray) -> bool:
-        """Whether the labels of the members differ as they are now; excluded ones have none, a conflict is a difference."""
+        """Whether the current labels of the members differ. Excluded members have none; a conflict counts as a
+        difference."""
         findings, state = self.desk.findings, self.desk.state
         if not (state[members] != OPEN).any():
             return len(np.unique(findings.given[members])) > 1

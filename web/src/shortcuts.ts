@@ -1,7 +1,7 @@
-// One place where keys arrive. A part of the page binds a map of keys while it is shown; the last one bound is asked first.
+// All keys arrive here. A component binds a map of keys while it is shown; the last map bound comes first.
 type Bindings = Record<string, (event: KeyboardEvent) => void>
 const bound: Bindings[] = []
-const REPEATABLE = /^(shift\+)?(arrow|page|home|end|[hjkl]$)/ // a key held down must not decide example after example
+const REPEATABLE = /^(shift\+)?(arrow|page|home|end|[hjkl]$)/ // a key that is held down must not decide many examples
 
 export function bind(keys: Bindings): () => void {
   bound.push(keys)
@@ -10,7 +10,7 @@ export function bind(keys: Bindings): () => void {
   }
 }
 
-/** The name of a key: "q", "shift+u", "ctrl+z", "?", "arrowleft". A keyboard without Latin letters is read by position. */
+/** The name of a key: "q", "shift+u", "ctrl+z", "?", "arrowleft". Without Latin letters, the key's position counts. */
 function name(event: KeyboardEvent): string {
   let key = event.key.toLowerCase()
   if (key.length === 1 && key > '~' && /^Key[A-Z]$/.test(event.code)) key = event.code.slice(3).toLowerCase()
@@ -23,14 +23,14 @@ function name(event: KeyboardEvent): string {
 }
 
 const FIELDS = 'input, select, textarea, [contenteditable]'
-/** Leave a field, so that the next key is one of the page again. */
+/** Leave a field, so that the next key is a key of the page again. */
 export function leave(field: HTMLElement) {
   field.blur()
   document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true })
 }
 
-/** A key typed into a field, into an open dialog or with Ctrl, Alt or Meta never decides anything; of the latter only what a part of the
- *  page has bound by that name ("ctrl+z") is ours, the rest is the browser's. */
+/** A key in a field, in an open dialog, or with Ctrl, Alt or Meta never decides anything. With Ctrl or Meta only keys
+ *  that are bound by that name ("ctrl+z") are handled; the others are left to the browser. */
 export function onkey(event: KeyboardEvent) {
   const target = event.target as HTMLElement
   if (event.isComposing || event.altKey || event.getModifierState?.('AltGraph') || event.defaultPrevented) return

@@ -1,10 +1,10 @@
-// Comments that were typed and not saved yet: kept in this browser until the next decision on the example carries them along.
+// Comments that are typed but not saved: kept in this browser until the next decision on the example is sent with them.
 import { SvelteMap } from 'svelte/reactivity'
 
 let prefix = 'labelsieve.note.'
 const drafts = new SvelteMap<number, string>()
 
-/** Take up the comments of this run that an earlier page left. */
+/** Load the comments of this run that an earlier page kept. */
 export function recall(run: string) {
   prefix = `labelsieve.note.${run}.`
   for (let at = 0; at < localStorage.length; at++) {
@@ -15,12 +15,12 @@ export function recall(run: string) {
 
 export const draft = (i: number): string | undefined => drafts.get(i)
 
-export function jot(i: number, text: string) {
+export function keep(i: number, text: string) {
   drafts.set(i, text)
   try {
     localStorage.setItem(prefix + i, text)
   } catch {
-    // a browser that keeps nothing still sends the comment with the decision
+    // without storage the comment is still sent with the decision
   }
 }
 
