@@ -21,7 +21,6 @@ from labelsieve.data.noise import inject
 from labelsieve.decide import count as decide
 from labelsieve.detectors.consensus import consensus
 from labelsieve.evidence import from_features
-from labelsieve.stats import opinion_pool
 
 EXPONENTS, SLOPES = (0.0, 0.125, 0.25, 0.5, 1.0), (1.0, 1.25, 1.5, 1.75, 2.0)
 NOISE = (
@@ -43,7 +42,7 @@ def calibration_error(p: np.ndarray, wrong: np.ndarray) -> float:
 def main() -> None:
     ranking, calibration, inside, total = np.zeros(len(EXPONENTS)), np.zeros((len(EXPONENTS), len(SLOPES))), 0, 0
     noisy = 0
-    chosen = opinion_pool.TRUST_IN_TRANSITION, decide.SLOPE
+    chosen = decide.SLOPE
     for path in sys.argv[1:]:
         with np.load(path) as arrays:
             data = ls.load(arrays["features"].astype(np.float32), labels=arrays["labels"])
@@ -51,13 +50,14 @@ def main() -> None:
             made = inject(data, kind, rate, features=data.inputs, seed=1)
             wrong, k = made.labels != data.labels, len(data.classes)
             found = from_features.gather({"probs_gce", "neighbours"}, data.inputs, made.labels, k)
-            for i, opinion_pool.TRUST_IN_TRANSITION in enumerate(EXPONENTS):
-                scores = consensus(made.labels, k, probs_gce=found.probs_gce, neighbours=found.neighbours)
+            for i, trust in enumerate(EXPONENTS):
+                judges = {"probs_gce": found.probs_gce, "neighbours": found.neighbours}
+                scores = consensus(made.labels, k, **judges, trust=trust)
                 ranking[i] += average_precision_score(wrong, scores.suspicion) if wrong.any() else 0
                 for j, decide.SLOPE in enumerate(SLOPES):
                     p = decide.probability_wrong(scores, Estimate(wrong.sum(), 0, 0), decide.unjudgeable(made.labels))
                     calibration[i, j] += calibration_error(p, wrong)
-            opinion_pool.TRUST_IN_TRANSITION, decide.SLOPE = chosen
+            decide.SLOPE = chosen
             scores = consensus(made.labels, k, probs_gce=found.probs_gce, neighbours=found.neighbours)
             estimate, _ = decide.count_wrong(found.probs_gce, made.labels, scores)
             held = estimate.low <= wrong.sum() <= estimate.high

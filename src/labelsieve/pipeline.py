@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core import content_hash, removed_copies, reused_ids
-from labelsieve.core.arguments import require_function, require_path, require_text, require_texts, require_whole
+from labelsieve.core.arguments import require_function, require_path, require_text, require_whole
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Evidence, Neighbours
@@ -27,6 +27,7 @@ from labelsieve.core.scores import Scores
 from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
 from labelsieve.decide.plausibility import plausibility
 from labelsieve.detectors import DETECTORS, detector
+from labelsieve.detectors.settings import Named, read_detectors
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples
@@ -54,6 +55,12 @@ NETWORK = (
 )
 
 
+LOSS = (
+    "Five networks were trained with the loss {}, each without a fifth of the images; the detector {} reads what they predict of "
+    "those."
+)
+
+
 def find(
     data: Dataset | Any,
     *,
@@ -61,8 +68,9 @@ def find(
     out: str | Path | None = None,
     encoder: str | None = None,
     side: int | None = None,
-    detectors: Sequence[str] | None = None,
+    detectors: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
     from_network: str | None = None,
+    loss: str | None = None,
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
@@ -77,9 +85,12 @@ def find(
         out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
-        detectors: names from `labelsieve.detectors.DETECTORS`; None takes all that the data allow.
+        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings: {"o2u": {"forget_rate": 0.1},
+            "aum": {}}. None takes all that the data allow. The consensus always runs.
         from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder; `side` is then that
             of its images, None their own between 16 and 64.
+        loss: "blurry", "piecewise-zero" or "gce": five such networks are trained with this loss, each without a fifth of the images,
+            and the detector of its name reads what they predict of those. None: three networks, and heads on their features.
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
         device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy, whatever
             else is installed or imported; a network (`from_network`) on a GPU if there is one.
@@ -92,7 +103,8 @@ def find(
         require_text(value if value is not None else "", what)
     side = None if side is None else require_whole(side, "side")
     seed = require_whole(seed, "seed")
-    detectors = None if detectors is None else require_texts(detectors, "detectors")
+    named = read_detectors(detectors)
+    loss = gather.require_loss(loss, from_network)
     require_function(progress, "progress")
     if device is not None:
         gather.panel_device(
@@ -100,12 +112,11 @@ def find(
         )  # a device that is not there is told before anything is read
     if out is None:
         with scratch() as folder:
-            return _find(
-                _dataset(data, probs, columns), folder, encoder, side, detectors, from_network, seed, device, progress
-            )
+            dataset = _dataset(data, probs, columns)
+            return _find(dataset, folder, encoder, side, named, from_network, loss, seed, device, progress)
     dataset = _dataset(data, probs, columns)
     with run.claimed(require_path(out, "out, the run folder,"), dataset.source) as folder:
-        findings = _find(dataset, folder, encoder, side, detectors, from_network, seed, device, progress)
+        findings = _find(dataset, folder, encoder, side, named, from_network, loss, seed, device, progress)
         kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
         findings = replace(
             findings,
@@ -175,8 +186,9 @@ def _find(
     folder: Path,
     encoder: str | None,
     side: int | None,
-    names: Sequence[str] | None,
+    named: Named | None,
     network: str | None,
+    loss: str | None,
     seed: int,
     device: str | None,
     progress: Progress | None,
@@ -186,7 +198,7 @@ def _find(
     require_classes(data)
     LOG.info("%r", data)
     clock, notes = _Clock(), list(data.notes)
-    chosen = _chosen(names, data, encoder, notes)
+    chosen = _chosen(named, data, encoder, loss, notes)
     with clock("encode"):
         found = _arrays(data, folder, encoder, side, network, progress)
     if found is not None:
@@ -208,12 +220,13 @@ def _find(
             assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in _parameters(name)}
-            make = gather.of_panel if network is None else partial(gather.of_network, network)
+            make = gather.of_panel if network is None else partial(gather.of_network, network, loss=loss)
             place = folder / EVIDENCE
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
+            notes += [] if loss is None else [LOSS.format(loss, _of_loss(loss))]
     with clock("detect"):
-        scores = _detect(chosen, evidence, data.probs is not None, progress)
+        scores = _detect(chosen, named or {}, evidence, data.probs is not None, progress)
     with clock("decide"):
         findings = _decide(data, evidence, scores, group, bonds, notes)
     settings = {
@@ -221,7 +234,9 @@ def _find(
         "kind": data.kind,
         "encoder": None if found is None else found.encoder,
         "network": network,
+        "loss": loss,
         "detectors": chosen,
+        "detector_settings": {name: named[name] for name in chosen if named and named.get(name)},
         "seed": seed,
         "data_hash": data.fingerprint(),
         "seconds": clock.seconds,
@@ -299,8 +314,17 @@ def _parameters(name: str) -> dict[str, bool]:
     return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
-def _chosen(names: Sequence[str] | None, dataset: Dataset, encoder: str | None, notes: list[str]) -> list[str]:
-    """The detectors to run: those asked for, or all that the data allow. The consensus decides, so it always runs."""
+def _of_loss(loss: str) -> str:
+    """The detector that reads what networks trained with a loss predict."""
+    return loss.replace("-", "_")
+
+
+def _chosen(
+    names: Collection[str] | None, dataset: Dataset, encoder: str | None, loss: str | None, notes: list[str]
+) -> list[str]:
+    """The detectors to run: those that were named, or all that the data allow. The consensus decides, so it always runs, and so does
+    the detector of a loss that was named."""
+    of_loss = [] if loss is None else [_of_loss(loss)]
     own = dataset.kind == "probs" or dataset.probs is not None
     near = own and _has_features(dataset, encoder)
     possible = {"labels", "n_classes", "probs", *(("neighbours",) if near else ())}
@@ -313,18 +337,21 @@ def _chosen(names: Sequence[str] | None, dataset: Dataset, encoder: str | None, 
             notes.append(
                 f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; name detectors to run others."
             )
-            return list(LEAN)
+            return list(dict.fromkeys([*LEAN, *of_loss]))
         return allowed
     for name in names:
         detector(name)
         if name not in allowed:
             what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
             raise UserError(f"The detector {name!r} needs more; {what} allow {', '.join(allowed)}.")
-    return list(dict.fromkeys([*names, "consensus"]))
+    return list(dict.fromkeys([*names, *of_loss, "consensus"]))
 
 
-def _detect(chosen: list[str], evidence: Evidence, alone: bool, progress: Progress | None) -> dict[str, Scores]:
-    """The scores of each detector; where the user's own probabilities judge `alone`, the neighbours have no say in the consensus."""
+def _detect(
+    chosen: list[str], named: Named, evidence: Evidence, alone: bool, progress: Progress | None
+) -> dict[str, Scores]:
+    """The scores of each detector, with the settings that were named; where the user's own probabilities judge `alone`, the
+    neighbours have no say in the consensus."""
     scores = {}
     for done, name in enumerate(chosen):
         if progress:
@@ -334,7 +361,7 @@ def _detect(chosen: list[str], evidence: Evidence, alone: bool, progress: Progre
             for p in _parameters(name)
             if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
         ]
-        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes})
+        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
     if progress:
         progress("detectors", len(chosen), len(chosen))
     return scores

@@ -202,3 +202,152 @@ def test_rates_and_losses_of_every_network(short, monkeypatch):
         seen, np.concatenate([np.repeat([0.05] * 3 + cycle, own), np.tile(np.repeat(cosine, fold), 3)])
     )
     assert used == ["cross_entropy"] * 6 * own + (["cross_entropy"] * fold + ["gce"] * 2 * fold) * 3
+
+
+class Watched(torch.nn.Module):
+    """A network that keeps the logits (b, K) of each training step and the loss's gradient with respect to them."""
+
+    def __init__(self, net, steps):
+        super().__init__()
+        self.net, self.steps = net, steps
+
+    @property
+    def features(self):
+        return self.net.features
+
+    def forward(self, x):
+        out = self.net(x)
+        if out.requires_grad:
+            out.register_hook(lambda slope: self.steps.append((out.detach(), slope.detach())))
+        return out
+
+
+class Asked(Samples):
+    """Samples that keep the labels (b,) of each training step."""
+
+    seen: list = []
+
+    def given(self, rows):
+        self.seen.append(super().given(rows))
+        return self.seen[-1]
+
+
+WEIGHTS = {  # of cross-entropy's gradient, by hand, for three classes
+    "blurry": lambda p: p**0.2 * (1 + 0.2 * p.log()),
+    "piecewise_zero": lambda p: (p >= 0.1).to(p),
+    "gce": lambda p: p**0.7,
+}
+
+
+@pytest.mark.parametrize("loss", WEIGHTS)
+def test_the_networks_learn_by_the_loss_that_was_named(monkeypatch, loss):
+    monkeypatch.setattr(from_network, "passes", lambda n: (5, 20))
+    monkeypatch.setattr(Asked, "seen", [])
+    torch.set_num_threads(1)
+    images, labels = squares()
+    given = inject(labels, "symmetric", 0.2, n_classes=3, seed=1).labels
+    steps, make = [], network("small-cnn", images=True, width=1)
+    samples = Asked.of(torch.from_numpy(images), torch.from_numpy(given), 3)
+    evidence = from_network.gather({f"probs_{loss}"}, samples, lambda k: Watched(make(k), steps), loss=loss)
+    assert len(steps) == len(Asked.seen) == 5 * 5 * 4, "five fresh networks, five epochs, four batches"
+    other = 0
+    for number, ((logits, slope), y) in enumerate(zip(steps, Asked.seen, strict=True)):
+        epoch, p = number % 20 // 4, logits.softmax(1)
+        p_y = p[torch.arange(len(y)), y]
+        weight = torch.ones_like(p_y) if epoch < 2 else WEIGHTS[loss](p_y)
+        expected = weight[:, None] * (p - torch.eye(3)[y]) / len(y)
+        torch.testing.assert_close(slope, expected, atol=1e-6, rtol=1e-4)
+        other += int((weight != 1).sum())
+    assert other > 20, "the loss never differed from cross-entropy"
+    firsts = [steps[20 * f][0] for f in range(5)]
+    assert all((a.shape != b.shape) or (a != b).any() for a, b in zip(firsts, firsts[1:], strict=False))
+    probs = getattr(evidence, f"probs_{loss}")
+    np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
+
+
+def test_what_a_network_of_a_loss_predicts_is_of_examples_it_never_saw(short, monkeypatch):
+    images, labels = squares()
+    fold = np.arange(90) // 3 % 5
+    monkeypatch.setattr(from_network, "assign", lambda labels, folds, **_: fold)
+    other = labels.copy()
+    other[0] = 1 - labels[0]
+    first, again = (gathered(given, images, {"probs_blurry"}, loss="blurry") for given in (labels, other))
+    mine = fold == fold[0]
+    np.testing.assert_array_equal(first.probs_blurry[mine], again.probs_blurry[mine])
+    assert (first.probs_blurry[~mine] != again.probs_blurry[~mine]).any()
+
+
+def test_a_killed_find_with_a_loss_goes_on(short, tmp_path):
+    images, labels = squares()
+    data, asked = dataset(images[:, 0], labels), {"from_network": "small-cnn", "loss": "piecewise-zero"}
+    whole = ls.find(data, out=tmp_path / "whole.sieve", detectors=["piecewise_zero"], **asked)
+    told = []
+
+    def tell(*news):
+        told.append(news)
+        if news[:2] == ("network 3 of 5", 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ls.find(data, out=tmp_path / "toy.sieve", detectors=["piecewise_zero"], progress=tell, **asked)
+    told.clear()
+    again = ls.find(
+        data,
+        out=tmp_path / "toy.sieve",
+        detectors=["piecewise_zero"],
+        progress=lambda *news: told.append(news),
+        **asked,
+    )
+    trained = [news[:2] for news in told if news[0].startswith("network")]
+    assert trained[0] == ("network 3 of 5", 2) and trained[-1] == ("network 5 of 5", 3) and len(trained) == 8
+    assert again.table().equals(whole.table())
+    assert again.settings["loss"] == "piecewise-zero" and any("piecewise-zero" in note for note in again.notes)
+
+
+def test_another_loss_does_not_continue_what_was_killed(short, tmp_path):
+    images, labels = squares()
+    data = dataset(images[:, 0], labels)
+
+    def kill(*news):
+        if news[:2] == ("network 5 of 5", 1):
+            raise KeyboardInterrupt
+
+    def found(loss, folder, progress=None):
+        more = {"from_network": "small-cnn", "detectors": ["gce"], "progress": progress}
+        return ls.find(data, out=tmp_path / folder, loss=loss, **more).table()
+
+    with pytest.raises(KeyboardInterrupt):
+        found("blurry", "one.sieve", kill)
+    assert found("gce", "one.sieve").equals(found("gce", "two.sieve"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"loss": "blurry"}, "The loss 'blurry' trains networks, and none is named; add from_network='small-cnn'"),
+        ({"loss": "blury", "from_network": "small-cnn"}, "There is no loss 'blury'.* Did you mean 'blurry'"),
+        ({"loss": "focal", "from_network": "small-cnn"}, "Choose from blurry, piecewise-zero, gce"),
+        ({"loss": 0.5, "from_network": "small-cnn"}, "loss is 0.5; give its name"),
+    ],
+)
+def test_mistakes_about_the_loss_are_told(arguments, sentence):
+    images, labels = squares()
+    with pytest.raises(UserError, match=sentence):
+        ls.find(dataset(images[:, 0], labels), **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["blurry", "piecewise-zero", "gce"])
+def test_each_loss_finds_planted_errors(loss):
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    n = 400
+    true = digits.target[:n].astype(np.int64)
+    given = inject(true, "symmetric", 0.2, n_classes=10, seed=3).labels
+    wrong, name = given != true, loss.replace("-", "_")
+    data = dataset((digits.images[:n] * 15).astype(np.uint8), given, "0123456789")
+    findings = ls.find(data, from_network="small-cnn", loss=loss, detectors=[name])
+    score = findings.scores[name]
+    assert (score[wrong][:, None] > score[~wrong]).mean() > 0.9
+    if name != "gce":
+        assert findings.flags[name][wrong].mean() > 0.6 and findings.flags[name][~wrong].mean() < 0.15
+    assert (findings.suggestions[name][wrong] == true[wrong]).mean() > 0.7

@@ -7,7 +7,7 @@ Put it last in a `Pipeline` and call the pipeline's `fit_predict(X, y)`, or read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class LabelErrorDetector(BaseEstimator):
     """Finds the wrong labels in y.
 
     Args:
-        detectors: names from `labelsieve.detectors.DETECTORS`; None takes all.
+        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings; None takes all.
         random_state: seed of folds, panel and neighbours. An int is the `seed` of `labelsieve.find`; None is its default seed,
             so that the same data give the same findings; a `RandomState` draws a new seed in each fit.
 
@@ -55,7 +55,9 @@ class LabelErrorDetector(BaseEstimator):
     (array([7]), 'cat')
     """
 
-    def __init__(self, detectors: Sequence[str] | None = None, random_state: Any = None):
+    def __init__(
+        self, detectors: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None, random_state: Any = None
+    ):
         self.detectors = detectors
         self.random_state = random_state
 

@@ -40,9 +40,16 @@ def find(
     fast: Annotated[
         bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")
     ] = False,
-    detectors: Annotated[str | None, Parameter(help="Comma-separated names; default: all that the data allow.")] = None,
+    detectors: Annotated[
+        str | None,
+        Parameter(help="Names, with settings if wanted: o2u:forget_rate=0.1,aum. Default: all that the data allow."),
+    ] = None,
     from_network: Annotated[
         str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        Parameter(help="Train the networks of --from-network with it: blurry, piecewise-zero or gce."),
     ] = None,
     classes: Annotated[
         str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
@@ -59,6 +66,7 @@ def find(
 ) -> int:
     """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
     from labelsieve import pipeline
+    from labelsieve.cli.detectors_option import read_option
     from labelsieve.cli.terminal import progress_bar, tell_notes
     from labelsieve.decide.summary import summarise
     from labelsieve.store import class_guide
@@ -80,8 +88,9 @@ def find(
             out=run,
             encoder="fast" if fast else encoder,
             side=side,
-            detectors=detectors.split(",") if detectors else None,
+            detectors=read_option(detectors),
             from_network=from_network,
+            loss=loss,
             seed=seed,
             device=device,
             progress=progress,

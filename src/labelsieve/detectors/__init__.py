@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 from labelsieve.core.scores import Scores
 
 DETECTORS = {
@@ -34,6 +34,6 @@ def detector(name: str) -> Callable[..., Scores]:
         UserError: there is none of that name.
     """
     if name not in DETECTORS:
-        raise UserError(f"There is no detector {name!r}; choose from {', '.join(DETECTORS)}.")
+        raise UserError(f"There is no detector {name!r}.{meant(name, DETECTORS)} Choose from {', '.join(DETECTORS)}.")
     module, function = DETECTORS[name].split(":")
     return getattr(import_module(module), function)

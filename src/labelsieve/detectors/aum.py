@@ -1,11 +1,17 @@
 """AUM: a wrong label's logit is held down by its neighbours in training, so its margin over the other classes stays small.
 
-Paper: Pleiss, Zhang, Elenberg, Weinberger, "Identifying mislabeled data using the area under the margin ranking", NeurIPS 2020,
-    section 3 (margin) and 3.2 (threshold samples).
-Good at: a threshold that is learnt from the data, by examples that are wrong for sure because they wear a class that does not exist.
-Bad at: training that goes on after the learning rate has dropped (margins of memorised errors grow); very few examples a class.
+Paper: Pleiss, Zhang, Elenberg, Weinberger, "Identifying mislabeled data using the area under the margin ranking",
+    NeurIPS 2020, section 3 (margin) and 3.2 (threshold samples).
+Good at: a threshold that is learnt from the data, by examples that are wrong for sure because they wear a class that
+    does not exist.
+Bad at: training that goes on after the learning rate has dropped (margins of memorised errors grow); very few
+    examples a class.
 Numbers: the first epoch is skipped; 99th percentile of the threshold samples (authors' code).
-Differs: the record holds margins in float32 where the authors' code rounds logits to half precision.
+Differs: `find` reads linear heads on frozen features, where the paper trains a deep network from scratch. A linear
+    head can learn few wrong labels by heart, so margins of wrong labels stay small to the end and training need not
+    be stopped early; what the encoder does not see no margin shows. `--from-network` trains a network as the paper
+    does, but without threshold samples. The record holds margins in float32 where the authors' code rounds logits to
+    half precision.
 Cost: one pass over the record(s).
 """
 

@@ -4,8 +4,14 @@ Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss fu
     arXiv 2511.16512; loss -(p_y)^gamma ln p_y.
 Good at: low to moderate noise, where hard but right examples must not be flagged.
 Bad at: training without a delay: gamma > 1/ln K un-learns from the start.
-Numbers: gamma = 0.5 and the delay are set where the head is trained; rule = "both" is the authors' filter.
-Differs: the authors' code shares one model over all folds, so that its probabilities are not out-of-sample; ours are.
+Numbers: gamma = 0.5 and the delay are set where the heads are trained (`core.loss_defaults`); rule = "both" is the
+    authors' filter.
+Differs: by default `find` reads linear heads on frozen features, trained with the loss. The paper trains a whole
+    network, whose features the loss shapes too; on frozen features the loss only decides which examples move a plane,
+    and there is little to learn by heart that it could prevent. `find --from-network NAME --loss blurry` is the
+    paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` says
+    what differs there). The authors' code shares one model over all folds, so that its probabilities are not
+    out-of-sample; ours are.
 Cost: two passes over the probabilities.
 """
 

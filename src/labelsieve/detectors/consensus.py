@@ -5,8 +5,8 @@ Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with
 Paper: pool and transition matrix in `stats.opinion_pool`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML 2022.
 Good at: staying near the best single detector on every kind of noise we tried: symmetric, pair, boundary and human.
 Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives the class away).
-Numbers: k = 20 neighbours; the matrix enters with exponent 0.25 (`stats.opinion_pool`); both chosen on
-    development sets with known errors, CIFAR-10N among them (docs/calibration.md).
+Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development sets with known
+    errors, CIFAR-10N among them (docs/calibration.md). All constants stand in `stats.opinion_pool`.
 Differs: ours. The default score of `find`; with the user's own probabilities those are the only judge.
 Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
 """
@@ -17,6 +17,7 @@ import numpy as np
 
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.scores import Scores
+from labelsieve.stats import opinion_pool
 from labelsieve.stats.confident_joint import require_finite
 from labelsieve.stats.opinion_pool import Pool, estimate_transition, verdict
 
@@ -27,6 +28,14 @@ def consensus(
     probs: np.ndarray | None = None,
     probs_gce: np.ndarray | None = None,
     neighbours: Neighbours | None = None,
+    *,
+    k: int = opinion_pool.NEIGHBOURS,
+    sharpness: float = opinion_pool.SHARPNESS,
+    spread: float = opinion_pool.SPREAD,
+    trust: float = opinion_pool.TRUST,
+    prior: float = opinion_pool.PRIOR,
+    steps: int = opinion_pool.STEPS,
+    floor: float = opinion_pool.FLOOR,
 ) -> Scores:
     """Log-odds that each given label is wrong.
 
@@ -36,13 +45,20 @@ def consensus(
         probs: (n, K), used only where there are no robust probabilities.
         probs_gce: (n, K).
         neighbours: the kNN graph.
+        k: neighbours that vote.
+        sharpness: a neighbour weighs exp(sharpness (cosine - cosine of the nearest)).
+        spread: share of a vote that goes to all classes alike.
+        trust: exponent of the transition matrix.
+        prior: examples per class by which one noise rate holds the rows of that matrix.
+        steps: of the EM that fits it.
+        floor: probability below which a judge says no more.
     """
     judge = probs if probs_gce is None else probs_gce
     if judge is None:
         raise ValueError("consensus needs probs or probs_gce")
     require_finite(judge, labels)
-    pool = Pool([judge], neighbours, labels, n_classes)
-    transition = estimate_transition(pool)
-    said = verdict(pool, transition)
+    pool = Pool([judge], neighbours, labels, n_classes, k, sharpness, spread, floor)
+    transition = estimate_transition(pool, steps=steps, prior=prior)
+    said = verdict(pool, transition, trust=trust)
     why = {"p_given": said.p_given, "p_other": said.p_other, "judges_agree": said.united}
     return Scores(said.log_odds, said.other, said.log_odds > 0, why, transition.n_wrong)

@@ -1,11 +1,16 @@
 """O2U-Net: a network driven in cycles from under- to over-fitting keeps stumbling over wrong labels, so their losses stay high.
 
-Paper: Huang, Qu, Jia, Zhao, "O2U-Net: a simple noisy label detection approach for deep neural networks", ICCV 2019, section 3.
+Paper: Huang, Qu, Jia, Zhao, "O2U-Net: a simple noisy label detection approach for deep neural networks", ICCV 2019,
+    section 3.
 Good at: random label noise; needs nothing but losses.
 Bad at: imbalanced data (a global ranking removes hard and rare classes: see per_class); ambiguous but right examples.
-Numbers: forget_rate, the share that is flagged, is the true noise rate in the authors' code. That is not ours to know: without it
-    a two-component Gaussian mixture on the score flags what more likely belongs to its upper half.
-Differs: an example that was missing from an epoch is averaged by count; per_class = True ranks within the given label.
+Numbers: forget_rate, the share that is flagged, is the true noise rate in the authors' code. That is not ours to
+    know: without it a two-component Gaussian mixture on the score flags what more likely belongs to its upper half.
+Differs: `find` reads a linear head on frozen features that is driven through the cycles. The paper's network goes
+    from under- to over-fitting and back; a linear head hardly over-fits, so what is left of the idea is the mean of
+    the losses over a changing learning rate. Nor is there the paper's third stage, training again without what was
+    flagged. `--from-network` cycles a network; `train --method o2u` has all three stages. An example that was missing
+    from an epoch is averaged by count; per_class = True ranks within the given label.
 Cost: one pass over the record (E, n); float64 sums.
 """
 

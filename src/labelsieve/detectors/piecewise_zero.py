@@ -4,8 +4,14 @@ Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss fu
     arXiv 2511.16512; loss -ln p_y where p_y >= c, else 0.
 Good at: label errors that a plain head would learn late in training.
 Bad at: rare classes, which can fall below c as a whole and vanish; c > 1/K without a delay never starts.
-Numbers: c = 0.05 and the delay are set where the head is trained; rule = "both" is the authors' filter.
-Differs: the authors' code shares one model over all folds, so that its probabilities are not out-of-sample; ours are.
+Numbers: c = 0.05 and the delay are set where the heads are trained (`core.loss_defaults`); rule = "both" is the
+    authors' filter.
+Differs: by default `find` reads linear heads on frozen features, trained with the loss. The paper trains a whole
+    network, whose features the loss shapes too; on frozen features the loss only decides which examples move a plane,
+    and there is little to learn by heart that it could prevent. `find --from-network NAME --loss piecewise-zero` is
+    the paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` says
+    what differs there). The authors' code shares one model over all folds, so that its probabilities are not
+    out-of-sample; ours are.
 Cost: two passes over the probabilities.
 """
 

@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.core.loss_defaults import DELAY_OF_HEADS
 from labelsieve.engine.standardise import project, standardise
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
@@ -29,9 +30,6 @@ CHECKPOINTS = "networks"  # folder of checkpoints
 SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
-_DELAY = (
-    1 / 3
-)  # of the epochs under plain cross-entropy before Blurry and Piecewise-zero act (Pellegrino et al.: 2 to 8 of 10)
 _PROBS = {
     "probs": Track("probs"),
     "probs_gce": Track("probs_gce", loss_weights.gce),
@@ -166,7 +164,7 @@ def tracks(
     wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int
 ) -> list[Track]:
     """The training runs of the panel that leave what is wanted; `fakes` are masks (n,) of AUM's threshold samples."""
-    delay = max(1, round(_DELAY * epochs))
+    delay = max(1, round(DELAY_OF_HEADS * epochs))
     out = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
     if "record" in wanted:
         out.append(Track("record", held_out=False, schedule=constant, record=True))

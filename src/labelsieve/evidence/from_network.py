@@ -4,12 +4,18 @@ One network sees everything and leaves the records: epochs at a constant learnin
 stages 1 and 2), which are in-sample by their nature. Everything else is out of sample: FOLDS more networks each leave a fold out, first
 with cross-entropy, then GCE. What such a network makes of its own fold is all that is asked of it: heads on its features of the others
 give the fold's probabilities, and each example's neighbours are the nearest of its fold, whose labels shaped none of the features.
-Differs: AUM's threshold samples would take two more networks; without them AUM ranks and flags nobody.
-Cost: FOLDS + 1 trainings' worth of epochs; (n, d) features of one network at a time.
+With a loss named (`--loss`), FOLDS_OF_LOSS networks take the place of the FOLDS, and what each predicts of its fold is taken as
+it is: the k-fold cross-validation with the loss itself of Pellegrino, Szczecina and Fieguth (arXiv 2511.16512, 2025), whose
+confident learning on these probabilities is the detector `blurry` or `piecewise_zero`; of GCE likewise.
+Differs: they train ten epochs by Adam from ImageNet weights; these networks start anew, with the recipe of the others here.
+Their code trains one network on through all folds, so that it has seen what it judges; ours are fresh. AUM's threshold samples
+would take two more networks; without them AUM ranks and flags nobody.
+Cost: FOLDS + 1 trainings' worth of epochs, with a loss named FOLDS_OF_LOSS + 1; (n, d) features of one network at a time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,6 +28,7 @@ from torch import Tensor, nn
 
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.files import write_array
+from labelsieve.core.loss_defaults import DELAY_OF_HEADS, c_to_classify, delay_to_classify, gamma_to_classify
 from labelsieve.core.record import COLUMNS, Record
 from labelsieve.engine.samples import Samples, outputs
 from labelsieve.engine.session import Session
@@ -30,12 +37,19 @@ from labelsieve.evidence import panel
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.from_features import CHECKPOINTS, NEIGHBOURS, Progress, tracks
 from labelsieve.evidence.resume import key_of
-from labelsieve.losses import cross_entropy, gce
+from labelsieve.losses import blurry, cross_entropy, gce, piecewise_zero
 from labelsieve.stats.neighbours import nearest
 
 FOLDS = 3
 RATE, MOMENTUM, WEIGHT_DECAY = 0.05, 0.9, 5e-4
-_PLAIN = 1 / 3  # of a fold network's epochs with cross-entropy, before GCE
+FOLDS_OF_LOSS = 5  # where the loss was named: Pellegrino et al.'s k
+Loss = Callable[[Tensor, Tensor], Tensor]
+LATE: dict[str, tuple[Callable[[int], Loss], Callable[[int], int]]] = {
+    # K -> the loss, epochs -> how many with cross-entropy before it. GCE without being named trains three networks alike.
+    "blurry": (lambda k: partial(blurry, gamma=gamma_to_classify(k)), delay_to_classify),
+    "piecewise_zero": (lambda k: partial(piecewise_zero, c=c_to_classify(k)), delay_to_classify),
+    "gce": (lambda k: gce, lambda epochs: math.ceil(DELAY_OF_HEADS * epochs)),
+}
 
 
 def passes(n: int) -> tuple[int, int]:
@@ -52,6 +66,7 @@ def gather(
     apart: Sequence[np.ndarray] = (),
     seed: int = 0,
     folder: Path | None = None,
+    loss: str | None = None,
     content: str | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
@@ -63,25 +78,39 @@ def gather(
         groups: (n,) int ids of examples that must share a fold, or None.
         apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
         folder: where neighbours and the record are kept for the review page; None keeps them nowhere.
+        loss: name of a loss of `LATE`, with which FOLDS_OF_LOSS networks are trained, each without a fold; what such a network
+            itself predicts of its fold are the probabilities under that loss.
         content: a hash of images and network; with it and a folder, a killed run goes on after the last whole epoch of its network.
         progress: called with (stage, done, total).
     """
     labels, k = samples.labels.cpu().numpy(), samples.classes
     evidence = Evidence(labels=labels, n_classes=k)
     epochs, batch = passes(len(samples))
-    kept = folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed)[:16]
+    kept = folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed, loss)[:16]
     start = partial(_session, len(samples), progress=progress, kept=kept or None)
     if {"record", "cyclic_record"} & set(wanted):
         evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))
-    heads = tracks([name for name in wanted if name.startswith("probs")], panel.passes(len(samples))[0], [], labels, k)
-    if heads or "neighbours" in wanted:
-        fold = assign(labels, FOLDS, groups=groups, seed=seed)
-        probs = {track.name: np.empty((len(samples), k), np.float32) for track in heads}
+    own_probs = None if loss is None else f"probs_{loss}"
+    heads = tracks(
+        [name for name in wanted if name.startswith("probs") and name != own_probs],
+        panel.passes(len(samples))[0],
+        [],
+        labels,
+        k,
+    )
+    if heads or {"neighbours", own_probs} & set(wanted):
+        fold = assign(labels, FOLDS if loss is None else FOLDS_OF_LOSS, groups=groups, seed=seed)
+        names = [track.name for track in heads] + ([own_probs] if own_probs else [])
+        probs = {name: np.empty((len(samples), k), np.float32) for name in names}
+        late = _late(loss, epochs, k)
         near = []
         for f in range(fold.max() + 1):
             session = start(f"network {f + 1} of {fold.max() + 1}", seed + 1 + f)
-            x = standardise(_features(samples, network, fold != f, epochs, batch, session))
+            net = _trained(samples, network, fold != f, epochs, batch, session, late)
+            x = standardise(outputs(net, samples, net.features).cpu().numpy())
             own = np.flatnonzero(fold == f)
+            if own_probs:
+                probs[own_probs][own] = _predicted(net, samples, own)
             found = nearest(
                 project(x[own], seed=seed), NEIGHBOURS, apart=[grouping[own] for grouping in apart], seed=seed
             )
@@ -91,8 +120,8 @@ def gather(
                 told = panel.train(
                     x, labels, k, heads, (fold != f).astype(np.int64), epochs=length, batch=step, seed=seed
                 )
-                for name, out in probs.items():
-                    out[own] = told.probs[name][own]
+                for track in heads:
+                    probs[track.name][own] = told.probs[track.name][own]
         evidence = replace(evidence, neighbours=_joined(near, len(samples)), **probs)
     if folder is not None:
         _keep(evidence, folder)
@@ -121,19 +150,37 @@ def _records(
     }
 
 
-def _features(
-    samples: Samples, network: Callable[[int], nn.Module], taught: np.ndarray, epochs: int, batch: int, session: Session
-) -> np.ndarray:
-    """Features (n, d) by a network that was trained where `taught` (n,)."""
+def _late(loss: str | None, epochs: int, n_classes: int) -> tuple[Loss, int]:
+    """The loss of the fold networks, and for how many epochs cross-entropy goes before it."""
+    make, delay = LATE[loss or "gce"]
+    return make(n_classes), delay(epochs)
+
+
+def _trained(
+    samples: Samples,
+    network: Callable[[int], nn.Module],
+    taught: np.ndarray,
+    epochs: int,
+    batch: int,
+    session: Session,
+    late: tuple[Loss, int],
+) -> Any:
+    """A network that was trained where `taught` (n,): with cross-entropy, from the epoch `late[1]` on with the loss `late[0]`."""
     part = samples.take(torch.from_numpy(np.flatnonzero(taught)).to(samples.labels.device))
     net: Any = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
     for epoch in session.epochs(epochs, net=net, optimiser=optimiser):
         _rate(optimiser, RATE * panel.cosine(epoch, epochs))
-        loss = cross_entropy if epoch < _PLAIN * epochs else gce
+        loss = cross_entropy if epoch < late[1] else late[0]
         for _, logits, given in _forward(net, part, batch, session):
             session.step(loss(logits, given).mean(), optimiser)
-    return outputs(net, samples, net.features).cpu().numpy()
+    return net
+
+
+def _predicted(net: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    """Probabilities (m, K) float32 of the examples at `rows` (m,), in evaluation mode."""
+    part = samples.take(torch.from_numpy(rows).to(samples.labels.device))
+    return outputs(net, part, net).softmax(1).cpu().numpy()
 
 
 def _forward(net: nn.Module, samples: Samples, batch: int, session: Session) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

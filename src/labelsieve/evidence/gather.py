@@ -5,13 +5,37 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.arguments import require_text
+from labelsieve.core.errors import UserError, meant
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.extras import need
 from labelsieve.encode.arrays import Arrays, Progress
 from labelsieve.evidence import from_features
 from labelsieve.evidence.resume import key_of
 from labelsieve.stats.dependent_examples import Bonds
+
+LOSSES = ("blurry", "piecewise-zero", "gce")  # that a network can be trained with to find wrong labels
+
+
+def require_loss(loss: str | None, network: str | None) -> str | None:
+    """The name of a loss for networks, "piecewise_zero" as "piecewise-zero".
+
+    Raises:
+        UserError: there is no such loss, or no network to train with it.
+    """
+    if loss is None:
+        return None
+    name = require_text(loss, "loss").replace("_", "-")
+    if name not in LOSSES:
+        choose = f"Choose from {', '.join(LOSSES)}."
+        raise UserError(f"There is no loss {loss!r} to find wrong labels with.{meant(name, LOSSES)} {choose}")
+    if network is None:
+        raise UserError(
+            f"The loss {name!r} trains networks, and none is named; add <from_network>, or leave out <loss>.",
+            from_network="small-cnn",
+            loss="",
+        )
+    return name
 
 
 def of_panel(
@@ -51,8 +75,10 @@ def of_network(
     folder: Path,
     progress: Progress | None,
     device: str | None = None,
+    loss: str | None = None,
 ) -> Evidence:
-    """The same from the network `name`, trained here on pixels; `device` None is a GPU if there is one."""
+    """The same from the network `name`, trained here on pixels; `device` None is a GPU if there is one; `loss` of
+    `LOSSES` is what networks are trained with, fold by fold."""
     try:
         from labelsieve.engine import inputs
         from labelsieve.engine.device import pick, placed
@@ -74,6 +100,7 @@ def of_network(
         apart=bonds.apart,
         seed=seed,
         folder=folder,
+        loss=loss and loss.replace("-", "_"),
         content=key_of(arrays.content, arrays.values.shape, name),
         progress=progress,
     )

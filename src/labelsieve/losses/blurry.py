@@ -7,7 +7,8 @@ Two readings, because the authors' revisions differ and the printed formula does
     `blurry_detached`  holds the factor p^gamma constant: gradient p^gamma (p - onehot), exactly that of GCE with q = gamma.
 Needs: some epochs of cross-entropy first. At the start p_y is about 1/K, so the printed form un-learns from the first step if
     gamma > 1 / ln K (0.43 for K = 10, 0.22 for K = 100); `turning_point` tells.
-Numbers: gamma = 0.5, a working value that appears in the authors' plots; gamma = 0 is cross-entropy.
+Numbers: gamma = 0.5, a working value that appears in the authors' plots (`core.loss_defaults` says which gamma is used
+    where, and why); gamma = 0 is cross-entropy.
 Cost: one log-softmax.
 """
 
@@ -17,16 +18,17 @@ import math
 
 from torch import Tensor, nn
 
+from labelsieve.core.loss_defaults import GAMMA
 from labelsieve.losses.softmax import log_p_y
 
 
-def blurry(logits: Tensor, target: Tensor, *, gamma: float = 0.5) -> Tensor:
+def blurry(logits: Tensor, target: Tensor, *, gamma: float = GAMMA) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,), the formula as printed."""
     log_p = log_p_y(logits, target)
     return -(gamma * log_p).exp() * log_p
 
 
-def blurry_detached(logits: Tensor, target: Tensor, *, gamma: float = 0.5) -> Tensor:
+def blurry_detached(logits: Tensor, target: Tensor, *, gamma: float = GAMMA) -> Tensor:
     """The same value with the factor p_y^gamma held constant; its gradient is that of `gce` with q = gamma."""
     log_p = log_p_y(logits, target)
     return -(gamma * log_p.detach()).exp() * log_p
@@ -40,7 +42,7 @@ def turning_point(gamma: float) -> float:
 class Blurry(nn.Module):
     """The batch mean of `blurry`."""
 
-    def __init__(self, gamma: float = 0.5):
+    def __init__(self, gamma: float = GAMMA):
         super().__init__()
         self.gamma = gamma
 

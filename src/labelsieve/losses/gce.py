@@ -15,17 +15,18 @@ import math
 import torch
 from torch import Tensor, nn
 
+from labelsieve.core.loss_defaults import Q
 from labelsieve.losses.softmax import log_p_y
 
 
-def gce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
+def gce(logits: Tensor, target: Tensor, *, q: float = Q) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,); q = 0 is cross-entropy."""
     log_p = log_p_y(logits, target)
     return -torch.expm1(q * log_p) / q if q > 0 else -log_p
 
 
 def truncated_gce(
-    logits: Tensor, target: Tensor, *, q: float = 0.7, k: float = 0.5, kept: Tensor | None = None
+    logits: Tensor, target: Tensor, *, q: float = Q, k: float = 0.5, kept: Tensor | None = None
 ) -> Tensor:
     """Loss (n,): L_q(p_y) for the kept, the constant L_q(k) for the others; kept (n,) bool, by default p_y > k."""
     kept = above(logits, target, k=k) if kept is None else kept
@@ -45,7 +46,7 @@ def _log(k: float) -> float:
 class GCE(nn.Module):
     """The batch mean of `gce`."""
 
-    def __init__(self, q: float = 0.7):
+    def __init__(self, q: float = Q):
         super().__init__()
         self.q = q
 

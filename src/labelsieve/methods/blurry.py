@@ -14,11 +14,11 @@ Cost: that of cross-entropy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import log
 from typing import Any
 
 from torch import Tensor, nn, optim
 
+from labelsieve.core.loss_defaults import delay_to_classify, gamma_to_classify
 from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
@@ -82,5 +82,5 @@ def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
 
 
 def _chosen(gamma: float | None, delay: int | None, epochs: int, classes: int) -> tuple[float, int]:
-    gamma = min(0.2, 0.5 / log(classes)) if gamma is None else gamma
-    return gamma, max(1, round(0.4 * epochs)) if delay is None else delay
+    gamma = gamma_to_classify(classes) if gamma is None else gamma
+    return gamma, delay_to_classify(epochs) if delay is None else delay

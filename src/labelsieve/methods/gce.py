@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn, optim
 
+from labelsieve.core.loss_defaults import DELAY_OF_GCE, Q
 from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
@@ -34,7 +35,7 @@ def gce(
     network: Callable[[int], nn.Module],
     session: Session,
     *,
-    q: float = 0.7,
+    q: float = Q,
     delay: int | None = None,
     epochs: int = 200,
     lr: float = 0.1,
@@ -76,4 +77,4 @@ def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
 
 
 def _delay(delay: int | None, epochs: int) -> int:
-    return round(0.2 * epochs) if delay is None else delay
+    return round(DELAY_OF_GCE * epochs) if delay is None else delay

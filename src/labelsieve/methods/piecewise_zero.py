@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
+from labelsieve.core.loss_defaults import c_to_classify, delay_to_classify
 from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
@@ -91,8 +92,8 @@ def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
 
 
 def _chosen(c: float | None, delay: int | None, epochs: int, samples: Samples) -> tuple[float, int]:
-    c = min(0.1, 1 / samples.classes) * (1 if samples.are_images else 2) if c is None else c
-    return c, max(1, round(0.4 * epochs)) if delay is None else delay
+    c = c_to_classify(samples.classes, features=not samples.are_images) if c is None else c
+    return c, delay_to_classify(epochs) if delay is None else delay
 
 
 def _worst(alive: Tensor, labels: Tensor, classes: int) -> float:

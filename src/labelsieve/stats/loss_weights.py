@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labelsieve.core.loss_defaults import GAMMA, C, Q
+
 Array = Any  # NumPy array or torch tensor, same in and out
 _TINY = 1e-8  # p_y is kept away from zero before the logarithm
 
@@ -17,12 +19,12 @@ def cross_entropy(p_y: Array) -> Array:
     return p_y * 0 + 1
 
 
-def gce(p_y: Array, q: float = 0.7) -> Array:
+def gce(p_y: Array, q: float = Q) -> Array:
     """Generalised cross-entropy, L = (1 - p_y^q) / q, w = p_y^q (Zhang and Sabuncu 2018). q = 1 is the mean absolute error."""
     return p_y**q
 
 
-def blurry(p_y: Array, gamma: float = 0.5) -> Array:
+def blurry(p_y: Array, gamma: float = GAMMA) -> Array:
     """Blurry loss, L = -p_y^gamma ln p_y, w = p_y^gamma (1 + gamma ln p_y): negative below exp(-1/gamma) (Pellegrino et al. 2025).
 
     With the factor p_y^gamma held constant (detached) the weight is that of `gce` with q = gamma.
@@ -31,7 +33,7 @@ def blurry(p_y: Array, gamma: float = 0.5) -> Array:
     return p_y**gamma * (1 + gamma * _log(p_y))
 
 
-def piecewise_zero(p_y: Array, c: float = 0.05) -> Array:
+def piecewise_zero(p_y: Array, c: float = C) -> Array:
     """Piecewise-zero loss, L = -ln p_y if p_y >= c, else 0 (Pellegrino et al. 2025)."""
     return (p_y >= c) * (p_y * 0 + 1)
 

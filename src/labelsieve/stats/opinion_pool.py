@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
 
+# The constants of the consensus, each here alone; the detector has them as keyword arguments.
+NEIGHBOURS = 20  # that vote
+SHARPNESS = 8.0  # a neighbour weighs exp(sharpness (cosine - cosine of the nearest))
+SPREAD = 0.1  # share of a vote that goes to all classes alike, so that no class is impossible
+TRUST = 0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
+PRIOR = 2.0  # examples per class by which the one noise rate holds the rows of T
+STEPS = 12  # of the EM
 FLOOR = 1e-6  # below this a judge's probability says no more
-TRUST_IN_TRANSITION = (
-    0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
-)
 _SAMPLE = 4_000_000  # numbers (rows x K) that the EM looks at
 _BLOCK = 1 << 21  # numbers in a block
 
@@ -51,7 +56,14 @@ class Transition:
 
 
 def vote(
-    neighbours: Neighbours, labels: np.ndarray, n_classes: int, rows: np.ndarray, *, k: int = 20, sharpness: float = 8.0
+    neighbours: Neighbours,
+    labels: np.ndarray,
+    n_classes: int,
+    rows: np.ndarray,
+    *,
+    k: int = NEIGHBOURS,
+    sharpness: float = SHARPNESS,
+    spread: float = SPREAD,
 ) -> np.ndarray:
     """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
 
@@ -62,7 +74,7 @@ def vote(
     weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
     cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
     votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)
-    votes += 0.1 / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    votes += spread / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)
     return votes / votes.sum(1, keepdims=True)
 
 
@@ -75,23 +87,34 @@ class Pool:
         neighbours: the kNN graph as one more judge, or None.
         labels: (n,) given labels.
         n_classes: K.
+        k, sharpness, spread: of the vote (`vote`).
+        floor: added to each probability before its logarithm.
     """
 
     probs: Sequence[np.ndarray]
     neighbours: Neighbours | None
     labels: np.ndarray
     n_classes: int
+    k: int = NEIGHBOURS
+    sharpness: float = SHARPNESS
+    spread: float = SPREAD
+    floor: float = FLOOR
 
     def judges(self, rows: np.ndarray) -> list[np.ndarray]:
         """The class probabilities (b, K) float64 of each judge."""
         judges = [np.asarray(p[rows], np.float64) for p in self.probs]
         if self.neighbours is not None:
-            judges.append(vote(self.neighbours, self.labels, self.n_classes, rows))
+            how = {"k": self.k, "sharpness": self.sharpness, "spread": self.spread}
+            judges.append(vote(self.neighbours, self.labels, self.n_classes, rows, **how))
         return judges
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """(b, K) float64 mean log-probability over the judges."""
-        return _mean_log(self.judges(rows))
+        return self.pooled(self.judges(rows))
+
+    def pooled(self, judges: list[np.ndarray]) -> np.ndarray:
+        """(b, K) mean of the logarithms of class probabilities (b, K)."""
+        return np.mean([np.log(np.maximum(p, 0) + self.floor) for p in judges], axis=0)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers of consecutive blocks."""
@@ -99,13 +122,13 @@ class Pool:
         return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def estimate_transition(pool: Pool, *, steps: int = 12, seed: int = 0) -> Transition:
+def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR, seed: int = 0) -> Transition:
     """Fit T (and the sharpness of the pool) to the given labels; a full matrix where there is an example a cell, else one noise rate."""
     n, k = len(pool.labels), pool.n_classes
     size = min(n, max(2000, _SAMPLE // k))
     rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
     z, y = pool.rows(rows), pool.labels[rows]
-    fit = _one_rate if n < k * k else _matrix
+    fit = _one_rate if n < k * k else partial(_matrix, prior=prior)
     sharpness, transition = 1.0, _one_rate(0.9 * np.eye(k)[y] + 0.1 / k, y, k)
     for step in range(steps):
         transition = fit(_posterior(z * sharpness, transition, y), y, k)
@@ -134,15 +157,15 @@ class Verdict:
     united: np.ndarray
 
 
-def verdict(pool: Pool, transition: Transition) -> Verdict:
+def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
     """The log-odds that each label is wrong: another class's pooled probability against the given one's, times T (tempered)."""
     n = len(pool.labels)
     out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
     for rows in pool.blocks():
         judges, y, at = pool.judges(rows), pool.labels[rows], np.arange(len(rows))
-        z = _mean_log(judges)
+        z = pool.pooled(judges)
         p = _softmax(z)
-        z += TRUST_IN_TRANSITION * np.log(transition.column(y))
+        z += trust * np.log(transition.column(y))
         own = z[at, y].copy()
         z[at, y] = -np.inf
         best = z.argmax(1)
@@ -154,22 +177,18 @@ def verdict(pool: Pool, transition: Transition) -> Verdict:
     return out
 
 
-def _mean_log(judges: list[np.ndarray]) -> np.ndarray:
-    return np.mean([np.log(np.maximum(p, 0) + FLOOR) for p in judges], axis=0)
-
-
 def _one_rate(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
     """The same noise rate for all classes, spread evenly."""
     stay = float(np.clip(posterior[np.arange(len(y)), y].mean(), 1e-6, 1 - 1e-6))
     return Transition(np.full(k, stay), None, 0.0, 1.0)
 
 
-def _matrix(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
-    """A full matrix; a prior of two examples a class stands for the one noise rate."""
+def _matrix(posterior: np.ndarray, y: np.ndarray, k: int, *, prior: float = PRIOR) -> Transition:
+    """A full matrix; `prior` examples per class stand for the one noise rate."""
     joint = np.zeros((k, k))  # row = true class, column = given class
     for c in np.unique(y):
         joint[:, c] = posterior[y == c].sum(0)
-    joint += 2 * _one_rate(posterior, y, k).column(np.arange(k)).T
+    joint += prior * _one_rate(posterior, y, k).column(np.arange(k)).T
     matrix = np.maximum(joint / joint.sum(1, keepdims=True), 1e-9)
     return Transition(np.diag(matrix).copy(), matrix, 0.0, 1.0)
 

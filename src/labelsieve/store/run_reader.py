@@ -88,6 +88,12 @@ def _levels(value: Any) -> bool:
     )
 
 
+def _plain_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        one is None or isinstance(one, bool | int | float | str) for one in value.values()
+    )
+
+
 Check = tuple[Callable[[Any], bool], str]
 _CLASSES: Check = (lambda value: _names(value) and bool(value), "a list of different class names")
 _KEYS: dict[str, Check] = {
@@ -109,6 +115,8 @@ _SETTINGS: dict[str, Check] = {
     "kind": (lambda value: value == "" or (_text(value) and value in KINDS), f"one of {', '.join(KINDS)}"),
     "encoder": (_maybe_text, "a name or null"),
     "network": (_maybe_text, "a name or null"),
+    "loss": (_maybe_text, "a name or null"),
+    "detector_settings": (_dict_of(_plain_dict), "names of detectors with their settings"),
     "detectors": (_names, "a list of detector names"),
     "seed": (_whole, "a whole number"),
     "data_hash": (lambda value: _text(value) and bool(value), "a hash"),
@@ -128,7 +136,17 @@ _SETTINGS: dict[str, Check] = {
 _OF_FIND = tuple(
     name
     for name in _SETTINGS
-    if name not in ("network", "columns", "levels", "named", reused_ids.SETTING, removed_copies.SETTING)
+    if name
+    not in (
+        "network",
+        "loss",
+        "detector_settings",
+        "columns",
+        "levels",
+        "named",
+        reused_ids.SETTING,
+        removed_copies.SETTING,
+    )
 )  # `find` writes them all; findings made in Python may have fewer
 
 

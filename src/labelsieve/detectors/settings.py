@@ -1,0 +1,98 @@
+"""The settings of detectors that the user names: known by the detector's signature, of its types, within bounds."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from labelsieve.core.arguments import require_texts
+from labelsieve.core.errors import UserError, meant
+from labelsieve.core.shares import share
+from labelsieve.detectors import detector
+from labelsieve.stats.confident_joint import RULES
+from labelsieve.stats.small_loss import PerClass
+
+Named = dict[str, dict[str, Any]]
+
+_SHARES = ("forget_rate", "rho", "tau", "threshold")  # also as 10%
+_WORDS = {"rule": RULES, "promix.per_class": get_args(PerClass)}
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "percentile": (0, 100),
+    "last": (1, math.inf),
+    "knn_vote.k": (2, 21),  # itself and the 20 neighbours that are kept
+    "consensus.k": (1, 20),
+    "steps": (1, 1000),
+    "floor": (1e-12, 0.1),
+    "spread": (1e-6, 1),
+    "trust": (0, 1),
+}
+
+
+def read_detectors(value: Any) -> Named | None:
+    """The detectors that `find` was given, a list of names or a dict of name -> settings; None is None, which runs all.
+
+    Returns:
+        name -> the settings that were named, each checked; of a list, no settings.
+
+    Raises:
+        UserError: neither, an empty dict, an unknown detector or setting, or a value of another type or out of bounds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        return {name: {} for name in require_texts(value, "detectors")}
+    if not value:
+        raise UserError("detectors is an empty dict; name detectors with their settings, or leave it out to run all.")
+    found: Named = {}
+    for name, settings in value.items():
+        if not isinstance(name, str):
+            raise UserError(f"detectors names {name!r}; give the name of a detector, as text.")
+        if settings is not None and not isinstance(settings, Mapping):
+            raise UserError(
+                f"The settings of the detector {name!r} are {settings!r}; give a dict, such as {{'forget_rate': 0.1}}."
+            )
+        found[name] = check(name, settings or {})
+    return found
+
+
+def check(name: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings `named` of the detector `name`, shares as numbers.
+
+    Raises:
+        UserError: there is no such detector or setting, or a value is of another type or out of bounds.
+    """
+    own = {p.name: p for p in inspect.signature(detector(name)).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    for setting in named:
+        if setting not in own:
+            known = f"It has {', '.join(own)}." if own else "It has no settings."
+            raise UserError(f"The detector {name!r} has no setting {setting!r}.{meant(str(setting), own)} {known}")
+    return {setting: _checked(name, own[setting], value) for setting, value in named.items()}
+
+
+def _checked(name: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """The value of one setting."""
+    what = f"The setting {parameter.name!r} of the detector {name!r}"
+    kind = str(parameter.annotation).removesuffix(" | None")
+    if value is None and parameter.default is None:
+        return None
+    words = _WORDS.get(parameter.name) or _WORDS.get(f"{name}.{parameter.name}")
+    if words is not None:
+        if value not in words:
+            raise UserError(f"{what} is {value!r}; choose one of {', '.join(words)}.")
+        return value
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise UserError(f"{what} is {value!r}; give true or false.")
+        return value
+    if parameter.name in _SHARES:
+        return share(value, what)
+    whole = kind == "int"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+        raise UserError(f"{what} is {value!r}; give a {'whole ' if whole else ''}number.")
+    low, high = _BOUNDS.get(f"{name}.{parameter.name}") or _BOUNDS.get(parameter.name) or (0, math.inf)
+    if not low <= value <= high:
+        bounds = f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
+        raise UserError(f"{what} is {value!r}; it should be {bounds}.")
+    return value
