@@ -27,7 +27,7 @@ from labelsieve.core.scores import Scores
 from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
 from labelsieve.decide.plausibility import plausibility
 from labelsieve.detectors import DETECTORS, detector
-from labelsieve.detectors.settings import Named, read_detectors
+from labelsieve.detectors.detector_settings import Named, read_detectors
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples

@@ -32,8 +32,9 @@ def findings_of(data, seed=0):
     twins = np.arange(n) < 4
     extra = {"duplicate_group": np.where(twins, 0, -1), "duplicate_conflict": twins, "p_given": 1 - p, "p_other": p}
     wrong = Estimate(float(p.sum()), float(p.sum()) * 0.8, float(p.sum()) * 1.2)
+    spoken = {"flags": {"knn_vote": rng.random(n) > 0.5}, "suggestions": {"knn_vote": other[::-1].copy()}}
     return Findings(
-        data.ids, data.classes, data.labels, other, p, rank, p > 0.5, scores, extra, wrong, settings=settings
+        data.ids, data.classes, data.labels, other, p, rank, p > 0.5, scores, extra, wrong, settings=settings, **spoken
     )
 
 

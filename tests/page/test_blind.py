@@ -54,6 +54,8 @@ def two(sieve, tmp_path):
         rank=found.rank[turn],
         flagged=found.flagged[turn],
         scores={name: score[turn] for name, score in found.scores.items()},
+        flags={name: flag[turn] for name, flag in found.flags.items()},
+        suggestions={name: suggestion[turn] for name, suggestion in found.suggestions.items()},
         extra={name: column if name.startswith("duplicate") else column[turn] for name, column in found.extra.items()},
     )
     (tmp_path / "other" / "evidence").mkdir(parents=True)

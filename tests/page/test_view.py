@@ -142,6 +142,11 @@ def test_one_item_with_its_evidence(page, sieve):
     assert item["scores"][1]["percentile"] == pytest.approx(
         np.mean(found.scores["knn_vote"] < found.scores["knn_vote"][2])
     )
+    for i in range(8):  # which detectors flag it, and what each would give instead
+        mute, speaks = page.get(f"/api/item/{i}").json()["scores"]
+        assert (mute["name"], mute["flagged"], mute["suggested"]) == ("consensus", None, None)
+        assert speaks["flagged"] == bool(found.flags["knn_vote"][i])
+        assert speaks["suggested"] == found.classes[found.suggestions["knn_vote"][i]]
     near = [i["i"] for i in page.get("/api/similar/2?n=7").json()["items"]]
     assert near[:5] == [3, 4, 5, 6, 7] and set(near[5:]) <= {8, 9, 10, 11, 12}
     assert page.get("/api/item/60").status_code == 400 and page.get("/api/similar/60").status_code == 400

@@ -7,7 +7,7 @@ plots show gamma 0.5 and c 0.05. Two purposes, two rules:
 
 - Linear heads that judge examples which they never saw (the panel of `find`), and a loss that somebody calls by itself: the
   values of the plots. Such a head learns little by heart, and what it makes of its own training labels is not used.
-- Networks and heads that learn to classify, from scratch (`train`, `find --from-network --loss`): weaker, because they suffer.
+- Networks and heads that learn to classify, from scratch (`train`, `find` with `from_network` and `loss`): weaker, because they suffer.
   With gamma 0.5 small networks lost 3 to 6 points on clean labels, up to 24 with wrong ones, with 0.2 at most 3; at the start
   p_y is about 1 / K, where gamma > 1 / ln K pushes away from every label, and c > 1 / K teaches nothing.
 """

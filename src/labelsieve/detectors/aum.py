@@ -9,7 +9,7 @@ Bad at: training that goes on after the learning rate has dropped (margins of me
 Numbers: the first epoch is skipped; 99th percentile of the threshold samples (authors' code).
 Differs: `find` reads linear heads on frozen features, where the paper trains a deep network from scratch. A linear
     head can learn few wrong labels by heart, so margins of wrong labels stay small to the end and training need not
-    be stopped early; what the encoder does not see no margin shows. `--from-network` trains a network as the paper
+    be stopped early; what the encoder does not see no margin shows. `from_network` trains a network as the paper
     does, but without threshold samples. The record holds margins in float32 where the authors' code rounds logits to
     half precision.
 Cost: one pass over the record(s).

@@ -6,7 +6,7 @@ Good at: ranking at high noise, where cross-entropy starts to fit the errors.
 Bad at: many classes (its gradient is p_y^q times that of cross-entropy, so it under-fits); it has no flag rule.
 Numbers: q = 0.7 is set where the heads are trained (`core.loss_defaults`).
 Differs: the paper trains a classifier and detects nothing; reading 1 - p_y of held-out examples, by default of linear
-    heads on frozen features, is our use of it. `find --from-network NAME --loss gce` reads networks that were trained
+    heads on frozen features, is our use of it. `find(from_network=NAME, loss="gce")` reads networks that were trained
     with the loss.
 Cost: one pass over the probabilities.
 """

@@ -9,8 +9,8 @@ Numbers: forget_rate, the share that is flagged, is the true noise rate in the a
 Differs: `find` reads a linear head on frozen features that is driven through the cycles. The paper's network goes
     from under- to over-fitting and back; a linear head hardly over-fits, so what is left of the idea is the mean of
     the losses over a changing learning rate. Nor is there the paper's third stage, training again without what was
-    flagged. `--from-network` cycles a network; `train --method o2u` has all three stages. An example that was missing
-    from an epoch is averaged by count; per_class = True ranks within the given label.
+    flagged. `from_network` cycles a network; the method `o2u` of `train` has all three stages. An example that was
+    missing from an epoch is averaged by count; per_class = True ranks within the given label.
 Cost: one pass over the record (E, n); float64 sums.
 """
 

@@ -8,7 +8,7 @@ Numbers: c = 0.05 and the delay are set where the heads are trained (`core.loss_
     authors' filter.
 Differs: by default `find` reads linear heads on frozen features, trained with the loss. The paper trains a whole
     network, whose features the loss shapes too; on frozen features the loss only decides which examples move a plane,
-    and there is little to learn by heart that it could prevent. `find --from-network NAME --loss piecewise-zero` is
+    and there is little to learn by heart that it could prevent. `find(from_network=NAME, loss="piecewise-zero")` is
     the paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` says
     what differs there). The authors' code shares one model over all folds, so that its probabilities are not
     out-of-sample; ours are.

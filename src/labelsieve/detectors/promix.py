@@ -7,12 +7,12 @@ Bad at: its flags follow rho, so they are only as good as that rate.
 Numbers: tau = 0.99 (CIFAR-10; the authors use 0.95 for 100 classes); rho is fixed at 0.5 or 0.7 in the published
     commands. Here, without it, rho = the share of examples whose given label is the prediction: from noisy data only.
 Differs: the paper selects anew in each epoch, and the two networks are trained on what was selected; here the rules
-    are read off the record of a linear head on frozen features (or of a network, `--from-network`) that learned from
-    all labels alike, so that nothing is gained from one selection for the next. `train --method promix` trains as the
-    paper does. Quotas follow the class sizes, as the author advises for instance-dependent noise, because n / K takes
-    rare classes whole and starves large ones; "balanced" restores the paper's. Selections of the last epochs are
-    averaged; the suspicion is the smallest rho at which the example would have been selected, which makes a ranking
-    out of a yes or no.
+    are read off the record of a linear head on frozen features (or of a network, `from_network`) that learned from
+    all labels alike, so that nothing is gained from one selection for the next. The method `promix` of `train` trains
+    as the paper does. Quotas follow the class sizes, as the author advises for instance-dependent noise, because n /
+    K takes rare classes whole and starves large ones; "balanced" restores the paper's. Selections of the last epochs
+    are averaged; the suspicion is the smallest rho at which the example would have been selected, which makes a
+    ranking out of a yes or no.
 Cost: one sort of the losses for each epoch used.
 """
 

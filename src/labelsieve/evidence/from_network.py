@@ -4,7 +4,7 @@ One network sees everything and leaves the records: epochs at a constant learnin
 stages 1 and 2), which are in-sample by their nature. Everything else is out of sample: FOLDS more networks each leave a fold out, first
 with cross-entropy, then GCE. What such a network makes of its own fold is all that is asked of it: heads on its features of the others
 give the fold's probabilities, and each example's neighbours are the nearest of its fold, whose labels shaped none of the features.
-With a loss named (`--loss`), FOLDS_OF_LOSS networks take the place of the FOLDS, and what each predicts of its fold is taken as
+With a loss named (`loss`), FOLDS_OF_LOSS networks take the place of the FOLDS, and what each predicts of its fold is taken as
 it is: the k-fold cross-validation with the loss itself of Pellegrino, Szczecina and Fieguth (arXiv 2511.16512, 2025), whose
 confident learning on these probabilities is the detector `blurry` or `piecewise_zero`; of GCE likewise.
 Differs: they train ten epochs by Adam from ImageNet weights; these networks start anew, with the recipe of the others here.
