@@ -143,11 +143,11 @@ CALLS = {
         (lambda x: page(classes=x), ("None",)),
         (lambda x: page(journal=x), ("None",)),
     ],
-    "train_model": [
-        (lambda x: ls.train_model(x), ()),
-        (lambda x: ls.train_model(ls.load(X, labels=Y), method=x), ()),
-        (lambda x: ls.train_model(ls.load(X, labels=Y), method="standard", epochs=1, seed=x), ("number",)),
-        (lambda x: ls.train_model(ls.load(X, labels=Y), method="standard", epochs=1, out=x), ("None", "text", "path")),
+    "train": [
+        (lambda x: ls.train(x), ()),
+        (lambda x: ls.train(ls.load(X, labels=Y), method=x), ()),
+        (lambda x: ls.train(ls.load(X, labels=Y), method="standard", epochs=1, seed=x), ("number",)),
+        (lambda x: ls.train(ls.load(X, labels=Y), method="standard", epochs=1, out=x), ("None", "text", "path")),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""`train_model` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
+"""`train` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
 
 import re
 from dataclasses import replace
@@ -34,7 +34,7 @@ class Own(nn.Module):
 
 
 def test_a_network_of_ones_own(data, tmp_path):
-    model = ls.train_model(data, network=Own, out=tmp_path / "model", epochs=5)
+    model = ls.train(data, network=Own, out=tmp_path / "model", epochs=5)
     again = ls.Model.load(tmp_path / "model", Own)
     kept, probs = again.probabilities(data)
     assert kept is data and probs.shape == (N, 3)
@@ -47,7 +47,7 @@ def test_a_network_of_ones_own(data, tmp_path):
 
 
 def test_probabilities_are_the_softmax_of_the_standardised_input(data):
-    model = ls.train_model(data, epochs=3)
+    model = ls.train(data, epochs=3)
     x = np.asarray(data.inputs, np.float64)
     x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)  # the head's own scale, see networks/heads.py
     head = model.nets[0].head
@@ -59,7 +59,7 @@ def test_probabilities_are_the_softmax_of_the_standardised_input(data):
 def test_features_without_negative_values_are_taken_by_their_roots(data, tmp_path):
     features = np.exp(np.asarray(data.inputs, np.float64)).astype(np.float32)
     positive = ls.load(features, labels=data.labels)
-    model = ls.train_model(positive, epochs=3, out=tmp_path / "model")
+    model = ls.train(positive, epochs=3, out=tmp_path / "model")
     x = np.sqrt(features.astype(np.float64))
     x = (x - x.mean(0)) / x.std(0) / np.sqrt(WIDTH)
     head = model.nets[0].head
@@ -92,7 +92,7 @@ def test_every_kind_of_logger_is_told_every_epoch(data):
             told["add_scalar"].append((name, step, value))
 
     for logger in (Wandb(), Mlflow(), TensorBoard()):
-        ls.train_model(data, epochs=3, logger=logger)
+        ls.train(data, epochs=3, logger=logger)
     losses = [values["loss"] for values in told["log"]]
     assert len(losses) == 3 and losses[2] < losses[0]
     assert told["log_metrics"] == list(enumerate(losses, 1))
@@ -101,7 +101,7 @@ def test_every_kind_of_logger_is_told_every_epoch(data):
 
 def test_progress_tells_loss_and_clean_share(data):
     told = []
-    ls.train_model(data, method="m-dyr-h", epochs=4, noise=0.1, progress=lambda *what: told.append(what))
+    ls.train(data, method="m-dyr-h", epochs=4, noise=0.1, progress=lambda *what: told.append(what))
     assert [(done, total) for _, done, total in told] == [(i, 4) for i in (1, 2, 3, 4)]
     assert all("loss" in stage and "clean" in stage for stage, *_ in told)
 
@@ -111,15 +111,15 @@ def test_class_collapse_is_told(data):
         def forward(self, x):
             return super().forward(x) - torch.tensor([0.0, 0.0, 1e4])
 
-    model = ls.train_model(data, network=Stubborn, epochs=2)
+    model = ls.train(data, network=Stubborn, epochs=2)
     assert any("takes no training example for cow" in note for note in model.manifest["notes"])
-    assert ls.train_model(data, epochs=5).manifest["notes"] == []
+    assert ls.train(data, epochs=5).manifest["notes"] == []
 
 
 def test_the_record_serves_the_detectors(data, tmp_path):
     from labelsieve.detectors.aum import aum
 
-    ls.train_model(data, out=tmp_path / "model", epochs=4)
+    ls.train(data, out=tmp_path / "model", epochs=4)
     record = Record(
         **{name: np.load(tmp_path / "model" / "record" / f"{name}.npy") for name in ("loss", "margin", "p_y", "argmax")}
     )
@@ -128,7 +128,7 @@ def test_the_record_serves_the_detectors(data, tmp_path):
 
 def test_the_same_seed_gives_the_same_model(data):
     first, again, other = (
-        ls.train_model(data, method="promix", epochs=3, batch=32, seed=s).probabilities(data)[1] for s in (1, 1, 2)
+        ls.train(data, method="promix", epochs=3, batch=32, seed=s).probabilities(data)[1] for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-6
@@ -137,7 +137,7 @@ def test_the_same_seed_gives_the_same_model(data):
 def test_probabilities_are_nothing_to_train_on():
     probs = np.full((6, 2), 0.5)
     with pytest.raises(ls.UserError, match="name the images, texts or features"):
-        ls.train_model(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
+        ls.train(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -154,12 +154,12 @@ def test_probabilities_are_nothing_to_train_on():
 )
 def test_settings_out_of_bounds(data, named, says):
     with pytest.raises(ls.UserError, match=says):
-        ls.train_model(data, **named)
+        ls.train(data, **named)
 
 
 def test_a_noise_share_of_ones_own_goes_before_that_of_the_method(data):
-    assert ls.train_model(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
-    assert "noise" not in ls.train_model(data, epochs=1, noise=0.1).manifest["settings"]
+    assert ls.train(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
+    assert "noise" not in ls.train(data, epochs=1, noise=0.1).manifest["settings"]
 
 
 def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatch):
@@ -182,21 +182,21 @@ def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatc
 
     monkeypatch.setattr(pipeline, "find", once)
     with pytest.raises(KeyboardInterrupt):
-        ls.train_model(noisy, method="co-teaching", epochs=2, out=tmp_path / "model", progress=killed)
-    model = ls.train_model(noisy, method="co-teaching", epochs=2, out=tmp_path / "model")
+        ls.train(noisy, method="co-teaching", epochs=2, out=tmp_path / "model", progress=killed)
+    model = ls.train(noisy, method="co-teaching", epochs=2, out=tmp_path / "model")
     assert len(told) == 1
     assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
     assert any(
         note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"]
     )
     assert not (tmp_path / "model" / "features").exists()
-    ls.train_model(noisy, epochs=2)
-    ls.train_model(noisy, method="co-teaching", epochs=2, noise=0.3)
+    ls.train(noisy, epochs=2)
+    ls.train(noisy, method="co-teaching", epochs=2, noise=0.3)
     assert len(told) == 1
 
 
 def test_labels_that_may_all_be_right_are_told_to_be(data):
-    model = ls.train_model(data, method="co-teaching", epochs=2)
+    model = ls.train(data, method="co-teaching", epochs=2)
     assert ls.find(data, detectors=("consensus",)).wrong.low == 0
     assert model.manifest["settings"]["noise"] == 0
 
@@ -208,7 +208,7 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
         raise ls.UserError("No encoder.")
 
     monkeypatch.setattr(pipeline, "find", helpless)
-    model = ls.train_model(data, method="co-teaching", epochs=2)
+    model = ls.train(data, method="co-teaching", epochs=2)
     assert model.manifest["settings"]["noise"] is None and model.manifest["chosen"]["noise"] is not None
     assert any("cannot say" in note for note in model.manifest["notes"])
 
@@ -230,7 +230,7 @@ def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
 )
 def test_arguments_of_the_wrong_kind(data, arguments, says):
     with pytest.raises(ls.UserError, match=re.escape(says)):
-        ls.train_model(data, **arguments)
+        ls.train(data, **arguments)
 
 
 class Usual(nn.Module):
@@ -257,7 +257,7 @@ def pictures():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
-    model = ls.train_model(pictures, network=Usual, epochs=3, batch=20, precision=precision, out=tmp_path / "model")
+    model = ls.train(pictures, network=Usual, epochs=3, batch=20, precision=precision, out=tmp_path / "model")
     again = ls.Model.load(tmp_path / "model", Usual)
     for one, other in zip(model.probabilities(pictures), again.probabilities(pictures), strict=True):
         if isinstance(one, np.ndarray):
@@ -282,7 +282,7 @@ def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
 )
 def test_a_network_that_does_not_fit_is_told_before_it_trains(data, network, says):
     with pytest.raises(ls.UserError, match=re.escape(says)):
-        ls.train_model(data, network=network, epochs=2)
+        ls.train(data, network=network, epochs=2)
 
 
 def test_a_checkpoint_of_a_network_of_another_shape_is_refused(data, tmp_path):
@@ -296,26 +296,26 @@ def test_a_checkpoint_of_a_network_of_another_shape_is_refused(data, tmp_path):
 
     stop.calls = 0
     with pytest.raises(KeyboardInterrupt):
-        ls.train_model(data, network=network, epochs=4, out=tmp_path / "model", progress=stop)
+        ls.train(data, network=network, epochs=4, out=tmp_path / "model", progress=stop)
     network.__defaults__ = (9,)
     with pytest.raises(ls.UserError, match="is of a network of another shape; name another folder"):
-        ls.train_model(data, network=network, epochs=4, out=tmp_path / "model")
+        ls.train(data, network=network, epochs=4, out=tmp_path / "model")
 
 
 def test_a_loaded_model_has_what_its_method_believed_and_what_was_left_out(data, tmp_path):
     inputs = np.asarray(data.inputs).copy()
     inputs[7, 0] = np.nan
     holed = ls.load(inputs, labels=np.array(data.classes)[data.labels])
-    model = ls.train_model(holed, method="m-dyr-h", noise=0.2, epochs=5, out=tmp_path / "model")
+    model = ls.train(holed, method="m-dyr-h", noise=0.2, epochs=5, out=tmp_path / "model")
     again = ls.Model.load(tmp_path / "model")
     np.testing.assert_allclose(again.p_wrong, model.p_wrong)
     assert len(model.p_wrong) == N - 1 and again.excluded == model.excluded and len(again.excluded) == 1
-    ls.train_model(data, out=tmp_path / "other", epochs=2)
+    ls.train(data, out=tmp_path / "other", epochs=2)
     assert ls.Model.load(tmp_path / "other").p_wrong is None and ls.Model.load(tmp_path / "other").excluded == ()
 
 
 def test_probabilities_of_what_has_no_labels(data, tmp_path):
-    model, inputs = ls.train_model(data, epochs=5), np.asarray(data.inputs)
+    model, inputs = ls.train(data, epochs=5), np.asarray(data.inputs)
     _, expected = model.probabilities(data)
     np.savez(tmp_path / "new.npz", features=inputs)
     for source in (inputs, tmp_path / "new.npz"):
@@ -326,23 +326,21 @@ def test_probabilities_of_what_has_no_labels(data, tmp_path):
 
 def test_findings_may_be_given_as_they_are(data, tmp_path):
     findings = ls.find(data, out=tmp_path / "run")
-    one, other = (
-        ls.train_model(data, method="o2u", epochs=3, findings=those) for those in (findings, tmp_path / "run")
-    )
+    one, other = (ls.train(data, method="o2u", epochs=3, run=those) for those in (findings, tmp_path / "run"))
     assert one.manifest["settings"]["noise"] == other.manifest["settings"]["noise"] is not None
     with pytest.raises(ls.UserError, match="What was found says nothing of the example '120'"):
-        ls.train_model(np.random.default_rng(0).normal(size=(124, WIDTH)), labels=["a", "b"] * 62, findings=findings)
+        ls.train(np.random.default_rng(0).normal(size=(124, WIDTH)), labels=["a", "b"] * 62, run=findings)
 
 
 def test_features_that_do_not_differ_are_refused():
     with pytest.raises(ls.UserError, match="All 20 examples have the same features"):
-        ls.train_model(np.ones((20, 3), np.float32), labels=["a", "b"] * 10)
+        ls.train(np.ones((20, 3), np.float32), labels=["a", "b"] * 10)
 
 
 def test_classes_with_one_example_are_named(data):
     labels = np.array(data.classes, object)[data.labels]
     labels[5] = "dog"
-    model = ls.train_model(np.asarray(data.inputs), labels=labels, epochs=2)
+    model = ls.train(np.asarray(data.inputs), labels=labels, epochs=2)
     assert any(note.startswith("Classes with one example only: dog.") for note in model.manifest["notes"])
 
 
@@ -355,14 +353,14 @@ def stated(data, count, low, high, p_wrong=None):
 
 @pytest.mark.parametrize(("low", "share"), [(0.0, 0.0), (1.0, 0.3)])
 def test_a_method_takes_no_label_to_be_wrong_if_none_may_be(data, low, share):
-    model = ls.train_model(data, method="o2u", epochs=2, findings=stated(data, 0.3 * N, low, 0.5 * N))
+    model = ls.train(data, method="o2u", epochs=2, run=stated(data, 0.3 * N, low, 0.5 * N))
     assert model.manifest["settings"]["noise"] == pytest.approx(share)
 
 
 def test_without_what_was_flagged_the_share_is_that_of_the_rest(data):
     p = np.full(N, 0.1)
     p[:30] = 0.9
-    model = ls.train_model(data, method="o2u", epochs=2, findings=stated(data, 39.0, 30.0, 50.0, p), drop_flagged=True)
+    model = ls.train(data, method="o2u", epochs=2, run=stated(data, 39.0, 30.0, 50.0, p), drop_flagged=True)
     assert model.manifest["settings"]["noise"] == pytest.approx(0.1) and len(model.p_wrong) == N - 30
 
 
@@ -376,7 +374,7 @@ class Normalised(nn.Module):
 
 
 def test_batch_statistics_after_a_short_run_are_those_of_the_data(data):
-    net = ls.train_model(data, network=Normalised, epochs=3, batch=40).nets[0]
+    net = ls.train(data, network=Normalised, epochs=3, batch=40).nets[0]
     x = np.asarray(data.inputs, np.float64)
     x = torch.from_numpy((x - x.mean(0)) / x.std(0)).float()
     seen = net.layers[0](x).detach()
@@ -388,7 +386,7 @@ def test_batch_statistics_after_a_short_run_are_those_of_the_data(data):
 @pytest.mark.parametrize("method", ["standard", "m-dyr-h", "dividemix", "co-teaching", "promix"])
 def test_a_last_batch_of_one_example_stops_no_batch_normalisation(data, method):
     settings = {"challenge": True} if method == "promix" else {}
-    model = ls.train_model(
+    model = ls.train(
         data, method=method, network=Normalised, epochs=3, batch=17, noise=0.2, settings=settings
     )  # 120 = 7 * 17 + 1
     assert np.isfinite(model.probabilities(data)[1]).all()

@@ -15,6 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelsieve.acceptance.accept import accept
+    from labelsieve.acceptance.against_truth import evaluate
+    from labelsieve.acceptance.check import check
+    from labelsieve.acceptance.two_versions import diff
     from labelsieve.adapters.cleaned_classifier import CleanedClassifier
     from labelsieve.adapters.label_error_detector import LabelErrorDetector
     from labelsieve.adapters.robust_classifier import RobustClassifier
@@ -25,17 +29,20 @@ if TYPE_CHECKING:
     from labelsieve.corrections.apply_changes import apply
     from labelsieve.data import load, load_probabilities
     from labelsieve.data.truth import read_truth
-    from labelsieve.decide.evaluate import evaluate
     from labelsieve.detectors.confident_learning import flags
     from labelsieve.engine.recorder import Recorder
     from labelsieve.exchange.export_run import export
     from labelsieve.exchange.import_answers import import_decisions
+    from labelsieve.head_repair.repair import repair
     from labelsieve.page.serve import review
     from labelsieve.pipeline import find
+    from labelsieve.reports.two_heads import spectrum
     from labelsieve.reports.write_report import report
+    from labelsieve.store.noise_folder import noise
     from labelsieve.store.open_run import Run, open_run
     from labelsieve.training.classifier import Model
-    from labelsieve.training.train import train as train_model
+    from labelsieve.training.compare import compare
+    from labelsieve.training.train import train
 
 __all__ = [
     "CleanedClassifier",
@@ -51,7 +58,11 @@ __all__ = [
     "Run",
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
+    "accept",
     "apply",
+    "check",
+    "compare",
+    "diff",
     "evaluate",
     "export",
     "find",
@@ -59,11 +70,14 @@ __all__ = [
     "import_decisions",
     "load",
     "load_probabilities",
+    "noise",
     "open_run",
     "read_truth",
+    "repair",
     "report",
     "review",
-    "train_model",
+    "spectrum",
+    "train",
 ]
 
 _HOMES = {
@@ -79,19 +93,26 @@ _HOMES = {
     "RobustClassifier": "adapters.robust_classifier:RobustClassifier",
     "Run": "store.open_run:Run",
     "UserError": "core.errors:UserError",
+    "accept": "acceptance.accept:accept",
     "apply": "corrections.apply_changes:apply",
-    "evaluate": "decide.evaluate:evaluate",
+    "check": "acceptance.check:check",
+    "compare": "training.compare:compare",
+    "diff": "acceptance.two_versions:diff",
+    "evaluate": "acceptance.against_truth:evaluate",
     "export": "exchange.export_run:export",
     "find": "pipeline:find",
     "flags": "detectors.confident_learning:flags",
     "import_decisions": "exchange.import_answers:import_decisions",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",
+    "noise": "store.noise_folder:noise",
     "open_run": "store.open_run:open_run",
     "read_truth": "data.truth:read_truth",
+    "repair": "head_repair.repair:repair",
     "report": "reports.write_report:report",
     "review": "page.serve:review",
-    "train_model": "training.train:train",
+    "spectrum": "reports.two_heads:spectrum",
+    "train": "training.train:train",
 }
 
 

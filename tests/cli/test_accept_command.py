@@ -110,7 +110,7 @@ def test_plans_that_count(run, kind):
 
 
 def test_mistakes_are_told(run):
-    with pytest.raises(UserError, match="--max-error 3%"):
+    with pytest.raises(UserError, match="max_error='3%'"):
         accept(run)
     with pytest.raises(UserError, match="three"):
         accept(run, max_error="three")

@@ -8,8 +8,9 @@ import xml.etree.ElementTree as xml
 import numpy as np
 import pytest
 
+from labelsieve.acceptance.check_files import junit_xml, markdown_table
 from labelsieve.cli import main
-from labelsieve.cli.check import check, junit_xml, markdown_table
+from labelsieve.cli.check import check
 from labelsieve.cli.diff import diff
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError

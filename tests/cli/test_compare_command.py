@@ -53,7 +53,7 @@ def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
     assert compare(train, methods="standard", seeds=1, epochs=1) == 0
     out = capsys.readouterr().out
     assert (
-        "239 examples, 1 seed a method" in out
+        "239 examples, 1 seed per method" in out
         and "61 given labels held out from training, which may be wrong too" in out
     )
     assert "Another 61 labels would move all of them together, by up to 0.13." in out

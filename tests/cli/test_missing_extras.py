@@ -53,7 +53,7 @@ CASES = {
         ([*FIND, "photos", "--encoder", "hf:somebody/vit"], "hf"),
         ([*FIND, "photos", "--encoder", "timm:resnet18"], "timm"),
         (["repair", "m.pt", "--features", "f.npz", "-o", "n.pt"], "train"),
-        ("ls.train_model('f.npz')", "train"),
+        ("ls.train('f.npz')", "train"),
         ("ls.Model.load('m')", "train"),
         ("ls.RobustClassifier", "sklearn,train"),
         ("import labelsieve.losses as losses; losses.blurry", "train"),

@@ -112,7 +112,7 @@ def test_a_head_that_says_the_opposite_of_the_labels_is_told(model, capsys):
 def test_inputs_of_the_head_that_are_gone_are_named(model):
     (model / "train.npz").unlink()
     with pytest.raises(
-        UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give --features"
+        UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give features="
     ):
         repair(model / "model", out=model / "out")
 
@@ -147,7 +147,7 @@ def test_features_that_do_not_fit_are_told_and_nothing_is_written(model, arrays,
 
 def test_a_model_that_names_no_features_asks_for_them(model):
     np.savez(model / "head.npz", W=np.ones((4, 6)))
-    with pytest.raises(UserError, match="--features"):
+    with pytest.raises(UserError, match="features="):
         repair(model / "head.npz", out=model / "out")
 
 

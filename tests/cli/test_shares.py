@@ -86,10 +86,10 @@ def test_python_reads_it_too(there):
     pytest.importorskip("torch")
     data = ls.load(str(there / "d.npz"))
     told = [
-        ls.train_model(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"]
+        ls.train(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"]
         for noise in ("20%", 0.2)
     ]
-    told.append(ls.train_model(data, method="o2u", epochs=1, settings={"noise": "20 %"}).manifest["settings"]["noise"])
+    told.append(ls.train(data, method="o2u", epochs=1, settings={"noise": "20 %"}).manifest["settings"]["noise"])
     assert told == [0.2] * 3
     with pytest.raises(ls.UserError, match="20% if percent are meant"):
-        ls.train_model(data, method="o2u", epochs=1, noise="20")
+        ls.train(data, method="o2u", epochs=1, noise="20")

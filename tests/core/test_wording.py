@@ -115,14 +115,14 @@ MISTAKES = {
         ("from_network=", "--from-network"),
     ),
     "drop without findings": (
-        partial(ls.train_model, "f.npz", drop_flagged=True),
+        partial(ls.train, "f.npz", drop_flagged=True),
         "train f.npz --drop-flagged",
         "{}.",
-        ("drop_flagged=True leaves out what `find` flagged; name its run folder with findings=",
+        ("drop_flagged=True leaves out what `find` flagged; name its run folder with run='RUN'",
          "--drop-flagged leaves out what `find` flagged; name its run folder with --run RUN"),
     ),
     "too large a batch": (
-        partial(ls.train_model, "f.npz", batch=999),
+        partial(ls.train, "f.npz", batch=999),
         "train f.npz --batch 999 -o m",
         "give {} or less",
         ("batch=60", "--batch 60"),

@@ -23,7 +23,7 @@ def fit(data, precision, *, out=None, method="promix", die_after=None):
         if done == die_after:
             raise KeyboardInterrupt
 
-    return ls.train_model(
+    return ls.train(
         data, method=method, epochs=3, batch=16, noise=0.1, precision=precision, out=out, progress=told
     )
 
@@ -59,7 +59,7 @@ def test_a_killed_training_in_bfloat16_ends_with_the_same_numbers(images, tmp_pa
 @pytest.mark.parametrize(("native", "name"), [(True, "bfloat16"), (False, "float32")])
 def test_what_the_processor_multiplies_is_usual(images, monkeypatch, native, name):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
-    assert ls.train_model(images, epochs=1, device="cpu").manifest["precision"] == name
+    assert ls.train(images, epochs=1, device="cpu").manifest["precision"] == name
 
 
 def test_linear_heads_are_float32_whatever_is_asked():

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 from typing import Any
 
-from labelsieve.core.printable import visible
+from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing, write_json
+from labelsieve.core.printable import in_markdown
+
+
+def write(run: Path, name: str, record: dict[str, Any]) -> Path:
+    """Write the report and the record as NAME.md and NAME.json into the run folder; returns the former.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    report = run / f"{name}.md"
+    try:
+        write_json(run / f"{name}.json", record)
+        with replacing(report) as partial:
+            partial.write_bytes(markdown(record).encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise UserError(f"{run} cannot be written ({error.strerror or error}).") from error
+    return report
 
 
 def markdown(record: dict[str, Any]) -> str:
     """The report of `labelsieve accept`, from the record that stands beside it as JSON."""
     terms, result, rows = record["plan"], record["result"], record["rows"]
     lines = [
-        f"# {_cell(record['run'])}: {record['verdict']}",
+        f"# {in_markdown(record['run'])}: {record['verdict']}",
         "",
-        _cell(record["why"]),
+        in_markdown(record["why"]),
         "",
-        f"- Signed by {_cell(record['signed_by'])}, {record['at']}",
+        f"- Signed by {in_markdown(record['signed_by'])}, {record['at']}",
         f"- Batch: {rows:,} rows, SHA-256 of ids and labels `{record['data_sha256']}`",
         f"- Decisions: SHA-256 `{record['decisions_sha256']}`",
         f"- Plan: {terms['kind']}, at most {_percent(terms['max_error'])} wrong, confidence {_percent(terms['confidence'])}, "
@@ -25,7 +43,7 @@ def markdown(record: dict[str, Any]) -> str:
         f"{result['found']:,} called wrong, {result['unclear']:,} without one clear answer",
     ]
     if record["note"]:
-        lines.append(f"- {_cell(record['note'])}")
+        lines.append(f"- {in_markdown(record['note'])}")
     lines += [
         "",
         "Each interval holds on its own with the confidence of the plan.",
@@ -41,13 +59,11 @@ def markdown(record: dict[str, Any]) -> str:
     ]
     for kind, part in named:
         low, high = (_percent(part["wrong"][end] / part["rows"]) for end in ("low", "high"))
-        lines.append(f"| {kind}{_cell(part['name'])} | {part['rows']:,} | {part['reviewed']:,} | {low} | {high} |")
+        lines.append(
+            f"| {kind}{in_markdown(part['name'])} | {part['rows']:,} | {part['reviewed']:,} | {low} | {high} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.4g} %"
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>|#~&!])", r"\\\1", visible(text, 400))

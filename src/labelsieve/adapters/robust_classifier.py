@@ -1,4 +1,4 @@
-"""`RobustClassifier`: `labelsieve.train_model` on features as a scikit-learn classifier.
+"""`RobustClassifier`: `labelsieve.train` on features as a scikit-learn classifier.
 
 The network is a linear head, a hidden layer, a function of the number of classes that makes a module, or a skorch net, of which the
 module is taken: the method brings its own loss, optimiser and loop. A skorch net whose criterion is NLLLoss ends in probabilities; their
@@ -44,7 +44,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         noise: the share of wrong labels, if known; else a method that needs it estimates it.
         settings: other hyper-parameters of the method by name.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        random_state: an int is the `seed` of `labelsieve.train_model`; None is its default seed, so that the same data give the same
+        random_state: an int is the `seed` of `labelsieve.train`; None is its default seed, so that the same data give the same
             model; a `RandomState` draws a new seed in each fit.
 
     Attributes:
@@ -129,7 +129,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
 
 
 def maker(network: Any) -> str | Callable[[int], nn.Module] | None:
-    """What `train_model` takes as its network: a skorch net becomes a function that makes its module, fresh each time."""
+    """What `train` takes as its network: a skorch net becomes a function that makes its module, fresh each time."""
     if not hasattr(network, "initialize_module"):
         return network
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -25,7 +25,7 @@ def compare(
         str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")
     ] = None,
     seeds: Annotated[
-        int, Parameter(help="Heads a method, each with its own order of rows.", converter=within((1, 100)))
+        int, Parameter(help="Number of heads per method, each with its own order of rows.", converter=within((1, 100)))
     ] = 5,
     epochs: Annotated[
         int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))
@@ -43,27 +43,20 @@ def compare(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Train a linear head on features with several methods and seeds, and measure each on other data."""
-    from labelsieve.cli.find import read
     from labelsieve.cli.terminal import print_json, progress_bar
-    from labelsieve.cli.train import need_torch
+    from labelsieve.training.compare import compare as side_by_side
 
-    need_torch("compare")
-    from labelsieve.methods import TOGETHER
-    from labelsieve.training import compare
-
-    names = tuple(dict.fromkeys(methods.split(","))) if methods else TOGETHER
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
-    data = read(source, labels=labels, **columns)
-    tested = None if test is None else read(test, wanted=data.columns and data.columns.names, test=True, **columns)
+    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     with progress_bar() as progress:
-        found = compare.compare(
-            data,
-            tested,
-            methods=names,
+        found = side_by_side(
+            source,
+            test=test,
+            methods=methods,
             seeds=seeds,
             epochs=epochs,
             encoder=encoder,
             side=side,
+            **columns,
             device=device,
             progress=progress,
         )
@@ -87,7 +80,7 @@ def _show(found: Comparison, seeds: int) -> None:
     console.print(table)
     if any(row.together for row in found.rows):
         prose(console, "* one sweep, all of these together")
-    many = f"{seeds} seeds a method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed a method"
+    many = f"{seeds} seeds per method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed per method"
     prose(console, f"Trained on {found.trained_on} examples, {many}.")
     if found.noise is not None:
         prose(

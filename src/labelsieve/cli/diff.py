@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-
-from labelsieve.core.errors import UserError
 
 if TYPE_CHECKING:
     from labelsieve.decide.diff import Difference
@@ -24,34 +22,28 @@ def diff(
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
 ) -> None:
     """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
+    from labelsieve.acceptance.two_versions import diff as compare
     from labelsieve.cli.terminal import print_json, safe
-    from labelsieve.decide.diff import difference
-    from labelsieve.store.open_run import open_run
 
-    before, after = open_run(old), open_run(new)
-    found, notes = difference(before.now, after.now), [*before.unmatched_notes, *after.unmatched_notes]
-    if not found.common:
-        raise UserError(
-            f"{old} and {new} have no example in common, so they are not two versions of one data set; ids are compared."
-        )
+    found = compare(old, new)
     if json:
-        rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
-        print_json(
-            {
-                "old": str(old),
-                "new": str(new),
-                "added": found.added.tolist(),
-                "removed": found.removed.tolist(),
-                "relabelled": [{"id": key, "old": was, "new": now} for key, was, now in rows],
-                "classes": {name: {"old": was, "new": now} for name, (was, now) in found.sizes.items()},
-                "error_rate": {"old": asdict(found.before), "new": asdict(found.now)},
-                "notes": notes,
-            }
-        )
+        print_json({"old": str(old), "new": str(new), **_plain(found)})
     else:
         _show(found)
-        for note in notes:
+        for note in found.notes:
             print(safe(note, 400))
+
+
+def _plain(found: Difference) -> dict[str, Any]:
+    rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
+    return {
+        "added": found.added.tolist(),
+        "removed": found.removed.tolist(),
+        "relabelled": [{"id": key, "old": was, "new": now} for key, was, now in rows],
+        "classes": {name: {"old": was, "new": now} for name, (was, now) in found.sizes.items()},
+        "error_rate": {"old": asdict(found.before), "new": asdict(found.now)},
+        "notes": found.notes,
+    }
 
 
 def _show(found: Difference) -> None:

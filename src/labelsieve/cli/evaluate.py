@@ -19,22 +19,15 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Measure findings against true labels (oracle: they never reach `find`)."""
+    from labelsieve.acceptance.against_truth import evaluate as measure
     from labelsieve.cli.terminal import print_json, safe
-    from labelsieve.data.truth import contradiction, read_truth_with_notes
-    from labelsieve.decide import evaluate as oracle
-    from labelsieve.store.open_run import open_run
 
-    findings = open_run(run).findings
-    labels, notes = read_truth_with_notes(
-        truth, findings.ids, findings.classes, {item.id for item in findings.excluded}, findings
-    )
-    notes = [*notes, *contradiction(labels, findings)]
-    result = oracle.evaluate(findings, labels)
+    result = measure(run, truth)
     if json:
-        print_json({"oracle": True, "run": str(run), **asdict(result), "notes": notes})
+        print_json({"oracle": True, "run": str(run), **asdict(result)})
     else:
         from labelsieve.cli.evaluation_table import show
 
         show(result)
-        for note in notes:
+        for note in result.notes:
             print(safe(note, 400))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from labelsieve.cli.options import SEEDS, a_share, folder, within
-from labelsieve.core.errors import UserError
 
 
 def noise(
@@ -39,50 +38,27 @@ def noise(
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
 ) -> int:
     """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
-    from labelsieve.cli.find import read
     from labelsieve.cli.terminal import progress_bar, tell_notes
-    from labelsieve.data.noise import inject, write
-    from labelsieve.encode import arrays
+    from labelsieve.store.noise_folder import noise as make
 
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
-    data, features = read(source, **columns), None
-    tell_notes(data.notes)
-    if kind == "instance" and data.kind in ("image", "text"):
-        with progress_bar() as progress:
-            found = arrays.features(data, out / "encoded", progress=progress)
-        data, features = found.data, found.values
-    made = inject(
-        data,
-        kind,
-        rate,
-        inclusive=inclusive,
-        exact=not bernoulli,
-        transition=_matrix(transition),
-        features=features,
-        seed=seed,
-    )
-    try:
-        write(made, data, out)
-    except OSError as error:
-        raise UserError(
-            f"{out} cannot be written ({error.strerror or error}); name another folder with --out."
-        ) from error
-    print(f"{out}: {made.spec.realised_rate:.2%} of {len(data)} labels are now wrong. Next:")
+    columns = {"image": image, "text": text, "label": label, "id": id}
+    with progress_bar() as progress:
+        made = make(
+            source,
+            rate=rate,
+            out=out,
+            kind=kind,
+            inclusive=inclusive,
+            bernoulli=bernoulli,
+            transition=transition,
+            seed=seed,
+            **columns,
+            progress=progress,
+        )
+    tell_notes(made.notes)
+    print(f"{out}: {made.spec.realised_rate:.2%} of {len(made.labels)} labels are now wrong. Next:")
     named = [word for name, value in columns.items() if value is not None for word in (f"--{name}", value)]
     run = str(out / "run.sieve")
     print(" ", shlex.join(["labelsieve", "find", source, *named, "--labels", str(out / "labels.csv"), "--out", run]))
     print(" ", shlex.join(["labelsieve", "evaluate", run, "--truth", str(out / "truth.csv")]))
     return 0
-
-
-def _matrix(path: Path | None) -> Any:
-    if path is None:
-        return None
-    import numpy as np
-
-    try:
-        return np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as a matrix ({error}); save it with numpy.save or as CSV without a header."
-        ) from error

@@ -24,30 +24,24 @@ def score(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
-    from labelsieve.cli.find import read
     from labelsieve.cli.terminal import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
-    from labelsieve.cli.train import need_torch
-
-    need_torch("score")
     from labelsieve.training.classifier import Model
-    from labelsieve.training.classifier import score as measure
 
     trained = Model.load(model)
-    wanted = trained.manifest["input"].get("columns")
-    data = read(source, image=image, text=text, label=label, id=id, labels=labels, wanted=wanted, test=True)
+    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     with progress_bar() as progress:
-        result = measure(trained, data, device=device, progress=progress)
+        result = trained.score(source, **columns, device=device, progress=progress)
     if json:
-        print_json({"model": os.fspath(model), **result, "excluded": [asdict(item) for item in result["excluded"]]})
+        print_json({"model": os.fspath(model), **asdict(result)})
         return 0
-    tell_notes(result["notes"])
-    tell_excluded(result["excluded"])
+    tell_notes(result.notes)
+    tell_excluded(result.excluded)
     console, table = printer(), blank_table()
     for heading in ("class", "n", "recall", "precision"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, own in result["classes"].items():
-        table.add_row(safe(name), str(own["n"]), _percent(own["recall"]), _percent(own["precision"]))
-    console.print(f"accuracy {result['accuracy']:.4f} on {result['n']} examples")
+    for name, own in result.classes.items():
+        table.add_row(safe(name), str(own.n), _percent(own.recall), _percent(own.precision))
+    console.print(f"accuracy {result.accuracy:.4f} on {result.n} examples")
     console.print(table)
     return 0
 

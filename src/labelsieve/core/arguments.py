@@ -11,6 +11,8 @@ from typing import Any
 
 from labelsieve.core.errors import UserError
 
+HIGHEST_SEED = 2**32 - 1
+
 
 def require_path(value: Any, what: str) -> Path:
     """
@@ -72,6 +74,14 @@ def require_whole(value: Any, what: str) -> int:
     if not isinstance(value, Integral):
         raise UserError(f"{what} is {_shown(value)}; give a whole number.")
     return int(value)
+
+
+def require_seed(value: Any) -> int:
+    """A seed that every generator here takes."""
+    seed = require_whole(value, "seed")
+    if not 0 <= seed <= HIGHEST_SEED:
+        raise UserError(f"The seed is {seed}; it may be 0 to {HIGHEST_SEED}.")
+    return seed
 
 
 def require_row_of(value: Any, what: str) -> Sequence[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def visible(text: str, width: int = 60) -> str:
     """At most `width` characters: control and direction characters as escapes, the middle of long text left out."""
@@ -11,3 +13,8 @@ def visible(text: str, width: int = 60) -> str:
         return seen
     end = (width - 1) // 2
     return f"{seen[: width - 1 - end]}…{seen[-end:]}"
+
+
+def in_markdown(text: str, width: int = 400) -> str:
+    """`visible` text that stays one cell of a Markdown table and cannot become markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~&!])", r"\\\1", visible(text, width))

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
-from labelsieve.core.dataset import Dataset
+from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.run_files import require_data
 from labelsieve.data import array_file, columns, paths
@@ -27,7 +27,7 @@ from labelsieve.data.torch_dataset import from_torch, is_torch
 
 LONGEST = 255  # bytes in a name, for most file systems
 
-__all__ = ["load", "load_inputs", "load_probabilities", "load_test"]
+__all__ = ["as_dataset", "load", "load_inputs", "load_probabilities", "load_test", "require_no_columns"]
 
 
 def load(
@@ -90,6 +90,29 @@ def load(
         order = draft.categories if labels is None else categories_of(labels)
         dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist(), categories=order)
     return replace(dataset, recipe=recipe(named), handed=handed(named))
+
+
+def as_dataset(data: Any, **columns: Any) -> Dataset:
+    """A `Dataset` as it is; of anything else what `load` makes of it.
+
+    Args:
+        columns: arguments of `load`; None where they were not given.
+
+    Raises:
+        UserError: as `load`; or the data are loaded already, and columns were named.
+    """
+    if not isinstance(data, Dataset):
+        return load(data, **columns)
+    require_sound(data)
+    require_no_columns(data, columns)
+    return data
+
+
+def require_no_columns(data: Any, columns: dict[str, Any]) -> None:
+    """Refuse columns (None where they were not given) of data that are loaded already."""
+    given = [name for name, value in columns.items() if value is not None]
+    if given and isinstance(data, Dataset):
+        raise UserError(f"The data are loaded already, so {', '.join(given)} has no effect here; pass it to `load`.")
 
 
 def load_test(source: Any, *, labels: Any = None, wanted: Sequence[str] | None = None, **roles: str | None) -> Dataset:

@@ -68,12 +68,24 @@ class NoiseSpec:
     labels_hash: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Noise:
-    """Noisy labels (n,) int64, positions like those they were made of, and how they were made."""
+    """Noisy labels.
+
+    Attributes:
+        labels: (n,) int64, positions like those that they were made of.
+        spec: how they were made.
+        ids: (n,) ids of the examples; None where labels without ids were given.
+        notes: what `load` has to say of the data.
+    """
 
     labels: np.ndarray
     spec: NoiseSpec
+    ids: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Noise({self.spec.kind}, {self.spec.realised_rate:.2%} of {len(self.labels):,} labels wrong)"
 
 
 def inject(

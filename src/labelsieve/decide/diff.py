@@ -83,7 +83,7 @@ def standing(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Difference:
     """What changed from an old version to a new one.
 
@@ -93,6 +93,7 @@ class Difference:
         sizes: class name -> (examples before, examples now), for classes of either version.
         before, now: the share of labels still wrong.
         common: how many ids both versions have, kept or not.
+        notes: decisions that could not be matched to an example.
     """
 
     added: np.ndarray
@@ -102,6 +103,11 @@ class Difference:
     before: Estimate
     now: Estimate
     common: int
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        changed = f"{len(self.relabelled[0]):,} relabelled"
+        return f"Difference({len(self.added):,} added, {len(self.removed):,} removed, {changed})"
 
 
 def difference(old: Standing, new: Standing) -> Difference:

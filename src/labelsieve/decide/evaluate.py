@@ -61,6 +61,7 @@ class Evaluation:
         estimate: (low, count, high) that the findings state.
         inside: whether `n_wrong` lies in that interval; None if some true labels are unknown.
         measures: by the names in `MEANING`.
+        notes: ids of the file of true labels that the run does not have, and other doubts about it.
     """
 
     examples: int
@@ -69,6 +70,7 @@ class Evaluation:
     estimate: tuple[float, float, float]
     inside: bool | None
     measures: dict[str, Measure]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         low, count, high = self.estimate

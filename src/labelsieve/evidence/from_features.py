@@ -55,6 +55,8 @@ def gather(
 ) -> Evidence:
     """The evidence named in `wanted` (fields of `Evidence`).
 
+    Many parameters, because each is one kind of input that some evidence is made of.
+
     Args:
         features: (n, d) float, maybe memory-mapped.
         labels: (n,) int64 given labels.

@@ -109,6 +109,8 @@ def train(
 ) -> Panel:
     """Train all heads of all tracks.
 
+    Many parameters, because each is a number of the schedule or a place where the state is kept.
+
     Args:
         features: (n, d) standardised (`standardise`), maybe memory-mapped.
         labels: (n,) int64 given labels in 0..n_classes-1.

@@ -36,7 +36,7 @@ class Subspaces:
     angles: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """Two heads, the first the reference (clean), the second the other (noisy).
 
@@ -57,6 +57,11 @@ class Spectrum:
     gap: float
     change: float
     bound: float
+
+    def __repr__(self) -> str:
+        largest = f"largest of {self.k} angles {np.degrees(self.features.angles[-1]):.1f} degrees"
+        ranks = f"effective rank {self.effective[0]:.1f} and {self.effective[1]:.1f}"
+        return f"Spectrum({len(self.first)} components, {ranks}, {largest})"
 
 
 def compare(first: np.ndarray, second: np.ndarray, *, k: int | None = None) -> Spectrum:

@@ -47,6 +47,8 @@ def blurry(
 ) -> Trained:
     """Train with -p_y^gamma ln p_y.
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         gamma: 0 is cross-entropy; None is 0.2, with more than twelve classes 1 / (2 ln K): it pushes away where p_y < 1 / K^2.
         delay: epochs of cross-entropy before; None is four tenths of them.

@@ -70,6 +70,8 @@ def dividemix(
 ) -> Trained:
     """Co-divide, guess together, mix and match.
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         warmup: epochs of cross-entropy; the paper takes 30 for CIFAR-100.
         threshold: chance of a right label above which an example counts as labelled.

@@ -52,6 +52,8 @@ def elr(
 ) -> Trained:
     """Train with cross-entropy + strength * ln(1 - <t, p>).
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         beta: inertia of t.
         strength: how hard p is held to t.

@@ -94,6 +94,8 @@ def m_dyr_h(
 ) -> Trained:
     """Mixup at first; later the part w of each target goes to the class that the network predicts.
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps
             (`strength`).
@@ -127,7 +129,10 @@ def m_dyr_s(
     weight_decay: float = 1e-4,
     batch: int = 128,
 ) -> Trained:
-    """As `m_dyr_h`, but the part w goes to the predicted distribution."""
+    """As `m_dyr_h`, but the part w goes to the predicted distribution.
+
+    Many parameters, because each is a number of the paper or of its optimiser.
+    """
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
     when = Schedule.of(samples, epochs, batch, start)
@@ -154,7 +159,10 @@ def md_dyr_sh(
     batch: int = 128,
 ) -> Trained:
     """Mixup, in which later the cleaner example prevails; then the part w of each target goes to the hardening
-    prediction."""
+    prediction.
+
+    Many parameters, because each is a number of the paper or of its optimiser.
+    """
     when = Schedule.of(samples, epochs, batch, start)
     alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
     even = alpha >= HALVES

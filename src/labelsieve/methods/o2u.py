@@ -59,6 +59,8 @@ def o2u(
 ) -> Trained:
     """Three stages; the network is that of the third.
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         cycle, highest, lowest: the rate of stage 2 falls from `highest` (None: lr) to `lowest` (None: lr / 10) in each
             `cycle` epochs.

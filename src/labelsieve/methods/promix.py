@@ -70,6 +70,8 @@ def promix(
 ) -> Trained:
     """Select, guess, mix; two networks side by side.
 
+    Many parameters, because each is a number of the paper or of its optimiser.
+
     Args:
         warmup: epochs of cross-entropy on all labels.
         rho: share of n / K that each class gives by small loss; it should stay below the share of right labels.
@@ -147,7 +149,10 @@ def batch_loss(
     weight: float,
 ) -> Tensor:
     """The loss of both networks on one batch; small (2, b) is what CSS chose of it. The class distributions (2, 2, K)
-    move on."""
+    move on.
+
+    Many parameters, because it is the whole step of the paper's loop, for both networks at once.
+    """
     given = samples.given(rows)
     weak, strong = samples.weak(rows, session.generator), samples.strong(rows, session.generator)
     total = []

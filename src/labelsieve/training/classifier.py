@@ -15,6 +15,7 @@ from labelsieve.core.dataset import KINDS, Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
+from labelsieve.data import require_no_columns
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.pixel_levels import Levels
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from labelsieve.engine.inputs import Scale
+    from labelsieve.training.predictions import Predictions
+    from labelsieve.training.score import Score
 
 EXAMPLES = "examples.parquet"
 
@@ -136,6 +139,73 @@ class Model:
         nets = tuple(net.to(where) for net in self.nets)
         return data, torch.softmax(Trained(nets).logits(ready.to(where)), 1).cpu().numpy()
 
+    def predict(
+        self,
+        data: Dataset | Any,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        image: str | None = None,
+        text: str | None = None,
+        label: str | None = None,
+        id: str | None = None,
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> Predictions:
+        """The label that the model gives to each example, with its probability.
+
+        Args:
+            data: a `Dataset`, or anything `ls.load` takes; it need not have labels.
+            out: a CSV file to write: id, label, probability.
+            image, text, label, id: columns of a table; labels are passed over.
+            device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+
+        Raises:
+            UserError: the data are of another kind or width than what the model was trained on, or `out` holds something else.
+        """
+        from labelsieve.training.predictions import Predictions, csv_file
+
+        columns = {"image": image, "text": text, "label": label, "id": id}
+        file = None if out is None else csv_file(out, data)
+        require_no_columns(data, columns)
+        data, probs = self.probabilities(data, device=device, progress=progress, **columns)
+        found = Predictions(data.ids, self.classes, probs, data.excluded, data.notes)
+        if file is not None:
+            found.save(file)
+        return found
+
+    def score(
+        self,
+        data: Dataset | Any,
+        *,
+        image: str | None = None,
+        text: str | None = None,
+        label: str | None = None,
+        id: str | None = None,
+        labels: Any = None,
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> Score:
+        """How often the model says the given label: accuracy, and recall and precision of each class.
+
+        Args:
+            data: a `Dataset`, or anything `ls.load` takes, with labels.
+            image, text, label, id: columns of a table.
+            labels: labels to take instead of those in the source, as in `ls.load`.
+            device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+
+        Raises:
+            UserError: the data are of another kind, or hold a class that the model was never taught.
+        """
+        from labelsieve.data import load_test
+        from labelsieve.training.score import measure
+
+        columns = {"image": image, "text": text, "label": label, "id": id}
+        require_no_columns(data, {**columns, "labels": labels})
+        if not isinstance(data, Dataset):
+            data = load_test(data, labels=labels, wanted=self.manifest["input"].get("columns"), **columns)
+        _require_kind(data, self.manifest["input"])  # before the classes, which differ too where the data are others
+        return measure(self, data, device=device, progress=progress)
+
 
 def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None]:
     """What could not be trained on, and p_wrong (n,); nothing of a model that `repair` wrote."""
@@ -148,39 +218,6 @@ def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None
             if "p_wrong" in pq.read_schema(file).names:
                 told = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
     return run.read_excluded(gone, then="train the model again") if gone.exists() else (), told
-
-
-def score(
-    model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None
-) -> dict[str, Any]:
-    """How often the model says the given label: accuracy, n, what was left out, notes, and for each class number, recall and precision.
-
-    Raises:
-        UserError: the data are of another kind, or hold a class that the model was never taught.
-    """
-    _require_kind(data, model.manifest["input"])  # before the classes, which differ too where the data are others
-    position = {name: i for i, name in enumerate(model.classes)}
-    unknown = [name for name in data.classes if name not in position]
-    if unknown:
-        known = ", ".join(model.classes[:5]) + (", ..." if len(model.classes) > 5 else "")
-        raise UserError(
-            f"{data.source or 'The data'} has the class {unknown[0]!r}, which the model was never taught; it knows {known}."
-        )
-    data, probs = model.probabilities(data, device=device, progress=progress)
-    if len(data) == 0:
-        raise UserError(
-            f"No example of {data.source or 'the data'} could be read; the first: {data.excluded[0].reason}."
-        )
-    given = np.array([position[name] for name in data.classes])[data.labels]
-    said, k = probs.argmax(1), len(model.classes)
-    table = np.bincount(given * k + said, minlength=k * k).reshape(k, k)
-    hits, there, told = table.diagonal(), table.sum(1), table.sum(0)
-    classes = {
-        name: {"n": int(there[c]), "recall": _ratio(hits[c], there[c]), "precision": _ratio(hits[c], told[c])}
-        for c, name in enumerate(model.classes)
-    }
-    accuracy = _ratio(hits.sum(), len(data))
-    return {"accuracy": accuracy, "n": len(data), "excluded": data.excluded, "notes": data.notes, "classes": classes}
 
 
 def export_onnx(model: Model, path: str | Path) -> None:
@@ -228,7 +265,3 @@ def _require_kind(data: Dataset, take: dict[str, Any]) -> None:
     wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
     if data.kind != wants:
         raise UserError(f"{data.source or 'The data'} holds {KINDS[data.kind]}; this model takes {KINDS[wants]}.")
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None

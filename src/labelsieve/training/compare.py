@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve import methods
+from labelsieve.core.arguments import require_texts, require_whole
 from labelsieve.core.dataset import KINDS, Dataset, Exclusion, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
+from labelsieve.data import as_dataset, load_test
 from labelsieve.methods import TOGETHER
 from labelsieve.training import noise_rate
 from labelsieve.training.classifier import Progress, read_inputs
@@ -68,9 +70,10 @@ class Row:
     settings: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """
+    """Methods side by side.
+
     Attributes:
         rows: the methods, the most accurate first.
         trained_on, tested_on: numbers of examples.
@@ -88,77 +91,144 @@ class Comparison:
     noise: float | None
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        best = self.rows[0]
+        return f"Comparison({len(self.rows)} methods; {best.method} is best: {best.accuracy:.4f} on {self.tested_on:,} examples)"
+
 
 def compare(
-    data: Dataset,
-    test: Dataset | None = None,
+    data: Dataset | Any,
     *,
-    methods: Sequence[str] = TOGETHER,
+    test: Dataset | Any = None,
+    methods: str | Sequence[str] | None = None,
     seeds: int = 5,
     epochs: int | None = None,
     encoder: str | None = None,
     side: int | None = None,
+    image: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    labels: Any = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Train linear heads on features with several methods and seeds, and measure each on other data.
 
-    Methods that want the share of wrong labels are told what `find` expects of the features, as `train` tells them.
+    Methods that need the share of wrong labels get what `find` expects of the features, as in `train`. Many parameters, because five of
+    them name columns of a table, as in `ls.load`.
 
     Args:
-        data: features, or images or texts for the encoder.
+        data: features, or images or texts for the encoder: a `Dataset`, or anything `ls.load` takes.
         test: data of the same kind whose labels can be trusted; None holds out of each class of `data` the whole number nearest to a
             fifth (none of one or two examples), as labelled as they are.
-        methods: names of `labelsieve.methods.METHODS`.
-        seeds: how many heads a method, each with its own order of rows.
+        methods: names of `labelsieve.methods.METHODS`, a list or separated by commas; by default all that train in one sweep.
+        seeds: number of heads per method, each with its own order of rows.
         epochs: instead of each method's own.
         encoder, side: as in `find`.
+        image, text, label, id: columns of both tables.
+        labels: given labels to take instead of those in `data`, as in `ls.load`.
+        device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+        progress: called with (sentence, done, total).
 
     Raises:
         UserError: no such method, or data that cannot be used.
+
+    >>> ls.compare("features.npz", test="test.npz").rows[0].method  # doctest: +SKIP
+    'm-dyr-h'
     """
     need_torch("compare")
     from labelsieve.engine.device import pick
-    from labelsieve.engine.inputs import samples
 
-    functions = {name: _with_settings(name, epochs) for name in methods}
-    where, held_out = pick(device), test is None
+    functions = {name: _with_settings(name, epochs) for name in _names(methods)}
+    seeds, where = require_whole(seeds, "seeds, the number of heads per method,"), pick(device)
+    if seeds < 1:
+        raise UserError(f"<seeds> is {seeds}; give 1 or more.", seeds="")
+    columns = {"image": image, "text": text, "label": label, "id": id}
+    data = as_dataset(data, labels=labels, **columns)
+    made = _two_sets(data, _test_data(test, data, columns), encoder, side, progress)
+    noise = _noise(functions, made, progress)
+    if noise is not None:
+        functions = {name: partial(f, noise=noise) if "noise" in f.keywords else f for name, f in functions.items()}
+    try:
+        rows = _train(made.ready.to(where), made.tested.to(where), functions, range(seeds), progress)
+    except EmptyClass as error:
+        raise error.named(made.data.classes) from error
+    rows.sort(key=lambda row: -row.accuracy)
+    n, m = len(made.data), len(made.test)
+    return Comparison(tuple(rows), n, m, test is None, made.excluded, noise, made.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _TwoSets:
+    """The data to train on and to measure on, read, with the features of the former and both on their way to the device."""
+
+    data: Dataset
+    test: Dataset
+    inputs: np.ndarray
+    ready: Samples
+    tested: Samples
+    excluded: tuple[Exclusion, ...]
+    notes: tuple[str, ...]
+
+
+def _names(methods: Any) -> tuple[str, ...]:
+    """The names of the methods, each once."""
+    if methods is None:
+        return TOGETHER
+    names = methods.split(",") if isinstance(methods, str) else require_texts(methods, "methods")
+    if not names:
+        raise UserError("<methods> is empty; name one method or more, or leave it out.", methods="")
+    return tuple(dict.fromkeys(name.strip() for name in names))
+
+
+def _test_data(test: Any, data: Dataset, columns: dict[str, str | None]) -> Dataset | None:
+    """The data to measure on; as features, the columns of the data to train on."""
+    if test is not None and not isinstance(test, Dataset):
+        test = load_test(test, wanted=data.columns and data.columns.names, **columns)
     if test is not None and test.kind != data.kind:
         of, other = data.source or "the data", test.source or "The test data"
         raise UserError(
             f"{other} holds {KINDS[test.kind]}, {of} {KINDS[data.kind]}; the test data should be of the same kind."
         )
+    return test
+
+
+def _two_sets(
+    data: Dataset, test: Dataset | None, encoder: str | None, side: int | None, progress: Progress | None
+) -> _TwoSets:
+    """Read the features of both; without test data, hold out a part of the data."""
+    from labelsieve.engine.inputs import samples
+
     with scratch() as folder:
-        asked = {"kind": "features", "encoder": encoder, "side": side}
-        data, inputs, take = read_inputs(data, folder / "data", asked, progress)
+        take = {"kind": "features", "encoder": encoder, "side": side}
+        data, inputs, take = read_inputs(data, folder / "data", take, progress)
         require_classes(data)
+        excluded = data.excluded
         if test is None:
             chosen = _a_part_of_each_class(data)
             data, test, inputs, others = data.take(~chosen), data.take(chosen), inputs[~chosen], inputs[chosen]
         else:
             test, others, _ = read_inputs(test, folder / "test", take, progress)
+            excluded = (*excluded, *test.excluded)
         if len(test) == 0:
             raise UserError(f"No example of {test.source or 'the test data'} could be read.")
-        answers = _positions(test, data.classes)
+        labels = _positions(test, data.classes)
         if others.shape[1] != inputs.shape[1]:
-            raise UserError(
-                f"{test.source or 'The test data'} has {others.shape[1]} features, {data.source or 'the data'} {inputs.shape[1]}."
-            )
+            of, other = data.source or "the data", test.source or "The test data"
+            raise UserError(f"{other} has {others.shape[1]} features, {of} {inputs.shape[1]}.")
         ready, scale = samples(inputs, data.labels, len(data.classes))
-        tested, _ = samples(others, answers, len(data.classes), scale)
-    noise = None
-    if any("noise" in function.keywords for function in functions.values()):
-        noise, _ = noise_rate.asked(replace(data, kind="features", inputs=inputs), None, "", seed=0, progress=progress)
-        functions = {name: partial(f, noise=noise) if "noise" in f.keywords else f for name, f in functions.items()}
-    try:
-        rows = _train(ready.to(where), tested.to(where), functions, range(seeds), progress)
-    except EmptyClass as error:
-        raise error.named(data.classes) from error
-    excluded = data.excluded if held_out else (*data.excluded, *test.excluded)
+        tested, _ = samples(others, labels, len(data.classes), scale)
     notes = (*data.notes, *(f"Test data: {note}" for note in test.notes if note not in data.notes))
-    return Comparison(
-        tuple(sorted(rows, key=lambda row: -row.accuracy)), len(data), len(test), held_out, excluded, noise, notes
-    )
+    return _TwoSets(data, test, inputs, ready, tested, excluded, notes)
+
+
+def _noise(functions: dict[str, partial], made: _TwoSets, progress: Progress | None) -> float | None:
+    """The share of wrong labels that `find` expects, if a method needs it and `find` can say."""
+    if not any("noise" in function.keywords for function in functions.values()):
+        return None
+    features = replace(made.data, kind="features", inputs=made.inputs)
+    return noise_rate.asked(features, None, "", seed=0, progress=progress)[0]
 
 
 def _with_settings(name: str, epochs: int | None) -> partial:

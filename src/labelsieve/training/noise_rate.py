@@ -6,6 +6,7 @@ From a run that is there, or by asking: the consensus of the default encoder's f
 from __future__ import annotations
 
 import json
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,22 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.pipeline import Progress
-from labelsieve.store import run
+from labelsieve.store.open_run import Run, open_run
 from labelsieve.store.reopen import matched, row_numbers
 from labelsieve.training.model_folder import CACHE
 
 
-def of_run(data: Dataset, source: str | Path | Findings, *, drop: bool) -> tuple[Dataset, float]:
+def of_run(data: Dataset, source: str | PathLike[str] | Run | Findings, *, drop: bool) -> tuple[Dataset, float]:
     """The data, with `drop` without what was flagged, and the share of wrong labels that findings, or those in a run folder, expect.
 
     Raises:
         UserError: the run was made on other data, or with other labels.
     """
-    found, folder = (source, "What was found") if isinstance(source, Findings) else (run.load(source), source)
+    if isinstance(source, Findings):
+        found, folder = source, "What was found"
+    else:
+        opened = open_run(source)
+        found, folder = opened.findings, opened.path
     rows, known = _rows(data, found), {item.id for item in found.excluded}
     strange = next((key for key, i in zip(data.ids, rows, strict=True) if i < 0 and key not in known), None)
     if strange is not None:

@@ -6,23 +6,25 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve import methods, pipeline
-from labelsieve.core.arguments import require_path, require_whole
-from labelsieve.core.dataset import Dataset, require_classes, require_sound
+from labelsieve.core.arguments import require_path, require_seed
+from labelsieve.core.dataset import Dataset, require_classes
 from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
-from labelsieve.core.wording import Wording, shell_option
+from labelsieve.data import as_dataset
+from labelsieve.store.open_run import Run
 from labelsieve.training import noise_rate
-from labelsieve.training.classifier import Model, Progress, read_inputs
+from labelsieve.training.classifier import Model, Progress, export_onnx, read_inputs
 from labelsieve.training.model_folder import claim, replaced, save
 from labelsieve.training.own_network import maker, require_maker, try_out
 from labelsieve.training.settings import settings as method_settings
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from labelsieve.core.findings import Findings
     from labelsieve.engine.samples import Samples
+    from labelsieve.engine.session import Session
     from labelsieve.engine.trained import Trained
 
 LOG = logging.getLogger(__name__)
@@ -43,145 +46,230 @@ def train(
     *,
     method: str = METHOD,
     network: str | Callable[[int], nn.Module] | None = None,
-    out: str | Path | None = None,
+    out: str | PathLike[str] | None = None,
     epochs: int | None = None,
     lr: float | None = None,
     batch: int | None = None,
-    seed: int = 0,
-    device: str | None = None,
-    precision: str | None = None,
-    findings: str | Path | Findings | None = None,
+    settings: Mapping[str, Any] | None = None,
+    run: str | PathLike[str] | Run | Findings | None = None,
     drop_flagged: bool = False,
     noise: float | str | None = None,
     features: bool = False,
     encoder: str | None = None,
     side: int | None = None,
-    settings: dict[str, Any] | None = None,
+    image: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    labels: Any = None,
+    seed: int = 0,
+    device: str | None = None,
+    precision: str | None = None,
+    onnx: bool = False,
     progress: Progress | None = None,
     logger: Any = None,
-    **columns: Any,
 ) -> Model:
-    """Train a classifier that withstands wrong labels. A killed run, started again, goes on after its last whole epoch.
+    """Train a classifier that withstands wrong labels. A killed run, started again, continues after its last whole epoch.
+
+    Many parameters, because each is an option of the command `train`: five name columns of a table, as in `ls.load`, three are the settings
+    that every method has.
 
     Args:
-        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments).
+        data: a `Dataset`, or anything `ls.load` takes.
         method: a name of `labelsieve.methods.METHODS`.
         network: a name of `labelsieve.networks.NETWORKS`, "timm:NAME", or a function of the number of classes that makes one; None is
             "linear" for features, ResNet-18 for images on a GPU, a small network for images on a CPU.
         out: the model folder; None writes nothing.
         epochs, lr, batch: instead of the method's own.
-        device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
-            does so itself.
-        findings: those of `find` on these data, or their run folder; the method may use their estimate of the share of wrong labels.
-        drop_flagged: leave out what it flagged, instead of withstanding it.
-        noise: that share, if it is known, as 0.2 or "20%". For a method that needs it, and neither this nor `findings`, `find` is
-            asked (consensus of the default encoder's features, or of the features that are trained on); where it cannot say, the
+        settings: further hyper-parameters of the method by name.
+        run: findings on these data: a run folder, a `Run` or `Findings`; the method may use their estimate of the share of wrong labels.
+        drop_flagged: leave out what `run` flagged, instead of withstanding it.
+        noise: the share of wrong labels, if it is known, as 0.2 or "20%". Where a method needs it and neither this nor `run` is given, `find`
+            estimates it (consensus of the default encoder's features, or of the features that are trained on); where it cannot, the
             method estimates it.
         features: train a head on the features of an encoder instead of a network on the images. Texts always do.
         encoder, side: the encoder as in `find`; side is that of the images, None is their own between 16 and 64.
-        settings: hyper-parameters of the method by name.
+        image, text, label, id: columns of a table.
+        labels: given labels to take instead of those in the source, as in `ls.load`.
+        seed: same seed, same model.
+        device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
+        precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
+            does so itself.
+        onnx: write model.onnx into the model folder too.
         progress: called with (sentence, epochs done, epochs).
         logger: see `Session`.
 
     Raises:
         UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
+
+    >>> model = ls.train("photos/", method="promix", out="photos.model")  # doctest: +SKIP
     """
-    need_torch("train_model")
-    from labelsieve.data import load
-    from labelsieve.engine import device as devices
+    need_torch("train")
     from labelsieve.engine import distributed
-    from labelsieve.engine.batch_statistics import settle
-    from labelsieve.engine.inputs import samples
-    from labelsieve.engine.session import Session
-    from labelsieve.engine.wrapped_network import unwrap
 
     noise = share(noise, "The share of wrong labels") if isinstance(noise, str) else noise
     function = methods.method(method)
     named = _named(settings, epochs=epochs, lr=lr, batch=batch, noise=noise)
     require_maker(network)
-    seed = require_whole(seed, "seed")
-    if not 0 <= seed < 2**32:
-        raise UserError(f"The seed is {seed}; it may be 0 to {2**32 - 1}.")
-    where = distributed.join(devices.pick(device))
-    precision = devices.precision(where, precision)
+    _require_onnx(onnx, out)
+    seed, where, precision = require_seed(seed), *_placed(device, precision)
     progress = progress if distributed.rank() == 0 else None
-    data = whole = data if isinstance(data, Dataset) else load(data, **columns)
-    require_sound(data)
-    _require_use(data, features=features, encoder=encoder, side=side)
-    if drop_flagged and findings is None:
-        raise UserError(
-            "<drop_flagged> leaves out what `find` flagged; name its run folder with <findings>.",
-            drop_flagged=True,
-            findings=Wording("findings=", shell_option("run", "RUN")),
-        )
-    if findings is not None:
-        data, expected_share = noise_rate.of_run(data, findings, drop=drop_flagged)
-        noise = expected_share if noise is None else noise
+    whole = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
+    _require_use(whole, features=features, encoder=encoder, side=side)
+    data, noise = _for_training(whole, run, drop_flagged, noise)
     with scratch() as spare:
-        asked = {
-            "kind": "image" if data.kind == "image" and not features else "features",
-            "side": side,
-            "encoder": encoder,
-        }
-        with distributed.in_turn():
-            folder = None if out is None else claim(require_path(out, "out, the model folder,"), data.source)
-            before = None if folder is None else replaced(folder)
-            data, inputs, take = read_inputs(data, folder or spare, asked, progress)
-        require_classes(data)
-        _require_each_class(data, whole)
-        ready, scale = samples(inputs, data.labels, len(data.classes))
-        ready = ready.to(where)
-        name, make = maker(network, take, where, precision)
+        take = {"kind": "image" if whole.kind == "image" and not features else "features"}
+        take |= {"side": side, "encoder": encoder}
+        made = _made_ready(data, whole, out, spare, take, where, progress)
+        name, make = maker(network, made.take, where, precision)
         if not isinstance(network, str | None):
-            try_out(make, name, ready)
+            try_out(make, name, made.samples)
         precision = "float32" if name == "linear" else precision
-        chosen = method_settings(function, method, take["kind"], len(data), named, noise)
-        digest, expected = _hash(data, inputs), None
-        if "noise" in chosen and chosen["noise"] is None:
-            of = data if take["kind"] == "image" else replace(data, kind="features", inputs=inputs)
-            with distributed.in_turn():
-                chosen["noise"], expected = noise_rate.asked(
-                    of, folder, f"{digest} {seed}", seed=seed, progress=progress
-                )
-        about = {
-            "method": method,
-            "network": name,
-            "settings": chosen,
-            "seed": seed,
-            "precision": precision,
-            "input": take,
-        }
-        about["data_hash"] = digest
-        key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
-        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(data), chosen)
-        session = Session(len(data), seed=seed, folder=folder, key=key, progress=progress, logger=logger)
-        trained = _run(partial(function, ready, make, session, **chosen), method, named, data)
+        chosen = method_settings(function, method, made.take["kind"], len(made.data), named, noise)
+        expected = _fill_in_noise(chosen, made, seed, progress)
+        about = _about(method, name, chosen, seed, precision, made)
+        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(made.data), chosen)
+        session = _session(about, made, seed, progress, logger)
+        trained = _run(partial(function, made.samples, make, session, **chosen), method, named, made.data)
+    trained = _settled(trained, made, chosen)
+    unused = noise is not None and "noise" not in chosen and not drop_flagged
+    idle = f"The share of wrong labels was given, but {method} makes no use of it." if unused else None
+    model = _model(trained, made, about, [expected, idle, made.replaces])
+    if made.folder is not None and distributed.rank() == 0:
+        save(model, made.folder, made.data, session, trained, made.samples)
+        if onnx:
+            export_onnx(model, made.folder / "model.onnx")
+    return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """What the method is run on.
+
+    Attributes:
+        data, inputs: the n examples that could be read, and their pixels or features.
+        take: what the model takes: kind, side, width, encoder.
+        samples, scale: the inputs on the device, normalised, and by what.
+        folder: the model folder, or None.
+        replaces: a note of the model that is in the folder now, or None.
+        digest: a hash of the data and inputs.
+    """
+
+    data: Dataset
+    inputs: np.ndarray
+    take: dict[str, Any]
+    samples: Samples
+    scale: Any
+    folder: Path | None
+    replaces: str | None
+    digest: str
+
+
+def _placed(device: str | None, precision: str | None) -> tuple[Any, str]:
+    """The device of this process, and the precision of products on it."""
+    from labelsieve.engine import device as devices
+    from labelsieve.engine import distributed
+
+    where = distributed.join(devices.pick(device))
+    return where, devices.precision(where, precision)
+
+
+def _for_training(whole: Dataset, run: Any, drop: bool, noise: float | None) -> tuple[Dataset, float | None]:
+    """The data to train on and the share of wrong labels, by what `find` found in them."""
+    if run is None:
+        if drop:
+            raise UserError(
+                "<drop_flagged> leaves out what `find` flagged; name its run folder with <run>.",
+                drop_flagged=True,
+                run="RUN",
+            )
+        return whole, noise
+    data, expected = noise_rate.of_run(whole, run, drop=drop)
+    return data, expected if noise is None else noise
+
+
+def _made_ready(
+    data: Dataset, whole: Dataset, out: Any, spare: Path, take: dict[str, Any], where: Any, progress: Progress | None
+) -> _Ready:
+    """Claim the folder, read the inputs, put them on the device; of several processes one after the other."""
+    from labelsieve.engine import distributed
+    from labelsieve.engine.inputs import samples
+
+    with distributed.in_turn():
+        folder = None if out is None else claim(require_path(out, "out, the model folder,"), data.source)
+        replaces = None if folder is None else replaced(folder)
+        data, inputs, take = read_inputs(data, folder or spare, take, progress)
+    require_classes(data)
+    _require_each_class(data, whole)
+    ready, scale = samples(inputs, data.labels, len(data.classes))
+    return _Ready(data, inputs, take, ready.to(where), scale, folder, replaces, _hash(data, inputs))
+
+
+def _fill_in_noise(chosen: dict[str, Any], made: _Ready, seed: int, progress: Progress | None) -> str | None:
+    """The share of wrong labels that `find` expects, where the method needs one and has none; returns a note of it."""
+    if "noise" not in chosen or chosen["noise"] is not None:
+        return None
+    from labelsieve.engine import distributed
+
+    features = replace(made.data, kind="features", inputs=made.inputs)
+    data = made.data if made.take["kind"] == "image" else features
+    with distributed.in_turn():
+        chosen["noise"], note = noise_rate.asked(
+            data, made.folder, f"{made.digest} {seed}", seed=seed, progress=progress
+        )
+    return note
+
+
+def _about(
+    method: str, network: str, chosen: dict[str, Any], seed: int, precision: str, made: _Ready
+) -> dict[str, Any]:
+    """What the manifest says of how the model is made; a checkpoint belongs to it."""
+    about = {"method": method, "network": network, "settings": chosen, "seed": seed, "precision": precision}
+    return {**about, "input": made.take, "data_hash": made.digest}
+
+
+def _session(about: dict[str, Any], made: _Ready, seed: int, progress: Progress | None, logger: Any) -> Session:
+    from labelsieve.engine.session import Session
+
+    key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
+    return Session(len(made.data), seed=seed, folder=made.folder, key=key, progress=progress, logger=logger)
+
+
+def _settled(trained: Trained, made: _Ready, chosen: dict[str, Any]) -> Trained:
+    """What was trained, its networks without wrappers and with the batch statistics of all data."""
+    from labelsieve.engine.batch_statistics import settle
+    from labelsieve.engine.wrapped_network import unwrap
+
     trained = replace(trained, nets=tuple(unwrap(net) for net in trained.nets))
-    settle(trained.nets, ready, steps=chosen["epochs"] * len(data) / chosen["batch"])
-    heads = [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")]
+    settle(trained.nets, made.samples, steps=chosen["epochs"] * len(made.data) / chosen["batch"])
+    return trained
+
+
+def _model(trained: Trained, made: _Ready, about: dict[str, Any], notes: list[str | None]) -> Model:
+    """The model with its manifest."""
+    data = made.data
     more = {
         "chosen": trained.settings,
         "nets": len(trained.nets),
-        "heads": heads,
+        "heads": [f"net{i}.head.weight" for i, net in enumerate(trained.nets) if hasattr(net, "head")],
         "source": data.source,
         "noise": _noise(data),
     }
-    unused = noise is not None and "noise" not in chosen and not drop_flagged
-    idle = f"The share of wrong labels was given, but {method} makes no use of it." if unused else None
-    notes = [*data.notes, *filter(None, [expected, idle, before, _single(data), _silent(trained, ready, data)])]
-    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": notes, "versions": _versions()}
-    model = Model(
-        trained.nets,
-        data.classes,
-        json.loads(json.dumps(manifest, default=_plain)),
-        scale,
-        data.excluded,
-        trained.p_wrong,
-    )
-    if folder is not None and distributed.rank() == 0:
-        save(model, folder, data, session, trained, ready)
-    return model
+    said = [*data.notes, *filter(None, [*notes, _single(data), _silent(trained, made.samples, data)])]
+    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": said, "versions": _versions()}
+    plain = json.loads(json.dumps(manifest, default=_plain))
+    return Model(trained.nets, data.classes, plain, made.scale, data.excluded, trained.p_wrong)
+
+
+def _require_onnx(onnx: bool, out: Any) -> None:
+    """What `onnx` needs is there, before hours of training."""
+    if not onnx:
+        return
+    if out is None:
+        raise UserError("<onnx> writes into the model folder; name one with <out>.", onnx=True, out="")
+    from labelsieve.engine.onnx_export import require_onnx
+
+    require_onnx()
 
 
 def _named(settings: Any, *, noise: float | None, **given: Any) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""`repair`: LIP on the heads of a saved model, which is written anew with everything else as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.arguments import require_path, require_texts
+from labelsieve.core.errors import UserError
+from labelsieve.head_repair.head_file import SavedModel, read_model, write_model
+from labelsieve.head_repair.head_inputs import read_inputs_of, recorded
+from labelsieve.head_repair.lip import Scale, lip
+
+Inputs = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RepairedHead:
+    """One head.
+
+    Attributes:
+        head: name of its weight matrix.
+        components: r, the number of its singular components.
+        kept: how many of them stay.
+        singular_values: (r,) as they were, descending.
+        new_values: (r,) what stands in their place.
+        ratio: (r,) refitted value over singular value, before any scale; NaN where the singular value is 0.
+    """
+
+    head: str
+    components: int
+    kept: int
+    singular_values: np.ndarray
+    new_values: np.ndarray
+    ratio: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"RepairedHead({self.head}: {self.kept} of {self.components} components stay)"
+
+
+@dataclass(frozen=True)
+class RepairedModel:
+    """What `repair` returns: where the model was written, and what was done to each head."""
+
+    out: Path
+    scale: Scale
+    heads: tuple[RepairedHead, ...]
+
+
+def repair(
+    model: str | PathLike[str],
+    *,
+    out: str | PathLike[str],
+    features: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    keep: float | str = 0.9,
+    held_out: str | PathLike[str] | None = None,
+    scale: Scale = "targets",
+    head: str | Sequence[str] | None = None,
+) -> RepairedModel:
+    """Repair the head of a model that was trained on wrong labels, in closed form (LIP, `head_repair/lip.py`).
+
+    Args:
+        model: a model folder, .npz with W and b, .safetensors, or a PyTorch state dict (.pt, .pth, .ckpt).
+        out: the repaired model: a folder, or a name that ends in .npz or .pt.
+        features: .npz with `features` (n, d), the inputs of the head for the training set, and `labels` (n,), the given ones; one file, or
+            one for each head. By default what the model folder recorded.
+        keep: components that stay: a fraction (0.9, "90%"), "energy:0.95", "effective-rank" or "held-out".
+        held_out: .npz of examples that the head was not trained on, with given labels, for keep="held-out".
+        scale: "targets" refits the other components to the labels as printed in the paper; "head" brings them to the size of the head.
+        head: name of the head's layer, or one name for each head of an ensemble.
+
+    Raises:
+        UserError: a file cannot be read, arrays do not fit, or something else is already at `out`.
+
+    >>> ls.repair("model", out="repaired", keep=0.5)  # doctest: +SKIP
+    RepairedModel(out=PosixPath('repaired'), scale='targets', heads=(RepairedHead(head.weight: 5 of 10 components stay),))
+    """
+    if scale not in ("targets", "head"):
+        raise UserError(f"<scale> is {scale!r}; choose targets or head.", scale="")
+    saved, target = read_model(require_path(model, "The model")), require_path(out, "out, the repaired model,")
+    classes = saved.manifest.get("classes")
+    data = [read_inputs_of(path, classes) for path in _files(features) or recorded(saved)]
+    extra = None if held_out is None else read_inputs_of(require_path(held_out, "held_out"), classes)
+    names = saved.heads(_names(head), None if classes else int(data[0][1].max()) + 1)
+    _require_fit(names, data, extra)
+    changed, heads = {}, []
+    for i, name in enumerate(names):
+        inputs = data[i if len(data) > 1 else 0]
+        weight, about = _repaired(saved, name, inputs, keep=keep, held_out=extra, scale=scale)
+        changed[name] = weight
+        heads.append(about)
+    done = {"method": "lip", "keep": str(keep), "scale": scale}
+    done["heads"] = [{"head": one.head, "kept": one.kept} for one in heads]
+    write_model(target, saved, changed, {**saved.manifest, "heads": list(names), "repair": done})
+    return RepairedModel(target, scale, tuple(heads))
+
+
+def _repaired(saved: SavedModel, name: str, inputs: Inputs, **settings: Any) -> tuple[np.ndarray, RepairedHead]:
+    bias = saved.bias(name)
+    done = lip(saved.arrays[name], *inputs, bias=saved.arrays[bias] if bias else None, **settings)
+    about = RepairedHead(name, len(done.diagonal), done.kept, done.components.s, done.diagonal, done.ratio)
+    return done.weight, about
+
+
+def _files(features: Any) -> list[Path]:
+    """One file or several, as paths."""
+    if features is None:
+        return []
+    several = isinstance(features, list | tuple)
+    return [
+        require_path(path, "features, a file of the head's inputs,") for path in (features if several else [features])
+    ]
+
+
+def _names(head: Any) -> tuple[str, ...]:
+    return () if head is None else (head,) if isinstance(head, str) else tuple(require_texts(head, "head"))
+
+
+def _require_fit(names: Sequence[str], data: Sequence[Inputs], extra: Inputs | None) -> None:
+    if len(data) not in (1, len(names)):
+        raise UserError(
+            f"There are {len(names)} heads and {len(data)} files of features; give one file, or one for each head."
+        )
+    if extra and len(data) > 1:
+        raise UserError(
+            "<held_out> serves heads with common features; repair the heads of different networks one by one.",
+            held_out="",
+        )

@@ -1,0 +1,101 @@
+"""What every verb keeps: a command's options are its keywords, a long signature says why, and importing the package stays light."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import labelsieve as ls
+from labelsieve.cli.app import COMMANDS, app
+
+SOURCE = Path(ls.__file__).parent
+COMMAND = {name: function for commands in COMMANDS.values() for name, (function, _) in commands.items()}
+VERBS = {  # name in Python -> command
+    "accept": "accept",
+    "check": "check",
+    "compare": "compare",
+    "diff": "diff",
+    "evaluate": "evaluate",
+    "noise": "noise",
+    "repair": "repair",
+    "spectrum": "spectrum",
+    "train": "train",
+}
+METHODS = {"predict": ls.Model.predict, "score": ls.Model.score}  # commands whose first argument is a model
+DATA = {"source": "data"}  # on the command line data are named, in Python they may be in memory
+ONLY_COMMAND = {
+    "json": "how the result is printed",
+}
+ONLY_PYTHON = {
+    "progress": "the command draws a bar in a terminal",
+    "logger": "an object, such as a run of Weights & Biases",
+    "replicates": "precision of the intervals, for tests and papers",
+    ("evaluate", "seed"): "of the same resamples",
+}
+
+
+def parameters(function) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+PAIRS = [(name, getattr(ls, name), COMMAND[command]) for name, command in VERBS.items()]
+PAIRS += [(name, method, COMMAND[name]) for name, method in METHODS.items()]
+
+
+@pytest.mark.parametrize(("name", "verb", "command"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_a_verb_has_the_options_of_its_command_and_no_others(name, verb, command):
+    model = {"model"} if name in METHODS else set()
+    options = {DATA.get(option, option) for option in parameters(command)} - ONLY_COMMAND.keys() - model
+    keywords = {key for key in parameters(verb) if key not in ONLY_PYTHON and (name, key) not in ONLY_PYTHON}
+    assert options == keywords
+
+
+@pytest.mark.parametrize(("name", "verb", "command"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_an_option_is_written_as_the_keyword(name, verb, command):
+    written = {
+        option
+        for argument in app[command.__name__.strip("_")].assemble_argument_collection()
+        for option in argument.names
+    }
+    for key, parameter in inspect.signature(command).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            assert f"--{key.replace('_', '-')}" in written
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_says_what_it_takes_gives_and_refuses(name):
+    verb = getattr(ls, name)
+    text = inspect.getdoc(verb)
+    assert "Args:" in text and "Raises:" in text and f">>> ls.{name}(" in text.replace("model = ", "")
+    described = text.partition("Args:")[2]
+    for key in parameters(verb):
+        assert re.search(rf"^    [\w, ]*\b{key}\b[\w, ]*:", described, re.MULTILINE), key
+    assert inspect.signature(verb).return_annotation not in (inspect.Signature.empty, "None", "int")
+
+
+def public_functions():
+    for path in sorted(SOURCE.rglob("*.py")):
+        if path.parent.name == "cli":  # a command's parameters are its options
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
+                yield path.relative_to(SOURCE).as_posix(), node
+
+
+def test_a_function_with_more_than_ten_parameters_gives_the_reason():
+    many = []
+    for path, node in public_functions():
+        names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        if len(set(names) - {"self", "cls"}) > 10:
+            many.append(f"{path}: {node.name}")
+            text = " ".join((ast.get_docstring(node) or "").split())
+            assert re.search(r"Many parameters, because [^.]{20,}\.", text), many[-1]
+    assert "training/train.py: train" in many
+
+
+@pytest.mark.parametrize("command", sorted(VERBS.values()) + sorted(METHODS))
+def test_a_command_file_parses_calls_and_prints(command):
+    lines = (SOURCE / "cli" / f"{command}.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 100
