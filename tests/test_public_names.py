@@ -1,6 +1,9 @@
 """Every public name called with what it cannot use: one sentence each, never an error from deep inside."""
 
+import atexit
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -60,6 +63,31 @@ def page(run=None, **settings):
     return ls.review(sieve() if settings else run, block=False, browser=False, **settings)
 
 
+def run():
+    """A run folder, made once: a wrong value leaves nothing in it."""
+    folder = place() / "run.sieve"
+    if not folder.exists():
+        ls.find(data(), out=folder)
+    return folder
+
+
+def head():
+    np.savez(place() / "head.npz", W=np.random.default_rng(1).normal(size=(3, 5)))
+    return place() / "head.npz"
+
+
+def seen():
+    np.savez(place() / "seen.npz", features=np.random.default_rng(2).normal(size=(30, 5)), labels=[0, 1, 2] * 10)
+    return place() / "seen.npz"
+
+
+@cache
+def place():
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
 # What is called with each wrong value, and the wrong values that are right there.
 CALLS = {
     "CleanedClassifier": [
@@ -91,6 +119,27 @@ CALLS = {
         (lambda x: ls.apply(sieve(), dry_run=True, auto=x), ("None", "fraction")),
         (lambda x: ls.apply(sieve(), dry_run=True, patch=x), ("None",)),
     ],
+    "accept": [
+        (lambda x: ls.accept(x, max_error=0.1), ()),
+        (lambda x: ls.accept(run(), max_error=x), ("fraction",)),
+        (lambda x: ls.accept(run(), max_error=0.1, confidence=x), ("None", "fraction")),
+        (lambda x: ls.accept(run(), max_error=0.1, plan=x), ("None",)),
+        (lambda x: ls.accept(run(), max_error=0.1, size=x), ("None", "number")),
+        (lambda x: ls.accept(run(), max_error=0.1, name=x), ()),
+        (lambda x: ls.accept(run(), max_error=0.1, seed=x), ("number",)),
+        (lambda x: ls.accept(run(), max_error=0.1, by=x), ("text",)),
+    ],
+    "check": [
+        (lambda x: ls.check(x, contract="rules.toml"), ()),
+        (lambda x: ls.check(run(), contract=x), ()),
+    ],
+    "compare": [
+        (lambda x: ls.compare(x), ()),
+        (lambda x: ls.compare(ls.load(X, labels=Y), test=x), ("None",)),
+        (lambda x: ls.compare(ls.load(X, labels=Y), methods=x), ("None",)),
+        (lambda x: ls.compare(ls.load(X, labels=Y), seeds=x), ("number",)),
+    ],
+    "diff": [(lambda x: ls.diff(x, run()), ()), (lambda x: ls.diff(run(), x), ())],
     "evaluate": [(lambda x: ls.evaluate(x, LABELS), ()), (lambda x: ls.evaluate(findings(), x), ())],
     "export": [
         (lambda x: ls.export(x, to="csv", out="x.csv"), ()),
@@ -122,6 +171,14 @@ CALLS = {
         (lambda x: ls.load_probabilities(x, x), ()),
         (lambda x: ls.load_probabilities(np.eye(2), x), ("texts",)),
     ],
+    "noise": [
+        (lambda x: ls.noise(x, rate=0.1), ()),
+        (lambda x: ls.noise(ls.load(X, labels=Y), rate=x), ("fraction",)),
+        (lambda x: ls.noise(ls.load(X, labels=Y), rate=0.1, kind=x), ()),
+        (lambda x: ls.noise(ls.load(X, labels=Y), kind="asymmetric", transition=x), ()),
+        (lambda x: ls.noise(ls.load(X, labels=Y), rate=0.1, seed=x), ("number",)),
+        (lambda x: ls.noise(ls.load(X, labels=Y), rate=0.1, out=x), ("None", "text", "path")),
+    ],
     "open_run": [(lambda x: ls.open_run(x), ())],
     "read_truth": [
         (lambda x: ls.read_truth(x, ["0"], ["a"]), ()),
@@ -142,8 +199,25 @@ CALLS = {
         (lambda x: page(known=x), ("None",)),
         (lambda x: page(classes=x), ("None",)),
         (lambda x: page(journal=x), ("None",)),
+    "repair": [
+        (lambda x: ls.repair(x, out="new.npz"), ()),
+        (lambda x: ls.repair(head(), out=x, features=seen()), ("text", "path")),
+        (lambda x: ls.repair(head(), out="new.npz", features=x), ()),
+        (lambda x: ls.repair(head(), out="new.npz", features=seen(), keep=x), ("fraction",)),
+        (lambda x: ls.repair(head(), out="new.npz", features=seen(), held_out=x), ("None",)),
+        (lambda x: ls.repair(head(), out="new.npz", features=seen(), scale=x), ()),
+        (lambda x: ls.repair(head(), out="new.npz", features=seen(), head=x), ("None", "list")),
+    ],
+    "spectrum": [
+        (lambda x: ls.spectrum(x, head()), ()),
+        (lambda x: ls.spectrum(head(), x), ()),
+        (lambda x: ls.spectrum(head(), head(), out=x), ("None",)),
+        (lambda x: ls.spectrum(head(), head(), k=x), ("None", "number")),
+        (lambda x: ls.spectrum(head(), head(), head=x), ("None",)),
     ],
     "train": [
+        (lambda x: ls.train(ls.load(X, labels=Y), run=x), ("None",)),
+        (lambda x: ls.train(ls.load(X, labels=Y), epochs=1, settings=x), ("None", "dict")),
         (lambda x: ls.train(x), ()),
         (lambda x: ls.train(ls.load(X, labels=Y), method=x), ()),
         (lambda x: ls.train(ls.load(X, labels=Y), method="standard", epochs=1, seed=x), ("number",)),

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from getpass import getuser
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from labelsieve.acceptance import batch_sample, signed_report, verdict
 from labelsieve.acceptance.counting_plan import CountingPlan
 from labelsieve.acceptance.verdict import UNCLEAR, Acceptance, Kind, Verdict
-from labelsieve.core.arguments import require_seed, require_text, require_whole
+from labelsieve.core.arguments import require_choice, require_seed, require_text, require_whole
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
@@ -126,8 +126,8 @@ def accept(
 
 def _wanted(plan: Any, max_error: Any, confidence: Any, aql: Any, producer_risk: Any, reviewer_error: Any) -> dict:
     """The terms that were given, with None for the others; shares as numbers."""
-    if plan not in (None, "sequential", "single", "double"):
-        raise UserError(f"<plan> is {plan!r}; choose sequential, single or double.", plan="")
+    if plan is not None:
+        require_choice(plan, get_args(Kind), "plan")
     return {
         "kind": plan,
         "max_error": _share(max_error, "max_error"),

@@ -71,30 +71,29 @@ def train(
     from labelsieve.cli.training_text import named_settings, show
     from labelsieve.training.train import train as fit
 
+    inputs = {"features": features, "encoder": encoder, "side": side}
     placed = {"seed": seed, "device": device, "precision": precision}
     own = {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise}
     columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
-    model_folder = out or default_folder(source).with_suffix(".model")
+    out = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:
         model = fit(
             source,
             method=method,
             network=network,
-            out=model_folder,
+            out=out,
             **own,
             settings=named_settings(settings, own),
             run=run,
             drop_flagged=drop_flagged,
-            features=features,
-            encoder=encoder,
-            side=side,
+            **inputs,
             **columns,
             **placed,
             onnx=onnx,
             progress=progress,
         )
     if json and is_first():  # of several processes the first writes and prints
-        print_json({"model": os.fspath(model_folder), **model.manifest, "excluded": len(model.excluded)})
+        print_json({"model": os.fspath(out), **model.manifest, "excluded": len(model.excluded)})
     elif is_first():
-        show(model, model_folder)
+        show(model, out)
     return 0

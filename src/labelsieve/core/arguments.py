@@ -61,6 +61,13 @@ def require_text(value: Any, what: str) -> str:
     return value
 
 
+def require_choice(value: Any, choices: Sequence[str], name: str) -> None:
+    """Of the argument `name`: one of several words."""
+    if not isinstance(value, str) or value not in choices:
+        shown = repr(value) if isinstance(value, str) else _shown(value)
+        raise UserError(f"<{name}> is {shown}; choose {', '.join(choices[:-1])} or {choices[-1]}.", **{name: ""})
+
+
 def require_texts(value: Any, what: str) -> list[str]:
     """Of a list, tuple or array of texts; one text alone would be read letter by letter."""
     wrong = isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__")

@@ -130,7 +130,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist.") from None
+        raise UserError(f"{path} does not exist; name an .npz file.") from None
     except (ValueError, EOFError, KeyError, OSError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} cannot be read as an .npz file of plain arrays: {str(error).rstrip('.') or 'it is cut short'}."

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from labelsieve.core.arguments import require_path, require_texts
+from labelsieve.core.arguments import require_choice, require_path, require_texts
 from labelsieve.core.errors import UserError
 from labelsieve.head_repair.head_file import SavedModel, read_model, write_model
 from labelsieve.head_repair.head_inputs import read_inputs_of, recorded
@@ -80,13 +80,13 @@ def repair(
     >>> ls.repair("model", out="repaired", keep=0.5)  # doctest: +SKIP
     RepairedModel(out=PosixPath('repaired'), scale='targets', heads=(RepairedHead(head.weight: 5 of 10 components stay),))
     """
-    if scale not in ("targets", "head"):
-        raise UserError(f"<scale> is {scale!r}; choose targets or head.", scale="")
+    require_choice(scale, get_args(Scale), "scale")
+    wanted = _names(head)
     saved, target = read_model(require_path(model, "The model")), require_path(out, "out, the repaired model,")
     classes = saved.manifest.get("classes")
     data = [read_inputs_of(path, classes) for path in _files(features) or recorded(saved)]
     extra = None if held_out is None else read_inputs_of(require_path(held_out, "held_out"), classes)
-    names = saved.heads(_names(head), None if classes else int(data[0][1].max()) + 1)
+    names = saved.heads(wanted, None if classes else int(data[0][1].max()) + 1)
     _require_fit(names, data, extra)
     changed, heads = {}, []
     for i, name in enumerate(names):

@@ -274,7 +274,7 @@ def _require_onnx(onnx: bool, out: Any) -> None:
 
 def _named(settings: Any, *, noise: float | None, **given: Any) -> dict[str, Any]:
     """The settings that the user named, each once; the noise stays apart, as not every method has it."""
-    settings = settings or {}
+    settings = {} if settings is None else settings
     if not isinstance(settings, Mapping):
         raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
     given = {name: value for name, value in given.items() if value is not None}
