@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
 SEEDS = (0, 2**32 - 1)  # what every generator here takes
@@ -27,6 +29,16 @@ def within(bounds: tuple[int, int]) -> Callable[[Any, Sequence[Any]], int]:
 def a_share(_: Any, tokens: Sequence[Any]) -> float:
     """A share, written as 20%, 20 % or 0.2."""
     return share(tokens[0].value)
+
+
+def a_noise(_: Any, tokens: Sequence[Any]) -> float:
+    """The share that was written; a number that is none, such as 20, is refused by the method, whose bounds are narrower."""
+    try:
+        return share(tokens[0].value)
+    except UserError:
+        with suppress(ValueError):
+            return float(tokens[0].value)
+        raise
 
 
 def folder(_: Any, tokens: Sequence[Any]) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, a_noise, folder, within
 
 
 def train(
@@ -42,7 +42,8 @@ def train(
     ] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
     noise: Annotated[
-        str | None, Parameter(help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.")
+        float | None,
+        Parameter(help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.", converter=a_noise),
     ] = None,
     features: Annotated[
         bool, Parameter(help="Train a head on the encoder's features instead of the images.", negative="")
@@ -72,7 +73,7 @@ def train(
     from labelsieve.training.train import train as fit
 
     inputs = {"features": features, "encoder": encoder, "side": side}
-    placed = {"seed": seed, "device": device, "precision": precision}
+    inputs |= {"seed": seed, "device": device, "precision": precision}
     own = {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise}
     columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     out = out or default_folder(source).with_suffix(".model")
@@ -88,7 +89,6 @@ def train(
             drop_flagged=drop_flagged,
             **inputs,
             **columns,
-            **placed,
             onnx=onnx,
             progress=progress,
         )
