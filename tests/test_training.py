@@ -408,4 +408,4 @@ def test_a_network_that_does_more_between_features_and_head_is_told(between):
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
     with pytest.raises(ls.UserError, match=r"'More' has features\(x\) and head, and gives something else"):
-        ls.train_model(x, labels=labels, network=More, epochs=1)
+        ls.train(x, labels=labels, network=More, epochs=1)

@@ -22,7 +22,7 @@ from labelsieve.core.findings import Findings
 from labelsieve.core.sample import Sample
 from labelsieve.core.shares import share
 from labelsieve.store import sample_files
-from labelsieve.store.open_run import Run, open_run
+from labelsieve.store.open_run import Run, with_decisions_of_now
 from labelsieve.store.reopen import Reopened, reopen
 
 _SIZES = (1, 10**9)
@@ -99,7 +99,7 @@ def accept(
     sample_name = f"accept-{require_text(name, 'The name of the sample').removeprefix('accept-')}"
     sample_files.require_name(sample_name)
     seed, signer = require_seed(seed), require_text(by, "by, who signs the report,") or getuser()
-    opened = open_run(run)
+    opened = with_decisions_of_now(run)
     folder, findings = opened.path, opened.findings
     if not len(findings):
         raise UserError(f"{folder} has no examples to accept.")

@@ -12,7 +12,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.decide import contract as rules_of
 from labelsieve.decide.contract import Rule
-from labelsieve.store.open_run import Run, open_run, require_current
+from labelsieve.store.open_run import Run, require_current, with_decisions_of_now
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,9 +72,9 @@ def check(
             f"<against> has no use: {rules_file} has no rule no_worse_than_last = true. Add the rule, or leave out <against>.",
             against="",
         )
-    opened = open_run(run)
+    opened = with_decisions_of_now(run)
     notes = require_current(opened)
-    rules = rules_of.check(wanted, opened.now, None if against is None else open_run(against).now)
+    rules = rules_of.check(wanted, opened.now, None if against is None else with_decisions_of_now(against).now)
     for path, make in files:
         _write(path, make(rules, str(opened.path)))
     return ContractCheck(opened.path, rules_file, all(rule.holds for rule in rules), rules, tuple(notes))

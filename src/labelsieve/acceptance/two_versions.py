@@ -7,7 +7,7 @@ from os import PathLike
 
 from labelsieve.core.errors import UserError
 from labelsieve.decide.diff import Difference, difference
-from labelsieve.store.open_run import Run, open_run
+from labelsieve.store.open_run import Run, with_decisions_of_now
 
 
 def diff(old: str | PathLike[str] | Run, new: str | PathLike[str] | Run) -> Difference:
@@ -23,7 +23,7 @@ def diff(old: str | PathLike[str] | Run, new: str | PathLike[str] | Run) -> Diff
     >>> ls.diff("last.sieve", "photos.sieve")  # doctest: +SKIP
     Difference(12 added, 3 removed, 40 relabelled)
     """
-    before, after = open_run(old), open_run(new)
+    before, after = with_decisions_of_now(old), with_decisions_of_now(new)
     found = difference(before.now, after.now)
     if not found.common:
         raise UserError(
