@@ -199,6 +199,7 @@ CALLS = {
         (lambda x: page(known=x), ("None",)),
         (lambda x: page(classes=x), ("None",)),
         (lambda x: page(journal=x), ("None",)),
+    ],
     "repair": [
         (lambda x: ls.repair(x, out="new.npz"), ()),
         (lambda x: ls.repair(head(), out=x, features=seen()), ("text", "path")),

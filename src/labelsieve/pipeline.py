@@ -78,6 +78,8 @@ def find(
 ) -> Findings:
     """Which labels are wrong?
 
+    Many parameters, because each is an option of the command `find`.
+
     Args:
         data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...).
         probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels: an array, a frame or

@@ -39,6 +39,8 @@ def consensus(
 ) -> Scores:
     """Log-odds that each given label is wrong.
 
+    Many parameters, because every constant of the fit is one, beside the evidence.
+
     Args:
         labels: (n,) given labels.
         n_classes: K.
