@@ -44,7 +44,7 @@ def test_remainders_of_the_classes_start_at_different_folds():
 
 
 def test_large_groups_are_dealt_first_so_that_small_ones_even_them_out():
-    groups = np.repeat(np.arange(9), [1, 1, 1, 1, 2, 2, 4, 4, 4])
+    groups = np.repeat(np.arange(3), [2, 2, 4])  # the small ones first would leave two and six
     labels = np.zeros(len(groups), np.int64)
     for order in (groups, groups[::-1], groups.max() - groups):
-        assert sorted(np.bincount(assign(labels, 5, groups=order)).tolist()) == [4, 4, 4, 4, 4]
+        assert np.bincount(assign(labels, 2, groups=order)).tolist() == [4, 4]
