@@ -84,3 +84,19 @@ def test_every_module_can_be_imported():
             continue
         with suppress(ls.UserError):  # a missing package, in a sentence
             import_module(name)
+
+
+def test_percentages_suggestions_and_logistic_curves_are_made_in_one_place():
+    """What several rooms print or compute is one function of a room below them."""
+    once = {
+        "get_close_matches(": {"core/errors.py"},
+        "1 / (1 + np.exp(-": {"stats/logistic_fit.py"},
+        "def percent(": {"core/shares.py"},
+        "def _percent(": set(),
+        "z * z / (4 * n * n)": {"decide/outlook.py"},
+    }
+    for text, places in once.items():
+        found = {
+            p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*.py") if text in p.read_text(encoding="utf-8")
+        }
+        assert found == places, text

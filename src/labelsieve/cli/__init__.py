@@ -69,7 +69,9 @@ def _require_values(arguments: list[str]) -> None:
 def run() -> None:
     """`main` as a process of its own, which ends at once: threads of Arrow may still hold Python files, and the interpreter would abort
     on those that let go of one while it shuts down."""
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks, the CPU does; torch reads it once
+    os.environ.setdefault(
+        "PYTORCH_ENABLE_MPS_FALLBACK", "1"
+    )  # what Apple's GPU lacks, the CPU does; torch reads it once
     code = main()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.terminal import blank_table, printer, safe
+from labelsieve.core.shares import percent
 from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import Summary
 
@@ -83,7 +84,7 @@ def _headline(console: Console, summary: Summary) -> None:
     left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
     what = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}. {seconds:.1f} s."
     low, count, high = summary.estimate
-    rate = f" ({_share(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
+    rate = f" ({percent(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
     console.print(Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", what))
     noun = "label is" if round(count) == 1 else "labels are"
     console.print(Text.assemble("About ", (f"{count:,.0f} {noun} probably wrong", "bold"), rate))
@@ -132,7 +133,7 @@ def _classes(summary: Summary, width: int) -> Table:
     table.add_column("probably wrong", justify="right")
     table.add_column("mostly", no_wrap=True)
     for h in [h for h in summary.worst_classes if h.expected_wrong >= 0.5][:ROWS]:
-        wrong = f"{h.expected_wrong:,.0f} ({_share(h.rate)})"
+        wrong = f"{h.expected_wrong:,.0f} ({percent(h.rate)})"
         table.add_row(Text(safe(h.label, width)), f"{h.examples:,}", wrong, Text(safe(h.mostly, width)))
     return table
 
@@ -158,7 +159,3 @@ def _excluded(console: Console, summary: Summary, folder: Path) -> None:
     )
     for why, count in summary.exclusion_reasons[:ROWS]:
         console.print(Text(f"  {count:,}  {safe(why, 100)}"))
-
-
-def _share(rate: float) -> str:
-    return f"{100 * rate:.1f} %"

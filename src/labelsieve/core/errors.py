@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from json import JSONDecodeError
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from labelsieve.core.wording import plain_words, python_argument, shell_option
@@ -70,10 +72,19 @@ def cause(error: BaseException) -> str:
     return (lines[0][:160] if lines else type(error).__name__).rstrip(".")
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """What to add to a message for a name that is nearly a known one: " Did you mean ...?"; else nothing."""
-    near = get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+def meant(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6, folder: str | PathLike = "") -> str:
+    """What to add to a message for a name that is nearly a known one: " Did you mean ...?"; else nothing.
+
+    Args:
+        most: how many known names to give at most; those that differ in the case of letters only come first.
+        cutoff: how alike a name must be, from 0 to 1.
+        folder: the folder that the names lie in, to show them as paths.
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=most, cutoff=cutoff)
+    same = [other for other in known if other.lower() == name.lower() and other not in close] if most > 1 else []
+    shown = [str(Path(folder, other)) if folder else repr(other) for other in (*same, *close)]
+    return f" Did you mean {' or '.join(shown)}?" if shown else ""
 
 
 def first_line(error: BaseException) -> str:

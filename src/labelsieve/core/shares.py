@@ -1,4 +1,4 @@
-"""Shares as people write them: `20%`, `20 %` or `0.2`. One parser for options, contracts and Python arguments."""
+"""Shares as people write them: `20%`, `20 %` or `0.2`. One parser for options, contracts and Python arguments, and one way to print them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def share(value: Any, name: str = "") -> float:
     if 1 < number <= 100 and not percent:
         raise UserError(f"{head}write {number:g}% if percent are meant, or a share from 0 to 1.")
     raise UserError(f"{head}a share lies between 0 and 1, or 0% and 100%.")
+
+
+def percent(share: float, form: str = ".1f") -> str:
+    """A share as a percentage, 0.125 as "12.5 %"; `form` is the format of the number."""
+    return f"{100 * share:{form}} %"

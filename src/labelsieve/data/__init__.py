@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
 from labelsieve.core.dataset import Dataset, require_sound
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
 from labelsieve.data import array_file, columns, paths
 from labelsieve.data.columns import Columns
@@ -214,8 +213,6 @@ def _no_columns(asked: Columns, what: str) -> None:
 
 def _absent(name: str) -> str:
     path = PurePath(name)
-    near: Sequence[str] = ()
-    if not paths.is_remote(name) and os.path.isdir(path.parent):
-        near = get_close_matches(path.name, os.listdir(path.parent), n=3)
-    meant = f" Did you mean {' or '.join(str(path.parent / other) for other in near)}?" if near else ""
-    return f"There is no file or folder {name}.{meant}"
+    here = not paths.is_remote(name) and os.path.isdir(path.parent)
+    beside = meant(path.name, os.listdir(path.parent), most=3, folder=path.parent) if here else ""
+    return f"There is no file or folder {name}.{beside}"

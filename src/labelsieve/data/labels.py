@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 from labelsieve.data.class_names import readable, word
 
 SHOWN = 3  # rows, or ids, that a message names
@@ -105,8 +104,5 @@ def _listed(rows: Sequence[int]) -> str:
 
 def near(name: str, names: Sequence[str]) -> str:
     """A sentence that names what the user may have meant, and what there is."""
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
-    lower = [other for other in names if other.lower() == name.lower() and other not in close]
-    meant = f" Did you mean {' or '.join(repr(other) for other in [*lower, *close])}?" if close or lower else ""
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"{meant} There are: {listed}."
+    return f"{meant(name, names, most=3, cutoff=0.5)} There are: {listed}."

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
-from labelsieve.core.shares import share
+from labelsieve.core.errors import UserError, meant
+from labelsieve.core.shares import percent, share
 from labelsieve.decide.diff import Standing
 from labelsieve.stats.duplicates import conflicts
 
@@ -71,9 +70,8 @@ def read_contract(path: str | Path) -> Contract:
     known = [field.name for field in fields(Contract)]
     for name, limit in written.items():
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            told = f"did you mean {near[0]}?" if near else f"the rules are {', '.join(known)}."
-            raise UserError(f"The contract {path} has no rule {name!r}; {told}")
+            near = meant(name, known) or f" The rules are {', '.join(known)}."
+            raise UserError(f"The contract {path} has no rule {name!r}.{near}")
         if name in _SHARES and isinstance(limit, str):
             written[name] = limit = share(limit, f"The contract {path}: {name}")
         expected = _mistake(name, limit)
@@ -151,7 +149,7 @@ def _error_upper(limit: float | None, now: Standing) -> Rule | None:
     if limit is None:
         return None
     rate = now.rate_left
-    told = f"{_percent(rate.count)} of the labels are still wrong (95 % interval {_percent(rate.low)} to {_percent(rate.high)})"
+    told = f"{percent(rate.count, '.2f')} of the labels are still wrong (95 % interval {percent(rate.low, '.2f')} to {percent(rate.high, '.2f')})"
     suspects = np.flatnonzero(~now.reviewed)
     suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")]]
     return _rule(
@@ -159,7 +157,7 @@ def _error_upper(limit: float | None, now: Standing) -> Rule | None:
         limit,
         rate.high,
         rate.high <= limit,
-        f"{told}; the upper end may be {_percent(limit)}.",
+        f"{told}; the upper end may be {percent(limit, '.2f')}.",
         suspects,
     )
 
@@ -210,9 +208,7 @@ def _no_worse(wanted: bool | None, now: Standing, last: Standing | None) -> Rule
     if not wanted or last is None:
         return None
     before, after = last.rate_left.high, now.rate_left.high
-    told = (
-        f"The upper end of the share still wrong is {_percent(after)}; in the last version it was {_percent(before)}."
-    )
+    told = f"The upper end of the share still wrong is {percent(after, '.2f')}; in the last version it was {percent(before, '.2f')}."
     return _rule("no_worse_than_last", before, after, after <= before + 1e-9, told)
 
 
@@ -254,13 +250,9 @@ def _classes(limit: tuple[str, ...] | None, now: Standing) -> Rule | None:
     return _rule("classes", list(limit), len(present), not parts, told, now.ids[rows])
 
 
-def _percent(part: float) -> str:
-    return f"{100 * part:.2f} %"
-
-
 def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _limit(limit: int | float) -> str:
-    return _percent(limit) if isinstance(limit, float) else f"{limit:,}"
+    return percent(limit, ".2f") if isinstance(limit, float) else f"{limit:,}"

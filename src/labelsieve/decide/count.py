@@ -23,6 +23,7 @@ import numpy as np
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
 from labelsieve.stats.confident_joint import confident_joint
+from labelsieve.stats.logistic_fit import logistic
 from labelsieve.stats.probability_rows import unknown
 
 # a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
@@ -91,9 +92,9 @@ def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarra
     low, high = -400.0, 400.0
     for _ in range(80):
         shift = (low + high) / 2
-        low, high = (shift, high) if _logistic(odds + shift).sum() < target else (low, shift)
+        low, high = (shift, high) if logistic(odds + shift).sum() < target else (low, shift)
     p = np.full(n, rate)
-    p[~unjudged] = _logistic(odds + (low + high) / 2)
+    p[~unjudged] = logistic(odds + (low + high) / 2)
     return p
 
 
@@ -120,7 +121,3 @@ def rank(p_wrong: np.ndarray, suspicion: np.ndarray) -> np.ndarray:
     out = np.empty(len(order), np.int64)
     out[order] = np.arange(1, len(order) + 1)
     return out
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))

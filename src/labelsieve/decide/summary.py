@@ -10,6 +10,7 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
+from labelsieve.core.shares import percent
 from labelsieve.core.snippet import snippet
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import sample_first
@@ -195,9 +196,9 @@ def reason(findings: Findings, i: int) -> str:
 
 def _in_words(why: dict[str, Any]) -> str:
     if why["code"] == "model":
-        return f"model {_percent(why['likely'])} against {_percent(why['given'])}"
+        return f"model {percent(why['likely'], '.0f')} against {percent(why['given'], '.0f')}"
     if why["code"] == "neighbours":
-        share = _percent(why["agree"]) if "of" not in why else f"{round(why['agree'] * why['of'])} of {why['of']}"
+        share = percent(why["agree"], ".0f") if "of" not in why else f"{round(why['agree'] * why['of'])} of {why['of']}"
         return (
             "no neighbour agrees"
             if why["agree"] == 0
@@ -212,10 +213,6 @@ def _neighbours(agree: float, voters: int) -> dict[str, Any]:
     if voters == 0:
         return {"code": "no_neighbours"}
     return {"code": "neighbours", "agree": agree} | ({"of": voters} if voters < FEW else {})
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _duplicates(findings: Findings, top: int) -> Duplicates | None:

@@ -6,11 +6,10 @@ features.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, meant
 from labelsieve.encode.encoder import Encoder
 from labelsieve.encode.stream import Encoded, encode
 
@@ -96,9 +95,7 @@ def _unknown(name: str, kind: str) -> str:
     family = name.partition(":")[0]
     if family in _families(other) - _families(kind):
         return f"The encoder {name!r} is for {other}s, and the inputs are {kind}s. For {kind}s there are: {known}."
-    near = get_close_matches(family, sorted(_families(kind)), n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    return f"There is no {kind} encoder {name!r}.{meant} There are: {known}."
+    return f"There is no {kind} encoder {name!r}.{meant(family, sorted(_families(kind)))} There are: {known}."
 
 
 def _families(kind: str) -> set[str]:

@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 
 from labelsieve.core.printable import visible
+from labelsieve.core.shares import percent
 from labelsieve.reports.palette import var
 
 _FONT = '12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif'
@@ -189,7 +190,7 @@ def bars(rows: Sequence[tuple[str, int, float]]) -> str:
             f'<rect class="wrong" x="{left}" y="{y + 3}" width="{(width - left - right) * share / most:.1f}" height="{tall - 8}" rx="3"/>'
         )
         parts.append(_text(left - 10, y + 15, visible(name, 20), "end", "ink"))
-        parts.append(_text(width - right + 10, y + 15, f"{100 * share:.1f} %  ({wrong:,.0f} of {size:,})"))
+        parts.append(_text(width - right + 10, y + 15, f"{percent(share)}  ({wrong:,.0f} of {size:,})"))
     return _svg(width, tall * len(rows) + 8, "Share of each class that is probably wrong", parts)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
+from labelsieve.core.shares import percent
 from labelsieve.core.wording import shell_command
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.outlook import Bin, Effort
@@ -174,7 +175,7 @@ def advice(told: dict[str, Any]) -> list[str]:
     steps = []
     effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
     if told["left"]["count"] >= 0.5 and effort:
-        hits = "nearly all" if effort["precision"] > 0.9 else f"about {100 * effort['precision']:.0f} %"
+        hits = "nearly all" if effort["precision"] > 0.9 else f"about {percent(effort['precision'], '.0f')}"
         first = told["first"]
         if first:
             steps.append(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.printable import visible
+from labelsieve.core.shares import percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,9 +18,9 @@ def fill_template(name: str, values: dict[str, Any]) -> str:
     return _environment().get_template(name).render(values)
 
 
-def percent(share: float) -> str:
+def _share(share: float) -> str:
     """With one decimal, but not near 100 %."""
-    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
+    return percent(share, ".1f" if share < 0.995 else ".0f")
 
 
 @cache
@@ -29,5 +30,5 @@ def _environment() -> Environment:
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     seen = lambda text, width=60: visible(str(text), width)  # noqa: E731
-    made.filters |= {"seen": seen, "n": lambda x: f"{x:,.0f}", "share": percent}
+    made.filters |= {"seen": seen, "n": lambda x: f"{x:,.0f}", "share": _share}
     return made

@@ -38,7 +38,7 @@ def log_odds(p: np.ndarray) -> np.ndarray:
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    return 1 / (1 + np.exp(-np.clip(x, -700, 700)))
 
 
 def fit(before: np.ndarray, columns: np.ndarray, spread: np.ndarray, wrong: np.ndarray, error: float) -> Curve:

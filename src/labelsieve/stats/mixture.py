@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelsieve.stats.logistic_fit import logistic
+
 BINS = 4096
 GRID = np.linspace(1e-12, 1 - 1e-12, 100)
 LEAST_WEIGHT = 1e-3
@@ -69,7 +71,7 @@ class BetaMixture:
         else:
             turn = int(odds.argmax())
             odds[turn:] = odds[turn]
-        return np.maximum.accumulate(_logistic(odds))
+        return np.maximum.accumulate(logistic(odds))
 
 
 def fit_beta(losses: np.ndarray, *, iterations: int = 10, trim: tuple[float, float] = (5, 95)) -> BetaMixture:
@@ -128,7 +130,7 @@ class GaussianMixture:
         if not self.fitted:
             return np.zeros(losses.shape)
         log_joint = _gaussian_log_joint((losses - self.lo) / (self.hi - self.lo), self.mean, self.variance, self.weight)
-        return _logistic(log_joint[1] - log_joint[0])
+        return logistic(log_joint[1] - log_joint[0])
 
 
 def fit_gaussian(
@@ -240,10 +242,6 @@ def _moments(r: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 def _beta_log_density(log_x: np.ndarray, log_1_x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     log_norm = np.array([math.lgamma(p + q) - math.lgamma(p) - math.lgamma(q) for p, q in zip(a, b, strict=True)])
     return log_norm[:, None] + (a - 1)[:, None] * log_x + (b - 1)[:, None] * log_1_x
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -700, 700)))
 
 
 def _gaussian_log_joint(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, weight: np.ndarray) -> np.ndarray:
