@@ -158,7 +158,7 @@ def test_contract_is_read_and_its_types_kept(tmp_path):
     ("text", "told"),
     [
         ("max_eror_upper = 0.03", "Did you mean 'max_error_upper'"),
-        ("colour = 1", "the rules are"),
+        ("colour = 1", "The rules are"),
         ("max_error_upper = 3", "a number from 0 to 1"),
         ("max_error_upper = true", "a number from 0 to 1"),
         ("min_class_size = -1", "a whole number"),
