@@ -371,9 +371,3 @@ def test_values_of_another_type_are_refused_in_a_sentence(made, tmp_path, monkey
     with pytest.raises(ls.UserError) as caught:
         call()
     assert sentence in str(caught.value)
-
-
-@pytest.mark.parametrize("command", ["review", "report", "apply", "export", "import_"])
-def test_a_command_file_parses_calls_and_prints(command):
-    file = Path(ls.__file__).parent / "cli" / f"{command}.py"
-    assert len(file.read_text(encoding="utf-8").splitlines()) < 100

@@ -92,6 +92,8 @@ def test_percentages_suggestions_and_logistic_curves_are_made_in_one_place():
         "get_close_matches(": {"core/errors.py"},
         "1 / (1 + np.exp(-": {"stats/logistic_fit.py"},
         "def percent(": {"core/shares.py"},
+        "def _percent(": set(),
+        "[\\\\`*_{}": {"core/printable.py"},
         "z * z / (4 * n * n)": {"decide/outlook.py"},
     }
     for text, places in once.items():

@@ -85,10 +85,7 @@ def test_a_contract_with_a_bare_percent_says_how_to_write_it(there, capsys):
 def test_python_reads_it_too(there):
     pytest.importorskip("torch")
     data = ls.load(str(there / "d.npz"))
-    told = [
-        ls.train(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"]
-        for noise in ("20%", 0.2)
-    ]
+    told = [ls.train(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"] for noise in ("20%", 0.2)]
     told.append(ls.train(data, method="o2u", epochs=1, settings={"noise": "20 %"}).manifest["settings"]["noise"])
     assert told == [0.2] * 3
     with pytest.raises(ls.UserError, match="20% if percent are meant"):

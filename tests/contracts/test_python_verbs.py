@@ -14,12 +14,17 @@ SOURCE = Path(ls.__file__).parent
 COMMAND = {name: function for commands in COMMANDS.values() for name, (function, _) in commands.items()}
 VERBS = {  # name in Python -> command
     "accept": "accept",
+    "apply": "apply",
     "check": "check",
     "compare": "compare",
     "diff": "diff",
     "evaluate": "evaluate",
+    "export": "export",
+    "import_decisions": "import",
     "noise": "noise",
     "repair": "repair",
+    "report": "report",
+    "review": "review",
     "spectrum": "spectrum",
     "train": "train",
 }
@@ -30,6 +35,7 @@ ONLY_COMMAND = {
 }
 ONLY_PYTHON = {
     "progress": "the command draws a bar in a terminal",
+    "block": "a command serves until it is interrupted",
     "logger": "an object, such as a run of Weights & Biases",
     "replicates": "precision of the intervals, for tests and papers",
     ("evaluate", "seed"): "of the same resamples",
@@ -48,7 +54,9 @@ PAIRS += [(name, method, COMMAND[name]) for name, method in METHODS.items()]
 def test_a_verb_has_the_options_of_its_command_and_no_others(name, verb, command):
     model = {"model"} if name in METHODS else set()
     options = {DATA.get(option, option) for option in parameters(command)} - ONLY_COMMAND.keys() - model
-    keywords = {key for key in parameters(verb) if key not in ONLY_PYTHON and (name, key) not in ONLY_PYTHON}
+    keywords = {
+        DATA.get(key, key) for key in parameters(verb) if key not in ONLY_PYTHON and (name, key) not in ONLY_PYTHON
+    }
     assert options == keywords
 
 
@@ -61,7 +69,7 @@ def test_an_option_is_written_as_the_keyword(name, verb, command):
     }
     for key, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            assert f"--{key.replace('_', '-')}" in written
+            assert f"--{key.strip('_').replace('_', '-')}" in written
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -97,5 +105,5 @@ def test_a_function_with_more_than_ten_parameters_gives_the_reason():
 
 @pytest.mark.parametrize("command", sorted(VERBS.values()) + sorted(METHODS))
 def test_a_command_file_parses_calls_and_prints(command):
-    lines = (SOURCE / "cli" / f"{command}.py").read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 100
+    file = inspect.getsourcefile(COMMAND[command])
+    assert file is not None and len(Path(file).read_text(encoding="utf-8").splitlines()) < 100

@@ -23,9 +23,7 @@ def fit(data, precision, *, out=None, method="promix", die_after=None):
         if done == die_after:
             raise KeyboardInterrupt
 
-    return ls.train(
-        data, method=method, epochs=3, batch=16, noise=0.1, precision=precision, out=out, progress=told
-    )
+    return ls.train(data, method=method, epochs=3, batch=16, noise=0.1, precision=precision, out=out, progress=told)
 
 
 def weights(model):

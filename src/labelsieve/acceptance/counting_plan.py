@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.shares import percent
 
 _MOST = 60  # the highest number of wrong labels that a single plan may allow
 _DOUBLE = 24  # the same for a double plan
@@ -128,7 +129,7 @@ def _smallest(rows: int, bad: int, risk: float, make, most: int) -> CountingPlan
 def _counts(rows: int, aql: float, ltpd: float) -> tuple[int, int]:
     """The most wrong labels of a good batch and the fewest of a bad one."""
     if not 0 <= aql < ltpd < 1:
-        shares = f"<aql>, {100 * aql:.4g} %", f"<max_error>, {100 * ltpd:.4g} %"
+        shares = f"<aql>, {percent(aql, '.4g')}", f"<max_error>, {percent(ltpd, '.4g')}"
         raise UserError(
             f"The share that should pass ({shares[0]}) must be below the highest that is good enough ({shares[1]}).",
             aql="",
@@ -146,4 +147,5 @@ def allowed(rows: int, rate: float) -> int:
 
 
 def _none(rows: int, aql: float, ltpd: float) -> str:
-    return f"No plan tells {100 * aql:.4g} % from {100 * ltpd:.4g} % wrong in a batch of {rows:,} with these risks; use the sequential plan."
+    good, bad = percent(aql, ".4g"), percent(ltpd, ".4g")
+    return f"No plan tells {good} from {bad} wrong in a batch of {rows:,} with these risks; use the sequential plan."

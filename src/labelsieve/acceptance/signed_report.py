@@ -8,6 +8,7 @@ from typing import Any
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, write_json
 from labelsieve.core.printable import in_markdown
+from labelsieve.core.shares import percent
 
 
 def write(run: Path, name: str, record: dict[str, Any]) -> Path:
@@ -37,8 +38,8 @@ def markdown(record: dict[str, Any]) -> str:
         f"- Signed by {in_markdown(record['signed_by'])}, {record['at']}",
         f"- Batch: {rows:,} rows, SHA-256 of ids and labels `{record['data_sha256']}`",
         f"- Decisions: SHA-256 `{record['decisions_sha256']}`",
-        f"- Plan: {terms['kind']}, at most {_percent(terms['max_error'])} wrong, confidence {_percent(terms['confidence'])}, "
-        f"reviewers err on at most {_percent(terms['reviewer_error'])}",
+        f"- Plan: {terms['kind']}, at most {percent(terms['max_error'], '.4g')} wrong, confidence {percent(terms['confidence'], '.4g')}, "
+        f"reviewers err on at most {percent(terms['reviewer_error'], '.4g')}",
         f"- Sample: {len(record['sample']['ids']):,} rows drawn with seed {record['sample']['seed']}, {result['reviewed']:,} reviewed, "
         f"{result['found']:,} called wrong, {result['unclear']:,} without one clear answer",
     ]
@@ -58,12 +59,8 @@ def markdown(record: dict[str, Any]) -> str:
         *(("group ", part) for part in result["groups"]),
     ]
     for kind, part in named:
-        low, high = (_percent(part["wrong"][end] / part["rows"]) for end in ("low", "high"))
+        low, high = (percent(part["wrong"][end] / part["rows"], ".4g") for end in ("low", "high"))
         lines.append(
             f"| {kind}{in_markdown(part['name'])} | {part['rows']:,} | {part['reviewed']:,} | {low} | {high} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"

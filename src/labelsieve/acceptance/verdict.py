@@ -24,6 +24,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.row_matching import stamp
 from labelsieve.core.sample import Sample
+from labelsieve.core.shares import percent
 
 Kind = Literal["sequential", "single", "double"]
 Verdict = Literal["accept", "reject", "go on"]
@@ -254,6 +255,6 @@ def _why(
         if plan.second:
             rule += f", else with at most {plan.limit} of {plan.first + plan.second:,}"
         return f"{found:,} wrong were found; the plan says {rule}, reject with more than {plan.limit}."
-    span = f"{100 * wrong.low / rows:.2f} % to {100 * wrong.high / rows:.2f} %"
+    span = f"{percent(wrong.low / rows, '.2f')} to {percent(wrong.high / rows, '.2f')}"
     lies = {"accept": "lies at or below", "reject": "lies above", "go on": "still reaches across"}[verdict]
-    return f"The {100 * confidence:.4g} % interval, {span} wrong, {lies} the limit of {100 * limit:.4g} %."
+    return f"The {percent(confidence, '.4g')} interval, {span} wrong, {lies} the limit of {percent(limit, '.4g')}."

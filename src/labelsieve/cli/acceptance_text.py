@@ -10,6 +10,7 @@ from rich.text import Text
 from labelsieve.acceptance.accept import BatchVerdict
 from labelsieve.acceptance.verdict import Acceptance
 from labelsieve.cli.terminal import printer, prose, safe
+from labelsieve.core.shares import percent
 
 _STYLE = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}
 _PARTS = 5  # classes and groups that are listed
@@ -28,7 +29,7 @@ def _plan(batch: BatchVerdict, run: Path) -> None:
     if batch.note:
         prose(console, safe(batch.note, 600))
     terms = sample.plan
-    limit, confidence = f"{100 * terms['max_error']:.4g} %", f"{100 * terms['confidence']:.4g} %"
+    limit, confidence = percent(terms["max_error"], ".4g"), percent(terms["confidence"], ".4g")
     prose(console, f"Plan: {terms['kind']}, at most {limit} wrong, confidence {confidence}.")
     counts = terms.get("counts")
     if counts:
@@ -52,9 +53,9 @@ def _verdict(batch: BatchVerdict, result: Acceptance, run: Path) -> None:
     prose(console, f"{reviewed}, {result.found:,} wrong{unclear}.")
     for title, parts in (("class", result.classes), ("group", result.groups)):
         for part in sorted(parts, key=lambda p: -p.wrong.low / p.rows)[:_PARTS]:
-            low, high = 100 * part.wrong.low / part.rows, 100 * part.wrong.high / part.rows
+            low, high = percent(part.wrong.low / part.rows), percent(part.wrong.high / part.rows)
             name = f"{title} {safe(part.name, 40)}"
-            console.print(f"  {name}: {low:.1f} % to {high:.1f} % wrong ({part.reviewed:,} reviewed)")
+            console.print(f"  {name}: {low} to {high} wrong ({part.reviewed:,} reviewed)")
     if batch.note:
         prose(console, Text(safe(batch.note, 600), "yellow"))
     if result.verdict == "go on":

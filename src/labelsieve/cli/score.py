@@ -40,11 +40,11 @@ def score(
     for heading in ("class", "n", "recall", "precision"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for name, own in result.classes.items():
-        table.add_row(safe(name), str(own.n), _percent(own.recall), _percent(own.precision))
+        table.add_row(safe(name), str(own.n), _cell(own.recall), _cell(own.precision))
     console.print(f"accuracy {result.accuracy:.4f} on {result.n} examples")
     console.print(table)
     return 0
 
 
-def _percent(value: float | None) -> str:
+def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
