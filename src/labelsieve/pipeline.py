@@ -100,6 +100,9 @@ def find(
 
     Raises:
         UserError: the data cannot be used; the message says why and what to do.
+
+    >>> ls.find("photos/", out="photos.sieve").wrong  # doctest: +SKIP
+    Estimate(count=104.2, low=88.1, high=121.7)
     """
     for what, value in (("encoder", encoder), ("from_network", from_network)):
         require_text(value if value is not None else "", what)

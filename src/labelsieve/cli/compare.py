@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -46,7 +46,7 @@ def compare(
     from labelsieve.cli.terminal import print_json, progress_bar
     from labelsieve.training.compare import compare as side_by_side
 
-    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     with progress_bar() as progress:
         found = side_by_side(
             source,

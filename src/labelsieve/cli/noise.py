@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -41,7 +41,7 @@ def noise(
     from labelsieve.cli.terminal import progress_bar, tell_notes
     from labelsieve.store.noise_folder import noise as make
 
-    columns = {"image": image, "text": text, "label": label, "id": id}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     with progress_bar() as progress:
         made = make(
             source,

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -29,7 +29,7 @@ def predict(
     from labelsieve.training.classifier import Model
 
     trained = Model.load(model)
-    columns = {"image": image, "text": text, "label": label, "id": id}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     with progress_bar() as progress:
         found = trained.predict(source, out=out, **columns, device=device, progress=progress)
     if json:

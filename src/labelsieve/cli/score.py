@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -28,7 +28,7 @@ def score(
     from labelsieve.training.classifier import Model
 
     trained = Model.load(model)
-    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     with progress_bar() as progress:
         result = trained.score(source, **columns, device=device, progress=progress)
     if json:

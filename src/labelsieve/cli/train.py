@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -72,10 +72,10 @@ def train(
     from labelsieve.cli.training_text import named_settings, show
     from labelsieve.training.train import train as fit
 
-    inputs = {"features": features, "encoder": encoder, "side": side}
+    inputs: dict[str, Any] = {"features": features, "encoder": encoder, "side": side}
     inputs |= {"seed": seed, "device": device, "precision": precision}
-    own = {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise}
-    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    own: dict[str, Any] = {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     out = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:
         model = fit(

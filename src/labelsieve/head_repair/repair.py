@@ -94,7 +94,7 @@ def repair(
         weight, about = _repaired(saved, name, inputs, keep=keep, held_out=extra, scale=scale)
         changed[name] = weight
         heads.append(about)
-    done = {"method": "lip", "keep": str(keep), "scale": scale}
+    done: dict[str, Any] = {"method": "lip", "keep": str(keep), "scale": scale}
     done["heads"] = [{"head": one.head, "kept": one.kept} for one in heads]
     write_model(target, saved, changed, {**saved.manifest, "heads": list(names), "repair": done})
     return RepairedModel(target, scale, tuple(heads))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,7 @@ class Run:
         return verdict.act if verdict else answers[-1].act if answers else None
 
 
-def open_run(run: str | Path | Run) -> Run:
+def open_run(run: str | PathLike[str] | Run) -> Run:
     """Open a run folder, with its decisions.
 
     Args:
@@ -193,7 +194,7 @@ def _data_of(path: Path, findings: Findings) -> Dataset | None:
         return None
 
 
-def with_decisions_of_now(run: str | Path | Run) -> Run:
+def with_decisions_of_now(run: str | PathLike[str] | Run) -> Run:
     """The run with every decision that was made until now, also where it was opened before."""
     opened = open_run(run)
     return Run(opened.path, opened.findings)
