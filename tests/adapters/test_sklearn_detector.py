@@ -100,6 +100,12 @@ def test_mistakes_are_value_errors(change, message):
         LabelErrorDetector(QUICK).fit(*change(*planted()[:2]))
 
 
+def test_detectors_may_have_settings():
+    x, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    fitted = LabelErrorDetector({"o2u": {"forget_rate": 0.1}}).fit(x, y)
+    assert fitted.findings_.flags["o2u"].sum() == 6
+
+
 def test_an_unknown_detector_is_named():
     with pytest.raises(UserError, match="no detector 'crystal ball'"):
         LabelErrorDetector(["crystal ball"]).fit(*planted()[:2])

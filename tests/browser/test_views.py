@@ -84,6 +84,19 @@ def test_words_are_explained_under_the_pointer_and_with_the_focus(serve, open_pa
     page.get_by_role("tooltip").get_by_text("held-out").wait_for()
 
 
+def test_the_focus_view_marks_the_detectors_that_flag_an_example(serve, open_page, pictures):
+    findings = load(pictures)
+    page = open_page(f"{serve(pictures).url}/focus")
+    i = findings.ids.tolist().index(page.locator("#id").inner_text())
+    rows = {row.locator("th").inner_text(): row for row in page.locator("aside tr", has=page.locator(".flag")).all()}
+    assert set(rows) == set(findings.scores)
+    for name, row in rows.items():
+        assert row.locator(".flag [role=img]").count() == int(findings.flags[name][i]), name
+    assert any(findings.flags[name][i] for name in rows)
+    likely = findings.classes[findings.suggestions["consensus"][i]]
+    assert likely in rows["consensus"].locator(".flag [role=img]").get_attribute("title")
+
+
 def test_the_language_is_switched_and_kept_and_reasons_speak_it_too(serve, open_page, pictures):
     page = open_page(f"{serve(pictures).url}/focus")
     first = page.locator("#id").inner_text()

@@ -10,6 +10,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours
 from labelsieve.core.record import Record
 from labelsieve.detectors import DETECTORS, detector
+from labelsieve.detectors.detector_settings import check
 from labelsieve.stats.neighbours import nearest
 
 CARD = ("Paper:", "Good at:", "Bad at:", "Numbers:", "Differs:", "Cost:")
@@ -126,6 +127,16 @@ class TestEveryDetector:
         assert set(parameters(function)) <= set(NAMES)
         keywords = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
         assert all(p.default is not p.empty for p in keywords)
+
+    def test_its_settings_can_be_named_and_are_checked(self, name):
+        own = {
+            p.name: p.default for p in inspect.signature(detector(name)).parameters.values() if p.kind is p.KEYWORD_ONLY
+        }
+        assert check(name, own) == own
+        for setting in own:
+            for wrong in (object(), [], "no such thing", -1, float("nan")):
+                with pytest.raises(UserError, match=f"{setting}.*{name}"):
+                    check(name, {setting: wrong})
 
     def test_has_a_card(self, name):
         card = inspect.getmodule(detector(name)).__doc__

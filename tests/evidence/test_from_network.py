@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import labelsieve as ls
+from labelsieve.cli import main
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.data.noise import inject
@@ -336,18 +337,33 @@ def test_mistakes_about_the_loss_are_told(arguments, sentence):
         ls.find(dataset(images[:, 0], labels), **arguments)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["blurry", "piecewise-zero", "gce"])
-def test_each_loss_finds_planted_errors(loss):
-    digits = pytest.importorskip("sklearn.datasets").load_digits()
-    n = 400
-    true = digits.target[:n].astype(np.int64)
-    given = inject(true, "symmetric", 0.2, n_classes=10, seed=3).labels
+def test_each_loss_finds_planted_errors(monkeypatch, loss):
+    monkeypatch.setattr(from_network, "passes", lambda n: (8, 20))
+    torch.set_num_threads(1)
+    images, true = squares(150)
+    given = inject(true, "symmetric", 0.2, n_classes=3, seed=1).labels
     wrong, name = given != true, loss.replace("-", "_")
-    data = dataset((digits.images[:n] * 15).astype(np.uint8), given, "0123456789")
-    findings = ls.find(data, from_network="small-cnn", loss=loss, detectors=[name])
+    findings = ls.find(dataset(images[:, 0], given), from_network="small-cnn", loss=loss, detectors=[name])
     score = findings.scores[name]
     assert (score[wrong][:, None] > score[~wrong]).mean() > 0.9
     if name != "gce":
         assert findings.flags[name][wrong].mean() > 0.6 and findings.flags[name][~wrong].mean() < 0.15
-    assert (findings.suggestions[name][wrong] == true[wrong]).mean() > 0.7
+    assert (findings.suggestions[name][wrong] == true[wrong]).mean() > 0.8
+
+
+def test_the_command_line_takes_the_loss(short, tmp_path, monkeypatch, capsys):
+    images, labels = squares()
+    monkeypatch.chdir(tmp_path)
+    np.savez("toy.npz", images=images[:, 0], labels=labels)
+    asked = ["find", "toy.npz", "--from-network", "small-cnn", "--detectors", "knn_vote"]
+    assert main([*asked, "--loss", "piecewise-zero", "--out", "toy.sieve"]) == 0
+    findings = ls.open_run("toy.sieve").findings
+    assert findings.settings["loss"] == "piecewise-zero" and findings.settings["network"] == "small-cnn"
+    assert list(findings.scores) == ["knn_vote", "piecewise_zero", "consensus"], "the detector of the loss always runs"
+    capsys.readouterr()
+    assert main(["find", "toy.npz", "--loss", "gce"]) == 2
+    err = capsys.readouterr().err
+    assert "--from-network small-cnn" in err and "--loss" in err and err.count("\n") == 1
+    assert main([*asked, "--loss", "gcee"]) == 2
+    assert "Did you mean 'gce'" in capsys.readouterr().err
