@@ -96,6 +96,13 @@ CALLS = {
         (lambda x: ls.CleanedClassifier(logistic(), doubted=x, judge="panel").fit(X, Y), ()),
         (lambda x: ls.CleanedClassifier(logistic(), threshold=x, judge="panel").fit(X, Y), ("fraction",)),
     ],
+    "Detected": [],  # what is made by labelsieve, and holds what it is given
+    "Evidence": [],
+    "detect": [
+        (lambda x: ls.detect(x), ()),
+        (lambda x: ls.detect(ls.gather(data()), detectors=x), ("None", "list")),
+    ],
+    "gather": [(lambda x: ls.gather(x), ()), (lambda x: ls.gather(data(), seed=x), ("number",))],
     "Dataset": [(lambda x: ls.find(ls.Dataset(x, x, x, x, x)), ())],
     "Estimate": [],  # these four hold what they are given
     "Exclusion": [],
@@ -150,6 +157,9 @@ CALLS = {
         (lambda x: ls.find(x), ()),
         (lambda x: ls.find(data(), detectors=x), ("None", "list")),
         (lambda x: ls.find(data(), seed=x), ("number",)),
+        (lambda x: ls.find(data(), record=x), ("None",)),
+        (lambda x: ls.find(probs=P, labels=x), ("texts",)),
+        (lambda x: ls.find(data(), progress=x), ("None", "class")),
         (lambda x: ls.find(data(), out=x), ("None", "text", "path")),
         (lambda x: ls.find(pictures(), encoder=x), ("None",)),
         (lambda x: ls.find(pictures(), side=x), ("None", "number")),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labelsieve.adapters.robust_classifier import RobustClassifier
     from labelsieve.core.dataset import Dataset, Exclusion
     from labelsieve.core.errors import UserError
+    from labelsieve.core.evidence import Evidence
     from labelsieve.core.findings import Estimate, Findings
     from labelsieve.core.record import Record
     from labelsieve.corrections.apply_changes import apply
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from labelsieve.exchange.import_answers import import_decisions
     from labelsieve.head_repair.repair import repair
     from labelsieve.page.serve import review
-    from labelsieve.pipeline import find
+    from labelsieve.pipeline import Detected, detect, find, gather
     from labelsieve.reports.two_heads import spectrum
     from labelsieve.reports.write_report import report
     from labelsieve.store.noise_folder import noise
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CleanedClassifier",
     "Dataset",
+    "Detected",
     "Estimate",
+    "Evidence",
     "Exclusion",
     "Findings",
     "LabelErrorDetector",
@@ -62,11 +65,13 @@ __all__ = [
     "apply",
     "check",
     "compare",
+    "detect",
     "diff",
     "evaluate",
     "export",
     "find",
     "flags",
+    "gather",
     "import_decisions",
     "load",
     "load_probabilities",
@@ -83,7 +88,9 @@ __all__ = [
 _HOMES = {
     "CleanedClassifier": "adapters.cleaned_classifier:CleanedClassifier",
     "Dataset": "core.dataset:Dataset",
+    "Detected": "pipeline:Detected",
     "Estimate": "core.findings:Estimate",
+    "Evidence": "core.evidence:Evidence",
     "Exclusion": "core.dataset:Exclusion",
     "Findings": "core.findings:Findings",
     "LabelErrorDetector": "adapters.label_error_detector:LabelErrorDetector",
@@ -97,11 +104,13 @@ _HOMES = {
     "apply": "corrections.apply_changes:apply",
     "check": "acceptance.check:check",
     "compare": "training.compare:compare",
+    "detect": "pipeline:detect",
     "diff": "acceptance.two_versions:diff",
     "evaluate": "acceptance.against_truth:evaluate",
     "export": "exchange.export_run:export",
     "find": "pipeline:find",
     "flags": "detectors.confident_learning:flags",
+    "gather": "pipeline:gather",
     "import_decisions": "exchange.import_answers:import_decisions",
     "load": "data:load",
     "load_probabilities": "data:load_probabilities",

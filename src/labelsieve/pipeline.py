@@ -6,23 +6,24 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from labelsieve.core import content_hash, removed_copies, reused_ids
-from labelsieve.core.arguments import require_function, require_path, require_text, require_whole
+from labelsieve.core.arguments import require_instance, require_path, require_text, require_whole
 from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
-from labelsieve.core.evidence import Evidence, Neighbours
+from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin
 from labelsieve.core.files import scratch
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
 from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
 from labelsieve.decide.plausibility import plausibility
@@ -31,10 +32,12 @@ from labelsieve.detectors.detector_settings import Named, read_detectors
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples
-from labelsieve.evidence import gather
+from labelsieve.engine.progress import reporting
+from labelsieve.evidence import from_record
+from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import FOLDS, finish
 from labelsieve.stats import duplicates
-from labelsieve.stats.dependent_examples import Bonds, bind
+from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
 
@@ -61,10 +64,17 @@ LOSS = (
 )
 
 
+RECORD = (
+    "The record of your own training judges the labels. The network had seen them, so the count is rougher than with out-of-sample "
+    "probabilities; hand them over beside the record if you have them."
+)
+
+
 def find(
-    data: Dataset | Any,
+    data: Dataset | Any = None,
     *,
     probs: Any = None,
+    record: Any = None,
     out: str | Path | None = None,
     encoder: str | None = None,
     side: int | None = None,
@@ -73,17 +83,20 @@ def find(
     loss: str | None = None,
     seed: int = 0,
     device: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Findings:
-    """Which labels are wrong?
+    """Which labels are wrong? It is `gather`, then `detect`, then the decision.
 
     Many parameters, because each is an option of the command `find`.
 
     Args:
-        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...).
+        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...). None
+            where there are only `probs` or a `record`, with `labels=` (and `id=`) as in `load_probabilities`.
         probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels: an array, a frame or
             a file, as in `load_probabilities`. Of features, and of images and texts where an `encoder` is named, there are neighbours too.
+        record: what your own training loop recorded, a `Recorder`, its `record()` or a folder of one: one column per example, in the order
+            of the data. Its detectors read it; without `probs` it judges the labels too, by what the network gave them while it learnt.
         out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
@@ -96,7 +109,7 @@ def find(
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
         device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy, whatever
             else is installed or imported; a network (`from_network`) on a GPU if there is one.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False never.
 
     Raises:
         UserError: the data cannot be used; the message says why and what to do.
@@ -104,35 +117,209 @@ def find(
     >>> ls.find("photos/", out="photos.sieve").wrong  # doctest: +SKIP
     Estimate(count=104.2, low=88.1, high=121.7)
     """
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
+    if out is not None:
+        out = require_path(out, "out, the run folder,")
+    with reporting(progress) as told:
+        if out is None:
+            with scratch() as folder:
+                return _find(*_read(data, probs, record, columns), folder, plan, told)
+        dataset, dynamics = _read(data, probs, record, columns)
+        with run.claimed(out, dataset.source) as folder:
+            findings = _find(dataset, dynamics, folder, plan, told)
+            if dynamics is not None:
+                rows = _rows_of(findings, dataset)
+                from_record.of_rows(dynamics, rows).save(folder / EVIDENCE / "record")
+            kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
+            findings = replace(
+                findings,
+                settings={**findings.settings, "recipe": kept.recipe, **_since(findings, folder)},
+                notes=(*findings.notes, *([kept.note] if kept.note else [])),
+                content=findings.content if kept.content is None else kept.content,
+            )
+            run.save(findings, folder)
+            LOG.info("%r in %s", findings, folder)
+        finish(folder / EVIDENCE)
+    return findings
+
+
+def gather(
+    data: Dataset | Any = None,
+    *,
+    probs: Any = None,
+    record: Any = None,
+    encoder: str | None = None,
+    side: int | None = None,
+    detectors: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+    from_network: str | None = None,
+    loss: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    progress: Progress | Literal[False] | None = None,
+    **columns: Any,
+) -> Evidence:
+    """The evidence that `find` would read, in memory: out-of-fold probabilities, training dynamics, features, neighbours.
+
+    Many parameters, because they are those of `find` and mean the same.
+
+    Args:
+        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, progress, columns: as in `find`.
+
+    Returns:
+        The evidence; its `origin` remembers the data, so that `detect` can lead to findings.
+
+    Raises:
+        UserError: as `find`.
+
+    Example:
+        >>> evidence = ls.gather("photos/")
+        >>> evidence.probs                                  # (n, K), out of fold
+        >>> ls.detect(evidence)["aum"].suspicion            # (n,)
+        >>> ls.detect(evidence).decide()                    # what ls.find("photos/") returns
+    """
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
+    with reporting(progress) as told, scratch() as folder:
+        return _in_memory(_gather(*_read(data, probs, record, columns), folder, plan, told, _Clock()))
+
+
+def detect(
+    evidence: Evidence,
+    *,
+    detectors: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | Literal[False] | None = None,
+) -> Detected:
+    """What each detector says of the labels.
+
+    Args:
+        evidence: of `gather`, or put together by hand.
+        detectors: as in `find`; None takes those that the evidence was gathered for, or all that it allows.
+        progress: as in `find`.
+
+    Returns:
+        A mapping of the detectors' names to their scores, in the order of the data; `decide()` makes findings of them.
+
+    Raises:
+        UserError: no evidence, or a detector that needs more of it.
+
+    >>> ls.detect(ls.gather("photos/")).decide().wrong  # doctest: +SKIP
+    Estimate(count=104.2, low=88.1, high=121.7)
+    """
+    require_instance(evidence, Evidence, "evidence", "what labelsieve.gather returns, or an Evidence")
+    named = read_detectors(detectors)
+    allowed = [
+        name for name in DETECTORS if all(evidence.has(p) or optional for p, optional in _parameters(name).items())
+    ]
+    if evidence.probs is None and evidence.probs_gce is None:
+        allowed.remove("consensus")
+    for name in named or ():
+        if name not in allowed:
+            raise UserError(
+                f"The detector {name!r} needs evidence that is not there; this allows {', '.join(allowed)}."
+            )
+    if named is None:
+        named = {name: {} for name in allowed} if evidence.origin is None else evidence.origin.detectors
+    chosen = list(dict.fromkeys([*named, *(["consensus"] if "consensus" in allowed else [])]))
+    clock = _Clock()
+    with reporting(progress) as told, clock("detect"):
+        alone = evidence.origin is not None and evidence.origin.data.probs is not None
+        scores = _detect(chosen, named, evidence, alone, told)
+    return Detected(evidence, scores, clock.seconds)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detected(Mapping[str, Scores]):
+    """What the detectors say of the labels, by name.
+
+    Attributes:
+        evidence: what they read.
+        scores: name -> the scores of n labels, in the order of the data.
+        seconds: what each stage took.
+    """
+
+    evidence: Evidence
+    scores: dict[str, Scores]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Scores:
+        return self.scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        return f"<Detected: {', '.join(self.scores)} on {len(self.evidence.labels):,} labels>"
+
+    def decide(self) -> Findings:
+        """The findings that these scores lead to.
+
+        Raises:
+            UserError: there are no probabilities among the evidence, so nothing decides.
+        """
+        if "consensus" not in self.scores:
+            raise UserError("The consensus decides, and it needs probs or probs_gce among the evidence.")
+        evidence = self.evidence if self.evidence.origin is not None else _by_hand(self.evidence)
+        clock = _Clock(dict(self.seconds))
+        with clock("decide"):
+            findings = _decided(evidence, self.scores)
+        assert evidence.origin is not None
+        seconds = {**evidence.origin.settings["seconds"], **clock.seconds}
+        return replace(findings, settings={**findings.settings, "seconds": seconds})
+
+
+def _by_hand(evidence: Evidence) -> Evidence:
+    """Evidence that was put together by hand, with an origin: examples and classes are numbered."""
+    judge = np.asarray(evidence.probs if evidence.probs is not None else evidence.probs_gce)
+    n, k = judge.shape
+    labels = np.asarray(evidence.labels, np.int64)
+    ids = np.arange(n).astype(str).astype(object)
+    data = Dataset(ids, labels, tuple(map(str, range(k))), judge, "probs", "the evidence")
+    require_sound(data)
+    raw = content_hash.of(judge, "probs", named=False)
+    settings = _settings(data, None, _Plan(None, None, None, None, None, 0, None), [], {})
+    return replace(evidence, origin=Origin(data, {}, None, None, raw, (), settings))
+
+
+def _in_memory(evidence: Evidence) -> Evidence:
+    """The evidence without the files that it was written to."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, np.memmap):
+            return np.array(value)
+        if isinstance(value, Record | Neighbours):
+            return replace(value, **{part.name: whole(getattr(value, part.name)) for part in fields(value)})
+        return tuple(map(whole, value)) if isinstance(value, tuple) else value
+
+    return replace(evidence, **{name: whole(getattr(evidence, name)) for name in NAMES})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The checked settings of one `find`."""
+
+    encoder: str | None
+    side: int | None
+    named: Named | None
+    network: str | None
+    loss: str | None
+    seed: int
+    device: str | None
+
+
+def _plan(encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any, seed: Any, device: Any) -> _Plan:
     for what, value in (("encoder", encoder), ("from_network", from_network)):
         require_text(value if value is not None else "", what)
     side = None if side is None else require_whole(side, "side")
     seed = require_whole(seed, "seed")
+    if seed < 0:
+        raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
     named = read_detectors(detectors)
-    loss = gather.require_loss(loss, from_network)
-    require_function(progress, "progress")
-    if device is not None:
-        gather.panel_device(
-            require_text(device, "device")
-        )  # a device that is not there is told before anything is read
-    if out is None:
-        with scratch() as folder:
-            dataset = _dataset(data, probs, columns)
-            return _find(dataset, folder, encoder, side, named, from_network, loss, seed, device, progress)
-    dataset = _dataset(data, probs, columns)
-    with run.claimed(require_path(out, "out, the run folder,"), dataset.source) as folder:
-        findings = _find(dataset, folder, encoder, side, named, from_network, loss, seed, device, progress)
-        kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
-        findings = replace(
-            findings,
-            settings={**findings.settings, "recipe": kept.recipe, **_since(findings, folder)},
-            notes=(*findings.notes, *([kept.note] if kept.note else [])),
-            content=findings.content if kept.content is None else kept.content,
-        )
-        run.save(findings, folder)
-        LOG.info("%r in %s", findings, folder)
-    finish(folder / EVIDENCE)
-    return findings
+    loss = makers.require_loss(loss, from_network)
+    if device is not None:  # one that is not there is told before anything is read
+        makers.panel_device(require_text(device, "device"))
+    return _Plan(encoder, side, named, from_network, loss, seed, device)
 
 
 def _since(findings: Findings, folder: Path) -> dict[str, Any]:
@@ -151,8 +338,13 @@ def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
     """The positions in the data of the examples of the findings, some of which could not be decoded."""
     if len(findings) == len(data):
         return np.arange(len(data))
+    return _places(findings.ids, data)
+
+
+def _places(ids: np.ndarray, data: Dataset) -> np.ndarray:
+    """The positions of some ids in the data."""
     place = {key: i for i, key in enumerate(data.ids.tolist())}
-    return np.array([place[key] for key in findings.ids.tolist()], np.int64)
+    return np.array([place[key] for key in ids.tolist()], np.int64)
 
 
 def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
@@ -172,6 +364,50 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
     return replace(beside(data, probs), recipe=recipe(named), handed=handed(named))
 
 
+def _read(data: Any, probs: Any, record: Any, columns: dict[str, Any]) -> tuple[Dataset, Record | None]:
+    """The data, and the record of the user's own training in their order."""
+    if data is None and probs is None and record is None:
+        raise UserError(
+            "Name the data; or give <probs> or <record> of your own model, with <labels>.",
+            probs="",
+            record="",
+            labels="",
+        )
+    dynamics = None if record is None else from_record.read_record(record)
+    judge = probs
+    if dynamics is not None and probs is None:
+        judge = from_record.predicted(dynamics, columns.get("labels"))
+    what = "record" if probs is None else "probs"
+    dataset = _only(judge, columns, what) if data is None else _dataset(data, judge, columns)
+    if dynamics is None:
+        return dataset, None
+    dynamics = from_record.of_rows(dynamics, from_record.columns_of(dynamics, dataset))
+    from_record.require_same_labels(dynamics, dataset)
+    if probs is not None:
+        return dataset, dynamics
+    learnt = from_record.while_learning(dynamics, dataset.labels, len(dataset.classes))
+    own = {"inputs": learnt} if dataset.probs is None else {"probs": learnt}
+    source = "the record" if data is None else dataset.source
+    return replace(dataset, source=source, notes=(*dataset.notes, RECORD), **own), dynamics
+
+
+def _only(judge: Any, columns: dict[str, Any], what: str) -> Dataset:
+    """The data where there are only probabilities, or a record, and labels."""
+    from labelsieve.data import load_probabilities
+
+    columns = dict(columns)
+    if columns.get("labels") is None:
+        raise UserError(
+            f"<{what}> without data needs the given labels: <labels>, one for each example.", **{what: "", "labels": ""}
+        )
+    if idle := sorted(set(columns) - {"labels", "label", "id"}):
+        raise UserError(
+            f"<{what}> without data takes labels, label and id; leave out {', '.join(idle)}, or name the data.",
+            **{what: ""},
+        )
+    return load_probabilities(judge, columns.pop("labels"), **columns)
+
+
 @dataclass
 class _Clock:
     """Seconds each stage took."""
@@ -186,33 +422,35 @@ class _Clock:
         LOG.info("%s: %.1f s", stage, self.seconds[stage])
 
 
-def _find(
-    data: Dataset,
-    folder: Path,
-    encoder: str | None,
-    side: int | None,
-    named: Named | None,
-    network: str | None,
-    loss: str | None,
-    seed: int,
-    device: str | None,
-    progress: Progress | None,
-) -> Findings:
-    if seed < 0:
-        raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
+def _find(data: Dataset, record: Record | None, folder: Path, plan: _Plan, progress: Progress | None) -> Findings:
+    clock = _Clock()
+    evidence = _gather(data, record, folder, plan, progress, clock)
+    origin = evidence.origin
+    assert origin is not None
+    with clock("detect"):
+        scores = _detect(list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress)
+    with clock("decide"):
+        findings = _decided(evidence, scores)
+    return replace(findings, settings={**findings.settings, "seconds": clock.seconds})
+
+
+def _gather(
+    data: Dataset, record: Record | None, folder: Path, plan: _Plan, progress: Progress | None, clock: _Clock
+) -> Evidence:
     require_classes(data)
     LOG.info("%r", data)
-    clock, notes = _Clock(), list(data.notes)
-    chosen = _chosen(named, data, encoder, loss, notes)
+    notes, whole = list(data.notes), data
+    network, loss, seed = plan.network, plan.loss, plan.seed
+    chosen = _chosen(plan.named, data, plan.encoder, loss, notes, record is not None)
     with clock("encode"):
-        found = _arrays(data, folder, encoder, side, network, progress)
+        found = _arrays(data, folder, plan.encoder, plan.side, network, progress)
     if found is not None:
         notes += found.data.notes[len(data.notes) :]  # of the encoder
-    raw = None if found is None else found.raw
     if found is None:
         raw = content_hash.of(data.inputs, data.kind, named=data.named)
         group = None if data.kind == "probs" else duplicates.known_groups(raw)
     else:
+        raw = found.raw
         data, group = found.data, arrays.copies(found)
     require_classes(data)
     bonds = None
@@ -221,30 +459,42 @@ def _find(
             evidence = Evidence(labels=data.labels, n_classes=len(data.classes), probs=_own(data))
             if found is not None:
                 evidence = replace(evidence, neighbours=_around(found, group, seed, folder, progress, notes))
+            if record is not None:
+                seen = record if len(data) == len(whole) else from_record.of_rows(record, _places(data.ids, whole))
+                cyclic = seen if "o2u" in chosen else None
+                evidence = replace(evidence, record=seen, cyclic_record=cyclic)
         else:
             assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in _parameters(name)}
-            make = gather.of_panel if network is None else partial(gather.of_network, network, loss=loss)
+            make = makers.of_panel if network is None else partial(makers.of_network, network, loss=loss)
             place = folder / EVIDENCE
-            evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=device)
+            evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
             notes += [] if loss is None else [LOSS.format(loss, _of_loss(loss))]
-    with clock("detect"):
-        scores = _detect(chosen, named or {}, evidence, data.probs is not None, progress)
-    with clock("decide"):
-        findings = _decide(data, evidence, scores, group, bonds, notes)
-    settings = {
+    settings = _settings(data, found, plan, chosen, clock.seconds)
+    raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
+    named = {name: (plan.named or {}).get(name, {}) for name in chosen}
+    alone = None if bonds is None else bonds.unjudged
+    return replace(evidence, origin=Origin(data, named, group, alone, raw, tuple(notes), settings))
+
+
+def _settings(
+    data: Dataset, found: arrays.Arrays | None, plan: _Plan, chosen: list[str], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What was run, for the findings."""
+    named = plan.named or {}
+    return {
         "source": data.source,
         "kind": data.kind,
         "encoder": None if found is None else found.encoder,
-        "network": network,
-        "loss": loss,
+        "network": plan.network,
+        "loss": plan.loss,
         "detectors": chosen,
-        "detector_settings": {name: named[name] for name in chosen if named and named.get(name)},
-        "seed": seed,
+        "detector_settings": {name: named[name] for name in chosen if named.get(name)},
+        "seed": plan.seed,
         "data_hash": data.fingerprint(),
-        "seconds": clock.seconds,
+        "seconds": seconds,
         "recipe": data.recipe,
         "folder": os.getcwd(),
         "named": data.named,
@@ -252,11 +502,16 @@ def _find(
         "columns": None if data.columns is None else list(data.columns.names),
         "versions": versions(),
     }
-    raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
-    looks = Examples(data, settings["levels"])
-    return replace(
-        findings, examples=looks, settings=settings, notes=(*findings.notes, *plausibility(findings)), content=raw
-    )
+
+
+def _decided(evidence: Evidence, scores: dict[str, Scores]) -> Findings:
+    """The findings that the scores on evidence with an origin lead to."""
+    origin = evidence.origin
+    assert origin is not None
+    findings = _decide(origin.data, evidence, scores, origin.copies, origin.unjudged, list(origin.notes))
+    notes, settings = (*findings.notes, *plausibility(findings)), {**origin.settings, "detectors": list(scores)}
+    examples = Examples(origin.data, settings["levels"])
+    return replace(findings, examples=examples, settings=settings, notes=notes, content=origin.content)
 
 
 def _arrays(
@@ -306,7 +561,7 @@ def _around(
     """The neighbours of examples that the user's own probabilities judge."""
     data = found.data
     bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
-    neighbours = gather.of_panel(
+    neighbours = makers.of_panel(
         {"neighbours"}, found, bonds, seed=seed, folder=folder / EVIDENCE, progress=progress
     ).neighbours
     notes += _few(neighbours)
@@ -325,18 +580,26 @@ def _of_loss(loss: str) -> str:
 
 
 def _chosen(
-    names: Collection[str] | None, dataset: Dataset, encoder: str | None, loss: str | None, notes: list[str]
+    names: Collection[str] | None,
+    dataset: Dataset,
+    encoder: str | None,
+    loss: str | None,
+    notes: list[str],
+    recorded: bool = False,
 ) -> list[str]:
     """The detectors to run: those that were named, or all that the data allow. The consensus decides, so it always runs, and so does
-    the detector of a loss that was named."""
+    the detector of a loss that was named. A record that was handed over (`recorded`) serves O2U-Net only where it is named, because its
+    learning rate ought to be cyclic."""
     of_loss = [] if loss is None else [_of_loss(loss)]
     own = dataset.kind == "probs" or dataset.probs is not None
     near = own and _has_features(dataset, encoder)
-    possible = {"labels", "n_classes", "probs", *(("neighbours",) if near else ())}
-    possible = possible if own else set(inspect.signature(Evidence).parameters)
+    dynamics = () if not recorded else ("record", "cyclic_record") if names and "o2u" in names else ("record",)
+    possible = {"labels", "n_classes", "probs", *dynamics, *(("neighbours",) if near else ())}
+    possible = possible if own else set(NAMES)
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in _parameters(n).items())]
     if dataset.probs is not None:
-        notes.append(BESIDE + (NEAR if near else FAR.format(KINDS[dataset.kind])))
+        who = "" if RECORD in dataset.notes else BESIDE
+        notes.append((who + (NEAR if near else FAR.format(KINDS[dataset.kind]))).strip())
     if names is None:
         if not own and len(dataset.classes) > LEAN_ABOVE:
             notes.append(
@@ -388,14 +651,14 @@ def _decide(
     evidence: Evidence,
     scores: dict[str, Scores],
     group: np.ndarray | None,
-    bonds: Bonds | None,
+    alone: np.ndarray | None,
     notes: list[str],
 ) -> Findings:
     main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
     assert judge is not None and main.suggestion is not None
     unjudged = unjudgeable(dataset.labels)
-    shut_in = np.zeros(len(dataset), bool) if bonds is None else bonds.unjudged
+    shut_in = np.zeros(len(dataset), bool) if alone is None else alone
     blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
     wrong, doubt = _count(judge, dataset.labels, _without(main, blind), group, ~(shut_in | blind))
     p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)

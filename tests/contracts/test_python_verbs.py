@@ -40,6 +40,7 @@ ONLY_PYTHON = {
     "block": "a command serves until it is interrupted",
     "logger": "an object, such as a run of Weights & Biases",
     "replicates": "precision of the intervals, for tests and papers",
+    ("find", "record"): "what a training loop recorded, an object",
     ("evaluate", "seed"): "of the same resamples",
 }
 

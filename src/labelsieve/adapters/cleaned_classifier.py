@@ -175,7 +175,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             data = Dataset(
                 ids, codes.astype(np.int64), classes, self._out_of_fold(X, y, codes, seed, fit_params), "probs", "y"
             )
-        return find(data, seed=seed)
+        return find(data, seed=seed, progress=False)
 
     def _out_of_fold(
         self, X: Any, y: np.ndarray, codes: np.ndarray, seed: int, fit_params: dict[str, Any]

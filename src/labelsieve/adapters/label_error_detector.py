@@ -78,7 +78,7 @@ class LabelErrorDetector(BaseEstimator):
         ids = np.arange(len(y)).astype(str).astype(object) if index is None else index
         names = tuple(str(label) for label in self.classes_.tolist())
         data = Dataset(ids, codes.astype(np.int64), names, X, "features", "y")
-        self.findings_ = find(data, detectors=self.detectors, seed=seed_of(self.random_state))
+        self.findings_ = find(data, detectors=self.detectors, seed=seed_of(self.random_state), progress=False)
         self.p_wrong_ = self.findings_.p_wrong
         self.suggested_ = self.classes_[self.findings_.suggested]
         self.flagged_ = self.findings_.flagged

@@ -9,19 +9,19 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.printable import visible as safe
+from labelsieve.engine.progress import bars, is_first
 
 __all__ = [
     "blank_table",
@@ -40,11 +40,6 @@ __all__ = [
 
 LOG = logging.getLogger("labelsieve")
 PIPE_WIDTH = 100  # columns where nobody says how wide the output is
-
-
-def is_first() -> bool:
-    """Whether this process is alone, or the first of those that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 class _Stderr(logging.StreamHandler):
@@ -78,29 +73,9 @@ def blank_table(title: str = "") -> Table:
     )
 
 
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (stage, done, total) that draws one bar a stage with the time left; silent with --quiet, where stderr is not a
-    terminal, and in all processes but the first. What follows a colon in the stage is news of it, not another stage."""
-    console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, disable=is_quiet() or not (console.is_terminal and is_first()), transient=True
-    ) as progress:
-        tasks = {}
-
-        def tell(stage: str, done: int, total: int) -> None:
-            name = stage.partition(":")[0]
-            if name not in tasks:
-                tasks[name] = progress.add_task(stage, total=total)
-            progress.update(tasks[name], description=stage, completed=done, total=total)
-
-        yield tell
+def progress_bar() -> AbstractContextManager[Callable[[str, int, int], None]]:
+    """A function (stage, done, total) that draws bars on stderr (`engine.progress`); silent with --quiet."""
+    return bars(silent=is_quiet())
 
 
 def level_of(quiet: bool, verbose: bool, named: str | None) -> int:

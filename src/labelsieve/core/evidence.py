@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.files import write_array
 from labelsieve.core.record import Record
 
@@ -42,6 +44,29 @@ class Neighbours:
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """What the evidence was made of; the last step of `find` needs it to decide.
+
+    Attributes:
+        data: the n examples that are judged.
+        detectors: the detectors that the evidence was made for, by name, with the settings that were named for each.
+        copies: (n,) int, duplicates have the same number; None where none were looked for.
+        unjudged: (n,) bool, examples that nothing outside their own group can judge; None where there are no groups.
+        content: (n,) uint64, as in `Findings`.
+        notes: sentences that the user should read.
+        settings: as in `Findings`.
+    """
+
+    data: Dataset
+    detectors: dict[str, dict[str, Any]]
+    copies: np.ndarray | None
+    unjudged: np.ndarray | None
+    content: np.ndarray
+    notes: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What training left behind for n examples in K classes. A detector names the fields it needs as its parameters.
 
@@ -57,6 +82,7 @@ class Evidence:
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
         threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake
             class).
+        origin: what it was made of; None of evidence that was put together by hand.
     """
 
     labels: np.ndarray
@@ -70,6 +96,7 @@ class Evidence:
     record: Record | None = None
     cyclic_record: Record | None = None
     threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None
+    origin: Origin | None = None
 
     def __repr__(self) -> str:
         held = [name for name in NAMES[2:] if self.has(name)]
@@ -79,4 +106,4 @@ class Evidence:
         return getattr(self, name) is not None
 
 
-NAMES = tuple(field.name for field in fields(Evidence))
+NAMES = tuple(field.name for field in fields(Evidence) if field.name != "origin")  # what a detector may ask for

@@ -9,6 +9,7 @@ import numpy as np
 
 from labelsieve.core.arguments import require_path
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import write_array
 
 COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax": np.int32}
 
@@ -65,6 +66,11 @@ class Record:
         if absent := [name for name in COLUMNS if not (folder / f"{name}.npy").is_file()]:
             raise UserError(f"{folder} holds no record of training dynamics: {absent[0]}.npy is not there.")
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
+
+    def save(self, folder: Path) -> None:
+        """Write it under `folder`, for `load`."""
+        for name, dtype in COLUMNS.items():
+            write_array(folder / f"{name}.npy", np.asarray(getattr(self, name), dtype))
 
     @np.errstate(over="ignore")  # beyond float32 the margin is infinite, the loss too, and p_y 0
     def write(self, epoch: int, index: np.ndarray | slice, logits: np.ndarray, target: np.ndarray) -> None:

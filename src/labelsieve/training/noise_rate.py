@@ -78,7 +78,7 @@ def asked(
     if before.get("key") == key:
         return before["noise"], before["note"]
     try:
-        wrong, n = pipeline.find(data, detectors=("consensus",), seed=seed, progress=progress).wrong, len(data)
+        wrong, n = pipeline.find(data, detectors=("consensus",), seed=seed, progress=progress or False).wrong, len(data)
         noise = _share(wrong, n)
         count, low, high = (f"{part / n:.0%}" for part in (wrong.count, wrong.low, wrong.high))
         note = f"`find` expects {count} of the labels to be wrong ({low} to {high}); the method was told {noise:.0%}."

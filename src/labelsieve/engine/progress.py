@@ -1,0 +1,100 @@
+"""The progress of long work, on stderr: bars in a terminal, one line in a notebook, nothing where nobody looks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from labelsieve.core.arguments import require_function
+
+Progress = Callable[[str, int, int], None]
+WIDTH = 30  # characters of the bar in a notebook
+
+
+def is_first() -> bool:
+    """Whether this process is alone, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress | None]:
+    """What a `progress` argument means: a function is called; None draws bars in a terminal and in a notebook, and nothing elsewhere;
+    False draws nothing.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if progress is False:
+        yield None
+        return
+    require_function(progress, "progress")
+    if progress is not None:
+        yield progress
+    elif not is_first():
+        yield None
+    elif _in_notebook():
+        with _line() as tell:
+            yield tell
+    elif sys.stderr is not None and sys.stderr.isatty():
+        with bars() as tell:
+            yield tell
+    else:
+        yield None
+
+
+@contextmanager
+def bars(*, silent: bool = False) -> Iterator[Progress]:
+    """A function (stage, done, total) that draws one bar per stage with the time left in a terminal. What follows a colon in the stage is
+    news of it, not another stage."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    off = silent or not (console.is_terminal and is_first())
+    with Bars(*columns, console=console, disable=off, transient=True) as shown:
+        tasks = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            name = stage.partition(":")[0]
+            if name not in tasks:
+                tasks[name] = shown.add_task(stage, total=total)
+            shown.update(tasks[name], description=stage, completed=done, total=total)
+
+        yield tell
+
+
+def _in_notebook() -> bool:
+    """Whether this is the kernel of a notebook, whose stderr is no terminal but is seen."""
+    shell = sys.modules.get("IPython")
+    shell = None if shell is None else shell.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+@contextmanager
+def _line() -> Iterator[Progress]:
+    """The same as one line that is written over, which every notebook can show; it is wiped at the end."""
+    last = 0
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        full = WIDTH * min(done, total) // max(total, 1)
+        text = f"{stage:<12} {'━' * full}{'╌' * (WIDTH - full)} {done:,}/{total:,}"
+        sys.stderr.write("\r" + text.ljust(last))
+        sys.stderr.flush()
+        last = len(text)
+
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r" + " " * last + "\r")
+        sys.stderr.flush()
