@@ -218,7 +218,8 @@ def detect(
             )
     if named is None:
         named = {name: {} for name in allowed} if evidence.origin is None else evidence.origin.detectors
-    chosen = list(dict.fromkeys([*named, *(["consensus"] if "consensus" in allowed else [])]))
+    last = [name for name in allowed if name == "consensus"]
+    chosen = list(dict.fromkeys([*named, *last]))
     clock = _Clock()
     with reporting(progress) as told, clock("detect"):
         alone = evidence.origin is not None and evidence.origin.data.probs is not None

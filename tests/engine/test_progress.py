@@ -92,3 +92,14 @@ def test_other_processes_of_torchrun_are_silent(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen := Screen(tty=True))
     find()
     assert screen.getvalue() == ""
+
+
+def test_training_draws_the_same_bar(monkeypatch):
+    pytest.importorskip("torch")
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), [0, 1] * 20
+    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    for more, drawn in (({}, True), ({"progress": False}, False)):
+        monkeypatch.setattr(sys, "stderr", screen := Screen())
+        ls.train(ls.load(X, labels=y), method="standard", epochs=2, **more)
+        assert ("2/2" in screen.getvalue()) is drawn, screen.getvalue()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sized
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -127,12 +127,12 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.findings_ = self._judged(X, y, codes, names, fit_params)
         self.p_wrong_ = self.findings_.p_wrong
         self.doubted_ = self._doubted(codes)
-        self.estimator_ = clone(self.estimator)
+        self.estimator_: Any = clone(self.estimator)
         if self.doubted == "drop":
             rows = np.flatnonzero(~self.doubted_)
             self.estimator_.fit(_safe_indexing(X, rows), y[rows], **_cut(fit_params, rows, len(y)))
         else:
-            name = _weight_parameter(self.estimator)
+            name = _weight_parameter(self.estimator) or "sample_weight"
             weight = np.where(self.doubted_, 1 - self.p_wrong_, 1.0)
             own = fit_params.get(name)
             weight = weight if own is None else weight * np.asarray(own)
@@ -169,7 +169,12 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             from sklearn.utils.validation import check_array
 
             data = Dataset(
-                ids, codes.astype(np.int64), classes, check_array(X, dtype=[np.float64, np.float32]), "features", "y"
+                ids,
+                codes.astype(np.int64),
+                classes,
+                cast(Any, check_array)(X, dtype=[np.float64, np.float32]),
+                "features",
+                "y",
             )
         else:
             data = Dataset(

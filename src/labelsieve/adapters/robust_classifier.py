@@ -106,6 +106,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
             device=self.device,
             noise=self.noise,
             settings=self.settings,
+            progress=False,
         )
         self.label_p_wrong_ = self.model_.p_wrong
         return self
@@ -114,7 +115,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         """(n, K) float32, columns as in `classes_`."""
         check_is_fitted(self)
         X = validate_data(self, collected(X), dtype=[np.float64, np.float32], reset=False)
-        return self.model_.probabilities(self._dataset(X, np.zeros(len(X))), device=self.device)[1]
+        return self.model_.probabilities(self._dataset(X, np.zeros(len(X))), device=self.device, progress=False)[1]
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) the most probable class, in the dtype of y."""

@@ -70,7 +70,7 @@ class Top(Sequence[Finding]):
         return self.findings.to_pandas(self)
 
     def __repr__(self) -> str:
-        cells = [("rank", "id", "given", "likely", "p(wrong)")]
+        cells: list[tuple[str, ...]] = [("rank", "id", "given", "likely", "p(wrong)")]
         for one in self[:SHOWN]:
             words = (
                 visible(text, width) for text, width in ((one.id, 48), (one.given_label, 24), (one.other_label, 24))

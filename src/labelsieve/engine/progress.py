@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from labelsieve.core.arguments import require_function
 
 Progress = Callable[[str, int, int], None]
+P = ParamSpec("P")
+T = TypeVar("T")
 WIDTH = 30  # characters of the bar in a notebook
 
 
@@ -43,6 +46,19 @@ def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress |
             yield tell
     else:
         yield None
+
+
+def with_progress(function: Callable[P, T]) -> Callable[P, T]:
+    """A function whose keyword `progress` means what `reporting` says; within it, it is a function to call, or None."""
+
+    @wraps(function)
+    def run(*args: P.args, **keywords: P.kwargs) -> T:
+        given: Any = keywords.pop("progress", None)
+        with reporting(given) as told:
+            keywords["progress"] = told
+            return function(*args, **keywords)
+
+    return run
 
 
 @contextmanager

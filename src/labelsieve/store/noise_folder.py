@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from labelsieve.data import as_dataset
 from labelsieve.data.noise import Kind, Noise, inject, write
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
+from labelsieve.engine.progress import with_progress
 
 
+@with_progress
 def noise(
     data: Dataset | Any,
     *,
@@ -34,7 +36,7 @@ def noise(
     text: str | None = None,
     label: str | None = None,
     id: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> Noise:
     """Make labels wrong on purpose, for tests and benchmarks.
 
@@ -50,7 +52,8 @@ def noise(
         transition: for asymmetric noise: a matrix (K, K) whose rows sum to one, or its .npy or .csv file.
         seed: same seed, same noise.
         image, text, label, id: columns of a table.
-        progress: called with (stage, done, total) while an encoder runs.
+        progress: called with (stage, done, total) while an encoder runs. None draws a bar on stderr in a terminal and in a notebook,
+            False never.
 
     Raises:
         UserError: the data cannot be read, a setting means nothing for this kind, or the folder holds other things.
@@ -65,7 +68,7 @@ def noise(
     data, features = as_dataset(data, image=image, text=text, label=label, id=id), None
     notes = data.notes
     if kind == "instance" and data.kind in ("image", "text"):
-        data, features = _encoded(data, folder, progress)
+        data, features = _encoded(data, folder, progress or None)
     made = inject(
         data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=matrix, features=features, seed=seed
     )

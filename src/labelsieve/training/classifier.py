@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.engine import model_file
+from labelsieve.engine.progress import with_progress
 from labelsieve.networks import NETWORKS
 from labelsieve.networks import network as named
 from labelsieve.store import run
@@ -108,8 +109,14 @@ class Model:
         scale = {f"input.{name}": np.asarray(part) for name, part in self.scale._asdict().items()}
         model_file.save(folder, {**weights, **scale}, {**self.manifest, **more})
 
+    @with_progress
     def probabilities(
-        self, data: Dataset | Any, *, device: str | None = None, progress: Progress | None = None, **columns: Any
+        self,
+        data: Dataset | Any,
+        *,
+        device: str | None = None,
+        progress: Progress | Literal[False] | None = None,
+        **columns: Any,
     ) -> tuple[Dataset, np.ndarray]:
         """The examples that could be read, and their probabilities (n, K) float32.
 
@@ -129,7 +136,7 @@ class Model:
         take = self.manifest["input"]
         data = data if isinstance(data, Dataset) else load_inputs(data, wanted=take.get("columns"), **columns)
         with scratch() as folder:
-            data, inputs, _ = read_inputs(data, folder, take, progress)
+            data, inputs, _ = read_inputs(data, folder, take, progress or None)
             if inputs.shape[1] != take["width"]:
                 raise UserError(
                     f"{data.source or 'The data'} has {inputs.shape[1]} features; the model was trained on {take['width']}."
@@ -149,7 +156,7 @@ class Model:
         label: str | None = None,
         id: str | None = None,
         device: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress | Literal[False] | None = None,
     ) -> Predictions:
         """The label that the model gives to each example, with its probability.
 
@@ -183,7 +190,7 @@ class Model:
         id: str | None = None,
         labels: Any = None,
         device: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress | Literal[False] | None = None,
     ) -> Score:
         """How often the model says the given label: accuracy, and recall and precision of each class.
 

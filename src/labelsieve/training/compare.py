@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from labelsieve.core.errors import EmptyClass, UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.data import as_dataset, load_test
+from labelsieve.engine.progress import with_progress
 from labelsieve.methods import TOGETHER
 from labelsieve.training import noise_rate
 from labelsieve.training.classifier import Progress, read_inputs
@@ -96,6 +97,7 @@ class Comparison:
         return f"Comparison({len(self.rows)} methods; {best.method} is best: {best.accuracy:.4f} on {self.tested_on:,} examples)"
 
 
+@with_progress
 def compare(
     data: Dataset | Any,
     *,
@@ -111,7 +113,7 @@ def compare(
     id: str | None = None,
     labels: Any = None,
     device: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> Comparison:
     """Train linear heads on features with several methods and seeds, and measure each on other data.
 
@@ -129,7 +131,8 @@ def compare(
         image, text, label, id: columns of both tables.
         labels: given labels to take instead of those in `data`, as in `ls.load`.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        progress: called with (sentence, done, total).
+        progress: called with (sentence, done, total). None draws a bar on stderr in a terminal and in a notebook,
+            False never.
 
     Raises:
         UserError: no such method, or data that cannot be used.
@@ -146,6 +149,7 @@ def compare(
         raise UserError(f"<seeds> is {seeds}; give 1 or more.", seeds="")
     columns = {"image": image, "text": text, "label": label, "id": id}
     data = as_dataset(data, labels=labels, **columns)
+    progress = progress or None
     made = _two_sets(data, _test_data(test, data, columns), encoder, side, progress)
     noise = _noise(functions, made, progress)
     if noise is not None:

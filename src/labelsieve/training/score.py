@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -45,7 +45,9 @@ class Score:
         return f"Score(accuracy {self.accuracy:.4f} on {self.n:,} examples)"
 
 
-def measure(model: Model, data: Dataset, *, device: str | None = None, progress: Progress | None = None) -> Score:
+def measure(
+    model: Model, data: Dataset, *, device: str | None = None, progress: Progress | Literal[False] | None = None
+) -> Score:
     """Compare what the model says with the given labels.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
 from labelsieve.data import as_dataset
+from labelsieve.engine.progress import with_progress
 from labelsieve.store.open_run import Run
 from labelsieve.training import noise_rate
 from labelsieve.training.classifier import Model, Progress, export_onnx, read_inputs
@@ -41,6 +42,7 @@ LOG = logging.getLogger(__name__)
 METHOD = "standard"
 
 
+@with_progress
 def train(
     data: Dataset | Any,
     *,
@@ -66,7 +68,7 @@ def train(
     device: str | None = None,
     precision: str | None = None,
     onnx: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
     logger: Any = None,
 ) -> Model:
     """Train a classifier that withstands wrong labels. A killed run, started again, continues after its last whole epoch.
@@ -96,7 +98,8 @@ def train(
         precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
             does so itself.
         onnx: write model.onnx into the model folder too.
-        progress: called with (sentence, epochs done, epochs).
+        progress: called with (sentence, epochs done, epochs). None draws a bar on stderr in a terminal and in a notebook,
+            False never.
         logger: see `Session`.
 
     Raises:
@@ -113,7 +116,7 @@ def train(
     require_maker(network)
     _require_onnx(onnx, out)
     seed, where, precision = require_seed(seed), *_placed(device, precision)
-    progress = progress if distributed.rank() == 0 else None
+    progress = progress if progress and distributed.rank() == 0 else None
     whole = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
     _require_use(whole, features=features, encoder=encoder, side=side)
     data, noise = _for_training(whole, run, drop_flagged, noise)
