@@ -879,7 +879,7 @@ def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, a
         key(i.number): i.truth if i.number in (2, 7, 12) else i.label for i in rows
     }
     code, told, err = ask("accept", "r", "--max-error", "20%", "--json")
-    assert "are no longer there" not in err
+    assert "are missing or have changed" not in err
     code, told, err = ask("apply", "r", "--patch", "clean/patch.csv", "--dry-run", "--json")
     assert code == 0 and len(told["changes"]) == 2 and told["conflicts"] == [], err
 

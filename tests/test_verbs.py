@@ -216,12 +216,12 @@ MISTAKES = {
     "no limit": (lambda: ls.accept("run.sieve"), "for example max_error='3%'"),
     "a plan that is none": (lambda: ls.accept("run.sieve", max_error=0.1, plan="triple"), "plan= is 'triple'"),
     "a confidence below a half": (lambda: ls.accept("run.sieve", max_error=0.1, confidence=0.4), "at least 50%"),
-    "a term of another plan": (lambda: ls.accept("run.sieve", max_error=0.1, aql=0.01), "aql= goes with plan="),
+    "a term of another plan": (lambda: ls.accept("run.sieve", max_error=0.1, aql=0.01), "aql= belongs to plan="),
     "no sample at all": (lambda: ls.accept("run.sieve", max_error=0.1, size=0), "size= is 0"),
     "no such contract": (lambda: ls.check("run.sieve", contract="no.toml"), r"no\.toml cannot be read"),
     "against without a rule": (
         lambda: ls.check("run.sieve", contract="rules.toml", against="old.sieve"),
-        "against= has no use.*leave out against=",
+        "against= is not used.*leave out against=",
     ),
     "no run": (lambda: ls.diff("run.sieve", "nowhere"), "nowhere"),
     "a method that is none": (lambda: ls.compare("f.npz", methods="gze"), "gze"),
@@ -254,7 +254,7 @@ def test_the_same_mistake_names_the_option_on_the_command_line(made, monkeypatch
     monkeypatch.chdir(made)
     for command, sentence in (
         (["accept", "run.sieve"], "for example --max-error 3%."),
-        (["accept", "run.sieve", "--max-error", "10%", "--aql", "1%"], "--aql goes with --plan single or double"),
+        (["accept", "run.sieve", "--max-error", "10%", "--aql", "1%"], "--aql belongs to --plan single or double"),
         (["check", "run.sieve", "--contract", "rules.toml", "--against", "old.sieve"], "leave out --against."),
         (["spectrum", "head.npz", "head.npz", "-o", "x.txt"], "name an HTML file for the figures with --out."),
     ):

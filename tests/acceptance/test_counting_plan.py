@@ -45,10 +45,10 @@ def test_a_double_plan_keeps_both_promises_with_fewer_reviews_of_a_good_batch():
     assert plan.expected(5000, 50) < single(5000, aql=0.01, ltpd=0.03).first
 
 
-def test_no_plan_is_a_mistake_told():
+def test_impossible_risks_are_refused():
     with pytest.raises(UserError, match="below the highest"):
         single(1000, aql=0.05, ltpd=0.03)
-    with pytest.raises(UserError, match="No plan tells"):
+    with pytest.raises(UserError, match="No plan can distinguish"):
         double(1000, aql=0.0299, ltpd=0.03)
 
 

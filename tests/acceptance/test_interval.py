@@ -121,7 +121,8 @@ def test_the_interval_is_what_is_not_refuted_at_its_risk(cells, confidence):
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_reviewer_error_takes_a_tenth_of_the_risk_and_widens_by_bernstein_s_bound(confidence):
-    """Among M wrong rows of N some are passed, among the others some are called wrong: which M fit the rows called wrong?"""
+    """Among M wrong rows of N some are passed, among the others some are called wrong: which M fit the rows called
+    wrong?"""
     cells, error = CELLS["one"], 0.05
     called = kept(cells, 0.9 * (1 - confidence))
     spare = np.log(2 / (0.1 * (1 - confidence)))

@@ -160,7 +160,8 @@ def test_a_tenth_is_in_the_upper_stratum():
 
 
 def test_strata_take_turns_by_shares_half_in_proportion_and_half_by_their_spread():
-    """By hand: 40 of 400 rows with p 0.6, the others 0.01, which counts as 0.03; Neyman's share is rows times sqrt(p (1 - p))."""
+    """By hand: 40 of 400 rows with p 0.6, the others 0.01, which counts as 0.03; Neyman's share is rows times sqrt(p (1
+    - p))."""
     many = np.array([360, 40])
     neyman = many * np.sqrt([0.03 * 0.97, 0.6 * 0.4])
     share = many / 400 + neyman / neyman.sum()

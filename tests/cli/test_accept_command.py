@@ -114,10 +114,10 @@ def test_mistakes_are_told(run):
         accept(run)
     with pytest.raises(UserError, match="three"):
         accept(run, max_error="three")
-    with pytest.raises(UserError, match="go with the sequential plan"):
+    with pytest.raises(UserError, match="belong to the sequential plan"):
         accept(run, max_error="3%", plan="single", reviewer_error="1%")
     accept(run, max_error="3%")
-    with pytest.raises(UserError, match="a plan is not changed"):
+    with pytest.raises(UserError, match="a plan cannot change"):
         accept(run, max_error="5%")
 
 

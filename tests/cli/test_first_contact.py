@@ -135,7 +135,7 @@ def test_a_killed_process_may_go_on(features):
     assert subprocess.run(command, cwd=features, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-# What each kind of source has no use for.
+# Options that each kind of source does not use.
 NO_USE = {
     "features": (
         ["f.npz"],
@@ -175,7 +175,7 @@ def test_terms_of_another_plan_are_refused(features, capsys, monkeypatch):
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
     capsys.readouterr()
     for option in (["--aql", "1%"], ["--producer-risk", "5%"]):
-        assert "goes with --plan single or double" in refused(capsys, "accept", "f.sieve", "--max-error", "5%", *option)
+        assert "belongs to --plan single or double" in refused(capsys, "accept", "f.sieve", "--max-error", "5%", *option)
     assert not (features / "f.sieve" / "samples").exists()
 
 
@@ -352,7 +352,7 @@ def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
         capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0"
     )
     err = refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--plan", "single", "--aql", "5%")
-    assert "(--aql, 5 %) must be below the highest that is good enough (--max-error, 3 %)" in err
+    assert "(--aql, 5 %) must be below the highest acceptable share (--max-error, 3 %)" in err
     assert not (features / "f.sieve" / "samples").exists()
     assert main(["report", "f.sieve", "-o", "r.html"]) == 0
     assert re.match(r"r\.html: [1-9]\d* kB, opens offline", capsys.readouterr().out)

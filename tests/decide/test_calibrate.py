@@ -90,8 +90,8 @@ def test_ten_reviews_do_no_harm_to_a_probability_that_was_right():
 @pytest.mark.parametrize(("shift", "slope"), [(0.0, 1.0), (2.5, 1.0), (-2.5, 1.0), (0.0, 2.0)])
 @pytest.mark.parametrize(("error", "stated", "least"), [(0.0, 0.0, 36), (0.05, 0.05, 36), (0.05, None, 34)])
 def test_the_interval_holds_the_truth(shift, slope, error, stated, least):
-    """38 of 40 are expected, and fewer than 36 happen once in twenty. Slips that nobody states can be taken for wrong labels: of 200
-    repeats 93 % hold then at worst, and fewer than 34 of 40 happen once in twenty-five."""
+    """38 of 40 are expected, and fewer than 36 happen once in twenty. Slips that nobody states can be taken for wrong
+    labels: of 200 repeats 93 % hold then at worst, and fewer than 34 of 40 happen once in twenty-five."""
     findings, wrong = made(shift=shift, slope=slope)
     inside = 0
     for seed in range(40):
@@ -284,7 +284,8 @@ def test_the_sample_speaks_for_what_was_not_decided_when_it_was_drawn(monkeypatc
 
 
 def of_classes(answered, n=900):
-    """Rows of three classes by turns, of which the first `answered` (a, b, c) of each are reviewed and those of the last are wrong."""
+    """Rows of three classes by turns, of which the first `answered` (a, b, c) of each are reviewed and those of the
+    last are wrong."""
     findings, _ = made(n)
     given = np.arange(n) % 3
     rows = np.concatenate([np.flatnonzero(given == c)[:many] for c, many in enumerate(answered)])
@@ -293,8 +294,8 @@ def of_classes(answered, n=900):
 
 @pytest.mark.parametrize(("answered", "apart"), [((50, 50, 49), ()), ((50, 50, 50), (0, 1, 2)), ((9, 10, 131), (1, 2))])
 def test_from_150_answers_on_classes_with_ten_have_an_intercept_and_detectors_a_say(answered, apart):
-    """The logistic fit with its columns written out: one, the log-odds before, the other detectors' normal rank less that of the
-    consensus (spread 0.3), and the classes (spread 0.2 each)."""
+    """The logistic fit with its columns written out: one, the log-odds before, the other detectors' normal rank less
+    that of the consensus (spread 0.3), and the classes (spread 0.2 each)."""
     findings, fold, rows = of_classes(answered)
     before = log_odds(findings.p_wrong)
     columns, spread = [np.ones(900), before], [1.0, 0.2]
@@ -329,7 +330,8 @@ def test_below_twenty_answers_the_interval_is_what_find_said_less_what_was_found
 
 
 def test_the_rate_of_error_is_what_answers_and_overlap_make_likely():
-    """Bayes over nine rates: a reviewer counts as right on 80 known items before, and two differ where one of them errs."""
+    """Bayes over nine rates: a reviewer counts as right on 80 known items before, and two differ where one of them
+    errs."""
     findings, wrong = made(400, shift=1.0)
     rows = np.arange(15)
     ann, ben = decided(rows, wrong), decided(rows, wrong, reviewer="ben")

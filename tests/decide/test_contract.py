@@ -8,7 +8,7 @@ from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.contract import Contract, check, read_contract
-from labelsieve.decide.diff import difference, standing
+from labelsieve.decide.diff import dataset_version, difference
 
 P = np.array([0.99, 0.95, 0.6, 0.2, 0.1, 0.05, 0.01, 0.01])
 
@@ -42,7 +42,7 @@ def decided(*acts):
 
 def stands(fold=None, left=None, **given):
     found = findings(**given)
-    return standing(found, fold or Fold(), found.p_wrong, left or Estimate(2, 1, 4))
+    return dataset_version(found, fold or Fold(), found.p_wrong, left or Estimate(2, 1, 4))
 
 
 def one(rule, now, last=None):
@@ -83,7 +83,7 @@ def test_excluding_one_of_two_conflicting_duplicates_settles_them():
 def test_a_run_that_did_not_look_for_duplicates_cannot_promise_any():
     found = findings()
     found.extra.clear()
-    assert not one({"conflicting_duplicates": 5}, standing(found, Fold(), found.p_wrong, found.wrong)).holds
+    assert not one({"conflicting_duplicates": 5}, dataset_version(found, Fold(), found.p_wrong, found.wrong)).holds
 
 
 def test_min_class_size_counts_an_expected_class_that_is_empty():
@@ -143,7 +143,7 @@ def test_at_most_twenty_offenders_are_named_but_all_are_counted():
         np.array([f"id{i}" for i in range(many)], object), found.classes, np.zeros(many, np.int64), np.ones(many, np.int64),
         np.full(many, 0.95), np.arange(1, many + 1), np.ones(many, bool), {}, {}, Estimate(45, 40, 50),
     )  # fmt: skip
-    broken = one({"no_unreviewed_above": 0.9}, standing(big, Fold(), big.p_wrong, big.wrong))
+    broken = one({"no_unreviewed_above": 0.9}, dataset_version(big, Fold(), big.p_wrong, big.wrong))
     assert broken.offending == 50 and len(broken.ids) == 20
 
 
@@ -187,7 +187,7 @@ def test_difference_by_id_whatever_the_order_and_numbering_of_classes():
     old = stands(decided(("b", "exclude", None)), left=Estimate(4, 2, 6))
     found = findings(ids="hgfedcx")
     renamed = Findings(**(vars(found) | {"classes": ("fox", "dog", "cat"), "given": np.array([0, 1, 1, 2, 2, 2, 1])}))
-    new = standing(renamed, Fold(), renamed.p_wrong, Estimate(1, 0, 2))
+    new = dataset_version(renamed, Fold(), renamed.p_wrong, Estimate(1, 0, 2))
     change = difference(old, new)
     assert change.added.tolist() == ["x"]
     assert sorted(change.removed) == ["a"]  # b had left already

@@ -75,7 +75,8 @@ def test_divided_judges_lower_the_count_and_widen_the_interval():
 
 
 def sharp(n_wrong=100, n=1000, second=500):
-    """A judge who is sure of everything: `n_wrong` labels are confidently another class, `second` examples carry the second label."""
+    """A judge who is sure of everything: `n_wrong` labels are confidently another class, `second` examples carry the
+    second label."""
     given = (np.arange(n) < second).astype(np.int64)
     disputed = np.arange(n) >= n - n_wrong
     return np.eye(2)[np.where(disputed, 1 - given, given)], given, np.where(disputed, 9.0, -9.0)

@@ -31,7 +31,8 @@ def said(reviewer, i, label, given=0, **more):
 
 
 def test_kappa_of_two_reviewers_is_scotts_pi():
-    """Worked by hand: 10 examples, 4 both cat, 3 both dog, 3 differ; each class holds half of all answers, so chance is one half."""
+    """Worked by hand: 10 examples, 4 both cat, 3 both dog, 3 differ; each class holds half of all answers, so chance is
+    one half."""
     ann = [0, 0, 0, 0, 1, 1, 1, 0, 0, 1]
     ben = [0, 0, 0, 0, 1, 1, 1, 1, 1, 0]
     rows = [said("ann", i, a) for i, a in enumerate(ann)] + [said("ben", i, b) for i, b in enumerate(ben)]

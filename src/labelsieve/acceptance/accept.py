@@ -1,4 +1,5 @@
-"""`accept`: the sample to review of a batch that came back from annotators, then the verdict and the signed report on it."""
+"""`accept`: the sample to review from a batch of annotated data, then the verdict on the batch and the signed
+report."""
 
 from __future__ import annotations
 
@@ -33,13 +34,14 @@ class BatchVerdict:
     """What `accept` returns.
 
     Attributes:
-        verdict: "accept", "reject" or "go on"; None while no row of the sample has an answer.
+        verdict: "accept", "reject" or "go on" (review more rows); None while no row of the sample has an answer.
         sample: the rows to review, in their order; `sample.plan` holds the plan.
-        result: what the answers say, with the intervals of the batch, its classes and its groups; None without answers.
-        rows: size of the batch.
-        note: what has changed in the data since `find`, or why they could not be compared; "" for nothing.
-        report: the signed report in Markdown, with the same as JSON beside it; None without answers.
-        record: everything as plain values: what the command prints with --json.
+        result: what the answers show, with the intervals of the batch, its classes and its groups; None without
+            answers.
+        rows: number of rows of the batch.
+        note: what has changed in the data since `find`, or why the data could not be compared; "" if nothing.
+        report: the signed report in Markdown, next to the same report as JSON; None without answers.
+        record: everything as plain values, as the command prints it in JSON.
     """
 
     verdict: Verdict | None
@@ -72,29 +74,31 @@ def accept(
 ) -> BatchVerdict:
     """Draw a random sample of a batch to review; once it has answers, accept or reject the batch.
 
-    The first call draws the sample and fixes the plan; every later call reads the answers that there are. With `ls.review(run,
-    sample="accept-batch")` the sample is reviewed blind. Many parameters, because each is one term of the plan that is signed.
+    The first call draws the sample and fixes the plan; every later call reads the answers so far. `ls.review(run,
+    sample="accept-batch")` shows the sample blind. There are many parameters because each is one term of the signed
+    plan.
 
     Args:
         run: the run folder that `find` wrote for the batch, or a `Run`.
-        max_error: the highest share of wrong labels that is good enough, 0.03 or "3%"; needed when the sample is drawn.
-        confidence: of the verdict and of the intervals; 0.95.
+        max_error: the highest acceptable share of wrong labels, 0.03 or "3%"; needed when the sample is drawn.
+        confidence: confidence of the verdict and of the intervals; 0.95.
         plan: "sequential" (the default), "single" or "double".
-        aql: single and double: the share that should pass; a quarter of `max_error`.
-        producer_risk: single and double: the chance to reject a batch at `aql`; 0.05.
+        aql: single and double: the share of wrong labels that should pass; a quarter of `max_error`.
+        producer_risk: single and double: the probability of rejecting a batch at `aql`; 0.05.
         reviewer_error: sequential: reviewers err on at most this share of the rows; 0.
-        size: sequential: rows of the sample; a larger number continues it. By default as many as are expected to suffice.
-        name: of the sample. Its file is `samples/accept-NAME.json` in the run folder.
+        size: sequential: number of rows of the sample; a larger number extends it. By default as many as are expected
+            to suffice.
+        name: name of the sample. Its file is `samples/accept-NAME.json` in the run folder.
         seed: same seed, same sample.
-        by: who signs the report; by default who is logged in.
+        by: who signs the report; by default the user who is logged in.
 
     Raises:
-        UserError: a share is out of its bounds, the plan of a sample that is drawn was changed, or the batch is no longer the same.
+        UserError: a share is out of bounds, a term differs from the plan of the drawn sample, or the batch has changed.
 
     >>> ls.accept("batch.sieve", max_error="3%")  # doctest: +SKIP
     BatchVerdict(no answers yet: review 184 rows of 'accept-batch')
     """
-    wanted = _wanted(plan, max_error, confidence, aql, producer_risk, reviewer_error)
+    requested = _requested_terms(plan, max_error, confidence, aql, producer_risk, reviewer_error)
     size = None if size is None else _size(size)
     sample_name = f"accept-{require_text(name, 'The name of the sample').removeprefix('accept-')}"
     sample_files.require_name(sample_name)
@@ -106,10 +110,10 @@ def accept(
     new = sample_name not in sample_files.names(folder)
     data, note = _data_of_now(folder, findings)
     if new:
-        sample = batch_sample.begin(findings, sample_name, wanted, size, seed)
+        sample = batch_sample.begin(findings, sample_name, requested, size, seed)
     else:
         sample = batch_sample.follow(sample_files.load(folder, sample_name), opened, data)
-        sample = batch_sample.continued(findings, sample, wanted, size)
+        sample = batch_sample.continued(findings, sample, requested, size)
     sample_files.save(folder, sample)
     if new and findings.content is not None:
         batch_sample.keep_strata(folder, findings, sample)
@@ -124,8 +128,10 @@ def accept(
     return BatchVerdict(result.verdict, sample, result, len(findings), note, report, record)
 
 
-def _wanted(plan: Any, max_error: Any, confidence: Any, aql: Any, producer_risk: Any, reviewer_error: Any) -> dict:
-    """The terms that were given, with None for the others; shares as numbers."""
+def _requested_terms(
+    plan: Any, max_error: Any, confidence: Any, aql: Any, producer_risk: Any, reviewer_error: Any
+) -> dict:
+    """The terms that the call set, with None for the others; shares as numbers."""
     if plan is not None:
         require_choice(plan, get_args(Kind), "plan")
     return {
@@ -139,7 +145,7 @@ def _wanted(plan: Any, max_error: Any, confidence: Any, aql: Any, producer_risk:
 
 
 def _share(value: float | str | None, name: str, least: float = 0.0, below: float = 1.0) -> float | None:
-    """A share within the bounds that the option of that name has."""
+    """A share within the bounds of the option `name`."""
     if value is None:
         return None
     try:
@@ -147,27 +153,25 @@ def _share(value: float | str | None, name: str, least: float = 0.0, below: floa
     except UserError as error:
         raise UserError(f"<{name}>: {error}", **{name: ""}) from error
     if not least <= number < below:
-        bounds = (
-            f"it should be at least {least:.0%} and below {below:.0%}" if least else f"it should be below {below:.0%}"
-        )
-        raise UserError(f"<{name}> is {value!r}; {bounds}.", **{name: ""})
+        bounds = f"at least {least:.0%} and below {below:.0%}" if least else f"below {below:.0%}"
+        raise UserError(f"<{name}> is {value!r}; it must be {bounds}.", **{name: ""})
     return number
 
 
 def _size(size: Any) -> int:
     if not _SIZES[0] <= require_whole(size, "size, the rows of the sample,") <= _SIZES[1]:
-        raise UserError(f"<size> is {size}; give a whole number of rows, 1 or more.", size="")
+        raise UserError(f"<size> is {size}; it must be a whole number of rows, 1 or more.", size="")
     return int(size)
 
 
 def _data_of_now(folder: Path, findings: Findings) -> tuple[Reopened | None, str]:
-    """The data as they are now, or None; and what has changed in them, or why they cannot be read again."""
+    """The current data, or None; and what has changed in them, or why they cannot be read."""
     if findings.settings.get("recipe") is None:
         return None, ""
     try:
         data = reopen(folder, findings, thorough=True)
     except UserError as error:
-        return None, f"Annotators and groups are not told apart, and the data are not compared: {error.in_words()}"
+        return None, f"There are no results per annotator or group, and the data are not compared: {error.in_words()}"
     return data, " ".join(data.notes())
 
 

@@ -1,4 +1,4 @@
-"""`evaluate`: findings measured against true labels, of a file or a list (oracle; true labels never reach `find`)."""
+"""`evaluate`: findings compared with true labels from a file or a list (oracle; true labels never reach `find`)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ def evaluate(
     replicates: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure findings against true labels (oracle).
+    """Compare findings with true labels (oracle).
 
     Args:
         run: the run folder that `find` wrote, a `Run`, or findings.
-        truth: a file: a table with id and label, or one label per row in the order of the run; or the n true class names in the order
-            of the findings, None where unknown. A name that is no class of the data is a class that the given labels never use.
-        replicates: resamples of the bootstrap for the intervals.
-        seed: of the resamples.
+        truth: a file: a table with id and label, or one label per row in the order of the run; or the n true class
+            names in the order of the findings, None where unknown. A name that is not a class of the data is a class
+            that the given labels never use.
+        replicates: number of bootstrap resamples for the intervals.
+        seed: seed of the resamples.
 
     Raises:
-        UserError: the file cannot be read or fits other data, another number of labels, not one known, or none that is a class.
+        UserError: the file cannot be read or fits other data, the number of labels differs, no true label is known, or
+            none of them is a class.
 
     >>> ls.evaluate("photos.sieve", "truth.csv").measures["AUPRC"]  # doctest: +SKIP
     Measure(value=0.93, low=0.9, high=0.95)

@@ -1,4 +1,4 @@
-"""`check`: does a data set, as it stands after its decisions, keep its contract? The verdict, also for build servers and pull requests."""
+"""`check`: does a data set, after its decisions, keep its contract? With files for build servers and pull requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ContractCheck:
     Attributes:
         holds: every rule holds.
         rules: the result of each rule that the contract names, with the offending ids.
-        notes: what has changed in the data since `find`, or why they could not be compared.
+        notes: what has changed in the data since `find`, or why the data could not be compared.
     """
 
     run: Path
@@ -45,17 +45,18 @@ def check(
     junit: str | PathLike[str] | None = None,
     markdown: str | PathLike[str] | None = None,
 ) -> ContractCheck:
-    """Hold a data set, as it stands after its decisions, against a contract.
+    """Check a data set, after its decisions, against a contract.
 
     Args:
         run: the run folder that `find` wrote, or a `Run`.
         contract: the TOML file of the rules (docs/gate.md).
-        against: the run of the last version, for the rule no_worse_than_last.
-        junit: a file for the verdict as JUnit XML.
-        markdown: a file for the verdict as a Markdown table.
+        against: the run folder of the last version, for the rule no_worse_than_last.
+        junit: a file to write the verdict to as JUnit XML.
+        markdown: a file to write the verdict to as a Markdown table.
 
     Raises:
-        UserError: no such run, a contract that cannot be read, data that have changed since `find`, or a file that cannot be written.
+        UserError: the run does not exist, the contract cannot be read, the data have changed since `find`, or a file
+            cannot be written.
 
     >>> ls.check("photos.sieve", contract="labels.toml").holds  # doctest: +SKIP
     True
@@ -66,15 +67,16 @@ def check(
         for path, name, make in ((junit, "junit", junit_xml), (markdown, "markdown", markdown_table))
         if path is not None
     ]
-    wanted = rules_of.read_contract(rules_file)
-    if against is not None and not wanted.no_worse_than_last:
+    limits = rules_of.read_contract(rules_file)
+    if against is not None and not limits.no_worse_than_last:
         raise UserError(
-            f"<against> has no use: {rules_file} has no rule no_worse_than_last = true. Add the rule, or leave out <against>.",
+            f"<against> is not used: {rules_file} has no rule no_worse_than_last = true. Add the rule, or leave out "
+            "<against>.",
             against="",
         )
     opened = with_decisions_of_now(run)
     notes = require_current(opened)
-    rules = rules_of.check(wanted, opened.now, None if against is None else with_decisions_of_now(against).now)
+    rules = rules_of.check(limits, opened.now, None if against is None else with_decisions_of_now(against).now)
     for path, make in files:
         _write(path, make(rules, str(opened.path)))
     return ContractCheck(opened.path, rules_file, all(rule.holds for rule in rules), rules, tuple(notes))

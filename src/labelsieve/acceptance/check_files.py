@@ -1,4 +1,4 @@
-"""The verdict of `check` for machines and for pull requests: JUnit XML and Markdown, without markup from the data."""
+"""The verdict of `check` as JUnit XML and Markdown, without markup from the data."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def junit_xml(rules: Sequence[Rule], run: str) -> str:
         case = xml.SubElement(suite, "testcase", {"classname": "labelsieve.contract", "name": rule.name, "time": "0"})
         if not rule.holds:
             failure = xml.SubElement(case, "failure", {"message": _legal(rule.sentence), "type": "contract"})
-            failure.text = _legal("\n".join([f"limit {rule.limit}, found {rule.value}", *map(_line, rule.ids)]))
+            failure.text = _legal("\n".join([f"limit {rule.limit}, actual {rule.value}", *map(_line, rule.ids)]))
     xml.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"
 
 
 def markdown_table(rules: Sequence[Rule], run: str) -> str:
-    """A Markdown table, then the offenders of each broken rule as code."""
+    """A Markdown table, then the offending ids of each broken rule as code."""
     broken = sum(not rule.holds for rule in rules)
     verdict = f"{broken} of {len(rules)} rules are broken" if broken else "the contract holds"
     lines = [
         f"### {in_markdown(run)}: {verdict}",
         "",
-        "| | rule | limit | found | |",
+        "| | rule | limit | actual | |",
         "| --- | --- | ---: | ---: | --- |",
     ]
     for rule in rules:
@@ -58,7 +58,7 @@ def _line(key: str) -> str:
 
 
 def _legal(text: str) -> str:
-    """What XML 1.0 cannot hold becomes an escape."""
+    """The text with characters that XML 1.0 does not allow as escapes."""
     return re.sub(
         r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
         lambda m: m[0].encode("unicode_escape", "surrogatepass").decode(),

@@ -1,10 +1,11 @@
 """Plans for accepting a batch by counting: how many rows to draw at random, and how many wrong ones are too many.
 
-Source: exact hypergeometric operating characteristics of single and double sampling plans (Dodge and Romig, Bell System Technical
-    Journal 1941; ISO 2859-2 states such plans as tables). A plan keeps two promises for a batch of N rows: with at most aql * N wrong
-    labels it is accepted with probability >= 1 - producer_risk, with more than ltpd * N with probability <= consumer_risk.
-Differs: nothing is looked up or approximated; double plans draw two samples of one size, and the one that expects the fewest reviews at
-    the aql is taken.
+Source: exact hypergeometric operating characteristics of single and double sampling plans (Dodge and Romig, Bell System
+    Technical Journal 1941; ISO 2859-2 states such plans as tables). A plan keeps two promises for a batch of N rows:
+    with at most aql * N wrong labels it is accepted with probability >= 1 - producer_risk, with more than ltpd * N with
+    probability <= consumer_risk.
+Differs: nothing is looked up or approximated. Double plans draw two samples of equal size; the plan with the fewest
+    expected reviews at the aql is used.
 Cost: one table of N logarithms; some thousand hypergeometric tails for a double plan.
 """
 
@@ -24,8 +25,9 @@ _DOUBLE = 24  # the same for a double plan
 
 @dataclass(frozen=True)
 class CountingPlan:
-    """Draw `first` rows: accept with at most `accept` wrong, reject with more than `limit`; between, draw `second` more and accept with at
-    most `limit` wrong in both together. A single plan has second = 0 and accept = limit."""
+    """Draw `first` rows: accept with at most `accept` wrong, reject with more than `limit`. Between the two, draw
+    `second` more rows and accept with at most `limit` wrong in both samples together. A single plan has second = 0 and
+    accept = limit."""
 
     first: int
     accept: int
@@ -34,8 +36,8 @@ class CountingPlan:
 
     def accepts(self, rows: int, wrong: int) -> float:
         """The probability that a batch of `rows` with `wrong` wrong labels is accepted."""
-        found = np.arange(self.limit + 1)
-        chance = np.exp(log_pmf(rows, wrong, self.first, found))
+        counts = np.arange(self.limit + 1)
+        chance = np.exp(log_pmf(rows, wrong, self.first, counts))
         total = chance[: self.accept + 1].sum()
         for d in range(self.accept + 1, self.limit + 1):
             if self.second and chance[d] > 0:
@@ -44,8 +46,8 @@ class CountingPlan:
 
     def expected(self, rows: int, wrong: int) -> float:
         """The expected number of reviews."""
-        found = np.arange(self.accept + 1, self.limit + 1)
-        return self.first + self.second * float(np.exp(log_pmf(rows, wrong, self.first, found)).sum())
+        counts = np.arange(self.accept + 1, self.limit + 1)
+        return self.first + self.second * float(np.exp(log_pmf(rows, wrong, self.first, counts)).sum())
 
 
 @lru_cache(maxsize=4)
@@ -57,8 +59,9 @@ def log_factorials(n: int) -> np.ndarray:
     return out
 
 
-def log_pmf(rows: int, wrong: int, drawn: int, found: np.ndarray) -> np.ndarray:
-    """The logarithm of the hypergeometric probability of `found` wrong ones among `drawn` of `rows`, `wrong` of which are wrong."""
+def log_pmf(rows: int, wrong: int, drawn: int, counts: np.ndarray) -> np.ndarray:
+    """The logarithm of the hypergeometric probability of `counts` wrong ones among `drawn` of `rows`, `wrong` of which
+    are wrong."""
     table = log_factorials(rows)
 
     def choose(n: int, k: np.ndarray) -> np.ndarray:
@@ -66,8 +69,8 @@ def log_pmf(rows: int, wrong: int, drawn: int, found: np.ndarray) -> np.ndarray:
         at = np.where(fits, k, 0)
         return np.where(fits, table[n] - table[at] - table[n - at], -np.inf) if n >= 0 else np.full(k.shape, -np.inf)
 
-    found = np.asarray(found)
-    return choose(wrong, found) + choose(rows - wrong, drawn - found) - choose(rows, np.array(drawn))
+    counts = np.asarray(counts)
+    return choose(wrong, counts) + choose(rows - wrong, drawn - counts) - choose(rows, np.array(drawn))
 
 
 def tail(rows: int, wrong: int, drawn: int, most: int) -> float:
@@ -80,10 +83,10 @@ def tail(rows: int, wrong: int, drawn: int, most: int) -> float:
 def single(
     rows: int, *, aql: float, ltpd: float, producer_risk: float = 0.05, consumer_risk: float = 0.05
 ) -> CountingPlan:
-    """The smallest single plan that keeps both promises.
+    """Return the smallest single plan that keeps both promises.
 
     Raises:
-        UserError: no plan does, short of reviewing nearly everything.
+        UserError: no plan does without reviewing nearly everything.
     """
     good, bad = _counts(rows, aql, ltpd)
     for allowed in range(_MOST + 1):
@@ -96,7 +99,7 @@ def single(
 def double(
     rows: int, *, aql: float, ltpd: float, producer_risk: float = 0.05, consumer_risk: float = 0.05
 ) -> CountingPlan:
-    """The double plan with two samples of one size that keeps both promises and expects the fewest reviews at the aql.
+    """The double plan with two samples of equal size that keeps both promises with the fewest expected reviews.
 
     Raises:
         UserError: as `single`.
@@ -116,7 +119,8 @@ def double(
 
 
 def _smallest(rows: int, bad: int, risk: float, make, most: int) -> CountingPlan | None:
-    """The plan with the smallest sample that accepts a bad batch with at most this risk; that falls with the size."""
+    """The plan with the smallest sample that accepts a bad batch with at most this risk (the risk falls with the
+    size)."""
     low, high = 1, most
     if most < 1 or make(most).accepts(rows, bad) > risk:
         return None
@@ -131,21 +135,23 @@ def _counts(rows: int, aql: float, ltpd: float) -> tuple[int, int]:
     if not 0 <= aql < ltpd < 1:
         shares = f"<aql>, {percent(aql, '.4g')}", f"<max_error>, {percent(ltpd, '.4g')}"
         raise UserError(
-            f"The share that should pass ({shares[0]}) must be below the highest that is good enough ({shares[1]}).",
+            f"The share that should pass ({shares[0]}) must be below the highest acceptable share ({shares[1]}).",
             aql="",
             max_error="",
         )
     good, bad = allowed(rows, aql), allowed(rows, ltpd) + 1
     if bad > rows:
-        raise UserError(f"A batch of {rows} rows is too small to tell these rates apart; review all of it.")
+        raise UserError(f"A batch of {rows} rows is too small to distinguish these rates; review all of it.")
     return good, bad
 
 
 def allowed(rows: int, rate: float) -> int:
-    """The most wrong labels that are not above the rate; 3 % of 100 is 3, whatever binary fractions say."""
+    """The most wrong labels that are not above the rate; 3 % of 100 is 3 in spite of rounding errors."""
     return int(np.floor(rows * rate + 1e-9))
 
 
 def _none(rows: int, aql: float, ltpd: float) -> str:
-    good, bad = percent(aql, ".4g"), percent(ltpd, ".4g")
-    return f"No plan tells {good} from {bad} wrong in a batch of {rows:,} with these risks; use the sequential plan."
+    rates = f"{percent(aql, '.4g')} and {percent(ltpd, '.4g')}"
+    return (
+        f"No plan can distinguish {rates} wrong in a batch of {rows:,} rows with these risks; use the sequential plan."
+    )

@@ -1,18 +1,20 @@
-"""How many labels of a batch are wrong: an interval from a stratified sample that holds however good or bad the scores are, at any time.
+"""How many labels of a batch are wrong: an interval from a stratified sample, valid at any time and for any scores.
 
-Rows are drawn without replacement within strata; n_h of the N_h rows of stratum h were reviewed and k_h were called wrong. For a true
-allocation m = (m_1 .. m_H) of wrong labels the sequence of answers has probability P_m = prod_h C(m_h, k_h) C(N_h - m_h, n_h - k_h) /
-(C(N_h, n_h) C(n_h, k_h)). For any mixture q over allocations, fixed before the draw, q / P_m is a martingale under m with mean 1, so by
-Ville's inequality the set of all totals M with  q / max over allocations of sum M of P_m  < 1 / (1 - confidence)  holds the true total
-at every moment at once with the confidence: one may look after each review and stop when one likes. No model of the scores is needed;
-they only choose the strata and the mixture, that is how short the interval is.
-Source: Waudby-Smith and Ramdas, NeurIPS 2020 (prior-posterior ratio, sampling without replacement); Wasserman, Ramdas and Balakrishnan,
-    PNAS 2020 (universal inference: the maximum in the denominator); Spertus and Stark, 2022 (the same for strata).
-Differs: the logarithm of each factor of P_m is concave in m_h, so the maximum over allocations is found exactly by merging the sorted
-    slopes of the strata instead of by search.
-Reviewer error: reviewers who err on at most a share e of the rows, either way and independently, would call Y rows wrong if they saw
-    all; the interval is for Y, and is widened to every M that such reviewers may have turned into Y (Rogan and Gladen, Am. J.
-    Epidemiology 1978, with Bernstein's bound for the chance in Y, at a tenth of the risk).
+Rows are drawn without replacement within strata; n_h of the N_h rows of stratum h were reviewed and k_h were called
+wrong. For a true allocation m = (m_1 .. m_H) of wrong labels the sequence of answers has probability P_m = prod_h
+C(m_h, k_h) C(N_h - m_h, n_h - k_h) / (C(N_h, n_h) C(n_h, k_h)). For any mixture q over allocations, fixed before the
+draw, q / P_m is a martingale under m with mean 1, so by Ville's inequality the set of all totals M with  q / max over
+allocations of sum M of P_m  < 1 / (1 - confidence)  holds the true total at all times at once with the confidence: it
+may be read after each review, and the review may stop at any time. No model of the scores is needed; they only
+determine the strata and the mixture, and so the length of the interval.
+Source: Waudby-Smith and Ramdas, NeurIPS 2020 (prior-posterior ratio, sampling without replacement); Wasserman, Ramdas
+    and Balakrishnan, PNAS 2020 (universal inference: the maximum in the denominator); Spertus and Stark, 2022 (the same
+    for strata).
+Differs: the logarithm of each factor of P_m is concave in m_h, so the maximum over allocations is found exactly by
+    merging the sorted slopes of the strata instead of by search.
+Reviewer error: reviewers who err on at most a share e of the rows, either way and independently, would call Y rows
+    wrong if they saw all; the interval is for Y, and is widened to every M that such reviewers may have turned into Y
+    (Rogan and Gladen, Am. J. Epidemiology 1978, with Bernstein's bound for the chance in Y, at a tenth of the risk).
 Cost: one sort of N numbers.
 """
 
@@ -27,22 +29,20 @@ import numpy as np
 from labelsieve.acceptance.counting_plan import log_factorials
 from labelsieve.core.findings import Estimate
 
-_SHARP, _VAGUE = (
-    8.0,
-    1.0,
-)  # strength of the two parts of the mixture in reviews; the vague one saves the interval where scores mislead
-_PART = 0.1  # of the risk, for the chance in what reviewers say
+# Strength of the two parts of the mixture, in reviews; the vague part keeps the interval short if the scores mislead.
+_SHARP, _VAGUE = 8.0, 1.0
+_PART = 0.1  # share of the risk that is spent on the randomness of reviewer errors
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """What one stratum holds and what was found in it.
+    """The size of one stratum and its answers.
 
     Attributes:
         rows: N_h.
         reviewed: n_h.
         wrong: k_h, called wrong.
-        expected: the share of wrong labels that the findings expect; it may be any number in [0, 1].
+        expected: the share of wrong labels that the findings predict; any number in [0, 1].
     """
 
     rows: int
@@ -55,8 +55,8 @@ def interval(strata: Sequence[Stratum], *, confidence: float = 0.95, error: floa
     """The number of wrong labels in the batch with an interval that is valid at any time.
 
     Args:
-        strata: all strata of the batch, those without reviews too.
-        confidence: of the interval.
+        strata: all strata of the batch, also those without reviews.
+        confidence: confidence of the interval.
         error: reviewers err on at most this share of the rows, below 0.5.
     """
     strata = [s for s in strata if s.rows]
@@ -72,7 +72,7 @@ def interval(strata: Sequence[Stratum], *, confidence: float = 0.95, error: floa
 
 
 def _bounds(strata: Sequence[Stratum], risk: float) -> tuple[int, int]:
-    """The lowest and the highest total that is not refuted."""
+    """The lowest and the highest total that the answers do not rule out."""
     profile, first = _profile(strata)
     kept = np.flatnonzero(profile > sum(map(_log_mixture, strata)) - log(1 / risk))
     # An interval, because the profile is concave; never empty, because a mixture is no better than the best allocation.
@@ -80,7 +80,7 @@ def _bounds(strata: Sequence[Stratum], risk: float) -> tuple[int, int]:
 
 
 def _profile(strata: Sequence[Stratum]) -> tuple[np.ndarray, int]:
-    """The highest log-probability of the answers for each total, and the total of the first."""
+    """The highest log-probability of the answers for each total, and the total of the first entry."""
     table = log_factorials(max(s.rows for s in strata))
     start, slopes = 0.0, []
     for s in strata:
@@ -112,23 +112,20 @@ def _log_mixture(s: Stratum) -> float:
 
 
 def _beta_sequence(s: Stratum, a: float, b: float) -> float:
-    """The log-probability of one sequence of the answers when the share of wrong ones is Beta(a, b): a Polya urn."""
+    """The log-probability of one sequence of answers if the share of wrong ones is Beta(a, b): a Polya urn."""
     right = s.reviewed - s.wrong
     return lgamma(a + s.wrong) - lgamma(a) + lgamma(b + right) - lgamma(b) - lgamma(a + b + s.reviewed) + lgamma(a + b)
 
 
 def _unlikely(rows: int, low: int, high: int, error: float, spare: float) -> tuple[int, int]:
-    """The totals that reviewers with at most this error can have turned into `low` to `high` rows called wrong."""
+    """The lowest and highest totals for which reviewers with this error may call `low` to `high` rows wrong."""
     wrong = np.arange(rows + 1)
 
-    def chance(
-        errors: np.ndarray,
-    ) -> np.ndarray:  # Bernstein: more than this away from the mean with at most exp(-spare)
-        return np.sqrt(2 * spare * errors * error * (1 - error)) + spare / 3
+    def margin(count: np.ndarray) -> np.ndarray:
+        """Bernstein: the distance from the mean is larger than this with a probability of at most exp(-spare)."""
+        return np.sqrt(2 * spare * count * error * (1 - error)) + spare / 3
 
-    fewest = wrong * (1 - error) - chance(
-        wrong
-    )  # of the rows called wrong, if some wrong ones are passed and none is called so falsely
-    most = wrong + (rows - wrong) * error + chance(rows - wrong)
+    fewest = wrong * (1 - error) - margin(wrong)  # rows called wrong if some wrong ones are missed, none called falsely
+    most = wrong + (rows - wrong) * error + margin(rows - wrong)
     fits = np.flatnonzero((fewest <= high) & (most >= low))
     return int(fits[0]), int(fits[-1])

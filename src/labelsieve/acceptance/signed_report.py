@@ -1,4 +1,4 @@
-"""The signed-off report on a batch, as Markdown that holds no markup from the data."""
+"""The signed report on a batch, as Markdown without markup from the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labelsieve.core.shares import percent
 
 
 def write(run: Path, name: str, record: dict[str, Any]) -> Path:
-    """Write the report and the record as NAME.md and NAME.json into the run folder; returns the former.
+    """Write the report and the record as NAME.md and NAME.json into the run folder; return the path of the report.
 
     Raises:
         UserError: the folder cannot be written.
@@ -28,7 +28,7 @@ def write(run: Path, name: str, record: dict[str, Any]) -> Path:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The report of `labelsieve accept`, from the record that stands beside it as JSON."""
+    """The report of `labelsieve accept`, made from the record that is saved next to it as JSON."""
     terms, result, rows = record["plan"], record["result"], record["rows"]
     lines = [
         f"# {in_markdown(record['run'])}: {record['verdict']}",
@@ -38,9 +38,10 @@ def markdown(record: dict[str, Any]) -> str:
         f"- Signed by {in_markdown(record['signed_by'])}, {record['at']}",
         f"- Batch: {rows:,} rows, SHA-256 of ids and labels `{record['data_sha256']}`",
         f"- Decisions: SHA-256 `{record['decisions_sha256']}`",
-        f"- Plan: {terms['kind']}, at most {percent(terms['max_error'], '.4g')} wrong, confidence {percent(terms['confidence'], '.4g')}, "
-        f"reviewers err on at most {percent(terms['reviewer_error'], '.4g')}",
-        f"- Sample: {len(record['sample']['ids']):,} rows drawn with seed {record['sample']['seed']}, {result['reviewed']:,} reviewed, "
+        f"- Plan: {terms['kind']}, at most {percent(terms['max_error'], '.4g')} wrong, confidence "
+        f"{percent(terms['confidence'], '.4g')}, reviewers err on at most {percent(terms['reviewer_error'], '.4g')}",
+        f"- Sample: {len(record['sample']['ids']):,} rows drawn with seed {record['sample']['seed']}, "
+        f"{result['reviewed']:,} reviewed, "
         f"{result['found']:,} called wrong, {result['unclear']:,} without one clear answer",
     ]
     if record["note"]:

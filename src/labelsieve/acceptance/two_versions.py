@@ -1,4 +1,4 @@
-"""`diff`: what changed between two versions of a data set, each as it stands after its decisions."""
+"""`diff`: what changed between two versions of a data set, each after its decisions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from labelsieve.store.open_run import Run, with_decisions_of_now
 
 
 def diff(old: str | PathLike[str] | Run, new: str | PathLike[str] | Run) -> Difference:
-    """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong.
+    """Compare two runs after their decisions: added, removed and relabelled examples, class sizes, labels still wrong.
 
     Args:
         old: the run folder of the old version, or a `Run`.
-        new: that of the new version.
+        new: the run folder of the new version, or a `Run`.
 
     Raises:
-        UserError: no such run, or the two have no example in common.
+        UserError: a run does not exist, or the two have no example in common.
 
     >>> ls.diff("last.sieve", "photos.sieve")  # doctest: +SKIP
     Difference(12 added, 3 removed, 40 relabelled)
     """
-    before, after = with_decisions_of_now(old), with_decisions_of_now(new)
-    found = difference(before.now, after.now)
-    if not found.common:
+    old_run, new_run = with_decisions_of_now(old), with_decisions_of_now(new)
+    changes = difference(old_run.now, new_run.now)
+    if not changes.common:
         raise UserError(
-            f"{before.path} and {after.path} have no example in common, so they are not two versions of one data set; ids are compared."
+            f"{old_run.path} and {new_run.path} have no example in common, so they are not two versions of one data "
+            "set."
         )
-    return replace(found, notes=(*before.unmatched_notes, *after.unmatched_notes))
+    return replace(changes, notes=(*old_run.unmatched_notes, *new_run.unmatched_notes))

@@ -1,12 +1,13 @@
-"""Is a batch of labels good enough? The sample to review, and what its answers say of the whole batch.
+"""Is a batch of labels good enough? The sample to review, and what its answers say about the whole batch.
 
-Sequential plan: a sample stratified by the score, looked at whenever one likes, with the interval of `acceptance/interval.py`; the batch is
-accepted when the whole interval lies at or below the limit and rejected when it lies above. Single and double plans: a simple random
-sample and the counts of `acceptance/counting_plan.py`; their interval is the same one with a single stratum.
-Drawing: each stratum is put into random order and the strata are interleaved by fixed shares, so that any beginning of the sample is
-    itself a stratified random sample, and a longer sample continues a shorter one.
-Answers: keep is right; relabel and exclude are wrong. A row without one clear answer (ambiguous, a conflict, later) that stands before an
-    answered one counts as wrong for the upper end and as right for the lower.
+Sequential plan: a sample stratified by the score, which may be evaluated at any time, with the interval of
+`acceptance/interval.py`. The batch is accepted when the whole interval lies at or below the limit, and rejected when it
+lies above. Single and double plans: a simple random sample and the counts of `acceptance/counting_plan.py`; their
+interval is the same one with a single stratum.
+Drawing: each stratum is put into random order and the strata are interleaved in fixed shares. So any beginning of the
+    sample is itself a stratified random sample, and a longer sample continues a shorter one.
+Answers: keep is right; relabel and exclude are wrong. A row without one clear answer (ambiguous, a conflict, later)
+    that stands before an answered one counts as wrong for the upper end and as right for the lower.
 Cost: one sort of the batch.
 """
 
@@ -28,16 +29,16 @@ from labelsieve.core.shares import percent
 
 Kind = Literal["sequential", "single", "double"]
 Verdict = Literal["accept", "reject", "go on"]
-CUTS = (
-    0.1,
-)  # p(wrong) at which a stratum ends: two, because every stratum more costs reviews to rule out bad allocations
-_FLOOR = 0.03  # p(wrong) below which a stratum gets no smaller a share of the reviews
+# p(wrong) where a stratum ends. Only two strata, because each further one costs reviews to rule out bad allocations.
+CUTS = (0.1,)
+_FLOOR = 0.03  # a stratum with a lower p(wrong) gets the same share of the reviews as one with this value
 RIGHT, WRONG, UNCLEAR = 0, 1, -1
 
 
 @dataclass(frozen=True)
 class Part:
-    """The error rate of a class or a group; each interval holds 95 times of 100 on its own, not all of them at once."""
+    """The error rate of a class or a group; each interval holds on its own, 95 times in 100, not all of them at
+    once."""
 
     name: str
     rows: int
@@ -47,14 +48,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What the answers say.
+    """The result of the answers.
 
     Attributes:
-        verdict: accept, reject or go on.
+        verdict: "accept", "reject" or "go on" (review more rows).
         why: one sentence.
         reviewed: rows of the sample that count: up to the last with an answer.
         found: how many of those were called wrong.
-        unclear: how many of those have no one clear answer.
+        unclear: how many of those have no single clear answer.
         wrong: the number of wrong labels in the batch, with its interval.
         classes: the same for each class with rows in the batch.
         groups: the same for each annotator or group.
@@ -71,7 +72,7 @@ class Acceptance:
 
 
 def strata(findings: Findings, kind: Kind = "sequential") -> np.ndarray:
-    """(n,) int64 stratum of each row; one stratum for the plans that count."""
+    """(n,) int64 stratum of each row; a single stratum for single and double plans."""
     return (
         np.searchsorted(CUTS, findings.p_wrong, side="right")
         if kind == "sequential"
@@ -82,13 +83,13 @@ def strata(findings: Findings, kind: Kind = "sequential") -> np.ndarray:
 def draw(
     findings: Findings, size: int, *, name: str, seed: int = 0, kind: Kind = "sequential", plan: dict | None = None
 ) -> Sample:
-    """A random sample of at most `size` rows in the order in which to review them; a larger one of the same seed continues it."""
+    """A random sample of at most `size` rows in their order of review; a larger one with the same seed continues it."""
     stratum = strata(findings, kind)
     rng = np.random.default_rng(seed)
     many, expected = _expected(findings, stratum)
     spread = np.clip(expected, _FLOOR, 1 - _FLOOR)
     neyman = many * np.sqrt(spread * (1 - spread))
-    share = many / many.sum() + neyman / neyman.sum()  # half in proportion, so that poor scores cost little
+    share = many / many.sum() + neyman / neyman.sum()  # half proportional to size, so that poor scores cost little
     lot = rng.permutation(len(findings))
     by_lot = lot[np.argsort(stratum[lot], kind="stable")]
     turn = np.arange(len(findings)) - np.repeat(np.cumsum(many) - many, many)
@@ -104,8 +105,8 @@ def draw(
 
 
 def outlook(findings: Findings, *, limit: float, confidence: float, error: float = 0.0, seed: int = 0) -> int:
-    """How many reviews the sequential plan needs if the findings expect the right share of wrong labels in each stratum; all, if no fewer
-    decide. At least 30."""
+    """How many reviews the sequential plan needs if the findings predict the right share of wrong labels in each
+    stratum; at least 30, and all rows if fewer do not decide."""
     stratum = strata(findings)
     order = np.array(draw(findings, len(findings), name="outlook", seed=seed).stratum)
     many, expected = _expected(findings, stratum)
@@ -122,32 +123,34 @@ def outlook(findings: Findings, *, limit: float, confidence: float, error: float
 
 
 def judge(wrong: Estimate, rows: int, limit: float) -> Verdict:
-    """What an interval says: all of it at or below the limit, all above, or neither."""
+    """The verdict of an interval: all of it lies at or below the limit, all above it, or neither."""
     most = allowed(rows, limit)
     return "accept" if wrong.high <= most else "reject" if wrong.low > most else "go on"
 
 
 def answers(sample: Sample, fold: Fold) -> np.ndarray:
-    """(s,) RIGHT, WRONG or UNCLEAR for each row of the sample. Only decisions count that were made without sight of the label."""
+    """(s,) RIGHT, WRONG or UNCLEAR for each row of the sample. Only decisions made without seeing the label count."""
     return np.array([_answer(fold, id, sample.name) for id in sample.ids], np.int64)
 
 
 def made_for(fold: Fold, id: str, name: str) -> list[Decision]:
-    """The current decisions on an example that count for the sample `name`: those made blind or for it, one a reviewer."""
+    """The current decisions on an example that count for the sample `name` (made blind or for it), one per reviewer."""
     picks = (f"accept:{name}", f"accept:{name.removeprefix('accept-')}")
     return [row for row in fold.of(id).values() if row.blind or row.pick in picks]
 
 
 def _answer(fold: Fold, id: str, name: str) -> int:
-    said = made_for(fold, id, name)
-    marks = {RIGHT if row.act == "keep" else WRONG if row.act in ("relabel", "exclude") else UNCLEAR for row in said}
+    decisions = made_for(fold, id, name)
+    marks = {
+        RIGHT if row.act == "keep" else WRONG if row.act in ("relabel", "exclude") else UNCLEAR for row in decisions
+    }
     return marks.pop() if len(marks) == 1 else UNCLEAR
 
 
 def weigh(
     findings: Findings,
     sample: Sample,
-    said: np.ndarray,
+    marks: np.ndarray,
     *,
     limit: float,
     confidence: float = 0.95,
@@ -160,13 +163,14 @@ def weigh(
 
     Args:
         findings: of the batch, the same that the sample was drawn from.
-        said: (s,) from `answers`.
-        limit: the highest share of wrong labels that is good enough.
-        confidence: of the sequential verdict, and of all intervals.
+        marks: (s,) from `answers`.
+        limit: the highest acceptable share of wrong labels.
+        confidence: confidence of the sequential verdict and of all intervals.
         error: reviewers err on at most this share of the rows.
         plan: the counts of a single or double plan; None for sequential.
         groups: (n,) annotator or group of each row of the findings.
-        stratum: (n,) the strata that the sample was drawn from, where the findings have been made anew since; None takes those of now.
+        stratum: (n,) the strata that the sample was drawn from, if the findings were computed again since; None uses
+            the current ones.
 
     Raises:
         UserError: the sample was drawn from other findings.
@@ -178,13 +182,13 @@ def weigh(
         stratum[place[id]] != h for id, h in zip(sample.ids, sample.stratum, strict=True)
     ):
         raise UserError(
-            f"The findings have changed since the sample {sample.name!r} was drawn; draw one of another name."
+            f"The findings have changed since the sample {sample.name!r} was drawn; draw a sample with another name."
         )
-    reviewed = int(np.flatnonzero(said != UNCLEAR)[-1]) + 1 if (said != UNCLEAR).any() else 0
-    rows, said = np.array([place[id] for id in sample.ids[:reviewed]], np.int64), said[:reviewed]
+    reviewed = int(np.flatnonzero(marks != UNCLEAR)[-1]) + 1 if (marks != UNCLEAR).any() else 0
+    rows, marks = np.array([place[id] for id in sample.ids[:reviewed]], np.int64), marks[:reviewed]
 
     def between(member: np.ndarray) -> Estimate:
-        cells = _cells(findings, stratum, rows, said, member)
+        cells = _cells(findings, stratum, rows, marks, member)
         ends = [
             interval(
                 [replace(c, wrong=k) for c, k in zip(cells[0], some, strict=True)], confidence=confidence, error=error
@@ -200,7 +204,7 @@ def weigh(
         )
 
     wrong = between(np.ones(len(findings), bool))
-    found, unclear = int((said == WRONG).sum()), int((said == UNCLEAR).sum())
+    found, unclear = int((marks == WRONG).sum()), int((marks == UNCLEAR).sum())
     verdict = judge(wrong, len(findings), limit) if plan is None else _counted(plan, reviewed, found, unclear)
     names, code = (
         np.unique(groups.astype(str), return_inverse=True)
@@ -214,10 +218,10 @@ def weigh(
     )
 
 
-def _cells(findings: Findings, stratum: np.ndarray, rows: np.ndarray, said: np.ndarray, member: np.ndarray):
-    """The strata of some of the rows, and the counts of wrong ones with the unclear as right, and as wrong."""
+def _cells(findings: Findings, stratum: np.ndarray, rows: np.ndarray, marks: np.ndarray, member: np.ndarray):
+    """The strata of some of the rows, and the counts of wrong answers with the unclear ones as right, and as wrong."""
     counted = member[rows]
-    h, answer = stratum[rows][counted], said[counted]
+    h, answer = stratum[rows][counted], marks[counted]
     many, expected = _expected(findings, stratum, member)
     drawn = np.bincount(h, minlength=len(many)).tolist()
     cells = [Stratum(int(n), d, 0, p) for n, d, p in zip(many, drawn, expected.tolist(), strict=True)]
@@ -230,14 +234,14 @@ def _cells(findings: Findings, stratum: np.ndarray, rows: np.ndarray, said: np.n
 def _expected(
     findings: Findings, stratum: np.ndarray, member: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of each stratum, and the share of wrong labels expected among them."""
-    kept, p = (stratum, findings.p_wrong) if member is None else (stratum[member], findings.p_wrong[member])
-    many = np.bincount(kept, minlength=len(CUTS) + 1)
-    return many, np.bincount(kept, p, minlength=len(many)) / np.maximum(many, 1)
+    """The number of rows of each stratum, and the expected share of wrong labels among them."""
+    of_row, p = (stratum, findings.p_wrong) if member is None else (stratum[member], findings.p_wrong[member])
+    many = np.bincount(of_row, minlength=len(CUTS) + 1)
+    return many, np.bincount(of_row, p, minlength=len(many)) / np.maximum(many, 1)
 
 
 def _counted(plan: CountingPlan, reviewed: int, found: int, unclear: int) -> Verdict:
-    """The verdict of a plan that counts; unclear answers may be wrong or right, so they hold up either verdict."""
+    """The verdict of a single or double plan; unclear answers may be wrong or right, so they delay either verdict."""
     if found > plan.limit:
         return "reject"
     if reviewed >= plan.first + plan.second and plan.second:
@@ -254,7 +258,7 @@ def _why(
         rule = f"accept with at most {plan.accept} wrong of {plan.first:,}"
         if plan.second:
             rule += f", else with at most {plan.limit} of {plan.first + plan.second:,}"
-        return f"{found:,} wrong were found; the plan says {rule}, reject with more than {plan.limit}."
+        return f"{found:,} rows are wrong; the plan is: {rule}, reject with more than {plan.limit}."
     span = f"{percent(wrong.low / rows, '.2f')} to {percent(wrong.high / rows, '.2f')}"
     lies = {"accept": "lies at or below", "reject": "lies above", "go on": "still reaches across"}[verdict]
     return f"The {percent(confidence, '.4g')} interval, {span} wrong, {lies} the limit of {percent(limit, '.4g')}."

@@ -1,9 +1,7 @@
-"""The gate: does a data set, as it stands after its decisions, keep a contract? Every rule answers with a sentence and
-the offenders.
+"""The gate: does a data set, after its decisions, keep a contract? Each rule gives a sentence and the offending ids.
 
-The contract is a TOML file, one line a rule; rules that are not named are not checked. What each rule means is in
-docs/gate.md. Cost: sorts of the labels and of the groups of duplicates; nothing is trained and nothing is read but the
-run.
+The contract is a TOML file with one line per rule; rules that it does not name are not checked. docs/gate.md explains
+each rule. Cost: sorts of the labels and of the groups of duplicates; nothing is trained, and only the run is read.
 """
 
 from __future__ import annotations
@@ -18,16 +16,17 @@ import numpy as np
 
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.shares import percent, share
-from labelsieve.decide.diff import Standing
+from labelsieve.decide.diff import DatasetVersion
 from labelsieve.stats.duplicates import conflicts
 
 _SHARES = ("max_error_upper", "no_unreviewed_above", "max_excluded", "min_reviewed")
-SHOWN = 20  # offending ids that a rule names
+SHOWN = 20  # offending ids that a rule lists
 
 
 @dataclass(frozen=True)
 class Contract:
-    """The limits; None is not checked. An int counts examples; where a float is allowed it is a share of all."""
+    """The limits; None means not checked. An int counts examples; a float, where allowed, is a share of all
+    examples."""
 
     max_error_upper: float | None = None
     conflicting_duplicates: int | None = None
@@ -41,7 +40,7 @@ class Contract:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule's answer. `ids` are the first offenders of `offending`; `value` is None where there was nothing to
+    """The result of one rule. `ids` are the first of the `offending` examples; `value` is None if there was nothing to
     compare with."""
 
     name: str
@@ -54,10 +53,11 @@ class Rule:
 
 
 def read_contract(path: str | Path) -> Contract:
-    """The contract in a TOML file.
+    """Return the contract in a TOML file.
 
     Raises:
-        UserError: no such file, not TOML, an unknown rule, a limit of the wrong kind, or no rule at all.
+        UserError: the file does not exist or is not TOML, a rule is unknown, a limit has the wrong kind, or there is no
+            rule.
     """
     try:
         with open(path, "rb") as file:
@@ -65,8 +65,8 @@ def read_contract(path: str | Path) -> Contract:
     except OSError as error:
         raise UserError(f"The contract {path} cannot be read ({error.strerror or error}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        hint = '; write a share in quotes, as "3%", or as 0.03' if _bare_percent(path) else ""
-        raise UserError(f"The contract {path} is not TOML ({error}){hint}.") from error
+        syntax_hint = '; write a share in quotes, as "3%", or as 0.03' if _bare_percent(path) else ""
+        raise UserError(f"The contract {path} is not TOML ({error}){syntax_hint}.") from error
     known = [field.name for field in fields(Contract)]
     for name, limit in written.items():
         if name not in known:
@@ -85,12 +85,12 @@ def read_contract(path: str | Path) -> Contract:
 
 
 def _bare_percent(path: str | Path) -> bool:
-    """Whether a line says 3% without quotes, which TOML does not know."""
+    """Whether a line holds 3% without quotes, which is not valid TOML."""
     return re.search(rb"=\s*[\d.]+\s*%", Path(path).read_bytes()) is not None
 
 
 def _mistake(name: str, limit: Any) -> str | None:
-    """What the limit should have been, or None if it is right."""
+    """What the limit should be, or None if it is valid."""
     number = isinstance(limit, int | float) and not isinstance(limit, bool)
     whole = number and isinstance(limit, int) and limit >= 0
     part = number and 0 <= limit <= 1
@@ -102,23 +102,20 @@ def _mistake(name: str, limit: Any) -> str | None:
     if name in ("max_error_upper", "no_unreviewed_above"):
         return None if part else 'a number from 0 to 1, or a text such as "3%"'
     if name in ("max_excluded", "min_reviewed"):
-        return (
-            None
-            if whole or (isinstance(limit, float) and part)
-            else "a whole number of examples, or a share such as 0.05"
-        )
+        good = whole or (isinstance(limit, float) and part)
+        return None if good else "a whole number of examples, or a share such as 0.05"
     return None if whole else "a whole number, 0 or more"
 
 
-def check(contract: Contract, now: Standing, last: Standing | None = None) -> tuple[Rule, ...]:
-    """Every rule that the contract names, in the order of `Contract`.
+def check(contract: Contract, now: DatasetVersion, last: DatasetVersion | None = None) -> tuple[Rule, ...]:
+    """Check every rule that the contract names, in the order of `Contract`.
 
     Raises:
         UserError: no_worse_than_last without a last version.
     """
     if contract.no_worse_than_last and last is None:
         raise UserError(
-            "The contract says no_worse_than_last; name the last version with <against>.", against="OLD.sieve"
+            "The contract has the rule no_worse_than_last; pass the last version as <against>.", against="OLD.sieve"
         )
     rules = (
         _error_upper(contract.max_error_upper, now),
@@ -145,11 +142,12 @@ def _rule(name: str, limit: Any, value: Any, holds: bool, sentence: str, ids: np
     )
 
 
-def _error_upper(limit: float | None, now: Standing) -> Rule | None:
+def _error_upper(limit: float | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     rate = now.rate_left
-    told = f"{percent(rate.count, '.2f')} of the labels are still wrong (95 % interval {percent(rate.low, '.2f')} to {percent(rate.high, '.2f')})"
+    span = f"95 % interval {percent(rate.low, '.2f')} to {percent(rate.high, '.2f')}"
+    sentence = f"{percent(rate.count, '.2f')} of the labels are still wrong ({span})"
     suspects = np.flatnonzero(~now.reviewed)
     suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")]]
     return _rule(
@@ -157,12 +155,12 @@ def _error_upper(limit: float | None, now: Standing) -> Rule | None:
         limit,
         rate.high,
         rate.high <= limit,
-        f"{told}; the upper end may be {percent(limit, '.2f')}.",
+        f"{sentence}; the upper end may be at most {percent(limit, '.2f')}.",
         suspects,
     )
 
 
-def _duplicates(limit: int | None, now: Standing) -> Rule | None:
+def _duplicates(limit: int | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     name = "conflicting_duplicates"
@@ -172,82 +170,86 @@ def _duplicates(limit: int | None, now: Standing) -> Rule | None:
             limit,
             None,
             False,
-            "The run did not look for duplicates (it was made on probabilities); drop the rule or the run.",
+            "The run did not look for duplicates (it was made from probabilities); remove the rule, or use another "
+            "run.",
         )
     at = np.flatnonzero(now.kept & (now.group >= 0))
     clash = conflicts(now.group[at], now.labels[at])
     members = at[np.isin(now.group[at], clash)]
     members = members[np.argsort(now.group[members], kind="stable")]
-    told = f"{_counted(len(clash), 'group')} of duplicates carry labels that disagree; {limit:,} may."
-    return _rule(name, limit, len(clash), len(clash) <= limit, told, now.ids[members])
+    sentence = f"{_counted(len(clash), 'group')} of duplicates have labels that disagree; at most {limit:,} may."
+    return _rule(name, limit, len(clash), len(clash) <= limit, sentence, now.ids[members])
 
 
-def _class_size(limit: int | None, now: Standing, expected: tuple[str, ...]) -> Rule | None:
+def _class_size(limit: int | None, now: DatasetVersion, expected: tuple[str, ...]) -> Rule | None:
     if limit is None:
         return None
     sizes = dict.fromkeys(expected, 0) | now.class_sizes()
     least = min(sizes, key=lambda name: sizes[name])
     small = [name for name in sizes if sizes[name] < limit]
-    told = f"The smallest class, {least[:80]!r}, has {sizes[least]:,} examples; each must have {limit:,}."
+    sentence = f"The smallest class, {least[:80]!r}, has {sizes[least]:,} examples; each class must have {limit:,}."
     if len(small) > 1:
-        told = f"{len(small):,} classes have fewer than {limit:,} examples; the smallest, {least[:80]!r}, has {sizes[least]:,}."
+        smallest = f"the smallest, {least[:80]!r}, has {sizes[least]:,}"
+        sentence = f"{len(small):,} classes have fewer than {limit:,} examples; {smallest}."
     rows = now.kept & np.isin(now.labels, [i for i, name in enumerate(now.names) if sizes[name] < limit])
-    return _rule("min_class_size", limit, sizes[least], not small, told, now.ids[rows])
+    return _rule("min_class_size", limit, sizes[least], not small, sentence, now.ids[rows])
 
 
-def _unreviewed(limit: float | None, now: Standing) -> Rule | None:
+def _unreviewed(limit: float | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     above = np.flatnonzero(~now.reviewed & (now.p_wrong > limit))
     above = above[np.argsort(-now.p_wrong[above], kind="stable")]
-    told = f"{_counted(len(above), 'example')} without an answer of a reviewer have p(wrong) above {limit:g}; none may."
-    return _rule("no_unreviewed_above", limit, len(above), not len(above), told, now.ids[above])
+    sentence = f"{_counted(len(above), 'unreviewed example')} have p(wrong) above {limit:g}; none may."
+    return _rule("no_unreviewed_above", limit, len(above), not len(above), sentence, now.ids[above])
 
 
-def _no_worse(wanted: bool | None, now: Standing, last: Standing | None) -> Rule | None:
-    if not wanted or last is None:
+def _no_worse(required: bool | None, now: DatasetVersion, last: DatasetVersion | None) -> Rule | None:
+    if not required or last is None:
         return None
-    before, after = last.rate_left.high, now.rate_left.high
-    told = f"The upper end of the share still wrong is {percent(after, '.2f')}; in the last version it was {percent(before, '.2f')}."
-    return _rule("no_worse_than_last", before, after, after <= before + 1e-9, told)
+    last_high, high = last.rate_left.high, now.rate_left.high
+    shares = percent(high, ".2f"), percent(last_high, ".2f")
+    sentence = f"The upper end of the share still wrong is {shares[0]}; in the last version it was {shares[1]}."
+    return _rule("no_worse_than_last", last_high, high, high <= last_high + 1e-9, sentence)
 
 
-def _excluded(limit: int | float | None, now: Standing) -> Rule | None:
+def _excluded(limit: int | float | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
-    gone = np.concatenate([now.ids[~now.kept], np.array(now.left_out, object)])
+    excluded = np.concatenate([now.ids[~now.kept], np.array(now.left_out, object)])
     n = len(now.ids) + len(now.left_out)
-    value = len(gone) / max(1, n) if isinstance(limit, float) else len(gone)
-    told = f"{_counted(len(gone), 'example')} of {n:,} are left out (unreadable, or excluded by reviewers); {_limit(limit)} may be."
-    return _rule("max_excluded", limit, value, value <= limit, told, gone)
+    value = len(excluded) / max(1, n) if isinstance(limit, float) else len(excluded)
+    counted = f"{_counted(len(excluded), 'example')} of {n:,} are left out"
+    sentence = f"{counted} (unreadable, or excluded by reviewers); at most {_limit(limit)} may be."
+    return _rule("max_excluded", limit, value, value <= limit, sentence, excluded)
 
 
-def _reviewed(limit: int | float | None, now: Standing) -> Rule | None:
+def _reviewed(limit: int | float | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     done = int(now.reviewed.sum())
     value = done / max(1, len(now.ids)) if isinstance(limit, float) else done
-    told = f"{_counted(done, 'example')} of {len(now.ids):,} are reviewed; at least {_limit(limit)} must be."
-    return _rule("min_reviewed", limit, value, value >= limit, told)
+    sentence = f"{_counted(done, 'example')} of {len(now.ids):,} are reviewed; at least {_limit(limit)} must be."
+    return _rule("min_reviewed", limit, value, value >= limit, sentence)
 
 
-def _classes(limit: tuple[str, ...] | None, now: Standing) -> Rule | None:
+def _classes(limit: tuple[str, ...] | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     present = [name for name, size in now.class_sizes().items() if size]
-    missing, strange = [c for c in limit if c not in set(present)], [c for c in present if c not in set(limit)]
+    missing, unexpected = [c for c in limit if c not in set(present)], [c for c in present if c not in set(limit)]
     parts = [
         f"{word} {', '.join(repr(c[:80]) for c in some[:5])}{' …' if len(some) > 5 else ''}"
-        for word, some in (("missing:", missing), ("not expected:", strange))
+        for word, some in (("missing:", missing), ("not expected:", unexpected))
         if some
     ]
-    told = (
-        f"The classes are not those expected; {'; '.join(parts)}."
+    sentence = (
+        f"The classes differ from the expected ones; {'; '.join(parts)}."
         if parts
-        else f"The {len(limit):,} expected classes are there, and no other."
+        else f"The {len(limit):,} expected classes are present, and no others."
     )
-    rows = now.kept & np.isin(now.labels, [i for i, name in enumerate(now.names) if name in set(strange)])
-    return _rule("classes", list(limit), len(present), not parts, told, now.ids[rows])
+    rows = now.kept & np.isin(now.labels, [i for i, name in enumerate(now.names) if name in set(unexpected)])
+    return _rule("classes", list(limit), len(present), not parts, sentence, now.ids[rows])
 
 
 def _counted(n: int, noun: str) -> str:

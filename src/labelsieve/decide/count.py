@@ -1,19 +1,20 @@
-"""From scores to findings: a probability that each label is wrong, how many are wrong in all, what to flag.
+"""From scores to findings: the probability that each label is wrong, how many are wrong in total, what to flag.
 
 Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts
 confident disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself
-errs (it is never let above the number of labels that the consensus disputes). The transition model
-(`stats.opinion_pool`) counts what class-dependent noise explains; it is close on artificial noise and too low on human
-noise. Which holds cannot be known without reviews, so the first is the estimate and the interval reaches from the
-second, less half of the examples on which the judges name different classes (there at least one judge errs, and its
-error may have been counted), to a tenth above the first, widened by sampling error. Where both counts roughly agree and
-no class is small, the interval stops a third below the estimate.
+errs (it never exceeds the number of labels that the consensus disputes). The transition model (`stats.opinion_pool`)
+counts what class-dependent noise explains; it is close on artificial noise and too low on human noise. Without reviews
+nobody can know which one holds, so the first count is the estimate. The interval begins at the second count minus half
+of the examples on which the judges name different classes: there at least one judge errs, and its error may have been
+counted. It ends a tenth above the first count, and is widened by sampling error. If both counts roughly agree and no
+class is small, the interval begins no lower than a third below the estimate.
 
-Where the judges often name different classes, both counts count the judges' errors too; then the estimate is the second
-count less a quarter of the divided examples, with an interval from less a half of them to the first count.
+If the judges often name different classes, both counts include the judges' own errors. Then the estimate is the second
+count minus a quarter of the divided examples. The interval reaches from the second count minus half of them to the
+first count.
 
 `p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be
-a probability, and is roughly one (docs/calibration.md has the measured errors); only reviews can make sure.
+a probability, and roughly is one (docs/calibration.md has the measured errors); only reviews can confirm it.
 """
 
 from __future__ import annotations
@@ -26,30 +27,34 @@ from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.logistic_fit import logistic
 from labelsieve.stats.probability_rows import unknown
 
-# a mean of two judges' log-odds understates what both together say: between 1 (the same evidence) and 2 (independent)
+# The mean of two judges' log-odds understates their joint evidence: between 1 (the same evidence) and 2 (independent).
 SLOPE = 1.5
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
-_DIVIDED = (
-    0.28  # share of examples on which the judges name different classes; above, their own errors drown the wrong labels
-)
-_DISAGREE = 0.4  # counts further apart than this ratio: say so, and take the wide interval
+# Share of examples on which the judges name different classes; above it, their own errors outnumber the wrong labels.
+_DIVIDED = 0.28
+_DISAGREE = 0.4  # counts further apart than this ratio: report it, and use the wide interval
 _NARROW = 0.67
-_SMALL_CLASS = 50  # examples; class thresholds of the confident joint are shaky below
-HARD = "These features tell the classes apart poorly (the judges often disagree), so the count is rough and many flags will be false."
-TWO_COUNTS = "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed examples would settle it."
+_SMALL_CLASS = 50  # examples; below, class thresholds of the confident joint are unreliable
+HARD = (
+    "These features separate the classes poorly (the judges often disagree), so the count is rough and many flags will "
+    "be false."
+)
+TWO_COUNTS = (
+    "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed "
+    "examples would settle it."
+)
 
 
 def count_wrong(
     judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None = None
 ) -> tuple[Estimate, str | None]:
-    """The estimated number of wrong labels, and a sentence where it is uncertain beyond the usual.
+    """The estimated number of wrong labels, and a sentence if it is more uncertain than usual.
 
     Args:
         judge: (n, K) out-of-sample probabilities, best from a robust loss.
         labels: (n,) given labels.
         consensus: log-odds that each label is wrong; its own count is that of the transition model.
-        copies: (n,) int, duplicates have the same number: what the judges disagree on counts once, however often it is
-            there.
+        copies: (n,) int, duplicates have the same number: a disagreement of the judges counts once for all copies.
     """
     n = len(labels)
     joint = confident_joint(judge, labels)
@@ -99,13 +104,13 @@ def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarra
 
 
 def unjudgeable(labels: np.ndarray) -> np.ndarray:
-    """(n,) bool: the only examples of their class; nobody held out could have learnt that class."""
+    """(n,) bool: the only example of its class; no model that held it out could have learnt the class."""
     return np.bincount(labels)[labels] < TOO_FEW
 
 
 def unseen(judge: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) bool: labels whose column is zero throughout or nearly so, so that the judge never knew the class; none
-    where that is so of all.
+    """(n,) bool: labels whose column is (nearly) zero throughout, so that the judge never knew the class; none if this
+    holds for all labels.
 
     Args:
         judge: (n, K) probabilities, maybe memory-mapped.

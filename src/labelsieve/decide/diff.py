@@ -1,7 +1,7 @@
-"""A data set as it stands after its decisions, and what changed between two versions of it.
+"""A data set after its decisions, and what changed between two versions of it.
 
-The label now is the given one unless all reviewers with an answer agree on another; an example that they exclude has
-left the set. Examples are matched by content where both runs know it (`core.row_matching`), else by id, exactly.
+The current label is the given one unless all reviewers with an answer agree on another; an example that they exclude is
+no longer in the set. Examples are matched by content if both runs have it (`core.row_matching`), else by exact id.
 Cost: one hash table and one pass over the ids; everything else is NumPy over positions.
 """
 
@@ -18,20 +18,20 @@ from labelsieve.core.row_matching import match
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """n examples as they stand.
+class DatasetVersion:
+    """n examples after the decisions on them.
 
     Attributes:
         ids: (n,) object array of str.
         names: class names; the run's own, then those that reviewers added.
-        labels: (n,) int64, the labels now, as positions in `names`.
+        labels: (n,) int64, the current labels, as positions in `names`.
         kept: (n,) bool, not excluded by a decision.
         reviewed: (n,) bool, has an answer on which the reviewers agree.
         p_wrong: (n,) float64, that the given label is wrong, calibrated by the reviews.
-        left: wrong labels estimated among the examples that nobody has answered for.
+        left: estimated number of wrong labels among the examples without an answer.
         group: (n,) int64, group of duplicates, -1 for none; or None if none were looked for.
-        left_out: ids of what could not be read in the first place.
-        content: (n,) uint64 as in `Findings`; None where it is not known.
+        left_out: ids of the examples that could not be read.
+        content: (n,) uint64 as in `Findings`; None if it is not known.
     """
 
     ids: np.ndarray
@@ -57,9 +57,9 @@ class Standing:
         return dict(zip(self.names, count.tolist(), strict=True))
 
 
-def standing(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate) -> Standing:
-    """The run after its decisions; `p_wrong` (n,) and `left` are the calibrated ones. Decisions on ids the run lacks
-    change nothing."""
+def dataset_version(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate) -> DatasetVersion:
+    """The data set of a run after its decisions; `p_wrong` (n,) and `left` are the calibrated ones. Decisions on ids
+    that the run does not have change nothing."""
     labels, names = findings.given.copy(), list(findings.classes)
     kept, reviewed = np.ones(len(findings), bool), np.zeros(len(findings), bool)
     number = {name: i for i, name in enumerate(names)}
@@ -78,7 +78,7 @@ def standing(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate
             labels[i] = number[verdict.label]
     group = findings.extra.get("duplicate_group")
     left_out = tuple(e.id for e in findings.excluded)
-    return Standing(
+    return DatasetVersion(
         findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out, findings.content
     )
 
@@ -88,7 +88,7 @@ class Difference:
     """What changed from an old version to a new one.
 
     Attributes:
-        added, removed: ids (object arrays) that only the new, only the old version keeps.
+        added, removed: ids (object arrays) that only the new or only the old version keeps.
         relabelled: (id, old label, new label) as three aligned arrays: ids, names, names.
         sizes: class name -> (examples before, examples now), for classes of either version.
         before, now: the share of labels still wrong.
@@ -110,8 +110,8 @@ class Difference:
         return f"Difference({len(self.added):,} added, {len(self.removed):,} removed, {changed})"
 
 
-def difference(old: Standing, new: Standing) -> Difference:
-    """What changed from `old` to `new`, both as they stand after their decisions."""
+def difference(old: DatasetVersion, new: DatasetVersion) -> Difference:
+    """What changed from `old` to `new`, each after its decisions."""
     old_ids, new_ids = old.ids[old.kept], new.ids[new.kept]
     at = _same(old, new)
     stays = np.zeros(len(old_ids), bool)
@@ -119,9 +119,9 @@ def difference(old: Standing, new: Standing) -> Difference:
     number = {name: i for i, name in enumerate(new.names)}
     moved = np.array([number.get(name, -1) for name in old.names], np.int64)  # old class -> its number now
     both = np.flatnonzero(at >= 0)
-    was, now = old.labels[old.kept][at[both]], new.labels[new.kept][both]
-    changed = moved[was] != now
-    names = np.array(old.names, object)[was[changed]], np.array(new.names, object)[now[changed]]
+    label_before, label_now = old.labels[old.kept][at[both]], new.labels[new.kept][both]
+    changed = moved[label_before] != label_now
+    names = np.array(old.names, object)[label_before[changed]], np.array(new.names, object)[label_now[changed]]
     sizes, sizes_now = old.class_sizes(), new.class_sizes()
     return Difference(
         added=new_ids[at < 0],
@@ -134,9 +134,10 @@ def difference(old: Standing, new: Standing) -> Difference:
     )
 
 
-def _same(old: Standing, new: Standing) -> np.ndarray:
-    """For each kept example of the new version, its position among the kept ones of the old one, -1 where it is new. An
-    example that was edited under an id of its own is still that example; a row number says nothing of one that was."""
+def _same(old: DatasetVersion, new: DatasetVersion) -> np.ndarray:
+    """For each kept example of the new version, its position among the kept ones of the old version, -1 if it is new.
+    An example that was edited under its own id is still the same example; an id that is only a row number proves
+    nothing."""
     old_ids, new_ids = old.ids[old.kept], new.ids[new.kept]
     if old.content is None or new.content is None:
         return _positions(old_ids, new_ids)
@@ -153,9 +154,9 @@ def _same(old: Standing, new: Standing) -> np.ndarray:
     return at
 
 
-def _positions(ids, wanted) -> np.ndarray:
-    """Where each of `wanted` stands in `ids`, -1 where it does not."""
-    if not len(wanted):
+def _positions(ids, queries) -> np.ndarray:
+    """The position of each of `queries` in `ids`, -1 if it is missing."""
+    if not len(queries):
         return np.empty(0, np.int64)
     place = dict(zip(ids, range(len(ids)), strict=True))
-    return np.fromiter(map(place.get, wanted, repeat(-1)), np.int64, len(wanted))
+    return np.fromiter(map(place.get, queries, repeat(-1)), np.int64, len(queries))

@@ -1,16 +1,16 @@
-"""How many wrong labels are left: a hierarchical count over the strata of the score, with a valid interval for few
-reviews.
+"""How many wrong labels are left: a hierarchical count over the strata of the score, with an interval for few reviews.
 
-In stratum h the share of wrong labels theta_h varies around what the curve says, theta_h ~ Beta(c pi_h(b), c (1 -
-pi_h(b))), and a random sample of n_h of its rows is called wrong k_h times (a beta-binomial model of finite strata:
-Ericson, JRSS B 1969; the unreviewed rows are drawn, so there is no correction for the finite population to forget). The
-coefficients b are integrated out on a grid. Strata with many sampled rows speak for themselves; strata with few lean on
-the curve, and all strata together on its uncertainty. Rows that were picked because they looked suspicious tell about
-the curve, not about their stratum, so without a random sample the interval is the curve's own and wide; `_TRUST` bounds
-what such rows can say, because the curve is a model. Numbers: c = 15, as if the curve were worth fifteen reviews in
-    each stratum; from simulated reviews of development sets (docs/calibration.md).
+In stratum h the share of wrong labels theta_h varies around the value of the curve, theta_h ~ Beta(c pi_h(b), c (1 -
+pi_h(b))). Of a random sample of n_h of its rows, k_h are called wrong (a beta-binomial model of finite strata: Ericson,
+JRSS B 1969; the unreviewed rows are drawn, so no correction for the finite population is needed). The coefficients b
+are integrated out on a grid. Strata with many sampled rows are estimated from their own answers; strata with few depend
+on the curve, and all strata together on its uncertainty. Rows that were picked because they looked suspicious inform
+the curve, not their stratum. So without a random sample the interval is the curve's own and wide; `_TRUST` bounds the
+weight of such rows, because the curve is a model.
+Numbers: c = 15, as if the curve were worth fifteen reviews in each stratum; from simulated reviews of development sets
+    (docs/calibration.md).
 Cost: n numbers once; then a grid of 225 curves x 10 strata x 141 shares, and 2,000 draws, for each rate of reviewer
-error.
+    error.
 """
 
 from __future__ import annotations
@@ -24,26 +24,25 @@ from labelsieve.decide.random_sample import STRATA
 from labelsieve.stats.logistic_fit import Curve, log_odds, logistic
 
 _STRENGTH = 15.0  # c
-_MIDDLE = (1.5, 98.5)  # per cent; a little more than 95 %, because the posterior leans on the model
-_TRUST = 50  # reviews: what hand-picked rows tell the curve is not counted for more than this many
+_MIDDLE = (1.5, 98.5)  # per cent; a little more than 95 %, because the posterior depends on the model
+_TRUST = 50  # reviews: hand-picked rows together never weigh more than this many on the curve
 DRAWS = 2000
-WIDE = np.array(
-    [2.0, 0.6]
-)  # spread of intercept and slope where a random sample can move them: the count is held less than p_wrong
+# Spread of intercept and slope if a random sample can move them: the count is constrained less than p_wrong.
+WIDE = np.array([2.0, 0.6])
 _AXIS = np.linspace(-3.5, 3.5, 15)
 _SHARES = logistic(np.linspace(-14, 14, 141))
-_POINTS = 64  # of a stratum, to average the curve over
+_POINTS = 64  # points per stratum, to average the curve over
 
 
 @dataclass(frozen=True)
 class Strata:
-    """What the strata hold and what their random sample said.
+    """What the strata contain, and the answers on their random sample.
 
     Attributes:
-        open: (STRATA,) rows not reviewed.
+        open: (STRATA,) number of unreviewed rows.
         points: (STRATA, 64) their log-odds before the reviews, evenly through the stratum.
-        source: (STRATA, 64) log-odds of the rows that the sample was drawn from, which may have been reviewed since.
-        drawn: (STRATA,) sampled rows with an answer.
+        source: (STRATA, 64) log-odds of the rows that the sample was drawn from; they may have been reviewed since.
+        drawn: (STRATA,) number of sampled rows with an answer.
         wrong: (STRATA,) how many of those were called wrong.
     """
 
@@ -63,10 +62,10 @@ def gather(
     drawn: np.ndarray,
     wrong: np.ndarray,
 ) -> Strata:
-    """The strata.
+    """Gather the strata.
 
     Args:
-        before: (n,) log-odds.
+        before: (n,) log-odds before the reviews.
         stratum: (n,) stratum of each row.
         unseen: (n,) bool, not reviewed.
         drawable: (n,) bool, not reviewed when the sample was drawn.
@@ -105,12 +104,12 @@ def draws_left(
 
     Args:
         strata: from `gather`.
-        picked: the curve that the rows outside the random sample give, with the prior; intercept and slope.
-        together: the curve of all rows, around which the grid is laid.
-        spread: of the prior of both.
-        picked_rows: how many rows `picked` has seen.
+        picked: the curve fitted to the rows outside the random sample, with the prior; intercept and slope.
+        together: the curve fitted to all rows; the grid is laid around it.
+        spread: spread of the prior of both.
+        picked_rows: how many rows `picked` was fitted to.
         error: the rate at which reviewers err.
-        many: draws wanted.
+        many: number of draws.
         rng: the source of randomness.
     """
     hold = np.diag(1 / spread**2)
@@ -119,10 +118,10 @@ def draws_left(
     width = np.linalg.cholesky(np.linalg.inv(hold + trust * (np.linalg.inv(together.covariance) - hold)))
     grid = together.b + 1.3 * np.stack(np.meshgrid(_AXIS, _AXIS), -1).reshape(-1, 2) @ width.T
     source = np.clip(_mean(grid, strata.source), 1e-7, 1 - 1e-7)
-    said = error + (1 - 2 * error) * _SHARES
-    answers = strata.wrong[:, None] * np.log(np.maximum(said, 1e-300)) + (strata.drawn - strata.wrong)[
+    chance = error + (1 - 2 * error) * _SHARES
+    answers = strata.wrong[:, None] * np.log(np.maximum(chance, 1e-300)) + (strata.drawn - strata.wrong)[
         :, None
-    ] * np.log1p(-said)
+    ] * np.log1p(-chance)
     off = grid - picked.b
     weight = -np.einsum("gi,ij,gj->g", off, precision, off) / 2
     for h in np.flatnonzero(strata.drawn):
@@ -146,14 +145,14 @@ def _mean(grid: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _beta(mean: np.ndarray) -> np.ndarray:
-    """(g, shares) weights of a Beta prior of each mean on the grid of shares, which is even in the log-odds."""
+    """(g, shares) weights of a Beta prior with each mean, on the grid of shares (even steps in the log-odds)."""
     log = _STRENGTH * (mean[:, None] * np.log(_SHARES) + (1 - mean[:, None]) * np.log1p(-_SHARES))
     prior = np.exp(log - log.max(1, keepdims=True))
     return prior / prior.sum(1, keepdims=True)
 
 
 def summed(draws: np.ndarray) -> Estimate:
-    """The mean of the draws and an interval that is meant to hold the truth 95 times of 100."""
+    """The mean of the draws and an interval that should contain the truth 95 times in 100."""
     low, high = np.percentile(draws, _MIDDLE)
     mean = float(draws.mean())
     return Estimate(mean, min(float(low), mean), max(float(high), mean))

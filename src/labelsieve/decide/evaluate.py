@@ -1,13 +1,12 @@
-"""Findings against labels held to be true (oracle): how good are the ranking, the flags, the count and the
-probabilities?
+"""Findings compared with true labels (oracle): how good are the ranking, the flags, the count and the probabilities?
 
 Measures: average precision (Davis and Goadrich, ICML 2006: a sum over the ranking, no interpolation), AUROC, precision
 among the first E (E = number of true errors), precision among the first 100, precision, recall and F1 of the flags,
 relative error of the count, expected calibration error (Naeini et al., AAAI 2015; 15 bins of equal mass) and Brier
 score of p_wrong. Intervals: 95 %, percentiles of a bootstrap over examples (Efron 1979) with the ranking fixed. A
 resample is a vector of weights, so that nothing is sorted again. Resampling adds noise to the calibration error, so its
-interval is stretched to hold the value itself. Cost: replicates x ten passes over n numbers; 50,000 examples x 500 take
-seconds.
+interval is extended to contain the value itself. Cost: replicates x ten passes over n numbers; 50,000 examples x 500
+take seconds.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ FIRST = 100
 
 MEANING = {
     "AUPRC": "average precision of the ranking",
-    "AUROC": "chance that a wrong label ranks above a right one",
+    "AUROC": "probability that a wrong label ranks above a right one",
     "precision@E": "share of wrong labels among the first E, E = their true number",
     f"precision@{FIRST}": f"share of wrong labels among the first {FIRST}",
     "precision": "share of the flagged that are wrong",
     "recall": "share of the wrong that are flagged",
-    "F1": "harmonic mean of the two",
+    "F1": "harmonic mean of precision and recall",
     "suggestions": "share of the flagged wrong labels whose suggestion is right",
     "count error": "(estimated - true number) / true number",
     "calibration error": f"mean gap between p_wrong and reality, {BINS} bins",
@@ -52,16 +51,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Findings against the true labels (oracle).
+    """Findings compared with the true labels (oracle).
 
     Attributes:
-        examples: how many have a known true label; the measures are about those.
+        examples: how many have a known true label; the measures cover these.
         unknown: how many have none.
         n_wrong: how many given labels are wrong.
         estimate: (low, count, high) that the findings state.
-        inside: whether `n_wrong` lies in that interval; None if some true labels are unknown.
+        inside: whether `n_wrong` lies in the interval; None if some true labels are unknown.
         measures: by the names in `MEANING`.
-        notes: ids of the file of true labels that the run does not have, and other doubts about it.
+        notes: ids of the file of true labels that the run does not have, and other doubts about the file.
     """
 
     examples: int
@@ -85,7 +84,7 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
-    """The examples with a known truth, most suspicious first; float columns (n,) of zeros and ones but for `p`."""
+    """The examples with a known true label, most suspicious first; float columns (n,) of zeros and ones, except `p`."""
 
     wrong: np.ndarray
     flagged: np.ndarray
@@ -102,30 +101,29 @@ def evaluate(
     """Measure findings of n examples against their true labels.
 
     Args:
-        truth: n true class names in the order of the findings, None where unknown. A name that is no class of the data
-            is a class that the given labels never use.
-        replicates: resamples of the bootstrap.
-        seed: of the resamples.
+        truth: n true class names in the order of the findings, None where unknown. A name that is not a class of the
+            data is a class that the given labels never use.
+        replicates: number of bootstrap resamples.
+        seed: seed of the resamples.
 
     Raises:
-        UserError: another number of labels, not one known, or none that is a class of the findings.
+        UserError: the number of labels differs, no true label is known, or none of them is a class of the findings.
     """
     require_instance(findings, Findings, "findings", "what labelsieve.find returns, or the findings of an open run")
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
         raise UserError(
-            f"There are {len(truth)} true labels for {len(findings)} examples; give one for each example, in their "
-            "order."
+            f"There are {len(truth)} true labels for {len(findings)} examples; pass one per example, in the same order."
         )
     position = {name: i for i, name in enumerate(findings.classes)}
     true = np.array([-2 if name is None else position.get(name, -1) for name in truth], np.int64)
     if not (true > -2).any():
-        raise UserError("Not one true label is known, so there is nothing to measure against.")
+        raise UserError("None of the true labels is known, so there is nothing to compare with.")
     if not (true > -1).any():
         first = next(name for name in truth if name is not None)
         listed = ", ".join(findings.classes[:10]) + (", ..." if len(findings.classes) > 10 else "")
         raise UserError(
-            f"The true labels are like {first!r}, and none of them is a class of the findings. There are: {listed}."
+            f"None of the true labels (such as {first!r}) is a class of the findings. Their classes are: {listed}."
         )
     ranked = _ranked(findings, true)
     n, errors = len(ranked.wrong), int(ranked.wrong.sum())
@@ -147,7 +145,7 @@ def evaluate(
 
 
 def _name(value: Any) -> str | None:
-    """A true label as the classes are written: 1.0 is "1"; None where it is missing."""
+    """A true label written as the class names are (1.0 is "1"); None if it is missing."""
     if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
         return None
     return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
@@ -166,7 +164,7 @@ def _ranked(findings: Findings, true: np.ndarray) -> _Ranked:
 
 
 def _measures(ranked: _Ranked, weight: np.ndarray) -> dict[str, float]:
-    """Every measure of the examples, each counted `weight` (n,) times."""
+    """All measures of the examples, each example counted `weight` (n,) times."""
     hits = weight * ranked.wrong
     total, found = weight.cumsum(), hits.cumsum()
     n, errors = total[-1], found[-1]

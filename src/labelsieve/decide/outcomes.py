@@ -1,5 +1,4 @@
-"""What the decisions say of rows of the findings: right or wrong, and whether chance or suspicion brought the row
-up."""
+"""What the decisions say about rows of the findings: right or wrong, and whether the row was drawn or picked."""
 
 from __future__ import annotations
 
@@ -15,13 +14,13 @@ DRAWN = "sample"  # the pick of a row that came from a random sample
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers that say right or wrong on m rows, in the order of the first decision.
+    """Answers "right" or "wrong" on m rows, in the order of the first decision.
 
     Attributes:
         row: (m,) int64 positions.
         wrong: (m,) float64, 1 = called wrong (relabel, exclude), 0 = right (keep).
-        drawn: (m,) bool, a random sample brought the row up.
-        aside: (a,) int64 positions of rows that are decided as ambiguous, which is neither.
+        drawn: (m,) bool, the row came from a random sample.
+        aside: (a,) int64 positions of rows decided as ambiguous, which is neither right nor wrong.
         unknown: ids with decisions that the findings do not have.
     """
 
@@ -35,8 +34,8 @@ class Answers:
 def answers(findings: Findings, fold: Fold) -> Answers:
     """The answers on which the reviewers of each example agree."""
     ids = fold.ids()
-    wanted = set(ids)
-    place = {id: i for i, id in enumerate(findings.ids if wanted else ()) if id in wanted}
+    decided = set(ids)
+    place = {id: i for i, id in enumerate(findings.ids if decided else ()) if id in decided}
     rows, aside = [], []
     for id in ids:
         verdict = fold.verdict(id)

@@ -1,8 +1,10 @@
-"""What the calibrated probabilities promise: precision at each cut, how many to review for most of what is left, where
-to stop, how the count tightened, and whether the probabilities keep their word (a reliability table: DeGroot and
-Fienberg, The Statistician 1983). The page, the report and the terminal all take these figures from here.
+"""What the calibrated probabilities predict: precision at each cut, review effort, where to stop, how the count
+tightened.
 
-Cost: one sort of n numbers; the trail calibrates once a step.
+Also whether the probabilities hold (a reliability table: DeGroot and Fienberg, The Statistician 1983). The page, the
+report and the terminal all take these figures from here.
+
+Cost: one sort of n numbers; the trail calibrates once per step.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from labelsieve.decide.outcomes import answers
 CUTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 CATCHES = (0.5, 0.8, 0.9, 0.95)  # of the wrong labels left
 BINS = 5
-YIELD = 0.02  # share of wrong labels among the next rows below which a review may stop: 1 in 50
-AHEAD = 50  # rows that the yield is taken over
+YIELD = 0.02  # a review may stop when the share of wrong labels among the next rows is below this: 1 in 50
+AHEAD = 50  # rows over which the yield is computed
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The rows not reviewed with p_wrong at or above a cut: how many, the share of them expected to be wrong (None
-    without rows), and the share of the wrong labels left that is expected among them."""
+    """The unreviewed rows with p_wrong at or above a cut: how many, the share of them expected to be wrong (None if
+    there are no rows), and the expected share of the remaining wrong labels among them."""
 
     at: float
     rows: int
@@ -37,8 +39,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Effort:
-    """To find about the share `catch` of the wrong labels left: rows to review, and the wrong labels expected among
-    them."""
+    """The effort to find about the share `catch` of the remaining wrong labels: the number of rows to review, and the
+    number of wrong labels expected among them."""
 
     catch: float
     reviews: int
@@ -47,8 +49,8 @@ class Effort:
 
 @dataclass(frozen=True)
 class Stop:
-    """Where the yield falls: rows not decided before it, and from it on how many there are and the wrong labels
-    expected among them."""
+    """The point where the yield falls: undecided rows before it, rows from it on, and the wrong labels expected among
+    the latter."""
 
     before: int
     rest: int
@@ -56,14 +58,14 @@ class Stop:
 
     @property
     def one_in(self) -> int | None:
-        """One of so many rows from here on is wrong; None where hardly any is."""
+        """From here on, one row in this many is wrong; None if hardly any is."""
         return round(self.rest / self.wrong) if self.wrong >= 1 else None
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Reviewed rows with p in [low, high): how many, their mean p before the reviews and now, and the share that was
-    called wrong with a 95 % interval."""
+    """Reviewed rows with p in [low, high): how many, their mean p before the reviews and now, and the share called
+    wrong with its 95 % interval."""
 
     low: float
     high: float
@@ -77,14 +79,14 @@ class Bin:
 
 @dataclass(frozen=True)
 class Step:
-    """The count of wrong labels after so many reviewed rows."""
+    """The count of wrong labels after a number of reviewed rows."""
 
     reviewed: int
     wrong: Estimate
 
 
 def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
-    """What to expect of the rows not reviewed above each cut."""
+    """What to expect among the unreviewed rows above each cut."""
     p = np.sort(calibrated.p_model[~calibrated.reviewed_rows])[::-1]
     expected = np.append(0.0, np.cumsum(p))
     out = []
@@ -96,13 +98,12 @@ def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
 
 
 def next_for(calibrated: Calibrated, share: float = 0.9) -> int:
-    """How many of the rows not reviewed, most suspicious first, to review so that about `share` of the wrong labels
-    left is among them."""
+    """How many unreviewed rows to review, most suspicious first, to see about `share` of the remaining wrong labels."""
     return plan(calibrated, (share,))[0].reviews
 
 
 def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Effort, ...]:
-    """What it takes to find each share of the wrong labels left."""
+    """The effort to find each share of the remaining wrong labels."""
     expected = np.cumsum(np.sort(calibrated.p_model[~calibrated.reviewed_rows])[::-1])
     if not len(expected) or expected[-1] <= 0:
         return tuple(Effort(share, 0, 0.0) for share in shares)
@@ -111,14 +112,14 @@ def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Eff
 
 
 def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | None:
-    """Where a review of these rows may stop: the first row from which the next `ahead` hold fewer wrong labels than
-    `below`, and none that is doubted (p above one half) is left.
+    """Where a review of these rows may stop: the first row from which the share of wrong labels among the next `ahead`
+    rows is at most `below`, and no doubted row (p above one half) is left.
 
     Args:
-        p: (m,) p(wrong) of the rows not decided, in the order in which they come up.
+        p: (m,) p(wrong) of the undecided rows, in the order of the queue.
 
     Returns:
-        None where the yield never falls so far, or there are no rows.
+        None if the yield never falls that far, or there are no rows.
     """
     if not len(p):
         return None
@@ -126,9 +127,8 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
     end = np.minimum(np.arange(len(p)) + ahead, len(p))
     low = (total[end] - total[:-1]) / (end - np.arange(len(p))) <= below
     doubted = np.flatnonzero(p > 0.5)
-    low[: doubted[-1] + 1 if len(doubted) else 0] = (
-        False  # nobody is told to stop before a label that is more likely wrong than right
-    )
+    # never suggest to stop before a label that is more likely wrong than right
+    low[: doubted[-1] + 1 if len(doubted) else 0] = False
     if not low.any():
         return None
     at = int(np.argmax(low))
@@ -136,9 +136,8 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
 
 
 def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
-    """The findings after the decisions: p_wrong is what each row adds to the count, flagged are the rows that are
-    doubted, the rank puts what is reviewed last. Class health and confusions of these add up to the calibrated
-    count."""
+    """The findings after the decisions: p_wrong is what each row adds to the count, doubted rows are flagged, reviewed
+    rows are ranked last. Class health and confusions of these findings add up to the calibrated count."""
     rank = np.empty(len(findings), np.int64)
     rank[np.lexsort((calibrated.rank, calibrated.reviewed_rows))] = np.arange(1, len(findings) + 1)
     now = {"p_wrong": calibrated.expected, "flagged": calibrated.doubted, "wrong": calibrated.wrong}
@@ -146,29 +145,29 @@ def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
 
 
 def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins: int = BINS) -> tuple[Bin, ...]:
-    """Stated against seen: reviewed rows of a random sample (all reviewed rows where there is none) in bins of equal
-    width of p now.
+    """Stated probabilities compared with answers: reviewed rows of a random sample (all reviewed rows if there is no
+    sample) in bins of equal width of the current p.
 
-    The p of a row is what its scores say, without its own answer as a fact; but the curve has seen that answer, so with
-    few reviews the table is a little too good.
+    The p of a row comes from its scores, without its own answer. But the curve was fitted to that answer too, so with
+    few reviews the table looks a little too good.
     """
-    said = answers(findings, fold)
-    use = said.drawn if said.drawn.any() else np.ones(len(said.row), bool)
-    row, wrong = said.row[use], said.wrong[use]
+    answered = answers(findings, fold)
+    use = answered.drawn if answered.drawn.any() else np.ones(len(answered.row), bool)
+    row, wrong = answered.row[use], answered.wrong[use]
     now, before = calibrated.p_model[row], findings.p_wrong[row]
     which = np.minimum((now * bins).astype(np.int64), bins - 1)
     out = []
     for b in np.unique(which):
-        here = which == b
-        n, share = int(here.sum()), float(wrong[here].mean())
+        in_bin = which == b
+        n, share = int(in_bin.sum()), float(wrong[in_bin].mean())
         low, high = _wilson(share, n)
         out.append(
             Bin(
                 float(b / bins),
                 float((b + 1) / bins),
                 n,
-                float(before[here].mean()),
-                float(now[here].mean()),
+                float(before[in_bin].mean()),
+                float(now[in_bin].mean()),
                 share,
                 low,
                 high,
@@ -180,14 +179,14 @@ def reliability(findings: Findings, fold: Fold, calibrated: Calibrated, *, bins:
 def trail(
     findings: Findings, rows: Sequence[Decision], *, steps: int = 8, reviewer_error: float | None = None
 ) -> tuple[Step, ...]:
-    """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step is
-    before any."""
+    """How the count tightened: after growing parts of the decisions, in the order of the journal; the first step has no
+    decisions."""
     out = [Step(0, findings.wrong)]
-    ends = sorted({round(len(rows) * (i + 1) / steps) for i in range(steps)} - {0}) if rows else []
+    stops = sorted({round(len(rows) * (i + 1) / steps) for i in range(steps)} - {0}) if rows else []
     fold, start = Fold(), 0
-    for end in ends:
-        fold.add(rows[start:end])
-        start = end
+    for stop in stops:
+        fold.add(rows[start:stop])
+        start = stop
         now = calibrate(findings, fold, reviewer_error=reviewer_error)
         out.append(Step(now.reviewed, now.wrong))
     return tuple(out)

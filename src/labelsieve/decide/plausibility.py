@@ -1,5 +1,4 @@
-"""What makes findings implausible as a whole, said in sentences: too few examples, too many wrong ones, two labels
-swapped."""
+"""Sentences on what makes findings implausible as a whole: few examples, too many wrong labels, two labels swapped."""
 
 from __future__ import annotations
 
@@ -7,12 +6,12 @@ import numpy as np
 
 from labelsieve.core.findings import Findings
 
-FEW = 5  # examples a class, below which held-out judgement of it is mostly chance
+FEW = 5  # examples per class; with fewer, its held-out predictions are mostly chance
 HALF = 0.5
 
 
 def plausibility(findings: Findings) -> tuple[str, ...]:
-    """The sentences that the user should read before believing the count; empty where nothing is odd."""
+    """Sentences to read before believing the count; empty if nothing is odd."""
     return (*_few(findings), *_swapped(findings), *_most(findings))
 
 
@@ -27,7 +26,7 @@ def _few(findings: Findings) -> tuple[str, ...]:
 
 
 def _swapped(findings: Findings) -> tuple[str, ...]:
-    """Pairs of classes each of which mostly looks like the other."""
+    """Pairs of classes that mostly look like each other."""
     size = np.bincount(findings.given, minlength=len(findings.classes))
     mostly = {}
     for given, likely, expected in zip(*findings.confusions(), strict=True):
@@ -46,8 +45,7 @@ def _most(findings: Findings) -> tuple[str, ...]:
     if findings.wrong.count <= HALF * len(findings):
         return ()
     return (
-        "More than half of the labels look wrong. Check first that labels and examples belong together (the same "
-        "order of rows, the right "
-        "label column), and that the model knows the classes at all: no method can tell right from wrong where most "
-        "labels seem wrong.",
+        "More than half of the labels look wrong. First check that labels and examples belong together (the same "
+        "order of rows, the right label column), and that the model can recognise the classes. No method can tell "
+        "right from wrong when most labels seem wrong.",
     )

@@ -1,12 +1,12 @@
-"""Which examples to review so that what is found speaks for all: a random sample, stratified by the score.
+"""A random sample to review, stratified by the score, so that its answers represent all examples.
 
-Design: the examples in the order of p_wrong, cut into ten strata that each hold the same share of the expected spread
-sqrt(p (1 - p)) (the cumulative-root rule, Dalenius and Hodges, JASA 1959); then the same number from every stratum is
-Neyman's allocation (Neyman, JRSS 1934) for the count. It serves the calibration too: reviews are spread evenly over the
-whole range of scores instead of falling on the many examples that are surely right.
-Differs: p is held between 0.01 and 0.99 when the strata are cut, so that examples that the model is sure of are not
-    left out. The strata depend on the findings alone, and the order of the draw on the seed alone: a larger sample of
-    the same seed continues a smaller one, and a half-reviewed sample is a sample.
+Design: the examples in the order of p_wrong are cut into ten strata, each with the same share of the expected spread
+sqrt(p (1 - p)) (the cumulative-root rule, Dalenius and Hodges, JASA 1959). Then the same number from every stratum is
+Neyman's allocation (Neyman, JRSS 1934) for the count. This serves the calibration too: reviews are spread evenly over
+the whole range of scores instead of falling on the many examples that are surely right.
+Differs: p is clipped to 0.01..0.99 when the strata are cut, so that examples that the model is sure of are not left
+    out. The strata depend on the findings alone, and the order of the draw on the seed alone. So a larger sample with
+    the same seed continues a smaller one, and a half-reviewed sample is still a random sample.
 Cost: one sort of n numbers.
 """
 
@@ -22,7 +22,7 @@ from labelsieve.core.row_matching import stamp
 from labelsieve.core.sample import Sample
 
 STRATA = 10
-_SURE = 0.01  # no example is held to be surer than this
+_SURE = 0.01  # no example counts as surer than this
 
 
 def strata(p_wrong: np.ndarray) -> np.ndarray:
@@ -42,17 +42,16 @@ def draw(
     """A stratified random sample, in the order in which to review it.
 
     Args:
-        size: how many examples; fewer are drawn only if there are no more.
+        size: number of examples; fewer are drawn only if there are not enough.
         seed: the same findings, size and seed draw the same rows.
-        name: of the sample.
-        without: ids not to draw, because they were decided on before; the sample then speaks for the others, and those
-            are known.
+        name: name of the sample.
+        without: ids not to draw, because they are already decided; the sample then represents the others.
 
     Raises:
-        UserError: a size below one.
+        UserError: the size is below one.
     """
     if size < 1:
-        raise UserError(f"A sample of {size} examples cannot be drawn; ask for at least one.")
+        raise UserError(f"A sample of {size} examples cannot be drawn; the size must be at least one.")
     rng = np.random.default_rng(seed)
     stratum, lot = strata(findings.p_wrong), rng.random(len(findings))
     if without:
@@ -65,7 +64,7 @@ def draw(
     turn = np.arange(len(left)) - np.repeat(np.cumsum(many) - many, many)  # place in the random order of the stratum
     first = rng.permutation(
         STRATA
-    )  # which strata come first in a round is drawn too, for a size that STRATA does not divide
+    )  # the order of the strata in a round is random too, for sizes not divisible by STRATA
     chosen = by_lot[np.lexsort((first[stratum[by_lot]], turn))][:size]
     drawn = np.bincount(stratum[chosen], minlength=STRATA)
     chance = drawn[stratum[chosen]] / many[stratum[chosen]]

@@ -1,4 +1,4 @@
-"""What a person wants to know first: the findings in a few plain numbers. The terminal and `--json` say the same."""
+"""What a person wants to know first: the findings in a few plain numbers. The terminal and `--json` show the same."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from labelsieve.decide.outlook import as_now
 
 TOP = 10
 SNIPPET = 160  # characters
-FEW = 9  # neighbours; below, their share is given as a count
+FEW = 9  # neighbours; below, their share is shown as a count
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """One example of the ranked list: the reason in words, and what it shows in short (`core.snippet`), "" for a
-    picture. `suggested_label` is the likely class where the label is doubted, else the given label; `other_label` is
-    the likeliest other class; `flagged_by` names the detectors whose own rule calls the label wrong."""
+    """One example of the ranked list, with the reason in words and a snippet of its content (`core.snippet`), "" for an
+    image. `suggested_label` is the likely class if the label is doubted, else the given label; `other_label` is the
+    likeliest other class; `flagged_by` lists the detectors whose own rule calls the label wrong."""
 
     rank: int
     id: str
@@ -41,7 +41,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class ClassHealth:
-    """One class: its examples, how many of them are expected to be wrong, and what those would mostly be."""
+    """One class: its examples, how many of them are expected to be wrong, and which class those mostly look like."""
 
     label: str
     examples: int
@@ -52,7 +52,7 @@ class ClassHealth:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Examples given one label that are likely another: the expected number."""
+    """The expected number of examples with one given label that are likely another."""
 
     given_label: str
     likely_label: str
@@ -61,7 +61,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Groups of exact and near duplicates, and how many of those carry labels that disagree."""
+    """Groups of exact and near duplicates, and how many of them have labels that disagree."""
 
     groups: int
     conflicting: int
@@ -73,7 +73,7 @@ class Summary:
     """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval.
 
     `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
-    leave out, so that each list with its rest adds up to the count. `first` is the random sample that comes first, or
+    leave out, so that each list plus its rest adds up to the count. `first` is the random sample to review first, or
     None (`decide.next_steps`).
     """
 
@@ -100,8 +100,8 @@ class Summary:
 def summarise(
     findings: Findings, *, top: int = TOP, calibrated: Calibrated | None = None, data: Dataset | None = None
 ) -> Summary:
-    """The summary of the findings, with the `top` most suspicious examples; after the decisions where a calibration is
-    given. `data`, which the findings are about, gives their snippets."""
+    """The summary of the findings with the `top` most suspicious examples, after the decisions if `calibrated` is
+    given. `data` is the data set of the findings; it provides the snippets."""
     first = sample_first(findings, calibrated)
     findings = findings if calibrated is None else as_now(findings, calibrated)
     names = findings.classes
@@ -148,7 +148,7 @@ def summarise(
 
 
 def _snippet(data: Dataset | None, id: str) -> str:
-    """What the example shows in short; the findings may lack rows of the data, so it is looked up by its id."""
+    """A snippet of the example, looked up by its id, because the findings may lack rows of the data."""
     if data is None:
         return ""
     at = np.flatnonzero(data.ids == id)
@@ -170,27 +170,27 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
 
 
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
-    """Why row `i` is suspicious, as codes with their numbers, for whoever words them in another language:
-    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number where few
-    voted, {"code": "no_neighbours"}, {"code": "duplicate"}."""
-    found: list[dict[str, Any]] = []
+    """Why row `i` is suspicious, as codes with their numbers, so that they can be worded in any language:
+    {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number if few voted,
+    {"code": "no_neighbours"}, {"code": "duplicate"}."""
+    out: list[dict[str, Any]] = []
     extra = findings.extra
     if {"p_given", "p_other"} <= extra.keys() and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
-        found.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
+        out.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
-        found.append(
+        out.append(
             _neighbours(
                 float(extra["neighbours_agree"][i]), int(extra["neighbours"][i]) if "neighbours" in extra else FEW
             )
         )
     if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
-        found.append({"code": "duplicate"})
-    return found
+        out.append({"code": "duplicate"})
+    return out
 
 
 def reason(findings: Findings, i: int) -> str:
-    """Why row `i` is suspicious, in words: what the model makes of the likely and of the given label, and what its
-    neighbours carry."""
+    """Why row `i` is suspicious, in words: the model's probability for the likely and for the given label, and the
+    share of neighbours with the given label."""
     return "; ".join(map(_in_words, reasons(findings, i)))
 
 

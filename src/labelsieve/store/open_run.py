@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labelsieve.core.dataset import Dataset
     from labelsieve.decide.calibrate import Calibrated
-    from labelsieve.decide.diff import Standing
+    from labelsieve.decide.diff import DatasetVersion
     from labelsieve.store.journal import Store
 
 NAMED = 3  # ids that a sentence lists
@@ -105,11 +105,11 @@ class Run:
         return self.calibrated.left
 
     @cached_property
-    def now(self) -> Standing:
+    def now(self) -> DatasetVersion:
         """The data set as it stands after the decisions: the labels now, what is excluded, what is reviewed."""
-        from labelsieve.decide.diff import standing
+        from labelsieve.decide.diff import dataset_version
 
-        return standing(self.findings, self.fold, self.p_wrong, self.left)
+        return dataset_version(self.findings, self.fold, self.p_wrong, self.left)
 
     @property
     def unmatched_notes(self) -> list[str]:

@@ -21,7 +21,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.row_matching import match
 from labelsieve.data import load, load_probabilities, paths
-from labelsieve.decide.diff import Standing
+from labelsieve.decide.diff import DatasetVersion
 from labelsieve.store import run
 
 PLACES = ("source", "labels", "probs")  # arguments that name files
@@ -75,13 +75,13 @@ class Reopened:
         """Why the example at position i of the findings cannot be had."""
         return CHANGED if self.changed[i] else GONE
 
-    def stale(self, standing: Standing | None = None) -> list[str]:
+    def stale(self, version: DatasetVersion | None = None) -> list[str]:
         """What makes the findings speak of other data than those of now, one sentence each. Rows that only moved do
-        not, nor do decisions, as the data `standing` after them, that were carried out in the data themselves."""
+        not, nor do decisions, as in the data `version` after them, that were carried out in the data themselves."""
         gone, other = (self.at < 0) & ~self.changed, self.relabelled
-        if standing is not None and len(self.data):
-            gone &= standing.kept
-            other = other & (np.array(standing.names, object)[standing.labels] != self._labels_now())
+        if version is not None and len(self.data):
+            gone &= version.kept
+            other = other & (np.array(version.names, object)[version.labels] != self._labels_now())
         facts = (
             (np.flatnonzero(self.changed), CHANGED.removeprefix("it ")),
             (np.flatnonzero(gone), GONE.removeprefix("it ")),
