@@ -367,3 +367,11 @@ def test_the_command_line_takes_the_loss(short, tmp_path, monkeypatch, capsys):
     assert "--from-network small-cnn" in err and "--loss" in err and err.count("\n") == 1
     assert main([*asked, "--loss", "gcee"]) == 2
     assert "Did you mean 'gce'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n", [4, 6, 8])
+def test_a_handful_of_examples_leaves_folds_empty_and_runs(short, n):
+    images = np.random.default_rng(0).integers(0, 255, (n, 16, 16), np.uint8)
+    data = dataset(images, np.arange(n) % 2, "ab")
+    findings = ls.find(data, from_network="small-cnn", loss="gce", detectors=["gce", "knn_vote"])
+    assert len(findings) == n and np.isfinite(findings.p_wrong).all()

@@ -100,6 +100,7 @@ def gather(
     )
     if heads or {"neighbours", own_probs} & set(wanted):
         fold = assign(labels, FOLDS if loss is None else FOLDS_OF_LOSS, groups=groups, seed=seed)
+        fold = np.unique(fold, return_inverse=True)[1]  # of a handful of examples some folds have none
         names = [track.name for track in heads] + ([own_probs] if own_probs else [])
         probs = {name: np.empty((len(samples), k), np.float32) for name in names}
         late = _late(loss, epochs, k)

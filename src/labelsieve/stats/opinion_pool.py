@@ -74,6 +74,7 @@ def vote(
     weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
     cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
     votes = np.bincount(cell.ravel(), weight.ravel(), minlength=len(rows) * n_classes).reshape(len(rows), n_classes)
+    votes = votes.astype(np.float64)  # without any neighbour there are no weights to add up
     votes += spread / n_classes * np.maximum(votes.sum(1, keepdims=True), 1e-12)
     return votes / votes.sum(1, keepdims=True)
 
