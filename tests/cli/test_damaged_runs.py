@@ -394,7 +394,7 @@ def test_a_pointer_to_no_server(whole, tmp_path, content):
     run = copied(whole, tmp_path)
     (run / "journal.json").write_text(content)
     code, err = told(["report", str(run)], whole)
-    assert code == 2 and "journal.json is damaged (" in err and "labelsieve review --journal" in err
+    assert code == 2 and "journal.json is damaged (" in err and "by `review` with --journal" in err
 
 
 def test_the_page_says_which_evidence_it_cannot_show(whole, tmp_path):

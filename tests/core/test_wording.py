@@ -108,6 +108,12 @@ MISTAKES = {
         "name a file, or leave {} out",
         ("labels=", "--labels"),
     ),
+    "a column of arrays": (
+        partial(ls.find, "f.npz", label="y"),
+        "find f.npz --label y",
+        "has no columns, so {} means nothing here",
+        ("label='y'", "--label y"),
+    ),
     "a network on features": (
         partial(ls.find, "f.npz", from_network="small-cnn"),
         "find f.npz --from-network small-cnn",

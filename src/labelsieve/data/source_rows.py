@@ -43,8 +43,7 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     source = recipe.get("source")
     if not source:
         return None
-    # type: ignore[arg-type]
-    asked = Columns(**{role: recipe.get(role) for role in ("label", "text", "image", "id", "group")})
+    asked = Columns(*(recipe.get(role) for role in ("label", "text", "image", "id", "group")))
     file = _table(source)
     if file is None:
         return None
