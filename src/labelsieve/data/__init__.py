@@ -208,7 +208,9 @@ def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
 def _no_columns(asked: Columns, what: str) -> None:
     given = [f"<{role}>" for role in asked.named()]
     if given:
-        raise UserError(f"{what} has no columns, so {', '.join(given)} means nothing here; leave it out.", **asked.named())
+        raise UserError(
+            f"{what} has no columns, so {', '.join(given)} means nothing here; leave it out.", **asked.named()
+        )
 
 
 def _absent(name: str) -> str:
