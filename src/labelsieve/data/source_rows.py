@@ -43,7 +43,8 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     source = recipe.get("source")
     if not source:
         return None
-    asked = Columns(*(recipe.get(role) for role in ("label", "text", "image", "id", "group")))
+    named = recipe.get
+    asked = Columns(named("label"), named("text"), named("image"), named("id"), named("group"))
     file = _table(source)
     if file is None:
         return None
