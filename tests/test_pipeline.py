@@ -136,7 +136,7 @@ def test_a_foreign_folder_is_not_written_to(tmp_path):
 
 
 def test_one_class_only():
-    with pytest.raises(UserError, match="one class only"):
+    with pytest.raises(UserError, match="only one class"):
         find(Dataset(np.array(["a", "b"], object), np.zeros(2, int), ("cat",), np.zeros((2, 3)), "features"))
 
 

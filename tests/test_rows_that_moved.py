@@ -240,7 +240,8 @@ def decide(run, rows, acts, reviewer="ann"):
 
 
 def changed(rows, how):
-    """The items after a change of the file: those decided on are 2, 7 and 12; 20 is touched, and nobody decided on it."""
+    """The items after a change of the file: those decided on are 2, 7 and 12; 20 is touched, and nobody decided on
+    it."""
     other = {item.label for item in rows}
     if how == "sorted":
         return sorted(rows, key=lambda item: (item.label, -item.number))
@@ -342,7 +343,7 @@ def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, k
     assert code == 0, err
     assert {c["id"] for c in told["conflicts"]} == {"7", "12"} and len(told["changes"]) == 2
     assert all(c["reason"].startswith("decided for another example") for c in told["conflicts"])
-    assert any("give the probabilities or their labels ids" in c["reason"] for c in told["conflicts"]) == (
+    assert any("add ids to the probabilities or to their labels" in c["reason"] for c in told["conflicts"]) == (
         kind == "probs"
     )
     left = {number: act for number, act in acts.items() if number not in (7, 12)}
@@ -951,4 +952,7 @@ def test_a_patch_names_ids_that_the_data_do_not_have(tmp_path, ask):
     write(tmp_path / "p.csv", [gone, {**gone, "id": "k2", "old": rows[2].label}])
     code, told, err = ask("apply", "d.csv", "--text", "text", "--patch", "p.csv", "--dry-run", "--json")
     assert code == 0 and [c["id"] for c in told["conflicts"]] == ["k99", "k2"] and told["changes"] == [], err
-    assert "no such id" in told["conflicts"][0]["reason"] and "another example now" in told["conflicts"][1]["reason"]
+    assert (
+        "no such id" in told["conflicts"][0]["reason"]
+        and "now holds a different example" in told["conflicts"][1]["reason"]
+    )

@@ -190,7 +190,7 @@ def test_mistakes_are_value_errors(settings, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda X, y: (X, np.full(len(y), "x")), "one class only"),
+        (lambda X, y: (X, np.full(len(y), "x")), "only one class"),
         (lambda X, y: (X, np.arange(len(y)) + 0.5), "Unknown label type"),
         (lambda X, y: (np.where(np.arange(len(y))[:, None] == 5, np.nan, X), y), "NaN"),
     ],

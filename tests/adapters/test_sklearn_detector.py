@@ -88,7 +88,7 @@ def test_takes_a_frame():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda X, y: (X, np.full(len(y), "x")), "one class only"),
+        (lambda X, y: (X, np.full(len(y), "x")), "only one class"),
         (lambda X, y: (X, np.arange(len(y)) + 0.5), "Unknown label type"),
         (lambda X, y: (np.where(np.arange(len(y))[:, None] == 5, np.nan, X), y), "NaN"),
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
@@ -114,5 +114,5 @@ def test_an_unknown_detector_is_named():
 def test_rows_of_one_name_in_two_orders_are_refused():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 3})
-    with pytest.raises(ValueError, match="indexes of X and y hold the same names in two orders"):
+    with pytest.raises(ValueError, match="indexes of X and y hold the same names in different orders"):
         LabelErrorDetector().fit(X, pd.Series(np.arange(40) % 2).sample(frac=1, random_state=0))

@@ -1,4 +1,5 @@
-"""What somebody meets who has just installed Labelsieve: mistakes are told with the next step, and leave nothing behind."""
+"""What somebody meets who has just installed Labelsieve: mistakes are told with the next step, and leave nothing
+behind."""
 
 import logging
 import os
@@ -38,7 +39,7 @@ def test_a_run_in_the_place_of_data_asks_whether_to_review_it(features, capsys, 
     capsys.readouterr()
     for name in ("f.sieve", "f.sieve/", "./f.sieve", "f.sieve/findings.parquet"):
         err = refused(capsys, "find", name)
-        assert "is a run of Labelsieve and no data; review it? labelsieve review f.sieve" in err
+        assert "is a run of Labelsieve, not data; to review it: labelsieve review f.sieve" in err
     assert "labelsieve review f.sieve" in refused(capsys, "noise", "f.sieve", "--rate", "20%", "-o", "noisy")
     assert not (features / "noisy").exists()
     assert "Did you mean f.sieve?" in refused(capsys, "report", "f.npz")
@@ -250,7 +251,10 @@ def test_completion_scripts(capsys, tmp_path, shell):
 def test_bash_completes(capsys, tmp_path):
     assert main(["completion", "bash"]) == 0
     (tmp_path / "script").write_text(capsys.readouterr().out)
-    ask = f"source {tmp_path}/script; COMP_WORDS=(labelsieve find --enc); COMP_CWORD=2; _labelsieve; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    ask = (
+        f"source {tmp_path}/script; COMP_WORDS=(labelsieve find --enc); COMP_CWORD=2; _labelsieve; printf '%s\\n' "
+        '"${COMPREPLY[@]}"'
+    )
     assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split() == [
         "--encoder"
     ]
@@ -347,7 +351,7 @@ def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
     capsys.readouterr()
     for name in ("run.json", "excluded.csv"):
-        assert "is a run of Labelsieve and no data; review it?" in refused(capsys, "find", f"f.sieve/{name}")
+        assert "is a run of Labelsieve, not data; to review it:" in refused(capsys, "find", f"f.sieve/{name}")
     assert "it should be a whole number from 1" in refused(
         capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0"
     )

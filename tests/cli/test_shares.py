@@ -22,7 +22,7 @@ def test_one_meaning(written, is_):
     "written", ["20", "1.5", 20, "-3%", "-0.1", "101%", "nan", "inf", "few", "", "%", "0,2", None, True, [0.2], "2e9%"]
 )
 def test_what_is_no_share_is_refused_with_a_sentence(written):
-    with pytest.raises(ls.UserError, match="20%|a share lies between|if percent are meant"):
+    with pytest.raises(ls.UserError, match="20%|a share lies between|if you mean percent"):
         share(written)
 
 
@@ -73,7 +73,7 @@ def test_every_option_reads_it(there, capsys, option):
     (there / "labels.toml").write_text('max_error_upper = "90"')
     arguments = [part.format("z") for part in commands(there)[option]]
     assert main([*arguments, *([] if option == "contract" else ["90"])]) == 2
-    assert "90% if percent are meant" in capsys.readouterr().err
+    assert "90% if you mean percent" in capsys.readouterr().err
 
 
 def test_a_contract_with_a_bare_percent_says_how_to_write_it(there, capsys):
@@ -88,5 +88,5 @@ def test_python_reads_it_too(there):
     told = [ls.train(data, method="o2u", epochs=1, noise=noise).manifest["settings"]["noise"] for noise in ("20%", 0.2)]
     told.append(ls.train(data, method="o2u", epochs=1, settings={"noise": "20 %"}).manifest["settings"]["noise"])
     assert told == [0.2] * 3
-    with pytest.raises(ls.UserError, match="20% if percent are meant"):
+    with pytest.raises(ls.UserError, match="20% if you mean percent"):
         ls.train(data, method="o2u", epochs=1, noise="20")

@@ -1,4 +1,5 @@
-"""`train`, `predict` and `score` as one chain with `find`, `apply`, `repair` and `spectrum`, and every mistake in one sentence."""
+"""`train`, `predict` and `score` as one chain with `find`, `apply`, `repair` and `spectrum`, and every mistake in one
+sentence."""
 
 import csv
 import inspect
@@ -484,4 +485,4 @@ def test_a_test_set_of_one_class_is_measured(here, capsys):
     assert "30 labels" not in fine(
         capsys, "compare", "train.csv", "--test", "one.csv", "--methods", "standard", "--seeds", "1"
     )
-    assert "one class only" in told(capsys, "find", "one.csv")
+    assert "only one class" in told(capsys, "find", "one.csv")

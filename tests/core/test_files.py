@@ -52,7 +52,7 @@ def test_an_error_about_another_file_keeps_its_name(tmp_path):
 
 def test_a_pipe_or_device_stays_what_it_is(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="no regular file"), replacing(tmp_path / "pipe"):
+    with pytest.raises(UserError, match="not a regular file"), replacing(tmp_path / "pipe"):
         pass
     assert (tmp_path / "pipe").is_fifo()
 

@@ -74,13 +74,13 @@ MISTAKES = {
     "no labels": (
         partial(ls.find, "bare.npz"),
         "find bare.npz",
-        "give them with {}.",
+        "pass them with {}.",
         ("labels='FILE'", "--labels FILE"),
     ),
     "no class folders": (
         partial(ls.load, "pictures"),
         "find pictures",
-        "put the images of each class in a folder of its own, or give {}.",
+        "put the images of each class into a separate folder, or pass {}.",
         ("labels='FILE'", "--labels FILE"),
     ),
     "two labels": (partial(ls.load, "three.csv"), "find three.csv", "name one with {}.", ("label=", "--label")),
@@ -105,7 +105,7 @@ MISTAKES = {
     "an empty name of the labels": (
         partial(ls.load, "f.npz", labels=" "),
         None,
-        "name a file, or leave {} out",
+        "give a file, or leave {} out",
         ("labels=", "--labels"),
     ),
     "a column of arrays": (

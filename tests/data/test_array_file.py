@@ -136,5 +136,5 @@ def test_a_text_file_under_a_numpy_suffix(tmp_path, name):
     with pytest.raises(UserError, match=r"is a text file that begins 'label,x'.*\.csv"):
         load(tmp_path / name, labels=Y)
     (tmp_path / name).write_bytes(bytes(range(256)))
-    with pytest.raises(UserError, match="no NumPy file"):
+    with pytest.raises(UserError, match="not a NumPy file"):
         load(tmp_path / name, labels=Y)

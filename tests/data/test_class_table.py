@@ -53,7 +53,7 @@ def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kep
         ("class,name\n0,cat\n1,cat\n", "one name, 'cat', to two classes, '0' and '1'"),
         ("class,name\ncat,0\n", "explains none of the classes"),
         ("class,name\n,cat\n", "row 2 names no class"),
-        ("class,name,example\n0,cat,zebra.png\n", "'zebra.png' as example of '0'"),
+        ("class,name,example\n0,cat,zebra.png\n", "'zebra.png' as an example of '0'"),
     ],
 )
 def test_what_is_no_table_of_classes_is_refused_in_a_sentence(tmp_path, text, said):

@@ -155,7 +155,7 @@ def test_a_series_is_a_list_of_texts(series):
 
 def test_something_measured_is_no_label():
     x = np.random.default_rng(0).normal(size=(300, 2))
-    with pytest.raises(UserError, match="decimal numbers, .* something measured"):
+    with pytest.raises(UserError, match="decimal numbers, .*measurements, not classes"):
         load(x, labels=x[:, 0].round(2))
     assert len(load(x, labels=(x[:, 0].round(1))).classes) > 40  # grades in tenths, most of them often
     assert len(load(x, labels=[i // 2 for i in range(300)]).classes) == 150  # whole numbers name things

@@ -117,7 +117,7 @@ def test_a_file_name_that_is_no_utf8(tmp_path):
         (("cat/x.txt", "dog/y.txt"), "None of the 2 class folders"),
         (("notes.txt",), "no images and no class folders"),
         (("train/cat/a.jpg", "train/dog/b.jpg", "test/cat/c.jpg"), "labels are read from the folder directly below"),
-        (("cat/a.jpg", "cat/b.jpg"), "one class only"),
+        (("cat/a.jpg", "cat/b.jpg"), "only one class"),
         (("state.json", "data.arrow"), "name it hf:"),
     ],
 )
@@ -239,7 +239,7 @@ def test_splits_with_labels_from_a_file(tmp_path):
 def test_folders_of_folders_beside_classes_are_named(tmp_path):
     tree(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png", "eel/young/1.png")
     (note,) = load(tmp_path).notes
-    assert "eel (1 images)" in note and "are no classes" in note
+    assert "eel (1 images)" in note and "are not classes" in note
     for name in ("dog/1.png", "dog/2.png"):
         (tmp_path / name).unlink()
     with pytest.raises(UserError, match="no classes: eel .1 images.. Name the folder"):

@@ -168,7 +168,7 @@ def test_the_index_that_pandas_stored(tmp_path, frame):
     for name in ("t.parquet", "t.csv", "k.parquet"):
         data = ls.load(tmp_path / name)
         same_rows(data)
-        assert data.ids.tolist() == list(map(str, part.index)) and "names its rows" in data.notes[0]
+        assert data.ids.tolist() == list(map(str, part.index)) and "was the index of a frame" in data.notes[0]
     frame.to_csv(tmp_path / "plain.csv")
     assert ls.load(tmp_path / "plain.csv").notes == ()
 

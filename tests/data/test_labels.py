@@ -81,14 +81,14 @@ def test_matched_by_id(tmp_path):
         (
             "y.csv",
             "id,label\n0,a\n9,b\n8,b\n",
-            "names 2 ids that the data do not have: '9', '8'; ids there look like '0'",
+            "has 2 ids that the data do not have: '9', '8'; the ids of the data look like '0'",
         ),
         ("y.csv", "id,label\n0,a\n1,b\n0,b\n", "the id '0' appears twice, in rows 0 and 2"),
-        ("y.csv", "id,lable\n0,a\n", "no column 'label' to take as label. Did you mean 'lable'"),
+        ("y.csv", "id,lable\n0,a\n", "no column 'label' to use as label. Did you mean 'lable'"),
         ("y.csv", "label\na\nb\n", "2 labels for 4 examples"),
         ("y.txt", "a\nb\n", "2 labels for 4 examples"),
         ("y.npy", "no array", "cannot be read as an array"),
-        ("y.doc", "", "is no file of labels"),
+        ("y.doc", "", "is not a file of labels"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path, name, content, says):
@@ -105,7 +105,7 @@ def test_mistakes_in_the_call(tmp_path):
         load(X, labels=[1, 2, 3])
     with pytest.raises(UserError, match="argmax"):
         load(X, labels=np.eye(4))
-    with pytest.raises(UserError, match="has no labels; give them"):
+    with pytest.raises(UserError, match="has no labels; pass them"):
         load(X)
     np.save(tmp_path / "o.npy", np.array(["a", None], object), allow_pickle=True)
     with pytest.raises(UserError, match="Python objects"):

@@ -174,7 +174,7 @@ def test_constant_features_do_no_harm():
         ([0, 1], "pair", float("nan"), {}, "outside 0 to 1"),
         ([0, 1], "symmetric", None, {}, "needs a rate"),
         ([0, 1], "sym", 0.2, {}, "There is no 'sym' noise; there are: symmetric, pair"),
-        ([0, 0], "symmetric", 0.2, {}, "two classes at least"),
+        ([0, 0], "symmetric", 0.2, {}, "at least two classes"),
         ([0, 5], "pair", 0.2, {"n_classes": 3}, "run from 0 to 5"),
         ([0, -1], "pair", 0.2, {"n_classes": 3}, "run from -1 to 0"),
         (["a", "b"], "pair", 0.2, {"n_classes": 2}, "integers"),
@@ -207,7 +207,7 @@ def dataset(classes: tuple[str, ...], n: int = 200) -> Dataset:
 def test_a_data_set_brings_its_classes_and_features():
     data = dataset(("a", "b", "c"))
     assert changed(inject(data, "instance", 0.25), data.labels) == 50
-    with pytest.raises(UserError, match="these are other classes"):
+    with pytest.raises(UserError, match="the data have other classes"):
         inject(dataset(tuple("abcdefghij")), "asymmetric", 0.2)
     assert inject(dataset(CIFAR10), "asymmetric", 0.2).spec.realised_rate > 0
 

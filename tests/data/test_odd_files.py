@@ -41,9 +41,9 @@ def read(request, tmp_path):
 def test_bytes_that_are_no_pictures_are_none(read, kind):
     digest = pa.array(DIGESTS, kind)
     features = read({"digest": digest, "x": range(N), "label": LABELS})
-    assert features.kind == "features" and features.columns.unused == {"digest": "bytes that are no pictures"}
+    assert features.kind == "features" and features.columns.unused == {"digest": "bytes that are not pictures"}
     assert read({"digest": digest, "note": [f"note {i}" for i in range(N)], "label": LABELS}).kind == "text"
-    with pytest.raises(UserError, match="It is not clear what"):
+    with pytest.raises(UserError, match="It is not clear which column"):
         read({"digest": digest, "label": LABELS})
     with pytest.raises(UserError, match="'digest' .* neither paths nor encoded images"):
         read({"digest": digest, "label": LABELS}, image="digest")
@@ -95,7 +95,7 @@ def test_columns_without_end_are_refused_before_they_fill_the_memory(tmp_path, n
     else:
         path.write_text("".join(json.dumps(dict.fromkeys(names, 1)) + "\n" for _ in range(2)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(UserError, match=f"{name} has 100,002 columns, and tables are read up to 100,000"):
+    with pytest.raises(UserError, match=f"{name} has 100,002 columns, but at most 100,000 can be read"):
         load(path)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert name not in ("t.csv", "t.tsv") or grown < 200_000  # kB
@@ -167,7 +167,7 @@ def test_members_of_an_archive_that_are_no_arrays(tmp_path):
     for name in ("features", "features.npy", "labels"):
         with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
             archive.writestr(name, "no array")
-        with pytest.raises(UserError, match=r"e\.npz cannot be read as an \.npz file: .*is no array"):
+        with pytest.raises(UserError, match=r"e\.npz cannot be read as an \.npz file: .*is not an array"):
             load(tmp_path / "e.npz")
     header = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 9999), }"
     with zipfile.ZipFile(tmp_path / "h.npz", "w") as archive:

@@ -120,7 +120,7 @@ def test_rounding_is_forgiven(dtype):
         (P, None, "nothing .None. was given"),
         (None, [0, 1], "The probabilities are None"),
         (P, (y for y in [0, 1, 2, 0]), "a generator was given"),
-        (P[:, 0], [0, 1, 1, 0], "give both: np.column_stack"),
+        (P[:, 0], [0, 1, 1, 0], "pass both: np.column_stack"),
         (
             pa.table({"a": P[:, 0], "b": P[:, 1], "c": P[:, 2], "fold": [0, 1, 2, 1]}),
             ["a", "b", "c", "a"],
@@ -129,7 +129,7 @@ def test_rounding_is_forgiven(dtype):
         (pa.table({"p1": P[:, 0], "p2": P[:, 1], "p3": P[:, 2]}), [1, 2, 3, 1], "no column for the label '1'"),
         (P, ["a", "b", "a", "b"], "2 different labels and 3 columns"),
         (P, ["a", "b", "c", "d"], "4 different labels and 3 columns"),
-        (P, [0, 0, 0, 0], "one class only"),
+        (P, [0, 0, 0, 0], "only one class"),
         (P * 0.5, [0, 1, 2, 0], "4 of the 4 rows .* the first is '0' .* sums to 0.5"),
         (np.vstack([P, P[:1] * 0.9]), [0, 1, 2, 0, 1], "1 of the 5 rows .* the first is '4' .* sums to 0.9"),
         (np.log(P / (1 - P)), [0, 1, 2, 0], "logits; apply softmax"),
@@ -158,7 +158,7 @@ def test_files_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match="is no file of probabilities"):
         load_probabilities(tmp_path / "p.txt", [0, 1])
     (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\nx,0.4,0.6\n")
-    with pytest.raises(UserError, match="column 'name' .* holds no numbers but 'x'"):
+    with pytest.raises(UserError, match="column 'name' .* holds 'x', not numbers"):
         load_probabilities(tmp_path / "p.csv", ["cat", "dog"])
     (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\ny,0.4,0.6\n")
     named = load_probabilities(tmp_path / "p.csv", ["cat", "dog"], id="name")
@@ -299,7 +299,7 @@ def test_names_in_the_order_of_their_first_appearance():
     assert "first appear" in data.notes[0] and stated(data) <= 2 * wrong.sum()
     by_text = load_probabilities(p[:, np.argsort(NAMES)], NAMES[y])
     assert by_text.notes == (
-        "The columns carry no class names and were taken to be the classes in the order of text (ant, bee, cat, cow, "
+        "The columns have no class names and were read as the classes in the order of text (ant, bee, cat, cow, "
         "dog, ...).",
     )
 
@@ -319,7 +319,7 @@ def test_an_order_that_nobody_uses_is_warned_of():
         pa.table({name: p[:, c] for name, c in zip(NAMES, np.random.default_rng(3).permutation(12), strict=True)}),
         NAMES[y],
     )
-    assert any("another order than the classes" in note and "looks like column" in note for note in moved.notes)
+    assert any("a different order from the classes" in note and "looks like column" in note for note in moved.notes)
     assert not any("another order" in note for note in load_probabilities(p, y).notes)
 
 

@@ -122,7 +122,7 @@ def test_a_label_column_that_does_not_exist_names_the_near_misses(tmp_path):
 
 @pytest.mark.parametrize("role", ["text", "image", "id", "group"])
 def test_any_other_column_that_does_not_exist(tmp_path, role):
-    with pytest.raises(UserError, match=f"no column 'nope' to take as {role}"):
+    with pytest.raises(UserError, match=f"no column 'nope' to use as {role}"):
         load(write(tmp_path / "t.parquet", TEXTS), label="topic", **{role: "nope"})
 
 
@@ -132,16 +132,16 @@ def test_any_other_column_that_does_not_exist(tmp_path, role):
         (TEXTS, {}, "No column .* is clearly the label.*body, topic, key"),
         ({**TEXTS, "label": [1, 2, 1], "target": [1, 1, 2]}, {}, "several columns that may be the label"),
         (TEXTS, {"label": "topic"}, None),
-        ({"a": ["x", "y"], "b": ["x", "y"], "label": [0, 1]}, {}, "not clear what"),
-        ({"text": ["x", "y"], "image": ["x", "y"], "label": [0, 1]}, {}, "several columns to look at"),
+        ({"a": ["x", "y"], "b": ["x", "y"], "label": [0, 1]}, {}, "not clear which column"),
+        ({"text": ["x", "y"], "image": ["x", "y"], "label": [0, 1]}, {}, "several columns that may be the input"),
         ({"text": ["x", "y"], "label": [0, 1]}, {"text": "text", "image": "text"}, "Both text="),
         ({"n": [1, 2], "label": [0, 1]}, {"text": "n"}, "holds no text"),
         ({"n": [1, 2], "label": [0, 1]}, {"image": "n"}, "neither paths nor encoded images"),
         ({"n": [1, 2], "label": [[0], [1]]}, {}, "exactly one label"),
-        ({"n": [1, 2], "label": [1, 1]}, {}, "one class only"),
-        ({"n": [1.0, float("nan")], "label": [1, 2]}, {}, "one class only"),
+        ({"n": [1, 2], "label": [1, 1]}, {}, "only one class"),
+        ({"n": [1.0, float("nan")], "label": [1, 2]}, {}, "only one class"),
         ({"n": [None, float("inf")], "label": [1, 2]}, {}, "no usable example; all 2 were excluded"),
-        ({"n": list(range(20)), "label": list(range(20))}, {}, "a label of its own"),
+        ({"n": list(range(20)), "label": list(range(20))}, {}, "a different label"),
         (
             {"n": [1, 2, 3], "label": [0, 1, 1], "key": ["a", "b", "a"]},
             {"id": "key"},
@@ -219,7 +219,7 @@ def test_spreadsheet_csv(tmp_path):
         ("t.csv.gz", b"not gzip", "cannot be read as a table"),
         ("t.parquet", b"PAR1 not really", "cannot be read as a table"),
         ("t.jsonl", b'{"label": 1}\n{"label": \n', "line 2 is no JSON"),
-        ("t.jsonl", b'{"label": 1}\n[1]\n', "line 2 is no JSON object"),
+        ("t.jsonl", b'{"label": 1}\n[1]\n', "line 2 is not a JSON object"),
         ("t.jsonl", b"", "No column"),
         ("t.xlsx", b"", "is a .xlsx"),
         ("noise", b"", "file without suffix"),
@@ -380,7 +380,7 @@ def test_names_of_data_that_are_none(tmp_path):
     with open(tmp_path / "t.txt") as file:
         names = (
             ("", "is empty"),
-            ("a review of a film " * 300, "too long for the name of a file"),
+            ("a review of a film " * 300, "too long for a file name"),
             (file, "cannot be read as data"),
         )
         for name, says in names:

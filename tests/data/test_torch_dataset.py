@@ -106,7 +106,7 @@ def test_find_and_train_take_it():
     [
         (Items(list(CHANNELS_FIRST.float() / 100 - 1), [0, 1, 0, 1]), "leave Normalize out"),
         (Items([], []), "is empty"),
-        (Items(torch.zeros(4, 2, 2, 2, 2), [0, 1, 0, 1]), "no image, text or row of features"),
+        (Items(torch.zeros(4, 2, 2, 2, 2), [0, 1, 0, 1]), "not an image, a text or a row of features"),
         (torch.utils.data.TensorDataset(torch.zeros(3, 2)), r"pairs \(input, label\)"),
         (type("Stream", (torch.utils.data.IterableDataset,), {"__iter__": lambda self: iter(())})(), "map-style"),
     ],

@@ -78,11 +78,15 @@ def test_positions_end_with_the_last_class(tmp_path, last, fine):
     if fine:
         assert read_truth(tmp_path / "truth.npy", IDS, CLASSES) == ["cat", "dog", None if last < 0 else CLASSES[last]]
         return
-    with pytest.raises(UserError, match=r"labels like '0', none of them a class of the run\. There are: cat, dog\."):
+    with pytest.raises(
+        UserError,
+        match=r"labels such as '0', none of which is a class of the run\. There are: cat, "
+        r"dog\.",
+    ):
         read_truth(tmp_path / "truth.npy", IDS, CLASSES)
 
 
 def test_a_position_past_the_classes_in_a_table_is_told(file):
     assert read_truth(file("id,label\na,1\nb,0\n"), IDS, CLASSES) == ["dog", "cat", None]
-    with pytest.raises(UserError, match="none of them a class of the run"):
+    with pytest.raises(UserError, match="none of which is a class of the run"):
         read_truth(file("id,label\na,1\nb,2\n"), IDS, CLASSES)

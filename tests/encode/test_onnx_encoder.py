@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_a_sentence(tmp_path):
         [helper.make_node("Relu", ["x"], ["y"])],
         *[[(n, TensorProto.FLOAT, ["n", 4])] for n in "xy"],
     )
-    with pytest.raises(UserError, match="no image model"):
+    with pytest.raises(UserError, match="not an image model"):
         encoder(f"onnx:{flat}", "image")
     (tmp_path / "broken.onnx").write_bytes(b"nothing of the kind")
     with pytest.raises(UserError, match="cannot load"):
@@ -151,7 +151,7 @@ def test_of_a_text_without_end_parts_are_read_from_beginning_to_end(tmp_path):
 
 
 def test_a_text_model_without_its_tokenizer_is_a_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"put tokenizer\.json beside it"):
+    with pytest.raises(UserError, match=r"put tokenizer\.json next to it"):
         encoder(f"onnx:{text_model(tmp_path)}", "text")
 
 
@@ -191,7 +191,7 @@ def test_weights_of_each_tensor_in_a_file_of_its_own_count(tmp_path):
 def test_weights_that_are_absent_or_elsewhere_are_a_sentence(tmp_path):
     path = scaled(tmp_path / "model.onnx", 1, location="model.onnx.data")
     (tmp_path / "model.onnx.data").unlink()
-    with pytest.raises(UserError, match=r"file of weights model\.onnx\.data, which is not beside it"):
+    with pytest.raises(UserError, match=r"file of weights model\.onnx\.data, which is not next to it"):
         encoder(f"onnx:{path}", "image")
     model = onnx.load(path, load_external_data=False)
     for entry in model.graph.initializer[0].external_data:

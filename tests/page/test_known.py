@@ -82,7 +82,7 @@ def test_a_known_example_that_was_looked_for_is_not_counted_as_planted(planted, 
 
 def test_classes_that_do_not_fit_or_a_damaged_file_are_told(sieve, tmp_path):
     (tmp_path / "k.csv").write_text("id,label\nnobody,cat\n")
-    with pytest.raises(UserError, match="for none of the 60"):
+    with pytest.raises(UserError, match="for any of the 60"):
         keep_known(open_run(sieve), tmp_path / "k.csv")
     (sieve / "known.json").write_text("[")
     with pytest.raises(UserError, match="known.json is damaged"):

@@ -105,6 +105,6 @@ def test_columns_and_rows_of_frames_are_taken_by_name():
     assert 10 < right.sum() < 30
     for columns, labels in (([2, 0, 1], y), (["2", "0", "1"], y), (names[[2, 0, 1]], names[y])):
         assert (flags(pd.DataFrame(p[:, [2, 0, 1]], columns=columns), labels) == right).all()
-    with pytest.raises(UserError, match="in two orders"):
+    with pytest.raises(UserError, match="in different orders"):
         flags(pd.DataFrame(p), pd.Series(y).sample(frac=1, random_state=0))
     assert (flags(p, pd.Series(y, index=range(5, 205))) == right).all()

@@ -1,7 +1,8 @@
-"""The names of every column that Labelsieve itself adds to data: to a corrected copy, to an export, to the table of findings.
+"""The names of every column that Labelsieve itself adds to data: to a corrected copy, to an export, to the table of
+findings.
 
-They are no part of the data. Where one of them stands in a table, no way in takes it for a feature, a text, a label, an id or a group,
-unless the user names it; a note says that it was passed over.
+They are not part of the data. If a table has one of them, no reader uses it as a feature, a text, a label, an id or a
+group, unless the user names it; a note says that it was ignored.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ BEFORE, DECISION = (
     "label_before",
     "label_decision",
 )  # what `apply` adds: the first label ever given, and who changed it and why
-PREFIX = "labelsieve_"  # of the names that exports use in other tools, and of `BEFORE` and `DECISION` where those are the user's own
+# of the names that exports use in other tools, and of `BEFORE` and `DECISION` if the user has columns of those names
+PREFIX = "labelsieve_"
 ALWAYS = {BEFORE, DECISION, "p_wrong", "suggested_label", "label_exported"}  # names that mean nothing else
 DETECTORS = (
-    "aum", "beta_mixture", "blurry", "confident_learning", "consensus", "gaussian_mixture", "gce", "knn_vote", "o2u", "piecewise_zero",
-    "promix",
+    "aum", "beta_mixture", "blurry", "confident_learning", "consensus", "gaussian_mixture", "gce", "knn_vote", "o2u",
+    "piecewise_zero", "promix",
 )  # fmt: skip
 SCORES = {f"score_{name}" for name in DETECTORS}
 FINDING = {
@@ -25,7 +27,7 @@ FINDING = {
     "p_wrong",
     "rank",
     "flagged",
-}  # a table with all of these holds findings; then these are ours too:
+}  # a table with all of these holds findings; then `BESIDE` are ours too
 BESIDE = {
     "given_label", "other_label", "rank", "flagged", "decision", "reviewer", "at", "note", "content",
     "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
@@ -33,9 +35,9 @@ BESIDE = {
 OPINIONS = {
     f"{what}_{name}" for what in ("flag", "suggested") for name in DETECTORS
 }  # a detector's own flags and suggestions
-BESIDE |= OPINIONS  # alone they may be the user's: flag_blurry
+BESIDE |= OPINIONS  # without `FINDING` they may be the user's: flag_blurry
 
-FILES = {  # what `apply` writes beside the class folders -> the columns by which it is known
+FILES = {  # what `apply` writes next to the class folders -> the columns by which it is recognised
     "patch.csv": ("id", "old", "new"),
     "conflicts.csv": ("id", "reason"),
     "label_before.csv": ("id", "label", BEFORE, DECISION),
@@ -43,7 +45,7 @@ FILES = {  # what `apply` writes beside the class folders -> the columns by whic
 
 
 def is_own_file(name: str, header: str) -> bool:
-    """Whether a file that lies beside class folders is one that `apply` wrote; `header` is its first line."""
+    """Whether a file next to class folders was written by `apply`; `header` is its first line."""
     return name in FILES and set(FILES[name]) <= {
         cell.strip(' "') for cell in re.split("[,;\t]", header.lstrip("\ufeff").strip())
     }
@@ -53,13 +55,13 @@ def added(names: Iterable[str], named: Collection[str] = (), label: str | None =
     """The columns among `names` that Labelsieve added, in their order.
 
     Args:
-        named: columns that the user named; what a user names is never passed over.
-        label: the column of the label, or one that may be it; beside that and a finding, `given_label` is ours too.
+        named: columns that the user named; those are never ignored.
+        label: the label column, or one that may be it; with it and a finding in the table, `given_label` is ours too.
     """
     names = list(names)
-    there = set(names)
-    finding = there >= FINDING
-    exported = label not in (None, "given_label") and bool(there & {"p_wrong", "suggested_label"})
+    present = set(names)
+    finding = present >= FINDING
+    exported = label not in (None, "given_label") and bool(present & {"p_wrong", "suggested_label"})
 
     def ours(name: str) -> bool:
         if name == "given_label":
@@ -70,8 +72,8 @@ def added(names: Iterable[str], named: Collection[str] = (), label: str | None =
 
 
 def passed_over(ours: Sequence[str]) -> tuple[str, ...]:
-    """The note that these columns, which Labelsieve added, were not used; none where there are none."""
+    """The note that these columns, which Labelsieve added, were not used; empty if there are none."""
     if not ours:
         return ()
-    which = "A column that Labelsieve adds was" if len(ours) == 1 else "Columns that Labelsieve adds were"
-    return (f"{which} passed over: {', '.join(ours)}. Rename a column to have it used.",)
+    subject = "a column that Labelsieve adds" if len(ours) == 1 else "columns that Labelsieve adds"
+    return (f"Ignored {subject}: {', '.join(ours)}. Rename a column to use it.",)

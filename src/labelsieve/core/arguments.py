@@ -1,5 +1,5 @@
-"""Arguments of public functions that are of the wrong type: one sentence that names the argument, instead of an error
-from deep inside."""
+"""Checks the types of arguments of public functions: one sentence that names the argument, not an error from deep
+inside."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ HIGHEST_SEED = 2**32 - 1
 
 
 def require_path(value: Any, what: str) -> Path:
-    """
+    """The value as a path.
+
     Args:
         what: what the path names, as in "The run folder".
 
     Raises:
-        UserError: it is neither text nor a path.
+        UserError: it is neither text nor a path, or it is empty.
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
         raise UserError(f"{what} is {_shown(value)}; give a path, as text or a pathlib.Path.")
@@ -30,10 +31,10 @@ def require_path(value: Any, what: str) -> Path:
 
 
 def require_one_order(one: Any, other: Any, called: str, also: str) -> None:
-    """Of two values of pandas: that rows of the same names stand in the same order.
+    """Refuse two pandas values whose indexes have the same names in different orders.
 
     Raises:
-        UserError: the indexes hold the same names in two orders, so that rows would be matched to others.
+        UserError: the indexes differ in their order, so that rows would be matched to the wrong ones.
     """
     first, second = (getattr(value, "index", None) for value in (one, other))
     if (
@@ -45,8 +46,9 @@ def require_one_order(one: Any, other: Any, called: str, also: str) -> None:
         return
     if len(first) == len(second) and set(first) == set(second):
         raise UserError(
-            f"The indexes of {called} and {also} hold the same names in two orders. Rows are taken by order: give "
-            f"{also}.loc[{called}.index], or {also}.to_numpy() if its rows are in the order of {called} already."
+            f"The indexes of {called} and {also} hold the same names in different orders. Rows are matched by "
+            f"position: give {also}.loc[{called}.index], or {also}.to_numpy() if its rows already follow the order of "
+            f"{called}."
         )
 
 
@@ -69,7 +71,7 @@ def require_choice(value: Any, choices: Sequence[str], name: str) -> None:
 
 
 def require_texts(value: Any, what: str) -> list[str]:
-    """Of a list, tuple or array of texts; one text alone would be read letter by letter."""
+    """The values of a list, tuple or array of texts; a single text is refused, as it would be read letter by letter."""
     wrong = isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__")
     values: list[Any] = [] if wrong else list(value)
     if wrong or not all(isinstance(one, str) for one in values):
@@ -92,7 +94,7 @@ def require_seed(value: Any) -> int:
 
 
 def require_row_of(value: Any, what: str) -> Sequence[Any]:
-    """Of anything with a length and an order that is not one text."""
+    """The value itself, if it has a length and an order and is not a single text."""
     if isinstance(value, str | bytes | dict | set | frozenset) or not (
         hasattr(value, "__len__") and hasattr(value, "__getitem__")
     ):

@@ -1,4 +1,4 @@
-"""What one class means to the people who give it."""
+"""What one class means to the people who label with it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one class means: its `name` in plain words, the `guideline` by which it is given, the id of an `example` and
-    its `content` (16 hex digits); "" where nothing is known."""
+    """What one class means: its `name` in plain words, the `guideline` for using it, the id of an `example` and the
+    example's `content` (16 hex digits); "" where unknown."""
 
     name: str = ""
     guideline: str = ""

@@ -1,4 +1,4 @@
-"""What could not be done with one example, and why: conflicts are listed, never guessed away."""
+"""What could not be done with one example, and why: conflicts are listed, never resolved by guessing."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What an example is, as one 64-bit number: a hash of the example itself, so that it is known again in another row or
-file.
+"""A 64-bit hash of an example itself, by which it is recognised in another row or file.
 
-Images are hashed as they are given (the bytes of the file, or the pixels of an array), texts by every character, rows
-of features and of probabilities by their values. Numbers are compared to 32 bits of mantissa (one part in four
+Images are hashed exactly as passed in (the bytes of the file, or the pixels of an array), texts by every character,
+rows of features and of probabilities by their values. Numbers are compared to 32 bits of mantissa (one part in four
 billion): a table that another program has read and written again still holds the same rows, whether it was stored as
 float32 or as float64. 0 stands for "unknown": an input that cannot be read. Two different examples share a hash with a
 chance of 5e-20.
@@ -23,7 +22,7 @@ _ROWS = 512  # at a time: they stay in the cache
 
 
 def digest(value: Any) -> bytes | None:
-    """16 bytes for one image (bytes or an array) or text as it was given; None for anything else."""
+    """16 bytes for one image (bytes or an array) or text exactly as passed in; None for anything else."""
     if isinstance(value, np.ndarray):
         return tagged(f"{value.dtype} {value.shape}".encode(), np.ascontiguousarray(value).data)
     if isinstance(value, str):
@@ -34,21 +33,21 @@ def digest(value: Any) -> bytes | None:
 
 
 def tagged(kind: bytes, data: Any) -> bytes:
-    """16 bytes for `data`, which are of that kind."""
-    made = hashlib.blake2b(kind + b"\0", digest_size=16)
-    made.update(data)
-    return made.digest()
+    """16 bytes for `data`; the same bytes of another `kind` give another digest."""
+    hashed = hashlib.blake2b(kind + b"\0", digest_size=16)
+    hashed.update(data)
+    return hashed.digest()
 
 
 def numbered(digests: bytes) -> np.ndarray:
     """Digests of 16 bytes, joined -> (n,) uint64, none of them 0."""
-    found = np.frombuffer(digests, "<u8")[::2].astype(np.uint64)
-    found[found == 0] = 1
-    return found
+    numbers = np.frombuffer(digests, "<u8")[::2].astype(np.uint64)
+    numbers[numbers == 0] = 1
+    return numbers
 
 
 def of_inputs(inputs: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Images or texts -> (n,) uint64; 0 where one cannot be read. Cost: they are read once."""
+    """Images or texts -> (n,) uint64; 0 where one cannot be read. Cost: each is read once."""
     out = np.zeros(len(inputs), np.uint64)
     for i in range(len(inputs)):
         out[i] = of_input(inputs, i)
@@ -58,10 +57,10 @@ def of_inputs(inputs: Sequence[Any] | np.ndarray) -> np.ndarray:
 def of_input(inputs: Sequence[Any] | np.ndarray, i: int) -> int:
     """The content of one image or text; 0 where it cannot be read."""
     try:
-        found = digest(inputs[i])
+        value = digest(inputs[i])
     except (OSError, ValueError, EOFError):
         return 0
-    return 0 if found is None else int(numbered(found)[0])
+    return 0 if value is None else int(numbered(value)[0])
 
 
 def of_rows(rows: np.ndarray) -> np.ndarray:
@@ -77,26 +76,26 @@ def of_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def of(inputs: Sequence[Any] | np.ndarray, kind: str, *, named: bool = False) -> np.ndarray:
-    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read. `named`: the ids are
-    the user's own. Then probabilities have no content: another training gives other values for the same example, and
-    the id says which it is."""
+    """The content (n,) uint64 of inputs of a kind, as in `Dataset`; 0 where one cannot be read. If `named`, the ids are
+    the user's own and probabilities have no content: training again changes the values of the same example, and the id
+    identifies it."""
     if kind == "probs" and named:
         return np.zeros(len(inputs), np.uint64)
     return of_rows(np.asarray(inputs)) if kind in ("features", "probs") else of_inputs(inputs)
 
 
 def is_hex(value: object) -> bool:
-    """Whether it is a content as files write it."""
+    """Whether it is a content hash in the form that files use."""
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
 
 
 def hexed(content: int) -> str:
-    """The content as 16 hex digits, as files write it."""
+    """The content as 16 hex digits, the form that files use."""
     return f"{int(content):016x}"
 
 
 def _rounded(block: np.ndarray) -> np.ndarray:
-    """Float64 with 32 bits of mantissa; one kind of zero and of NaN."""
+    """Float64 with 32 bits of mantissa; all zeros alike, and all NaN."""
     values = block.astype("<f8")
     if block.dtype.itemsize > 4 or block.dtype.kind != "f":  # narrower floats have fewer bits as they are
         with np.errstate(invalid="ignore", over="ignore"):

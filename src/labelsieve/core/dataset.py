@@ -1,4 +1,4 @@
-"""The data set as it was given: ids, given labels, class names and lazily read inputs. It holds no true labels."""
+"""The data set: ids, given labels, class names and inputs that are read when needed. It holds no true labels."""
 
 from __future__ import annotations
 
@@ -40,18 +40,17 @@ class Dataset:
         source: what the user named (a path or address).
         groups: (n,) object array of str (annotator, batch, patient), or None.
         excluded: what was left out while reading.
-        notes: sentences that the user should read: how it was decoded, class names that look alike.
-        recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, where all of them are
-            text; else None.
-        columns: the columns of a table that the features are, by name; None where they have no names.
-        probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None where there are
-            none.
-        handed: where `recipe` is None, the arguments of `load` or `load_probabilities`, values in memory among them.
-        rows: (n,) int64, the position of each example among the rows (files, items) of its source, before any was left
-            out.
-        named: the ids are names that the source gives, not row numbers.
-        length: how many rows the source had, those that were left out included.
-        label_column: the column of the source that the labels are; "" where they are no column.
+        notes: sentences that the user should read: how the text was decoded, class names that look alike.
+        recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, if all of them are text;
+            else None.
+        columns: the table columns that became features, by name; None if they have no names.
+        probs: (n, K) the user's own out-of-sample probabilities, which then judge the labels; None without them.
+        handed: where `recipe` is None, the arguments of `load` or `load_probabilities`, which may include values in
+            memory.
+        rows: (n,) int64, the position of each example among all rows (files, items) of its source.
+        named: the ids are names from the source, not row numbers.
+        length: how many rows the source had, including those that were left out.
+        label_column: the source's column of labels; "" if they do not come from a column.
     """
 
     ids: np.ndarray
@@ -75,7 +74,7 @@ class Dataset:
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
             raise UserError(
-                f"The labels of a Dataset are an array (n,) of positions in its classes, not {self.labels!r}."
+                f"The labels of a Dataset must be an array (n,) of positions in its classes, not {self.labels!r}."
             )
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.labels)))
@@ -87,11 +86,14 @@ class Dataset:
 
     def __repr__(self) -> str:
         left_out = f", {len(self.excluded):,} left out" if self.excluded else ""
-        return f"<Dataset {self.source or 'in memory'!r}: {len(self):,} of kind {self.kind!r}, {len(self.classes):,} classes{left_out}>"
+        return (
+            f"<Dataset {self.source or 'in memory'!r}: {len(self):,} of kind {self.kind!r}, {len(self.classes):,} "
+            f"classes{left_out}>"
+        )
 
     def take(self, keep: np.ndarray, excluded: Sequence[Exclusion] = ()) -> Dataset:
-        """The examples where the mask (n,) `keep` is true; `excluded` says why the others went. Classes stay as they
-        are."""
+        """The examples where the mask (n,) `keep` is true; `excluded` says why the others were left out. The classes do
+        not change."""
         if keep.all():
             return self
         return replace(self.pick(np.flatnonzero(keep)), excluded=(*self.excluded, *excluded))
@@ -112,11 +114,11 @@ class Dataset:
         )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
-        """Features in the order of the columns `names` (d,), others left out and told in the notes; the data as they
-        are where they, or what they are for (`names` None), have no names.
+        """The data with features in the order of the columns `names` (d,); other columns are left out, with a note.
+        Unchanged if the features have no names, or `names` is None.
 
         Raises:
-            UserError: a column is not there.
+            UserError: a column is missing.
         """
         if self.columns is None or names is None or tuple(names) == self.columns.names:
             return self
@@ -148,7 +150,7 @@ class Subset(Sequence):
 
     @property
     def paths(self) -> list[str]:
-        """The paths of inputs that are files; other inputs have no such attribute."""
+        """The paths of inputs that are files; inputs of other kinds have no such attribute."""
         inner: Any = self._inputs
         paths = inner.paths
         return [paths[int(row)] for row in self._rows]
@@ -177,7 +179,7 @@ def require_examples(dataset: Dataset) -> Dataset:
     """The data set itself, if it has an example.
 
     Raises:
-        UserError: it has none; with the reason that the first was left out for.
+        UserError: it has none; the message gives the reason why the first was left out.
     """
     if len(dataset):
         return dataset
@@ -190,7 +192,7 @@ def require_examples(dataset: Dataset) -> Dataset:
 
 
 def require_classes(dataset: Dataset) -> Dataset:
-    """The data set itself, if labels can be wrong in it at all.
+    """The data set itself, if it has at least two classes.
 
     Raises:
         UserError: no example, or fewer than two classes.
@@ -199,23 +201,22 @@ def require_classes(dataset: Dataset) -> Dataset:
     if len(present) < 2:
         only = dataset.classes[present[0]]
         where = dataset.source or "the data"
-        raise UserError(
-            f"{where} holds one class only ({only!r}); a wrong label needs at least two classes to choose from."
-        )
+        raise UserError(f"{where} holds only one class ({only!r}); finding wrong labels needs at least two classes.")
     return dataset
 
 
 def require_sound(dataset: Dataset) -> None:
-    """Of a data set that was put together by hand: as many ids and inputs as labels, and labels that are classes.
+    """Check a data set that was built by hand: as many ids and inputs as labels, and every label one of the classes.
 
     Raises:
-        UserError: something does not fit; the sentence names the field.
+        UserError: something does not fit; the message names the field.
     """
     labels: Any = dataset.labels
     n = len(labels)
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
-            "The labels of the Dataset are no array (n,) of whole numbers; labelsieve.load makes one from any labels."
+            "The labels of the Dataset are not an array (n,) of whole numbers; labelsieve.load makes one from any "
+            "labels."
         )
     if dataset.kind not in KINDS:
         raise UserError(f"The Dataset is of kind {dataset.kind!r}; choose from {', '.join(KINDS)}.")
@@ -227,9 +228,9 @@ def require_sound(dataset: Dataset) -> None:
         if not isinstance(value, Sized) or len(value) != n:
             raise UserError(f"The Dataset holds {held} for {n} labels; give one for each label.")
     if not isinstance(dataset.ids, np.ndarray):
-        raise UserError("The ids of the Dataset are no array (n,) of text; labelsieve.load makes them.")
+        raise UserError("The ids of the Dataset are not an array (n,) of text; labelsieve.load makes them.")
     if isinstance(dataset.classes, str) or not all(isinstance(name, str) for name in dataset.classes):
-        raise UserError("The classes of the Dataset are no tuple of names.")
+        raise UserError("The classes of the Dataset are not a tuple of names.")
     if n and not (labels.min() >= 0 and labels.max() < len(dataset.classes)):
         outside = labels[(labels < 0) | (labels >= len(dataset.classes))][0]
         raise UserError(

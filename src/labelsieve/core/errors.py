@@ -1,4 +1,4 @@
-"""The exceptions a user may see, as sentences, and how each door writes the arguments that they name."""
+"""The exceptions that users see, as sentences, and how Python and the command line write the arguments in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from labelsieve.core.wording import plain_words, python_argument, shell_option
 class UserError(ValueError):
     """A mistake in the input or the call. The message is a whole sentence: what is wrong, where, and what to do.
 
-    Where the sentence names an argument it holds `<name>`, and the keyword of that name gives the value to show, or "" for none:
+    If the sentence names an argument, it holds `<name>`, and the keyword of that name gives the value to show, or ""
+    for none:
 
         UserError(f"{folder} is a file; name a folder for the results with <out>.", out="")
 
@@ -30,11 +31,11 @@ class UserError(ValueError):
         return _filled(self._message, self._options, shell_option)
 
     def in_words(self) -> str:
-        """For notes, which every door shows: arguments by their plain names."""
+        """The message for notes, which look the same everywhere: arguments by their plain names."""
         return _filled(self._message, self._options, plain_words)
 
     def followed_by(self, sentence: str) -> UserError:
-        """The same with one more sentence."""
+        """A copy with one more sentence."""
         return UserError(f"{self._message} {sentence}".rstrip(), **self._options)
 
 
@@ -45,7 +46,8 @@ def _filled(message: str, options: dict[str, Any], written: Callable[[str, Any],
 
 
 class EmptyClass(UserError):
-    """Nothing of a class would be left. Who raises it knows the class's position; `named` tells its name."""
+    """No example of a class would be left. The code that raises it knows the class's position; `named` adds its
+    name."""
 
     def __init__(self, sentence: str, position: int):
         """`sentence` has {} where the class stands."""
@@ -57,11 +59,11 @@ class EmptyClass(UserError):
 
 
 def cause(error: BaseException) -> str:
-    """What an error says of a file, in short: its first line, without a full stop."""
+    """The reason why a file cannot be used: the first line of an error, without a full stop."""
     if isinstance(error, JSONDecodeError):
-        return f"it is no JSON: {error}"
+        return f"it is not JSON: {error}"
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
+        return "it is not UTF-8 text"
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, KeyError):
@@ -73,12 +75,12 @@ def cause(error: BaseException) -> str:
 
 
 def meant(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6, folder: str | PathLike = "") -> str:
-    """What to add to a message for a name that is nearly a known one: " Did you mean ...?"; else nothing.
+    """The hint " Did you mean ...?" for a name that is close to a known one; else "".
 
     Args:
-        most: how many known names to give at most; those that differ in the case of letters only come first.
-        cutoff: how alike a name must be, from 0 to 1.
-        folder: the folder that the names lie in, to show them as paths.
+        most: how many known names to give at most; those that differ only in case come first.
+        cutoff: how similar a name must be, from 0 to 1.
+        folder: the folder of the names, to show them as paths.
     """
     known = list(known)
     close = get_close_matches(name, known, n=most, cutoff=cutoff)
@@ -88,6 +90,6 @@ def meant(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message without its full stop; the name of its kind where it has none."""
+    """The first line of an error's message without its full stop; the name of its type if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error).__name__

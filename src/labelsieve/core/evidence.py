@@ -1,4 +1,4 @@
-"""Everything a detector may ask for."""
+"""Everything that a detector may take as input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Neighbours:
     """The k nearest examples of each example, without itself, its copies and its own group.
 
     Attributes:
-        index: (n, k) int32, nearest first; -1 in the last places where fewer than k are left.
+        index: (n, k) int32, nearest first; -1 in the last places if there are fewer than k.
         similarity: (n, k) float32, cosine; 0 in those places.
     """
 
@@ -30,7 +30,7 @@ class Neighbours:
         return f"<Neighbours: the {k:,} nearest of {n:,} examples>"
 
     def cosines(self, rows: np.ndarray | slice, k: int) -> np.ndarray:
-        """(b, k) float64 similarities to the k nearest; one that is no number counts 0, an infinite one 1 or -1."""
+        """(b, k) float64 similarities to the k nearest; NaN counts as 0, an infinite one as 1 or -1."""
         return np.nan_to_num(self.similarity[rows, :k].astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
 
     def save(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What training left behind for n examples in K classes. A detector names the fields it needs as its parameters.
+    """The inputs of detectors for n examples in K classes. A detector names the fields it needs as its parameters.
 
     Attributes:
         labels: (n,) int64 given labels.
@@ -80,7 +80,7 @@ class Evidence:
             Piecewise-zero loss.
         record: training dynamics at a constant learning rate.
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
-        threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake
+        threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake
             class).
         origin: what it was made of; None of evidence that was put together by hand.
     """

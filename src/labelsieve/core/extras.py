@@ -1,4 +1,4 @@
-"""Optional packages: imported where they are used; a missing one is a sentence that names the extra which brings it."""
+"""Optional packages are imported where they are used; if one is missing, a message names the extra to install."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def need(module: str, what: str, extra: str, named: str = "") -> ModuleType:
     """The imported module.
 
     Args:
-        module: its name; `named` is how its users call it.
-        what: what needs it; the sentence begins so.
+        module: its name; `named` is the package's usual name.
+        what: what needs it; the first words of the message.
         extra: the extra of Labelsieve that installs it.
 
     Raises:

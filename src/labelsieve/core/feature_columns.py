@@ -1,4 +1,4 @@
-"""The columns of a table that became features, by name, and those that did not, with the reason."""
+"""The table columns that became features, by name, and those that did not, with the reason."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 
 from labelsieve.core.errors import UserError, meant
 
-SHOWN = 4  # names that are listed; of more only the first and the last are
-LEFT = 6  # columns not used that are listed
+SHOWN = 4  # names that are listed; if there are more, only the first and the last
+LEFT = 6  # unused columns that are listed
 UNKNOWN = "the model was not trained on it"
 LONGEST = 40  # characters of a name
 
 
 @dataclass(frozen=True)
 class FeatureColumns:
-    """
+    """Which columns are features, and which are not.
+
     Attributes:
         names: the d columns, in the order of the features.
-        unused: the others that have no role -> why they are no features.
-        doubts: some of the names -> what should be checked of them.
+        unused: the other columns without a role -> why they are not features.
+        doubts: some of the names -> what the user should check about them.
     """
 
     names: tuple[str, ...]
@@ -31,39 +32,42 @@ class FeatureColumns:
         """Which columns are the features and which are not, in one line; then what should be checked."""
         names = [short(name) for name in self.names]
         several = f"{names[0]} to {names[-1]} ({len(names):,} columns)"
-        told = f"Features: {', '.join(names) if len(names) <= SHOWN else several}"
-        told += f"; not used: {listed(self.unused)}." if self.unused else "."
-        return told, *(f"To check: {short(name)} {doubt}" for name, doubt in list(self.doubts.items())[:SHOWN])
+        text = f"Features: {', '.join(names) if len(names) <= SHOWN else several}"
+        text += f"; not used: {listed(self.unused)}." if self.unused else "."
+        return text, *(f"To check: {short(name)} {doubt}" for name, doubt in list(self.doubts.items())[:SHOWN])
 
-    def positions(self, wanted: Sequence[str], source: str) -> list[int]:
-        """The place of each wanted column.
+    def positions(self, columns: Sequence[str], source: str) -> list[int]:
+        """The position of each column.
 
         Raises:
-            UserError: one is not there, or holds no numbers.
+            UserError: one is missing, or holds no numbers.
         """
         place = {name: i for i, name in enumerate(self.names)}
-        gone = next((name for name in wanted if name not in place), None)
-        if gone is None:
-            return [place[name] for name in wanted]
-        if gone in self.unused:
+        missing = next((name for name in columns if name not in place), None)
+        if missing is None:
+            return [place[name] for name in columns]
+        if missing in self.unused:
             raise UserError(
-                f"{source}: the column {gone!r}, which the model was trained on, cannot be used: {self.unused[gone]}."
+                f"{source}: the column {missing!r}, which the model was trained on, cannot be used: "
+                f"{self.unused[missing]}."
             )
-        raise UserError(f"{source} has no column {gone!r}, which the model was trained on.{meant(gone, self.names)}")
+        raise UserError(
+            f"{source} has no column {missing!r}, which the model was trained on.{meant(missing, self.names)}"
+        )
 
-    def only(self, wanted: Sequence[str]) -> FeatureColumns:
-        """The wanted columns; the others become unused."""
-        strange = dict.fromkeys((name for name in self.names if name not in set(wanted)), UNKNOWN)
-        doubts = {name: doubt for name, doubt in self.doubts.items() if name not in strange}
-        return FeatureColumns(tuple(wanted), {**strange, **self.unused}, doubts)
+    def only(self, columns: Sequence[str]) -> FeatureColumns:
+        """Only these columns; the others become unused."""
+        removed = dict.fromkeys((name for name in self.names if name not in set(columns)), UNKNOWN)
+        doubts = {name: doubt for name, doubt in self.doubts.items() if name not in removed}
+        return FeatureColumns(tuple(columns), {**removed, **self.unused}, doubts)
 
 
 def listed(unused: Mapping[str, str]) -> str:
-    """f2 (text), when (dates) and 3 more."""
+    """Columns with reasons, as in "f2 (text), when (dates) and 3 more"."""
     shown = ", ".join(f"{short(name)} ({why})" for name, why in list(unused.items())[:LEFT])
     return shown + (f" and {len(unused) - LEFT} more" if len(unused) > LEFT else "")
 
 
 def short(name: str) -> str:
-    """A name that may be long, for a sentence."""
+    """A name, shortened for a message."""
     return name if len(name) <= LONGEST else name[: LONGEST - 3] + "..."

@@ -1,9 +1,9 @@
-"""Files are written to a temporary name beside their place and renamed, so that a killed run leaves no half file. What
-a file holds is on the disk before the name is, and the name is before the writer returns, so that a power cut leaves no
-half file either.
+"""Files are written to a temporary name in the same folder and renamed, so that a killed run leaves no half-written
+file. The content is synced to the disk before the rename, and the rename before the writer returns, so that a power cut
+leaves none either.
 
-The temporary name carries the machine and the process. What a killed process left goes when the same file is written
-again, or the folder is claimed for another run; nothing of a process that still runs is touched.
+The temporary name contains the machine and the process. What a killed process left is removed when the same file is
+written again, or the folder is claimed for another run; files of a running process are not touched.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from labelsieve.core.errors import UserError
 _HERE = hashlib.blake2b(platform.node().encode(), digest_size=3).hexdigest()
 _PART = re.compile(r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{6})-)?(?P<process>\d{1,9})\.part", re.DOTALL)
 _SCRATCH = re.compile(r"labelsieve-(?P<machine>[0-9a-f]{6})-(?P<process>\d{1,9})-.+")
-_A_DAY = 86_400  # seconds after which what another machine left is given up
+_A_DAY = 86_400  # seconds after which files of another machine count as abandoned
 _NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # of file systems that cannot sync this
 _DEEP = 3  # levels of a run folder in which files are written
 
 
 def temporary(path: Path) -> Path:
-    """The name beside `path` under which this process writes it (a file or a folder); what killed processes left of it
-    is removed."""
+    """The temporary name for `path` (a file or a folder) of this process; leftovers of killed processes are removed."""
     with suppress(OSError):
         for entry in os.scandir(path.parent):
             if (part := _PART.fullmatch(entry.name)) and part["name"] == path.name:
@@ -56,11 +55,11 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for temporary files that goes with the block; what killed processes left of such is removed."""
+    """A folder for temporary files, removed after the block; leftovers of killed processes are removed too."""
     with suppress(OSError):
         for entry in os.scandir(gettempdir()):
-            if found := _SCRATCH.fullmatch(entry.name):
-                _remove_if_left(Path(entry.path), found)
+            if left_over := _SCRATCH.fullmatch(entry.name):
+                _remove_if_left(Path(entry.path), left_over)
     with TemporaryDirectory(prefix=scratch_name()) as folder:
         yield Path(folder)
 
@@ -71,8 +70,8 @@ def scratch_name() -> str:
 
 
 def _remove_if_left(path: Path, part: re.Match[str]) -> None:
-    """Remove what a process wrote that no longer runs; of another machine nobody knows, so what has not changed for a
-    day goes."""
+    """Remove the file of a process that no longer runs. For another machine that is unknown, so a day without change
+    decides."""
     with suppress(OSError):  # somebody else removed it, or it is somebody else's
         here = part["machine"] in (None, _HERE)
         left = not _runs(int(part["process"])) if here else time.time() - path.lstat().st_mtime > _A_DAY
@@ -83,7 +82,7 @@ def _remove_if_left(path: Path, part: re.Match[str]) -> None:
 
 
 def _runs(process: int) -> bool:
-    if os.name == "nt":  # a signal would end it there
+    if os.name == "nt":  # on Windows a signal would end it
         return True
     try:
         os.kill(process, 0)
@@ -96,14 +95,13 @@ def _runs(process: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well. Errors name
-    `path`.
+    """A temporary path to write to; it replaces `path` if the block succeeds. Errors name `path`.
 
     Raises:
-        UserError: a device or a pipe is there.
+        UserError: the path is a device or a pipe.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UserError(f"{path} is no regular file, so nothing can take its place; name another.")
+        raise UserError(f"{path} is not a regular file, so it cannot be replaced; name another file.")
     make_folder(path.parent)
     partial = temporary(path)
     try:
@@ -118,14 +116,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def put(partial: Path, path: Path) -> None:
-    """Rename a finished file, or a folder of files, to `path`. Everything in it is on the disk before its name is."""
+    """Rename a finished file, or a folder of files, to `path`. Its content is synced to the disk first."""
     to_disk(partial)
     os.replace(partial, path)
     _sync(path.parent)
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder and its parents, where they are not there, so that their names outlast a power cut."""
+    """Make the folder and its missing parents, and sync their names to the disk."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in reversed(missing):
@@ -133,7 +131,7 @@ def make_folder(path: Path) -> None:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file, or a folder with everything in it, is on the disk, as far as its file system can do that."""
+    """Wait until a file, or a folder with everything in it, is on the disk, as far as its file system supports that."""
     for place, _, names in os.walk(path):
         for name in names:
             _sync(Path(place, name))
@@ -143,7 +141,7 @@ def to_disk(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """The bytes of one file, or the names in one folder."""
+    """Sync the bytes of one file, or the names in one folder."""
     if path.is_symlink() or (os.name == "nt" and path.is_dir()):  # Windows syncs no folders; it keeps names by itself
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -157,19 +155,19 @@ def _sync(path: Path) -> None:
 
 
 def require_own(out: Path, begins: str, command: str) -> None:
-    """Refuse to write over a file that does not begin as what `command` writes; an empty one may go.
+    """Refuse to overwrite a file that does not begin like one that `command` writes; an empty one may be replaced.
 
     Raises:
-        UserError: another file is there.
+        UserError: the path holds another file.
     """
     if not out.is_file():
         return
-    wanted = begins.encode()
+    expected = begins.encode()
     with open(out, "rb") as file:
-        there = file.read(len(wanted))
-    if there and there != wanted:
+        present = file.read(len(expected))
+    if present and present != expected:
         raise UserError(
-            f"{out} is there already and is not what `labelsieve {command}` wrote; name another file with <out>.",
+            f"{out} already exists and was not written by `labelsieve {command}`; name another file with <out>.",
             out="",
         )
 
@@ -179,7 +177,7 @@ def write_json(path: Path, value: Any) -> None:
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         partial.write_bytes(
             text.encode("utf-8", "backslashreplace")
-        )  # half a character, as in a file name, becomes JSON's own \\udce9
+        )  # half a character, as in a file name, becomes the JSON escape \\udce9
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

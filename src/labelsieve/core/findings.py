@@ -29,10 +29,10 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """The answer of `find` for n examples in K classes.
+    """The result of `find` for n examples in K classes.
 
-    Arrays are in the order of the data, so that they can be laid beside them. What is looked at is ranked, the most suspicious first:
-    iteration, `top`, `table`, `to_pandas`, and what a notebook shows.
+    Arrays are in the order of the data. What people look at is ranked, the most suspicious first: iteration, `top`,
+    `table`, `to_pandas`, and what a notebook shows.
 
     Attributes:
         ids: (n,) object array of str, the user's own ids, in the order of the data.
@@ -41,17 +41,19 @@ class Findings:
         other: (n,) int64, the likeliest class apart from the given one.
         p_wrong: (n,) float64 in [0, 1], the estimated probability that the given label is wrong.
         rank: (n,) int64, 1 = most suspicious.
-        flagged: (n,) bool, called wrong by the flag rule.
+        flagged: (n,) bool, true where the flag rule calls the label wrong.
         scores: detector name -> (n,) float, higher = more suspicious.
         flags: detector name -> (n,) bool, what the detector's own rule calls wrong; a detector may have no rule.
         suggestions: detector name -> (n,) int64, the class that the detector would give instead; it may name none.
         extra: further columns (n,) that explain a row.
         wrong: the estimated number of wrong labels.
         excluded: what was left out, and why.
-        notes: sentences that the user should read (a detector that had to be skipped, a fall-back that was taken).
-        settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds a stage.
-        content: (n,) uint64, a hash of each example itself (`core.content_hash`), 0 where it is not known; None in runs of older versions.
-        examples: shows an example in small in a notebook (`encode.small_example.Examples`), or None; not copied or pickled with the rest.
+        notes: sentences that the user should read (a detector that had to be skipped, a fallback that was used).
+        settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds per stage.
+        content: (n,) uint64, a hash of each example itself (`core.content_hash`), 0 if unknown; None in runs of older
+            versions.
+        examples: shows small examples in a notebook (`encode.small_example.Examples`), or None; not copied or pickled
+            with the rest.
     """
 
     ids: np.ndarray
@@ -79,7 +81,10 @@ class Findings:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        wrong = f"about {self.wrong.count:,.0f} wrong ({self.wrong.low:,.0f} to {self.wrong.high:,.0f}), {self.flagged.sum():,} flagged"
+        wrong = (
+            f"about {self.wrong.count:,.0f} wrong ({self.wrong.low:,.0f} to {self.wrong.high:,.0f}), "
+            f"{self.flagged.sum():,} flagged"
+        )
         return f"<Findings: {len(self):,} examples, {len(self.classes):,} classes, {wrong}>"
 
     def __iter__(self) -> Iterator[Finding]:
@@ -90,7 +95,7 @@ class Findings:
         """The `n` most suspicious examples, the worst first; all of them if there are fewer.
 
         Raises:
-            UserError: n is no whole number, or below 0.
+            UserError: n is not a whole number, or is below 0.
         """
         if require_whole(n, "n") < 0:
             raise UserError(f"n is {n}; give the number of examples to show, 0 or more.")
@@ -100,7 +105,7 @@ class Findings:
         return notebook(self)
 
     def plot(self) -> Any:
-        """A figure of matplotlib: a histogram of p_wrong and the commonest confusions.
+        """A matplotlib figure: a histogram of p_wrong and the most frequent confusions.
 
         Raises:
             UserError: matplotlib is not installed.
@@ -119,7 +124,8 @@ class Findings:
         return tuple(name for name, flag in self.flags.items() if flag[i])
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which labels stand for which: given (m,), likely (m,), expected number of examples (m,), the commonest confusion first."""
+        """Which labels are confused: given (m,), likely (m,), expected number of examples (m,), the most frequent
+        confusion first."""
         cell, where = np.unique(self.given * len(self.classes) + self.other, return_inverse=True)
         count = np.bincount(where, self.p_wrong, minlength=len(cell))
         order = np.argsort(-count, kind="stable")
@@ -127,13 +133,14 @@ class Findings:
         return given, likely, count[order]
 
     def named_confusions(self, most: int = 10) -> list[tuple[str, str, float]]:
-        """The commonest confusions by name: (given label, likely label, expected number of examples), at most `most` of them."""
+        """The most frequent confusions by name: (given label, likely label, expected number of examples), at most
+        `most` of them."""
         rows = zip(*(column[:most].tolist() for column in self.confusions()), strict=True)
         return [(self.classes[given], self.classes[likely], count) for given, likely, count in rows]
 
     def joint(self) -> np.ndarray:
-        """(K, K) float64 expected number of examples given i (row) whose true label is j; rows add up to the given counts.
-        Divided by its column sums it is the noise transition matrix P(given | true), transposed."""
+        """(K, K) float64 expected number of examples with given label i (row) and true label j; rows add up to the
+        given counts. Divided by its column sums it is the noise transition matrix P(given | true), transposed."""
         k = len(self.classes)
         out = np.bincount(self.given * k + self.other, self.p_wrong, minlength=k * k).reshape(k, k)
         out[np.arange(k), np.arange(k)] += np.bincount(self.given, 1 - self.p_wrong, minlength=k)
@@ -145,9 +152,9 @@ class Findings:
 
     def table(self, *, ranked: bool = True) -> pa.Table:
         """The findings as an Arrow table, the most suspicious first, or in the order of the data if `ranked` is false:
-        id, given_label, suggested_label, other_label, p_wrong, rank, flagged, score_<detector> ..., the explaining columns,
-        content (16 hex digits), flag_<detector> ..., suggested_<detector> ... (class names). Polars' `from_arrow` takes it
-        from there; for pandas see `to_pandas`."""
+        id, given_label, suggested_label, other_label, p_wrong, rank, flagged, score_<detector> ..., the explaining
+        columns, content (16 hex digits), flag_<detector> ..., suggested_<detector> ... (class names). For Polars use
+        its `from_arrow`, for pandas `to_pandas`."""
         import pyarrow as pa
 
         names = pa.array(self.classes, pa.string())
@@ -170,7 +177,7 @@ class Findings:
         return table.take(pa.array(self.order())) if ranked else table
 
     def to_pandas(self, some: Top | None = None) -> Any:
-        """The table, or that of `some` rows, as a pandas frame, the most suspicious first.
+        """The table, or only that of `some` rows, as a pandas frame, the most suspicious first.
 
         Raises:
             UserError: pandas is not installed.

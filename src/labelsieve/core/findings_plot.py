@@ -1,4 +1,4 @@
-"""Findings as a figure of matplotlib: how sure the wrong labels are, and which classes are confused."""
+"""Findings as a matplotlib figure: how probable the wrong labels are, and which classes are confused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFUSIONS = 10
 
 
 def plot(findings: Findings) -> Any:
-    """A figure of two panels: a histogram of p_wrong, and the commonest confusions.
+    """A figure of two panels: a histogram of p_wrong, and the most frequent confusions.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -41,5 +41,5 @@ def plot(findings: Findings) -> Any:
     right.set_yticks(range(len(rows)), names)
     right.set(xlabel="expected examples", title="given → likely")
     if "inline" in matplotlib.get_backend().lower():
-        plt.close(figure)  # a notebook shows what is returned, and would show an open figure a second time
+        plt.close(figure)  # a notebook shows the returned figure, and would show an open one a second time
     return figure

@@ -1,7 +1,7 @@
-"""Values handed over in Python as plain NumPy: tensors that require grad, lie on a GPU or are bfloat16, masked arrays,
-long doubles.
+"""Python values as plain NumPy arrays: tensors that require grad, lie on a GPU or are bfloat16, masked arrays, long
+doubles.
 
-Torch, JAX and TensorFlow are known by what their values can do; none of them is imported.
+Values of Torch, JAX and TensorFlow are recognised by their attributes; none of these packages is imported.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _SCALARS = (str, bytes, bool, int, float, type(None))
 
 
 def plain_array(values: Any, what: str) -> np.ndarray:
-    """The values as a NumPy array of a type that files and kernels know: what is masked is NaN, bfloat16 is float32, a
-    long double float64. An array that is plain already comes back as it is, so that a memory map stays one.
+    """The values as a NumPy array of a type that files and kernels support: masked values become NaN, bfloat16 float32,
+    long double float64. A plain array is returned as it is, so that a memory map stays one.
 
     Raises:
-        UserError: they are no array; `what` says what they were meant to be.
+        UserError: they cannot be read as an array; `what` names the argument.
     """
     try:
         array = np.asanyarray(_host(values))
@@ -40,15 +40,15 @@ def plain_array(values: Any, what: str) -> np.ndarray:
 
 
 def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
-    """One plain label a row: a tensor as an array (n,), a list with 0-d tensors and NumPy scalars turned into what they
-    hold.
+    """One plain label per row: a tensor becomes an array (n,), 0-d tensors and NumPy scalars in a list become plain
+    values.
 
     Raises:
-        UserError: they are no row of labels, or a row holds a list, a record or an array.
+        UserError: they are not a sequence of labels, or a row holds a list, a record or an array.
     """
     if values is None or isinstance(values, str | bytes | dict | set | frozenset | Iterator):
-        given = "nothing (None)" if values is None else f"a {type(values).__name__}"
-        raise UserError(f"{what}: {given} was given; give a list or array of one label per row.")
+        got = "nothing (None)" if values is None else f"a {type(values).__name__}"
+        raise UserError(f"{what}: {got} was given; give a list or array of one label per row.")
     columns = getattr(values, "columns", None)
     if columns is not None and getattr(values, "ndim", 2) == 2:
         listed = ", ".join(map(str, list(columns)[:10]))
@@ -61,12 +61,12 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
             return [plain_label(value, what, row) for row, value in enumerate(values.tolist())]  # None where masked
         array = plain_array(values, what)
         if array.ndim != 1:
-            do = (
+            advice = (
                 "call .ravel()"
                 if array.ndim == 2 and array.shape[1] == 1
                 else "for one-hot rows: argmax over the last axis"
             )
-            raise UserError(f"{what} has shape {array.shape}; give one label per row ({do}).")
+            raise UserError(f"{what} has shape {array.shape}; give one label per row ({advice}).")
         if array.dtype.kind not in "OVc":
             return array
         values = array.tolist()
@@ -74,10 +74,10 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
 
 
 def plain_label(value: Any, what: str, row: int) -> Any:
-    """One label, out of whatever holds it.
+    """One label as a plain value.
 
     Raises:
-        UserError: it is several, or a complex number.
+        UserError: it is more than one label, or a complex number.
     """
     if isinstance(value, _SCALARS):
         return value
@@ -94,8 +94,8 @@ def plain_label(value: Any, what: str, row: int) -> Any:
 
 
 def _host(values: Any) -> Any:
-    """The values in the memory of the processor; of a list, each of its tensors."""
-    if hasattr(values, "detach") and hasattr(values, "cpu"):  # torch; open files can detach too
+    """The values in main memory; for a list, each of its tensors."""
+    if hasattr(values, "detach") and hasattr(values, "cpu"):  # torch; open files have `detach` too
         values = values.detach().cpu()
         values = values.to_dense() if getattr(values, "is_sparse", False) else values
         narrow = str(values.dtype).removeprefix("torch.")

@@ -1,4 +1,4 @@
-"""The record of training dynamics: what training left behind for each example in each epoch."""
+"""The record of training dynamics: what was measured for each example in each epoch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax"
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set, never loader
-    order.
+    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set (not the order of
+    the loader).
 
     Attributes:
-        loss: (E, n) cross-entropy of the given label, whatever loss was trained.
+        loss: (E, n) cross-entropy of the given label, whichever loss was used for training.
         margin: (E, n) logit of the given label minus the largest other logit (Pleiss et al. 2020, section 3).
         p_y: (E, n) softmax probability of the given label.
         argmax: (E, n) the predicted class.
@@ -52,7 +52,7 @@ class Record:
 
     @classmethod
     def resume(cls, folder: Path) -> Record:
-        """The record that `empty` began under `folder`, to be filled further."""
+        """The record that `empty` created under `folder`, to continue filling it."""
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in COLUMNS})
 
     @classmethod
@@ -60,11 +60,11 @@ class Record:
         """A record written under `folder`, memory-mapped read-only.
 
         Raises:
-            UserError: `folder` is no path, or holds no record.
+            UserError: `folder` is not a path, or holds no record.
         """
         folder = require_path(folder, "The folder of the record")
         if absent := [name for name in COLUMNS if not (folder / f"{name}.npy").is_file()]:
-            raise UserError(f"{folder} holds no record of training dynamics: {absent[0]}.npy is not there.")
+            raise UserError(f"{folder} holds no record of training dynamics: {absent[0]}.npy is missing.")
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
 
     def save(self, folder: Path) -> None:
@@ -74,7 +74,8 @@ class Record:
 
     @np.errstate(over="ignore")  # beyond float32 the margin is infinite, the loss too, and p_y 0
     def write(self, epoch: int, index: np.ndarray | slice, logits: np.ndarray, target: np.ndarray) -> None:
-        """Put what `logits` (b, K) say of the given labels `target` (b,) at `index` (positions in the data set)."""
+        """Store loss, margin, p_y and argmax of `logits` (b, K) with the given labels `target` (b,) at the positions
+        `index`."""
         logits = np.asarray(logits, np.float32)
         rows = np.arange(len(target))
         given = logits[rows, target]

@@ -1,6 +1,5 @@
-"""Identical examples of which some have gone, or got another label, between two runs of `find` into the same folder.
-Which of them a decision of before was about cannot be told by their content; to leave one out and then another of them
-would lose both.
+"""Identical examples, some of which were removed or relabelled between two runs of `find` into the same folder. Their
+content does not tell which of them an earlier decision was about; excluding a second one would lose both.
 """
 
 from __future__ import annotations
@@ -17,22 +16,21 @@ from labelsieve.core.findings import Findings
 SETTING = "thinned"
 
 
-def thinned(before: Findings, now: Findings, at: str) -> dict[str, str]:
-    """Content (16 hex digits) -> when, for such examples of which at least one is left; those that earlier runs found
-    are included.
+def thinned(previous: Findings, now: Findings, at: str) -> dict[str, str]:
+    """Content (16 hex digits) -> time, for such examples if at least one is left; those of earlier runs are included.
 
     Args:
         at: the time of this run, ISO 8601.
     """
-    found = dict(before.settings.get(SETTING) or {})
-    if before.content is None or now.content is None:
-        return found
-    contents, copies = np.unique(before.content, return_counts=True)
+    content_times = dict(previous.settings.get(SETTING) or {})
+    if previous.content is None or now.content is None:
+        return content_times
+    contents, copies = np.unique(previous.content, return_counts=True)
     several = contents[(copies > 1) & (contents != 0)]
-    were, are = _counted(before, several), _counted(now, several)
-    left = {content for content, _ in are}
-    fewer = {content for (content, name), n in were.items() if content in left and are[content, name] < n}
-    return found | {hexed(content): at for content in sorted(fewer)}
+    old_count, new_count = _counted(previous, several), _counted(now, several)
+    left = {content for content, _ in new_count}
+    fewer = {content for (content, name), n in old_count.items() if content in left and new_count[content, name] < n}
+    return content_times | {hexed(content): at for content in sorted(fewer)}
 
 
 def _counted(findings: Findings, contents: np.ndarray) -> Counter[tuple[int, str]]:
@@ -43,21 +41,21 @@ def _counted(findings: Findings, contents: np.ndarray) -> Counter[tuple[int, str
 
 
 def times(findings: Findings) -> dict[str, datetime]:
-    """As `thinned`, with the times read."""
+    """As `thinned`, with parsed times."""
     return {content: datetime.fromisoformat(at) for content, at in (findings.settings.get(SETTING) or {}).items()}
 
 
 def is_older(at: str, time: datetime) -> bool:
-    """Whether a decision was made before that time; one whose time cannot be read was."""
+    """Whether a decision was made before that time; true if its time cannot be read."""
     try:
-        made = datetime.fromisoformat(at)
+        decided = datetime.fromisoformat(at)
     except ValueError:
         return True
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)) < time
+    return (decided if decided.tzinfo else decided.replace(tzinfo=UTC)) < time
 
 
 def sound(value: Any) -> bool:
-    """Whether it is what `run.json` keeps."""
+    """Whether the value has the form that `run.json` keeps."""
     if not isinstance(value, dict) or not all(is_hex(content) and isinstance(at, str) for content, at in value.items()):
         return False
     try:

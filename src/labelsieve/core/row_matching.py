@@ -1,9 +1,8 @@
-"""Which row an example stands in now: by its id if the row with that id still holds the same example, else by its
-content.
+"""Which row an example is in now: by its id if the row with that id still holds the same example, else by its content.
 
-Two uses of one rule. `match` goes from the examples of a run to data that were read again; `Follow` goes from the
-decisions of a journal to the findings, which may have been made anew after the file was sorted. Identical examples with
-the same given label are interchangeable; where labels do not single one out, nothing is matched.
+Two uses of one rule. `match` maps the examples of a run to data that were read again; `Follow` maps the decisions of a
+journal to the findings, which may be newer than the decisions (after the file was sorted, say). Identical examples with
+the same given label are interchangeable; if the labels do not single one out, nothing is matched.
 """
 
 from __future__ import annotations
@@ -19,19 +18,22 @@ from labelsieve.core.content_hash import hexed
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Findings
 
-ABSENT = "the run has no such example any more"
-OTHER = "the row of this id holds another example now, and its own is nowhere else"
-RETRAINED = "its row has other probabilities now; give the probabilities or their labels ids, which tell that it is the same example"
-COPY = (
-    "one of several identical examples has gone or got another label since, and nothing tells whether it was this one"
+ABSENT = "the run no longer has this example"
+OTHER = "the row with this id now holds a different example, and no other row holds the original one"
+RETRAINED = (
+    "its row has different probabilities now; add ids to the probabilities or to their labels, so that the example "
+    "can be recognised"
 )
-SEVERAL = "there are several examples like it now, with other labels, and nothing tells which it was"
+COPY = (
+    "one of several identical examples has since been removed or relabelled, and it is not clear whether it was this "
+    "one"
+)
+SEVERAL = "several identical examples with different labels exist now, and it is not clear which of them it was"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """An example that was decided on and is not clearly one of the rows now, with the reason; `id` is that of the
-    decision."""
+    """A decision whose example cannot be matched to a row, with the reason; `id` is that of the decision."""
 
     id: str
     reason: str
@@ -45,7 +47,7 @@ def match(
     now_content: np.ndarray,
     now_labels: np.ndarray,
 ) -> np.ndarray:
-    """Where each of n examples stands among m rows.
+    """The position of each of n examples among m rows.
 
     Args:
         ids, content, labels: (n,) id, content (0 = unknown: then the id decides) and given label (any codes) of each
@@ -53,35 +55,35 @@ def match(
         now_ids, now_content, now_labels: (m,) the same of each row, the labels in the same codes.
 
     Returns:
-        (n,) int64 position among the rows, each at most once; -1 where the example is not there, or not clearly.
+        (n,) int64 position among the rows, each at most once; -1 if the example is missing or ambiguous.
     """
     place = dict(zip(now_ids.tolist(), range(len(now_ids)), strict=True))
     by_id = np.fromiter((place.get(key, -1) for key in ids.tolist()), np.int64, len(ids))
-    there = np.maximum(by_id, 0)
-    same = (by_id >= 0) & (_alike(content, now_content[there]) if len(now_ids) else False)
-    known = (content != 0) & (now_content[there] != 0) if len(now_ids) else same
-    stays = same & (~known | (labels == now_labels[there] if len(now_ids) else False))
+    position = np.maximum(by_id, 0)
+    same = (by_id >= 0) & (_alike(content, now_content[position]) if len(now_ids) else False)
+    known = (content != 0) & (now_content[position] != 0) if len(now_ids) else same
+    stays = same & (~known | (labels == now_labels[position] if len(now_ids) else False))
     at = np.where(stays, by_id, -1)
     if stays.all():
         return at
     free = np.ones(len(now_ids), bool)
     free[at[stays]] = False
     rows: dict[int, list[int]] = defaultdict(list)
-    wanted: dict[int, list[int]] = defaultdict(list)
+    unmatched: dict[int, list[int]] = defaultdict(list)
     for i in np.flatnonzero(~stays & (content != 0)).tolist():
-        wanted[int(content[i])].append(i)
-    for j in np.flatnonzero(free & np.isin(now_content, np.array(list(wanted), np.uint64))).tolist():
+        unmatched[int(content[i])].append(i)
+    for j in np.flatnonzero(free & np.isin(now_content, np.array(list(unmatched), np.uint64))).tolist():
         rows[int(now_content[j])].append(j)
-    for key, found in rows.items():
-        olds, news = [(ids[i], labels[i]) for i in wanted[key]], [(now_ids[j], now_labels[j]) for j in found]
-        for i, j in zip(wanted[key], pair(olds, news), strict=True):
-            at[i] = -1 if j < 0 else found[j]
+    for key, matches in rows.items():
+        olds, news = [(ids[i], labels[i]) for i in unmatched[key]], [(now_ids[j], now_labels[j]) for j in matches]
+        for i, j in zip(unmatched[key], pair(olds, news), strict=True):
+            at[i] = -1 if j < 0 else matches[j]
     return at
 
 
 def pair(olds: Sequence[tuple[str, object]], news: Sequence[tuple[str, object]]) -> list[int]:
-    """For identical examples (id, label), which of the rows (id, label) each one is, -1 where that is not clear: equal
-    labels first, in order; then equal ids; what remains only if its labels leave no choice."""
+    """For identical examples (id, label), the position of the row (id, label) of each, -1 if ambiguous: equal labels
+    first, in order; then equal ids; the rest only if its labels leave no choice."""
     at, left = [-1] * len(olds), dict(enumerate(news))
     for part in (1, 0):
         queues: dict[object, deque[int]] = defaultdict(deque)
@@ -103,18 +105,19 @@ def _alike(content: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 class Follow:
-    """Rows of a journal -> the same rows with the ids that their examples have in the findings now.
+    """Rows of a journal -> the same rows with the current ids of their examples in the findings.
 
-    Calling it again with more rows of the journal, or with the same, goes on from what was matched before. A decision
-    on what the findings do not have is left out and listed in `refused`. One that was carried out since (relabel to
-    what is the given label now) becomes keep; any other on an example whose given label has changed is refused too.
+    A second call, with more rows of the journal or the same ones, reuses what was matched before. A decision on an
+    example that the findings do not have is left out and listed in `refused`. One that has been carried out since
+    (relabel to the current given label) becomes keep; any other decision on an example whose given label has changed is
+    refused too.
     """
 
     def __init__(self, findings: Findings, place: Callable[[str], int | None] | None = None):
-        """`place` gives the position of an id in the findings; None makes it of a dict."""
+        """`place` gives the position of an id in the findings; None builds a dict for that."""
         self.findings = findings
         self._place = place
-        self._found: dict[
+        self._matched: dict[
             tuple[str, str | None], int | str
         ] = {}  # (id, content) -> position, or the reason why there is none
         self._claimed: set[int] = set()
@@ -122,39 +125,43 @@ class Follow:
         self._named = findings.settings.get("named") is True
         self._other = RETRAINED if findings.settings.get("kind") == "probs" else OTHER
         self._order: np.ndarray | None = None
-        self._lost = Fold()
-        self._heard: set[tuple[str, str]] = set()  # (batch, id) that `_lost` has
-        self._why: dict[str, str] = {}
+        self._refused = Fold()
+        self._recorded: set[tuple[str, str]] = set()  # (batch, id) already in `_refused`
+        self._reasons: dict[str, str] = {}
         self.barred: set[str] = (
             set()
         )  # ids in the findings whose decision is refused because their given label has changed
 
     def __call__(self, rows: Iterable[Decision]) -> list[Decision]:
         rows = list(rows)
-        found = iter(self.places([(row.id, row.content, row.given) for row in rows if row.id]))
+        places = iter(self.places([(row.id, row.content, row.given) for row in rows if row.id]))
         out: list[Decision] = []
         for row in rows:
-            kept = self._followed(row, next(found)) if row.id else row
+            kept = self._followed(row, next(places)) if row.id else row
             if isinstance(kept, str):
-                self._why[row.id] = kept
-                self._lose(row)
+                self._reasons[row.id] = kept
+                self._record_refused(row)
                 continue
             out.append(kept)
             if not row.id:
-                self._lose(row)
+                self._record_refused(row)
             elif not row.id.isdecimal():
-                self._why.pop(row.id, None)  # the example of this name was decided on anew
+                self._reasons.pop(row.id, None)  # the example of this name has a newer decision
         return out
 
-    def _lose(self, row: Decision) -> None:
-        if (row.batch, row.id) not in self._heard:
-            self._heard.add((row.batch, row.id))
-            self._lost.add([row])
+    def _record_refused(self, row: Decision) -> None:
+        if (row.batch, row.id) not in self._recorded:
+            self._recorded.add((row.batch, row.id))
+            self._refused.add([row])
 
     @property
     def refused(self) -> list[Refused]:
-        """What was decided, not taken back, and cannot be matched, in the order of the journal."""
-        return [Refused(key, self._why[key]) for key in self._lost.ids() if key in self._why and self._lost.of(key)]
+        """The decisions that are in force and cannot be matched, in the order of the journal."""
+        return [
+            Refused(key, self._reasons[key])
+            for key in self._refused.ids()
+            if key in self._reasons and self._refused.of(key)
+        ]
 
     def places(self, keys: Sequence[tuple[str, str | None, str | None]]) -> list[int | str]:
         """For each (id, content as hex or None, given label or None) the position in the findings, or the reason why
@@ -163,41 +170,41 @@ class Follow:
         seen = set()
         for key in keys:
             short = key[:2]
-            if short in self._found or short in seen:
+            if short in self._matched or short in seen:
                 continue
             seen.add(short)
             i = self._position(key[0])
             if key[1] is None or self.findings.content is None or (i is not None and self.findings.content[i] == 0):
-                self._found[short] = ABSENT if i is None else i
+                self._matched[short] = ABSENT if i is None else i
             elif i is not None and self.findings.content[i] == int(key[1], 16) and key[2] in (None, self._name(i)):
-                self._found[short] = i
+                self._matched[short] = i
                 self._claimed.add(i)
             else:
                 moved[key[1]].append(key)
         for content, group in moved.items():
             self._move(content, group)
-        return [self._found[key[:2]] for key in keys]
+        return [self._matched[key[:2]] for key in keys]
 
     def _move(self, content: str, keys: list[tuple[str, str | None, str | None]]) -> None:
-        """Match the examples of one content, whose ids do not lead to it, to the rows that have it. A row that another
-        id led to is taken only if no other is left: one example may have been decided on under several ids, before and
+        """Match examples of one content, whose ids point elsewhere, to the rows that have it. A row that another id
+        already matched is used only if no other is left: one example may have decisions under several ids, before and
         after it moved."""
         rows = self._rows(content)
         for some in ([i for i in rows if i not in self._claimed], rows):
-            left = [key for key in keys if key[:2] not in self._found]
+            left = [key for key in keys if key[:2] not in self._matched]
             news = [(str(self.findings.ids[i]), self._name(i)) for i in some]
             olds = [(key[0], news[0][1] if key[2] is None and news else key[2]) for key in left]
             for key, j in zip(left, pair(olds, news), strict=True):
                 if j >= 0:
-                    self._found[key[:2]] = some[j]
+                    self._matched[key[:2]] = some[j]
                     self._claimed.add(some[j])
         for key in keys:
-            if key[:2] not in self._found:  # more than there are rows
+            if key[:2] not in self._matched:  # more examples than rows
                 alike = [i for i in rows if key[2] in (None, self._name(i))] or rows
                 if len({self._name(i) for i in alike}) == 1:
-                    self._found[key[:2]] = alike[0]
+                    self._matched[key[:2]] = alike[0]
                 else:
-                    self._found[key[:2]] = (
+                    self._matched[key[:2]] = (
                         SEVERAL if rows else ABSENT if self._position(key[0]) is None else self._other
                     )
 
@@ -219,16 +226,16 @@ class Follow:
             self._place = dict(zip(self.findings.ids.tolist(), range(len(self.findings)), strict=True)).get
         return self._place(id)
 
-    def _followed(self, row: Decision, found: int | str) -> Decision | str:
-        """The decision under the id of now, or why it is refused."""
+    def _followed(self, row: Decision, place: int | str) -> Decision | str:
+        """The decision under the current id, or why it is refused."""
         if row.act == "relabel":
             done = self._carried_out(row)
-            found = found if done is None else done
-        if isinstance(found, str):
-            return found
-        if row.act == "exclude" and self._is_thinned(row) and not (self._named and self.findings.ids[found] == row.id):
+            place = place if done is None else done
+        if isinstance(place, str):
+            return place
+        if row.act == "exclude" and self._is_thinned(row) and not (self._named and self.findings.ids[place] == row.id):
             return COPY
-        id, now = str(self.findings.ids[found]), self._name(found)
+        id, now = str(self.findings.ids[place]), self._name(place)
         row = row if row.id == id else replace(row, id=id)
         if row.given in (None, now) or row.act == "later":
             return row
@@ -238,7 +245,7 @@ class Follow:
         return f"the given label was {row.given!r} when this was decided and is {now!r} now"
 
     def _carried_out(self, row: Decision) -> int | None:
-        """Where one of several identical examples has got the label that was decided on; None where there is none."""
+        """The position of an identical example that already has the decided label; None if there is none."""
         i = self._position(row.id)
         rows = [] if i is None or row.content is None or not self._has(i, row.content) else [i]
         if not self._named:
@@ -246,8 +253,7 @@ class Follow:
         return next((i for i in rows if self._name(i) == row.label), None)
 
     def _is_thinned(self, row: Decision) -> bool:
-        """Whether the decision was made before some of the examples that are identical to its own had gone, or got
-        another label."""
+        """Whether some of the examples identical to the decision's were removed or relabelled after it was made."""
         return row.content in self._thinned and removed_copies.is_older(row.at, self._thinned[row.content])
 
     def _has(self, i: int, content: str) -> bool:
@@ -255,7 +261,7 @@ class Follow:
 
 
 def stamp(findings: Findings, i: int) -> dict[str, str | None]:
-    """What a decision on the example at position i keeps of it: its given label and content."""
+    """What a decision stores about the example at position i: its given label and content."""
     known = findings.content is not None and findings.content[i] != 0
     content = hexed(findings.content[i]) if known else None  # pyright: ignore[reportOptionalSubscript]
     return {"given": findings.classes[findings.given[i]], "content": content}

@@ -13,7 +13,8 @@ FINDINGS, MANIFEST, EXCLUDED, EVIDENCE = "findings.parquet", "run.json", "exclud
 
 
 def require_data(name: str) -> None:
-    """Refuse a run folder, its table of findings, or a model folder in the place of data, and say what to do with it.
+    """Refuse a run folder, its table of findings, or a model folder where data are expected, and say what to do with
+    it.
 
     Raises:
         UserError: it is one of them.
@@ -22,12 +23,12 @@ def require_data(name: str) -> None:
     run = path.parent if path.name in (FINDINGS, MANIFEST, EXCLUDED) else path
     if (run / MANIFEST).is_file() and ((run / FINDINGS).exists() or _begun(run)):
         raise UserError(
-            f"{visible(name, 200)} is a run of Labelsieve and no data; review it? <review>",
+            f"{visible(name, 200)} is a run of Labelsieve, not data; to review it: <review>",
             review=Wording(f"ls.review({str(run)!r})", shell_command("review", run)),
         )
     if (path / "model.json").is_file() and (path / "weights.safetensors").is_file():
         raise UserError(
-            f"{visible(name, 200)} is a model and no data; use it on other data: <predict>, or score.",
+            f"{visible(name, 200)} is a model, not data; to use it on data: <predict>, or score.",
             predict=Wording(
                 f"ls.Model.load({str(path)!r}).probabilities(data)", f"{shell_command('predict', path)} DATA"
             ),

@@ -1,4 +1,4 @@
-"""A sample of examples that chance drew for review."""
+"""A random sample of examples for review."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ class Sample:
     """Rows drawn at random for review, each with a known chance.
 
     Attributes:
-        name: what it is called; letters, digits, "-" and "_".
+        name: its name; letters, digits, "-" and "_".
         seed: with `size` and the findings it draws the same rows again.
-        size: how many were asked for; there may be fewer rows in the data.
+        size: how many were requested; there may be fewer rows in the data.
         ids: the drawn examples in the order in which to review them.
         stratum: the stratum of each.
         chance: the probability with which each was drawn; 1 / chance is its weight.
-        plan: what it was drawn for, as `labelsieve accept` writes it; {} for a sample without a plan.
-        content: of each, 16 hex digits (`core.content_hash`), "" where it is not known; () in samples of older
-            versions.
+        plan: its purpose, as written by `labelsieve accept`; {} for a sample without a plan.
+        content: the hash of each, 16 hex digits (`core.content_hash`), "" if unknown; () in samples of older versions.
         given: the given label of each when it was drawn; () in samples of older versions.
     """
 

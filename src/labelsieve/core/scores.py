@@ -1,4 +1,4 @@
-"""What a detector answers."""
+"""The result of a detector."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One detector's answer for n examples.
+    """One detector's result for n examples.
 
     Attributes:
         suspicion: (n,) float, finite; higher always means more likely wrong. A score, not a probability.
-        suggestion: (n,) int64 class the detector would give instead, or None; in the findings suggested_<detector>.
-        flags: (n,) bool, what the detector's own rule calls wrong, or None where the method has no rule; flag_<detector>.
-        extra: columns (n,) by name that explain a row, of the consensus and the neighbours; columns of the findings.
-        n_wrong: how many labels are wrong by the count of the consensus, or None.
+        suggestion: (n,) int64 class the detector would give instead, or None; suggested_<detector> in the findings.
+        flags: (n,) bool, what the detector's own rule calls wrong, or None if the method has no rule; flag_<detector>
+            in the findings.
+        extra: columns (n,) by name that explain a row; also columns of the findings.
+        n_wrong: the estimated number of wrong labels (consensus), or None.
     """
 
     suspicion: np.ndarray

@@ -9,17 +9,17 @@ from labelsieve.core.errors import UserError
 
 
 def share(value: Any, name: str = "") -> float:
-    """A share from 0 to 1, of a text ("20%", "20 %", "0.2") or a number (0.2).
+    """A share from 0 to 1, read from a text ("20%", "20 %", "0.2") or a number (0.2).
 
     Args:
         value: the share; more than 1 needs a percent sign, so that 20 is never guessed to be 20 %.
-        name: what it is a share for; it begins the error message.
+        name: the name of the value; it begins the error message.
 
     Raises:
-        UserError: it is no share.
+        UserError: it is not a share.
     """
     head = f"{name} is {value!r}; " if name else f"{value} was given; "
-    text = str(value).strip()  # of numbers too, those of NumPy and torch among them
+    text = str(value).strip()  # also for numbers, including those of NumPy and torch
     percent = text.endswith("%")
     try:
         number = float(text.removesuffix("%") if isinstance(value, str) else value)
@@ -27,11 +27,11 @@ def share(value: Any, name: str = "") -> float:
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
         raise UserError(f"{head}write it as 20% or 0.2.")
-    found = number / 100 if percent else number
-    if 0 <= found <= 1:
-        return found
+    result = number / 100 if percent else number
+    if 0 <= result <= 1:
+        return result
     if 1 < number <= 100 and not percent:
-        raise UserError(f"{head}write {number:g}% if percent are meant, or a share from 0 to 1.")
+        raise UserError(f"{head}write {number:g}% if you mean percent, or a share from 0 to 1.")
     raise UserError(f"{head}a share lies between 0 and 1, or 0% and 100%.")
 
 

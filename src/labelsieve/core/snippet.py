@@ -1,5 +1,5 @@
-"""One example in a few words, for tables, tiles and JSON: the head of a text, the first values of a row, its likeliest
-classes."""
+"""One example in a few words, for tables, tiles and JSON: the start of a text, the first values of a row, or its
+likeliest classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = 24  # characters of a column's or a class's name
 
 
 def snippet(dataset: Dataset, row: int, width: int = 80) -> str:
-    """The example at position `row` in at most `width` characters, nothing in it invisible; "" for a picture."""
+    """The example at position `row` in at most `width` visible characters; "" for a picture."""
     if dataset.kind == "image":
         return ""
     if dataset.kind == "text":
@@ -30,24 +30,24 @@ def snippet(dataset: Dataset, row: int, width: int = 80) -> str:
 
 
 def text_snippet(text: str, width: int) -> str:
-    """The head of a text on one line; a longer text ends in "…"."""
+    """The start of a text on one line; a longer text ends in "…"."""
     head = " ".join(text[: 2 * width].split())
-    seen = "".join(c if c.isprintable() else visible(c) for c in head)
-    whole = len(seen) <= width and len(text) <= 2 * width
-    return seen if whole else f"{seen[: width - 1].rstrip()}…"
+    shown = "".join(c if c.isprintable() else visible(c) for c in head)
+    whole = len(shown) <= width and len(text) <= 2 * width
+    return shown if whole else f"{shown[: width - 1].rstrip()}…"
 
 
 def values(dataset: Dataset, row: int, most: int = VALUES) -> list[tuple[str, str]]:
-    """(name, value) of the first features of a row, or of its likeliest classes where the inputs are probabilities."""
-    found = np.asarray(dataset.inputs[row], np.float64).reshape(-1)
+    """(name, value) of the first features of a row, or of its likeliest classes if the inputs are probabilities."""
+    row_values = np.asarray(dataset.inputs[row], np.float64).reshape(-1)
     if dataset.kind == "probs":
-        best = np.argsort(-found, kind="stable")[:most]
-        return [(dataset.classes[c], f"{found[c]:.3f}") for c in best]
-    return [(feature_name(dataset, j), number(found[j])) for j in range(min(most, len(found)))]
+        best = np.argsort(-row_values, kind="stable")[:most]
+        return [(dataset.classes[c], f"{row_values[c]:.3f}") for c in best]
+    return [(feature_name(dataset, j), number(row_values[j])) for j in range(min(most, len(row_values)))]
 
 
 def feature_name(dataset: Dataset, j: int) -> str:
-    """The name of the feature at position `j`: that of its column, or its number where columns have no names."""
+    """The name of the feature at position `j`: its column's name, or its number if columns have no names."""
     names = None if dataset.columns is None else dataset.columns.names
     return names[j] if names and j < len(names) else f"feature {j}"
 

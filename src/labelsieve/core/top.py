@@ -1,4 +1,5 @@
-"""The most suspicious examples of findings: rows to iterate over, a table, and what a terminal and a notebook show of them."""
+"""The most suspicious examples of findings: rows to iterate over, a table, and how a terminal and a notebook show
+them."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class Top(Sequence[Finding]):
     """The m most suspicious examples, the worst first.
 
     Attributes:
-        findings: what they are of.
+        findings: the whole result that they come from.
         rows: (m,) int64, their positions in the data.
     """
 
@@ -66,7 +67,7 @@ class Top(Sequence[Finding]):
         return self.findings.table(ranked=False).take(self.rows)
 
     def to_pandas(self) -> Any:
-        """The same as a pandas frame."""
+        """These rows as a pandas frame."""
         return self.findings.to_pandas(self)
 
     def __repr__(self) -> str:
@@ -100,7 +101,7 @@ class Top(Sequence[Finding]):
 
 
 def finding(findings: Findings, row: int) -> Finding:
-    """The row at a position in the data."""
+    """The finding at a position in the data."""
     names, other = findings.classes, int(findings.other[row])
     given, p = int(findings.given[row]), float(findings.p_wrong[row])
     flagged = bool(findings.flagged[row])
@@ -117,12 +118,12 @@ def notebook(findings: Findings) -> str:
     return head + findings.top(PLAIN)._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
 
 
-def _cell(sample: Any) -> str:
-    """An example in small (`encode.small_example.Sample`) as HTML."""
-    if sample.picture is not None:
-        return f'<img src="{escape(sample.picture)}" alt="{escape(sample.size)}">'
-    if sample.text is not None:
-        return escape(sample.text)
-    if sample.values:
-        return escape(", ".join(f"{name} {value}" for name, value in sample.values))
-    return f"<i>{escape(sample.odd)}</i>"
+def _cell(example: Any) -> str:
+    """A small example (`encode.small_example.Sample`) as HTML."""
+    if example.picture is not None:
+        return f'<img src="{escape(example.picture)}" alt="{escape(example.size)}">'
+    if example.text is not None:
+        return escape(example.text)
+    if example.values:
+        return escape(", ".join(f"{name} {value}" for name, value in example.values))
+    return f"<i>{escape(example.odd)}</i>"

@@ -1,4 +1,4 @@
-"""How each door writes an argument: `labels='FILE'` in Python, `--labels FILE` in a shell."""
+"""How an argument is written: `labels='FILE'` in Python, `--labels FILE` in a shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labelsieve.core.printable import visible
 
 @dataclass(frozen=True)
 class Wording:
-    """What cannot be derived from a name and a value: the text of each door."""
+    """Text that cannot be derived from a name and a value: one for Python, one for a shell."""
 
     python: str
     shell: str
@@ -38,18 +38,18 @@ def _is_empty(value: Any) -> bool:
 
 
 def plain_words(name: str, value: Any = "") -> str:
-    """The same without syntax, for notes that every door shows."""
+    """The argument in plain words, for notes that look the same everywhere."""
     if isinstance(value, Wording):
         return value.python
     return f"{name.strip('_').replace('_', ' ')} {'' if value is True else value}".strip()
 
 
 def shell_command(verb: str, *arguments: str | Path, **options: Any) -> str:
-    """A command as a shell takes it: `labelsieve export a.sieve --to csv`."""
+    """A command line: `labelsieve export a.sieve --to csv`."""
     words = [quoted(argument) for argument in arguments]
     return " ".join(["labelsieve", verb, *words, *(shell_option(name, value) for name, value in options.items())])
 
 
 def quoted(path: str | Path) -> str:
-    """A path as a shell takes it; what cannot be typed is shown as an escape."""
+    """A path quoted for a shell; what cannot be typed is shown as an escape."""
     return shlex.quote(visible(str(path), 4096))

@@ -83,9 +83,9 @@ def _noted(history: History, *more: str) -> Copied:
 
 def _labels(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
     from labelsieve.corrections.label_list import OWN, apply_labels
-    from labelsieve.data.label_file import labels_again
+    from labelsieve.data.label_file import reload_labels
 
-    ids, labels, more = labels_again(recipe, data, OWN)
+    ids, labels, more = reload_labels(recipe, data, OWN)
     return _noted(apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="source" not in recipe))
 
 

@@ -1,7 +1,8 @@
-"""Every way in: what a user has -> a `Dataset`.
+"""Reads data from every supported source into a `Dataset`.
 
-`load` looks at what the source is and hands it to the file that knows it; `load_probabilities` takes the probabilities
-of somebody's own model; `noise` makes wrong labels on purpose. Nothing heavy is imported before a source needs it.
+`load` checks what the source is and passes it to the module that reads it; `load_probabilities` reads the probabilities
+of the user's own model; `noise` makes wrong labels on purpose. Heavy packages are imported only when a source needs
+them.
 """
 
 from __future__ import annotations
@@ -45,32 +46,32 @@ def load(
 
     Args:
         source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also
-            with .gz); an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and if wanted
+            with .gz); an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and optionally
             `ids`, `classes`, `groups`; an .npy file of features (memory-mapped, with `labels`);
             "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or
             a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
-                map-style torch `Dataset` of (input, label), or any frame that speaks
-            Arrow (pandas, Polars, pyarrow, DuckDB).
-        labels: given labels to take instead of those in the source: one per row in order, or a file: a table with a
+                map-style torch `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars,
+                pyarrow, DuckDB).
+        labels: given labels to use instead of those in the source: one per row in order, or a file: a table with a
             column `label` and, to be matched by id, a column `id`; an .npy array; a .txt file of one label per line.
-        label: the column of given labels, of a table or frame, as are the following.
-        text: the column of texts. With neither text nor image, and no column that is clearly one, the numeric columns
-            are features.
+        label: the column of given labels in a table or frame; the next four arguments are columns too.
+        text: the column of texts. If neither text nor image is named, and no column is clearly one of them, the numeric
+            columns are features.
         image: the column of images: paths (relative to the table's folder), encoded bytes, or Hugging Face images.
         id: the column of ids, unique. Without it a column called `id` if its values are unique, else the index of a
-            pandas frame where it is more than 0, 1, 2, ..., else row numbers from 0; a note says what was taken where
-            that may surprise.
+            pandas frame unless it is 0, 1, 2, ..., else row numbers from 0; a note says which was used if that may
+            surprise.
         group: the column that says which examples belong together (annotator, batch, patient).
-        wanted: the feature columns of a model; if a table has all of them, no other column is a feature, or keeps a row
-            from use.
-        probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; they
-            judge the labels in `find`. Matched by id if they have ids, else by order.
+        wanted: the feature columns of a model; if a table has all of them, no other column becomes a feature or
+            excludes a row.
+        probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; `find`
+            judges the labels with them. They are matched by id if they have ids, else by order.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
 
     Raises:
-        UserError: with one sentence that says what is wrong with the source and what to do.
+        UserError: the message says what is wrong with the source and what to do.
     """
     dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, wanted), single=False)
     named = {
@@ -115,12 +116,12 @@ def require_no_columns(data: Any, columns: dict[str, Any]) -> None:
 
 
 def load_test(source: Any, *, labels: Any = None, wanted: Sequence[str] | None = None, **roles: str | None) -> Dataset:
-    """Read labelled data on which a model is measured: as `load`, but one class is enough."""
+    """Read labelled data to evaluate a model on: as `load`, but one class is enough."""
     return _load(source, labels, columns.named(**roles, wanted=wanted), single=True)[0]
 
 
-def _load(source: Any, labels: Any, asked: Columns, *, single: bool) -> tuple[Dataset, Draft]:
-    draft = _draft(source, asked, relabelled=labels is not None)
+def _load(source: Any, labels: Any, requested: Columns, *, single: bool) -> tuple[Dataset, Draft]:
+    draft = _draft(source, requested, relabelled=labels is not None)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     return settle(draft, values, single=single), draft
@@ -135,18 +136,18 @@ def load_inputs(
     id: str | None = None,
     wanted: Sequence[str] | None = None,
 ) -> Dataset:
-    """Read data to be labelled by a model; labels may be there or not, and are not used. Arguments and errors as for
-    `load`; the class folders of a folder only order its images, and one without any is fine."""
+    """Read data that a model should label; labels in the source are ignored. Arguments and errors as for `load`; a
+    folder needs no class folders, and if it has some, they only order its images."""
     from labelsieve.data.unlabelled import unlabelled
 
     return unlabelled(_draft(source, columns.named(label, text, image, id, None, wanted), relabelled=True))
 
 
-def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
+def _draft(source: Any, requested: Columns, relabelled: bool) -> Draft:
     if isinstance(source, (str, os.PathLike)):
-        return _named(os.fspath(source), asked, relabelled)
+        return _named(os.fspath(source), requested, relabelled)
     if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
-        _no_columns(asked, "A Series")
+        _no_columns(requested, "A Series")
         draft = array_file.from_values([None if is_missing(value) else value for value in source.to_list()])
         ids, notes = index_ids(source, "the Series")
         return replace(draft, ids=ids, id_place="the index", notes=(*draft.notes, *notes))
@@ -155,61 +156,62 @@ def _draft(source: Any, asked: Columns, relabelled: bool) -> Draft:
     if hasattr(source, "__arrow_c_stream__"):
         from labelsieve.data.table import from_frame
 
-        return from_frame(source, asked, relabelled)
+        return from_frame(source, requested, relabelled)
     if type(source).__module__.partition(".")[0] == "datasets":
         from labelsieve.data.hub import from_dataset
 
-        return from_dataset(source, asked, relabelled)
+        return from_dataset(source, requested, relabelled)
     if is_torch(source):
-        _no_columns(asked, "A torch Dataset")
+        _no_columns(requested, "A torch Dataset")
         return from_torch(source)
-    _no_columns(asked, "An array")
+    _no_columns(requested, "An array")
     return array_file.from_values(source)
 
 
-def _named(name: str, asked: Columns, relabelled: bool) -> Draft:
+def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
     if not name.strip():
-        raise UserError("The name of the data is empty; name a folder, a file or hf:NAME.")
+        raise UserError("The name of the data is empty; give a folder, a file or hf:NAME.")
     if not paths.is_remote(name):
-        name = name.removeprefix("./").rstrip("/") or name  # one name for one place
+        name = name.removeprefix("./").rstrip("/") or name  # the same name for the same place
     if name.startswith("hf:") and not paths.is_remote(name):  # hf:// is an address for fsspec
         from labelsieve.data.hub import load_hub
 
-        return load_hub(name, asked, relabelled)
+        return load_hub(name, requested, relabelled)
     if not paths.is_remote(name):
         if len(os.fsencode(os.path.basename(name))) > LONGEST or len(os.fsencode(name)) > 16 * LONGEST:
             raise UserError(
-                f"{name[:60]}... is too long for the name of a file. Texts are given as a list, with <labels>.",
+                f"{name[:60]}... is too long for a file name. Pass texts as a list, with <labels>.",
                 labels="",
             )
         require_data(name)
     if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 
-        _no_columns(asked, f"The folder {name}")
+        _no_columns(requested, f"The folder {name}")
         return load_folder(name, relabelled)
     suffix = paths.suffix(name)
     if not paths.is_file(name):
         raise UserError(_absent(name))
     if suffix in (".npz", ".npy"):
-        _no_columns(asked, name)
+        _no_columns(requested, name)
         return array_file.load_arrays(name)
     from labelsieve.data.readers import READERS
     from labelsieve.data.table import load_table
 
     if suffix in READERS:
-        return load_table(name, asked, relabelled)
+        return load_table(name, requested, relabelled)
     known = ", ".join([*READERS, ".npz", ".npy"])
     raise UserError(
-        f"{name} is a {suffix or 'file without suffix'}; load takes a folder of class folders, {known}, or hf:NAME."
+        f"{name} is a {suffix + ' file' if suffix else 'file without suffix'}; load reads a folder of class folders, "
+        f"{known}, or hf:NAME."
     )
 
 
-def _no_columns(asked: Columns, what: str) -> None:
-    given = [f"<{role}>" for role in asked.named()]
+def _no_columns(requested: Columns, what: str) -> None:
+    given = [f"<{role}>" for role in requested.named()]
     if given:
         raise UserError(
-            f"{what} has no columns, so {', '.join(given)} means nothing here; leave it out.", **asked.named()
+            f"{what} has no columns, so {', '.join(given)} cannot be used; leave it out.", **requested.named()
         )
 
 

@@ -1,4 +1,4 @@
-"""Arrays: .npz and .npy files, and NumPy arrays or lists of texts handed over in Python. Nothing is ever unpickled."""
+"""Arrays: .npz and .npy files, and NumPy arrays or lists of texts in memory. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labelsieve.data.class_names import readable
 from labelsieve.data.labels import is_missing
 from labelsieve.data.raw_data import Draft
 
-_BLOCK = 1 << 22  # values looked at in one step
+_BLOCK = 1 << 22  # values checked at once
 KEYS = ("features", "images", "labels", "ids", "classes", "groups")
 
 
@@ -25,25 +25,27 @@ def load_arrays(path: str) -> Draft:
     memory-mapped."""
     if paths.suffix(path) == ".npy":
         return from_values(read_npy(path), path)
-    found = read_npz(path)
-    inputs = [key for key in ("features", "images") if key in found]
+    arrays = read_npz(path)
+    inputs = [key for key in ("features", "images") if key in arrays]
     if len(inputs) != 1:
         both = "both features and images" if inputs else "neither features nor images"
-        raise UserError(f"{path} holds {both}; it should hold one of them. Its keys are: {', '.join(found) or 'none'}.")
+        raise UserError(
+            f"{path} holds {both}; it should hold one of them. Its keys are: {', '.join(arrays) or 'none'}."
+        )
     kind = inputs[0]
-    classes = class_names(found["classes"]) if "classes" in found else None
-    draft = _images(found[kind], path) if kind == "images" else _features(found[kind], path)
+    classes = class_names(arrays["classes"]) if "classes" in arrays else None
+    draft = _images(arrays[kind], path) if kind == "images" else _features(arrays[kind], path)
     return Draft(
         draft.inputs,
         draft.kind,
         path,
-        plain_labels(found["labels"], f"labels in {path}") if "labels" in found else None,
-        names_in(found["ids"]) if "ids" in found else None,
+        plain_labels(arrays["labels"], f"labels in {path}") if "labels" in arrays else None,
+        names_in(arrays["ids"]) if "ids" in arrays else None,
         "'ids'",
-        names_in(found["groups"]) if "groups" in found else None,
+        names_in(arrays["groups"]) if "groups" in arrays else None,
         classes,
         draft.unusable,
-        notes=added_columns.passed_over(added_columns.added(found, KEYS)),
+        notes=added_columns.passed_over(added_columns.added(arrays, KEYS)),
     )
 
 
@@ -65,9 +67,8 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     array = plain_array(values, f"The {type(values).__name__}")
     if array.dtype.kind not in "fiub":
         raise UserError(
-            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load takes a path, an array of "
-            "features (n, d) "
-            "or of images (n, H, W[, C]) uint8, a list of texts, or a frame."
+            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load reads a path, an array of "
+            "features (n, d) or of images (n, H, W[, C]) uint8, a list of texts, or a frame."
         )
     return _images(array, source) if array.ndim > 2 else _features(array, source)
 
@@ -78,7 +79,7 @@ def read_npy(path: str) -> np.ndarray:
         if paths.is_remote(path):
             return np.load(io.BytesIO(paths.read(path)), allow_pickle=False)
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (Exception, MemoryError) as error:  # as for an .npz file
+    except (Exception, MemoryError) as error:  # as in read_npz
         raise UserError(f"{path} cannot be read as an array: {_reason(error, path)}.") from error
 
 
@@ -88,18 +89,18 @@ def read_npz(path: str) -> Mapping[str, np.ndarray]:
         with paths.opened(path) as file:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array, as an .npy file does")
+                raise ValueError("it holds a single array, like an .npy file")
             members = {key: archive[key] for key in archive.files}
             strange = next(
                 (key for key in (*KEYS, "probs") if not isinstance(members.get(key, np.empty(0)), np.ndarray)), None
             )
-            if strange is not None:  # NumPy hands over as bytes what is no array
-                raise ValueError(f"its member {strange!r} is no array; write the file with numpy.savez")
+            if strange is not None:  # NumPy returns members that are not arrays as bytes
+                raise ValueError(f"its member {strange!r} is not an array; write the file with numpy.savez")
             return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
     except (
         Exception,
         MemoryError,
-    ) as error:  # a damaged archive or header raises almost anything, and it is the file's fault
+    ) as error:  # a damaged archive or header raises almost anything; the file is at fault
         raise UserError(f"{path} cannot be read as an .npz file: {_reason(error, path)}.") from error
 
 
@@ -136,14 +137,13 @@ def _images(array: np.ndarray, source: str) -> Draft:
     ):
         raise UserError(
             f"The images of {source} have shape {array.shape} and type {array.dtype}; they should be uint8 of shape "
-            "(n, H, W) or "
-            "(n, H, W, C) with 1, 3 or 4 channels last."
+            "(n, H, W) or (n, H, W, C) with 1, 3 or 4 channels last."
         )
     return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)
 
 
 def class_names(values: np.ndarray) -> tuple[str, ...]:
-    """The class names under the key `classes`."""
+    """The class names in an array, as text."""
     return tuple(str(name) for name in names_in(values))
 
 
@@ -159,13 +159,19 @@ def _reason(error: Exception, path: str) -> str:
     if "allow_pickle" in text or "pickled" in text.lower():
         begins = _beginning(path)
         if begins:
-            return f"it is a text file that begins {begins!r}; if it is a table, give it its own suffix (.csv, .tsv, .jsonl)"
-        return "it holds Python objects (or is no NumPy file); save plain numbers or fixed-width text, as with array.astype(str)"
+            return (
+                f"it is a text file that begins {begins!r}; if it is a table, give it its own suffix (.csv, .tsv, "
+                ".jsonl)"
+            )
+        return (
+            "it holds Python objects (or is not a NumPy file); save plain numbers or fixed-width text, as with "
+            "array.astype(str)"
+        )
     return text or type(error).__name__
 
 
 def _beginning(path: str) -> str:
-    """The first line of a text file, "" of any other."""
+    """The first line of a text file, "" for any other file."""
     with paths.opened(path) as file:
         head = file.read(200)
     text = head.decode("utf-8", "ignore")

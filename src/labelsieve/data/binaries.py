@@ -1,5 +1,4 @@
-"""Columns of bytes: pictures, texts that a program wrote without saying so, or something else. The first bytes of some
-cells tell."""
+"""Columns of bytes: pictures, texts stored as bytes, or something else. The first bytes of some cells decide."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def is_record(kind: pa.DataType) -> bool:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether bytes begin as those of an encoded image do."""
+    """Whether the bytes begin like an encoded image."""
     if data[:4] == b"RIFF":
         return data[8:12] == b"WEBP"
     if data[4:8] == b"ftyp":
@@ -55,14 +54,14 @@ def is_picture(data: bytes) -> bool:
 
 
 def what(cells: Sequence[bytes]) -> str:
-    """ "image", "text" or "other": what most of the cells, which are not empty, are."""
+    """ "image", "text" or "other": what most of the cells are; none of them is empty."""
     if 2 * sum(map(is_picture, cells)) >= len(cells):
         return "image"
     return "text" if all(map(_is_text, cells)) else "other"
 
 
 def is_foreign(cells: Sequence[bytes]) -> bool:
-    """Whether the cells begin as sounds, archives or documents do."""
+    """Whether some of the cells begin like sounds, archives or documents."""
     return any(cell.startswith(_SOUNDS) or (cell[:4] == b"RIFF" and cell[8:12] == b"WAVE") for cell in cells)
 
 

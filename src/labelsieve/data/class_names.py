@@ -1,8 +1,7 @@
-"""Names as text: bytes that are no UTF-8, file names that are no text at all, and what should be said about the class
-names.
+"""Names as text: bytes that are not UTF-8, file names that are not text, and notes about the class names.
 
-Labels and texts are words: bytes that are no UTF-8 are read as Windows-1252 (which holds Latin-1's letters), and the
-data set says so. Ids and paths name things and are kept byte for byte; such a byte is shown, and stored, as `\\xe9`.
+Labels and texts are words: bytes that are not UTF-8 are read as Windows-1252 (which includes Latin-1's letters), with a
+note. Ids and paths identify things and are kept byte for byte; such a byte is shown, and stored, as `\\xe9`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from labelsieve.data.lookalikes import number, skeleton, strange
 
 SHOWN = 3  # how many variants, or classes, a note lists
-GAPS = {"na", "n/a", "#n/a", "nan", "none", "null", "nil", "?"}  # words that other programs write for a missing value
+GAPS = {"na", "n/a", "#n/a", "nan", "none", "null", "nil", "?"}  # words that programs write for a missing value
 
 
 def word(raw: bytes) -> str:
@@ -30,7 +29,7 @@ def word(raw: bytes) -> str:
 
 
 def readable(name: str) -> str:
-    """The name with what no file could hold as UTF-8 (a byte of a file name, half a character) written as `\\xe9` or
+    """The name with whatever is not valid UTF-8 (a byte of a file name, half a character) written as `\\xe9` or
     `\\udc00`."""
     try:
         name.encode()
@@ -44,18 +43,17 @@ def readable(name: str) -> str:
 
 
 def misread(values: Iterable[Any], what: str) -> tuple[str, ...]:
-    """A note that some of the values are bytes and no UTF-8, if they are."""
+    """A note if some of the values are bytes that are not UTF-8."""
     odd = [value for value in values if isinstance(value, bytes) and not _is_utf8(value)]
     if not odd:
         return ()
     return (
-        f"Not UTF-8 and read as Windows-1252 (Latin-1): {len(odd):,} of the {what}, such as {word(odd[0])[:40]!r}.",
+        f"Not UTF-8, so read as Windows-1252 (Latin-1): {len(odd):,} of the {what}, such as {word(odd[0])[:40]!r}.",
     )
 
 
 def label_notes(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
-    """What should be said about the class names: variants of one name or number, names that look alike, and words that
-    may stand for a missing label.
+    """Notes about the class names: variants of one name or number, names that look alike, words for a missing label.
 
     Args:
         classes: the K class names.
@@ -73,29 +71,28 @@ def label_notes(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
     gaps = [c for c, name in enumerate(classes) if count[c] and name.strip().casefold() in GAPS]
     notes = []
     if variants:
-        told = _listed(variants, classes, count, 2 * SHOWN)
+        listed = _listed(variants, classes, count, 2 * SHOWN)
         notes.append(
-            f"Labels that differ only in case, spaces or accents' encoding are different classes here: {told}. Are "
-            "they meant to be one?"
+            f"Labels that differ only in case, spaces or accents' encoding are different classes here: {listed}. "
+            "Should they be one class?"
         )
     if numbers:
-        told = _listed(numbers, classes, count, 2 * SHOWN)
+        listed = _listed(numbers, classes, count, 2 * SHOWN)
         notes.append(
-            f"Labels that write one number in several ways are different classes here: {told}. Are they meant to be "
-            "one?"
+            f"Labels that write one number in several ways are different classes here: {listed}. Should they be one "
+            "class?"
         )
     if looks:
-        told = _listed(sorted([*looks, *others]), classes, count, 2 * SHOWN, strange)
+        listed = _listed(sorted([*looks, *others]), classes, count, 2 * SHOWN, strange)
         notes.append(
             "Labels that look alike, but are written with other characters (full-width, Cyrillic or Greek letters, "
-            "invisible ones, another "
-            f"dash), are different classes here: {told}. Are they meant to be one?"
+            f"invisible ones, another dash), are different classes here: {listed}. Should they be one class?"
         )
     if gaps:
-        told = _listed(gaps, classes, count, SHOWN)
+        listed = _listed(gaps, classes, count, SHOWN)
         notes.append(
-            f"Taken as a class, though it may stand for a missing label: {told}. Leave the label empty to have those "
-            "rows left out."
+            f"Read as a class, although it may stand for a missing label: {listed}. Leave the label empty to exclude "
+            "those rows."
         )
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""A table of what the classes mean, as somebody keeps it beside the data: one row for each class."""
+"""A table that explains the classes: one row per class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = "class (or code), name, guideline, example"
 def read_class_table(
     path: str, classes: Sequence[str], ids: Iterable[str]
 ) -> tuple[dict[str, Meaning], tuple[str, ...]]:
-    """The meaning of each class that has one, by its label, and sentences on what does not fit.
+    """The meaning of each explained class, by its label, and notes about what does not fit.
 
     Args:
         path: a table (.csv, .tsv, .jsonl, .parquet) with a column `class` (or `code`), and any of `name`, `guideline`,
@@ -29,37 +29,37 @@ def read_class_table(
         ids: the ids of the data, among which the examples must be.
 
     Raises:
-        UserError: no such table or column, a class twice, two classes of one name, an example that is not in the data.
+        UserError: no such table or column, a class that occurs twice, two classes with the same name, an example that
+            is not in the data.
     """
     if not paths.is_file(path):
         raise UserError(f"There is no file {path}; <classes> takes a table with the columns {COLUMNS}.", classes="")
     if paths.suffix(path) not in READERS:
         raise UserError(
-            f"{path} is no table; <classes> takes a {', '.join(READERS)} file with the columns {COLUMNS}.", classes=""
+            f"{path} is not a table; <classes> takes a {', '.join(READERS)} file with the columns {COLUMNS}.",
+            classes="",
         )
     rows = _rows(path)
     known = {_plain(label): label for label in classes}
     guide: dict[str, Meaning] = {}
-    strange = []
+    unknown = []
     for number, (code, *rest) in enumerate(rows, 2):
         if not code:
-            raise UserError(f"{path}, row {number} names no class.")
+            raise UserError(f"{path}, row {number} has no class.")
         label = known.get(_plain(code))
         if label is None:
-            strange.append(code)
+            unknown.append(code)
         elif label in guide:
-            raise UserError(
-                f"{path}, row {number} explains the class {code!r}, which a row above has explained already."
-            )
+            raise UserError(f"{path}, row {number} explains the class {code!r} a second time; keep one row per class.")
         else:
             guide[label] = Meaning(*rest)
     if not guide:
         listed = ", ".join(map(repr, list(classes)[:5]))
         raise UserError(
-            f"{path} explains none of the classes of the data ({listed}, ...); its first is {strange[0]!r}."
+            f"{path} explains none of the classes of the data ({listed}, ...); its first is {unknown[0]!r}."
         )
     _check(path, guide, set(ids))
-    return guide, _notes(path, guide, strange, classes)
+    return guide, _notes(path, guide, unknown, classes)
 
 
 def _rows(path: str) -> list[tuple[str, str, str, str]]:
@@ -71,10 +71,10 @@ def _rows(path: str) -> list[tuple[str, str, str, str]]:
     ]
     if chosen[0] is None:
         raise UserError(
-            f"{path} has no column 'class' (or 'code'); it has {', '.join(file.schema.names)}. Wanted are {COLUMNS}."
+            f"{path} has no column 'class' (or 'code'); it has {', '.join(file.schema.names)}. Expected: {COLUMNS}."
         )
     if not any(chosen[1:]):
-        raise UserError(f"{path} has a column {chosen[0]!r} but none that explains it; wanted are {COLUMNS}.")
+        raise UserError(f"{path} has a column {chosen[0]!r} but none that explains it; expected: {COLUMNS}.")
     table = file.written([name for name in chosen if name is not None])
     values = [
         [""] * len(table) if name is None else [_text(value) for value in table[name].to_pylist()] for name in chosen
@@ -87,7 +87,7 @@ def _text(value: Any) -> str:
 
 
 def _plain(label: str) -> str:
-    """3 and 3.0 are one class: a spreadsheet writes the one for the other."""
+    """The label with 3.0 as 3: a spreadsheet may write either."""
     whole, dot, rest = label.partition(".")
     return whole if dot and not rest.strip("0") and whole.lstrip("-").isdigit() else label
 
@@ -97,20 +97,24 @@ def _check(path: str, guide: dict[str, Meaning], ids: set[str]) -> None:
     for label, meaning in guide.items():
         if meaning.name and meaning.name in named:
             raise UserError(
-                f"{path} gives one name, {meaning.name!r}, to two classes, {named[meaning.name]!r} and {label!r}."
+                f"{path} gives the same name, {meaning.name!r}, to two classes, {named[meaning.name]!r} and {label!r}."
             )
         named[meaning.name] = label
         if meaning.example and meaning.example not in ids:
-            raise UserError(f"{path} names {meaning.example!r} as example of {label!r}, which is no id of the data.")
+            raise UserError(
+                f"{path} names {meaning.example!r} as an example of {label!r}, but the data have no such id."
+            )
 
 
-def _notes(path: str, guide: dict[str, Meaning], strange: list[str], classes: Sequence[str]) -> tuple[str, ...]:
-    silent = [label for label in classes if label not in guide]
+def _notes(path: str, guide: dict[str, Meaning], unknown: list[str], classes: Sequence[str]) -> tuple[str, ...]:
+    unexplained = [label for label in classes if label not in guide]
     out = []
-    if silent:
-        out.append(f"{path} does not explain {len(silent):,} of the {len(classes):,} classes: {_listed(silent)}.")
-    if strange:
-        out.append(f"{path} has rows for classes that the data do not have: {_listed(strange)}.")
+    if unexplained:
+        out.append(
+            f"{path} does not explain {len(unexplained):,} of the {len(classes):,} classes: {_listed(unexplained)}."
+        )
+    if unknown:
+        out.append(f"{path} has rows for classes that the data do not have: {_listed(unknown)}.")
     return tuple(out)
 
 

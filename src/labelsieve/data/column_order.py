@@ -1,9 +1,8 @@
-"""Which column of a matrix of probabilities is which class, where the columns have no names.
+"""Which column of a matrix of probabilities is which class, if the columns have no names.
 
-Models order their classes as numbers, as text ("0", "1", "10", "2"), or as they first appeared. Each order is tried,
-and the labels say which one agrees: by the mean probability of the given label, and by how often that is the most
-probable class. An order takes the place of the documented one only if the labels agree with it far better, and then the
-note names it; nothing is guessed in silence.
+Models order their classes as numbers, as text ("0", "1", "10", "2"), or as they first appeared. Each order is tried and
+compared with the labels: by the mean probability of the given label, and by how often that is the most probable class.
+An order replaces the documented one only if it agrees far better with the labels, and then a note names it.
 """
 
 from __future__ import annotations
@@ -15,18 +14,17 @@ import numpy as np
 
 from labelsieve.stats.probability_rows import NOTHING, unknown
 
-SAMPLE = 1 << 21  # values that are looked at
+SAMPLE = 1 << 21  # values that are compared
 SURE = 4.0  # standard errors by which the mean probability of the given label must be larger
-CLEARLY = 1.2  # times as large as it must be
-FAR = 2.0  # times as large as for an order that nobody uses, and of which a note only warns
-ENOUGH = 10  # rows a class, from which such an order can be seen
+CLEARLY = 1.2  # how many times as large it must be
+FAR = 2.0  # the same for an order that no program uses, for which there is only a warning
+ENOUGH = 10  # rows per class, from which on such an order can be recognised
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Order:
-    """The classes in the order of the columns, and what that order is called; a rare one is taken if it agrees, and not
-    worth a warning."""
+    """The classes in the order of the columns, and the name of that order; a rare one causes no warning."""
 
     classes: tuple[str, ...]
     called: str
@@ -58,7 +56,7 @@ def sample(matrix: np.ndarray, codes: np.ndarray, names: tuple[str, ...]) -> Sam
 
 
 def given_probability(rows: Sample, order: Order) -> np.ndarray:
-    """(m,) the probability of each given label, if the columns stand in that order."""
+    """(m,) the probability of each given label, if the columns are in that order."""
     place = {name: column for column, name in enumerate(order.classes)}
     columns = np.array([place[name] for name in rows.names], np.int64)
     return rows.values[np.arange(len(rows.codes)), columns[rows.codes]].astype(np.float64)
@@ -81,12 +79,12 @@ def better(rows: Sample, one: Order, other: Order) -> bool:
 
 
 def choose(rows: Sample, orders: Sequence[Order], *, silent: bool) -> tuple[Order, tuple[str, ...]]:
-    """The order to take, and what should be said of it.
+    """The order to use, and notes about it.
 
     Args:
         rows: see `sample`.
         orders: the documented one first; each holds every label.
-        silent: whether the documented order needs no word where no other one agrees as well.
+        silent: whether the documented order needs no note if no other one agrees as well.
     """
     usual, *others = _distinct(orders)
     rivals = [other for other in others if better(rows, other, usual) and agrees(rows, other)]
@@ -96,52 +94,50 @@ def choose(rows: Sample, orders: Sequence[Order], *, silent: bool) -> tuple[Orde
     shares = {order: given_probability(rows, order).mean() if len(rows.codes) else 0.0 for order in (usual, *others)}
     if best is not usual:
         return best, (
-            f"The columns carry no class names and were taken to be the classes in {best}, not in {usual}: the given "
-            "labels have a mean "
-            f"probability of {shares[best]:.2f} that way, and of {shares[usual]:.2f} the other. {SETTLE}",
+            f"The columns have no class names and were read as the classes in {best}, not in {usual}: the mean "
+            f"probability of the given labels is {shares[best]:.2f} in the first order and {shares[usual]:.2f} in the "
+            f"second. {SETTLE}",
         )
     close = [other for other in others if not other.rare and not better(rows, usual, other)]
     if close:
-        told = "; ".join(f"in {other} {shares[other]:.2f}" for other in close)
+        listed = "; ".join(f"in {other} {shares[other]:.2f}" for other in close)
         return usual, (
-            f"The columns carry no class names and were taken to be the classes in {usual}, but another order fits "
-            "about as well (mean "
-            f"probability of the given label {shares[usual]:.2f}; {told}). {SETTLE}",
+            f"The columns have no class names and were read as the classes in {usual}, but another order fits about as "
+            f"well (mean probability of the given label {shares[usual]:.2f}; {listed}). {SETTLE}",
         )
-    return usual, () if silent else (f"The columns carry no class names and were taken to be the classes in {usual}.",)
+    return usual, () if silent else (f"The columns have no class names and were read as the classes in {usual}.",)
 
 
-SETTLE = "To settle it, name the columns: a table or frame with a column for each class, or an .npz with `classes`."
+SETTLE = "To be sure, name the columns: a table or frame with one column per class, or an .npz with `classes`."
 
 
 def orders_of(names: Sequence[str], codes: np.ndarray, given: Sequence[str], *, whole: bool) -> list[Order]:
-    """The orders that programs use of the names of K columns: the usual one, as text, regardless of case, and as they
-    first appear.
+    """The orders in which programs put K class names: the usual one, as text, ignoring case, and by first appearance.
 
     Args:
         names: K of them, in the usual order.
-        codes: (n,) the labels as positions in `given`, -1 where there is none.
+        codes: (n,) the labels as positions in `given`, -1 if there is none.
         given: the names that occur.
-        whole: whether they are whole numbers.
+        whole: whether the names are whole numbers.
     """
     text: tuple[str, ...] = tuple(sorted(names))
     numbers = text != tuple(names)
-    found = [
+    orders = [
         Order(tuple(names), "numeric order" if whole or numbers else "the order of text"),
         Order(text, "the order of text"),
     ]
     if not whole:
         folded: list[str] = sorted(text, key=str.casefold)
-        found.append(Order(tuple(folded), "the order of text regardless of case"))
+        orders.append(Order(tuple(folded), "the order of text ignoring case"))
     seen, first = np.unique(codes[codes >= 0], return_index=True)
     appearance: tuple[str, ...] = tuple(given[int(code)] for code in seen[np.argsort(first)])
     if len(appearance) == len(names):
-        found.append(Order(appearance, "the order in which the labels first appear", rare=whole))
-    return found
+        orders.append(Order(appearance, "the order in which the labels first appear", rare=whole))
+    return orders
 
 
 def agrees(rows: Sample, order: Order) -> bool:
-    """Whether the labels agree with the order at all: better than by chance."""
+    """Whether the labels agree with the order better than by chance."""
     p = given_probability(rows, order)
     return (
         len(p) > 0
@@ -151,8 +147,7 @@ def agrees(rows: Sample, order: Order) -> bool:
 
 
 def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """What should be said where columns and labels do not belong together: classes of which the model knows nothing,
-    and columns that fit far better in an order that nobody uses.
+    """Notes for columns and labels that do not fit: classes unknown to the model, and columns in an unusual order.
 
     Args:
         matrix: (n, K).
@@ -167,24 +162,22 @@ def doubts(matrix: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> 
     notes = []
     if len(nothing):
         notes.append(
-            f"No row gives any probability to {_named(nothing, classes, count)}: the column is zero throughout. "
-            "Either column and class do "
-            "not belong together, or the model never saw the class. Those labels cannot be judged and get the overall "
-            "rate."
+            f"No row gives any probability to {_named(nothing, classes, count)}: the column is zero throughout. Either "
+            "column and class do not belong together, or the model never saw the class. Those labels cannot be judged "
+            "and get the overall rate."
         )
     if len(hardly):
         notes.append(
-            f"The model gives hardly any probability to {_named(hardly, classes, count)}, and the first place "
-            "nowhere. Either column and "
-            "class do not belong together, or the model never saw the class. Those labels cannot be judged and get "
-            "the overall rate."
+            f"The model gives hardly any probability to {_named(hardly, classes, count)}, which is the likeliest class "
+            "of no row. Either column and class do not belong together, or the model never saw the class. Those "
+            "labels cannot be judged and get the overall rate."
         )
     moved = _moved(rows, classes)
     return (*notes, *moved)
 
 
 def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """A note where the labels fit another order of the columns far better."""
+    """A note if the labels fit another order of the columns far better."""
     k, m = len(classes), len(rows.codes)
     if k > 1000 or m < ENOUGH * k:
         return ()
@@ -192,23 +185,22 @@ def _moved(rows: Sample, classes: tuple[str, ...]) -> tuple[str, ...]:
     sums = np.zeros((k, k))
     np.add.at(sums, rows.codes, rows.values)
     likely = sums.argmax(1)
-    there = size > 0
-    if len(set(likely[there].tolist())) < there.sum() or (likely[there] == np.flatnonzero(there)).all():
+    present = size > 0
+    if len(set(likely[present].tolist())) < present.sum() or (likely[present] == np.flatnonzero(present)).all():
         return ()
-    now = sums[there, np.flatnonzero(there)].sum() / m
-    then = sums[there, likely[there]].sum() / m
+    now = sums[present, np.flatnonzero(present)].sum() / m
+    then = sums[present, likely[present]].sum() / m
     if then < FAR * max(now, NOTHING):
         return ()
     pairs = [
         f"{classes[c]!r} looks like column {likely[c]} ({classes[likely[c]]!r})"
-        for c in np.flatnonzero(there)
+        for c in np.flatnonzero(present)
         if likely[c] != c
     ]
-    told = "; ".join(pairs[:3]) + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else "")
+    listed = "; ".join(pairs[:3]) + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else "")
     return (
-        f"The columns seem to stand in another order than the classes: {told}. The given labels have a mean "
-        f"probability of {now:.2f}, "
-        f"and of {then:.2f} in that order. Check the order before believing the findings. {SETTLE}",
+        f"The columns seem to be in a different order from the classes: {listed}. The mean probability of the given "
+        f"labels is {now:.2f}, and {then:.2f} in that order. Check the order before you trust the findings. {SETTLE}",
     )
 
 
@@ -220,7 +212,7 @@ def _named(which: np.ndarray, classes: tuple[str, ...], count: np.ndarray) -> st
 
 
 def _distinct(orders: Sequence[Order]) -> list[Order]:
-    found: dict[tuple[str, ...], Order] = {}
+    distinct: dict[tuple[str, ...], Order] = {}
     for order in orders:
-        found.setdefault(order.classes, order)
-    return list(found.values())
+        distinct.setdefault(order.classes, order)
+    return list(distinct.values())

@@ -1,5 +1,4 @@
-"""Which column of a table is what: the columns the user named are checked, the others guessed where the names leave no
-doubt."""
+"""Which column of a table is what: columns that the user named are checked, others guessed if their names are clear."""
 
 from __future__ import annotations
 
@@ -31,13 +30,13 @@ IMAGES = (
     "filepath",
     "file_path",
 )
-INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")  # names of rows that a frame wrote along; no feature
+# row names that a frame saved with its columns; not features
+INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns for each role, None where there is none; `features` are the numeric ones, or one of
-    vectors."""
+    """The name of the column for each role, or None; `features` are the numeric columns, or one column of vectors."""
 
     label: str | None = None
     text: str | None = None
@@ -57,10 +56,10 @@ class Columns:
 def named(
     label: Any = None, text: Any = None, image: Any = None, id: Any = None, group: Any = None, wanted: Any = None
 ) -> Columns:
-    """The columns that a user named. A number is the column of a frame that is called so.
+    """The columns that a user named. A number is a frame's column with that name.
 
     Raises:
-        UserError: a name is empty, or no name at all.
+        UserError: a name is empty, or is not a name.
     """
     roles = {"label": label, "text": text, "image": image, "id": id, "group": group}
     for role, name in roles.items():
@@ -75,31 +74,33 @@ def named(
 
 
 def choose(
-    columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool, index: str | None = None
+    columns: Mapping[str, Content], requested: Columns, source: str, relabelled: bool, index: str | None = None
 ) -> Columns:
     """The columns to read.
 
     Args:
         columns: every column's name and content.
-        asked: what the user named; its features are those of a model, taken if all are there and no text or image is
+        requested: what the user named; its features are those of a model, used if all exist and no text or image is
             named.
-        relabelled: labels come from elsewhere, so that the table need not have any.
-        index: the column that was the index of a frame of pandas.
+        relabelled: labels come from elsewhere, so the table does not need any.
+        index: the column that was the index of a pandas frame.
 
     Raises:
         UserError: a named column does not exist, both text and image are named, or a guess would be in doubt.
     """
-    if asked.text and asked.image:
+    if requested.text and requested.image:
         raise UserError(
-            "Both <text> and <image> are named; one data set has one kind of input.", text=asked.text, image=asked.image
+            "Both <text> and <image> are named; one data set has one kind of input.",
+            text=requested.text,
+            image=requested.image,
         )
-    for role, name in asked.named().items():
+    for role, name in requested.named().items():
         require_column(name, tuple(columns), source, role)
-    if asked.text or asked.image or not set(asked.features) <= columns.keys():
-        asked = replace(asked, features=())
-    ours = added(columns, asked)
+    if requested.text or requested.image or not set(requested.features) <= columns.keys():
+        requested = replace(requested, features=())
+    ours = added(columns, requested)
     theirs: dict[str, Content] = {name: content for name, content in columns.items() if name not in ours}
-    chosen = replace(asked, label=asked.label or _label(theirs, asked, source, relabelled))
+    chosen = replace(requested, label=requested.label or _label(theirs, requested, source, relabelled))
     if chosen.id is None:
         taken = set(chosen.all())
         free = [name for name in theirs if (name in ("id", index) or name.lower() in INDEXES) and name not in taken]
@@ -111,36 +112,37 @@ def choose(
     return _input(chosen, columns, rest, source)
 
 
-def added(names: Iterable[str], asked: Columns) -> tuple[str, ...]:
-    """The columns that Labelsieve itself added to a table, and that the user did not name; where the user names the
-    first labels of a corrected copy, the labels that it has now too."""
-    names, named = list(names), {*asked.named().values(), *asked.features}
-    label = asked.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
+def added(names: Iterable[str], requested: Columns) -> tuple[str, ...]:
+    """The columns that Labelsieve added to a table and the user did not name. If the user names the original labels of
+    a corrected copy, its current labels count as added too."""
+    names, named = list(names), {*requested.named().values(), *requested.features}
+    label = requested.label or next((name for name in names if name.lower() in LABELS and name != "given_label"), None)
     ours = added_columns.added(names, named, label)
-    if (asked.label or "").removeprefix(added_columns.PREFIX) != added_columns.BEFORE:
+    if (requested.label or "").removeprefix(added_columns.PREFIX) != added_columns.BEFORE:
         return ours
     return tuple(name for name in names if name in ours or (name.lower() in LABELS and name not in named))
 
 
 def require_column(name: str, names: tuple[str, ...], source: str, role: str) -> None:
     if name not in names:
-        raise UserError(f"{source} has no column {name!r} to take as {role}.{near(name, names)}")
+        raise UserError(f"{source} has no column {name!r} to use as {role}.{near(name, names)}")
 
 
-def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabelled: bool) -> str | None:
-    taken = set(asked.all())
-    found = [name for name in columns if name.lower() in LABELS and name not in taken]
-    found = found or [
+def _label(columns: Mapping[str, Content], requested: Columns, source: str, relabelled: bool) -> str | None:
+    taken = set(requested.all())
+    matches = [name for name in columns if name.lower() in LABELS and name not in taken]
+    matches = matches or [
         name for name in columns if name.lower() == "y" and name not in taken
-    ]  # beside a label, y is a coordinate
-    if len(found) == 1 or (found and relabelled):
-        return found[0]
+    ]  # next to a label column, y is a coordinate
+    if len(matches) == 1 or (matches and relabelled):
+        return matches[0]
     if relabelled:
         return None
     listed = ", ".join(columns)
-    if found:
+    if matches:
         raise UserError(
-            f"{source} has several columns that may be the label ({', '.join(found)}); name one with <label>.", label=""
+            f"{source} has several columns that may be the label ({', '.join(matches)}); name one with <label>.",
+            label="",
         )
     raise UserError(
         f"No column of {source} is clearly the label; name one with <label>. There are: {listed}.", label=""
@@ -148,7 +150,7 @@ def _label(columns: Mapping[str, Content], asked: Columns, source: str, relabell
 
 
 def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, Content], source: str) -> Columns:
-    """The same with what the examples consist of."""
+    """`chosen` with the columns that the examples consist of."""
     if chosen.text and columns[chosen.text] != "text":
         others = f"Columns of text: {', '.join(_texts(columns)) or 'none'}."
         digits = (
@@ -165,7 +167,8 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     images = [name for name in rest if columns[name] == "image" or (name.lower() in IMAGES and columns[name] == "text")]
     if len(texts) + len(images) > 1:
         raise UserError(
-            f"{source} has several columns to look at ({', '.join(images + texts)}); name one with <text> or <image>.",
+            f"{source} has several columns that may be the input ({', '.join(images + texts)}); name one with <text> "
+            "or <image>.",
             text="",
             image="",
         )
@@ -175,7 +178,7 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     numbers = vectors or tuple(name for name, content in rest.items() if content == "number")
     if not texts and not images and len(vectors) > 1:
         raise UserError(
-            f"{source} has several columns of vectors ({', '.join(vectors)}); keep the one to take as features."
+            f"{source} has several columns of vectors ({', '.join(vectors)}); keep the one to use as features."
         )
     if not texts and numbers:
         return replace(chosen, features=numbers)
@@ -184,7 +187,7 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
         return replace(chosen, text=texts[0])
     listed = ", ".join(columns)
     raise UserError(
-        f"It is not clear what in {source} to look at; name a column with <text> or <image>. There are: {listed}.",
+        f"It is not clear which column of {source} is the input; name it with <text> or <image>. There are: {listed}.",
         text="",
         image="",
     )

@@ -1,8 +1,8 @@
-"""A folder of pictures with planted wrong labels, drawn on the spot: letters on walls, one folder a letter.
+"""A folder of pictures with planted wrong labels, drawn on the spot: letters on walls, one folder per letter.
 
-Nothing is downloaded. About 8 % of the labels are wrong: half of those confuse letters that look alike, half are any
-other letter. Some pictures occur twice under different labels, byte for byte or slightly changed; one file is cut off
-and one is no picture. Cost: about 3 ms a picture.
+Nothing is downloaded. About 8 % of the labels are wrong: half of those confuse letters that look alike, half use any
+other letter. Some pictures occur twice under different labels, byte for byte or slightly changed; one file is truncated
+and one is not a picture. Cost: about 3 ms per picture.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LETTERS = "ABEFHKMNOQSX"
 ALIKE = {"E": "F", "F": "E", "M": "N", "N": "M", "O": "Q", "Q": "O", "H": "K", "K": "H"}
-EACH = 100  # pictures of a letter
+EACH = 100  # pictures per letter
 WRONG = 0.08
 TWINS = 8  # pictures that occur twice, under different labels; half of them slightly changed
 SIDE = 96
@@ -32,8 +32,7 @@ CUT_OFF, NO_PICTURE = "A/scan_9998.png", "A/notes.txt"
 
 @dataclass(frozen=True)
 class _Picture:
-    """What is drawn, what it is labelled, and the number it is drawn with; `changed` is a slightly changed copy of that
-    number."""
+    """The letter drawn, its label, and the number that seeds the drawing; `changed` marks a slightly changed copy."""
 
     letter: str
     label: str
@@ -45,21 +44,21 @@ def write(folder: str | os.PathLike[str], seed: int = 0) -> dict[str, str]:
     """Draw the pictures into `folder`; the same seed draws the same files.
 
     Returns:
-        The id of each picture (its path in the folder) -> the letter that is really on it.
+        The id of each picture (its path in the folder) -> the letter that it shows.
 
     Raises:
-        UserError: the folder holds other things, or cannot be written.
+        UserError: the folder holds other files, or cannot be written.
     """
     root, pictures = Path(folder), _plan(np.random.default_rng(seed))
-    wanted = {*pictures, CUT_OFF, NO_PICTURE}
+    expected = {*pictures, CUT_OFF, NO_PICTURE}
     try:
-        there = (
+        present = (
             {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
             if root.exists()
             else set()
         )
-        if there - wanted:
-            raise UserError(f"{root} holds other things ({min(there - wanted)}); name a new folder for the demo.")
+        if present - expected:
+            raise UserError(f"{root} holds other files ({min(present - expected)}); name a new folder for the demo.")
         for name, picture in pictures.items():
             with replacing(root / name) as partial:
                 partial.write_bytes(_png(picture, seed))
@@ -75,7 +74,7 @@ def write(folder: str | os.PathLike[str], seed: int = 0) -> dict[str, str]:
 
 
 def _plan(rng: np.random.Generator) -> dict[str, _Picture]:
-    """File name -> picture. The names are shuffled, so that they tell nothing."""
+    """File name -> picture. The names are shuffled, so that they give nothing away."""
     n = EACH * len(LETTERS)
     letters = np.repeat(list(LETTERS), EACH).tolist()
     labels = list(letters)

@@ -1,5 +1,5 @@
-"""Draft -> data set, for all ways in alike: other labels if the user named some, ids checked, what cannot be used left
-out and listed, labels turned into positions, and what no detector could work on refused.
+"""Draft -> data set, the same for every source. Replacement labels are applied, ids checked, unusable examples left out
+and listed, and labels turned into positions; data that no detector could work on are refused.
 """
 
 from __future__ import annotations
@@ -19,19 +19,17 @@ from labelsieve.data.feature_values import doubted
 from labelsieve.data.label_file import replacement
 from labelsieve.data.raw_data import Draft
 
-MEASURED = 50  # decimal numbers, each of them rare: so many different ones are measured, and no names of classes
+MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"
-ALL_DIFFERENT = (
-    10  # from so many examples on, a label of its own for every one of them means that the column is no label
-)
+ALL_DIFFERENT = 10  # from this many examples on, a different label for every one means that the column is not a label
 
 
 def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Dataset:
-    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows one class
-    only, of which no label can be wrong, but on which a model can be measured.
+    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows a single
+    class: no label of it can be wrong, but a model can be evaluated on it.
 
     Raises:
-        UserError: no labels; duplicate, missing or unknown ids; one class only; more classes than examples; a label
+        UserError: no labels; duplicate, missing or unknown ids; only one class; more classes than examples; a label
             outside the classes that the source names.
     """
     n = len(draft.inputs)
@@ -42,10 +40,10 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     else:
         values, absent = replacement(relabel, ids)
     if values is None:
-        raise UserError(f"{draft.source} has no labels; give them with <labels>.", labels="FILE")
+        raise UserError(f"{draft.source} has no labels; pass them with <labels>.", labels="FILE")
     if len(values) != n:
         raise UserError(
-            f"There are {len(values)} labels for the {n} examples of {draft.source}; the two must be as many."
+            f"There are {len(values)} labels for the {n} examples of {draft.source}; the numbers must be equal."
         )
     codes, names = encode(values)
     codes, none = without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
@@ -54,7 +52,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **minus_one, **draft.unusable}
     keep = np.ones(n, bool)
     keep[list(reasons)] = False
-    if draft.classes is None:  # a class whose every example is unusable is no class
+    if draft.classes is None:  # a class without any usable example is not a class
         used = np.unique(codes[keep])
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
     excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
@@ -86,12 +84,12 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
 
 
 def _plain(values: Sequence[Any] | np.ndarray) -> Sequence[Any]:
-    """The values if some of them may be bytes."""
+    """The values if some of them may be bytes, else ()."""
     return values if not isinstance(values, np.ndarray) else values.tolist() if values.dtype.kind in "SO" else ()
 
 
 def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
-    """The arguments that read the data again, absent ones left out; None if one of them is a value and not a name."""
+    """The arguments to read the data again, without those that are None; None if one of them is not a name."""
     named = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in arguments.items()
@@ -101,7 +99,7 @@ def recipe(arguments: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def handed(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arguments where one of them is a value in memory, absent ones left out; None where all of them are names."""
+    """The arguments, without those that are None, if one is a value in memory; None if all of them are names."""
     return (
         None
         if recipe(arguments) is not None
@@ -125,7 +123,7 @@ def encode(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, tuple[str, .
 def _classes(
     draft: Draft, codes: np.ndarray, names: tuple[str, ...], relabelled: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The labels as positions in the classes that the source fixes, if it fixes some."""
+    """The labels as positions in the classes that the source fixes, if it does."""
     if draft.classes is None or not names:
         return codes, draft.classes or names
     if len(set(draft.classes)) < len(draft.classes):
@@ -151,8 +149,8 @@ def _classes(
 
 
 def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The labels without -1, and the rows that had it, where all classes beside it are numbers from 0 on, two or more:
-    weak labels write it for "no label". Beside the class 1 alone it is the other class."""
+    """The labels without -1, and the rows that had it, if the other classes are two or more numbers from 0 on: weak
+    labels use -1 for "no label". With 1 as the only other class, -1 is a class."""
     others = [name for name in names if name != "-1"]
     if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
         return codes, np.zeros(0, np.int64)
@@ -161,12 +159,12 @@ def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.nda
 
 
 def weak(n: int) -> tuple[str, ...]:
-    """A note of the n examples without a label that were labelled -1."""
+    """A note about the n examples left out because their label is -1."""
     if not n:
         return ()
     which = f"{n:,} examples have the label -1 and are" if n > 1 else "1 example has the label -1 and is"
     return (
-        f"{which} left out: beside classes that are numbers from 0 on it stands for no label. If it is a class, give "
+        f"{which} left out: if the other classes are numbers from 0 on, -1 stands for no label. If it is a class, give "
         "it another name.",
     )
 
@@ -177,7 +175,7 @@ def identify(draft: Draft, n: int) -> np.ndarray:
     ids = np.empty(len(draft.ids), object)
     ids[:] = [name and readable(name) for name in draft.ids]
     if len(ids) != n:
-        raise UserError(f"There are {len(ids)} ids for the {n} examples of {draft.source}; the two must be as many.")
+        raise UserError(f"There are {len(ids)} ids for the {n} examples of {draft.source}; the numbers must be equal.")
     missing = [i for i, name in enumerate(ids) if not name]
     if missing:
         raise UserError(
@@ -192,11 +190,11 @@ def _groups(draft: Draft, ids: np.ndarray) -> np.ndarray | None:
         return None
     if len(draft.groups) != len(ids):
         raise UserError(
-            f"There are {len(draft.groups)} groups for the {len(ids)} examples of {draft.source}; the two must be as "
-            "many."
+            f"There are {len(draft.groups)} groups for the {len(ids)} examples of {draft.source}; the numbers must be "
+            "equal."
         )
     groups = np.empty(len(ids), object)
-    # One without a group stands alone; all of them in one group would be kept in one fold.
+    # An example without a group is a group of its own; one group of them all would be kept in one fold.
     groups[:] = [name or f"(no group) {key}" for name, key in zip(draft.groups, ids, strict=True)]
     return groups
 
@@ -209,7 +207,7 @@ def _require_plausible(dataset: Dataset) -> None:
         )
     if k == n >= ALL_DIFFERENT:
         raise UserError(
-            f"{dataset.source} gives each of its {n} examples a label of its own; is another column the label?"
+            f"{dataset.source} gives each of its {n} examples a different label; is another column the label?"
         )
     if (
         k > MEASURED
@@ -217,9 +215,8 @@ def _require_plausible(dataset: Dataset) -> None:
         and 2 * sum(map(_is_decimal, dataset.classes)) > k
     ):
         raise UserError(
-            f"The labels of {dataset.source} are decimal numbers, {k} different ones, most of them there once or "
-            "twice: something "
-            "measured, and no classes. Name another column, or make a few classes of it (low, high)."
+            f"The labels of {dataset.source} are {k} different decimal numbers, most of which occur once or twice: "
+            "measurements, not classes. Name another column, or group them into a few classes (low, high)."
         )
 
 

@@ -1,11 +1,11 @@
 """A folder with one folder of images per class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
 
-The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not
-guessed at: with `photos/train/cat/1.jpg` the user is told to name `photos/train`, and folders called train, test or val
-are no classes; a few in a folder inside a class folder are listed as left out.
-A folder of images without class folders is fine if the labels come from a file.
+The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not read:
+for `photos/train/cat/1.jpg` a message says to name `photos/train`, and folders called train, test or val are not
+classes. A few images in a folder inside a class folder are listed as left out. A folder of images without class folders
+can be read if the labels come from a file.
 
-Cost: one listing a folder; the images themselves are read when the encoder asks for them.
+Cost: one listing per folder; the images themselves are read when the encoder needs them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
 def load_folder(root: str, relabelled: bool = False) -> Draft:
-    """The images of the class folders under `root`; those directly in it, if it has no folders and other labels are
-    given.
+    """The images in the class folders of `root`; those directly in it, if it has no folders and labels come from
+    elsewhere.
 
     Raises:
         UserError: no image at all, images but no class folders, or class folders one level too deep.
@@ -67,38 +67,37 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     excluded += broken
     if not ids:
         raise UserError(_nothing(root, folders, loose), labels="FILE")
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     if labels is not None and not relabelled:
-        ids, labels, left, told = _without_splits(root, folders, ids, labels)
+        ids, labels, left, messages = _without_splits(root, folders, ids, labels)
         excluded += left
-    told += _without_images(root, folders, labels, excluded) if labels is not None else ()
-    notes = (*told, f"Passed over, as `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else told
+    messages += _without_images(root, folders, labels, excluded) if labels is not None else ()
+    notes = (*messages, f"Ignored, because `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else messages
     inputs = paths.Files([paths.join(root, name) for name in ids])
     return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
 
 
 def _without_images(root: str, folders: list[str], labels: list[str], excluded: list[Exclusion]) -> tuple[str, ...]:
-    """A note of folders that hold images in folders of their own only, and are no classes therefore.
+    """A note about folders whose images are all in subfolders, and which are therefore not classes.
 
     Raises:
-        UserError: so many that fewer than two classes are left.
+        UserError: fewer than two classes are left.
     """
     deep = Counter(item.id.partition("/")[0] for item in excluded if item.reason == _DEEPER and is_image(item.id))
     lost = [name for name in folders if deep[name] and name not in set(labels)]
     if not lost:
         return ()
     listed = ", ".join(f"{name} ({deep[name]:,} images)" for name in lost[:3]) + (", ..." if len(lost) > 3 else "")
-    told = f"Folders of {root} that hold images only in folders of their own are no classes: {listed}."
+    message = f"Folders of {root} whose images are all in subfolders are not classes: {listed}."
     if len(set(labels)) < 2:
-        raise UserError(f"{told} Name the folder whose folders are the classes, or move the images up.")
-    return (f"{told} To have them as classes, move those images up.",)
+        raise UserError(f"{message} Name the folder that holds the class folders, or move the images up.")
+    return (f"{message} To use them as classes, move those images up.",)
 
 
 def _without_splits(
     root: str, folders: list[str], ids: list[str], labels: list[str]
 ) -> tuple[list[str], list[str], list[Exclusion], tuple[str, ...]]:
-    """Ids and labels without those in folders that are splits and no classes, which are left out, and what should be
-    said.
+    """Ids and labels without those in folders that are splits, not classes; what is left out; and notes.
 
     Raises:
         UserError: all folders with images are splits.
@@ -109,33 +108,44 @@ def _without_splits(
         raise UserError(_only_splits(root, folders, splits), labels="FILE")
     alone = next((name for name in count if not splits and is_split(name)), None)
     if alone is not None:
-        told = f"The folder {alone!r} ({count[alone]:,} images) is read as a class, though splits are called so; if it is none, take it away."
-        return ids, labels, [], (told,)
+        message = (
+            f"The folder {alone!r} ({count[alone]:,} images) is read as a class, although that is a usual name of a "
+            "split; if it is not a class, remove it."
+        )
+        return ids, labels, [], (message,)
     keep = [label not in splits for label in labels]
-    why = "its folder is called as a split of the data is, and is taken for no class"
+    why = "its folder has the name of a split of the data, so it is not read as a class"
     left = [Exclusion(key, why) for key, label in zip(ids, labels, strict=True) if label in splits]
     if not left:
         return ids, labels, [], ()
     listed = ", ".join(f"{name} ({count[name]:,} images)" for name in splits)
-    told = f"Left out, as they are called as splits of the data and not as classes: {listed}. If they are classes, give them other names."
-    return list(compress(ids, keep)), list(compress(labels, keep)), left, (told,)
+    message = (
+        f"Left out, because their names are those of splits of the data, not of classes: {listed}. If they are "
+        "classes, rename them."
+    )
+    return list(compress(ids, keep)), list(compress(labels, keep)), left, (message,)
 
 
 def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
-    """Why a folder of train, val and test is no data set, and what to do."""
+    """Why a folder of train, val and test is not a data set, and what to do."""
     inner = [
         paths.join(root, name)
         for name in folders
         if is_split(name) and any(entry.is_folder for entry in paths.entries(paths.join(root, name)))
     ]
     named = " and ".join(paths.join(root, name) for name in splits[:3])
-    do = (
+    advice = (
         f"Name {' or '.join(inner[:3])}, where the class folders are."
         if inner
-        else f"Put the images of each class in a folder of its own in {paths.join(root, splits[0])}, and name that; "
-        "or give <labels>."
+        else (
+            f"Put the images of each class into a separate folder in {paths.join(root, splits[0])}, and name that; or "
+            "pass <labels>."
+        )
     )
-    return f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, and splits of a data set are called so, not classes. {do}"
+    return (
+        f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, but the name is that of a split of a data "
+        f"set, not of a class. {advice}"
+    )
 
 
 def is_image(name: str) -> bool:
@@ -157,7 +167,7 @@ def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[
     labels: list[str] = []
     excluded: list[Exclusion] = []
     for name in folders:
-        before = len(ids)
+        first = len(ids)
         for entry in paths.entries(paths.join(root, name)):
             key = f"{name}/{entry.name}"
             if entry.is_folder:
@@ -168,13 +178,13 @@ def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[
                 labels.append(name)
             else:
                 excluded.append(Exclusion(key, _NOT_IMAGE if entry.is_file else _NO_FILE))
-        if len(ids) == before:
+        if len(ids) == first:
             excluded.append(Exclusion(f"{name}/", "the class folder holds no image"))
     return ids, labels, excluded
 
 
 def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
-    """Why there is no image in a class folder, and what to do."""
+    """Why no class folder has an image, and what to do."""
     if _HUGGING_FACE & set(loose):
         return f"{root} is a saved Hugging Face data set; name it hf:{root}."
     inner = [
@@ -185,14 +195,16 @@ def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
         name, deeper = inner[0]
         return (
             f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the "
-            "folder directly below "
-            f"the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} instead, or move the "
-            "images up."
+            f"folder directly below the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} "
+            "instead, or move the images up."
         )
     images = sum(map(is_image, loose))
     if images:
-        there = "no class folder with images" if folders else "no class folders"
-        return f"{root} holds {images} images but {there}; put the images of each class in a folder of its own, or give <labels>."
+        missing = "no class folder with images" if folders else "no class folders"
+        return (
+            f"{root} holds {images} images but {missing}; put the images of each class into a separate folder, or pass "
+            "<labels>."
+        )
     if folders:
         return f"None of the {len(folders)} class folders of {root} ({', '.join(folders[:3])}) holds an image."
     return (

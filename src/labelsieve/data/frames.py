@@ -1,5 +1,4 @@
-"""Frames of pandas: their index names the rows. An index that numbers the rows 0, 1, 2, ... and has no name of its own
-says nothing."""
+"""Pandas frames: their index names the rows, unless it has no name and only numbers them 0, 1, 2, ..."""
 
 from __future__ import annotations
 
@@ -28,16 +27,16 @@ _PLAIN = (
     time,
     timedelta,
     np.generic,
-)  # cells that have a text of their own
+)  # types of cells that have a plain text form
 
 
 def is_indexed(frame: Any) -> bool:
-    """Whether it is a frame or Series of pandas, or of something that works like it."""
+    """Whether it is a pandas frame or Series, or something that works like one."""
     return hasattr(frame, "reset_index") and hasattr(getattr(frame, "index", None), "is_unique")
 
 
 def is_frame(value: Any) -> bool:
-    """Whether it is a frame: of pandas, or of what speaks Arrow, a lazy one of Polars included."""
+    """Whether it is a frame: pandas, anything with an Arrow interface, or a lazy Polars frame."""
     frame = hasattr(value, "__arrow_c_stream__") or (is_indexed(value) and hasattr(value, "columns"))
     return (frame and getattr(value, "ndim", 2) == 2) or (
         type(value).__name__ == "LazyFrame" and hasattr(value, "collect")
@@ -45,8 +44,7 @@ def is_frame(value: Any) -> bool:
 
 
 def index_of(frame: Any) -> list[str | None] | None:
-    """The index as n texts, the levels of several joined by "/", None where a value is missing; None where it only
-    numbers the rows."""
+    """The index as n texts (levels joined by "/", None if missing); None if the index only numbers the rows."""
     if not is_indexed(frame) or _only_counts(frame.index):
         return None
     if frame.index.nlevels > 1:
@@ -56,16 +54,16 @@ def index_of(frame: Any) -> list[str | None] | None:
 
 
 def row_names(frame: Any) -> np.ndarray | None:
-    """The index as ids (n,), if it names each row and once only."""
+    """The index as ids (n,), if it names each row exactly once, else None."""
     names = index_of(frame)
     return None if names is None or faulty(names) else np.array([*names, None], object)[:-1]
 
 
 def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[str, ...]]:
-    """The ids that the index gives, and a note that it does; None where it only numbers the rows.
+    """The ids from the index, and a note about it; None if the index only numbers the rows.
 
     Raises:
-        UserError: it repeats, or leaves rows without a name.
+        UserError: the index has repeated or missing values.
     """
     names = index_of(frame)
     if names is None:
@@ -74,24 +72,22 @@ def index_ids(frame: Any, source: str) -> tuple[list[str | None] | None, tuple[s
     if fault:
         raise UserError(
             f"The index of {source} cannot be the ids: {fault}. Name a column with <id>, or call "
-            "reset_index(drop=True), after which the "
-            "rows are numbered.",
+            "reset_index(drop=True) to number the rows.",
             id="",
         )
     return names, (f"The ids are {_called(frame.index)} ({_first(names)}).",)
 
 
 def categories_of(labels: Any) -> tuple[str, ...] | None:
-    """The categories of labels of pandas, of an Enum of Polars, or of a dictionary of Arrow, in their order; None for
-    other labels."""
-    found = getattr(getattr(labels, "dtype", None), "categories", getattr(labels, "dictionary", None))
-    if found is None or not hasattr(found, "__len__"):
+    """The categories of a pandas, Polars or Arrow categorical in their order; None for other labels."""
+    categories = getattr(getattr(labels, "dtype", None), "categories", getattr(labels, "dictionary", None))
+    if categories is None or not hasattr(categories, "__len__"):
         return None
-    return tuple(str(name) for name in (found.to_pylist() if hasattr(found, "to_pylist") else found))
+    return tuple(str(name) for name in (categories.to_pylist() if hasattr(categories, "to_pylist") else categories))
 
 
 def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
-    """A frame of pandas as a table, without its index, except for levels of it that the user `named` as columns."""
+    """A pandas frame as a table, without its index, except for levels that the user `named` as columns."""
     import warnings
 
     import pyarrow as pa
@@ -102,7 +98,7 @@ def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
     levels = [name for name in frame.index.names if name in named and name not in frame.columns]
     frame = frame.reset_index(levels) if levels else frame
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numbers as names of columns become text
+        warnings.simplefilter("ignore")  # column names that are numbers become text
         try:
             return pa.Table.from_pandas(_written(frame), preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -110,8 +106,8 @@ def to_arrow(frame: Any, named: Sequence[str]) -> pa.Table:
 
 
 def _written(frame: Any, mixed: bool = False) -> Any:
-    """The frame with intervals and periods as their names, which Arrow would take for records and counts, and sparse
-    columns whole; `mixed`: columns of numbers and texts as text."""
+    """The frame in a form that Arrow reads: intervals and periods as text, sparse columns as dense ones. If `mixed`,
+    columns of numbers and texts become text."""
     changed = {}
     for name, dtype in frame.dtypes.items():
         kind = str(getattr(getattr(dtype, "categories", None), "dtype", dtype))
@@ -129,7 +125,7 @@ def _written(frame: Any, mixed: bool = False) -> Any:
 
 
 def _as_text(column: Any, name: str) -> Any:
-    """A column of several kinds of plain values as text; any other as it is.
+    """A column with several types of plain values as text; any other column unchanged.
 
     Raises:
         UserError: it holds Python objects.
@@ -141,8 +137,7 @@ def _as_text(column: Any, name: str) -> Any:
     if odd is not None:
         raise UserError(
             f"The column {name!r} of the frame holds Python objects ({odd.__name__}), which cannot be read; leave the "
-            "column out, or give "
-            "plain values (of pictures: paths or encoded bytes)."
+            "column out, or give plain values (of pictures: paths or encoded bytes)."
         )
     return column.map(str, na_action="ignore")
 
@@ -153,15 +148,15 @@ def aligned(
     """A Series of labels in the order of the data.
 
     Args:
-        labels: what was handed over as labels; only a Series of pandas has an index.
-        frame: what was handed over as data.
-        ids: those of the data, None for row numbers.
+        labels: the labels argument; only a pandas Series has an index.
+        frame: the data argument.
+        ids: the ids of the data, None for row numbers.
 
     Returns:
-        The labels, the ids that their index gives to data without any, and notes.
+        The labels, the ids from their index if the data have none, and notes.
 
     Raises:
-        UserError: the index of the labels names other rows than the data do.
+        UserError: the index of the labels does not name the rows of the data.
     """
     if not is_indexed(labels) or getattr(labels, "ndim", 0) != 1:
         return labels, None, ()
@@ -172,10 +167,9 @@ def aligned(
         and set(names or rows or ()) == {str(i) for i in range(len(labels))}
     ):
         raise UserError(
-            "The index of the labels and that of the data are the row numbers in two orders, one of them 0, 1, 2, "
-            "...: do the labels "
-            "belong to the rows by order or by index? Call reset_index(drop=True) on both for the first, sort_index() "
-            "for the second."
+            "The index of the labels and that of the data hold the row numbers in different orders, so it is not "
+            "clear whether labels belong to rows by order or by index. To match by order, call reset_index(drop=True) "
+            "on both; to match by index, sort_index()."
         )
     if names is None:
         return labels, None, ()
@@ -189,23 +183,23 @@ def aligned(
             return (
                 labels,
                 None,
-                ("The labels were matched to the data by order; their index names other rows than the ids do.",),
+                ("The labels were matched to the data by order; their index does not name the same rows as the ids.",),
             )
         raise UserError(
             f"The index of the labels ({_first(names)}) does not name each row of the data once ({_first(known)}); "
-            "give labels with the "
-            "index of the data, or call reset_index(drop=True) on both if they are in one order."
+            "give labels with the index of the data, or call reset_index(drop=True) on both if they are in the same "
+            "order."
         )
     place = {name: i for i, name in enumerate(names)}
     values = labels.iloc[[place[name] for name in known]]
-    return values, None, ("The labels were matched to the data by their index, which is in another order.",)
+    return values, None, ("The labels were matched to the data by their index, which is in a different order.",)
 
 
 def _own(names: list[str | None], index: Any) -> tuple[list[str | None] | None, tuple[str, ...]]:
-    """What labels with an index say of data without ids."""
+    """The ids that the index of the labels gives to data without ids, and notes."""
     fault = faulty(names)
     if fault:
-        return None, (f"The ids are the row numbers, as {_called(index)} of the labels does not serve: {fault}.",)
+        return None, (f"The ids are the row numbers, because {_called(index)} of the labels cannot be used: {fault}.",)
     return names, (
         f"The ids are {_called(index)} of the labels ({_first(names)}); the rows were matched to them by order.",
     )

@@ -1,8 +1,8 @@
 """Hugging Face `datasets`: "hf:NAME_OR_FOLDER[:SPLIT]".
 
 A folder is a data set saved with `save_to_disk` or a data folder (images or tables), and works offline; any other name
-is asked of the hub. Without a split "train" is taken, or the only one there is. A label column of type ClassLabel gives
-the class names; it is found by its type. Images are taken as encoded bytes, never decoded here.
+is loaded from the hub. Without a split, "train" is read, or the only one. A label column of type ClassLabel gives the
+class names and is recognised by its type. Images stay encoded bytes.
 """
 
 from __future__ import annotations
@@ -20,56 +20,58 @@ from labelsieve.data.readers import in_memory
 from labelsieve.data.table import from_arrow, passed_over, roles
 
 
-def load_hub(address: str, asked: Columns, relabelled: bool = False) -> Draft:
+def load_hub(address: str, requested: Columns, relabelled: bool = False) -> Draft:
     """The draft of "hf:NAME_OR_FOLDER[:SPLIT]".
 
     Raises:
         UserError: `datasets` is not installed, there is no such data set or split, or its columns are in doubt.
     """
-    found, source, notes = _split(address)
+    dataset, source, notes = _split(address)
     try:
-        draft = from_dataset(found, asked, relabelled, source)
+        draft = from_dataset(dataset, requested, relabelled, source)
     except UserError as error:
-        images = [name for name, feature in found.features.items() if hasattr(feature, "decode")]
-        if not notes and os.path.isdir(_parse(address)[0]) and list(found.features) == images:
+        images = [name for name, feature in dataset.features.items() if hasattr(feature, "decode")]
+        if not notes and os.path.isdir(_parse(address)[0]) and list(dataset.features) == images:
             notes = (
                 "An image outside the class folders, or deeper, makes `datasets` drop all labels; leave out hf: and "
-                "name the folder.",
+                "give the folder.",
             )
         raise error.followed_by(" ".join(notes)) from error
     return replace(draft, notes=(*notes, *draft.notes))
 
 
 def open_split(address: str) -> tuple[Any, str]:
-    """The `datasets.Dataset` of "hf:NAME_OR_FOLDER[:SPLIT]", and its address with the split that was taken."""
+    """The `datasets.Dataset` of "hf:NAME_OR_FOLDER[:SPLIT]", and its address with the split that was read."""
     return _split(address)[:2]
 
 
 def _split(address: str) -> tuple[Any, str, tuple[str, ...]]:
-    """The same, and notes of the other splits and of files in a folder that `datasets` passed over."""
+    """The data set, its address, and notes about other splits and about files that `datasets` did not read."""
     name, split = _parse(address)
     if not name.strip():
         raise UserError(f"{address!r} names no data set; write hf:NAME, or hf:FOLDER, and perhaps :SPLIT.")
-    found = _open(name, address)
-    several = not hasattr(found, "column_names") or isinstance(found.column_names, dict)
-    notes = not_read(name, sum(len(found[part]) for part in found) if several else len(found))
+    dataset = _open(name, address)
+    several = not hasattr(dataset, "column_names") or isinstance(dataset.column_names, dict)
+    notes = not_read(name, sum(len(dataset[part]) for part in dataset) if several else len(dataset))
     if several:
-        splits = list(found)
+        splits = list(dataset)
         split = split or (splits[0] if len(splits) == 1 else "train")
         if split not in splits:
-            told = f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT."
-            raise UserError(" ".join([told, *notes]))
+            message = f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT."
+            raise UserError(" ".join([message, *notes]))
         if len(splits) > 1:
-            listed = ", ".join(f"{other} ({len(found[other]):,})" for other in splits)
+            listed = ", ".join(f"{other} ({len(dataset[other]):,})" for other in splits)
             notes = (f"{name} has the splits {listed}; only {split} was read. Name another as hf:{name}:SPLIT.", *notes)
-        found = found[split]
-    elif split and split != str(found.split or "train"):
-        what = f"is the one split {found.split}" if found.split else "was saved without splits"
+        dataset = dataset[split]
+    elif split and split != str(dataset.split or "train"):
+        what = f"has only the split {dataset.split}" if dataset.split else "was saved without splits"
         raise UserError(f"{name} {what}, so there is no {split!r}; leave the split out.")
-    return found, f"hf:{name}:{split}" if split else f"hf:{name}", notes
+    return dataset, f"hf:{name}:{split}" if split else f"hf:{name}", notes
 
 
-def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source: str = "the datasets.Dataset") -> Draft:
+def from_dataset(
+    dataset: Any, requested: Columns, relabelled: bool = False, source: str = "the datasets.Dataset"
+) -> Draft:
     """The draft of a `datasets.Dataset`."""
     if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__") or isinstance(dataset, dict):
         splits = list(dataset) if isinstance(dataset, dict) else []
@@ -79,21 +81,23 @@ def from_dataset(dataset: Any, asked: Columns, relabelled: bool = False, source:
             "length."
         )
     table = dataset.with_format("arrow")[:]
-    columns, unused = roles(in_memory(table), _label_named(dataset, asked), source, relabelled)
-    draft = from_arrow(table, columns, source, "", guessed_id=asked.id is None, unused=unused)
-    draft = replace(draft, notes=(*draft.notes, *passed_over(table.column_names, asked)))
+    columns, unused = roles(in_memory(table), _label_named(dataset, requested), source, relabelled)
+    draft = from_arrow(table, columns, source, "", guessed_id=requested.id is None, unused=unused)
+    draft = replace(draft, notes=(*draft.notes, *passed_over(table.column_names, requested)))
     names = getattr(dataset.features.get(columns.label), "names", None)
     if names is None:
         return draft
     return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(names))
 
 
-def _label_named(dataset: Any, asked: Columns) -> Columns:
-    """A label column that says by its type that it is one."""
-    ours = added(dataset.features, asked)
+def _label_named(dataset: Any, requested: Columns) -> Columns:
+    """The columns with the label column that is recognised by its type, if there is exactly one."""
+    ours = added(dataset.features, requested)
     coded = [name for name, feature in dataset.features.items() if hasattr(feature, "int2str") and name not in ours]
     return (
-        replace(asked, label=coded[0]) if not asked.label and len(coded) == 1 and coded[0] not in asked.all() else asked
+        replace(requested, label=coded[0])
+        if not requested.label and len(coded) == 1 and coded[0] not in requested.all()
+        else requested
     )
 
 
@@ -115,5 +119,5 @@ def _open(name: str, address: str) -> Any:
             return datasets.load_from_disk(name)
         return datasets.load_dataset(name)
     except Exception as error:  # the hub, its cache and every file format have exceptions of their own
-        first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        raise UserError(f"{address} cannot be loaded: {first.rstrip('.')}.") from error
+        reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        raise UserError(f"{address} cannot be loaded: {reason.rstrip('.')}.") from error

@@ -1,7 +1,7 @@
-"""Which files of a data folder Hugging Face `datasets` reads, and which it passes over without a word.
+"""Which files of a data folder Hugging Face `datasets` reads, and which it ignores without a message.
 
-Of a folder it takes one kind of file, the commonest, and sorts by names: as soon as one folder or file is called train
-or test, only what is called so is read. Hidden files and folders are never read.
+It reads one kind of file per folder, the most frequent, and sorts by names: as soon as one folder or file has the name
+of a split, only files with such names are read. Hidden files and folders are never read.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from labelsieve.data.folder import is_image
 from labelsieve.data.readers import READERS
 
 SHOWN = 3
-_MARKS = ("state.json", "dataset_dict.json")  # of a data set that was saved, whose files are its own
+_MARKS = ("state.json", "dataset_dict.json")  # of a saved data set, which manages its own files
 _DATA = (*READERS, ".json", ".txt", ".arrow", ".zip", ".tar", ".wav", ".mp3", ".flac", ".mp4")
 _NOT_DATA = {"metadata.csv", "metadata.jsonl", "metadata.parquet", "dataset_infos.json"}
 
 
 def not_read(folder: str, rows: int) -> tuple[str, ...]:
-    """Notes of the images, or of the tables, in a local folder that are in no split, and of images without a row; ()
-    for anything else.
+    """Notes about images or tables in a local folder that are in no split, and images without a row; else ().
 
     Args:
-        rows: how many the splits have in all.
+        rows: the number of rows of all splits together.
     """
     if not os.path.isdir(folder) or any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
         return ()
@@ -33,48 +32,47 @@ def not_read(folder: str, rows: int) -> tuple[str, ...]:
     if read is None:
         return ()
     images = sum(map(is_image, read))
-    there = [path for path in _files(folder) if (is_image(path) if images else _is_data(path))]
-    lost = [os.path.relpath(path, folder) for path in there if os.path.realpath(path) not in read]
-    notes = (_lost(folder, lost, len(there), "images" if images else "files"),) if lost else ()
+    candidates = [path for path in _files(folder) if (is_image(path) if images else _is_data(path))]
+    lost = [os.path.relpath(path, folder) for path in candidates if os.path.realpath(path) not in read]
+    notes = (_lost(folder, lost, len(candidates), "images" if images else "files"),) if lost else ()
     if rows < images:
         notes += (
-            f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows "
-            "(no metadata).",
+            f"{images - rows:,} of the {images:,} images that `datasets` finds in {folder} are in none of its rows (no "
+            "metadata).",
         )
     return notes
 
 
-def _lost(folder: str, names: list[str], there: int, what: str) -> str:
-    tops = Counter(name.split(os.sep)[0] if os.sep in name else "the folder itself" for name in names)
+def _lost(folder: str, names: list[str], total: int, what: str) -> str:
+    by_folder = Counter(name.split(os.sep)[0] if os.sep in name else "the folder itself" for name in names)
     listed = ", ".join(readable(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    most = ", ".join(f"{count:,} in {readable(top)}" for top, count in tops.most_common(SHOWN))
+    most = ", ".join(f"{count:,} in {readable(top)}" for top, count in by_folder.most_common(SHOWN))
     return (
-        f"{folder} holds {there:,} {what}, of which `datasets` reads {there - len(names):,}; left aside are "
-        f"{len(names):,} ({most}), such "
-        f"as {listed}. It passes over hidden names, some kinds of file, and all that is called as no split where "
-        "something else is. To "
-        "read class folders whatever their names, leave out hf: and name the folder."
+        f"{folder} holds {total:,} {what}, and `datasets` reads {total - len(names):,} of them; it does not read "
+        f"{len(names):,} ({most}), such as {listed}. It ignores hidden names, some kinds of file, and, if one name is "
+        "that of a split, all other names. To read class folders whatever their names, leave out hf: and give the "
+        "folder."
     )
 
 
 def _read(folder: str) -> set[str] | None:
-    """The files in all splits; None if that cannot be told."""
+    """The files in all splits; None if unknown."""
     import datasets
 
     try:
         builder: Any = datasets.load_dataset_builder(folder)
         return {os.path.realpath(str(path)) for paths in (builder.config.data_files or {}).values() for path in paths}
-    except Exception:  # whatever is wrong was told when the data were loaded
+    except Exception:  # any problem was reported when the data were loaded
         return None
 
 
 def _files(folder: str) -> list[str]:
-    """Every file below the folder, hidden ones too, but for the forks that other systems leave (._name, __MACOSX)."""
-    found = []
+    """Every file below the folder, including hidden ones, except the copies that macOS makes (._name, __MACOSX)."""
+    files = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in ("__MACOSX", ".git"))
-        found += [os.path.join(place, name) for name in sorted(names) if not name.startswith("._")]
-    return found
+        files += [os.path.join(place, name) for name in sorted(names) if not name.startswith("._")]
+    return files
 
 
 def _is_data(path: str) -> bool:

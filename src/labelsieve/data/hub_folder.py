@@ -1,4 +1,4 @@
-"""A data set of Hugging Face `datasets` as a folder on disk."""
+"""Saves a Hugging Face data set as a folder on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labelsieve.core.errors import UserError
 
 
 def save(dataset: Any, out: Path) -> None:
-    """`save_to_disk` without the progress bar that it draws even where nobody sees it."""
+    """Save the data set to `out` without a progress bar."""
     datasets = require_datasets()
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()

@@ -28,10 +28,10 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
             by it), an .npy array, a .txt file of one label per line.
 
     Returns:
-        n labels, None for an example that the file does not name, and the reason to give for those.
+        n labels, None for an example that the file does not have, and the reason to state for those.
 
     Raises:
-        UserError: the file cannot be read, names an id that the data do not have, or names one twice.
+        UserError: the file cannot be read, has an id that the data do not have, or has one twice.
     """
     if not isinstance(labels, (str, os.PathLike)):
         return plain_labels(labels, "labels"), "the label is missing"
@@ -57,8 +57,8 @@ def matched(
     unknown = [key for key in keys if key not in known]
     if unknown:
         listed = ", ".join(repr(key) for key in unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
-        example = f"; ids there look like {ids[0]!r}" if len(ids) else ""
-        raise UserError(f"{path} names {len(unknown)} ids that the data do not have: {listed}{example}.")
+        example = f"; the ids of the data look like {ids[0]!r}" if len(ids) else ""
+        raise UserError(f"{path} has {len(unknown)} ids that the data do not have: {listed}{example}.")
     return [by_id.get(key) for key in ids]
 
 
@@ -67,12 +67,12 @@ def read_labels(
 ) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray]:
     """Ids (None if the file has none) and labels of a file: a table, an .npy array, a .txt file."""
     if not path.strip():
-        raise UserError("The name of the file of labels is empty; name a file, or leave <labels> out.", labels="")
+        raise UserError("The name of the file of labels is empty; give a file, or leave <labels> out.", labels="")
     if not paths.is_file(path):
         raise UserError(f"There is no file of labels {path}.")
     suffix = paths.suffix(path)
     if suffix in (".npy", ".txt") and (label or id):
-        raise UserError(f"{path} has no columns, so no column {(label or id)!r}.")
+        raise UserError(f"{path} has no columns, so it has no column {(label or id)!r}.")
     if suffix == ".npy":
         return None, plain_labels(read_npy(path), path)
     if suffix == ".txt":
@@ -80,14 +80,14 @@ def read_labels(
         return None, [line.removesuffix(b"\r") for line in lines]
     if suffix not in READERS:
         raise UserError(
-            f"{path} is no file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file."
+            f"{path} is not a file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file."
         )
     return read_columns(path, label, id)
 
 
 def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | None, tuple[str, ...]]:
-    """The column of the file of labels at `path`, which has none called id, whose cells are `ids` in some order; None
-    if there is no such one, and the rows are matched by order. Which it was, as a note."""
+    """The values of the column of a file of labels that holds exactly `ids`, in any order, and a note about it. The
+    file at `path` has no column called id. None if no column fits; the rows are then matched by order."""
     from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
     from labelsieve.data.table import names_of
@@ -102,18 +102,22 @@ def column_of(path: str, ids: Sequence[str | None]) -> tuple[list[str | None] | 
             return cells, (
                 f"The labels of {path} were matched by its column {name!r}, which holds the ids of the probabilities.",
             )
-    told = f"{path} has no ids: its labels were matched to the rows of the probabilities by order, the first of them to {ids[0]!r}."
-    return None, (told,)
+    note = (
+        f"{path} has no ids: its labels were matched to the rows of the probabilities by order, the first of them to "
+        f"{ids[0]!r}."
+    )
+    return None, (note,)
 
 
-def labels_again(
-    recipe: Mapping[str, str], data: Dataset, wanted: Collection[str]
+def reload_labels(
+    recipe: Mapping[str, str], data: Dataset, extra: Collection[str]
 ) -> tuple[list[str], list[str], dict[str, list[str]]]:
-    """Every row of the file of labels that `data` were read with: ids, class names ("" where there is none), and the
-    columns among `wanted` that it has, as text. Rows without an id that is known are left out.
+    """All rows of the file of labels that `data` were read with: ids, class names ("" for none), and columns as text.
+    Rows without a known id are left out.
 
     Args:
         recipe: as in `Dataset`, with `labels`.
+        extra: the names of further columns to read, if the file has them.
     """
     from labelsieve.data.finish import encode
 
@@ -124,23 +128,23 @@ def labels_again(
     given = dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
     spelled = {
         code: given[key] for code, key in zip(codes.tolist(), ids, strict=True) if key in given
-    }  # as the data name the class
+    }  # spelled as in the data
     raw = [names[code] if code >= 0 else "" for code in codes.tolist()]
     labels = [
         given.get(key) or spelled.get(code) or name for key, code, name in zip(ids, codes.tolist(), raw, strict=True)
     ]
-    kept = [i for i, key in enumerate(ids) if key is not None]
-    more = _texts(recipe["labels"], wanted)
+    known_rows = [i for i, key in enumerate(ids) if key is not None]
+    extra_cells = _texts(recipe["labels"], extra)
     return (
-        [str(ids[i]) for i in kept],
-        [labels[i] for i in kept],
-        {name: [cells[i] for i in kept] for name, cells in more.items()},
+        [str(ids[i]) for i in known_rows],
+        [labels[i] for i in known_rows],
+        {name: [cells[i] for i in known_rows] for name, cells in extra_cells.items()},
     )
 
 
 def _by_row(data: Dataset, n: int) -> list[str | None]:
-    """The id of each of n rows; row numbers where the ids are those, None for a row that was left out and whose id is
-    not known."""
+    """The id of each of n rows; row numbers if the ids are those, None for a row that was left out and has no known
+    id."""
     ids: list[str | None] = [None] * n
     for row, key in zip(data.rows.tolist(), data.ids.tolist(), strict=True):
         ids[row] = key
@@ -148,8 +152,8 @@ def _by_row(data: Dataset, n: int) -> list[str | None]:
     return [str(row) for row in range(n)] if numbered else ids
 
 
-def _texts(path: str, wanted: Collection[str]) -> dict[str, list[str]]:
-    """The columns among `wanted` of a table of labels, "" where a cell is empty."""
+def _texts(path: str, extra: Collection[str]) -> dict[str, list[str]]:
+    """The columns among `extra` of a table of labels, "" for an empty cell."""
     from labelsieve.data.columns import Columns
     from labelsieve.data.readers import open_table
     from labelsieve.data.table import names_of
@@ -157,6 +161,6 @@ def _texts(path: str, wanted: Collection[str]) -> dict[str, list[str]]:
     if paths.suffix(path) not in READERS:
         return {}
     file = open_table(path)
-    there = [name for name in file.schema.names if name in wanted]
-    columns = {name: file.read(Columns(label=name))[name] for name in there}
+    present = [name for name in file.schema.names if name in extra]
+    columns = {name: file.read(Columns(label=name))[name] for name in present}
     return {name: [cell or "" for cell in names_of(column)] for name, column in columns.items()}

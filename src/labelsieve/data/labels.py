@@ -1,5 +1,5 @@
-"""Given labels and ids: what counts as missing, which numbers are names, what must be unique, and what a user may have
-meant."""
+"""Given labels and ids: what counts as missing, which numbers are names, which ids repeat, and which name a user may
+have meant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     """The labels, missing ones as None.
 
     Missing are None, NaN, NA and blank text; the word "nan" too, where all other labels are numbers. Text that a table
-    wrote as "3.0" because its column of integers has gaps is the class "3", if all labels are of that form.
+    wrote as "3.0", because its column of integers has gaps, is the class "3", if all labels have that form.
     """
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
     texts = (word(value) if isinstance(value, bytes) else value for value in plain)
@@ -28,7 +28,7 @@ def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:
     odd: dict[Any, str] = {
         value: readable(value) for value in words if isinstance(value, str) and readable(value) != value
     }
-    if odd:  # folders, whose names need not be text
+    if odd:  # names of folders may be bytes that are not text
         cleaned, words = [odd.get(value, value) for value in cleaned], {odd.get(value, value) for value in words}
     if words and all(isinstance(value, str) for value in words):
         rest = {value for value in words if value.lower() != "nan"}
@@ -71,15 +71,15 @@ def require_unique(ids: Sequence[str | None] | np.ndarray, where: str) -> None:
 
 
 def faulty(ids: Sequence[str | None] | np.ndarray) -> str | None:
-    """Why the ids do not serve, with the first rows: some repeat, some are blank; None where all is well."""
+    """Why the ids cannot be used (repeated or blank values, with the first rows); None if they can."""
     if len(set(ids)) == len(ids) and None not in set(ids) and "" not in set(ids):
         return None
     blank = [row for row, key in enumerate(ids) if not key]
     twice = _repeated(ids)
-    found = [f"{key!r} in rows {_listed(rows)}" for key, rows in list(twice.items())[:SHOWN]]
+    listed_repeats = [f"{key!r} in rows {_listed(rows)}" for key, rows in list(twice.items())[:SHOWN]]
     others = f"; and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
     repeats = (
-        f"{len(twice)} {'value repeats' if len(twice) == 1 else 'values repeat'} ({'; '.join(found)}{others})"
+        f"{len(twice)} {'value repeats' if len(twice) == 1 else 'values repeat'} ({'; '.join(listed_repeats)}{others})"
         if twice
         else ""
     )
@@ -88,7 +88,7 @@ def faulty(ids: Sequence[str | None] | np.ndarray) -> str | None:
 
 
 def _repeated(ids: Sequence[str | None] | np.ndarray) -> dict[str, list[int]]:
-    """The ids that are there more than once -> their rows."""
+    """The ids that occur more than once -> their rows."""
     rows: dict[str, list[int]] = {}
     for row, key in enumerate(ids):
         if key:
@@ -103,6 +103,6 @@ def _listed(rows: Sequence[int]) -> str:
 
 
 def near(name: str, names: Sequence[str]) -> str:
-    """A sentence that names what the user may have meant, and what there is."""
+    """A sentence with the names that the user may have meant, and all that exist."""
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return f"{meant(name, names, most=3, cutoff=0.5)} There are: {listed}."

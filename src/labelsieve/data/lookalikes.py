@@ -1,5 +1,4 @@
-"""Class names that a reader would take for one another: one number written in several ways, and names whose characters
-look alike."""
+"""Class names that are easily confused: one number written in several ways, and names whose characters look alike."""
 
 from __future__ import annotations
 
@@ -17,12 +16,14 @@ _CYRILLIC = ("АВЕЗКМНОРСТУХІЈЅЬԌԚԜаеорсухіјѕԁһӏ
 _GREEK = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαιονρυχκϲϳ", "ABEZHIKMNOPTYXaiovpuxkcj")
 _LATIN = ("ıɑɡɩ", "iagi")
 _LETTERS = {
-    ord(there): here for others, ours in (_CYRILLIC, _GREEK, _LATIN) for there, here in zip(others, ours, strict=True)
+    ord(foreign): latin
+    for others, ours in (_CYRILLIC, _GREEK, _LATIN)
+    for foreign, latin in zip(others, ours, strict=True)
 }
 
 
 def number(name: str) -> float | None:
-    """The number that a name writes, digits of any script and a long minus included; None if it is none."""
+    """The number that a name stands for, in digits of any script or with a long minus; None if it is not a number."""
     plain = unicodedata.normalize("NFKC", name).translate(_DASHES).strip().lower()
     return float(plain) if _NUMBER.fullmatch(plain) else None
 
@@ -33,7 +34,7 @@ def skeleton(name: str) -> str:
     seen = "".join(
         c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace()
     )
-    seen = "".join(c for c in seen if not 0xFE00 <= ord(c) <= 0xFE0F)  # which form of a picture is shown
+    seen = "".join(c for c in seen if not 0xFE00 <= ord(c) <= 0xFE0F)  # selects the form of an emoji
     seen = seen.translate(_DASHES).translate(_QUOTES).translate(_LETTERS)
     return " ".join(unicodedata.normalize("NFKC", seen).casefold().translate(_LETTERS).split())
 

@@ -1,7 +1,7 @@
 """Label noise made on purpose, with a specification that says exactly how.
 
-"r % noise" means different things in different papers, so the specification keeps the kind, whether a new label may be
-the old one again (inclusive), whether the number of touched examples is exact, the seed, and the realised rate of
+"r % noise" means different things in different papers, so the specification keeps the kind, whether a new label may
+equal the old one (inclusive), whether the number of touched examples is exact, the seed, and the realised rate of
 changed labels.
 
 - symmetric: a touched label is drawn from the K - 1 others (exclusive; Co-teaching, O2U-Net, AUM, Blurry loss: realised
@@ -11,12 +11,12 @@ changed labels.
   horse, cat <-> dog; five of ten classes flip, so the realised rate is about r / 2.
 - instance: Xia et al., "Part-dependent Label Noise", NeurIPS 2020, algorithm 2. Flip rates q_i come from N(r, 0.1^2)
   truncated to [0, 1]; each class c has a Gaussian projection W_c (d, K), and x_i W_c, own class left out, through a
-  softmax and times q_i gives the chances of the other classes; 1 - q_i is the chance to stay. We standardise the
-  features (the authors' images are normalised).
+  softmax and times q_i gives the probabilities of the other classes; 1 - q_i is the probability that the label stays.
+  We standardise the features (the authors' images are normalised).
 
 Exact touches floor(r N) examples (asymmetric: floor of the expected number, every class within one of its share;
-instance: with chances in proportion to q_i). Otherwise each example is touched on its own (Bernoulli); for "instance"
-that is the paper, whose truncation lifts the mean of q_i above a small r (0.1 becomes 0.13).
+instance: with probabilities in proportion to q_i). Otherwise each example is touched independently (Bernoulli); for
+"instance" that is the paper, whose truncation lifts the mean of q_i above a small r (0.1 becomes 0.13).
 
 Cost: one pass; "instance" draws K d K normal numbers, one class at a time.
 """
@@ -52,9 +52,9 @@ class NoiseSpec:
     """How labels were made noisy; `asdict` of it is JSON.
 
     Attributes:
-        rate: as asked for; None where a transition matrix says it.
-        transition: (K, K), given as asked for or made of the CIFAR-10 map; None for the other kinds.
-        realised_rate: the share of labels that differ from those before.
+        rate: as requested; None if a transition matrix defines it.
+        transition: (K, K), as passed in or made from the CIFAR-10 map; None for the other kinds.
+        realised_rate: the share of labels that were changed.
         labels_hash: of the noisy labels as int64, to tell two sets of labels apart.
     """
 
@@ -73,10 +73,10 @@ class Noise:
     """Noisy labels.
 
     Attributes:
-        labels: (n,) int64, positions like those that they were made of.
+        labels: (n,) int64, positions in the classes.
         spec: how they were made.
-        ids: (n,) ids of the examples; None where labels without ids were given.
-        notes: what `load` has to say of the data.
+        ids: (n,) ids of the examples; None for labels without ids.
+        notes: the notes of `load` about the data.
     """
 
     labels: np.ndarray
@@ -100,21 +100,21 @@ def inject(
     features: np.ndarray | None = None,
     seed: int = 0,
 ) -> Noise:
-    """Noise of any kind on the labels of a data set, or on labels (n,) that are positions (`n_classes`: by default the
-    largest + 1).
+    """Add noise of any kind to the labels of a data set, or to labels (n,) that are positions. `n_classes` is by
+    default the largest label + 1.
 
     Raises:
-        UserError: an argument that is out of range, missing, or means nothing for this kind.
+        UserError: an argument is out of range, missing, or does not apply to this kind.
     """
     rate = share(rate, "The noise rate") if isinstance(rate, str) else rate
     labels, k = (data.labels, len(data.classes)) if isinstance(data, Dataset) else (np.asarray(data), n_classes)
     k = k or (int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 0)
     if (inclusive and kind != "symmetric") or (transition is not None and kind != "asymmetric"):
-        raise UserError(f"{'inclusive' if inclusive else 'transition'} means nothing for {kind} noise; leave it out.")
+        raise UserError(f"{'inclusive' if inclusive else 'transition'} does not apply to {kind} noise; leave it out.")
     if kind == "asymmetric":
         if transition is None and isinstance(data, Dataset) and data.classes not in (CIFAR10, tuple("0123456789")):
             raise UserError(
-                "Without <transition>, asymmetric noise is the CIFAR-10 map, and these are other classes; give a "
+                "Without <transition>, asymmetric noise is the CIFAR-10 map, but the data have other classes; give a "
                 "matrix (K, K).",
                 transition="",
             )
@@ -130,7 +130,7 @@ def inject(
     if features is None and isinstance(data, Dataset) and data.kind in ("features", "probs"):
         features = np.asarray(data.inputs)
     if features is None:
-        raise UserError("instance noise depends on features (n, d); give them with <features>.", features="")
+        raise UserError("instance noise depends on features (n, d); pass them with <features>.", features="")
     return instance_dependent(features, labels, k, rate, exact=exact, seed=seed)
 
 
@@ -164,7 +164,7 @@ def asymmetric(
     exact: bool = True,
     seed: int = 0,
 ) -> Noise:
-    """A label c becomes j with the chance transition[c, j] (K, K), or by the CIFAR-10 map with the chance `rate`."""
+    """A label c becomes j with probability transition[c, j] (K, K), or by the CIFAR-10 map with probability `rate`."""
     if (rate is None) == (transition is None):
         raise UserError(
             "asymmetric noise takes either a rate (the CIFAR-10 map) or <transition>, a matrix (K, K).", transition=""
@@ -211,7 +211,7 @@ def instance_dependent(
 
 
 def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Path:
-    """Write labels.csv (id, label: the noisy ones), truth.csv (those before) and noise.json (the specification) into
+    """Write labels.csv (id, noisy label), truth.csv (id, original label) and noise.json (the specification) into
     `folder`.
 
     `load(source, labels=folder/labels.csv)` then reads the data set with the noisy labels.
@@ -222,9 +222,7 @@ def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Pat
         )
     taken = [name for name in ("labels.csv", "truth.csv") if (Path(folder) / name).exists()]
     if taken and not (Path(folder) / "noise.json").exists():
-        raise UserError(
-            f"{Path(folder) / taken[0]} is there already and was not written by noise; name another folder."
-        )
+        raise UserError(f"{Path(folder) / taken[0]} already exists and was not written by noise; name another folder.")
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", dataset.labels)):
         with (
             replacing(Path(folder) / name) as partial,
@@ -244,7 +242,7 @@ def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
             f"Labels of shape {values.shape} and type {values.dtype} cannot be made noisy; give integers (n,) from 0."
         )
     if n_classes < 2:
-        raise UserError(f"Noise needs two classes at least, not {n_classes}.")
+        raise UserError(f"Noise needs at least two classes, not {n_classes}.")
     if values.min() < 0 or values.max() >= n_classes:
         raise UserError(
             f"The labels run from {values.min()} to {values.max()}, but {n_classes} classes are 0 to {n_classes - 1}."
@@ -255,7 +253,7 @@ def _checked(labels: np.ndarray, n_classes: int, rate: float) -> np.ndarray:
 
 
 def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
-    """The matrix (K, K), if its rows are distributions."""
+    """The matrix (K, K) as float64, if its rows are distributions."""
     matrix = np.asarray(transition)
     if matrix.shape != (n_classes, n_classes) or matrix.dtype.kind not in "fiu":
         raise UserError(
@@ -268,7 +266,7 @@ def _stochastic(transition: Any, n_classes: int) -> np.ndarray:
     if len(wrong):
         row = int(wrong[0])
         raise UserError(
-            f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is no "
+            f"Row {row} of the transition matrix ({matrix[row].min():.4g} at least, sum {sums[row]:.6g}) is not a "
             "distribution."
         )
     return matrix

@@ -1,5 +1,5 @@
-"""Local paths and fsspec addresses alike: read a file, list a folder. What has "://" in it is an address; only that
-imports fsspec."""
+"""Local paths and fsspec addresses alike: read a file, list a folder. A path with "://" is an address; only addresses
+need fsspec."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def is_remote(path: str) -> bool:
 
 
 def suffix(path: str) -> str:
-    """The last suffix in lower case; ".gz" is looked through, so that "a.csv.gz" gives ".csv". Of a chained address
-    that of its first place, so that "zip://a.csv::/data.zip" gives ".csv"."""
+    """The last suffix in lower case, without ".gz": "a.csv.gz" gives ".csv". A chained address has the suffix of its
+    first part: "zip://a.csv::/data.zip" gives ".csv"."""
     return os.path.splitext(_chain(path)[1].removesuffix(".gz"))[1].lower()
 
 
 def _chain(path: str) -> tuple[str, str, str]:
-    """What stands before the first place of a chained address, that place, and what comes after: the archive that it
-    lies in."""
+    """The text before the first part of a chained address, that part, and the text after it (the archive that holds
+    it)."""
     parts = path.split("::") if is_remote(path) else [path]
     first = next((i for i, part in enumerate(parts) if is_remote(part)), 0)
     return (
@@ -35,11 +35,11 @@ def _chain(path: str) -> tuple[str, str, str]:
 
 
 def is_file(path: str) -> bool:
-    return _ask(path, "isfile") if is_remote(path) else os.path.isfile(path)
+    return _query(path, "isfile") if is_remote(path) else os.path.isfile(path)
 
 
 def is_folder(path: str) -> bool:
-    return _ask(path, "isdir") if is_remote(path) else os.path.isdir(path)
+    return _query(path, "isdir") if is_remote(path) else os.path.isdir(path)
 
 
 def opened(path: str) -> IO[bytes]:
@@ -53,22 +53,22 @@ def opened(path: str) -> IO[bytes]:
     system, inner = _system(path)
     try:
         file = system.open(inner, "rb")
-    except Exception as error:  # each storage brings exceptions of its own
+    except Exception as error:  # each storage has its own exceptions
         raise OSError(str(error) or type(error).__name__) from error
     with suppress(AttributeError):
-        file.labelsieve_system = system  # an archive is closed when nobody holds its system any more
+        file.labelsieve_system = system  # an archive is closed once nothing refers to its file system
     return file
 
 
 def read(path: str) -> bytes:
-    """The whole content of the file; raises OSError whatever the storage raises."""
+    """The whole content of the file; any error of the storage becomes an OSError."""
     if not is_remote(path):
         with open(path, "rb") as file:
             return file.read()
     try:
         with opened(path) as file:
             return file.read()
-    except Exception as error:  # each storage brings exceptions of its own, and one bad file must not stop a run
+    except Exception as error:  # each storage has its own exceptions, and one bad file must not stop a run
         raise OSError(str(error) or type(error).__name__) from error
 
 
@@ -82,27 +82,27 @@ class Entry:
 
 
 def entries(folder: str) -> list[Entry]:
-    """What lies in the folder, sorted by name; hidden names and the litter of desktops are passed over."""
+    """The entries of the folder, sorted by name, without hidden names and files that desktops leave behind."""
     try:
-        found = _remote_entries(folder) if is_remote(folder) else _local_entries(folder)
+        listing = _remote_entries(folder) if is_remote(folder) else _local_entries(folder)
     except UserError:
         raise
-    except Exception as error:  # each storage brings exceptions of its own
+    except Exception as error:  # each storage has its own exceptions
         reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         raise UserError(f"{folder} cannot be listed: {reason}.") from error
-    kept = (entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
+    kept = (entry for entry in listing if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
     return sorted(kept, key=lambda entry: entry.name)
 
 
 def _local_entries(folder: str) -> list[Entry]:
     with os.scandir(folder) as items:
-        return [Entry(item.name, _asked(item.is_dir), _asked(item.is_file)) for item in items]
+        return [Entry(item.name, _safely(item.is_dir), _safely(item.is_file)) for item in items]
 
 
-def _asked(question: Callable[[], bool]) -> bool:
-    """False too where the answer cannot be had: a link that leads to itself."""
+def _safely(test: Callable[[], bool]) -> bool:
+    """The result of a test of a path; False if it fails, as for a link to itself."""
     try:
-        return question()
+        return test()
     except OSError:
         return False
 
@@ -150,7 +150,7 @@ class Files(Sequence):
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
-def _ask(path: str, question: str) -> bool:
+def _query(path: str, question: str) -> bool:
     system, inner = _system(path)
     try:
         return system.isfile(inner) if question == "isfile" else system.isdir(inner)
@@ -165,11 +165,11 @@ def _system(path: str) -> tuple[Any, str]:
         raise UserError(f"{path} is an address, which needs fsspec: pip install 'labelsieve[remote]'.") from error
     try:
         return url_to_fs(path)
-    # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, an archive that is not there
+    # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, a missing archive
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         chained = (
-            " Of a chained address every place has its ://, as in zip://table.csv::file:///data.zip."
+            " In a chained address every part needs its ://, as in zip://table.csv::file:///data.zip."
             if "::" in path
             else ""
         )

@@ -1,4 +1,4 @@
-"""What a source holds before its labels are settled; every way in makes a `Draft`."""
+"""The content of a source before its labels are checked; every reader makes a `Draft`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from labelsieve.core.feature_columns import FeatureColumns
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """n examples as they were found.
+    """n examples as they were read.
 
     Attributes:
         inputs, kind, source: as in `Dataset`.
-        labels: n given labels of any kind, missing ones included; None if the source has no labels.
+        labels: n given labels of any kind, including missing ones; None if the source has no labels.
         ids: n ids (None or "" = missing); None for row numbers.
         id_place: where the ids come from, for messages ("column 'key'").
         groups: n names (None or "" = no group), or None.
@@ -26,9 +26,9 @@ class Draft:
             missing label.
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
-        notes: what the user should know of how it was read.
+        notes: what the user should know about how it was read.
         columns: as in `Dataset`.
-        categories: the names of the labels in the order that they bring along themselves, as those of a Categorical do.
+        categories: the names of the labels in their own order, as a Categorical has one.
         label_column: as in `Dataset`.
     """
 

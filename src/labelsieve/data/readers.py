@@ -1,7 +1,7 @@
 """Files of rows -> Arrow tables: CSV, TSV, JSON Lines (each also with .gz) and Parquet.
 
-Ids and labels of a text table are read as they are written: "007" stays "007", and "NA" may be a class. Only feature
-columns are parsed as numbers. Of a CSV or Parquet file just the columns needed are kept.
+Ids and labels of a text table are read exactly as written: "007" stays "007", and "NA" may be a class. Only feature
+columns are parsed as numbers. From a CSV or Parquet file only the necessary columns are kept.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 1 << 24  # bytes of CSV read at once; a row must fit into it
-_FIRST = 10_000  # rows from which it is seen what a column of text holds
-_COLUMNS = 100_000  # of a file; each takes some 15 kB to read, so that these take one or two gigabytes
+_FIRST = 10_000  # rows that decide what a column of text holds
+_COLUMNS = 100_000  # per file; each takes some 15 kB to read, so this many take one or two gigabytes
 _DEEPEST = 200  # levels of lists and records in a line of JSON
 _NESTED = "{}, line {} is nested more than " + str(_DEEPEST) + " levels deep; leave that field out."
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -32,9 +32,9 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """A table in a file: its schema, `read`, which gives the columns that are wanted, `first`, the first rows of some
-    columns, and `written`, some columns as they are written (of a text file: as text). `opaque` are columns of bytes
-    that are neither pictures nor text; in a `plain` file every cell is text, whatever it looks like."""
+    """A table in a file. `read` gives the chosen columns, `first` the first rows of some columns, and `written` some
+    columns as they are in the file (in a text file: as text). `opaque` are columns of bytes that are neither pictures
+    nor text; in a `plain` file every cell is stored as text."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
@@ -49,28 +49,28 @@ def open_table(path: str) -> TableFile:
     """The table at `path`, whose suffix is one of `READERS`.
 
     Raises:
-        UserError: it is no table, or damaged; reading its columns may raise the same.
+        UserError: it is not a table, or is damaged; reading its columns may raise the same.
     """
-    with telling(path):
+    with user_errors(path):
         file = READERS[paths.suffix(path)](path)
 
     def read(columns: Columns) -> pa.Table:
-        with telling(path):
+        with user_errors(path):
             return file.read(columns)
 
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
-        with telling(path):
+        with user_errors(path):
             return file.first(names, rows)
 
     def written(names: Sequence[str]) -> pa.Table:
-        with telling(path):
+        with user_errors(path):
             return file.written(names)
 
     return replace(file, read=read, first=first, written=written)
 
 
 def in_memory(table: pa.Table) -> TableFile:
-    """A table that is there already."""
+    """The `TableFile` of a table in memory."""
 
     def some(names: Sequence[str]) -> pa.Table:
         return table.select(list(names))
@@ -78,12 +78,11 @@ def in_memory(table: pa.Table) -> TableFile:
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         return some(names).slice(0, rows)
 
-    return _bytes_told_apart(TableFile(table.schema, lambda columns: some(columns.all()), first, some))
+    return _bytes_classified(TableFile(table.schema, lambda columns: some(columns.all()), first, some))
 
 
 def plain_codes(table: pa.Table) -> pa.Table:
-    """The table with categories that are views of text, as Polars has them, as plain text: Arrow cannot look those up
-    by their codes."""
+    """The table with Polars' categories (string views) as large strings, because Arrow cannot decode the views."""
     import pyarrow as pa
 
     for i, field in enumerate(table.schema):
@@ -97,9 +96,8 @@ def plain_codes(table: pa.Table) -> pa.Table:
     return table
 
 
-def _bytes_told_apart(file: TableFile) -> TableFile:
-    """The same with columns of bytes that are texts as texts, and with those known that are neither texts nor
-    pictures."""
+def _bytes_classified(file: TableFile) -> TableFile:
+    """The file with columns of bytes that hold texts read as texts, and `opaque` filled in."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -112,14 +110,14 @@ def _bytes_told_apart(file: TableFile) -> TableFile:
         cells = [cell for cell in cells if isinstance(cell, bytes) and cell.strip()]
         if is_record(kinds[name]):
             opaque |= {name} if is_foreign(cells) else set()
-        elif cells and name.lower() not in PICTURES:  # what is called an image is told as a damaged one
+        elif cells and name.lower() not in PICTURES:  # bytes in a column called image are reported as a damaged picture
             kind = what(cells)
             texts |= {name} if kind == "text" else set()
             opaque |= {name} if kind == "other" else set()
     if not texts:
         return replace(file, opaque=frozenset(opaque))
 
-    def told(table: pa.Table) -> pa.Table:
+    def decoded(table: pa.Table) -> pa.Table:
         for name in texts.intersection(table.column_names):
             plain = table[name].cast(pa.large_binary())
             read = pc.call_function("cast", [plain], pc.CastOptions(pa.large_string(), allow_invalid_utf8=True))
@@ -130,22 +128,22 @@ def _bytes_told_apart(file: TableFile) -> TableFile:
     schema = pa.schema(fields, file.schema.metadata)
     return TableFile(
         schema,
-        lambda columns: told(file.read(columns)),
-        lambda names, rows=_FIRST: told(file.first(names, rows)),
-        lambda names: told(file.written(names)),
+        lambda columns: decoded(file.read(columns)),
+        lambda names, rows=_FIRST: decoded(file.first(names, rows)),
+        lambda names: decoded(file.written(names)),
         file.notes,
         frozenset(opaque),
     )
 
 
 @contextmanager
-def telling(source: str) -> Iterator[None]:
-    """Whatever goes wrong while reading is the file's fault, and told in a sentence."""
+def user_errors(source: str) -> Iterator[None]:
+    """Any error while reading becomes a UserError about the file."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # every storage and format has exceptions of its own
+    except Exception as error:  # every storage and format has its own exceptions
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{source} cannot be read as a table: {first.rstrip('.')}.") from error
 
@@ -167,7 +165,7 @@ def _csv(path: str) -> TableFile:
     with _opened(path) as file:
         reader = csv.open_csv(
             file, block, parse, csv.ConvertOptions(check_utf8=False)
-        )  # what is no UTF-8 is decoded where it is used
+        )  # what is not UTF-8 is decoded where it is used
         schema = reader.schema
         head = next(iter(reader), None)
         if not head:
@@ -184,7 +182,7 @@ def _csv(path: str) -> TableFile:
         kinds |= {name: pa.bool_() for name in columns.features if pa.types.is_boolean(schema.field(name).type)}
         try:
             return _rows(kinds)
-        except pa.ArrowInvalid:  # a word among a million numbers, further down than was looked
+        except pa.ArrowInvalid:  # a word among a million numbers, below the rows that were checked
             return _rows({name: pa.string() if kind == pa.float64() else kind for name, kind in kinds.items()})
 
     def _rows(kinds: dict[str, pa.DataType]) -> pa.Table:
@@ -201,10 +199,9 @@ def _csv(path: str) -> TableFile:
 def _require_few(columns: int, path: str) -> None:
     if columns > _COLUMNS:
         raise UserError(
-            f"{path} has {columns:,} columns, and tables are read up to {_COLUMNS:,}, as each column takes memory of "
-            "its own. If rows and "
-            "columns are turned round, turn them back; else save the features as one array (.npy with <labels>, or "
-            ".npz).",
+            f"{path} has {columns:,} columns, but at most {_COLUMNS:,} can be read, because each column takes memory. "
+            "If rows and columns are swapped, transpose the table; else save the features as one array (.npy with "
+            "<labels>, or .npz).",
             labels="",
         )
 
@@ -213,7 +210,7 @@ def headerless(path: str) -> pa.Table:
     """A CSV or TSV file of numbers whose first row is data."""
     from pyarrow import csv
 
-    with telling(path):
+    with user_errors(path):
         with _opened(path) as file:
             parse = csv.ParseOptions(delimiter=_delimiter(file.readline(), path))
         with _opened(path) as file:
@@ -221,7 +218,7 @@ def headerless(path: str) -> pa.Table:
 
 
 def _delimiter(header: bytes, path: str) -> str:
-    """Spreadsheets of half the world write ";" into a .csv."""
+    """The separator of the header; spreadsheets in many countries write ";" into a .csv."""
     if header.startswith(_UTF16):
         raise UserError(f"{path} is UTF-16; save it as UTF-8.")
     if paths.suffix(path) == ".tsv":
@@ -241,12 +238,13 @@ def _jsonl(path: str) -> TableFile:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise UserError(f"{path}, line {number} is no JSON: {error}.") from error
+                raise UserError(f"{path}, line {number} is not JSON: {error}.") from error
             except RecursionError as error:
                 raise UserError(_NESTED.format(path, number)) from error
             if not isinstance(row, dict):
                 raise UserError(
-                    f'{path}, line {number} is no JSON object; each line must be one, like {{"text": ..., "label": '
+                    f'{path}, line {number} is not a JSON object; each line must be one, such as {{"text": ..., '
+                    '"label": '
                     f"...}}."
                 )
             if line.count(b"[") + line.count(b"{") > _DEEPEST and _too_deep(row):
@@ -306,7 +304,7 @@ def _parquet(path: str) -> TableFile:
         with _opened(path) as file:
             return pq.ParquetFile(file).read(columns=list(names))
 
-    return _bytes_told_apart(TableFile(schema, read, first, written))
+    return _bytes_classified(TableFile(schema, read, first, written))
 
 
 @contextmanager

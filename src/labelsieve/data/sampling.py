@@ -1,4 +1,4 @@
-"""Which examples label noise touches, and what they become: exact counts by systematic sampling (Madow, 1949), or
+"""Which examples label noise touches, and which labels they get: exact counts by systematic sampling (Madow, 1949), or
 independent draws."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 def touch(chances: np.ndarray, order: np.ndarray, exact: bool, rng: np.random.Generator) -> np.ndarray:
     """Which examples are touched (n,) bool; exactly floor(sum of chances) of them if exact.
 
-    Exact is systematic sampling: along `order`, one is taken each time the running sum passes u, u + 1, ... for one
-    uniform u. Every example keeps its chance, and every stretch of the order gets its share to within one.
+    Exact is systematic sampling: along `order`, one is touched each time the running sum passes u, u + 1, ... for one
+    uniform u. Every example keeps its probability, and every stretch of the order gets its share to within one.
     """
     if not exact:
         return rng.random(len(chances)) < chances
@@ -24,18 +24,18 @@ def touch(chances: np.ndarray, order: np.ndarray, exact: bool, rng: np.random.Ge
 
 
 def whole(number: float) -> int:
-    """0.29 * 100 is 28.999999999999996, and 29 is meant."""
+    """The whole part of a number, safe from rounding: 0.29 * 100 is 28.999999999999996, and 29 is meant."""
     return int(number + 1e-6)
 
 
 def inverse(chances: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The classes at `places` in [0, 1) of the cumulated chances."""
+    """The classes at `places` in [0, 1) of the cumulated probabilities."""
     running = np.cumsum(chances)
     return np.minimum(np.searchsorted(running, places * running[-1], side="right"), np.flatnonzero(chances)[-1])
 
 
 def flip_rates(rate: float, spread: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    """n draws from N(rate, spread^2) truncated to [0, 1]; no noise was asked for with rate 0."""
+    """n draws from N(rate, spread^2) truncated to [0, 1]; a rate of 0 gives zeros."""
     if rate == 0:
         return np.zeros(n)
     q = rng.normal(rate, spread, n)
@@ -45,7 +45,7 @@ def flip_rates(rate: float, spread: float, n: int, rng: np.random.Generator) -> 
 
 
 def proportional(weights: np.ndarray, total: int) -> np.ndarray:
-    """Chances at most 1, in proportion to the weights up to that, which sum to `total`."""
+    """Probabilities that sum to `total`, in proportion to the weights but at most 1."""
     full = np.zeros(len(weights), bool)
     while True:
         rest = weights[~full].sum()

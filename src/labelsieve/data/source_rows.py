@@ -1,5 +1,5 @@
-"""The columns of a run's source that are neither input nor label: names, dates, notes. A reviewer may look at them; no
-model does."""
+"""The columns of a run's source that are neither input nor label: names, dates, notes. Reviewers see them; models do
+not."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SourceRows:
-    """
+    """The other columns of a source.
+
     Attributes:
-        names: the other columns, in the order of the source.
+        names: their names, in the order of the source.
         table: their values, one row for each row of the source.
     """
 
@@ -29,13 +30,13 @@ class SourceRows:
     table: pa.Table
 
     def row(self, i: int) -> list[tuple[str, str]]:
-        """(name, value as text) of row `i` of the source; "" where nothing stands."""
+        """(name, value as text) of row `i` of the source; "" for an empty cell."""
         return [(name, _text(self.table[name][i])) for name in self.names]
 
 
 def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
-    """The other columns of what `recipe`, the arguments of `load`, names; None where the source is no table or has no
-    others.
+    """The other columns of the source that `recipe`, the arguments of `load`, names; None if it is not a table or has
+    none.
 
     Raises:
         UserError: the table cannot be read.
@@ -44,11 +45,11 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
     if not source:
         return None
     named = recipe.get
-    asked = Columns(named("label"), named("text"), named("image"), named("id"), named("group"))
+    requested = Columns(named("label"), named("text"), named("image"), named("id"), named("group"))
     file = _table(source)
     if file is None:
         return None
-    used, _ = roles(file, asked, source, "labels" in recipe)
+    used, _ = roles(file, requested, source, "labels" in recipe)
     taken = set(used.all())
     names = [
         field.name
@@ -69,7 +70,7 @@ def _table(source: str) -> TableFile | None:
 
 
 def _is_bulky(kind: pa.DataType) -> bool:
-    """Whether the values are bytes or lists, which nobody reads."""
+    """Whether the values are bytes or lists, which people do not read."""
     from pyarrow import types
 
     return any(

@@ -1,4 +1,4 @@
-"""Folders that are called train, test or val hold splits of a data set, and no class."""
+"""Recognises folders that hold splits of a data set, such as train, test and val, and are not classes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SPLIT = re.compile(
 
 
 def is_split(name: str) -> bool:
-    """train, Test, val2017, validation_set, ...: what a part of a data set is called."""
+    """Whether a name is usual for a split: train, Test, val2017, validation_set, ..."""
     return _SPLIT.fullmatch(name) is not None
 
 
 def splits_among(folders: Sequence[str]) -> list[str]:
-    """The folders with images that are splits and no classes: all of them are called so, or two beside other classes
-    are. One beside other classes may be a class: a train among cars and ships, a control and a test."""
+    """The folders with images that are splits, not classes: all of them have such names, or two among other classes do.
+    A single one among other classes may be a class: a train among cars and ships, a control and a test."""
     named = [name for name in folders if is_split(name)]
     return named if len(named) == len(folders) or (len(named) > 1 and len(folders) - len(named) > 1) else []

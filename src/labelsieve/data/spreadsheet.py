@@ -1,7 +1,7 @@
 """CSV files that people open in a spreadsheet: no cell is a formula. A cell that begins with = + - @ (or a tab or a
-return) and is no number gets an apostrophe in front, as OWASP advises
-(https://owasp.org/www-community/attacks/CSV_Injection); reading takes it off again. So what is written comes back as it
-was, whether the apostrophe was the file's or the data's own.
+return) and is not a number gets an apostrophe in front, as OWASP advises
+(https://owasp.org/www-community/attacks/CSV_Injection); reading removes it. So cells are read back unchanged, even if
+the data contain such an apostrophe.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ def read_sheet(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     Raises:
         UserError: it cannot be read, or a column is missing, or a row is longer or shorter than the header.
     """
-    before = csv.field_size_limit(1 << 30)
+    old_limit = csv.field_size_limit(1 << 30)
     try:
         text = _decoded(path.read_bytes())
         header, comma = _header(text, needed)
         missing = [name for name in needed if name not in header]
         if missing:
-            there = ", ".join(header[:20]) or "no columns"
-            raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}, and has {there}.")
+            present = ", ".join(header[:20]) or "no columns"
+            raise UserError(f"{path} has no column {missing[0]!r}; it needs {', '.join(needed)}, and has {present}.")
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=comma))[1:]
     except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     finally:
-        csv.field_size_limit(before)
+        csv.field_size_limit(old_limit)
     for number, row in enumerate(rows, 1):
         if any(row) and len(row) != len(header):
             raise UserError(
-                f"{path}, row {number} does not have as many cells as the header; mend it, or quote what holds the "
-                f"separator {comma!r}."
+                f"{path}, row {number} does not have as many cells as the header; fix it, or quote the cells that "
+                f"contain the separator {comma!r}."
             )
     whole = (row if any(row) else [""] * len(header) for row in rows if row)
     return [{name: _meant(cell) for name, cell in zip(header, row, strict=True)} for row in whole]
@@ -64,17 +64,16 @@ def _decoded(raw: bytes) -> str:
     else:
         try:
             text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:  # what spreadsheets call ANSI
+        except UnicodeDecodeError:  # spreadsheets call it ANSI
             text = raw.decode("cp1252", "surrogateescape")
     first, _, rest = text.partition("\n")
     return (
         rest if first.strip().lower() in ("sep=,", "sep=;", "sep=\t", "sep=") else text
-    )  # a line that only Excel wants
+    )  # a line that only Excel uses
 
 
 def _header(text: str, needed: Sequence[str]) -> tuple[list[str], str]:
-    """The header and its separator: the first with which all needed columns are there, else the one that makes most
-    columns."""
+    """The header and its separator: the first that yields all needed columns, else the one that yields most columns."""
     headers = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), []) for mark in ",;\t"}
     fits = [mark for mark, header in headers.items() if needed and set(needed) <= set(header)]
     best = fits[0] if fits else max(headers, key=lambda mark: len(headers[mark]))
@@ -90,7 +89,7 @@ def _meant(cell: str) -> str:
 
 
 def _acts(cell: str) -> bool:
-    """Whether a spreadsheet would run it, or would but for apostrophes in front."""
+    """Whether a spreadsheet would run the cell, with or without the apostrophes in front."""
     if not _FORMULA.match(cell):
         return False
     try:

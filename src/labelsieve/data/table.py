@@ -1,7 +1,7 @@
-"""Tables: files of rows (see `readers`) and any frame that speaks Arrow (pandas, Polars, pyarrow, DuckDB).
+"""Tables: files of rows (see `readers`) and any frame with an Arrow interface (pandas, Polars, pyarrow, DuckDB).
 
-Texts and encoded images stay in Arrow memory until they are indexed; an image named by a path is looked for at once and
-read later.
+Texts and encoded images stay in Arrow memory until they are indexed; the path of an image is checked at once, the file
+is read later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, nu
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
 from labelsieve.data.labels import faulty, is_missing
 from labelsieve.data.raw_data import Draft
-from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, telling
+from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,90 +33,92 @@ if TYPE_CHECKING:
 Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and notes
 
 
-def load_table(path: str, asked: Columns, relabelled: bool = False) -> Draft:
+def load_table(path: str, requested: Columns, relabelled: bool = False) -> Draft:
     """The draft of a table in a file; relative image paths start at the table's folder."""
     file = open_table(path)
-    draft = _draft(file, asked, path, paths.parent(path), relabelled)
+    draft = _draft(file, requested, path, paths.parent(path), relabelled)
     return replace(draft, notes=(*file.notes, *draft.notes))
 
 
-def from_frame(frame: Any, asked: Columns, relabelled: bool = False) -> Draft:
+def from_frame(frame: Any, requested: Columns, relabelled: bool = False) -> Draft:
     """The draft of a frame; relative image paths start at the working directory."""
     import pyarrow as pa
 
     source = f"the {type(frame).__module__.partition('.')[0]} frame"
     if not is_indexed(frame):
-        with telling(source):
+        with user_errors(source):
             table = plain_codes(pa.table(frame))
-        return _draft(in_memory(table), asked, source, "", relabelled)
-    with telling(source):
-        table = to_arrow(frame, [*asked.named().values()])
-    taken = {str(name) for name in frame.index.names} & set(asked.named().values())
+        return _draft(in_memory(table), requested, source, "", relabelled)
+    with user_errors(source):
+        table = to_arrow(frame, [*requested.named().values()])
+    taken = {str(name) for name in frame.index.names} & set(requested.named().values())
     return _draft(
-        in_memory(table), asked, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source)
+        in_memory(table), requested, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source)
     )
 
 
 def _draft(
     file: TableFile,
-    asked: Columns,
+    requested: Columns,
     source: str,
     folder: str,
     relabelled: bool,
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
-    columns, unused = roles(file, asked, source, relabelled)
+    columns, unused = roles(file, requested, source, relabelled)
     draft = from_arrow(
-        file.read(columns), columns, source, folder, guessed_id=asked.id is None, unused=unused, otherwise=otherwise
+        file.read(columns), columns, source, folder, guessed_id=requested.id is None, unused=unused, otherwise=otherwise
     )
-    return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, asked)))
+    return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, requested)))
 
 
-def passed_over(names: Sequence[str], asked: Columns) -> tuple[str, ...]:
-    """A note of the columns that Labelsieve added, if there are some."""
-    return added_columns.passed_over(added(names, asked))
+def passed_over(names: Sequence[str], requested: Columns) -> tuple[str, ...]:
+    """A note about the columns that Labelsieve added, if there are any."""
+    return added_columns.passed_over(added(names, requested))
 
 
-def roles(file: TableFile, asked: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
-    """Which column of a table is what; and, if its numbers are the features, those that are nothing -> why."""
-    found = contents(file.schema, source)
+def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) -> tuple[Columns, dict[str, str]]:
+    """Which column of a table is what; and, if numbers are the features, the unused columns -> why."""
+    kinds = contents(file.schema, source)
     for name in file.opaque:
-        found[name] = "other"
+        kinds[name] = "other"
     if (
         file.plain
-        and asked.text is not None
-        and asked.text in found
-        and str(file.schema.field(asked.text).type) != "null"
+        and requested.text is not None
+        and requested.text in kinds
+        and str(file.schema.field(requested.text).type) != "null"
     ):
-        found[asked.text] = "text"  # digits and dates too: the user says so
-    ours = added(found, asked)
+        kinds[requested.text] = "text"  # digits and dates too, because the user named the column
+    ours = added(kinds, requested)
     texts = [
-        name for name, content in found.items() if content == "text" and name not in (*asked.named().values(), *ours)
+        name
+        for name, content in kinds.items()
+        if content == "text" and name not in (*requested.named().values(), *ours)
     ]
     unfit: dict[str, str | None] = {}
-    if texts and not asked.text and not asked.image:
+    if texts and not requested.text and not requested.image:
         first = file.first(texts)
         unfit = {name: numbers(first[name]).unfit() for name in texts}
         speaking = (*LABELS, *TEXTS, *IMAGES)
-        found |= {
+        kinds |= {
             name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking
         }
-    columns = choose(found, asked, source, relabelled, index_column(file.schema))
+    columns = choose(kinds, requested, source, relabelled, index_column(file.schema))
     if not columns.features:
         return columns, {}
-    vectors = found[columns.features[0]] == "vector"
+    vectors = kinds[columns.features[0]] == "vector"
     taken = {*columns.all(), *ours}
-    rest = [name for name in found if name not in taken]
+    rest = [name for name in kinds if name not in taken]
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
-    known = columns.features == asked.features
-    return columns, {name: UNKNOWN if known and found[name] == "number" else why for name, why in unused.items()}
+    known = columns.features == requested.features
+    return columns, {name: UNKNOWN if known and kinds[name] == "number" else why for name, why in unused.items()}
 
 
 def index_column(schema: pa.Schema) -> str | None:
-    """The column that pandas says was the index of a frame, if it was one column."""
+    """The column that was a frame's index according to pandas' metadata, if it was one column."""
     try:
         names = (schema.pandas_metadata or {}).get("index_columns", [])
-    except (ValueError, AttributeError):  # metadata that somebody else wrote
+    except (ValueError, AttributeError):  # metadata of another program
         return None
     return names[0] if len(names) == 1 and isinstance(names[0], str) and names[0] in schema.names else None
 
@@ -129,17 +131,16 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
     if unfit or _content(kind) == "text":
         return unfit or TEXT
     if beside_vectors and _content(kind) == "number":
-        return "a column of vectors is taken"
+        return "a column of vectors is used instead"
     if is_bytes(kind) or is_record(kind):
-        return "bytes that are no pictures"
+        return "bytes that are not pictures"
     return EMPTY if types.is_null(kind) else "dates or times" if types.is_temporal(kind) else short(str(kind))
 
 
 def read_columns(
     path: str, label: str | None, id: str | None
 ) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
-    """Ids (None if there is no column `labelsieve_id` or `id`; the first is ours and goes first) and labels of a table
-    of labels."""
+    """Ids and labels of a table of labels. The ids are None if it has neither `labelsieve_id` (preferred) nor `id`."""
     file = open_table(path)
     names = tuple(file.schema.names)
     label = label or (names[0] if len(names) == 1 else "label")
@@ -162,8 +163,8 @@ def from_arrow(
     unused: Mapping[str, str] = MappingProxyType({}),
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
-    """The draft of the chosen columns of an Arrow table; `unused` are those that are nothing -> why; `otherwise` gives
-    the ids, and what should be said of them, where no column does."""
+    """The draft of the chosen columns of an Arrow table; `unused` are the others -> why; `otherwise` gives ids and
+    notes if no column holds ids."""
     ids, why, notes = _ids(table, columns, guessed_id, otherwise)
     unused = {columns.id: why, **unused} if columns.id is not None and why else unused
     draft = Draft(
@@ -189,7 +190,7 @@ def from_arrow(
 def _ids(
     table: pa.Table, columns: Columns, guessed_id: bool, otherwise: Callable[[], Names]
 ) -> tuple[list[str | None] | None, str, tuple[str, ...]]:
-    """The ids, or None; why a column that was not named by the user does not serve; and what should be said of it."""
+    """The ids, or None; why a guessed column cannot be the ids; and notes."""
     if columns.id is None:
         names, notes = otherwise()
         return names, "", notes
@@ -202,22 +203,21 @@ def _ids(
     fault = faulty(ids)
     if fault:
         names, notes = otherwise()
-        note = f"The column {columns.id!r} is not taken as the ids: {fault}." if names else no_ids(columns.id, fault)
+        note = f"The column {columns.id!r} is not used as the ids: {fault}." if names else no_ids(columns.id, fault)
         return names, "values that repeat or are blank", (*notes, note)
     first = ", ".join(map(str, ids[:3])) + (", ..." if len(ids) > 3 else "")
     return (
         ids,
         "",
-        (f"The ids are the column {columns.id!r}, in which a frame names its rows ({first}).",) if index else (),
+        (f"The ids are the column {columns.id!r}, which was the index of a frame ({first}).",) if index else (),
     )
 
 
 def no_ids(name: str, fault: str) -> str:
-    """The note that a column is not taken as the ids."""
+    """The note that a column is not used as the ids."""
     return (
-        f"The ids are the row numbers, not the column {name!r}: {fault}. To have ids of your own, make it unique, or "
-        "name another column "
-        "as the ids."
+        f"The ids are the row numbers, not the column {name!r}: {fault}. To use ids of your own, make its values "
+        "unique, or name another column as the ids."
     )
 
 
@@ -227,12 +227,12 @@ def names_of(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def _names(column: pa.ChunkedArray) -> list[str | None]:
-    """The same, bytes that are no UTF-8 kept as surrogates: the path that opens the file."""
+    """The same with bytes that are not UTF-8 kept as surrogates, so that a path still opens its file."""
     return [_name(value) for value in _values(column)]
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Python values; strings as bytes where they are no UTF-8."""
+    """Python values; strings as bytes if they are not UTF-8."""
     import pyarrow as pa
 
     try:
@@ -260,7 +260,7 @@ def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | list[Any]:
 
 
 def _categories(column: pa.ChunkedArray) -> tuple[str, ...] | None:
-    """The order of the categories of a column of pandas or Polars that has some."""
+    """The categories of a column in their order, if it has any."""
     from pyarrow import types
 
     return categories_of(column.combine_chunks()) if types.is_dictionary(column.type) and len(column) else None
@@ -274,7 +274,7 @@ def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
     notes = draft.notes
     try:
         column.validate(full=True)
-    except pa.ArrowInvalid:  # no UTF-8
+    except pa.ArrowInvalid:  # not UTF-8
         raw = column.cast(pa.large_binary()).to_pylist()
         notes = (*notes, *misread(raw, "texts"))
         column = pa.chunked_array(
@@ -291,18 +291,18 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
         missing = np.flatnonzero(column.is_null().to_numpy())
         inputs: Sequence[Any] = ArrowImages(column, folder)
         return replace(draft, inputs=inputs, kind="image", unusable={int(i): "there is no image" for i in missing})
-    found = [name and paths.join(folder, name) for name in _names(column)]
-    unusable = {i: "there is no image path" for i, path in enumerate(found) if not path}
-    for i, path in enumerate(found):
-        # An address is not asked for here, one request a row; what is not there is listed when the image is read.
+    paths_of_rows = [name and paths.join(folder, name) for name in _names(column)]
+    unusable = {i: "there is no image path" for i, path in enumerate(paths_of_rows) if not path}
+    for i, path in enumerate(paths_of_rows):
+        # Addresses are not checked here, to avoid one request per row; a missing one is listed when the image is read.
         if path and not paths.is_remote(path) and not paths.is_file(path):
             unusable[i] = f"there is no file {path}"
-    return replace(draft, inputs=paths.Files([path or "" for path in found]), kind="image", unusable=unusable)
+    return replace(draft, inputs=paths.Files([path or "" for path in paths_of_rows]), kind="image", unusable=unusable)
 
 
 @dataclass(frozen=True, eq=False)
 class ArrowColumn(Sequence):
-    """A column as Python values, made when indexed."""
+    """A column as Python values, converted when indexed."""
 
     column: pa.ChunkedArray
 
@@ -335,7 +335,7 @@ class ArrowImages(Sequence):
 
 
 def contents(schema: pa.Schema, source: str) -> dict[str, Content]:
-    """What each column holds."""
+    """The kind of content of each column."""
     names = schema.names
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])

@@ -1,9 +1,9 @@
-"""A map-style torch `Dataset` of (input, label): torchvision's, a `TensorDataset`, a `Subset`, one's own.
+"""A map-style torch `Dataset` of (input, label): torchvision's, a `TensorDataset`, a `Subset`, or the user's own.
 
 Inputs may be Pillow images, image tensors (C, H, W) of bytes or of values 0 to 1, arrays (H, W[, C]) of bytes, texts,
-or features (d,). Images are read when they are needed, so the data set's transform should draw nothing at random and
-not normalise. Its `targets`, if it has them, are the labels; otherwise every item is read once for its label. Its
-`classes` are the class names.
+or features (d,). Images are read when they are needed, so the data set's transform should neither be random nor
+normalise. Its `targets`, if it has them, are the labels; otherwise every item is read once for its label. Its `classes`
+are the class names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from labelsieve.data.raw_data import Draft
 
 
 def is_torch(source: Any) -> bool:
-    """Whether it is a torch Dataset; torch need not be there to say no."""
+    """Whether it is a torch Dataset; does not import torch."""
     return any(kind.__module__.startswith("torch.utils.data") for kind in type(source).__mro__)
 
 
@@ -28,7 +28,7 @@ def from_torch(dataset: Any) -> Draft:
     """The draft of a map-style torch Dataset.
 
     Raises:
-        UserError: it has no length or no item, or its items are no pairs of an input and a label that can be read.
+        UserError: it has no length or no items, or its items are not readable pairs (input, label).
     """
     source = f"the {type(dataset).__name__}"
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
@@ -55,8 +55,8 @@ def from_torch(dataset: Any) -> Draft:
 
 
 class Images(Sequence):
-    """The images of a data set, read one by one when asked for: uint8 (H, W) or (H, W, C), or the bytes of one of more
-    than 8 bits."""
+    """The images of a data set, each read when indexed: uint8 (H, W) or (H, W, C), or the bytes of one with more than 8
+    bits."""
 
     def __init__(self, dataset: Any, source: str):
         self._dataset, self._source = dataset, source
@@ -69,8 +69,9 @@ class Images(Sequence):
 
 
 def pixels(image: Any, source: str) -> np.ndarray | bytes:
-    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last. Grey
-    of more than 8 bits becomes a TIFF file in memory, which is read like any other: by one scale for the data set.
+    """Uint8 (H, W) or (H, W, C) of a Pillow image, a tensor with channels first, or an array with channels last. A grey
+    image of more than 8 bits becomes a TIFF file in memory, which is read like any other file: with one scale for the
+    data set.
 
     Raises:
         UserError: it is none of these, or its values are not 0 to 1.
@@ -89,8 +90,8 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
         or values.dtype.kind not in "fu"
     ):
         raise UserError(
-            f"{source} has an item of shape {values.shape} and type {values.dtype}, which is no image, text or row of "
-            "features."
+            f"{source} has an item of shape {values.shape} and type {values.dtype}, which is not an image, a text or a "
+            "row of features."
         )
     if values.dtype == np.uint8:
         return values
@@ -114,12 +115,12 @@ def _file(image: Any) -> bytes:
 
 
 def _labels(dataset: Any, n: int, source: str) -> np.ndarray:
-    """(n,) labels: its `targets`, where they are one a row, else those of its items."""
-    found = getattr(dataset, "targets", None)
-    if found is None or np.ndim(found) != 1 or len(found) != n:
-        found = [_pair(dataset[i], source)[1] for i in range(n)]
-        found = [value.item() if hasattr(value, "item") else value for value in found]
-    return np.asarray(found)
+    """(n,) labels: its `targets`, if there is one per row, else those of its items."""
+    labels = getattr(dataset, "targets", None)
+    if labels is None or np.ndim(labels) != 1 or len(labels) != n:
+        labels = [_pair(dataset[i], source)[1] for i in range(n)]
+        labels = [value.item() if hasattr(value, "item") else value for value in labels]
+    return np.asarray(labels)
 
 
 def _pair(item: Any, source: str) -> tuple[Any, Any]:

@@ -1,5 +1,5 @@
-"""Labels held to be true, for `evaluate`, for benchmarks, and for known examples that check a reviewer: the only way by
-which they enter, and `find` never comes here."""
+"""Reads true labels, for `evaluate`, for benchmarks, and for known examples that check a reviewer. Nothing else reads
+true labels; `find` never uses this module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labelsieve.data.finish import encode
 from labelsieve.data.label_file import read_labels
 from labelsieve.data.readers import READERS, open_table
 
-NAMED, FEW = 3, 3  # ids that a note lists; labels that differ before it is said
+NAMED, FEW = 3, 3  # ids that a note lists; differing labels below which there is no note
 
 
 def read_truth(
@@ -40,15 +40,15 @@ def read_truth_with_notes(
     left_out: Collection[str] = (),
     findings: Findings | None = None,
 ) -> tuple[list[str | None], tuple[str, ...]]:
-    """The true class name of each of the n examples `ids`, None where the file does not say.
+    """The true class name of each of the n examples `ids`, None if the file has none, and notes.
 
     Args:
-        path: a table with the columns `id` and `label`, matched by id (examples that the run left out may be in it); or
-            one label a row in the order of the run: a table without ids (and without the texts, see `findings`), an
-                .npy array, a .txt file.
+        path: a table with the columns `id` and `label`, matched by id (it may also hold examples that the run left
+                out); or one label per row in the order of the run: a table without ids (and without the texts, see
+                `findings`), an .npy array, a .txt file.
         ids: (n,) ids of the run.
         left_out: ids that the run excluded.
-        findings: of the run; a table that holds the texts themselves, or the column `content` of an export, is matched
+        findings: of the run; a table with the texts themselves, or with the column `content` of an export, is matched
             by those.
         classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers
             themselves.
@@ -57,13 +57,13 @@ def read_truth_with_notes(
         The labels, and notes: which ids the run does not have, or that rows were matched by order.
 
     Raises:
-        UserError: the file cannot be read, does not fit the run, or speaks of other classes.
+        UserError: the file cannot be read, does not fit the run, or has other classes.
     """
     name = os.fspath(require_path(path, "The file of true labels"))
     ids, classes = require_row_of(ids, "ids"), require_row_of(classes, "classes")
     keys, values = read_labels(name)
     codes, names = encode(values)
-    if "-1" in names and "-1" not in classes:  # weak labels write it for "no label"
+    if "-1" in names and "-1" not in classes:  # weak labels use it for "no label"
         none = names.index("-1")
         codes, names = np.where(codes == none, -1, codes - (codes > none)), (*names[:none], *names[none + 1 :])
     names = _as_classes(names, classes, name)
@@ -84,7 +84,7 @@ def read_truth_with_notes(
     matched = [by_id.get(key) for key in ids]
     if not any(label is not None for label in matched):
         raise UserError(
-            f"{name} has a label for none of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run "
+            f"{name} has no label for any of the {len(ids)} examples; its ids look like {keys[0]!r}, those of the run "
             f"{ids[0]!r}."
         )
     known = {*ids, *left_out}
@@ -97,8 +97,8 @@ def read_truth_with_notes(
 def _followed(
     path: str, named: Sequence[str | None] | None, n: int, findings: Findings
 ) -> tuple[Sequence[str | None] | None, tuple[str, ...]]:
-    """The ids of the run for the n rows of a table whose contents it has; the others keep the ids of the table, and a
-    note says so where rows have moved. None where there are neither ids nor contents."""
+    """The run's ids for the n rows of a table, matched by content if possible, and notes. Rows without a match keep the
+    table's ids, with a note if rows have moved. None if the table has neither ids nor contents."""
     if findings.content is None or paths.suffix(path) not in READERS:
         return named, ()
     keys = [f"row {i}" for i in range(n)] if named is None else list(named)
@@ -114,18 +114,18 @@ def _followed(
         ):
             continue
         cells = file.read(Columns(text=column.name))[column.name].to_pylist()
-        found = [int(cell, 16) if cell and re.fullmatch("[0-9a-f]{16}", cell) else 0 for cell in cells]
+        values_of_rows = [int(cell, 16) if cell and re.fullmatch("[0-9a-f]{16}", cell) else 0 for cell in cells]
         if column.name not in ("content", PREFIX + "content"):
-            found = of_inputs(cells).tolist() if findings.settings.get("kind") == "text" else found
-        many = sum(value in known for value in found)
-        if many > most:
-            best, most = found, many
+            values_of_rows = of_inputs(cells).tolist() if findings.settings.get("kind") == "text" else values_of_rows
+        matches = sum(value in known for value in values_of_rows)
+        if matches > most:
+            best, most = values_of_rows, matches
     if named is None and not any(best):
         return None, ()
     rows = Follow(findings).places(
         [(str(key), hexed(what) if what else None, None) for key, what in zip(keys, best, strict=True)]
     )
-    found = [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
+    values_of_rows = [key if isinstance(i, str) else str(findings.ids[i]) for key, i in zip(keys, rows, strict=True)]
     reused = is_reused(findings)
     bare = [
         str(key)
@@ -134,16 +134,15 @@ def _followed(
     ]
     listed = ", ".join(map(repr, bare[:NAMED])) + (", ..." if len(bare) > NAMED else "")
     note = (
-        f"{path}: {len(bare):,} of its ids ({listed}) stood for other examples in an earlier `find`, because rows "
-        "have moved. They are "
-        "taken as they stand now; if the file is older, its labels are those of other examples."
+        f"{path}: {len(bare):,} of its ids ({listed}) belonged to different examples in an earlier `find`, because "
+        "rows have moved. They are read as the current ids; if the file is older, its labels belong to different "
+        "examples."
     )
-    return found, (note,) if bare else ()
+    return values_of_rows, (note,) if bare else ()
 
 
 def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str, ...]:
-    """A note where far more given labels differ from those of the file than the run expects to be wrong: the ids may be
-    other ones."""
+    """A note if far more labels differ from the file than the run expects to be wrong: the ids may not match."""
     rows = [i for i, label in enumerate(labels) if label is not None]
     differ = sum(labels[i] != findings.classes[findings.given[i]] for i in rows)
     expected = float(findings.p_wrong[rows].sum())
@@ -151,15 +150,13 @@ def contradiction(labels: Sequence[str | None], findings: Findings) -> tuple[str
     if differ <= max(FEW, 3 * expected, len(rows) * float(1 - (share**2).sum()) / 2):
         return ()
     return (
-        f"{differ:,} of {len(rows):,} labels of the file differ from the given ones, where the run expects about "
-        f"{expected:.0f} to be "
-        "wrong: check that its ids, or its order, are those of the run.",
+        f"{differ:,} of {len(rows):,} labels of the file differ from the given ones, but the run expects about "
+        f"{expected:.0f} to be wrong: check that its ids, or its order, are those of the run.",
     )
 
 
 def _as_classes(names: tuple[str, ...], classes: Sequence[str], path: str) -> tuple[str, ...]:
-    """Names as they are; positions as the names they stand for. A class that the run does not know is a class all the
-    same."""
+    """Names as they are; positions as the names they stand for. A class that the run does not have is still a class."""
     if not names:
         raise UserError(f"{path} holds no label.")
     if any(name in classes for name in names):
@@ -167,5 +164,5 @@ def _as_classes(names: tuple[str, ...], classes: Sequence[str], path: str) -> tu
     if all(name.isdecimal() and int(name) < len(classes) for name in names):
         return tuple(classes[int(name)] for name in names)
     raise UserError(
-        f"{path} has labels like {names[0]!r}, none of them a class of the run.{given.near(names[0], classes)}"
+        f"{path} has labels such as {names[0]!r}, none of which is a class of the run.{given.near(names[0], classes)}"
     )

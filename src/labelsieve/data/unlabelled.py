@@ -1,5 +1,4 @@
-"""Inputs without labels, for a model to label: the ways in of `load`, but labels are neither asked for nor looked
-at."""
+"""Inputs for a model to label: read as in `load`, but labels are neither needed nor used."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from labelsieve.data.raw_data import Draft
 
 
 def unlabelled(draft: Draft) -> Dataset:
-    """The data set of a draft; every label is the position 0 of the one class "".
+    """The data set of a draft; every label is position 0, the only class "".
 
     Raises:
         UserError: no usable example; duplicate or missing ids.

@@ -1,7 +1,7 @@
 """Inputs to features: one frozen encoder, run once over the data set.
 
-`encoder(name, kind)` finds the encoder; `encode(inputs, encoder, folder, key=...)` runs it, resumes it, and keeps the
-features.
+`encoder(name, kind)` loads the encoder; `encode(inputs, encoder, folder, key=...)` runs it, resumes after an
+interruption, and stores the features.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labelsieve.encode.stream import Encoded, encode
 
 __all__ = ["DEFAULTS", "FAST_SIDE", "SIDE", "Encoded", "Encoder", "encode", "encoder"]
 
-# Up-sampling pays: on 32 px photographs (CIFAR-10N) the same probe finds wrong labels with AUPRC 0.83 at 224 px and
+# Up-sampling pays: on 32 px photographs (CIFAR-10N) the same probe detects wrong labels with AUPRC 0.83 at 224 px and
 # 0.71 at 96 px, which is five times faster.
 SIDE, FAST_SIDE = 224, 96
 LARGEST = 1024  # pixels; above, a batch of images fills the memory
@@ -30,7 +30,7 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
         name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "onnx:FILE", "hf:NAME_OR_DIR",
             "timm:NAME", or "none" for inputs that are features already. None is the default of the kind.
         kind: "image", "text" or "features".
-        side: image side in pixels, 1 to 1024, where the encoder leaves a choice.
+        side: image side in pixels, 1 to 1024, if the encoder allows a choice.
 
     Returns:
         The encoder, or None for features, which need none.
@@ -90,7 +90,10 @@ def _named(family: str, rest: str, kind: str, side: int | None) -> Encoder:
 def _unknown(name: str, kind: str) -> str:
     known = ", ".join(_NAMES[kind])
     if name == "none":
-        return f"The encoder 'none' is for inputs that are features already, and these are {kind}s. For {kind}s there are: {known}."
+        return (
+            f"The encoder 'none' is for inputs that are features already, and these are {kind}s. For {kind}s there "
+            f"are: {known}."
+        )
     other = "text" if kind == "image" else "image"
     family = name.partition(":")[0]
     if family in _families(other) - _families(kind):

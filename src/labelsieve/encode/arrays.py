@@ -1,4 +1,4 @@
-"""A data set as one array: the features of an encoder, or pixels. What cannot be read is left out, with its reason."""
+"""A data set as one array: the features of an encoder, or pixels. Unreadable examples are left out, with the reason."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """
+    """The array of a data set.
+
     Attributes:
-        data: the data set without what could not be read, with the notes of the encoder.
+        data: the data set without unreadable examples, with the notes of the encoder.
         values: features (n, d), or uint8 (n, C, side, side).
         content: (n,) uint64 hashes, equal for equal inputs.
-        sketch: (n, s) uint8 of images and texts, by which near-duplicates are found; None of features and pixels.
+        sketch: (n, s) uint8 of images and texts, to detect near-duplicates; None for features and pixels.
         encoder: the encoder's name, None without one.
-        raw: (n,) uint64 hashes of the inputs as they were given (`core.content_hash`), where encoding read them anyway;
-            else None.
-        levels: what is black and what is white of pictures of more than 8 bits per channel.
+        raw: (n,) uint64 hashes of the original inputs (`core.content_hash`), if encoding read them anyway; else None.
+        levels: the values shown as black and white in pictures of more than 8 bits per channel.
     """
 
     data: Dataset
@@ -57,48 +57,51 @@ def features(
     levels: Levels | None = None,
     progress: Progress | None = None,
 ) -> Arrays:
-    """Of any data but probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels` are those that
-    pictures of more than 8 bits are to be shown with, None those that suit the data."""
+    """The features of any data except probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels`
+    are the scales for pictures of more than 8 bits, None fits them to the data."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
     model = load_encoder(encoder, data.kind, side=side)
     if model is None:
-        found = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
-        return Arrays(data, found, hashes(found))
+        values = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
+        return Arrays(data, values, hashes(values))
     stage = None if progress is None else lambda done, total: progress("encode", done, total)
     levels = _levels(data, levels)
     encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
     if data.kind == "image" and len(
         more := np.flatnonzero(encoded.reading == UNSCALED)
-    ):  # none of those was looked at before
+    ):  # none of those was in the sample for the levels
         levels = levels.filled(look(data.inputs, more))
         encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
-    told = _deep(encoded.reading[keep], levels) if data.kind == "image" else _long(encoded.reading[keep], model)
-    data = replace(data, notes=(*data.notes, *told))
-    found = encoded.features if keep.all() else encoded.features[keep]
-    return Arrays(data, found, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep], levels)
+    reading_notes = (
+        _deep(encoded.reading[keep], levels) if data.kind == "image" else _long(encoded.reading[keep], model)
+    )
+    data = replace(data, notes=(*data.notes, *reading_notes))
+    values = encoded.features if keep.all() else encoded.features[keep]
+    return Arrays(data, values, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep], levels)
 
 
 def pixels(
     data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None, levels: Levels | None = None
 ) -> Arrays:
-    """Of images. `folder` maps them if they are many; `side` None is their own between 16 and 64, `channels` None what
-    they have; `levels` as in `features`."""
+    """The pixels of images. Many are memory-mapped in `folder`; `side` None uses their own size, between 16 and 64,
+    `channels` None their own; `levels` as in `features`."""
     side, levels = side or usual_side(data.inputs), _levels(data, levels)
-    found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+    values, failed, bits = decoded(data.inputs, side, channels, folder, levels)
     if (bits == UNSCALED).any():
         levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
-        found, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+        values, failed, bits = decoded(data.inputs, side, channels, folder, levels)
     data, keep = _readable(data, failed)
     data = replace(data, notes=(*data.notes, *_deep(bits[keep], levels)))
-    found = without(found, keep) if failed else found
-    return Arrays(data, found, hashes(found.reshape(len(found), -1)), levels=levels)
+    values = without(values, keep) if failed else values
+    return Arrays(data, values, hashes(values.reshape(len(values), -1)), levels=levels)
 
 
 def copies(arrays: Arrays) -> np.ndarray:
-    """(n,) int64 groups of exact and near duplicates: the smallest position among them. Features have no near ones."""
+    """(n,) int64 groups of exact and near duplicates: the smallest position in each. Features have no
+    near-duplicates."""
     content = np.asarray(arrays.content)
     if arrays.data.kind not in ("image", "text"):
         return grouped(content)
@@ -116,7 +119,7 @@ def _levels(data: Dataset, given: Levels | None) -> Levels:
 
 
 def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
-    """A note of the pictures of more than 8 bits per channel, and how they are shown."""
+    """A note about pictures of more than 8 bits per channel, and how they are shown."""
     n = int((bits > EIGHT).sum())
     if not n:
         return []
@@ -126,13 +129,13 @@ def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
         " and, of decimals, " if levels.whole else "",
     )
     return [
-        f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, by one "
+        f"{pictures} more than 8 bits per channel: values of {both.join(parts)} are shown as black to white, with one "
         "scale for all."
     ]
 
 
 def _long(parts: np.ndarray, encoder: Encoder) -> list[str]:
-    """A note of the texts that were read in parts."""
+    """A note about texts that were read in parts."""
     n, cut = int((parts > 1).sum()), int((parts > MOST).sum())
     if not n:
         return []

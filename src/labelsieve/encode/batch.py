@@ -1,5 +1,5 @@
-"""From raw inputs to a batch that an encoder takes: read, digest, decode, duplicate keys; what cannot be used is listed
-with its reason."""
+"""Raw inputs to a batch for an encoder: read, digest, decode, duplicate keys; unusable inputs are listed with the
+reason."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Batch:
 
     Attributes:
         positions: (g,) int64 positions in the data set of the inputs that can be encoded.
-        values: what the encoder takes, one for each position: pixels (g, side, side, 3) or a list of g texts.
+        values: the input of the encoder, one per position: pixels (g, side, side, 3) or a list of g texts.
         content: (g,) uint64 duplicate key.
-        sketch: (g, sketch_bytes(kind)) uint8, by which near-duplicates are found.
-        reading: (g,) uint16, of images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
-        failed: (position, reason) of the others.
+        sketch: (g, sketch_bytes(kind)) uint8, to detect near-duplicates.
+        reading: (g,) uint16, for images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
+        failed: (position, reason) of the other inputs.
         digests: a digest of the raw bytes of every input of the batch, joined.
     """
 
@@ -44,12 +44,12 @@ class Batch:
 
 
 def digests(inputs: Sequence[Any] | np.ndarray, span: range) -> bytes:
-    """What identifies the raw inputs at `span`, 16 bytes each."""
+    """Digests of the raw inputs at `span`, 16 bytes each."""
     return b"".join(_read(inputs, position)[1] for position in span)
 
 
 def joined(digests: bytes) -> str:
-    """What identifies a block of inputs."""
+    """One digest for a block of inputs."""
     return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
@@ -61,7 +61,7 @@ def prepare(
     resample: int = BICUBIC,
     levels: Levels | None = None,
 ) -> Batch:
-    """Read the inputs at `span` and make them ready. Never raises for a bad input: it is listed in `failed`."""
+    """Read and prepare the inputs at `span`. Never raises for a bad input: it is listed in `failed`."""
     values, keys, sketches, bits, failed, digests = [], [], [], [], [], []
     for position in span:
         value, raw, reason = _read(inputs, position)
@@ -99,14 +99,14 @@ def sketch_bytes(kind: str) -> int:
 
 
 def _read(inputs: Sequence[Any] | np.ndarray, position: int) -> tuple[Any, bytes, str]:
-    """One raw input, its digest, and why there is none (or "")."""
+    """One raw input, its digest, and the reason if it is unusable (or "")."""
     try:
         value = inputs[position]
     except (OSError, ValueError, EOFError) as error:
         reason = f"it could not be read ({error or type(error).__name__})"
         return None, tagged(b"unread", reason.encode("utf-8", "backslashreplace")), reason
-    found = digest(value)
-    if found is not None:
-        return value, found, ""
+    hashed = digest(value)
+    if hashed is not None:
+        return value, hashed, ""
     reason = "it is missing" if value is None else f"it is a {type(value).__name__}"
     return None, tagged(b"other", repr(type(value)).encode()), reason

@@ -1,11 +1,11 @@
-"""One image, as it was given, to the square of RGB pixels that an encoder takes.
+"""Decodes one image to the square of RGB pixels that an encoder takes.
 
 Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, more
-than 8 bits a channel are brought to 8 by one scale for all pictures (`encode.pixel_levels`). The image is then
-stretched to a square (bicubic): a centre crop would lose whatever lies at the edge, and in labelled photographs that is
-sometimes the labelled thing. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
+than 8 bits per channel are reduced to 8 with one scale for all pictures (`encode.pixel_levels`). The image is then
+stretched to a square (bicubic): a centre crop would lose whatever lies at the edge, which in photographs is sometimes
+the labelled object. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
-Two keys find duplicates: `content`, a hash of the decoded pixels and the original size (so of a large JPEG it also
+Two keys detect duplicates: `content`, a hash of the decoded pixels and the original size (so for a large JPEG it also
 depends on the side), and `sketch`: a difference hash (64 comparisons of neighbouring cells of a 9 x 8 grey thumbnail),
 which differs in a few bits between copies that were resized or compressed again, and small versions of the picture by
 which such a pair is verified (`stats.same_picture`).
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
-# Readers that neither run a program nor interpret one: EPS, for one, would start Ghostscript.
+# Formats whose readers neither run nor interpret a program: EPS, for example, would start Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX")
 _ORIENTATION = 0x0112
-EIGHT, DEEP, UNSCALED = range(3)  # bits of a channel: 8, more, more and nothing is known of the scale
+EIGHT, DEEP, UNSCALED = range(3)  # bits per channel: 8, more, more with an unknown scale
 
 
 class DecodeError(ValueError):
-    """Why an input is no usable image; the message completes the sentence "it was left out because it is ..."."""
+    """Why an input is not a usable image; the message completes the sentence "it was left out because it is ..."."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits a channel,
+    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits per channel,
     else None."""
 
     image: Image
@@ -70,8 +70,8 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Level
     """Decode encoded bytes, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     Args:
-        resample: a number of `PIL.Image.Resampling`, by which the image is brought to (side, side); 3 is bicubic.
-        levels: what is black and what is white of images of more than 8 bits a channel.
+        resample: a number of `PIL.Image.Resampling`, to resize the image to (side, side); 3 is bicubic.
+        levels: the values shown as black and white in images of more than 8 bits per channel.
 
     Raises:
         DecodeError: empty, truncated or damaged, not an image, a vector drawing, or more than 100 megapixels (refused
@@ -90,7 +90,7 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Level
 
 def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -> Opened:
     """The image in encoded bytes or a uint8 array. A large JPEG comes at the smallest of 1, 1/2, 1/4, 1/8 that still
-    covers `side`; anything else in its own size.
+    covers `side`; any other image in its own size.
 
     Raises:
         DecodeError: as in `decode`.
@@ -99,14 +99,14 @@ def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -
 
 
 def deep_values(data: bytes) -> np.ndarray | None:
-    """The values of an image of more than 8 bits a channel; None of any other, of which the header is read only.
+    """The values of an image of more than 8 bits per channel; None for any other, of which only the header is read.
 
     Raises:
         DecodeError: as in `decode`.
     """
     from PIL import Image
 
-    with _told():
+    with _decode_errors():
         image = Image.open(io.BytesIO(data), formats=_readers())
         raw = deep_pixels.rawmode(image)
         if image.mode not in ("I", "F") and not image.mode.startswith("I;16") and ";16" not in raw:
@@ -117,18 +117,18 @@ def deep_values(data: bytes) -> np.ndarray | None:
 
 
 def to_rgb(image: Image, data: bytes, levels: Levels) -> tuple[Image, np.ndarray | None]:
-    """An opened image in RGB of 8 bits, and its values if it has more. Nothing is turned upright."""
+    """An opened image as 8-bit RGB, and its values if it has more bits. The orientation is not applied."""
     from PIL import Image as images
 
     raw = deep_pixels.rawmode(image)
     image.load()
-    found = deep_pixels.values(image, data, raw)
-    if found is None:
+    deep = deep_pixels.values(image, data, raw)
+    if deep is None:
         return _to_rgb(image), None
-    shown = levels.eight_bits(found if found.ndim == 2 else found[:, :, :3])
-    if found.ndim == 3 and found.shape[2] == 4:
-        shown = np.dstack([shown, (found[:, :, 3] >> 8).astype(np.uint8)])
-    return _to_rgb(images.fromarray(shown)), found
+    shown = levels.eight_bits(deep if deep.ndim == 2 else deep[:, :, :3])
+    if deep.ndim == 3 and deep.shape[2] == 4:
+        shown = np.dstack([shown, (deep[:, :, 3] >> 8).astype(np.uint8)])
+    return _to_rgb(images.fromarray(shown)), deep
 
 
 def _from_array(array: np.ndarray) -> Opened:
@@ -151,17 +151,17 @@ def _from_bytes(data: bytes, side: int, levels: Levels) -> Opened:
     from PIL import Image
 
     _refuse_markup(data)
-    with _told():
+    with _decode_errors():
         image = Image.open(io.BytesIO(data), formats=_readers())
         size = image.size
         _refuse_bomb(*size)
         image.draft(None, (side, side))
-        shown, found = to_rgb(image, data, levels)
-        return Opened(_upright(shown, image), size, found)
+        shown, deep = to_rgb(image, data, levels)
+        return Opened(_upright(shown, image), size, deep)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _decode_errors() -> Iterator[None]:
     """Whatever Pillow raises becomes a DecodeError."""
     from PIL import Image
 
@@ -184,7 +184,7 @@ def _readers() -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
-    # Our own limit is lower, and told as a sentence.
+    # Our own limit is lower and raises a DecodeError.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 

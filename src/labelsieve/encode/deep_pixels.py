@@ -1,6 +1,6 @@
-"""Pictures with more than 8 bits a channel: their values in full, and by which scale a data set's are shown.
+"""Pictures with more than 8 bits per channel: their full values, and the scale to show those of a data set.
 
-Pillow keeps grey of 16 and 32 bits, but of 16-bit colours the upper bytes only, so that dark ones come out black. The
+Pillow keeps grey of 16 and 32 bits, but only the upper bytes of 16-bit colours, so that dark pictures become black. The
 lower bytes are read by decoding the same file once more with the bytes of each number swapped.
 """
 
@@ -18,12 +18,12 @@ from labelsieve.encode.pixel_levels import Levels, fitted, some
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LOOK = 200  # pictures that say which scale to use
+LOOK = 200  # pictures that determine the scale
 _SWAPPED = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
 
 
 def rawmode(image: Image) -> str:
-    """How Pillow reads the numbers of an opened file, before it is loaded; "" where that is not said."""
+    """How Pillow reads the numbers of an opened file, before it is loaded; "" if unknown."""
     tiles: Any = getattr(image, "tile", None)  # only of an opened file
     arguments = tiles[0][3] if tiles else ""
     return (
@@ -36,8 +36,8 @@ def rawmode(image: Image) -> str:
 
 
 def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
-    """The values of a loaded picture of more than 8 bits, (H, W) or (H, W, 3 or 4), whole numbers or float; None of any
-    other.
+    """The values of a loaded picture of more than 8 bits, (H, W) or (H, W, 3 or 4), whole numbers or float; None for
+    any other.
 
     Args:
         data: the bytes of the file.
@@ -53,19 +53,19 @@ def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
 
 
 def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarray | None = None) -> Levels:
-    """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Headers are
-    read of all of those, values only where there are more than 8 bits."""
+    """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Only headers
+    are read, and values if there are more than 8 bits."""
     at = np.arange(len(inputs)) if positions is None else np.asarray(positions)
     if not len(at) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
         return Levels()
     chosen = at[np.unique(np.linspace(0, len(at) - 1, LOOK).round().astype(int))]
-    found = (_seen(inputs, int(i)) for i in chosen)
-    return fitted([part for part in found if part is not None])
+    parts = (_sampled_values(inputs, int(i)) for i in chosen)
+    return fitted([part for part in parts if part is not None])
 
 
-def _seen(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
-    """Some of the values of a picture of more than 8 bits; None of any other, and of what cannot be read: that is found
-    later."""
+def _sampled_values(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
+    """Some of the values of a picture of more than 8 bits; None for any other, or if it cannot be read (reported
+    later)."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
     try:
@@ -79,15 +79,13 @@ def _seen(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
 def _colours(image: Image, data: Any, raw: str) -> np.ndarray | None:
     from PIL import Image as images
 
-    grey = raw.startswith(
-        "LA"
-    )  # of such a file Pillow can give all bytes at once, as if they were four channels of 8 bits
+    grey = raw.startswith("LA")  # Pillow can read all bytes of such a file at once, as four channels of 8 bits
     try:
         low = images.open(io.BytesIO(data), formats=[image.format] if image.format else None)
         swapped = "RGBA" if grey else raw[:-4] + _SWAPPED[raw[-4:]]
         low.tile = [tile._replace(args=_with(tile.args, swapped)) for tile in low.tile]
         low.load()
-    except Exception:  # a layout that Pillow does not read that way: eight bits are better than nothing
+    except Exception:  # a layout that Pillow cannot read this way: use eight bits
         return None
     rest = np.asarray(low).astype(np.uint16)
     if grey:

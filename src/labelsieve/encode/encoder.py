@@ -1,4 +1,4 @@
-"""What every encoder is: a name that identifies its weights and settings, and a call from a batch to features."""
+"""The interface of encoders: a name that identifies weights and settings, and a call from a batch to features."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Encoder(Protocol):
         side: the side of the square images it takes; 0 for text.
         batch: the number of examples in one call that suits it.
     More are optional: `notes`, sentences for the user (a tuple of str); `resample`, a number of `PIL.Image.Resampling`,
-        by which images are
-    brought to `side` (bicubic without it); and `read(batch)`, features and how many parts each text has (b,), of a text
-    encoder that reads long texts in parts (`encode.long_texts`), with `size`, what fits into one part, in words.
+        to resize images to `side` (default bicubic); and `read(batch)`, features and how many parts each text has (b,),
+        of a text
+    encoder that reads long texts in parts (`encode.long_texts`), with `size`, a description of what fits into one part.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Encoder(Protocol):
 
 def threads() -> int:
     """How many threads encoding may use: LABELSIEVE_THREADS, or the processors this process may run on."""
-    wanted = os.environ.get("LABELSIEVE_THREADS", "")
-    if wanted:
-        if not wanted.isdigit() or int(wanted) == 0:
-            raise UserError(f"LABELSIEVE_THREADS is {wanted!r}; it must be a whole number, at least 1.")
-        return int(wanted)
+    setting = os.environ.get("LABELSIEVE_THREADS", "")
+    if setting:
+        if not setting.isdigit() or int(setting) == 0:
+            raise UserError(f"LABELSIEVE_THREADS is {setting!r}; it must be a whole number, at least 1.")
+        return int(setting)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -52,17 +52,17 @@ def require(module: str, encoder: str, extra: str) -> ModuleType:
     """The imported module, which comes with `labelsieve[extra]`.
 
     Raises:
-        UserError: it is not installed, or not beside what it needs; the sentence holds the command that installs it.
+        UserError: it is not installed, or does not fit the other packages; the message has the command to install it.
     """
     try:
         return import_module(module)
     except ImportError as error:
-        lacks = error.name or module
+        missing = error.name or module
         raise UserError(
-            f"The encoder {encoder!r} needs {lacks}, which is not installed: pip install 'labelsieve[{extra}]'"
+            f"The encoder {encoder!r} needs {missing}, which is not installed: pip install 'labelsieve[{extra}]'"
         ) from error
-    except RuntimeError as error:  # torchvision beside another version of torch
+    except RuntimeError as error:  # torchvision for a different version of torch
         together = f"pip install -U torch torchvision {module}"
         raise UserError(
-            f"{module} cannot be imported ({first_line(error)}); install what fits together: {together}"
+            f"{module} cannot be imported ({first_line(error)}); install versions that fit together: {together}"
         ) from error

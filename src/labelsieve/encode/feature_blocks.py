@@ -1,9 +1,9 @@
 """Features on disk, written block by block, so that a killed run loses one block at most.
 
-A folder holds `features.npy`, `content.npy`, `sketch.npy`, `reading.npy` (readable by anybody as plain arrays) and
+A folder holds `features.npy`, `content.npy`, `sketch.npy`, `reading.npy` (plain arrays that any program can read) and
 `journal.jsonl`: a header that names encoder, key and sizes, then one line for each finished block with the digest of
 its inputs and its failures. A block's rows are on the disk before its line is. Rows are written with plain writes, not
-through a memory map, where a full disk would be a crash instead of an error.
+through a memory map, with which a full disk would crash the process instead of raising an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class Header:
-    """What must be the same for stored blocks to be of use: change any of it and encoding starts afresh."""
+    """What must match for stored blocks to be reused; any change restarts encoding."""
 
     encoder: str
     key: str
@@ -55,7 +55,7 @@ class Finished:
 
 
 class Blocks:
-    """The blocks under `folder` that were finished under the same header; none if there is no such folder yet."""
+    """The blocks under `folder` that were finished with the same header; none if the folder does not exist yet."""
 
     def __init__(self, folder: Path, header: Header):
         self.folder, self.header = folder, header
@@ -74,7 +74,7 @@ class Blocks:
                 partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def write(self, block: int, done: Finished, **columns: np.ndarray) -> None:
-        """Store a block's rows, then say in the journal that they are there."""
+        """Store a block's rows, then record them in the journal."""
         with _writing(self.folder):
             for name, rows in columns.items():
                 with open(self._path(name), "r+b") as file:
@@ -115,7 +115,8 @@ class Blocks:
                 np.lib.format.write_array_header_1_0(file, header)
                 size = file.tell() + dtype.itemsize * int(np.prod(shape))
                 file.truncate(size)
-                if hasattr(os, "posix_fallocate"):  # room is asked for now, not after hours of encoding
+                # disk space is reserved now, so that it cannot run out after hours of encoding
+                if hasattr(os, "posix_fallocate"):
                     file.flush()
                     os.posix_fallocate(file.fileno(), 0, size)
 
@@ -149,6 +150,9 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            said = f"The disk is full: features could not be written to {folder}. Free some space and run the same command again"
-            raise UserError(f"{said}; the blocks finished so far are kept.") from error
+            message = (
+                f"The disk is full: features could not be written to {folder}. Free some space and run the same "
+                "command again"
+            )
+            raise UserError(f"{message}; the blocks finished so far are kept.") from error
         raise UserError(f"Features could not be written to {folder} ({error.strerror or error}).") from error

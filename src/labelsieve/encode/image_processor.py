@@ -1,10 +1,9 @@
-"""What an image processor says about pictures: side, resampling, and how the values 0 to 255 become what the model
-takes.
+"""The settings of an image processor: side, resampling, and how values 0 to 255 become the input of the model.
 
 Hugging Face models carry this in `preprocessor_config.json`, or in `processor_config.json` under the key
-`image_processor` (all that `Processor.save_pretrained` writes since transformers 5). Every picture is stretched to a
-square, whole: what a processor does beyond that (cutting out the centre, keeping the aspect ratio) is not followed, and
-a note says so.
+`image_processor` (the only file that `Processor.save_pretrained` writes since transformers 5). Every whole picture is
+stretched to a square; other steps of a processor (cropping the centre, keeping the aspect ratio) are not applied, and a
+note says so.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ from labelsieve.core.errors import UserError
 FILES = ("preprocessor_config.json", "processor_config.json")
 BICUBIC = 3  # PIL.Image.Resampling
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# Steps that are done here, or make no difference to a whole picture that is stretched to a square.
-_NOT_NORMALISED = ("MobileViT", "Swin2SR", "GLPN", "LayoutLMv2")  # their files do not always say so
+# `_FOLLOWED`: steps that are applied here, or make no difference to a whole picture stretched to a square.
+# not normalised, although their files do not always say so
+_NOT_NORMALISED = ("MobileViT", "Swin2SR", "GLPN", "LayoutLMv2")
 _FOLLOWED = {"resize", "rescale", "normalize", "center_crop", "flip_channel_order"} | {
     "convert_rgb",
     "pad",
@@ -39,9 +39,9 @@ class ImageProcessor:
 
     Attributes:
         scale, shift: (3,) float32.
-        side: pixels, None where nothing says how many.
+        side: pixels, None if unknown.
         resample: a number of `PIL.Image.Resampling`.
-        notes: sentences about what was assumed or cannot be followed.
+        notes: sentences about assumed settings and steps that are not applied.
     """
 
     scale: np.ndarray
@@ -52,30 +52,29 @@ class ImageProcessor:
     notes: tuple[str, ...]
 
     def key(self) -> str:
-        """What features depend on beside weights and side."""
+        """A hash of the settings that change features, besides weights and side."""
         values = [*np.concatenate([self.scale, self.shift]).tolist(), self.flip, self.resample]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
 
 
 def assumed(encoder: str, mean: Sequence[float], std: Sequence[float]) -> ImageProcessor:
-    """For a model without any image processor: values 0 to 1, normalised by `mean` and `std`."""
+    """The processor for a model that has none: values 0 to 1, normalised by `mean` and `std`."""
     note = (
-        f"{encoder} has no image processor ({' or '.join(FILES)}): values from 0 to 1 with the mean {_shown(mean)} "
-        "and the deviation "
-        f"{_shown(std)} are assumed."
+        f"{encoder} has no image processor ({' or '.join(FILES)}): values from 0 to 1 with the mean {_shown(mean)} and "
+        f"the deviation {_shown(std)} are assumed."
     )
     return ImageProcessor(*_affine(1 / 255, 0, mean, std), False, None, BICUBIC, (note,))
 
 
 def from_config(config: Mapping[str, Any], encoder: str) -> ImageProcessor:
-    """What the settings of an image processor say.
+    """The processor described by its settings.
 
     Args:
-        config: as in the file; a missing `do_...` means that it is done.
+        config: as in the file; a missing `do_...` means that the step is done.
         encoder: named in messages.
 
     Raises:
-        UserError: a setting has a value that means nothing.
+        UserError: a setting has an invalid value.
     """
     notes = []
     rescale = config.get("do_rescale", True) is not False
@@ -132,10 +131,10 @@ def _number(value: Any, name: str, encoder: str) -> float:
 
 
 def _three(value: Any, usual: Sequence[float], name: str, encoder: str, notes: list[str]) -> tuple[float, ...]:
-    """Three numbers, one for each colour; one number counts for all."""
+    """Three numbers, one for each colour; one number is used for all."""
     if value is None:
         notes.append(
-            f"The image processor of {encoder} normalises but gives no {name}; that of ImageNet ({_shown(usual)}) is "
+            f"The image processor of {encoder} normalises but has no {name}; that of ImageNet ({_shown(usual)}) is "
             "assumed."
         )
         return tuple(usual)
@@ -154,7 +153,7 @@ def _crops(config: Mapping[str, Any]) -> bool:
 
 
 def _side(config: Mapping[str, Any], crops: bool) -> tuple[int | None, Any]:
-    """The side of the square, and the size as it stands there where it is not one of a square."""
+    """The side of the square, and the size in the settings if that is not a square."""
     size = config.get("crop_size") if crops else config.get("size") if config.get("do_resize", True) else None
     if isinstance(size, int):
         return size, None
@@ -185,7 +184,7 @@ def _not_followed(config: Mapping[str, Any], encoder: str, crops: bool, side: in
         n for n, on in config.items() if n.startswith("do_") and on is True and n.removeprefix("do_") not in _FOLLOWED
     )
     if others:
-        notes.append(f"The image processor of {encoder} has {', '.join(others)}, which Labelsieve does not do.")
+        notes.append(f"The image processor of {encoder} has {', '.join(others)}, which Labelsieve does not apply.")
     return notes
 
 

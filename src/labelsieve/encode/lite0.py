@@ -16,7 +16,7 @@ import numpy as np
 
 from labelsieve.encode.torch_checkpoint import load_tensors
 
-# (repeats, kernel, first stride, expansion), one line a stage: Tan and Le, table 1.
+# (repeats, kernel, first stride, expansion), one line per stage: Tan and Le, table 1.
 _STAGES = [(1, 3, 1, 1), (2, 3, 2, 6), (2, 5, 2, 6), (3, 3, 2, 6), (3, 5, 1, 6), (4, 5, 2, 6), (1, 3, 1, 6)]
 _BATCH_NORM_EPS = 1e-3
 FEATURES = 1280

@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 on a GPU: the same ONNX graph, carried out by PyTorch in bfloat16 and channels_last.
 
 The graph is the one that `lite0.build` makes, so both runtimes share one set of folded weights and one definition of
-the network. Only the nine operations that occur in it are known. It runs at the precision asked for: float32 on a CPU
-agrees with ONNX Runtime to rounding.
+the network. Only the nine operations that occur in it are implemented. It runs at the requested precision: float32 on a
+CPU agrees with ONNX Runtime up to rounding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Texts longer than an encoder reads at once are read in parts, whose features are averaged.
 
-Up to MOST parts a text are the whole text, cut into equal pieces between words. Of a longer text MOST parts are read,
-spread evenly from its beginning to its end: what a text costs is bounded.
+A text of up to MOST parts is read whole, cut into equal pieces between words. Of a longer text, MOST parts are read,
+spread evenly from beginning to end, so that the cost per text is bounded.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def tokenized(
     (n,).
 
     Args:
-        tokens: how many fit into one part. What surely needs more parts than are read is cut before it is tokenized.
+        tokens: how many fit into one part. A text that surely has too many parts is cut before it is tokenized.
         tokenize: texts -> the tokenized parts of each.
     """
     pieces, total = zip(*(cut(text, MOST * tokens) for text in texts), strict=True)
@@ -58,8 +58,8 @@ def tokenized(
 
 
 def averaged(features: np.ndarray, owner: np.ndarray, n: int, weight: np.ndarray | None = None) -> np.ndarray:
-    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length; those of a text in one part
-    as they are.
+    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length; features of a text in one
+    part are unchanged.
 
     Args:
         owner: (p,) the text of each part, ascending; each has one.

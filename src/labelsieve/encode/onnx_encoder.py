@@ -1,10 +1,10 @@
 """Encoders that run in ONNX Runtime: the built-in EfficientNet-Lite0 and any model in a file (`onnx:FILE`).
 
-What a file wants is read from its graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as
-they are; a float input gets what the image processor beside the file makes of them (`image_processor.py`), or pixels
-scaled to 0..1 and normalised with the mean and deviation of ImageNet, which a note then says. A feature map (n, c, h,
-w) or token sequence (n, t, c) is averaged. Text models need `tokenizer.json` beside the file. What stands beside the
-file may stand one folder up, as exporters lay it out.
+The input format is read from the graph: layout (NCHW or NHWC), number type, side. A uint8 input gets the pixels as they
+are. A float input gets pixels transformed by the image processor next to the file (`image_processor.py`), or scaled to
+0..1 and normalised with the mean and deviation of ImageNet, with a note. A feature map (n, c, h, w) or token sequence
+(n, t, c) is averaged. Text models need `tokenizer.json` next to the file. Files next to the model may also be one
+folder up, where some exporters put them.
 
 Features are cached by the content of the graph and of every file of weights that it names (`model.onnx.data`).
 """
@@ -27,10 +27,10 @@ from labelsieve.encode.encoder import require, threads
 from labelsieve.encode.image_processor import FILES, IMAGENET, ImageProcessor, assumed, from_config, read
 from labelsieve.encode.long_texts import MOST, averaged, tokenized
 
-TOKENS = 256  # longest text where the tokenizer names no limit, as in the MiniLM family
+TOKENS = 256  # longest text if the tokenizer names no limit, as in the MiniLM family
 _IMAGE_OUTPUTS = ("image_embeds", "pooler_output")
-# A pooled output that was trained as such; `pooler_output` of the BERT family was trained to tell which sentence comes
-# next.
+# Outputs for texts, preferred first. `pooler_output` of the BERT family is not among them: it was trained to predict
+# the next sentence.
 _TEXT_OUTPUTS = ("sentence_embedding", "text_embeds", "last_hidden_state", "token_embeddings")
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -110,7 +110,7 @@ class OnnxTexts:
         self._inputs = [item.name for item in self._session.get_inputs()]
         if "input_ids" not in self._inputs:
             raise UserError(
-                f"{path} is no text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)})."
+                f"{path} is not a text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)})."
             )
         self._tokenizer, tokenizer_hash = _tokenizer(path, name)
         self._pad = {
@@ -144,7 +144,7 @@ class OnnxTexts:
     def _states(self, tokens: list[Any]) -> np.ndarray:
         """Features of tokenized parts."""
         longest = max(len(token.ids) for token in tokens)
-        for token in tokens:  # of another batch, or the last part of a long text
+        for token in tokens:  # from another batch, or the last part of a long text
             if len(token.ids) < longest:
                 token.pad(longest, **self._pad)
         ids = np.array([token.ids for token in tokens], np.int64)
@@ -188,7 +188,7 @@ def _only_input(model: Any, path: Path) -> Any:
     inputs = model.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         shapes = ", ".join(f"{item.name} {item.shape}" for item in inputs)
-        raise UserError(f"{path} is no image model: it must have one input of four dimensions, and has {shapes}.")
+        raise UserError(f"{path} is not an image model: it must have one input of four dimensions, but has {shapes}.")
     if inputs[0].type not in ("tensor(uint8)", *_FLOATS):
         raise UserError(f"{path} takes {inputs[0].type}; images go in as uint8, float16 or float32.")
     return inputs[0]
@@ -198,24 +198,24 @@ def _channels_first(shape: Sequence[Any], path: Path) -> bool:
     if shape[1] == 3 or shape[3] == 3:
         return shape[1] == 3
     raise UserError(
-        f"{path} takes an input of shape {list(shape)}; expected three channels at the second or the last place."
+        f"{path} takes an input of shape {list(shape)}; expected three channels at the second or last position."
     )
 
 
 def _processor(path: Path, raw: bool) -> ImageProcessor:
-    """That of the files which exporters write beside a model; ImageNet's where there is none. `raw`: the graph takes
+    """The processor in the files that exporters write next to a model, else ImageNet's. `raw`: the graph takes
     bytes."""
     config = read([_beside(path, name) for name in FILES], f"onnx:{path}")
     if config is not None:
         return from_config(config, f"onnx:{path}")
-    found = assumed(f"onnx:{path}", *IMAGENET)
-    return replace(found, notes=()) if raw else found
+    processor = assumed(f"onnx:{path}", *IMAGENET)
+    return replace(processor, notes=()) if raw else processor
 
 
 def _tokenizer(path: Path, encoder: str) -> tuple[Any, str]:
     file = _beside(path, "tokenizer.json")
     if file is None:
-        raise UserError(f"The text model {path} needs its tokenizer: put tokenizer.json beside it.")
+        raise UserError(f"The text model {path} needs its tokenizer: put tokenizer.json next to it.")
     tokenizers = require("tokenizers", encoder, "text")
     tokenizer = tokenizers.Tokenizer.from_file(str(file))
     limit = min((tokenizer.truncation or {}).get("max_length", TOKENS), 512)
@@ -244,7 +244,7 @@ def _choose_output(model: Any, preferred: Sequence[str]) -> str:
 
 
 def _chunks(batch: np.ndarray, rows: int | None) -> Iterator[tuple[np.ndarray, int]]:
-    """The batch in the pieces that a graph of fixed batch size takes, the last filled up with its first row."""
+    """The batch in pieces for a graph of fixed batch size; the last is padded with its first row."""
     if rows is None:
         yield batch, len(batch)
         return
@@ -266,7 +266,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _model_hash(path: Path) -> str:
-    """Of the graph and of the files of weights that it names."""
+    """A hash of the graph and of the weight files that it names."""
     digest = hashlib.sha256(_file_hash(path).encode())
     for file in _external_files(path):
         digest.update(f" {_file_hash(file)}".encode())
@@ -274,15 +274,15 @@ def _model_hash(path: Path) -> str:
 
 
 def _external_files(path: Path) -> list[Path]:
-    """The files of weights that the graph names, in order.
+    """The weight files that the graph names, in order.
 
     Raises:
-        UserError: one lies outside the folder of the model, or is not there.
+        UserError: one lies outside the folder of the model, or is missing.
     """
     if path.stat().st_size == 0:
         return []
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(b"\x0a\x08location") < 0:  # as every mention of such a file is stored
+        if content.find(b"\x0a\x08location") < 0:  # the stored form of every reference to such a file
             return []
     onnx = require("onnx", f"onnx:{path}", "images")
     folder, files = os.path.abspath(path.parent), []
@@ -293,7 +293,7 @@ def _external_files(path: Path) -> list[Path]:
                 f"{path} names weights outside its own folder ({name}); export the model again, into one folder."
             )
         if not file.is_file():
-            raise UserError(f"{path} names the file of weights {name}, which is not beside it; copy it there.")
+            raise UserError(f"{path} names the file of weights {name}, which is not next to it; copy it there.")
         files.append(file)
     return files
 
@@ -302,11 +302,11 @@ def _locations(part: Any) -> set[str]:
     """The locations of external data anywhere in an ONNX message."""
     if part.DESCRIPTOR.name == "TensorProto":
         return {entry.value for entry in part.external_data if entry.key == "location"}
-    found = set()
+    locations = set()
     for field, value in part.ListFields():
         if field.message_type is None:
             continue
         # A message, or a sequence of messages.
         for inner in [value] if hasattr(value, "ListFields") else value:
-            found |= _locations(inner)
-    return found
+            locations |= _locations(inner)
+    return locations

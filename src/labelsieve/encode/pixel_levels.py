@@ -1,10 +1,9 @@
-"""What is shown as black and as white of pictures with more than 8 bits a channel: one scale for all of a data set.
+"""The values shown as black and white in pictures with more than 8 bits per channel: one scale for a data set.
 
-A scale for each picture would lose its brightness, which tells things apart in X-rays, satellite pictures and
-microscopy; the range of the file format (0 to 65,535) makes pictures black that use a part of it. So the values of some
-pictures decide: from the least to the largest, or, where few of the values lie far out (a marker, a value for "no
-data", a hot pixel), between the 0.5 and 99.5 percentiles. Pictures of 8 bits are shown as they are. Whole numbers and
-decimals have a scale each.
+A scale per picture would lose its brightness, which matters in X-rays, satellite pictures and microscopy; the range of
+the file format (0 to 65,535) makes pictures black that use only part of it. So the values of some pictures decide: from
+the smallest to the largest, or, if a few values lie far out (a marker, a value for "no data", a hot pixel), between the
+0.5 and 99.5 percentiles. Pictures of 8 bits are shown as they are. Whole numbers and decimals have a scale each.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-VALUES = 10_000  # of each picture that is looked at
-_TAIL = 0.5  # percent at either end that may lie far out
+VALUES = 10_000  # per picture that is sampled
+_TAIL = 0.5  # percent at either end that may be outliers
 _AT_ONCE = 1 << 20
 
 Range = tuple[float, float]
@@ -25,10 +24,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Levels:
-    """
+    """The scales of a data set.
+
     Attributes:
         whole: (black, white) of pictures of whole numbers (16 or 32 bits); None is the full range of 16 bits.
-        decimal: the same of pictures of floating-point numbers; None is 0 to 1, 255 or 65,535, or each picture's own
+        decimal: the same for pictures of floating-point numbers; None is 0 to 1, 255 or 65,535, or each picture's own
             range.
     """
 
@@ -37,24 +37,24 @@ class Levels:
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Levels:
-        """What `plain` gave; none where there is nothing of the kind."""
+        """The levels that `plain` returned; without scales if `kept` has none."""
         pairs = {name: _range((kept or {}).get(name)) for name in ("whole", "decimal")}
         return cls(**pairs)
 
     def plain(self) -> dict[str, list[float]]:
-        """For JSON: the scales there are, by name."""
+        """For JSON: the scales that are set, by name."""
         return {name: list(pair) for name, pair in vars(self).items() if pair is not None}
 
     @property
     def key(self) -> str:
-        """What features depend on: "" without a scale."""
+        """The part of the cache key that depends on the scales; "" without any."""
         return json.dumps(self.plain()) if self.plain() else ""
 
     def known(self, array: np.ndarray) -> bool:
         return (self.decimal if array.dtype.kind == "f" else self.whole) is not None
 
     def filled(self, other: Levels) -> Levels:
-        """These, and those of `other` where these have none."""
+        """These scales, completed with those of `other`."""
         return replace(self, whole=self.whole or other.whole, decimal=self.decimal or other.decimal)
 
     def eight_bits(self, array: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def some(array: np.ndarray) -> np.ndarray:
     flat = array.reshape(-1)
     step = max(1, len(flat) // VALUES)
     if step > 1 and array.ndim > 1:
-        step += step % array.shape[1] == 0  # else the same columns of each row
+        step += step % array.shape[1] == 0  # else it would sample the same columns of each row
     values = flat[::step]
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values
 
@@ -103,7 +103,7 @@ def _fit(arrays: Sequence[np.ndarray]) -> Range | None:
 
 
 def _nominal(array: np.ndarray) -> Range:
-    """Of a picture of which nothing is known: the range of 16 bits; of other numbers the least of 0..1, 0..255,
+    """The range of a picture without a known scale: 16 bits, or for other numbers the smallest of 0..1, 0..255,
     0..65535 that holds them, else their own range."""
     if array.dtype == np.uint16:
         return 0.0, 65535.0

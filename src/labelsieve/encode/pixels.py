@@ -1,7 +1,7 @@
-"""Images to one array of pixels at one size, for networks that are trained on them.
+"""Decodes images to one array of pixels of one size, for training networks.
 
 Every image is stretched to the square (bicubic, with a low-pass when it shrinks), as for encoders. Threads decode.
-Cost: the decoding; n C side^2 bytes, beyond two gigabytes in a file that is mapped and goes with the process.
+Cost: the decoding; n C side^2 bytes, above two gigabytes in a memory-mapped file that is removed with the process.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from labelsieve.encode.pixel_levels import Levels
 if TYPE_CHECKING:
     pass
 
-LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: beyond, training takes days on what has no GPU
-_LOOK = 101  # images that say how large they are
+LARGEST, SMALLEST = 64, 16  # the side chosen by `usual_side`: larger images take days to train without a GPU
+_LOOK = 101  # images whose sizes are sampled
 IN_MEMORY = 2_000_000_000  # bytes
 _TOGETHER = 64
 _MOVED = 4096
@@ -36,7 +36,7 @@ def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
         try:
             sides.append(min(_read(inputs, int(i), 10**6).image.size))
         except DecodeError:
-            continue  # told when all are read
+            continue  # reported when all are read
     return int(np.clip(np.median(sides or [LARGEST]), SMALLEST, LARGEST))
 
 
@@ -47,14 +47,14 @@ def pixels(
     folder: Path | None = None,
     levels: Levels | None = None,
 ) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
-    """Uint8 (n, C, side, side), zeros where an image cannot be read; (position, reason) of those; and (n,) uint8,
+    """Uint8 (n, C, side, side), zeros for images that cannot be read; (position, reason) of those; and (n,) uint8,
     EIGHT, DEEP or UNSCALED (`encode.decode_image`).
 
     Args:
         inputs: n images, bytes or uint8 arrays.
         channels: 1 for grey, 3 for colours, None for grey if all images are and they fit into memory.
-        levels: what is black and what is white of images of more than 8 bits a channel.
-        folder: where they are mapped if they are too large for memory; None keeps any in memory.
+        levels: the values shown as black and white in images of more than 8 bits per channel.
+        folder: where they are memory-mapped if they are too large for memory; None keeps all in memory.
     """
     n, bits = len(inputs), np.zeros(len(inputs), np.uint8)
     shape = (n, channels or 3, side, side)
@@ -63,7 +63,7 @@ def pixels(
     else:
         folder.mkdir(parents=True, exist_ok=True)
         out = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-        with suppress(OSError):  # where files in use can be removed, a killed process leaves nothing behind
+        with suppress(OSError):  # if files in use can be removed, a killed process leaves nothing behind
             os.unlink(str(out.filename))
     starts = range(0, n, _TOGETHER)
     with ThreadPoolExecutor(threads()) as pool:
@@ -77,7 +77,7 @@ def pixels(
 
 
 def sketches(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(m, s) uint8 sketches, by which near-duplicates are found, of `rows` (m,) of the images (n, C, side, side)."""
+    """(m, s) uint8 sketches, to detect near-duplicates, of `rows` (m,) of the images (n, C, side, side)."""
     from PIL.Image import fromarray
 
     def made(i: int) -> np.ndarray:
@@ -101,7 +101,7 @@ def without(array: np.ndarray, keep: np.ndarray) -> np.ndarray:
 def _fill(
     inputs: Sequence[Any] | np.ndarray, span: range, out: np.ndarray, bits: np.ndarray, levels: Levels | None
 ) -> tuple[bool, list[tuple[int, str]]]:
-    """Puts the images of `span` into `out`, and their `bits`; whether all of them are grey, and what failed."""
+    """Write the images of `span` into `out`, and their `bits`; returns whether all are grey, and what failed."""
     from PIL.Image import Resampling
 
     grey, failed, side = True, [], out.shape[2]

