@@ -136,7 +136,7 @@ def test_own_probabilities(blobs):
         (["find", ""], "Name the data"),
         (["noise", "features.npz", "--rate", "0.1", "-o", "truth.csv/x"], "truth.csv/x cannot be written"),
         (["find", "truth.csv", "--text", "id", "--image", "label"], "Both --text id and --image label"),
-        (["find", "features.npz", "--label", "y"], "so --label y means nothing"),
+        (["find", "features.npz", "--label", "y"], "so --label y cannot be used"),
         (["demo", "."], "holds other things"),
         (["demo", "features.npz"], "is a file"),
     ],

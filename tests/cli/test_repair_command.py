@@ -168,7 +168,7 @@ def test_spectrum_prints_writes_and_lists(model, capsys):
 
 def test_the_page_replaces_nothing_but_a_page(model):
     (model / "mine.html").write_text("<!doctype html><html><title>My thesis</title></html>")
-    with pytest.raises(UserError, match="mine.html is there already and is not what `labelsieve spectrum` wrote"):
+    with pytest.raises(UserError, match="mine.html already exists and was not written by `labelsieve spectrum`"):
         spectrum(model / "model", model / "model", out=model / "mine.html")
     assert "thesis" in (model / "mine.html").read_text()
     for k in (1, 2):

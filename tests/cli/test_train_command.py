@@ -321,7 +321,7 @@ def test_predictions_replace_nothing_but_predictions(here, capsys):
     for out in ("tab.csv", "./tab.csv", "link.csv"):
         assert "is what the examples are read from" in told(capsys, "predict", "model", "tab.csv", "-o", out)
     said = told(capsys, "predict", "model", "tab.csv", "-o", "other.csv")
-    assert "other.csv is there already and is not what `labelsieve predict` wrote" in said
+    assert "other.csv already exists and was not written by `labelsieve predict`" in said
     assert (here / "tab.csv").read_bytes() == before and (here / "other.csv").read_text() == "id,label\n1,ant\n"
     (here / "empty.csv").touch()
     fine(capsys, "predict", "model", "tab.csv", "-o", "empty.csv")

@@ -65,7 +65,7 @@ def test_only_an_own_file_or_an_empty_one_is_replaced(tmp_path):
         require_own(path, "id,label\n", "predict")
     for foreign in ("i", "id,label,note\n", "\n"):
         path.write_text(foreign)
-        with pytest.raises(UserError, match="file.csv is there already and is not what `labelsieve predict` wrote"):
+        with pytest.raises(UserError, match="file.csv already exists and was not written by `labelsieve predict`"):
             require_own(path, "id,label\n", "predict")
 
 

@@ -111,7 +111,7 @@ MISTAKES = {
     "a column of arrays": (
         partial(ls.find, "f.npz", label="y"),
         "find f.npz --label y",
-        "has no columns, so {} means nothing here",
+        "has no columns, so {} cannot be used",
         ("label='y'", "--label y"),
     ),
     "a network on features": (
@@ -168,5 +168,5 @@ def test_a_switch_has_no_value_and_a_run_in_the_place_of_data_is_opened_by_the_c
     ls.find("f.npz", out="r.sieve", detectors=["consensus"])
     with pytest.raises(ls.UserError) as caught:
         ls.load("r.sieve")
-    assert str(caught.value).endswith("review it? ls.review('r.sieve')")
-    assert caught.value.for_command_line().endswith("review it? labelsieve review r.sieve")
+    assert str(caught.value).endswith("to review it: ls.review('r.sieve')")
+    assert caught.value.for_command_line().endswith("to review it: labelsieve review r.sieve")

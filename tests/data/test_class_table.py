@@ -50,9 +50,9 @@ def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kep
         ("kind,name\n0,cat\n", "no column 'class'"),
         ("class\n0\n", "none that explains it"),
         ("class,name\n0,cat\n0,dog\n", "row 3 explains the class '0'"),
-        ("class,name\n0,cat\n1,cat\n", "one name, 'cat', to two classes, '0' and '1'"),
+        ("class,name\n0,cat\n1,cat\n", "the same name, 'cat', to two classes, '0' and '1'"),
         ("class,name\ncat,0\n", "explains none of the classes"),
-        ("class,name\n,cat\n", "row 2 names no class"),
+        ("class,name\n,cat\n", "row 2 has no class"),
         ("class,name,example\n0,cat,zebra.png\n", "'zebra.png' as an example of '0'"),
     ],
 )

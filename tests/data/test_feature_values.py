@@ -58,7 +58,7 @@ def test_what_is_a_feature_and_what_is_not(tmp_path, name):
     kept = np.delete(np.arange(N), 3)
     np.testing.assert_array_equal(data.inputs, np.stack([NUMBERS, NUMBERS], 1)[kept])
     assert [(item.id, item.reason) for item in data.excluded] == [
-        ("3", "the column 'f1' holds 'oops', which is no number")
+        ("3", "the column 'f1' holds 'oops', which is not a number")
     ]
     note = data.notes[0]
     assert note.startswith("Features: f0, f1; not used: ")

@@ -195,11 +195,11 @@ def test_an_unknown_protocol():
     [
         (
             ("train/a.jpg", "train/b.jpg", "test/c.jpg"),
-            r"test and .*train hold images directly.*not classes.*labels='FILE'",
+            r"test and .*train hold images directly.*not of a class.*labels='FILE'",
         ),
-        (("Train/a.jpg", "VAL/b.jpg"), "not classes"),
-        (("train2017/a.jpg", "val2017/b.jpg", "test_set/c.jpg"), "not classes"),
-        (("training/a.jpg", "validation/b.jpg"), "not classes"),
+        (("Train/a.jpg", "VAL/b.jpg"), "not of a class"),
+        (("train2017/a.jpg", "val2017/b.jpg", "test_set/c.jpg"), "not of a class"),
+        (("training/a.jpg", "validation/b.jpg"), "not of a class"),
         (("train/a.jpg",), "holds images directly"),
         (("train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg"), r"Name .*/train, where the class folders are"),
         (
@@ -242,7 +242,7 @@ def test_folders_of_folders_beside_classes_are_named(tmp_path):
     assert "eel (1 images)" in note and "are not classes" in note
     for name in ("dog/1.png", "dog/2.png"):
         (tmp_path / name).unlink()
-    with pytest.raises(UserError, match="no classes: eel .1 images.. Name the folder"):
+    with pytest.raises(UserError, match="not classes: eel .1 images.. Name the folder"):
         load(tmp_path)
 
 

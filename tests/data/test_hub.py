@@ -123,13 +123,15 @@ def test_pictures_that_are_not_read_are_counted_and_named(tmp_path, names, there
     assert len(data) == read
     (note,) = data.notes
     assert (
-        f"holds {there} images, of which `datasets` reads {read}" in note and lost in note and "leave out hf:" in note
+        f"holds {there} images, and `datasets` reads {read} of them" in note
+        and lost in note
+        and "leave out hf:" in note
     )
 
 
 def test_a_test_folder_beside_classes_takes_their_place_and_is_told(tmp_path):
     with pytest.raises(
-        UserError, match=r"No column .* holds 6 images, of which `datasets` reads 2.*2 in cat, 2 in dog"
+        UserError, match=r"No column .* holds 6 images, and `datasets` reads 2 of them.*2 in cat, 2 in dog"
     ):
         load(pictures(tmp_path / "f", *CLASSES, "test/x.png", "test/y.png"))
     with pytest.raises(UserError, match="makes `datasets` drop all labels"):
@@ -151,7 +153,7 @@ def test_tables_that_are_not_read_are_named(tmp_path):
         (tmp_path / "f" / name).write_text("text,label\na,x\nb,y\n")
     (tmp_path / "f/README.md").write_text("# About")
     (note,) = load(f"hf:{tmp_path / 'f'}").notes
-    assert "holds 2 files, of which `datasets` reads 1" in note and "other.csv" in note
+    assert "holds 2 files, and `datasets` reads 1 of them" in note and "other.csv" in note
 
 
 def test_a_data_folder_of_tables(offline, tmp_path):

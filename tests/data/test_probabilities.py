@@ -155,7 +155,7 @@ def test_files_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match="no key 'probs'; its keys are: a, b"):
         load_probabilities(tmp_path / "p.npz", [0, 1, 2, 0])
     (tmp_path / "p.txt").write_text("0.5 0.5")
-    with pytest.raises(UserError, match="is no file of probabilities"):
+    with pytest.raises(UserError, match="is not a file of probabilities"):
         load_probabilities(tmp_path / "p.txt", [0, 1])
     (tmp_path / "p.csv").write_text("name,cat,dog\nx,0.5,0.5\nx,0.4,0.6\n")
     with pytest.raises(UserError, match="column 'name' .* holds 'x', not numbers"):
@@ -167,7 +167,7 @@ def test_files_that_do_not_fit(tmp_path):
         load_probabilities(tmp_path / "p.csv", ["cat", "dgo"], id="name")
     (tmp_path / "y.csv").write_text("id,label\nx,cat\nz,dog\n")
     (tmp_path / "q.csv").write_text("id,cat,dog\nx,0.5,0.5\ny,0.4,0.6\n")
-    with pytest.raises(UserError, match="names 1 ids that the data do not have: 'z'"):
+    with pytest.raises(UserError, match="has 1 ids that the data do not have: 'z'"):
         load_probabilities(tmp_path / "q.csv", tmp_path / "y.csv")
 
 

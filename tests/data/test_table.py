@@ -218,7 +218,7 @@ def test_spreadsheet_csv(tmp_path):
         ("t.csv", "label,x\na,1\n".encode("utf-16"), "UTF-16"),
         ("t.csv.gz", b"not gzip", "cannot be read as a table"),
         ("t.parquet", b"PAR1 not really", "cannot be read as a table"),
-        ("t.jsonl", b'{"label": 1}\n{"label": \n', "line 2 is no JSON"),
+        ("t.jsonl", b'{"label": 1}\n{"label": \n', "line 2 is not JSON"),
         ("t.jsonl", b'{"label": 1}\n[1]\n', "line 2 is not a JSON object"),
         ("t.jsonl", b"", "No column"),
         ("t.xlsx", b"", "is a .xlsx"),
@@ -237,7 +237,7 @@ def test_a_number_that_is_none_far_down_is_told(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("label,x\n" + "a,123456\n" * 1_900_000 + "b,oops\nb,7\n")
     data = load(path)
-    assert reasons(data) == {"1900000": "the column 'x' holds 'oops', which is no number"}
+    assert reasons(data) == {"1900000": "the column 'x' holds 'oops', which is not a number"}
     assert len(data) == 1_900_001 and data.inputs[-1] == 7
 
 

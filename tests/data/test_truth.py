@@ -42,7 +42,7 @@ def test_a_class_that_the_run_does_not_know_stays(file):
     ("text", "said"),
     [
         ("label\ncat\ndog\n", "2 labels for the 3 examples.*id,label"),
-        ("id,label\nx,cat\ny,dog\n", "none of the 3 examples.*'x'.*'a'"),
+        ("id,label\nx,cat\ny,dog\n", "no label for any of the 3 examples.*'x'.*'a'"),
         ("id,label\na,cart\nb,cart\nc,dig\n", "'cart'.*'cat'"),
         ("id,label\na,cat\na,dog\n", "'a' appears twice"),
         ("id,label\na,\nb,\n", "holds no label"),

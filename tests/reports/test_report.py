@@ -179,7 +179,7 @@ def test_nothing_but_an_earlier_report_is_replaced(tmp_path):
     with pytest.raises(UserError, match="is a folder; name an HTML file"):
         report(run, out=tmp_path)
     mine.write_text("<!doctype html><title>Minutes</title>")
-    with pytest.raises(UserError, match="notes.html is there already and is not what `labelsieve report` wrote"):
+    with pytest.raises(UserError, match="notes.html already exists and was not written by `labelsieve report`"):
         report(run, out=mine)
     assert mine.read_text() == "<!doctype html><title>Minutes</title>"
 

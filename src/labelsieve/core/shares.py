@@ -1,4 +1,5 @@
-"""Shares as people write them: `20%`, `20 %` or `0.2`. One parser for options, contracts and Python arguments, and one way to print them."""
+"""Shares as people write them: `20%`, `20 %` or `0.2`. One parser for options, contracts and Python arguments, and one
+way to print them."""
 
 from __future__ import annotations
 
