@@ -176,7 +176,9 @@ def test_terms_of_another_plan_are_refused(features, capsys, monkeypatch):
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
     capsys.readouterr()
     for option in (["--aql", "1%"], ["--producer-risk", "5%"]):
-        assert "belongs to --plan single or double" in refused(capsys, "accept", "f.sieve", "--max-error", "5%", *option)
+        assert "belongs to --plan single or double" in refused(
+            capsys, "accept", "f.sieve", "--max-error", "5%", *option
+        )
     assert not (features / "f.sieve" / "samples").exists()
 
 
