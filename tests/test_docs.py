@@ -1,0 +1,288 @@
+"""The docs are true: options, names, links, examples of the command line and of Python."""
+
+import html
+import importlib.util
+import inspect
+import os
+import re
+import shlex
+import shutil
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import labelsieve as ls
+from labelsieve.cli.app import COMMANDS, app
+from labelsieve.detectors import DETECTORS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FUNCTIONS = {name: function for group in COMMANDS.values() for name, (function, _) in group.items()}
+VERBS = [name for name in ls.__all__ if inspect.isfunction(getattr(ls, name))]
+FOREIGN = {"--nproc-per-node", "--trust"}  # options of other programs that the docs name
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def section(page: str, heading: str) -> str:
+    text = (ROOT / "docs" / page).read_text()
+    found = re.search(rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#{{1,3}} |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"docs/{page} has no heading {heading!r}"
+    return found[2]
+
+
+@cache
+def options(command: str) -> tuple[str, ...]:
+    return tuple(name for one in app[command].assemble_argument_collection() for name in one.names if one.show)
+
+
+# What is documented
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_every_option_of_every_command_is_documented(command):
+    text = section("commands.md", f"`labelsieve {command}`")
+    named = set(re.findall(r"`(-[\w-]+|[A-Z]+)", text))
+    assert not set(options(command)) - named
+    keywords = inspect.signature(FUNCTIONS[command]).parameters.values()
+    assert {f"--{one.name.rstrip('_').replace('_', '-')}" for one in keywords if one.kind is one.KEYWORD_ONLY} <= named
+
+
+def test_the_options_that_every_command_has_are_documented():
+    shared = [name for one in app.meta.assemble_argument_collection() if one.show for name in one.names]
+    text = section("commands.md", "In every command")
+    assert all(f"`{name}" in text for name in [*shared, "--help", "-h", "--version", "-V"])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_keyword_of_every_function_is_documented(verb):
+    named = set(re.findall(r"`(\w+)`", section("python-reference.md", f"`ls.{verb}`")))
+    assert not set(inspect.signature(getattr(ls, verb)).parameters) - named
+
+
+@pytest.mark.parametrize("name", [name for name in ls.__all__ if name != "__version__"])
+def test_every_public_name_is_shown_in_use_and_in_the_reference(name):
+    blocks = "\n".join(code for code, _ in python_blocks(ROOT / "docs/python.md"))
+    assert re.search(rf"\b{name}\b", blocks), f"docs/python.md has no example of {name}"
+    assert section("python-reference.md", f"`ls.{name}`").strip()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_is_documented(name):
+    assert f"`{name}`" in (ROOT / "docs/detectors.md").read_text()
+
+
+def test_every_column_of_the_findings_is_documented():
+    rng = np.random.default_rng(0)
+    findings = ls.find(rng.normal(size=(60, 4)), labels=np.arange(60) % 3)
+    text = (ROOT / "docs/findings.md").read_text()
+    for column in findings.table().column_names:
+        assert f"`{re.sub(r'^(score|flag|suggested)_(?!label).*', r'\1_NAME', column)}`" in text, column
+
+
+def test_the_reference_pages_are_current():
+    spec = importlib.util.spec_from_file_location("write_reference", ROOT / "docs/write_reference.py")
+    assert spec and spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    commands = (ROOT / "docs/commands.md").read_text()
+    again = "run `python docs/write_reference.py`: the help or a docstring has changed"
+    assert script.commands_page(commands) == commands, again
+    assert script.python_page() == (ROOT / "docs/python-reference.md").read_text(), again
+
+
+# Links
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    titles = re.findall(r"^#+ +(.*?) *$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_a_page_and_to_a_heading_of_it(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        assert there.exists(), f"{target}: no such file"
+        assert not anchor or anchor in anchors(there), f"{target}: no such heading"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=name_of)
+def test_every_page_is_reached_from_the_readme(page):
+    reached, left = set(), [ROOT / "README.md"]
+    while left:
+        at = left.pop()
+        for target in re.findall(r"\]\(([^)#\s]+\.md)", at.read_text()):
+            there = (at.parent / target).resolve()
+            if there not in reached and there.exists():
+                reached.add(there)
+                left.append(there)
+    assert page.resolve() in reached
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_lines_have_at_most_120_characters(page):
+    """A reader of the source has no horizontal scroll bar; rows of tables may be up to 200, because they cannot be broken."""
+    fenced = False
+    for number, line in enumerate(page.read_text().split("\n"), 1):
+        fenced ^= line.startswith("```")
+        assert len(line) <= (200 if line.startswith("|") else 120), f"line {number} has {len(line)} characters"
+
+
+# Examples of the command line
+
+
+def commands_in(page: Path) -> list[str]:
+    """Every command in a block of code, without what the shell does with its output."""
+    lines = re.findall(r"^(?:    |)(labelsieve .*)$", page.read_text(), re.MULTILINE)
+    return [line.split(" > ")[0] for line in lines if re.match(r"labelsieve [a-z]+", line) and "COMMAND" not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_of_the_command_line_are_accepted(page):
+    """In a synopsis, what stands in brackets is optional, and one of several values is chosen."""
+    for line in commands_in(page):
+        for words in ([], True):
+            text = re.sub(r"\[([^]]*)\]", r"\1" if words else "", line)
+            tokens = [word.split("|")[0] for word in shlex.split(text, comments=True)[1:]]
+            tokens = [word for word in tokens if word not in ("-q", "--quiet", "-v", "--verbose")]
+            try:
+                app.parse_args(tokens, exit_on_error=False, print_error=False)
+            except Exception as error:
+                pytest.fail(f"{line}: {error}")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CONTRIBUTING.md"], ids=name_of)
+def test_commands_and_options_named_in_the_text_exist(page):
+    every = {name for command in FUNCTIONS for name in options(command)}
+    every |= {"--help", "--version", "--quiet", "--verbose", "--log-level", *FOREIGN}
+    for code in re.findall(r"`([^`\n]+)`", prose(page)):
+        code = html.unescape(code)
+        if found := re.match(r"labelsieve ([a-z]+)", code):
+            assert found[1] in FUNCTIONS, code
+            shown = {*options(found[1]), "--help", "--quiet", "--verbose", "--log-level"}
+            assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", code)) <= shown, code
+        elif not code.startswith(("pip ", "git ", "torchrun", "python ")):
+            assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", code)) <= every, code
+
+
+# Examples of Python
+
+
+def python_blocks(page: Path) -> list[tuple[str, str]]:
+    """The blocks of Python with the reason why one is not run, from a comment `<!-- not run: REASON -->` above it."""
+    found = re.finditer(
+        r"(?:<!-- not run: (.*?) -->\n\n?)?^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+    )
+    return [(match[2], match[1] or "") for match in found]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """The small data, runs and models that the pages name."""
+    for module in ("onnxruntime", "torch", "sklearn", "matplotlib", "pandas"):
+        pytest.importorskip(module)
+    from labelsieve.data import demo
+
+    folder = tmp_path_factory.mktemp("docs")
+    here = Path.cwd()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "EACH", 6)
+        patch.setattr(demo, "TWINS", 2)
+        truth = demo.write(folder / "photos")
+    shutil.copytree(folder / "photos", folder / "more")
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    features = rng.normal(size=(120, 5)) + 3 * np.eye(3, 5)[labels]
+    for name in ("features", "test", "train"):
+        np.savez(folder / f"{name}.npz", features=features.astype(np.float32), labels=labels)
+    try:
+        os.chdir(folder)
+        ls.find("photos/", out="photos.sieve")
+        for name in ("batch.sieve", "last.sieve"):
+            shutil.copytree("photos.sieve", name)
+        Path("truth.csv").write_text("id,label\n" + "".join(f"{id},{label}\n" for id, label in truth.items()))
+        first = ls.open_run("photos.sieve").findings
+        Path("done.csv").write_text(f"id,label,decision\n{first.ids[0]},{first.classes[first.given[0]]},keep\n")
+        Path("labels.toml").write_text(
+            re.findall(r"```toml\n(.*?)```", (ROOT / "docs/gate.md").read_text(), re.DOTALL)[0]
+        )
+        for seed, name in enumerate(("model", "clean", "noisy")):
+            ls.train("features.npz", out=name, epochs=2, seed=seed, progress=False)
+    finally:
+        os.chdir(here)
+    return folder
+
+
+def values(page: str) -> dict:
+    """What the blocks of a page use without making it."""
+    import torch
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    X = rng.normal(size=(90, 4)) + 4 * np.eye(3, 4)[y]
+    sklearn = (LogisticRegression, GridSearchCV, cross_val_predict, make_pipeline, StandardScaler, SVC)
+    names = {"ls": ls, "X": X, "y": y, "X_new": X[:4]} | {one.__name__: one for one in sklearn}
+    if page == "docs/lip.md":
+        net = torch.nn.Sequential()
+        net.fc = torch.nn.Linear(4, 3)
+        return names | {
+            "W": rng.normal(size=(3, 4)),
+            "b": np.zeros(3),
+            "labels": y,
+            "net": net,
+            "logistic": LogisticRegression().fit(X, y),
+        }
+    if page == "docs/python.md":
+        data = ls.load("photos/")
+        probs = (
+            rng.dirichlet(np.ones(len(data.classes)), len(data.ids)) / 2 + np.eye(len(data.classes))[data.labels] / 2
+        )
+        train_set = [(torch.randn(4), int(label), i) for i, label in enumerate(data.labels)]
+        model = torch.nn.Linear(4, len(data.classes))
+        names |= {"probs": probs, "labels": data.labels, "given": data.labels, "net": LogisticRegression(), "epochs": 2}
+        names |= {"train_set": train_set, "model": model, "loader": torch.utils.data.DataLoader(train_set, 16)}
+        names |= {"optimiser": torch.optim.SGD(model.parameters(), 0.1), "n_classes": len(data.classes)}
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name_of)
+def test_the_python_examples_run(page, prepared, tmp_path, monkeypatch):
+    """All blocks of a page in their order, on copies of small data with the names that the page uses."""
+    shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("webbrowser.open", lambda *_, **__: True)
+    names, ran = values(name_of(page)), 0
+    for code, reason in python_blocks(page):
+        if not reason:
+            exec(compile(code, name_of(page), "exec"), names)
+            ran += 1
+    assert ran
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_that_are_not_run_are_python_at_least_and_say_why(page):
+    for code, reason in python_blocks(page):
+        compile(code, name_of(page), "exec")
+        assert not reason or len(reason.split()) > 2
+    assert page.read_text().count("<!-- not run: ") == sum(bool(reason) for _, reason in python_blocks(page))
