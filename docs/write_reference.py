@@ -66,7 +66,7 @@ def _is_plain(one: Any) -> bool:
 
 
 def _value(hint: Any) -> str:
-    choices = [value for value in (*get_args(hint), *(v for part in get_args(hint) for v in get_args(part)))]
+    choices = [*get_args(hint), *(value for part in get_args(hint) for value in get_args(part))]
     names = [value for value in choices if isinstance(value, str)]
     if names:
         return "|".join(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ class Record:
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in COLUMNS})
 
     @classmethod
-    def load(cls, folder: Path) -> Record:
+    def load(cls, folder: str | PathLike[str]) -> Record:
         """A record written under `folder`, memory-mapped read-only.
 
         Raises:
@@ -67,8 +68,9 @@ class Record:
             raise UserError(f"{folder} holds no record of training dynamics: {absent[0]}.npy is missing.")
         return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | PathLike[str]) -> None:
         """Write it under `folder`, for `load`."""
+        folder = require_path(folder, "The folder of the record")
         for name, dtype in COLUMNS.items():
             write_array(folder / f"{name}.npy", np.asarray(getattr(self, name), dtype))
 

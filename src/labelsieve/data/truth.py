@@ -29,7 +29,17 @@ NAMED, FEW = 3, 3  # ids that a note lists; differing labels below which there i
 def read_truth(
     path: str | os.PathLike[str], ids: Sequence[str] | np.ndarray, classes: Sequence[str]
 ) -> list[str | None]:
-    """`read_truth_with_notes` without the notes."""
+    """The true class name of each of n examples, None where the file has none (oracle: true labels never reach `find`).
+
+    Args:
+        path: a table with the columns `id` and `label`, or one label per row in the order of `ids`: a table without ids,
+            an .npy array, a .txt file.
+        ids: (n,) ids of the examples.
+        classes: the K class names. Integers from 0 are positions in it, if the names are not numbers themselves.
+
+    Raises:
+        UserError: the file cannot be read, does not fit the ids, or has other classes.
+    """
     return read_truth_with_notes(path, ids, classes)[0]
 
 
