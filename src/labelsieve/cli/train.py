@@ -67,7 +67,7 @@ def train(
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
 ) -> int:
     """Train a classifier that withstands wrong labels. Interrupted, the same command continues after the last whole epoch."""
-    from labelsieve.cli.find import default_folder
+    from labelsieve.cli.find_source import default_folder
     from labelsieve.cli.terminal import is_first, print_json, progress_bar
     from labelsieve.cli.training_text import named_settings, show
     from labelsieve.training.train import train as fit

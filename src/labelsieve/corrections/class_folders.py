@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
-from labelsieve.corrections.destination import free_name, require_folder_name
+from labelsieve.core.new_folder import free_name, require_folder_name
 from labelsieve.corrections.patch import Change
 
 

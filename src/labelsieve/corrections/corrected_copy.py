@@ -10,8 +10,8 @@ from pathlib import Path
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.new_folder import new_folder
 from labelsieve.corrections import patch as patches
-from labelsieve.corrections.destination import new_folder
 from labelsieve.corrections.history import History
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan

@@ -262,9 +262,10 @@ def _usual_processor(config: Any) -> Any:
     import transformers
 
     try:
-        # pyright: ignore[reportPrivateImportUsage]
-        from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES as names
-    except ImportError:
+        from transformers.models.auto import image_processing_auto as auto
+
+        names: Any = auto.IMAGE_PROCESSOR_MAPPING_NAMES  # pyright: ignore[reportPrivateImportUsage]
+    except (ImportError, AttributeError):
         return None
     names_of_kind = names.get(getattr(config, "model_type", ""))
     if not isinstance(names_of_kind, Mapping):  # before transformers 5: a pair of names

@@ -10,8 +10,8 @@ import numpy as np
 from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.new_folder import new_folder
 from labelsieve.core.row_matching import Refused
-from labelsieve.corrections.destination import new_folder
 from labelsieve.exchange.export_rows import Row, rows
 from labelsieve.exchange.formats import Tool, module_of
 from labelsieve.store.open_run import Run, compared, with_decisions_of_now
