@@ -75,7 +75,7 @@ def test_long_doubles(tmp_path):
     ("probs", "labels", "says"),
     [
         (P, ["a", "b", "c"] * 4, "names, such as 'a'.*0 to 2"),
-        (P, [0, 1, 5] * 4, r"holds 5 in row 2 .* 4 such rows"),
+        (P, [0, 1, 5] * 4, r"holds 5 in row 2 .* 4 rows in all"),
         (P, [0, 1, -1] * 4, r"holds -1 in row 2"),
         (P, [0.0, 1.0, 2.0] * 4, "float64 numbers"),
         (P, [0.5, 1.0, np.nan] * 4, "float64 numbers"),
@@ -84,7 +84,7 @@ def test_long_doubles(tmp_path):
         (P, Y[:-1], "do not fit 11 labels"),
         (P[:, 0], Y, "expected"),
         (P * 100, Y, "percentages"),
-        (np.log(P), Y, "no probabilities"),
+        (np.log(P), Y, "not probabilities"),
         (np.where(np.arange(12)[:, None] == 3, np.nan, P), Y, r"Row 3 .*NaN"),
         (P.tolist()[:-1] + [[1.0]], Y, "cannot be read as an array"),
     ],

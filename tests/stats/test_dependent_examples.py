@@ -37,7 +37,7 @@ def test_a_chain_of_copies_does_not_bind_all_groups_into_one_fold():
     assert folds_of(bonds).max() <= n // 10
     assert together(groups)[together(bonds.fold)].mean() >= 0.25  # groups stay whole
     assert (together(bonds.fold) | ~together(groups)).all()
-    assert any("links between groups were not kept" in note for note in bonds.notes)
+    assert any("links between groups are ignored" in note for note in bonds.notes)
 
 
 def test_many_copies_are_spread_over_the_folds_and_stay_no_neighbours():

@@ -2,10 +2,9 @@
 
 Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections 3.1-3.2.
 The rules and the order of the arithmetic are those of cleanlab 2.9 (`filter_by`), so that the same probabilities give
-the same flags, ties included: a class threshold is a mean in the dtype of the probabilities, and ties fall as
-`numpy.argsort` lets them fall. Probabilities may be a memory map; they are read once in row blocks and, for the
-noise-rate rules, once more class by class. Cost: two passes; memory is a few numbers an example, K x K counts, and one
-block.
+the same flags, ties included: a class threshold is a mean in the dtype of the probabilities, and ties are ordered as by
+`numpy.argsort`. Probabilities may be a memory map; they are read once in row blocks and, for the noise-rate rules, once
+more class by class. Cost: two passes; memory is a few numbers per example, K x K counts, and one block.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ BLOCK = 1 << 20  # numbers in a block of probabilities: stays in the cache
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """What one pass over the probabilities leaves for each example.
+    """The results of one pass over the probabilities, per example.
 
-    p_y: probability of the given label; guess: the class that is confidently predicted, -1 if none;
+    p_y: probability of the given label; guess: the confidently predicted class, -1 if none;
     best: argmax; agrees: the given label is (nearly) the argmax.
     """
 
@@ -68,7 +67,7 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
         rule: one of `RULES`.
 
     Raises:
-        UserError: an unknown rule, rows that are no probabilities, labels that are no columns, or arrays that do not
+        UserError: an unknown rule, rows that are not probabilities, labels that are not columns, or arrays that do not
             fit each other.
     """
     if probs is None or labels is None:
@@ -81,7 +80,7 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
         raise UserError(f"Probabilities of shape {probs.shape} do not fit {len(labels)} labels; expected (n, K).")
     if probs.dtype.kind != "f":
         raise UserError(
-            f"probs holds {probs.dtype}, which are no probabilities; give floats (n, K), as predict_proba does."
+            f"probs holds {probs.dtype}, which are not probabilities; give floats (n, K), as from predict_proba."
         )
     labels = _columns_of(labels, probs.shape[1])
     _require_shares(probs)
@@ -89,14 +88,14 @@ def flags(probs: Any, labels: Any, rule: str = "prune_by_noise_rate") -> np.ndar
 
 
 def _places(labels: Any, names: Sequence[str]) -> Any:
-    """The labels as positions of the columns `names`, if all of them are such names; else as they are."""
+    """The labels as positions of the columns `names`, if all of them are such names; else unchanged."""
     texts = [str(label) for label in (labels.tolist() if isinstance(labels, np.ndarray) else labels)] if names else []
     place = {name: i for i, name in enumerate(names)}
     return np.array([place[text] for text in texts], np.int64) if texts and set(texts) <= place.keys() else labels
 
 
 def _require_shares(probs: np.ndarray) -> None:
-    """Every value is from 0 to 1; sums are not looked at, as cleanlab does not."""
+    """Refuse values outside 0 to 1; sums are not checked, as in cleanlab."""
     for rows in _blocks(probs):
         low, high = probs[rows].min(1), probs[rows].max(1)
         bad = np.flatnonzero(~((low >= -TOLERANCE) & (high <= 1 + TOLERANCE)))  # NaN is neither
@@ -104,8 +103,8 @@ def _require_shares(probs: np.ndarray) -> None:
             row = bad[0]
             what = "log-probabilities, logits or NaN" if not low[row] >= 0 else "logits or percentages"
             raise UserError(
-                f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, no "
-                "probabilities. Give what predict_proba does, and leave out rows with NaN."
+                f"Row {rows.start + row} (from 0) of probs holds {low[row]:.4g} to {high[row]:.4g}: {what}, not "
+                "probabilities. Give the output of predict_proba, and leave out rows with NaN."
             )
 
 
@@ -129,14 +128,14 @@ def _columns_of(labels: Any, k: int) -> np.ndarray:
     if len(outside):
         row = outside[0]
         raise UserError(
-            f"labels holds {array[row]} in row {row} (from 0), and {len(outside)} such rows in all; the columns of "
-            f"probs are 0 to {k - 1}."
+            f"labels holds {array[row]} in row {row} (from 0), and {len(outside)} rows in all are outside the columns "
+            f"of probs, 0 to {k - 1}."
         )
     return array.astype(np.int64)
 
 
 def flagged_by(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_noise_rate") -> np.ndarray:
-    """`flags` for arrays that are known to be sound.
+    """`flags` for arrays that have been checked already.
 
     Raises:
         UserError: an unknown rule.
@@ -167,7 +166,7 @@ def flagged_by(probs: np.ndarray, labels: np.ndarray, rule: str = "prune_by_nois
 
 
 def best_other(probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest class (n,) int64 apart from the given label, and its probability (n,) in the dtype of `probs`.
+    """The likeliest class (n,) int64 other than the given label, and its probability (n,) in the dtype of `probs`.
 
     Raises:
         UserError: a probability is NaN or infinite.
@@ -179,7 +178,7 @@ def best_other(probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         at = np.arange(len(block))
         block[at, labels[rows]] = -1
         best[rows] = block.argmax(1)
-        p[rows] = block[at, best[rows]]  # NaN where there is one: it counts as the largest
+        p[rows] = block[at, best[rows]]  # a NaN counts as the largest value
         _require_finite(p[rows], rows.start)
     return best, p
 
@@ -188,7 +187,7 @@ def given_probability(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """p_y (n,), the probability of the given label, in the dtype of `probs`.
 
     Raises:
-        UserError: one is no finite number.
+        UserError: one is not a finite number.
     """
     p_y = probs[np.arange(len(labels)), labels]
     _require_finite(p_y)
@@ -199,14 +198,14 @@ def require_finite(probs: np.ndarray, labels: np.ndarray) -> None:
     """Refuse probabilities (n, K) with a row that is not finite.
 
     Raises:
-        UserError: naming the row.
+        UserError: a row is not finite; the message names it.
     """
     given_probability(probs, labels)
     best_other(probs, labels)
 
 
 def _require_finite(p: np.ndarray, first: int = 0) -> None:
-    """`p` (b,) of the rows from `first` on."""
+    """Refuse NaN and infinity in `p` (b,), the values of the rows from `first` on."""
     bad = np.flatnonzero(~np.isfinite(p))
     if len(bad):
         raise UserError(
@@ -249,7 +248,8 @@ def _rows_by_class(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
 
 
 def _thresholds(p_y: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Mean probability of class j among the examples given j; 2 (out of reach) for a class that nobody has."""
+    """Mean probability of class j among the examples with given label j; 2 (out of reach) for a class without
+    examples."""
     rows_of = _rows_by_class(labels)
     threshold = np.full(n_classes, 2, p_y.dtype if len(rows_of) == n_classes else np.float64)
     for given, rows in rows_of:
@@ -274,7 +274,7 @@ def _calibrated(reading: _Reading, labels: np.ndarray, n_classes: int) -> np.nda
 
 
 def _round_to_total(x: np.ndarray) -> np.ndarray:
-    """Round each number, then move those that were rounded furthest until the rounded total is kept."""
+    """Round each number, then adjust those with the largest rounding error until the rounded total is kept."""
     whole = x.round()
     missing = int(x.sum().round() - whole.sum())
     while missing:
@@ -286,8 +286,8 @@ def _round_to_total(x: np.ndarray) -> np.ndarray:
 
 
 def _prunable(counts: np.ndarray) -> np.ndarray:
-    """Keep at least one example in each class: what the diagonal of (true, given) gains, the rest of its column
-    loses."""
+    """Keep at least one example in each class: if the diagonal of (true, given) gains, the rest of its column loses as
+    much."""
     diagonal = np.arange(len(counts))
     kept = np.maximum(counts.diagonal(), 1)
     gained = kept - counts.diagonal()

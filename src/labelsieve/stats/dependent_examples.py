@@ -1,13 +1,12 @@
-"""Which examples are no independent evidence about each other: the user's groups (patient, batch, annotator) and copies
-of one thing.
+"""Which examples are not independent of each other: the user's groups (patient, batch, annotator) and copies.
 
-They share a held-out fold, so that nothing is judged by a model that saw its twin, and they are never each other's
+They share a held-out fold, so that no example is judged by a model trained on its copy, and they are never each other's
 neighbours.
 
-A fold can hold only so much. Copies that would fill half a fold, or that are most of a class, are spread over the folds
-instead: held out together they would leave nothing to learn from. Groups that share copies share a fold too, as long as
-they do not grow beyond half a fold together. Neighbours know no such limit: an example's copies and its own group never
-vote on it.
+The size of a fold is limited. Copies that would fill half a fold, or that are most of a class, are spread over the
+folds instead: held out together they would leave nothing to learn from. Groups that share copies share a fold too,
+unless they are larger than half a fold together. Neighbours have no such limit: an example's copies and its own group
+never vote on it.
 """
 
 from __future__ import annotations
@@ -17,18 +16,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_FEWEST = 3  # copies that may always share a fold, however few the examples are
+_FEWEST = 3  # copies that may always share a fold, even in small data sets
 
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """
+    """The groupings of n examples.
+
     Attributes:
-        fold: (n,) int64; examples of one number share a held-out fold. None binds nobody.
-        apart: groupings, each (n,) int64; examples of one number in any of them are never neighbours.
-        unjudged: (n,) bool; the labels whose whole class lies in one group, so that nobody outside it could know the
-            class.
-        notes: what the user should know of it.
+        fold: (n,) int64; examples with the same number share a held-out fold. None for no grouping.
+        apart: groupings, each (n,) int64; examples with the same number in any of them are never neighbours.
+        unjudged: (n,) bool; the labels whose whole class lies in one group, so that no example outside the group shows
+            the class.
+        notes: what the user should know about it.
     """
 
     fold: np.ndarray | None
@@ -44,20 +44,20 @@ def bind(
 
     Args:
         labels: (n,) int64 given labels, positions in `classes`.
-        folds: how many there will be.
+        folds: the number of folds.
         groups: (n,) the user's groups, any values that compare as text, or None.
         copies: (n,) int64, exact and near duplicates have the same number; or None.
     """
     notes: list[str] = []
     own = None if groups is None else np.unique(np.asarray(groups).astype(str), return_inverse=True)[1].astype(np.int64)
     if own is not None and len(own) and not own.any():
-        notes.append("All examples are of one group, so groups say nothing and are ignored.")
+        notes.append("All examples are in one group, so groups are ignored.")
         own = None
     few = own is not None and own.max(initial=0) + 1 < 2 * folds
     if own is not None and few:
         notes.append(
             f"There are only {own.max() + 1} groups, too few to keep each in one fold; folds ignore them. Neighbours "
-            "are never of an example's own group all the same."
+            "still never come from an example's own group."
         )
     kept = None if copies is None else _spread_out(copies, labels, folds, notes)
     bound = None if own is None or few else _halved(np.asarray(groups).astype(str), own, notes)
@@ -67,7 +67,7 @@ def bind(
 
 
 def _spread_out(copies: np.ndarray, labels: np.ndarray, folds: int, notes: list[str]) -> np.ndarray:
-    """`copies` without the groups that would fill half a fold or that are most of a class: their members are alone."""
+    """`copies` with groups that would fill half a fold, or are most of a class, split into single examples."""
     group, position, size = np.unique(copies, return_inverse=True, return_counts=True)
     most = max(_FEWEST, len(labels) // (2 * folds))
     cell, held = np.unique(position * (labels.max(initial=0) + 1) + labels, return_counts=True)
@@ -88,7 +88,7 @@ def _spread_out(copies: np.ndarray, labels: np.ndarray, folds: int, notes: list[
 
 
 def _joined(own: np.ndarray, copies: np.ndarray, folds: int, notes: list[str]) -> np.ndarray:
-    """The user's groups, those that share copies joined, as long as they stay below half a fold."""
+    """The user's groups; those that share copies are joined as long as they stay below half a fold."""
     most = len(own) // (2 * folds)
     parent, size = list(range(int(own.max()) + 1)), np.bincount(own).tolist()
 
@@ -111,15 +111,15 @@ def _joined(own: np.ndarray, copies: np.ndarray, folds: int, notes: list[str]) -
         size[one] += size[other]
     if torn:
         notes.append(
-            f"Copies link so many groups that they cannot all share a fold; {torn:,} links between groups were not "
-            "kept there. Copies are no neighbours of each other all the same."
+            f"Copies link so many groups that they cannot all share a fold; {torn:,} links between groups are ignored. "
+            "Copies are still never neighbours of each other."
         )
     return np.array([root(g) for g in range(len(parent))], np.int64)[own]
 
 
 def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
-    """`own` without a group of more than half of the examples: held out together it would leave the lesser part to
-    learn from."""
+    """`own` with a group of more than half of the examples split into single examples: held out together it would leave
+    too little to learn from."""
     size = np.bincount(own)
     largest = int(size.argmax())
     if 2 * size[largest] <= len(own):
@@ -127,7 +127,7 @@ def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
     members = np.flatnonzero(own == largest)
     notes.append(
         f"The group {str(names[members[0]])!r} holds {len(members) / len(own):.0%} of the examples, too many to hold "
-        "out together; it is spread over the folds. Neighbours are never of an example's own group all the same."
+        "out together; it is spread over the folds. Neighbours still never come from an example's own group."
     )
     alone = own.copy()
     alone[members] = len(size) + np.arange(len(members))
@@ -135,7 +135,7 @@ def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
 
 
 def _alone(labels: np.ndarray, classes: Sequence[str], apart: Sequence[np.ndarray], notes: list[str]) -> np.ndarray:
-    """(n,) bool: the labels of classes, of more than one example, that lie in one group whole."""
+    """(n,) bool: the labels of classes with more than one example that lie completely in one group."""
     size = np.bincount(labels, minlength=len(classes))
     whole = np.zeros(len(classes), bool)
     for grouping in apart:
@@ -145,7 +145,7 @@ def _alone(labels: np.ndarray, classes: Sequence[str], apart: Sequence[np.ndarra
         named = [classes[c] for c in np.flatnonzero(whole).tolist()]
         shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
         notes.append(
-            f"Classes that lie in one group, or are copies of one thing: {len(named)} ({shown}). No other group can "
-            "judge those labels; they get the overall rate."
+            f"Classes whose examples all lie in one group, or are copies of one example: {len(named)} ({shown}). No "
+            "other group can judge those labels; they get the overall rate."
         )
     return whole[labels]

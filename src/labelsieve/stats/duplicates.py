@@ -1,15 +1,15 @@
-"""Examples that are the same thing twice, and the ones among them whose given labels disagree.
+"""Duplicate examples, and groups of them whose given labels disagree.
 
-Same content (a 64-bit hash) is identical. Near pairs come from `same_text` and `same_picture`, which verify what they
-find. Groups are stars: every member resembles the member that the group is built around, so that a chain, of which each
-link resembles the next and the ends nothing at all, falls apart.
+Same content (a 64-bit hash) is identical. Near pairs come from `same_text` and `same_picture`, which verify them.
+Groups are stars: every member resembles the member that the group is built around. So a chain, in which each link
+resembles the next but the ends do not resemble each other, falls apart.
 
 `near_pairs` finds sketches of 64 bits that differ in few of them, by the pigeonhole principle: of d + 3 blocks of bits
 at least 3 are untouched by d flipped bits, so two near sketches agree on one of the C(d + 3, 3) choices of three blocks
-(20 sorts for d = 3) and only those meet. A flat image, or one that shows little but how it was lit, has a sketch that
-says nothing and that many unrelated examples share; such a sketch joins nobody. Lighting alone, be it a slope, a
-vignette or a spot, changes its direction once a row; of 800 photographs 1 % have as few changes.
-Cost: 20 sorts of the distinct sketches, memory linear in n; no step is quadratic.
+(20 sorts for d = 3) and only those meet. A flat image, or one that shows little but its lighting, has an uninformative
+sketch that many unrelated examples share; such a sketch forms no pairs. Lighting alone (a slope, a vignette or a spot)
+changes direction once per row; of 800 photographs 1 % have as few changes. Cost: 20 sorts of the distinct sketches,
+memory linear in n; no step is quadratic.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _HASHED = 256  # rows at a time: they stay in the cache
 
 def hashes(rows: np.ndarray) -> np.ndarray:
     """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows: a fixed random projection of their bytes,
-    wrapping."""
+    modulo 2^64."""
     n, d = rows.shape
-    kind = np.result_type(rows, np.float16)  # bytes too are numbers
+    kind = np.result_type(rows, np.float16)  # bytes are treated as numbers
     words = -(-d * kind.itemsize // 8)
     key = np.random.default_rng(0).integers(1, 2**63, words, dtype=np.uint64) | np.uint64(1)
     padded = np.zeros((min(n, _HASHED), 8 * words // kind.itemsize), kind)
@@ -40,7 +40,7 @@ def hashes(rows: np.ndarray) -> np.ndarray:
         bits ^= bits >> np.uint64(29)
         bits *= key
         out[start : start + _HASHED] = bits.sum(1)
-        bits[:, -1] = 0  # the filling
+        bits[:, -1] = 0  # the padding
     return out
 
 
@@ -51,7 +51,7 @@ def exact_groups(content: np.ndarray) -> np.ndarray:
 
 
 def known_groups(content: np.ndarray) -> np.ndarray:
-    """The same of content (n,) of which 0 stands for "unknown": such an example is like no other."""
+    """`exact_groups` for content (n,) in which 0 means "unknown": such an example is a group of its own."""
     rows = np.arange(len(content))
     return np.where(content == 0, rows, exact_groups(np.asarray(content)))
 
@@ -61,13 +61,13 @@ def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, lea
 
     Args:
         sketch: (n,) uint64.
-        most: a sketch shared by, or near to, more examples than this is over-frequent, and joins nobody.
+        most: a sketch shared by, or near to, more examples than this is too frequent and forms no pairs.
         least_changes: a sketch, read as 8 rows of 8 bits, with fewer neighbouring bits that differ (of 112; 56 by
-            chance) joins nobody.
+            chance) forms no pairs.
 
     Returns:
-        (m, 2) int64, first < second, sorted. Examples with one and the same sketch are all paired; a near pair links
-        the first examples of both sketches.
+        (m, 2) int64, first < second, sorted. Examples with the same sketch are all paired; a near pair links the first
+        examples of both sketches.
     """
     sketch = np.asarray(sketch, np.uint64)
     value, first, inverse, count = np.unique(sketch, return_index=True, return_inverse=True, return_counts=True)
@@ -80,23 +80,25 @@ def near_pairs(sketch: np.ndarray, max_distance: int = 3, *, most: int = 32, lea
 
 
 def _all_pairs(inverse: np.ndarray, usable: np.ndarray, most: int) -> np.ndarray:
-    """All pairs (m, 2) of examples with one and the same usable value."""
+    """All pairs (m, 2) of examples with the same usable value."""
     order = np.argsort(inverse, kind="stable")
-    value, found = inverse[order], [np.empty((0, 2), np.int64)]
+    value, pairs = inverse[order], [np.empty((0, 2), np.int64)]
     for step in range(1, min(most, len(order))):
         at = np.flatnonzero((value[step:] == value[:-step]) & usable[value[step:]])
         if not len(at):
             break
-        found.append(np.stack([order[at], order[at + step]], axis=1))
-    return np.concatenate(found)
+        pairs.append(np.stack([order[at], order[at + step]], axis=1))
+    return np.concatenate(pairs)
 
 
 def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
-    """Group ids (n,) int64, the smallest position in the group: same content, or a near pair with the group's middle.
+    """Group ids (n,) int64, the smallest position in the group: same content, or a near pair with the centre of the
+    group.
 
     Args:
         content: (n,) uint64 hashes.
-        near: pairs (m, 2) of positions; None is none. What is said of one example holds for all of the same content.
+        near: pairs (m, 2) of positions; None for no pairs. A pair of one example holds for all examples with the same
+            content.
     """
     group = exact_groups(content)
     if near is None or not len(near):
@@ -108,7 +110,7 @@ def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
     for a, b in at.reshape(-1, 2).tolist():
         partners[a].append(b)
         partners[b].append(a)
-    # Most partners first; of as many, by content, which does not depend on the order of the examples.
+    # Most partners first; ties by content, which does not depend on the order of the examples.
     middle = np.full(len(nodes), -1)
     fewest_last = -np.array([len(those) for those in partners])
     for node in np.lexsort((content[nodes], fewest_last)).tolist():
@@ -137,23 +139,23 @@ def _changes(value: np.ndarray) -> np.ndarray:
 
 
 def _near_values(value: np.ndarray, max_distance: int, most: int) -> np.ndarray:
-    """Distinct sketches -> (m, 2) positions of those at most `max_distance` apart, without over-frequent ones."""
+    """Distinct sketches -> (m, 2) positions of those at most `max_distance` apart, without too frequent ones."""
     blocks = np.array_split(np.arange(BITS, dtype=np.uint64), max_distance + 3)
     masks = [np.bitwise_or.reduce(np.left_shift(np.uint64(1), block)) for block in blocks]
-    found = [np.empty((0, 2), np.int64)]
+    pairs_by_block = [np.empty((0, 2), np.int64)]
     for chosen in combinations(masks, 3):
         key = value & (chosen[0] | chosen[1] | chosen[2])
         order = np.lexsort((value, key))
         key = key[order]
-        # A key that many sketches share says little; comparing each with the next `most` bounds the work.
+        # A key that many sketches share is uninformative; comparing each only with the next `most` bounds the work.
         for step in range(1, min(most, len(order) - 1) + 1):
             at = np.flatnonzero(key[step:] == key[:-step])
             if not len(at):
                 break
             a, b = order[at], order[at + step]
             close = np.bitwise_count(value[a] ^ value[b]) <= max_distance
-            found.append(np.stack([a[close], b[close]], axis=1))
-    pairs = np.concatenate(found)
+            pairs_by_block.append(np.stack([a[close], b[close]], axis=1))
+    pairs = np.concatenate(pairs_by_block)
     pairs.sort(axis=1)
     pairs = np.unique(pairs, axis=0)
     degree = np.bincount(pairs.reshape(-1), minlength=len(value))

@@ -1,14 +1,12 @@
-"""The curve from scores to p(wrong): a logistic fit to reviewed labels, held by a prior to the probability stated
-before.
+"""The curve from scores to p(wrong): a logistic fit to reviewed labels, with the earlier probability as prior.
 
 logit p = logit(p_before) + x'b with b ~ N(0, spread^2): no review, no change (Platt 1999 scaling, as a correction; the
 fit is the posterior mode, its covariance the inverse Hessian: MacKay, Neural Computation 1992). A reviewer who errs at
 a rate e calls a label wrong with the probability e + (1 - 2e) p; that likelihood is fitted by Fisher scoring with
-halved steps, and its evidence tells how well e explains the answers.
-Differs: the intercept is held to +-1, the slope to 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that
-    ten reviews move a probability that was right by little, and two hundred move one that was wrong by as much as it
-    needs.
-Cost: a few solves of (columns, columns) over the reviewed rows.
+halved steps, and its evidence says how well e explains the answers. Differs: the prior of the intercept is 0 +- 1, that
+of the slope 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that ten reviews change a correct
+probability little, and two hundred change a wrong one as much as needed. Cost: a few solves of (columns, columns) over
+the reviewed rows.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BASE = (1.0, 0.2)  # spread of intercept and slope
-_FAR = 12.0  # log-odds beyond which a probability is taken at its word no further
+_FAR = 12.0  # log-odds are clipped to this
 _STEPS = 60
 
 
@@ -46,7 +44,7 @@ def fit(before: np.ndarray, columns: np.ndarray, spread: np.ndarray, wrong: np.n
 
     Args:
         before: (m,) log-odds stated before the reviews.
-        columns: (m, d) what the correction is linear in.
+        columns: (m, d) the inputs of the linear correction.
         spread: (d,) standard deviations of the prior.
         wrong: (m,) 1 where the reviewer called the label wrong, else 0.
         error: the rate e at which reviewers err, 0 <= e < 0.5.
@@ -55,10 +53,10 @@ def fit(before: np.ndarray, columns: np.ndarray, spread: np.ndarray, wrong: np.n
     value = _cost(b, before, columns, hold, wrong, error)
     for _ in range(_STEPS):
         p = logistic(before + columns @ b)
-        said = np.clip(error + (1 - 2 * error) * p, 1e-12, 1 - 1e-12)
+        called_wrong = np.clip(error + (1 - 2 * error) * p, 1e-12, 1 - 1e-12)
         slope = (1 - 2 * error) * p * (1 - p)
-        spare = said * (1 - said)
-        gradient = columns.T @ ((said - wrong) * slope / spare) + hold @ b
+        spare = called_wrong * (1 - called_wrong)
+        gradient = columns.T @ ((called_wrong - wrong) * slope / spare) + hold @ b
         step = np.linalg.solve((columns * (slope**2 / spare)[:, None]).T @ columns + hold, gradient)
         size, new = 1.0, value
         while size > 1e-4:
@@ -72,8 +70,8 @@ def fit(before: np.ndarray, columns: np.ndarray, spread: np.ndarray, wrong: np.n
         if gain < 1e-9:
             break
     p = logistic(before + columns @ b)
-    said = np.clip(error + (1 - 2 * error) * p, 1e-12, 1 - 1e-12)
-    weight = ((1 - 2 * error) * p * (1 - p)) ** 2 / (said * (1 - said))
+    called_wrong = np.clip(error + (1 - 2 * error) * p, 1e-12, 1 - 1e-12)
+    weight = ((1 - 2 * error) * p * (1 - p)) ** 2 / (called_wrong * (1 - called_wrong))
     hessian = (columns * weight[:, None]).T @ columns + hold
     return Curve(
         b, np.linalg.inv(hessian), float(-value - (np.linalg.slogdet(hessian)[1] - np.linalg.slogdet(hold)[1]) / 2)
@@ -84,5 +82,5 @@ def _cost(
     b: np.ndarray, before: np.ndarray, columns: np.ndarray, hold: np.ndarray, wrong: np.ndarray, error: float
 ) -> float:
     """Minus the log-posterior."""
-    said = np.clip(error + (1 - 2 * error) * logistic(before + columns @ b), 1e-12, 1 - 1e-12)
-    return float(-(wrong @ np.log(said) + (1 - wrong) @ np.log1p(-said)) + b @ hold @ b / 2)
+    called_wrong = np.clip(error + (1 - 2 * error) * logistic(before + columns @ b), 1e-12, 1 - 1e-12)
+    return float(-(wrong @ np.log(called_wrong) + (1 - wrong) @ np.log1p(-called_wrong)) + b @ hold @ b / 2)

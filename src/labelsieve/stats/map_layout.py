@@ -1,9 +1,9 @@
-"""A map of examples: two numbers for each, so that examples whose features are alike lie together.
+"""A map of examples: two numbers for each, so that examples with similar features lie together.
 
-It begins with the two leading principal components. Where the nearest neighbours are known, points are then drawn to
-their neighbours and pushed from others drawn at random, with the gradients of the curve 1 / (1 + d^2) as in UMAP
-(McInnes, Healy and Melville 2018, arXiv:1802.03426, a = b = 1, five negative samples). What it shows: who lies beside
-whom. What it does not: distances between groups, and their sizes, mean little.
+It begins with the two leading principal components. Where the nearest neighbours are known, points are then pulled to
+their neighbours and pushed from random others, with the gradients of the curve 1 / (1 + d^2) as in UMAP (McInnes, Healy
+and Melville 2018, arXiv:1802.03426, a = b = 1, five negative samples). It shows which examples are close to each other;
+distances between groups, and their sizes, mean little.
 
 Cost: n edges and 5 n negative samples in each epoch, vectorised; a million points take one to two minutes on two cores.
 """
@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 NEGATIVES = 5
-SAMPLE = 20_000  # rows that the principal directions are taken from
+SAMPLE = 20_000  # rows from which the principal directions are computed
 WIDE = 1024  # features; more are first projected at random onto half as many
 BLOCK = 65_536  # rows at a time
-STEPS = 4_000_000  # of all points together that are worth their time, but between FEWEST and MOST epochs
+STEPS = 4_000_000  # updates of all points together, but between FEWEST and MOST epochs
 FEWEST, MOST = 60, 400
 
 
@@ -30,7 +30,7 @@ def layout(features: np.ndarray, neighbours: np.ndarray | None = None, *, seed: 
         seed: the same seed gives the same map.
 
     Returns:
-        (n, 2) float32 in [0, 1], both axes on one scale.
+        (n, 2) float32 in [0, 1], both axes on the same scale.
     """
     rng = np.random.default_rng(seed)
     place = _principal(features, rng)
@@ -71,7 +71,7 @@ def _principal(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     two = directions[:, : -min(3, directions.shape[1] + 1) : -1].astype(np.float32)
     if two.shape[1] < 2:  # one feature: the second axis is empty
         two = np.concatenate([two, np.zeros((len(two), 2 - two.shape[1]), np.float32)], axis=1)
-    two *= np.where(two.sum(0) < 0, -1, 1)  # the sign of an eigenvector is nobody's choice
+    two *= np.where(two.sum(0) < 0, -1, 1)  # the sign of an eigenvector is arbitrary
     out = np.empty((n, 2), np.float32)
     for start in range(0, n, BLOCK):
         out[start : start + BLOCK] = prepared(features[start : start + BLOCK]) @ two
@@ -82,7 +82,7 @@ def _drawn_together(place: np.ndarray, neighbours: np.ndarray, rng: np.random.Ge
     n, k = neighbours.shape
     spread = place.std(0)
     place = (place - place.mean(0)) / (spread.max() or 1) * 5
-    place += rng.normal(0, 1e-3, place.shape).astype(np.float32)  # points on one spot could not part
+    place += rng.normal(0, 1e-3, place.shape).astype(np.float32)  # points at the same place could not separate
     epochs = int(np.clip(STEPS // n, FEWEST, MOST))
     everyone = np.arange(n)
     for epoch in range(epochs):
@@ -102,7 +102,7 @@ def _drawn_together(place: np.ndarray, neighbours: np.ndarray, rng: np.random.Ge
 
 
 def _unit_square(place: np.ndarray) -> np.ndarray:
-    """Both axes on one scale; the outermost thousandth at either side is moved onto the edge."""
+    """Both axes on the same scale; the outermost thousandth on either side is moved to the edge."""
     low, high = np.quantile(place, (0.001, 0.999), axis=0) if len(place) > 1000 else (place.min(0), place.max(0))
     size = float((high - low).max()) or 1.0
     middle = (low + high) / 2

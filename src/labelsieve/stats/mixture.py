@@ -4,13 +4,12 @@ Beta mixture: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label n
 2019, section 3.1, with the constants of the authors' code. Gaussian mixture: Li, Socher, Hoi, "DivideMix", ICLR 2020,
 section 3.1. Component 1 is the one with the larger mean (the high losses: probably wrong labels).
 
-Where we differ, and why: EM sees the counts in BINS bins, which are (nearly) sufficient:
-parameters differ by less than 1e-3; components are put in order; a fit that breaks down (no spread, a <= 0, an empty
-component) is refused and says so with `fitted=False`; the look-up table is interpolated and repaired at its low end
-too, not only at its tail. The Gaussian EM starts from the two-means split of the histogram, so it needs no random
-numbers.
+Where we differ, and why: EM uses counts in BINS bins, which are (nearly) sufficient: parameters differ by less than
+1e-3. Components are ordered. A fit that breaks down (no spread, a <= 0, an empty component) is refused, with
+`fitted=False`. The look-up table is interpolated, and repaired at its low end too, not only at its tail. The Gaussian
+EM starts from the two-means split of the histogram, so it needs no random numbers.
 
-Cost: a few linear passes over the losses, 5 ms a million; EM itself does not depend on their number.
+Cost: a few linear passes over the losses, 5 ms per million; EM itself does not depend on their number.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class BetaMixture:
         a, b: (2,) parameters; component 0 has the smaller mean.
         weight: (2,) mixing weights.
         lo, hi: the range that was mapped to [0, 1] for the fit; a look-up uses the same.
-        fitted: False when there was nothing to separate; the posterior is then 0 everywhere.
+        fitted: False if there was nothing to separate; the posterior is then 0 everywhere.
     """
 
     a: np.ndarray
@@ -59,12 +58,12 @@ class BetaMixture:
     def table(self) -> np.ndarray:
         """(100,) the posterior on a grid over [0, 1], made monotone.
 
-        The log odds of two Betas turn at most once. At a maximum, what follows is raised to it, as in the authors'
-        code. At a minimum, which a broad upper component has, what comes before is lowered to it: there the smallest
-        losses would be doubted.
+        The log odds of two Betas turn at most once. Values after a maximum are raised to it, as in the authors' code.
+        Values before a minimum, which a broad upper component has, are lowered to it: otherwise the smallest losses
+        would be doubted.
         """
         log_joint = np.log(self.weight)[:, None] + _beta_log_density(np.log(GRID), np.log1p(-GRID), self.a, self.b)
-        odds = log_joint[1] - log_joint[0]  # not yet 0 and 1: those have ties
+        odds = log_joint[1] - log_joint[0]  # probabilities of 0 and 1 would have ties
         if self.a[1] < self.a[0] and self.b[1] < self.b[0]:
             turn = int(odds.argmin())
             odds[:turn] = odds[turn]
@@ -112,7 +111,7 @@ class GaussianMixture:
     Attributes:
         mean, variance, weight: (2,); component 0 has the smaller mean.
         lo, hi: smallest and largest loss of the fit.
-        fitted: False when there was nothing to separate; the posterior is then 0 everywhere.
+        fitted: False if there was nothing to separate; the posterior is then 0 everywhere.
     """
 
     mean: np.ndarray
@@ -168,7 +167,7 @@ def fit_gaussian(
 
 
 def _floating(losses: np.ndarray) -> np.ndarray:
-    """In float32 where that is exact, else in float64: whole numbers would be cut off in the look-up."""
+    """Losses as float32 if that is exact, else float64: whole numbers would be truncated in the look-up."""
     losses = np.asarray(losses)
     if losses.dtype == np.float16:
         return losses.astype(np.float32)
@@ -182,7 +181,7 @@ def _finite(losses: np.ndarray) -> np.ndarray:
 
 
 def _percentiles(x: np.ndarray, q: tuple[float, float]) -> tuple[float, float]:
-    """Linear-interpolation percentiles, as np.percentile gives them, in a fifth of its time."""
+    """Linear-interpolation percentiles, as by np.percentile, in a fifth of the time."""
     lo, hi = (_order_statistic(x, (len(x) - 1) * p / 100) for p in q)
     return lo, hi
 
@@ -204,8 +203,8 @@ def _order_statistic(x: np.ndarray, at: float) -> float:
 
 
 def _normalise(losses: np.ndarray, lo: float, hi: float) -> np.ndarray:
-    """To [0.001, 0.999]. The authors' code sets values outside 0 and 1 to these and leaves those between 0 and 0.001
-    alone, whose posterior is below that of smaller losses."""
+    """To [0.001, 0.999]. The authors' code sets values outside 0 and 1 to these but keeps those between 0 and 0.001,
+    whose posterior is below that of smaller losses."""
     x = (losses - losses.dtype.type(lo)) * losses.dtype.type(1 / (hi - lo + 1e-6))
     return np.clip(x, 1e-3, 1 - 1e-3)
 
@@ -213,7 +212,7 @@ def _normalise(losses: np.ndarray, lo: float, hi: float) -> np.ndarray:
 def _trimmed_histogram(x: np.ndarray, lowest: float, lo: float, hi: float) -> tuple[np.ndarray, np.ndarray]:
     """Counts and values of the normalised losses between `lowest` and `hi`, without a trimmed copy.
 
-    Bin 0 takes what lies below lo; of it, losses from `lowest` to lo belong to the fit and have the clipped value 1e-3.
+    Bin 0 takes values below lo; among these, losses from `lowest` to lo belong to the fit, with the clipped value 1e-3.
     """
     scaled = x - x.dtype.type(lo)
     scaled *= x.dtype.type((BINS - 0.01) / (hi - lo + 1e-6))  # float32 must not round hi itself out of the last bin
@@ -227,7 +226,7 @@ def _trimmed_histogram(x: np.ndarray, lowest: float, lo: float, hi: float) -> tu
 
 
 def _histogram(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x (n,) in [0, 1] -> counts and centres of the bins that hold something."""
+    """x (n,) in [0, 1] -> counts and centres of the non-empty bins."""
     count = np.bincount(np.minimum((x * BINS).astype(np.intp), BINS - 1), minlength=BINS).astype(np.float64)
     return count[count > 0], (np.flatnonzero(count) + 0.5) / BINS
 

@@ -1,17 +1,17 @@
-"""The k nearest neighbours of every example by cosine similarity: exact where that is affordable, by inverted lists
-above.
+"""The k nearest neighbours of every example by cosine similarity: exact for moderate sizes, else by inverted lists.
 
-Both ways are one kernel: the similarities of two blocks of rows, and every example keeps its k best so far. A block's
-similarities are compared with each example's current k-th best, in both directions; the few that pass are inserted. So
-the choice costs less than the matrix product, where a partition of each row would cost more.
+Both use one kernel: the similarities of two blocks of rows, while every example keeps its k best so far. A block's
+similarities are compared with each example's current k-th best, in both directions; the few that are better are
+inserted. So the selection costs less than the matrix product; a partition of each row would cost more.
 
 - exact: blocks of consecutive rows, all pairs of blocks, each pair once (similarity is symmetric).
 - approximate (Sivic and Zisserman 2003; Jegou et al. 2011, "inverted file"): spherical k-means on a sample; the members
-  of a cluster meet the examples that have it among their `probes` nearest centroids, again in both directions.
+  of a cluster are compared with the examples that have it among their `probes` nearest centroids, again in both
+  directions.
 
-An example is never its own neighbour. A zero row is similar (0) to nobody. Identical rows are each other's neighbours,
-unless they are of one group: examples that say nothing of each other (scans of one patient, copies of one picture) are
-kept apart inside each block. Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters).
+An example is never its own neighbour. A zero row has similarity 0 to all others. Identical rows are each other's
+neighbours, unless they are in the same group: dependent examples (scans of one patient, copies of one picture) are
+excluded inside each block. Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters).
 Memory: 4 n d bytes, n k results, a block.
 """
 
@@ -51,7 +51,7 @@ def nearest(
         seed: of the sample and the start of k-means.
 
     Returns:
-        Neighbours, nearest first; of equally similar ones the smaller position first. A row with fewer than k rows
+        Neighbours, nearest first; among equally similar ones, the smaller position first. A row with fewer than k rows
         outside its own groups has its last places empty: index -1, similarity 0.
     """
     n, d = features.shape
@@ -67,8 +67,7 @@ def nearest(
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:
-    """(n,) int32: the number of each row's group, and for a row that is alone in its group a number of its own below
-    zero."""
+    """(n,) int32: the number of each row's group; a row that is alone in its group has a unique negative number."""
     _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
     return np.where(size[number] > 1, number, -1 - np.arange(len(number))).astype(np.int32)
 
@@ -84,7 +83,7 @@ class _Best:
         self.floor = np.full(n, -np.inf, np.float32)
 
     def start(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
-        """First block of `rows`: similarity (rows, partners); takes the k best by partition."""
+        """First block of `rows` with similarity (rows, partners): select the k best by partition."""
         self._part(rows, partners, similarity)
         take = min(self.k, similarity.shape[1])
         top = np.argpartition(similarity, -take, axis=1)[:, -take:]
@@ -93,7 +92,8 @@ class _Best:
         self.floor[rows] = self.similarity[rows].min(1)
 
     def offer(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
-        """similarity (rows, partners): may improve the rows and, read the other way, the partners."""
+        """similarity (rows, partners): may improve the k best of the rows and, in the other direction, of the
+        partners."""
         self._part(rows, partners, similarity)
         across = _positions(similarity > self.floor[rows][:, None])
         down = _positions(similarity > self.floor[partners])
@@ -102,7 +102,7 @@ class _Best:
         self._insert(partners[down % width], rows[down // width], flat[down])
 
     def _part(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
-        """Takes the pairs of one group out of a block, in place."""
+        """Exclude pairs of the same group from a block, in place."""
         for groups in self._apart:
             one, other = groups[rows], groups[partners]
             left, right = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
@@ -113,8 +113,7 @@ class _Best:
                 similarity[left[i], right[j]] = -np.inf
 
     def _insert(self, target: np.ndarray, partner: np.ndarray, value: np.ndarray) -> None:
-        """Candidates, several for one target: the best of each target first, then the second best, until none beats the
-        floor."""
+        """Insert candidates: the best of each target first, then the second best, until none beats the floor."""
         order = np.lexsort((-value, target))
         target, partner, value = target[order], partner[order], value[order]
         while len(target):
@@ -131,7 +130,7 @@ class _Best:
             target, partner, value = target[left], partner[left], value[left]
 
     def short(self) -> np.ndarray:
-        """(n,) bool: rows that have not found k partners yet."""
+        """(n,) bool: rows that have fewer than k partners."""
         return self.floor == -np.inf
 
     def result(self) -> Neighbours:
@@ -144,8 +143,8 @@ class _Best:
 
 
 def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All positions, those of one cluster in a row: the first block that an example meets holds most of its neighbours,
-    and few of the later candidates beat them."""
+    """All positions, ordered by cluster: the first block of an example then has most of its neighbours, and few later
+    candidates beat them."""
     n = len(unit)
     clusters = n // BLOCK
     if clusters < 2:
@@ -154,7 +153,7 @@ def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:
-    """All pairs among `members`, each once."""
+    """Compare all pairs among `members`, each once."""
     blocks = _parts(members, max(BLOCK, best.k + 1))
     for rows in blocks:
         similarity = unit[rows] @ unit[rows].T
@@ -173,7 +172,7 @@ def _approximate(
     visits = near.shape[1] - 1
     pieces = []
     for inside, visitors in zip(_lists(near[:, 0], clusters), _lists(near[:, 1:].reshape(-1), clusters), strict=True):
-        # Thousands of identical rows share one list; whole, it would be quadratic.
+        # Thousands of identical rows share one list, which is split: whole, it would be quadratic.
         parts = 1 + len(inside) * clusters // (16 * len(unit))
         pieces += zip(np.array_split(inside, parts), np.array_split(visitors // visits, parts), strict=True)
     # Own list first: it fills every example's k best, so that later blocks have few candidates.
@@ -188,8 +187,7 @@ def _approximate(
 
 
 def _fill(unit: np.ndarray, best: _Best, rng: np.random.Generator, most: float) -> None:
-    """Rows whose lists held too few partners look at all rows, or at as many random ones as `most` multiply-adds
-    allow."""
+    """Compare rows whose lists had too few partners with all rows, or with as many random ones as `most` allows."""
     short = np.flatnonzero(best.short())
     partners = np.arange(len(unit), dtype=np.int32)
     allowed = int(max(most, 1e9) / max(1, len(short) * unit.shape[1]))
@@ -218,7 +216,7 @@ def _unit_rows(features: np.ndarray) -> np.ndarray:
 
 
 def _positions(mask: np.ndarray) -> np.ndarray:
-    """Flat positions of the few true values; eight are looked at together."""
+    """Flat positions of the few true values; eight values are tested at once."""
     flat = np.ascontiguousarray(mask).reshape(-1)
     whole = len(flat) // 8 * 8
     words = np.flatnonzero(flat[:whole].view(np.uint64))
@@ -231,16 +229,16 @@ def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 def _lists(cluster: np.ndarray, clusters: int) -> list[np.ndarray]:
-    """The positions that carry each cluster number, ascending."""
+    """The positions of the members of each cluster, ascending."""
     order = np.argsort(cluster, kind="stable").astype(np.int32)
     return np.split(order, np.cumsum(np.bincount(cluster, minlength=clusters))[:-1])
 
 
 def _centroids(
-    unit: np.ndarray, clusters: int, rng: np.random.Generator, *, steps: int = 6, a_cluster: int = 40
+    unit: np.ndarray, clusters: int, rng: np.random.Generator, *, steps: int = 6, per_cluster: int = 40
 ) -> np.ndarray:
-    """Spherical k-means on a sample; a centroid that lost its members starts again from a random row."""
-    sample = unit[np.sort(rng.choice(len(unit), min(len(unit), clusters * a_cluster), replace=False))]
+    """Spherical k-means on a sample; a centroid without members restarts from a random row."""
+    sample = unit[np.sort(rng.choice(len(unit), min(len(unit), clusters * per_cluster), replace=False))]
     centroids = sample[rng.choice(len(sample), clusters, replace=False)]
     for _ in range(steps):
         assigned = _nearest_centroids(sample, centroids, 1)[:, 0]

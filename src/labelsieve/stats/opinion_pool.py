@@ -1,10 +1,10 @@
-"""What the likely label of each example is, given what several judges say: a pool of class probabilities, the noise transition
-matrix estimated from it, and the log-odds that the given label is wrong.
+"""Combines several judges: a pool of class probabilities, the noise transition matrix, and the log-odds of a wrong
+label.
 
-Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of the given
-labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a weak prior towards
-uniform noise (Dawid and Skene 1979 with the classifier in the place of the prior class). Real noise depends on the example and
-not only on the class, so T enters the log-odds with an exponent below one.
+Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of
+the given labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a
+weak prior towards uniform noise (Dawid and Skene 1979 with the classifier in the place of the prior class). Real noise
+depends on the example, not only on the class, so T enters the log-odds with an exponent below one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 
 from labelsieve.core.evidence import Neighbours
 
-# The constants of the consensus, each here alone; the detector has them as keyword arguments.
+# The constants of the consensus, defined only here; the detector has them as keyword arguments.
 NEIGHBOURS = 20  # that vote
-SHARPNESS = 8.0  # a neighbour weighs exp(sharpness (cosine - cosine of the nearest))
-SPREAD = 0.1  # share of a vote that goes to all classes alike, so that no class is impossible
+SHARPNESS = 8.0  # the weight of a neighbour is exp(sharpness (cosine - cosine of the nearest))
+SPREAD = 0.1  # share of a vote that is spread equally over all classes, so that no class is impossible
 TRUST = 0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
-PRIOR = 2.0  # examples per class by which the one noise rate holds the rows of T
+PRIOR = 2.0  # weight of the single noise rate in each row of T, in examples
 STEPS = 12  # of the EM
-FLOOR = 1e-6  # below this a judge's probability says no more
-_SAMPLE = 4_000_000  # numbers (rows x K) that the EM looks at
+FLOOR = 1e-6  # added to a judge's probability before the logarithm
+_SAMPLE = 4_000_000  # numbers (rows x K) that the EM uses
 _BLOCK = 1 << 21  # numbers in a block
 
 
@@ -35,7 +35,7 @@ class Transition:
 
     Attributes:
         stay: (K,) the diagonal.
-        matrix: (K, K) rows sum to one, or None where there are fewer examples than cells.
+        matrix: (K, K) rows sum to one, or None if there are fewer examples than cells.
         n_wrong: expected number of wrong labels if noise depended on the class alone.
         sharpness: the exponent t of the fit.
     """
@@ -67,8 +67,8 @@ def vote(
 ) -> np.ndarray:
     """Class probabilities (b, K) of `rows` (b,) from the labels of their nearest neighbours.
 
-    A neighbour weighs exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all classes. Without any
-    neighbour all classes are equally likely.
+    The weight of a neighbour is exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all
+    classes. Without neighbours all classes are equally likely.
     """
     index, similarity = neighbours.index[rows, :k], neighbours.cosines(rows, k)
     weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
@@ -81,14 +81,14 @@ def vote(
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The judges' pooled log-probabilities, made block by block so that n x K is never held.
+    """The judges' pooled log-probabilities, computed block by block so that n x K is never in memory.
 
     Attributes:
         probs: arrays (n, K) of class probabilities.
         neighbours: the kNN graph as one more judge, or None.
         labels: (n,) given labels.
         n_classes: K.
-        k, sharpness, spread: of the vote (`vote`).
+        k, sharpness, spread: parameters of `vote`.
         floor: added to each probability before its logarithm.
     """
 
@@ -124,7 +124,8 @@ class Pool:
 
 
 def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR, seed: int = 0) -> Transition:
-    """Fit T (and the sharpness of the pool) to the given labels; a full matrix where there is an example a cell, else one noise rate."""
+    """Fit T (and the sharpness of the pool) to the given labels; a full matrix if there is an example per cell, else
+    one noise rate."""
     n, k = len(pool.labels), pool.n_classes
     size = min(n, max(2000, _SAMPLE // k))
     rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
@@ -142,7 +143,7 @@ def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR,
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What the judges say of each of n examples.
+    """The pooled result of the judges for n examples.
 
     Attributes:
         log_odds: (n,) that the given label is wrong.
@@ -159,7 +160,8 @@ class Verdict:
 
 
 def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
-    """The log-odds that each label is wrong: another class's pooled probability against the given one's, times T (tempered)."""
+    """The log-odds that each label is wrong: the pooled probability of other classes against the given one, times T
+    (tempered)."""
     n = len(pool.labels)
     out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
     for rows in pool.blocks():
@@ -185,7 +187,7 @@ def _one_rate(posterior: np.ndarray, y: np.ndarray, k: int) -> Transition:
 
 
 def _matrix(posterior: np.ndarray, y: np.ndarray, k: int, *, prior: float = PRIOR) -> Transition:
-    """A full matrix; `prior` examples per class stand for the one noise rate."""
+    """A full matrix; `prior` examples per class follow the single noise rate."""
     joint = np.zeros((k, k))  # row = true class, column = given class
     for c in np.unique(y):
         joint[:, c] = posterior[y == c].sum(0)

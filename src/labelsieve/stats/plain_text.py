@@ -1,9 +1,8 @@
-"""What a text says, without how it is typed: case, punctuation, white space and Unicode variants are taken away.
+"""The content of a text without its typing: case, punctuation, white space and Unicode variants are removed.
 
-Letters, digits and their marks stay, and so do signs that carry meaning (currencies, %, &, @, #, +, =, emoji, :) and
-:(, a minus before a number).
-Punctuation between two numbers still parts them: 1.5 is not 15. Scripts that are written without spaces give one word a
-character.
+Letters, digits and their marks are kept, and so are signs that carry meaning (currencies, %, &, @, #, +, =, emoji, :)
+and :(, a minus before a number).
+Punctuation between two numbers still separates them: 1.5 is not 15. In scripts without spaces each character is a word.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _GAP = re.compile(r"(?<!\d) +| +(?!\d)")
 
 
 class _Table(dict[int, str | None]):
-    """For `str.translate`: each character's part, found when it is first met."""
+    """For `str.translate`: the replacement of each character, computed when it is first needed."""
 
     def __missing__(self, point: int) -> str | None:
         char = chr(point)
@@ -53,13 +52,13 @@ _TABLE = _Table()
 
 
 def words(text: str) -> list[str]:
-    """The words in order, folded; a sign, and a character of a script without spaces, is a word."""
+    """The words in order, case folded; a sign, or a character of a script without spaces, is a word."""
     return _spaced(text).split()
 
 
 def plain(text: str) -> str:
-    """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if there is
-    nothing else."""
+    """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if nothing
+    else is left."""
     return _GAP.sub("", " ".join(words(text)))
 
 
@@ -71,5 +70,5 @@ def unspaced_share(text: str) -> float:
 
 def _spaced(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    folded = _FACE.sub(lambda found: " \u263a " if found[1] else " \u2639 ", folded)
+    folded = _FACE.sub(lambda face: " \u263a " if face[1] else " \u2639 ", folded)
     return _MINUS.sub("\u2212", folded).translate(_TABLE)

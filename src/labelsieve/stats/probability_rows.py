@@ -1,4 +1,4 @@
-"""Are the rows of a matrix probabilities? Each row is checked, in blocks, so that a memory map stays on disk."""
+"""Checks whether the rows of a matrix are probabilities, in blocks, so that a memory map stays on disk."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import numpy as np
 from labelsieve.core.errors import UserError
 
 TOLERANCE = 1e-2 + 1e-6  # of a row's sum; 0.99 passes
-EXACT = 2e-3  # a sum further from 1 than that is brought to 1; float16 and three decimals stay as they are
-MOST = 0.5  # what rounding may take from a sum, or add to it, however many the columns are
+EXACT = 2e-3  # rows whose sum differs more from 1 are rescaled; float16 and three decimals stay as they are
+MOST = 0.5  # the most that rounding may change a sum, for any number of columns
 DECIMALS = (2, 3, 4)
-NOTHING = 1e-6  # a column that is nowhere above is one of zeros
-HARDLY = 0.01  # of the share of its labels: a class to which the model gives less than that
-FEW = 5  # labels, below which a class may well get next to nothing
+NOTHING = 1e-6  # a column without a larger value counts as zeros
+HARDLY = 0.01  # a class is hardly predicted if its mean probability is below this part of the share of its labels
+FEW = 5  # labels, below which a class may be hardly predicted by chance
 _BLOCK = 1 << 22  # values looked at in one step
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """
+    """The rows that need attention.
+
     Attributes:
         unusable: the rows that hold NaN or infinity.
-        off: the rows whose sum is not 1, but within what rounding does.
+        off: the rows whose sum is not 1, but could be rounded.
     """
 
     unusable: list[int]
@@ -35,11 +36,11 @@ class Rows:
 def check(
     matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: str, columns: Sequence[str] | None = None
 ) -> Rows:
-    """The rows of (n, K) that need something done; `ids` (n,) name a row in the message, None takes row numbers;
-    `columns` are the names of the K columns, where they have some.
+    """The rows of (n, K) that need attention; `ids` (n,) name a row in messages, None uses row numbers; `columns` are
+    the names of the K columns, if any.
 
     Raises:
-        UserError: a row is no distribution: logits, percentages, another sum than 1.
+        UserError: a row is not a distribution (logits, percentages, a sum other than 1).
     """
     n, k = matrix.shape
     step = max(1, _BLOCK // k)
@@ -62,8 +63,8 @@ def check(
         name = repr(str(first if ids is None else ids[first]))
         extra = [] if columns is None else _one_too_many(np.asarray(matrix[:step]), columns)
         raise UserError(
-            f"Without the column {extra[0]!r} every row of {source} adds up to 1; it seems to be no class. Leave it "
-            "out; if it holds the ids, name it with <id>."
+            f"Without the column {extra[0]!r} every row of {source} adds up to 1; it does not seem to be a class. "
+            "Leave it out; if it holds the ids, name it with <id>."
             if len(extra) == 1
             else _no_distribution(matrix[first].astype(np.float64), wrong, n, name, source),
             id="",
@@ -72,12 +73,12 @@ def check(
 
 
 def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) bool twice: classes that labels carry while their column is zero throughout; and those to which the model
-    gives hardly anything, and the first place nowhere, as a softmax does whose class was never trained. Such a model
-    cannot judge these labels.
+    """Two arrays (K,) bool: classes of labels whose column is zero throughout; and those that are hardly predicted and
+    the likeliest class of no row, as in a softmax whose class was never trained. Such a model cannot judge these
+    labels.
 
     Args:
-        matrix: (n, K) probabilities; rows with NaN are passed over.
+        matrix: (n, K) probabilities; rows with NaN are ignored.
         labels: (n,) positions of the columns, -1 = none.
     """
     n, k = matrix.shape
@@ -96,17 +97,16 @@ def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _one_too_many(block: np.ndarray, columns: Sequence[str]) -> list[str]:
-    """The columns without which each row adds up to 1: a label, a fold, a prediction that stands beside the
-    probabilities."""
+    """The columns without which each row adds up to 1: a label, a fold or a prediction next to the probabilities."""
     block = np.asarray(block, np.float64)
     block = block[np.isfinite(block).all(1)]
-    rest = block.sum(1)[:, None] - block
-    return [name for name, good in zip(columns, (np.abs(rest - 1) <= TOLERANCE).all(0), strict=True) if good]
+    sum_of_others = block.sum(1)[:, None] - block
+    return [name for name, good in zip(columns, (np.abs(sum_of_others - 1) <= TOLERANCE).all(0), strict=True) if good]
 
 
 def _is_rounded(row: np.ndarray, total: float) -> bool:
-    """Whether rounding to two or more decimals explains the sum: half a unit for each value, upwards only for those
-    that are there."""
+    """Whether rounding to two or more decimals explains the sum: half a unit per value, upwards only for non-zero
+    values."""
     if row.min() < 0 or row.max() > 1 or abs(total - 1) > MOST:
         return False
     for decimals in DECIMALS:
@@ -119,7 +119,7 @@ def _is_rounded(row: np.ndarray, total: float) -> bool:
 
 def _no_distribution(row: np.ndarray, wrong: int, n: int, name: str, source: str) -> str:
     values = (
-        f"{wrong} of the {n} rows of {source} are no probabilities; the first is {name} (values {row.min():.4g} to "
+        f"{wrong} of the {n} rows of {source} are not probabilities; the first is {name} (values {row.min():.4g} to "
         f"{row.max():.4g})"
     )
     if row.max() <= 0 and abs(np.exp(row).sum() - 1) <= TOLERANCE:

@@ -1,11 +1,10 @@
-"""Which pictures are one and the same picture: saved again, compressed harder, in another size, brighter, or without
-its colours.
+"""Which pictures are the same picture: saved again, compressed more, resized, brightened, or without colours.
 
-Candidates have difference hashes that few bits part (`stats.duplicates.near_pairs`). Pictures of one layout have that
-too: filled forms, X-rays, screens of one program, products before white. So each pair is verified on small grey and
-coloured versions: one must be the other, but for brightness and contrast, up to the noise of compression, which is
-small and lies all over the picture. A difference that sticks out at one place (a word in a form, a stain on a product)
-is content; so is another colour.
+Candidates have difference hashes that differ in few bits (`stats.duplicates.near_pairs`). So do different pictures with
+the same layout: filled forms, X-rays, screenshots of one program, products on white. So each pair is verified on small
+grey and coloured versions: except for brightness and contrast, both must agree up to the noise of compression, which is
+small and spread over the picture. A difference concentrated in one place (a word in a form, a stain on a product) is
+content; so is a different colour.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 from labelsieve.stats.duplicates import near_pairs
 
-GREY, TINT = 24, 8  # pixels a side of the grey version; of each of the two of colour
+GREY, TINT = 24, 8  # side in pixels of the grey version, and of the two colour versions
 BYTES = 8 + GREY * GREY + 2 * TINT * TINT  # of a sketch: difference hash, grey, colours (Cb, Cr)
 _NOISE = (0.12, 1.5)  # deviation of the difference, as a share of the picture's own, or in levels
 _STICKS_OUT = (7.0, 1.6)  # largest difference, in deviations of it, or in levels

@@ -1,18 +1,18 @@
-"""Which texts are one and the same text: typed in another way, with a slip of the pen, or edited a little.
+"""Which texts are the same text: typed differently, with a typo, or edited a little.
 
-Candidates share two of the numbers of their MinHash signatures at one place (locality-sensitive hashing; Leskovec,
-Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3). Each candidate is then verified on the texts:
+Candidates share a band of two numbers of their MinHash signatures (locality-sensitive hashing; Leskovec,
+Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3). The texts of each candidate pair are then compared:
 
 - the same plain text (`stats.plain_text`): other case, punctuation or white space;
-- a slip: all words are the same but one in 25, and those differ by one letter, which makes a word that no other text
+- a typo: all words are the same except one in 25, and those differ by one letter, which makes a word that no other text
   has; or a word is doubled;
-- an edit of a text of a dozen words or more: of the runs of three words at least 85 % are common, all numbers are the
-  same, and what they share is not a form: passages that more than FORM texts share say nothing, and of the rest 70 %
+- an edit of a text of a dozen words or more: at least 85 % of the runs of three words are common, all numbers are the
+  same, and the common part is not a form: passages that more than FORM texts share are ignored, and 70 % of the rest
   must be common.
 
-So reports, invoices or messages that fill the same form with other content are different texts, however long the form.
-Cost: 15 sorts of the signatures, a bounded number of candidates a text, and word comparisons for those that resemble
-each other.
+So reports, invoices or messages that fill the same form with different content are different texts, even if the form is
+long. Cost: 15 sorts of the signatures, a bounded number of candidates per text, and word comparisons for those that
+resemble each other.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ import numpy as np
 
 from labelsieve.stats.plain_text import words
 
-FORM = 5  # texts; what more of them share is a form, not content
+FORM = 5  # texts; a passage in more of them belongs to a form, not to the content
 ALIKE, RUN, OWN = 0.85, 3, 0.7  # of an edit: share of common runs, words in a run, share in what is not a form
 GRAMS, PASSAGES = 30, 16  # numbers in the signatures of 5-grams and of passages (`encode.text_keys`)
-SLIPS = 25  # words for each slip beyond the first
-_RESEMBLE = 0.3  # estimated share of common 5-grams, below which nobody is compared
+SLIPS = 25  # words for each typo beyond the first
+_RESEMBLE = 0.3  # estimated share of common 5-grams, below which texts are not compared
 _NEXT, _BEST = 8, 8  # texts of a bucket that each is compared with; candidates of a text that are verified
 _LEAST, _WORDS = (
     4,
     12,
-)  # equal numbers that are no form's, and words of a text, for an edit; in a short text each word counts
+)  # equal numbers outside forms, and words of a text, for an edit; in a short text each word counts
 _PAIRS = 1 << 16
 
 
@@ -42,8 +42,8 @@ def pairs(sketch: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Pairs of texts that are the same text, (m, 2) int64, first < second, sorted.
 
     Args:
-        sketch: (n, 192) uint8, of `encode.text_keys.sketch`; the texts differ in content.
-        texts: the n texts; read one by one, those that resemble another.
+        sketch: (n, 192) uint8, from `encode.text_keys.sketch`; the texts differ in content.
+        texts: the n texts; only those that resemble another are read, one by one.
     """
     sketch = np.ascontiguousarray(sketch).view(np.uint32)
     same = _equal(sketch[:, 0].astype(np.uint64) << np.uint64(32) | sketch[:, 1])
@@ -51,9 +51,9 @@ def pairs(sketch: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     signature, passages = sketch[first, 2 : 2 + GRAMS], sketch[first, 2 + GRAMS :]
     near, resemblance = _candidates(signature)
     near = near[_best(near, resemblance, len(first))]
-    found = first[near[_verified(near, passages, _Read(texts, first))]]
-    found = np.concatenate([same, np.sort(found, axis=1)])
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+    edited = first[near[_verified(near, passages, _Read(texts, first))]]
+    edited = np.concatenate([same, np.sort(edited, axis=1)])
+    return edited[np.lexsort((edited[:, 1], edited[:, 0]))]
 
 
 def _equal(key: np.ndarray) -> np.ndarray:
@@ -65,12 +65,12 @@ def _equal(key: np.ndarray) -> np.ndarray:
 
 def _candidates(signature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (m, 2) with one equal band, and the share of equal numbers of each."""
-    found = [np.empty((0, 2), np.int64)]
+    pairs_by_band = [np.empty((0, 2), np.int64)]
     for band in range(0, signature.shape[1] - 1, 2):
         key = signature[:, band].astype(np.uint64) << np.uint64(32) | signature[:, band + 1]
         rest = signature[
             :, (band + 2) % signature.shape[1]
-        ]  # in a bucket, those that have still more in common lie side by side
+        ]  # in a bucket, texts with more in common are next to each other
         order = np.lexsort((signature[:, (band + 3) % signature.shape[1]], rest, key))
         key = key[order]
         for step in range(1, min(_NEXT, len(order) - 1) + 1):
@@ -78,8 +78,8 @@ def _candidates(signature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if not len(at):
                 break
             together = np.sort(np.stack([order[at], order[at + step]], axis=1), axis=1)
-            found.append(together[_resemblance(signature, together) >= _RESEMBLE])
-    near = np.unique(np.concatenate(found), axis=0)
+            pairs_by_band.append(together[_resemblance(signature, together) >= _RESEMBLE])
+    near = np.unique(np.concatenate(pairs_by_band), axis=0)
     return near, _resemblance(signature, near)
 
 
@@ -102,7 +102,7 @@ def _best(near: np.ndarray, resemblance: np.ndarray, n: int) -> np.ndarray:
 
 
 def _verified(near: np.ndarray, passages: np.ndarray, read: _Read) -> np.ndarray:
-    """(m,) bool: pairs of one and the same text."""
+    """(m,) bool: pairs of the same text."""
     own = _own(near, passages)
     same = np.zeros(len(near), bool)
     slips: dict[int, list[tuple[str, str]]] = {}
@@ -124,8 +124,8 @@ def _verified(near: np.ndarray, passages: np.ndarray, read: _Read) -> np.ndarray
 
 
 def _own(near: np.ndarray, passages: np.ndarray) -> np.ndarray:
-    """(m,) bool: the passages that the two share, without those that more than FORM texts share, are enough for an
-    edit."""
+    """(m,) bool: the texts of a pair share enough passages for an edit, ignoring those that more than FORM texts
+    share."""
     rare = np.empty(passages.shape, bool)
     for j in range(passages.shape[1]):
         _, inverse, count = np.unique(passages[:, j], return_inverse=True, return_counts=True)
@@ -140,9 +140,9 @@ def _own(near: np.ndarray, passages: np.ndarray) -> np.ndarray:
 
 
 def _slips(one: tuple[str, ...], other: tuple[str, ...]) -> list[tuple[str, str]] | None:
-    """The words in which they differ, where all of those may be slips of the pen; None where they are no slips.
+    """The words in which the texts differ, if all of them may be typos; else None.
 
-    A doubled word counts as no difference. A text needs three words, so that there is something to recognise it by."""
+    A doubled word is not a difference. A text needs at least three words to be recognisable."""
     if len(one) != len(other):
         one, other = _undoubled(one), _undoubled(other)
     if len(one) != len(other) or len(one) < 3:
@@ -156,7 +156,8 @@ def _undoubled(text: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _slip(a: str, b: str) -> bool:
-    """One letter more, less, other, or two swapped, in a word of four letters or more."""
+    """Whether two words of four letters or more differ by one letter (added, removed, changed) or two swapped
+    letters."""
     if max(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 1 or any(c.isdigit() for c in a + b):
         return False
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
@@ -180,7 +181,7 @@ def _runs(text: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 class _Read:
-    """The words of texts, by their position among the distinct plain texts; the last ones are kept."""
+    """The words of texts, by their position among the distinct plain texts; recent ones are cached."""
 
     def __init__(self, texts: Sequence[str], first: np.ndarray):
         self._texts, self._first = texts, first
@@ -189,11 +190,11 @@ class _Read:
     def __call__(self, i: int) -> tuple[str, ...]:
         return self._words(i)
 
-    def holders(self, wanted: set[str]) -> Counter[str]:
-        """How many of the texts hold each word that is wanted."""
+    def holders(self, searched: set[str]) -> Counter[str]:
+        """In how many of the texts each of the words occurs."""
         seen: Counter[str] = Counter()
         for i in range(len(self._first)):
-            seen.update(wanted.intersection(self(i)))
+            seen.update(searched.intersection(self(i)))
         return seen
 
 

@@ -1,4 +1,4 @@
-"""Small-loss selection: which examples a method takes to be clean.
+"""Small-loss selection: which examples a method treats as clean.
 
 Sources: class-wise small-loss selection (CSS) and matched high confidence (MHCS) of Xiao et al., "ProMix", IJCAI 2023,
 section 3.1; `average_seen` is the bookkeeping that all loss-based methods need (an example may be missing from an
@@ -16,8 +16,8 @@ PerClass = Literal["balanced", "proportional"]
 
 
 def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order given), and class sizes
-    (K,)."""
+    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order of the input), and class
+    sizes (K,)."""
     size = np.bincount(labels, minlength=n_classes)
     order = np.lexsort((values, labels))
     rank = np.empty(len(labels), np.int64)
@@ -36,7 +36,7 @@ def class_small_loss(
         rho: fraction to select; should stay below the clean fraction.
         per_class: "balanced" takes min(ceil(rho n / K), size) from each class, so rare classes are taken whole, wrong
             labels included; "proportional" takes ceil(rho * size), which the author advises for instance-dependent
-            noise; an array (K,) says of how many each class gives the share rho.
+            noise; an array (K,) has the number per class of which the share rho is selected.
 
     Returns:
         (n,) bool, at least one example of every class that has any.
@@ -56,8 +56,8 @@ def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
 
 
 def average_seen(values: np.ndarray) -> np.ndarray:
-    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. Never seen gives NaN,
-    and so do infinite values of both signs."""
+    """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. An example that was
+    never seen gives NaN, and so do infinite values of both signs."""
     total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1], np.int64)
     for epoch in values:
         seen = ~np.isnan(epoch)
@@ -69,7 +69,7 @@ def average_seen(values: np.ndarray) -> np.ndarray:
 
 def fill_unseen(score: np.ndarray) -> np.ndarray:
     """Finite scores (n,). An example without one (NaN) is neither suspicious nor clean: it gets the median of the
-    others, or 0. An infinite one (a loss beyond float32) goes beyond all others by a hundredth of their range."""
+    others, or 0. An infinite one (a loss beyond float32) exceeds all others by a hundredth of their range."""
     finite = np.isfinite(score)
     if finite.all():
         return score
@@ -80,6 +80,6 @@ def fill_unseen(score: np.ndarray) -> np.ndarray:
 
 
 def break_ties(score: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """`score` (n,) in [0, 1] with its ties, and differences below 1e-6, put in the order of `by`."""
+    """`score` (n,) in [0, 1] with ties, and differences below 1e-6, ordered by `by`."""
     rank = np.searchsorted(np.sort(by), by) / max(len(by), 1)
     return (np.round(score, 6) + 1e-6 * rank) / (1 + 1e-6)
