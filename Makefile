@@ -4,7 +4,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --cons
 TOOLS = basedpyright cleanlab httpx hypothesis import-linter playwright polars pycocotools pytest pytest-xdist ruff scipy skorch
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: demo test check web clean
+.PHONY: demo test check docs web clean
 
 demo: .venv/demo.stamp
 	@du -sm .venv | awk '{print "Installed in .venv: " $$1 " MB"}'
@@ -22,6 +22,10 @@ check: .venv/dev.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/basedpyright
 	.venv/bin/lint-imports
+
+# The reference pages, from the help of the commands and from the docstrings.
+docs: .venv/dev.stamp
+	.venv/bin/python docs/write_reference.py
 
 .venv/python.stamp:
 	$(PYTHON) .ci/make_venv.py
