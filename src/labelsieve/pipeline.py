@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from labelsieve.core import content_hash, removed_copies, reused_ids
+from labelsieve.core import content_hash
 from labelsieve.core.arguments import require_instance, require_path, require_text, require_whole
-from labelsieve.core.dataset import KINDS, Dataset, require_classes, require_sound
+from labelsieve.core.dataset import Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin
 from labelsieve.core.files import scratch
-from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.findings import Findings
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
-from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
+from labelsieve.decide.findings_of_scores import findings_of_scores
 from labelsieve.decide.plausibility import plausibility
-from labelsieve.detectors import DETECTORS, detector
+from labelsieve.detectors import DETECTORS
 from labelsieve.detectors.detector_settings import Named, read_detectors
+from labelsieve.detectors.run_detectors import (
+    choose,
+    detector_of_loss,
+    evidence_of,
+    has_features,
+    run_detectors,
+)
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples
@@ -36,37 +41,27 @@ from labelsieve.engine.progress import reporting
 from labelsieve.evidence import from_record
 from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import FOLDS, finish
+from labelsieve.evidence.read_arrays import read_arrays
+from labelsieve.evidence.user_input import RECORD, read_input
 from labelsieve.stats import duplicates
 from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
+from labelsieve.store.previous_run import changes_since
 
 LOG = logging.getLogger(__name__)
 EVIDENCE = "evidence"  # its place in the run folder
-LEAN = (
-    "consensus",
-    "gce",
-    "knn_vote",
-)  # the default detectors where classes are so many that the others would take long
-LEAN_ABOVE = 200  # classes
-BESIDE = "Your own probabilities judge the labels."
-NEAR = " The neighbours are shown beside them and have no say."
-FAR = " No features were made of the {}, so there are no neighbours and only exact duplicates; name an encoder to have them."
 NETWORK = (
-    "The evidence comes from {}, trained here: probabilities and neighbours of each image from a network that never saw its label, "
+    "The evidence comes from {}, trained here: probabilities and neighbours of each image from a network that never "
+    "saw its label, "
     "training dynamics from one that saw all, as their detectors want it."
 )
 
 
 LOSS = (
-    "Five networks were trained with the loss {}, each without a fifth of the images; the detector {} reads what they predict of "
+    "Five networks were trained with the loss {}, each without a fifth of the images; the detector {} reads what they "
+    "predict of "
     "those."
-)
-
-
-RECORD = (
-    "The record of your own training judges the labels. The network had seen them, so the count is rougher than with out-of-sample "
-    "probabilities; hand them over beside the record if you have them."
 )
 
 
@@ -91,25 +86,30 @@ def find(
     Many parameters, because each is an option of the command `find`.
 
     Args:
-        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=, id= ...). None
-            where there are only `probs` or a `record`, with `labels=` (and `id=`) as in `load_probabilities`.
-        probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels: an array, a frame or
-            a file, as in `load_probabilities`. Of features, and of images and texts where an `encoder` is named, there are neighbours too.
-        record: what your own training loop recorded, a `Recorder`, its `record()` or a folder of one: one column per example, in the order
-            of the data. Its detectors read it; without `probs` it judges the labels too, by what the network gave them while it learnt.
+        data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=,
+            id= ...). None where there are only `probs` or a `record`, with `labels=` (and `id=`) as in
+            `load_probabilities`.
+        probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels:
+            an array, a frame or a file, as in `load_probabilities`. Of features, and of images and texts where an
+            `encoder` is named, there are neighbours too.
+        record: what your own training loop recorded, a `Recorder`, its `record()` or a folder of one: one column per
+            example, in the order of the data. Its detectors read it; without `probs` it judges the labels too, by what
+            the network gave them while it learnt.
         out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
-        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings: {"o2u": {"forget_rate": 0.1},
-            "aum": {}}. None takes all that the data allow. The consensus always runs.
-        from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder; `side` is then that
-            of its images, None their own between 16 and 64.
-        loss: "blurry", "piecewise-zero" or "gce": five such networks are trained with this loss, each without a fifth of the images,
-            and the detector of its name reads what they predict of those. None: three networks, and heads on their features.
+        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings: {"o2u": {"forget_rate":
+            0.1}, "aum": {}}. None takes all that the data allow. The consensus always runs.
+        from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder;
+            `side` is then that of its images, None their own between 16 and 64.
+        loss: "blurry", "piecewise-zero" or "gce": five such networks are trained with this loss, each without a fifth
+            of the images, and the detector of its name reads what they predict of those. None: three networks, and
+                heads on their features.
         seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
-        device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy, whatever
-            else is installed or imported; a network (`from_network`) on a GPU if there is one.
-        progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False never.
+        device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy,
+            whatever else is installed or imported; a network (`from_network`) on a GPU if there is one.
+        progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False
+            never.
 
     Raises:
         UserError: the data cannot be used; the message says why and what to do.
@@ -123,8 +123,8 @@ def find(
     with reporting(progress) as told:
         if out is None:
             with scratch() as folder:
-                return _find(*_read(data, probs, record, columns), folder, plan, told)
-        dataset, dynamics = _read(data, probs, record, columns)
+                return _find(*read_input(data, probs, record, columns), folder, plan, told)
+        dataset, dynamics = read_input(data, probs, record, columns)
         with run.claimed(out, dataset.source) as folder:
             findings = _find(dataset, dynamics, folder, plan, told)
             if dynamics is not None:
@@ -133,7 +133,7 @@ def find(
             kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
             findings = replace(
                 findings,
-                settings={**findings.settings, "recipe": kept.recipe, **_since(findings, folder)},
+                settings={**findings.settings, "recipe": kept.recipe, **changes_since(findings, folder)},
                 notes=(*findings.notes, *([kept.note] if kept.note else [])),
                 content=findings.content if kept.content is None else kept.content,
             )
@@ -158,12 +158,14 @@ def gather(
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Evidence:
-    """The evidence that `find` would read, in memory: out-of-fold probabilities, training dynamics, features, neighbours.
+    """The evidence that `find` would read, in memory: out-of-fold probabilities, training dynamics, features,
+    neighbours.
 
     Many parameters, because they are those of `find` and mean the same.
 
     Args:
-        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, progress, columns: as in `find`.
+        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, progress, columns: as in
+            `find`.
 
     Returns:
         The evidence; its `origin` remembers the data, so that `detect` can lead to findings.
@@ -179,7 +181,7 @@ def gather(
     """
     plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
     with reporting(progress) as told, scratch() as folder:
-        return _in_memory(_gather(*_read(data, probs, record, columns), folder, plan, told, _Clock()))
+        return _in_memory(_gather(*read_input(data, probs, record, columns), folder, plan, told, _Clock()))
 
 
 def detect(
@@ -207,7 +209,7 @@ def detect(
     require_instance(evidence, Evidence, "evidence", "what labelsieve.gather returns, or an Evidence")
     named = read_detectors(detectors)
     allowed = [
-        name for name in DETECTORS if all(evidence.has(p) or optional for p, optional in _parameters(name).items())
+        name for name in DETECTORS if all(evidence.has(p) or optional for p, optional in evidence_of(name).items())
     ]
     if evidence.probs is None and evidence.probs_gce is None:
         allowed.remove("consensus")
@@ -223,7 +225,7 @@ def detect(
     clock = _Clock()
     with reporting(progress) as told, clock("detect"):
         alone = evidence.origin is not None and evidence.origin.data.probs is not None
-        scores = _detect(chosen, named, evidence, alone, told)
+        scores = run_detectors(chosen, named, evidence, alone, told)
     return Detected(evidence, scores, clock.seconds)
 
 
@@ -323,18 +325,6 @@ def _plan(encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any,
     return _Plan(encoder, side, named, from_network, loss, seed, device)
 
 
-def _since(findings: Findings, folder: Path) -> dict[str, Any]:
-    """Settings of what has changed since the run that the folder held until now: ids that stood for other examples, and identical examples
-    of which some have gone."""
-    try:
-        before = run.load(folder)
-    except UserError:  # there is none, or it is damaged
-        return {}
-    ids = reused_ids.reused(before, findings)
-    twins = removed_copies.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
-    return {name: value for name, value in ((reused_ids.SETTING, ids), (removed_copies.SETTING, twins)) if value}
-
-
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
     """The positions in the data of the examples of the findings, some of which could not be decoded."""
     if len(findings) == len(data):
@@ -346,67 +336,6 @@ def _places(ids: np.ndarray, data: Dataset) -> np.ndarray:
     """The positions of some ids in the data."""
     place = {key: i for i, key in enumerate(data.ids.tolist())}
     return np.array([place[key] for key in ids.tolist()], np.int64)
-
-
-def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
-    if not isinstance(data, Dataset):
-        from labelsieve.data import load
-
-        return load(data, probs=probs, **columns)
-    require_sound(data)
-    if columns:
-        raise UserError(f"The data are loaded already, so {', '.join(columns)} has no effect here; pass it to `load`.")
-    if probs is None:
-        return data
-    from labelsieve.data.beside import beside
-    from labelsieve.data.finish import handed, recipe
-
-    named = {**(data.handed or data.recipe or {"source": data}), "probs": probs}
-    return replace(beside(data, probs), recipe=recipe(named), handed=handed(named))
-
-
-def _read(data: Any, probs: Any, record: Any, columns: dict[str, Any]) -> tuple[Dataset, Record | None]:
-    """The data, and the record of the user's own training in their order."""
-    if data is None and probs is None and record is None:
-        raise UserError(
-            "Name the data; or give <probs> or <record> of your own model, with <labels>.",
-            probs="",
-            record="",
-            labels="",
-        )
-    dynamics = None if record is None else from_record.read_record(record)
-    judge = probs
-    if dynamics is not None and probs is None:
-        judge = from_record.predicted(dynamics, columns.get("labels"))
-    what = "record" if probs is None else "probs"
-    dataset = _only(judge, columns, what) if data is None else _dataset(data, judge, columns)
-    if dynamics is None:
-        return dataset, None
-    dynamics = from_record.of_rows(dynamics, from_record.columns_of(dynamics, dataset))
-    from_record.require_same_labels(dynamics, dataset)
-    if probs is not None:
-        return dataset, dynamics
-    learnt = from_record.while_learning(dynamics, dataset.labels, len(dataset.classes))
-    own = {"inputs": learnt} if dataset.probs is None else {"probs": learnt}
-    source = "the record" if data is None else dataset.source
-    return replace(dataset, source=source, notes=(*dataset.notes, RECORD), **own), dynamics
-
-
-def _only(judge: Any, columns: dict[str, Any], what: str) -> Dataset:
-    """The data where there are only probabilities, or a record, and labels."""
-    from labelsieve.data import load_probabilities
-
-    columns = dict(columns)
-    if columns.get("labels") is None:
-        raise UserError(
-            f"<{what}> without data needs the given labels: <labels>, one for each example.", **{what: "", "labels": ""}
-        )
-    if idle := sorted(set(columns) - {"labels", "label", "id"}):
-        raise UserError(
-            f"<{what}> without data takes labels, label and id; leave out {', '.join(idle)}, or name the data.",
-            **{what: ""},
-        )
-    return load_probabilities(judge, columns.pop("labels"), **columns)
 
 
 @dataclass
@@ -429,7 +358,9 @@ def _find(data: Dataset, record: Record | None, folder: Path, plan: _Plan, progr
     origin = evidence.origin
     assert origin is not None
     with clock("detect"):
-        scores = _detect(list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress)
+        scores = run_detectors(
+            list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress
+        )
     with clock("decide"):
         findings = _decided(evidence, scores)
     return replace(findings, settings={**findings.settings, "seconds": clock.seconds})
@@ -442,9 +373,10 @@ def _gather(
     LOG.info("%r", data)
     notes, whole = list(data.notes), data
     network, loss, seed = plan.network, plan.loss, plan.seed
-    chosen = _chosen(plan.named, data, plan.encoder, loss, notes, record is not None)
+    chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes)
     with clock("encode"):
-        found = _arrays(data, folder, plan.encoder, plan.side, network, progress)
+        usable = has_features(data, plan.encoder)
+        found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress)
     if found is not None:
         notes += found.data.notes[len(data.notes) :]  # of the encoder
     if found is None:
@@ -457,7 +389,11 @@ def _gather(
     bonds = None
     with clock("evidence"):
         if data.kind == "probs" or data.probs is not None:
-            evidence = Evidence(labels=data.labels, n_classes=len(data.classes), probs=_own(data))
+            evidence = Evidence(
+                labels=data.labels,
+                n_classes=len(data.classes),
+                probs=np.asarray(data.inputs if data.probs is None else data.probs),
+            )
             if found is not None:
                 evidence = replace(evidence, neighbours=_around(found, group, seed, folder, progress, notes))
             if record is not None:
@@ -467,12 +403,12 @@ def _gather(
         else:
             assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
-            wanted = {parameter for name in chosen for parameter in _parameters(name)}
+            wanted = {parameter for name in chosen for parameter in evidence_of(name)}
             make = makers.of_panel if network is None else partial(makers.of_network, network, loss=loss)
             place = folder / EVIDENCE
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
-            notes += [] if loss is None else [LOSS.format(loss, _of_loss(loss))]
+            notes += [] if loss is None else [LOSS.format(loss, detector_of_loss(loss))]
     settings = _settings(data, found, plan, chosen, clock.seconds)
     raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
     named = {name: (plan.named or {}).get(name, {}) for name in chosen}
@@ -509,51 +445,10 @@ def _decided(evidence: Evidence, scores: dict[str, Scores]) -> Findings:
     """The findings that the scores on evidence with an origin lead to."""
     origin = evidence.origin
     assert origin is not None
-    findings = _decide(origin.data, evidence, scores, origin.copies, origin.unjudged, list(origin.notes))
+    findings = findings_of_scores(origin.data, evidence, scores, origin.copies, origin.unjudged, list(origin.notes))
     notes, settings = (*findings.notes, *plausibility(findings)), {**origin.settings, "detectors": list(scores)}
     examples = Examples(origin.data, settings["levels"])
     return replace(findings, examples=examples, settings=settings, notes=notes, content=origin.content)
-
-
-def _arrays(
-    data: Dataset, folder: Path, encoder: str | None, side: int | None, network: str | None, progress: Progress | None
-) -> arrays.Arrays | None:
-    """Features, or pixels for a network; None where there are probabilities, which are evidence already, and no features at hand."""
-    if network is not None and data.probs is not None:
-        raise UserError(
-            "The probabilities judge the labels, and so would the network; leave out <probs> or <from_network>.",
-            probs="",
-            from_network="",
-        )
-    if network is not None:
-        if data.kind != "image":
-            raise UserError(
-                f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out <from_network>.",
-                from_network="",
-            )
-        if encoder is not None:
-            raise UserError(
-                "A network takes the place of an encoder; leave out <encoder> or <from_network>.",
-                encoder="",
-                from_network="",
-            )
-        return arrays.pixels(data, folder, side=side)
-    if _has_features(data, encoder):
-        return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
-    if encoder not in (None, "none") or side is not None:
-        named = f"the encoder {encoder!r}" if encoder not in (None, "none") else f"the side of {side} pixels"
-        raise UserError(f"Your own probabilities judge here, and no encoder runs; leave out {named}.")
-    return None
-
-
-def _has_features(data: Dataset, encoder: str | None) -> bool:
-    """Whether there are features: not of probabilities, and beside them only those that cost nothing or were asked for."""
-    return data.kind != "probs" and (data.probs is None or data.kind == "features" or encoder is not None)
-
-
-def _own(data: Dataset) -> np.ndarray:
-    """The probabilities of the user's own model (n, K)."""
-    return np.asarray(data.inputs if data.probs is None else data.probs)
 
 
 def _around(
@@ -569,73 +464,6 @@ def _around(
     return neighbours
 
 
-def _parameters(name: str) -> dict[str, bool]:
-    """The evidence a detector takes -> whether it can do without."""
-    parameters = inspect.signature(detector(name)).parameters.values()
-    return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
-
-
-def _of_loss(loss: str) -> str:
-    """The detector that reads what networks trained with a loss predict."""
-    return loss.replace("-", "_")
-
-
-def _chosen(
-    names: Collection[str] | None,
-    dataset: Dataset,
-    encoder: str | None,
-    loss: str | None,
-    notes: list[str],
-    recorded: bool = False,
-) -> list[str]:
-    """The detectors to run: those that were named, or all that the data allow. The consensus decides, so it always runs, and so does
-    the detector of a loss that was named. A record that was handed over (`recorded`) serves O2U-Net only where it is named, because its
-    learning rate ought to be cyclic."""
-    of_loss = [] if loss is None else [_of_loss(loss)]
-    own = dataset.kind == "probs" or dataset.probs is not None
-    near = own and _has_features(dataset, encoder)
-    dynamics = () if not recorded else ("record", "cyclic_record") if names and "o2u" in names else ("record",)
-    possible = {"labels", "n_classes", "probs", *dynamics, *(("neighbours",) if near else ())}
-    possible = possible if own else set(NAMES)
-    allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in _parameters(n).items())]
-    if dataset.probs is not None:
-        who = "" if RECORD in dataset.notes else BESIDE
-        notes.append((who + (NEAR if near else FAR.format(KINDS[dataset.kind]))).strip())
-    if names is None:
-        if not own and len(dataset.classes) > LEAN_ABOVE:
-            notes.append(
-                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; name detectors to run others."
-            )
-            return list(dict.fromkeys([*LEAN, *of_loss]))
-        return allowed
-    for name in names:
-        detector(name)
-        if name not in allowed:
-            what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
-            raise UserError(f"The detector {name!r} needs more; {what} allow {', '.join(allowed)}.")
-    return list(dict.fromkeys([*names, *of_loss, "consensus"]))
-
-
-def _detect(
-    chosen: list[str], named: Named, evidence: Evidence, alone: bool, progress: Progress | None
-) -> dict[str, Scores]:
-    """The scores of each detector, with the settings that were named; where the user's own probabilities judge `alone`, the
-    neighbours have no say in the consensus."""
-    scores = {}
-    for done, name in enumerate(chosen):
-        if progress:
-            progress("detectors", done, len(chosen))
-        takes = [
-            p
-            for p in _parameters(name)
-            if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
-        ]
-        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
-    if progress:
-        progress("detectors", len(chosen), len(chosen))
-    return scores
-
-
 def _few(neighbours: Neighbours | None) -> list[str]:
     """A note where an example's own group and copies leave it fewer neighbours than the others."""
     if neighbours is None or not len(short := np.flatnonzero((neighbours.index < 0).any(1))):
@@ -643,82 +471,9 @@ def _few(neighbours: Neighbours | None) -> list[str]:
     k, none = neighbours.index.shape[1], int((neighbours.index[short] < 0).all(1).sum())
     alone = f" ({none:,} have none)" if none else ""
     return [
-        f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer vote on them."
+        f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer "
+        "vote on them."
     ]
-
-
-def _decide(
-    dataset: Dataset,
-    evidence: Evidence,
-    scores: dict[str, Scores],
-    group: np.ndarray | None,
-    alone: np.ndarray | None,
-    notes: list[str],
-) -> Findings:
-    main = scores["consensus"]
-    judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
-    assert judge is not None and main.suggestion is not None
-    unjudged = unjudgeable(dataset.labels)
-    shut_in = np.zeros(len(dataset), bool) if alone is None else alone
-    blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
-    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), group, ~(shut_in | blind))
-    p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
-    if doubt:
-        encoded = dataset.kind in ("image", "text") and dataset.probs is None
-        other = " Another encoder may do better." if doubt == HARD and encoded else ""
-        notes.append(doubt + other)
-    if unjudged.any():
-        names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        notes.append(
-            f"Classes with one example only: {len(names)} ({shown}). Nothing can be said about those examples; they get the overall rate."
-        )
-    extra = dict(main.extra)
-    if "knn_vote" in scores:
-        extra |= scores["knn_vote"].extra
-    if group is not None:
-        _, inverse, count = np.unique(group, return_inverse=True, return_counts=True)
-        several = count[inverse] > 1
-        extra["duplicate_group"] = np.where(several, group, -1)
-        extra["duplicate_conflict"] = np.isin(group, duplicates.conflicts(group, dataset.labels))
-    return Findings(
-        ids=dataset.ids,
-        classes=dataset.classes,
-        given=dataset.labels,
-        other=main.suggestion,
-        p_wrong=p_wrong,
-        rank=rank(p_wrong, main.suspicion),
-        flagged=p_wrong > 0.5,
-        scores={name: np.asarray(score.suspicion, np.float64) for name, score in scores.items()},
-        extra=extra,
-        wrong=wrong,
-        excluded=dataset.excluded,
-        notes=tuple(notes),
-        flags={name: score.flags for name, score in scores.items() if score.flags is not None},
-        suggestions={name: score.suggestion for name, score in scores.items() if score.suggestion is not None},
-    )
-
-
-def _without(consensus: Scores, blind: np.ndarray) -> Scores:
-    """The scores with a count that leaves out the labels of classes that the judge never knew (n,), each of which it held to be wrong."""
-    if consensus.n_wrong is None or not blind.any():
-        return consensus
-    return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
-
-
-def _count(
-    judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None, judged: np.ndarray
-) -> tuple[Estimate, str | None]:
-    """The count of wrong labels; where some cannot be judged (n,), that of the others and as large a share of the rest."""
-    if judged.all() or not judged.any():
-        return count_wrong(judge, labels, consensus, copies)
-    share = float(judged.mean())
-    rows = np.flatnonzero(judged)
-    seen = None if consensus.n_wrong is None else consensus.n_wrong * share
-    extra = {name: column[rows] for name, column in consensus.extra.items()}
-    part = replace(consensus, suspicion=consensus.suspicion[rows], extra=extra, n_wrong=seen)
-    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part, None if copies is None else copies[rows])
-    return Estimate(wrong.count / share, wrong.low / share, min(float(len(labels)), wrong.high / share)), doubt
 
 
 def versions() -> dict[str, str]:

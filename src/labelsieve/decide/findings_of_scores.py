@@ -1,0 +1,99 @@
+"""From the scores of all detectors to findings: the consensus ranks, the count sets the scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from labelsieve.core.dataset import Dataset
+from labelsieve.core.evidence import Evidence
+from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.scores import Scores
+from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
+from labelsieve.stats import duplicates
+
+
+def findings_of_scores(
+    dataset: Dataset,
+    evidence: Evidence,
+    scores: dict[str, Scores],
+    group: np.ndarray | None,
+    alone: np.ndarray | None,
+    notes: list[str],
+) -> Findings:
+    """The findings on a data set.
+
+    Args:
+        scores: name -> scores of n labels; the consensus is among them.
+        group: (n,) the group of duplicates that each example belongs to, or None.
+        alone: (n,) bool, labels that nobody outside their own group could judge, or None.
+        notes: sentences so far; more are added.
+    """
+    main = scores["consensus"]
+    judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
+    assert judge is not None and main.suggestion is not None
+    unjudged = unjudgeable(dataset.labels)
+    shut_in = np.zeros(len(dataset), bool) if alone is None else alone
+    blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
+    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), group, ~(shut_in | blind))
+    p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
+    if doubt:
+        encoded = dataset.kind in ("image", "text") and dataset.probs is None
+        other = " Another encoder may do better." if doubt == HARD and encoded else ""
+        notes.append(doubt + other)
+    if unjudged.any():
+        names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        notes.append(
+            f"Classes with one example only: {len(names)} ({shown}). Nothing can be said about those examples; they "
+            "get the overall rate."
+        )
+    extra = dict(main.extra)
+    if "knn_vote" in scores:
+        extra |= scores["knn_vote"].extra
+    if group is not None:
+        _, inverse, count = np.unique(group, return_inverse=True, return_counts=True)
+        several = count[inverse] > 1
+        extra["duplicate_group"] = np.where(several, group, -1)
+        extra["duplicate_conflict"] = np.isin(group, duplicates.conflicts(group, dataset.labels))
+    return Findings(
+        ids=dataset.ids,
+        classes=dataset.classes,
+        given=dataset.labels,
+        other=main.suggestion,
+        p_wrong=p_wrong,
+        rank=rank(p_wrong, main.suspicion),
+        flagged=p_wrong > 0.5,
+        scores={name: np.asarray(score.suspicion, np.float64) for name, score in scores.items()},
+        extra=extra,
+        wrong=wrong,
+        excluded=dataset.excluded,
+        notes=tuple(notes),
+        flags={name: score.flags for name, score in scores.items() if score.flags is not None},
+        suggestions={name: score.suggestion for name, score in scores.items() if score.suggestion is not None},
+    )
+
+
+def _without(consensus: Scores, blind: np.ndarray) -> Scores:
+    """The scores with a count that leaves out the labels of classes that the judge never knew (n,), each of which it
+    held to be wrong."""
+    if consensus.n_wrong is None or not blind.any():
+        return consensus
+    return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
+
+
+def _count(
+    judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None, judged: np.ndarray
+) -> tuple[Estimate, str | None]:
+    """The count of wrong labels; where some cannot be judged (n,), that of the others and as large a share of the
+    rest."""
+    if judged.all() or not judged.any():
+        return count_wrong(judge, labels, consensus, copies)
+    share = float(judged.mean())
+    rows = np.flatnonzero(judged)
+    seen = None if consensus.n_wrong is None else consensus.n_wrong * share
+    extra = {name: column[rows] for name, column in consensus.extra.items()}
+    part = replace(consensus, suspicion=consensus.suspicion[rows], extra=extra, n_wrong=seen)
+    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part, None if copies is None else copies[rows])
+    return Estimate(wrong.count / share, wrong.low / share, min(float(len(labels)), wrong.high / share)), doubt

@@ -1,0 +1,103 @@
+"""Which detectors run on a data set, and their scores."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from labelsieve.core.dataset import KINDS, Dataset
+from labelsieve.core.errors import UserError
+from labelsieve.core.evidence import NAMES, Evidence
+from labelsieve.core.scores import Scores
+from labelsieve.detectors import DETECTORS, detector
+
+Progress = Callable[[str, int, int], None]
+
+# The default detectors above so many classes that the others would take long.
+LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote"), 200
+BESIDE = "Your own probabilities judge the labels."
+NEAR = " The neighbours are shown beside them and have no say."
+FAR = (
+    " No features were made of the {}, so there are no neighbours and only exact duplicates; name an encoder to have "
+    "them."
+)
+
+
+def evidence_of(name: str) -> dict[str, bool]:
+    """The evidence a detector takes -> whether it can do without."""
+    parameters = inspect.signature(detector(name)).parameters.values()
+    return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+
+
+def detector_of_loss(loss: str) -> str:
+    """The detector that reads what networks trained with a loss predict."""
+    return loss.replace("-", "_")
+
+
+def has_features(data: Dataset, encoder: str | None) -> bool:
+    """Whether there are features: not of probabilities, and beside them only those that cost nothing or were asked
+    for."""
+    return data.kind != "probs" and (data.probs is None or data.kind == "features" or encoder is not None)
+
+
+def choose(
+    names: Collection[str] | None,
+    dataset: Dataset,
+    encoder: str | None,
+    loss: str | None,
+    notes: list[str],
+    recorded: bool = False,
+    record_judges: bool = False,
+) -> list[str]:
+    """The detectors to run: those that were named, or all that the data allow. The consensus decides, so it always
+    runs, and so does the detector of a loss that was named. A record that was handed over (`recorded`) serves O2U-Net
+    only where it is named, because its learning rate ought to be cyclic."""
+    of_loss = [] if loss is None else [detector_of_loss(loss)]
+    own = dataset.kind == "probs" or dataset.probs is not None
+    near = own and has_features(dataset, encoder)
+    dynamics = () if not recorded else ("record", "cyclic_record") if names and "o2u" in names else ("record",)
+    possible = {"labels", "n_classes", "probs", *dynamics, *(("neighbours",) if near else ())}
+    possible = possible if own else set(NAMES)
+    allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in evidence_of(n).items())]
+    if dataset.probs is not None:
+        who = "" if record_judges else BESIDE
+        notes.append((who + (NEAR if near else FAR.format(KINDS[dataset.kind]))).strip())
+    if names is None:
+        if not own and len(dataset.classes) > LEAN_ABOVE:
+            notes.append(
+                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; name detectors to "
+                "run others."
+            )
+            return list(dict.fromkeys([*LEAN, *of_loss]))
+        return allowed
+    for name in names:
+        detector(name)
+        if name not in allowed:
+            what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
+            raise UserError(f"The detector {name!r} needs more; {what} allow {', '.join(allowed)}.")
+    return list(dict.fromkeys([*names, *of_loss, "consensus"]))
+
+
+def run_detectors(
+    chosen: list[str],
+    named: Mapping[str, Mapping[str, Any]],
+    evidence: Evidence,
+    alone: bool,
+    progress: Progress | None,
+) -> dict[str, Scores]:
+    """The scores of each detector, with the settings that were named; where the user's own probabilities judge `alone`,
+    the neighbours have no say in the consensus."""
+    scores = {}
+    for done, name in enumerate(chosen):
+        if progress:
+            progress("detectors", done, len(chosen))
+        takes = [
+            p
+            for p in evidence_of(name)
+            if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
+        ]
+        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
+    if progress:
+        progress("detectors", len(chosen), len(chosen))
+    return scores

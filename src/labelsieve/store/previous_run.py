@@ -1,0 +1,24 @@
+"""What has changed since the run that a folder held until now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core import removed_copies, reused_ids
+from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Findings
+from labelsieve.store import run
+
+
+def changes_since(findings: Findings, folder: Path) -> dict[str, Any]:
+    """Settings of what has changed since the run that the folder held until now: ids that stood for other examples, and
+    identical examples of which some have gone."""
+    try:
+        before = run.load(folder)
+    except UserError:  # there is none, or it is damaged
+        return {}
+    ids = reused_ids.reused(before, findings)
+    twins = removed_copies.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    return {name: value for name, value in ((reused_ids.SETTING, ids), (removed_copies.SETTING, twins)) if value}
