@@ -53,3 +53,15 @@ def test_flagged_is_what_another_class_explains_better():
     scores = consensus(labels, K, probs)
     assert ((scores.suspicion > 0) & (scores.suspicion < 1)).sum() > 5, "otherwise the test could not fail"
     np.testing.assert_array_equal(scores.flags, scores.suspicion > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("k", 2), ("sharpness", 30.0), ("spread", 0.5), ("trust", 1.0), ("prior", 50.0), ("steps", 1), ("floor", 0.05)],
+)
+def test_each_constant_is_heard(name, value):
+    probs, labels = judged()
+    near = ring()
+    near.similarity[:] = np.linspace(0.9, 0.5, 5)
+    plain = consensus(labels, K, None, probs, near)
+    assert np.abs(consensus(labels, K, None, probs, near, **{name: value}).suspicion - plain.suspicion).max() > 1e-3

@@ -51,3 +51,10 @@ def test_a_run_is_short_below_a_hundred_steps():
         net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
         settle([net], samples, steps=steps)
         assert bool((net[1].running_mean != 0).any()) == short
+
+
+def test_one_example_has_no_statistics():
+    samples = Samples.of(torch.randn(1, 4), torch.zeros(1, dtype=torch.int64), 2)
+    net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
+    settle([net], samples, steps=1)
+    assert (net[1].running_mean == 0).all() and not net.training

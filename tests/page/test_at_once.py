@@ -105,3 +105,21 @@ def test_a_frozen_view_is_built_once_for_all_who_ask(slow, monkeypatch):
     monkeypatch.setattr(view, "Future", Late)
     answers = together(4, lambda k: client.get("/api/items?fresh=once&n=500").json()["items"])
     assert built == ["once"] and all(answer == answers[0] for answer in answers)
+
+
+def test_a_desk_writes_one_act_after_the_other(slow):
+    """Also where whoever writes does not hold the lock: the connection can have one transaction at a time."""
+    desk, _ = slow
+    rows = [Decision(str(desk.findings.ids[k]), "keep", None, "ann", "2026-01-01", f"batch--{k}") for k in range(4)]
+    writing, append = [], desk.journal.append
+
+    def alone(rows):
+        writing.append(1)
+        assert len(writing) == 1
+        saved = append(rows)
+        writing.pop()
+        return saved
+
+    desk.journal.append = alone
+    assert together(4, lambda k: desk.write([rows[k]])) == [1, 1, 1, 1]
+    assert desk.seq == 4

@@ -190,6 +190,17 @@ def test_the_map_is_made_once_and_a_lasso_on_it_is_a_view(sieve, serve):
         assert client.get(f"/api/view?lasso={odd}").status_code == 400
 
 
+def test_the_map_of_a_read_only_run_is_kept_nowhere(sieve, serve, monkeypatch):
+    (sieve / "features").mkdir()
+    np.save(sieve / "features" / "features.npy", np.random.default_rng(0).normal(size=(60, 8)).astype(np.float16))
+    np.save(sieve / "features" / "content.npy", np.ones(60, np.uint64))
+    before = {path.name for path in (sieve / "evidence").iterdir()}
+    monkeypatch.setattr("labelsieve.page.desk.os.access", lambda path, mode: False)
+    client = serve()
+    assert map_of(client)["state"] == "ready" and len(client.get("/map/points").content) == 60 * 8
+    assert {path.name for path in (sieve / "evidence").iterdir()} == before
+
+
 def test_the_histogram_counts_what_the_view_holds_whatever_its_p(page, sieve):
     found = run.load(sieve)
     said = page.get("/api/histogram?given=cat&pmin=0.5").json()

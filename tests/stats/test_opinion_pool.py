@@ -84,7 +84,8 @@ def test_log_odds_by_hand_count_common_confusions_a_little_more():
     assert said.other.tolist() == [1, 1], "0 is likelier, but hardly ever given the label 2"
 
 
-def test_the_matrix_is_the_counts_and_two_examples_a_class_of_the_one_rate():
+@pytest.mark.parametrize("prior", [2.0, 0.5, 10.0])
+def test_the_matrix_is_the_counts_and_some_examples_a_class_of_the_one_rate(prior):
     true = np.repeat([0, 1, 2], [10, 20, 30])
     given = true.copy()
     given[:3] = 1
@@ -93,8 +94,9 @@ def test_the_matrix_is_the_counts_and_two_examples_a_class_of_the_one_rate():
     counts = np.array([[7, 3, 0], [0, 18, 2], [0, 0, 30]])
     stay = 55 / 60
     spread = np.where(np.eye(3, dtype=bool), stay, (1 - stay) / 2)
-    fit = estimate_transition(Pool([sure], None, given, 3), steps=1)
-    np.testing.assert_allclose(fit.matrix, (counts + 2 * spread) / (counts.sum(1, keepdims=True) + 2), atol=2e-4)
+    fit = estimate_transition(Pool([sure], None, given, 3), steps=1, **({} if prior == 2 else {"prior": prior}))
+    by_hand = (counts + prior * spread) / (counts.sum(1, keepdims=True) + prior)
+    np.testing.assert_allclose(fit.matrix, by_hand, atol=2e-4)
     np.testing.assert_array_equal(fit.stay, np.diag(fit.matrix))
 
 

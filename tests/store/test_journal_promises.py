@@ -117,3 +117,15 @@ def test_a_file_of_no_bytes_is_no_new_journal(tmp_path):
     with pytest.raises(UserError, match="is damaged .it is empty."):
         Journal(tmp_path)
     assert (tmp_path / FILE).read_bytes() == b""
+
+
+def test_in_a_folder_that_cannot_be_written_decisions_are_read_and_none_is_lost_in_a_copy(tmp_path, monkeypatch):
+    journal = Journal(tmp_path)
+    journal.append([said("x")])
+    journal.close()
+    monkeypatch.setattr("labelsieve.store.journal.os.access", lambda path, mode: False)
+    journal = Journal(tmp_path)
+    assert [row.id for row in journal.read()[0]] == ["x"]
+    with pytest.raises(PermissionError, match="no decision can be added, the run folder is read-only"):
+        journal.append([said("y")])
+    journal.close()
