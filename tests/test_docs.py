@@ -1,6 +1,9 @@
 """The docs are true: options, names, links, examples of the command line and of Python."""
 
+import ast
+import doctest
 import html
+import importlib
 import importlib.util
 import inspect
 import os
@@ -200,6 +203,50 @@ def test_the_readme_shows_what_find_prints(prepared, tmp_path, monkeypatch, caps
 
 
 # Examples of Python
+
+
+def calls_in(code: str) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_named_in_the_text_exists(page):
+    """Names such as `ls.find` and `labelsieve.decide.calibrate`, and the keywords of calls such as `ls.find(record=...)`."""
+    for code in re.findall(r"`((?:ls|labelsieve)\.[a-zA-Z_][^`\n]*)`", prose(page)):
+        names = re.match(r"(?:ls|labelsieve)\.([\w.]+)", code)[1].rstrip(".").split(".")
+        thing: object = ls
+        for place, name in enumerate(names):
+            if not hasattr(thing, name) and inspect.ismodule(thing):
+                importlib.import_module(f"labelsieve.{'.'.join(names[: place + 1])}")
+            thing = getattr(thing, name, None)
+            assert thing is not None, code
+        if code.endswith(")"):
+            arguments = inspect.signature(thing).parameters
+            free = any(one.kind is one.VAR_KEYWORD for one in arguments.values())
+            for keyword in calls_in(code)[0].keywords:
+                assert free or keyword.arg in arguments, code
+
+
+@pytest.mark.parametrize("name", [*VERBS, "Run", "Recorder"])
+def test_examples_in_docstrings_call_what_exists(name):
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(ls, name)) or "")
+    for call in [call for example in examples for call in calls_in(example.source)]:
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "ls":
+            arguments = inspect.signature(getattr(ls, call.func.attr)).parameters
+            free = any(one.kind is one.VAR_KEYWORD for one in arguments.values())
+            assert free or {keyword.arg for keyword in call.keywords} <= set(arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["CleanedClassifier", "LabelErrorDetector", "Recorder", "RobustClassifier"])
+def test_examples_in_docstrings_of_classes_run(name):
+    for module in ("sklearn", "torch"):
+        pytest.importorskip(module)
+    examples = doctest.DocTestParser().get_doctest(
+        inspect.getdoc(getattr(ls, name)), {"np": np, **{one: getattr(ls, one) for one in ls.__all__}}, name, None, 0
+    )
+    assert examples.examples
+    assert doctest.DocTestRunner(verbose=False).run(examples).failed == 0
 
 
 def python_blocks(page: Path) -> list[tuple[str, str]]:

@@ -73,10 +73,10 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> from sklearn.linear_model import LogisticRegression
     >>> X = np.r_[np.random.default_rng(0).normal(-4, 1, (40, 2)), np.random.default_rng(1).normal(4, 1, (40, 2))]
     >>> y = np.repeat(["cat", "dog"], 40)
-    >>> y[:4] = "dog"
+    >>> y[:3] = "dog"
     >>> classifier = CleanedClassifier(LogisticRegression()).fit(X, y)
     >>> np.flatnonzero(classifier.doubted_).tolist(), classifier.predict([[-4, -4]]).tolist()
-    ([0, 1, 2, 3], ['cat'])
+    ([0, 1, 2], ['cat'])
     """
 
     def __init__(
