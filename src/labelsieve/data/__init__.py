@@ -39,7 +39,7 @@ def load(
     image: str | None = None,
     id: str | None = None,
     group: str | None = None,
-    wanted: Sequence[str] | None = None,
+    feature_columns: Sequence[str] | None = None,
     probs: Any = None,
 ) -> Dataset:
     """Read a classification data set.
@@ -62,8 +62,8 @@ def load(
             pandas frame unless it is 0, 1, 2, ..., else row numbers from 0; a note says which was used if that may
             surprise.
         group: the column that says which examples belong together (annotator, batch, patient).
-        wanted: the feature columns of a model; if a table has all of them, no other column becomes a feature or
-            excludes a row.
+        feature_columns: the feature columns of a model; if a table has all of them, no other column becomes a feature
+            or excludes a row.
         probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; `find`
             judges the labels with them. They are matched by id if they have ids, else by order.
 
@@ -73,7 +73,7 @@ def load(
     Raises:
         UserError: the message says what is wrong with the source and what to do.
     """
-    dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, wanted), single=False)
+    dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, feature_columns), single=False)
     named = {
         "source": source,
         "labels": labels,
@@ -115,9 +115,11 @@ def require_no_columns(data: Any, columns: dict[str, Any]) -> None:
         raise UserError(f"The data are loaded already, so {', '.join(given)} has no effect here; pass it to `load`.")
 
 
-def load_test(source: Any, *, labels: Any = None, wanted: Sequence[str] | None = None, **roles: str | None) -> Dataset:
+def load_test(
+    source: Any, *, labels: Any = None, feature_columns: Sequence[str] | None = None, **roles: str | None
+) -> Dataset:
     """Read labelled data to evaluate a model on: as `load`, but one class is enough."""
-    return _load(source, labels, columns.named(**roles, wanted=wanted), single=True)[0]
+    return _load(source, labels, columns.named(**roles, feature_columns=feature_columns), single=True)[0]
 
 
 def _load(source: Any, labels: Any, requested: Columns, *, single: bool) -> tuple[Dataset, Draft]:
@@ -134,13 +136,13 @@ def load_inputs(
     text: str | None = None,
     image: str | None = None,
     id: str | None = None,
-    wanted: Sequence[str] | None = None,
+    feature_columns: Sequence[str] | None = None,
 ) -> Dataset:
     """Read data that a model should label; labels in the source are ignored. Arguments and errors as for `load`; a
     folder needs no class folders, and if it has some, they only order its images."""
     from labelsieve.data.unlabelled import unlabelled
 
-    return unlabelled(_draft(source, columns.named(label, text, image, id, None, wanted), relabelled=True))
+    return unlabelled(_draft(source, columns.named(label, text, image, id, None, feature_columns), relabelled=True))
 
 
 def _draft(source: Any, requested: Columns, relabelled: bool) -> Draft:

@@ -54,7 +54,12 @@ class Columns:
 
 
 def named(
-    label: Any = None, text: Any = None, image: Any = None, id: Any = None, group: Any = None, wanted: Any = None
+    label: Any = None,
+    text: Any = None,
+    image: Any = None,
+    id: Any = None,
+    group: Any = None,
+    feature_columns: Any = None,
 ) -> Columns:
     """The columns that a user named. A number is a frame's column with that name.
 
@@ -70,7 +75,7 @@ def named(
         if not name.strip():
             raise UserError(f"The name of the column for {role}= is empty; name a column, or leave it out.")
     texts = {role: None if name is None else str(name) for role, name in roles.items()}
-    return Columns(**texts, features=tuple(wanted or ()))
+    return Columns(**texts, features=tuple(feature_columns or ()))
 
 
 def choose(

@@ -159,7 +159,7 @@ def read(folder: str | Path, findings: Findings) -> Dataset:
     if "source" not in here:
         return load_probabilities(**here)
     names = findings.settings.get("columns")
-    data = load(here.pop("source"), wanted=names, **here)
+    data = load(here.pop("source"), feature_columns=names, **here)
     if data.columns is None or names is None or list(data.columns.names) == names:
         return data
     lost = [name for name in names if name not in data.columns.names]

@@ -134,7 +134,7 @@ class Model:
         from labelsieve.engine.trained import Trained
 
         take = self.manifest["input"]
-        data = data if isinstance(data, Dataset) else load_inputs(data, wanted=take.get("columns"), **columns)
+        data = data if isinstance(data, Dataset) else load_inputs(data, feature_columns=take.get("columns"), **columns)
         with scratch() as folder:
             data, inputs, _ = read_inputs(data, folder, take, progress or None)
             if inputs.shape[1] != take["width"]:
@@ -209,7 +209,7 @@ class Model:
         columns = {"image": image, "text": text, "label": label, "id": id}
         require_no_columns(data, {**columns, "labels": labels})
         if not isinstance(data, Dataset):
-            data = load_test(data, labels=labels, wanted=self.manifest["input"].get("columns"), **columns)
+            data = load_test(data, labels=labels, feature_columns=self.manifest["input"].get("columns"), **columns)
         _require_kind(data, self.manifest["input"])  # before the classes, which differ too where the data are others
         return measure(self, data, device=device, progress=progress)
 

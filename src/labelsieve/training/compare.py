@@ -189,7 +189,7 @@ def _names(methods: Any) -> tuple[str, ...]:
 def _test_data(test: Any, data: Dataset, columns: dict[str, str | None]) -> Dataset | None:
     """The data to measure on; as features, the columns of the data to train on."""
     if test is not None and not isinstance(test, Dataset):
-        test = load_test(test, wanted=data.columns and data.columns.names, **columns)
+        test = load_test(test, feature_columns=data.columns and data.columns.names, **columns)
     if test is not None and test.kind != data.kind:
         of, other = data.source or "the data", test.source or "The test data"
         raise UserError(
