@@ -1,4 +1,5 @@
-"""`review`, `report`, `apply`, `export` and `import_decisions` from Python do what the commands of their names do, byte for byte."""
+"""`review`, `report`, `apply`, `export` and `import_decisions` from Python do what the commands of their names do, byte
+for byte."""
 
 import builtins
 import json
@@ -64,7 +65,8 @@ def decide(run, *acts):
 
 @pytest.fixture
 def doors(made, tmp_path, monkeypatch, capsys):
-    """Calls Python in one copy of the folder and the command in another; returns the result, the printed JSON and both copies."""
+    """Calls Python in one copy of the folder and the command in another; returns the result, the printed JSON and both
+    copies."""
 
     def call(python, command):
         copies = [shutil.copytree(made, tmp_path / name, dirs_exist_ok=True) for name in ("python", "shell")]
@@ -111,11 +113,11 @@ def test_import_decisions(doors):
     assert as_json(done) == printed
     assert (done.read, done.new, done.nothing_new, done.reviewers) == (3, 1, 1, ("bob",))
     assert [conflict.id for conflict in done.conflicts] == ["k99"]
-    told = [
+    output = [
         [(row.id, row.act, row.label, row.reviewer) for row in ls.open_run(place / "t.sieve").decisions]
         for place in (one, other)
     ]
-    assert told[0] == told[1] and ("k5", "relabel", "ant", "bob") in told[0]
+    assert output[0] == output[1] and ("k5", "relabel", "ant", "bob") in output[0]
     again = ls.import_decisions(one / "t.sieve", one / "answers.csv", from_="csv", reviewer="bob")
     assert (again.new, again.nothing_new) == (0, 2)
 
@@ -124,8 +126,8 @@ def test_report(doors):
     call = lambda: ls.report("photos.sieve", out="r.html", figures="f")  # noqa: E731
     done, printed, one, other = doors(call, "report photos.sieve --out r.html --figures f --json")
     assert printed.pop("report") == "r.html" and done.file == Path("r.html")
-    told = json.loads(json.dumps(done.facts))
-    assert {**told, "made": ""} == {**printed, "made": ""} and told["found"] == 2
+    output = json.loads(json.dumps(done.facts))
+    assert {**output, "made": ""} == {**printed, "made": ""} and output["found"] == 2
     assert contents(one / "r.html") == contents(other / "r.html") and contents(one / "f") == contents(other / "f")
     assert done.bytes == (one / "r.html").stat().st_size and len(done.figures) == len(contents(one / "f")) > 1
     assert repr(done).startswith("Report(file=") and len(repr(done)) < 400
@@ -157,12 +159,12 @@ APPLIED = {
 def test_apply(doors, kind):
     call, command, counts = APPLIED[kind]
     done, printed, one, other = doors(call, f"apply {command} --json")
-    told = as_json(done)
-    assert {name: told[name] for name in printed if name != "changes"} == {
+    output = as_json(done)
+    assert {name: output[name] for name in printed if name != "changes"} == {
         k: v for k, v in printed.items() if k != "changes"
     }
     strip = lambda rows: [{**row, "when": ""} for row in rows]  # noqa: E731
-    assert strip(told["changes"]) == strip(printed["changes"]) and done.examples == N
+    assert strip(output["changes"]) == strip(printed["changes"]) and done.examples == N
     if counts is None:
         assert done.out is None and not (one / "clean").exists()
         return
@@ -330,7 +332,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_one_sentence_in_the_words_of_each_door(made, tmp_path, monkeypatch, capsys, mistake):
+def test_mistakes_give_one_sentence_for_python_and_for_the_command_line(made, tmp_path, monkeypatch, capsys, mistake):
     verb, settings, sentence, (python, shell) = MISTAKES[mistake]
     if verb == "review" and not (STATIC / "index.html").exists():
         pytest.skip("the review page is not built")
@@ -364,7 +366,7 @@ def test_mistakes_are_one_sentence_in_the_words_of_each_door(made, tmp_path, mon
         (lambda: ls.review("t.sieve", port="http"), "The port is a str; give a whole number."),
     ],
 )
-def test_values_of_another_type_are_refused_in_a_sentence(made, tmp_path, monkeypatch, call, sentence):
+def test_values_of_a_wrong_type_are_refused_with_a_message(made, tmp_path, monkeypatch, call, sentence):
     if "review" in call.__code__.co_names and not (STATIC / "index.html").exists():
         pytest.skip("the review page is not built")
     monkeypatch.chdir(shutil.copytree(made, tmp_path / "x"))

@@ -90,7 +90,7 @@ def run_of(root, run, **options) -> Findings:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_small_ranges_are_seen_by_the_model_and_told(form, tmp_path):
+def test_small_ranges_are_scaled_for_the_model_and_noted(form, tmp_path):
     suffix, write = FORMS[form]
     pictures = folder_of(tmp_path / "in", suffix, write)
     for i in (2, 13):  # wrong labels
@@ -167,7 +167,7 @@ def test_pictures_of_8_bits_beside_them_and_constant_ones(tmp_path):
         np.testing.assert_allclose(thumbnail(tmp_path / "run", found.ids.tolist().index(name)), expected, atol=6)
 
 
-def test_a_deep_picture_that_was_not_looked_at_is_scaled_all_the_same(tmp_path):
+def test_a_deep_picture_outside_the_sample_is_scaled_too(tmp_path):
     rng = np.random.default_rng(5)
     for i in range(401):  # 200 of them are looked at: every second
         kind = KINDS[i % 2]

@@ -47,16 +47,16 @@ def test_copies_are_no_neighbours(patients, tmp_path):
     assert not np.isin(Neighbours.load(tmp_path / "run" / "evidence").index[:4], range(4)).any()
 
 
-def test_a_group_that_leaves_few_neighbours_is_told(patients, tmp_path, capsys):
+def test_a_group_that_leaves_few_neighbours_is_noted(patients, tmp_path, capsys):
     path, patient, _ = patients
     with np.load(path) as file:
         features, labels = file["features"], file["labels"]
     groups = np.where(patient < 59, "clinic", np.arange(720).astype(str))  # twelve scans lie outside
     np.savez(path, features=features, labels=np.where(patient == 59, np.arange(720) % 3, labels), groups=groups)
     assert main(["find", str(path), "--out", str(tmp_path / "run"), "--detectors", "knn_vote", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert any("708 examples have fewer than 20 neighbours" in note for note in told["notes"])
-    assert any("'clinic' holds 98% of the examples" in note for note in told["notes"])
+    output = json.loads(capsys.readouterr().out)
+    assert any("708 examples have fewer than 20 neighbours" in note for note in output["notes"])
+    assert any("'clinic' holds 98% of the examples" in note for note in output["notes"])
     found = ls.open_run(tmp_path / "run").findings
     near = Neighbours.load(tmp_path / "run" / "evidence").index
     assert ((groups[near] != groups[:, None]) | (near < 0)).all()

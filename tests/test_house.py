@@ -41,7 +41,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("thing", PLACES)
-def test_things_are_where_one_would_look(thing):
+def test_each_named_thing_is_in_the_expected_file(thing):
     assert (SOURCE / PLACES[thing]).is_file()
 
 
@@ -49,7 +49,7 @@ def rooms() -> set[str]:
     return {path.parent.name for path in SOURCE.glob("*/__init__.py")}
 
 
-def test_the_plan_names_every_room_and_no_other():
+def test_the_architecture_page_names_exactly_the_existing_rooms():
     plan = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\|[ \d]*\| `(\w+)/` \|", plan, re.MULTILINE))
     assert named == rooms()
@@ -66,7 +66,7 @@ def test_no_module_carries_the_name_of_a_public_function():
     assert not modules & set(ls.__all__)
 
 
-def test_a_name_stands_twice_only_where_the_field_or_the_command_gives_it():
+def test_file_names_repeat_only_where_the_field_or_the_command_requires_it():
     """A paper's name is that of its loss, its detector and its method; a command is called as what it calls."""
     seen: dict[str, list[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):

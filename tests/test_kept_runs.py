@@ -145,11 +145,11 @@ def test_a_run_on_data_in_memory_is_like_one_on_a_file(kind, tmp_path, capsys, m
         )
         assert item["id"] == found.ids[first] and shown
     assert main(["apply", str(run), "-o", str(tmp_path / "out"), "--auto", "0.5", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {c["id"] for c in told["changes"]} == set(found.ids[found.p_wrong >= 0.5].tolist()) and told[
+    output = json.loads(capsys.readouterr().out)
+    assert {c["id"] for c in output["changes"]} == set(found.ids[found.p_wrong >= 0.5].tolist()) and output[
         "conflicts"
     ] == []
-    assert written in told["files"]
+    assert written in output["files"]
     again = {
         "labels.csv": lambda: labels_of(tmp_path / "out/labels.csv"),
         "data": lambda: named(ls.load(f"hf:{tmp_path / 'out/data'}")),
@@ -189,7 +189,7 @@ def test_a_frame_keeps_its_other_columns_and_the_findings_are_the_same(tmp_path)
     assert not (tmp_path / "s/data").exists()  # a file is where it is
 
 
-def test_what_is_too_large_to_keep_is_said(tmp_path, monkeypatch, capsys):
+def test_data_too_large_to_keep_are_noted(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(kept, "LIMIT", 100)
     x, labels, _ = features()
     found = ls.find(x, labels=labels, out=tmp_path / "r")

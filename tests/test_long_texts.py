@@ -19,7 +19,7 @@ def document(rng, label, characters):
     return filling + " " + " ".join(rng.choice(ABOUT[label].split()) for _ in range(150))
 
 
-def test_what_stands_at_the_end_of_a_long_text_counts(tmp_path, capsys):
+def test_the_end_of_a_long_text_counts(tmp_path, capsys):
     rng = random.Random(0)
     truth = [("sport", "trade")[i % 2] for i in range(40)]
     texts = [document(rng, label, 4100) for label in truth]
@@ -56,7 +56,7 @@ def test_what_stands_at_the_end_of_a_long_text_counts(tmp_path, capsys):
     assert [note for note in again.notes if "longer than" in note] == [note for note in notes if "longer than" in note]
 
 
-def test_texts_that_differ_after_4000_characters_are_no_copies(tmp_path):
+def test_texts_that_differ_after_4000_characters_are_not_copies(tmp_path):
     rng = random.Random(1)
     start = document(rng, "sport", 4200)
     texts = [start + " " + document(rng, "trade", 300) for _ in range(12)]

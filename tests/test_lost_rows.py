@@ -1,4 +1,5 @@
-"""A source that lost or gained rows after `find`, or between two readings of `apply`: nothing is ever written for the wrong row."""
+"""A source that lost or gained rows after `find`, or between two readings of `apply`: nothing is ever written for the
+wrong row."""
 
 import csv
 import json
@@ -36,19 +37,19 @@ def rows(n=N):
     ]
 
 
-def write(path, told):
+def write(path, output):
     if path.suffix == ".csv":
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows(1)[0])
             writer.writeheader()
-            writer.writerows(told)
+            writer.writerows(output)
     elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in told))
+        path.write_text("".join(json.dumps(row) + "\n" for row in output))
     elif path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(told), path)
+        pq.write_table(pa.Table.from_pylist(output), path)
     else:
-        features = np.array([[row["a"], row["b"]] for row in told])
-        np.savez(path, features=features, labels=np.array([row["label"] for row in told]))
+        features = np.array([[row["a"], row["b"]] for row in output])
+        np.savez(path, features=features, labels=np.array([row["label"] for row in output]))
     return path
 
 
@@ -91,8 +92,8 @@ def test_a_table_that_lost_rows_since_find_is_corrected_where_its_rows_are_now(t
     write(source, rows()[2:8] + rows()[10:])  # row 9 has gone, and row 5 has moved up by two
     capsys.readouterr()
     assert main(["apply", str(run), "-o", str(tmp_path / "clean")]) == 2
-    told = capsys.readouterr().err
-    assert "1 of the 2 changes cannot be made" in told and repr(str(found.ids[9])) in told
+    output = capsys.readouterr().err
+    assert "1 of the 2 changes cannot be made" in output and repr(str(found.ids[9])) in output
     assert not (tmp_path / "clean").exists()
     write(source, rows()[2:])  # only what nobody decided on has gone
     assert main(["apply", str(run), "-o", str(tmp_path / "clean")]) == 0

@@ -1,4 +1,5 @@
-"""Near-duplicates: what is the same text or picture is found, what shares a form is not, and no group swallows a fold."""
+"""Near-duplicates: what is the same text or picture is found, what shares a form is not, and no group swallows a
+fold."""
 
 import io
 import itertools
@@ -22,7 +23,10 @@ FINDINGS = (
     "A nodule of the upper lobe.",
 )
 VERDICTS = {"healthy": ("no acute disease", "all as expected"), "ill": ("pneumonia", "effusion", "suspected mass")}
-NOUNS = "river stone market engine garden letter winter copper signal harbour candle orbit thunder meadow anchor saddle mirror"
+NOUNS = (
+    "river stone market engine garden letter winter copper signal harbour candle orbit thunder meadow anchor saddle "
+    "mirror"
+)
 
 
 def groups_of(texts, tmp_path, labels=None, **options):
@@ -50,7 +54,7 @@ def sentence(rng, words=14):
     return " ".join(rng.choice(NOUNS.split()) + rng.choice(("", "s", "like", "less")) for _ in range(words))
 
 
-def test_reports_that_share_a_form_are_no_duplicates_and_their_wrong_labels_are_found(tmp_path):
+def test_reports_that_share_a_form_are_not_duplicates_and_their_wrong_labels_are_found(tmp_path):
     rng = random.Random(0)
     truth = [("healthy", "ill")[i % 2] for i in range(120)]
     texts = [report(rng, rng.choice(VERDICTS[label])) for label in truth]
@@ -84,9 +88,11 @@ FORMS = {
         f"{rng.choice(['today', 'tomorrow', 'tonight'])}"
     ),
     "Chinese": lambda rng: (
-        f"患者{rng.choice('男女')}，{rng.randrange(20, 90)}岁，因{rng.choice(['胸痛', '咳嗽', '发热'])}入院检查。胸部正侧位片显示双侧肺野"
+        f"患者{rng.choice('男女')}，{rng.randrange(20, 90)}岁，因{rng.choice(['胸痛', '咳嗽', '发热'])}入院检查。"
+        "胸部正侧位片显示双侧肺野"
         f"{rng.choice(['清晰', '纹理增多', '见片状影'])}，心影大小{rng.choice(['正常', '增大'])}，膈面光滑，肋膈角"
-        f"{rng.choice(['锐利', '变钝'])}。诊断意见：{rng.choice(['未见异常', '肺炎', '胸腔积液'])}。建议结合临床，必要时复查。"
+        f"{rng.choice(['锐利', '变钝'])}。"
+        f"诊断意见：{rng.choice(['未见异常', '肺炎', '胸腔积液'])}。建议结合临床，必要时复查。"
     ),
 }
 
@@ -140,7 +146,7 @@ def test_long_texts_edited_a_little_are_near_duplicates_and_those_that_share_hal
     assert (group[20:40] < 0).all() and (group[60:] < 0).all()
 
 
-def test_a_chain_of_texts_is_no_group(tmp_path):
+def test_a_chain_of_texts_is_not_a_group(tmp_path):
     rng = random.Random(4)
     chain = [[f"{noun}{i}" for i, noun in enumerate(NOUNS.split() * 4)]]
     for _ in range(79):
@@ -154,7 +160,7 @@ def test_a_chain_of_texts_is_no_group(tmp_path):
     assert max(np.unique(group[group >= 0], return_counts=True)[1], default=0) <= 3
 
 
-def test_many_identical_texts_do_not_swallow_a_fold(tmp_path):
+def test_many_identical_texts_do_not_fill_a_fold(tmp_path):
     rng = random.Random(5)
     kinds = {"even": "calm quiet soft slow", "odd": "loud wild fast rough"}
     texts = ["please call me back"] * 300
@@ -224,7 +230,7 @@ def test_pictures_saved_anew_are_near_duplicates(copy, tmp_path):
     assert np.unique(group[group >= 0], return_counts=True)[1].max() == 2
 
 
-def test_pictures_of_one_layout_are_no_duplicates(tmp_path):
+def test_pictures_of_one_layout_are_not_duplicates(tmp_path):
     rng = np.random.default_rng(1)
     words = ["alpha", "beta kappa", "gamma", "delta four", "omega", "sigma one", "rho", "lambda"]
     forms = [form({int(row): words[rng.integers(8)] for row in rng.choice(10, 4, replace=False)}) for _ in range(40)]

@@ -17,7 +17,8 @@ def found():
     p = np.array([0.9, 0.8, 0.5])
     labels = np.array([0, 1, 0])
     return Findings(
-        np.array(["a", "b", "c"], object), ("x", "y"), labels, 1 - labels, p, np.array([1, 2, 3]), p > 0.5, {"s": p}, {}, Estimate(1, 0, 3)
+        np.array(["a", "b", "c"], object), ("x", "y"), labels, 1 - labels, p, np.array([1, 2, 3]), p > 0.5,
+        {"s": p}, {}, Estimate(1, 0, 3),
     )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def test_a_row_names_its_id_and_its_old_label(tmp_path, row, empty):
         patch.read(tmp_path / "p.csv")
 
 
-def test_auto_takes_what_nobody_decides_on_any_more_and_what_stands_at_the_share_itself():
+def test_auto_takes_undecided_examples_and_those_exactly_at_the_share():
     keep = Decision("a", "keep", None, "ann", "1", "one")
     undo = Decision("", "undo", None, "ann", "2", "two", target="one")
     taken = [patch.decided(found(), Fold(rows), found().p_wrong, 0.5)[0] for rows in ([], [keep], [keep, undo])]

@@ -63,7 +63,7 @@ def test_probabilities_alone_are_enough():
     assert wrong[findings.order()[: wrong.sum()]].all()
 
 
-def test_a_detector_that_the_data_do_not_allow_is_told():
+def test_a_detector_that_the_data_do_not_allow_is_noted():
     data, _, _ = planted(n=40)
     probs = Dataset(data.ids, data.labels, data.classes, np.full((40, 4), 0.25), "probs")
     with pytest.raises(UserError, match="o2u.*confident_learning"):
@@ -93,7 +93,7 @@ def test_a_class_with_one_example_is_noted_and_gets_the_overall_rate():
 
 
 @pytest.mark.parametrize(("n", "k"), [(4, 2), (6, 3), (30, 2)])
-def test_tiny_data_sets_stand(n, k):
+def test_tiny_data_sets_work(n, k):
     rng = np.random.default_rng(0)
     labels = np.arange(n) % k
     findings = find(
@@ -104,7 +104,7 @@ def test_tiny_data_sets_stand(n, k):
     assert np.isfinite(findings.p_wrong).all()
 
 
-def test_many_classes_take_the_lean_detectors_and_say_so():
+def test_many_classes_use_the_fast_detectors_with_a_note():
     rng = np.random.default_rng(0)
     k, n = 300, 1200
     true = np.arange(n) % k
@@ -121,13 +121,13 @@ def test_many_classes_take_the_lean_detectors_and_say_so():
     assert set(findings.scores) == {"consensus", "gce", "knn_vote"} and "300 classes" in findings.notes[0]
 
 
-def test_constant_features_find_nothing_and_do_not_fall_over():
+def test_constant_features_give_no_findings_and_no_error():
     ids = np.array([str(i) for i in range(60)], object)
     findings = find(Dataset(ids, np.arange(60) % 3, ("a", "b", "c"), np.ones((60, 5)), "features"))
     assert np.isfinite(findings.p_wrong).all()
 
 
-def test_a_foreign_folder_is_not_written_to(tmp_path):
+def test_a_folder_with_other_files_is_not_written_to(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     data, _, _ = planted(n=40)
     with pytest.raises(UserError, match="not a run of Labelsieve"):
@@ -181,7 +181,7 @@ def test_a_gpu_is_taken_only_where_it_is_named(monkeypatch):
         find(data, device=3)
 
 
-def test_the_panel_in_torch_says_what_the_panel_in_numpy_says(monkeypatch):
+def test_the_panel_gives_the_same_result_in_torch_and_in_numpy(monkeypatch):
     """The panel's arithmetic is one; here torch on the CPU stands for a GPU."""
     pytest.importorskip("torch")
     from labelsieve.evidence import gather

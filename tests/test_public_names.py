@@ -243,7 +243,7 @@ def test_every_public_name_is_here():
 
 @pytest.mark.parametrize("value", WRONG)
 @pytest.mark.parametrize(("name", "number"), [(name, i) for name, calls in CALLS.items() for i in range(len(calls))])
-def test_a_wrong_value_is_a_sentence(tmp_path, monkeypatch, name, number, value):
+def test_a_wrong_value_is_refused_with_a_message(tmp_path, monkeypatch, name, number, value):
     monkeypatch.chdir(tmp_path)
     call, right = CALLS[name][number]
     if value in right:

@@ -163,7 +163,7 @@ def look(kind, out, names):
 
 @pytest.fixture
 def ask(capsys):
-    """Run a command: exit code, what it printed (read if it is JSON), what it said on stderr."""
+    """Run a command: exit code, what it printed (parsed if it is JSON), and its stderr."""
 
     def run(*arguments):
         capsys.readouterr()
@@ -283,9 +283,9 @@ def test_apply_after_the_file_has_changed(made, tmp_path, ask, kind, how):
     decide(run, rows, acts)
     after = changed(rows, how)
     put(kind, Path("."), after, names)
-    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    code, output, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0, err
-    assert told["conflicts"] == [] and len(told["changes"]) == 4
+    assert output["conflicts"] == [] and len(output["changes"]) == 4
     if kind == "probs":
         found = rows_of(tmp_path / "clean/labels.csv")
         place = {str(i): item.number for i, item in enumerate(after)}
@@ -293,7 +293,7 @@ def test_apply_after_the_file_has_changed(made, tmp_path, ask, kind, how):
     else:
         assert look(kind, tmp_path / "clean", names) == expected(after, acts)
     if how == "sorted":
-        assert any("another id" in note for note in told["notes"])
+        assert any("another id" in note for note in output["notes"])
 
 
 @pytest.mark.parametrize("how", CHANGES)
@@ -306,9 +306,9 @@ def test_find_again_and_apply(made, tmp_path, ask, kind, how):
     after = changed(rows, how)
     source = put(kind, Path("."), after, names)
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
-    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    code, output, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0, err
-    assert told["conflicts"] == [] and len(told["changes"]) == 4
+    assert output["conflicts"] == [] and len(output["changes"]) == 4
     if kind != "probs":
         assert look(kind, tmp_path / "clean", names) == expected(after, acts)
 
@@ -319,7 +319,7 @@ def rows_of(path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_apply_refuses_by_name_what_is_no_longer_there(made, tmp_path, ask, kind):
+def test_apply_names_and_refuses_missing_examples(made, tmp_path, ask, kind):
     run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
     acts = acts_on(rows)
     decide(run, rows, acts)
@@ -339,11 +339,11 @@ def test_find_again_lists_decisions_whose_example_is_gone(made, tmp_path, ask, k
     )
     source = put(kind, Path("."), after, names)
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
-    code, told, err = ask("apply", run, "-o", "clean", "--json")
+    code, output, err = ask("apply", run, "-o", "clean", "--json")
     assert code == 0, err
-    assert {c["id"] for c in told["conflicts"]} == {"7", "12"} and len(told["changes"]) == 2
-    assert all(c["reason"].startswith("decided for another example") for c in told["conflicts"])
-    assert any("add ids to the probabilities or to their labels" in c["reason"] for c in told["conflicts"]) == (
+    assert {c["id"] for c in output["conflicts"]} == {"7", "12"} and len(output["changes"]) == 2
+    assert all(c["reason"].startswith("decided for another example") for c in output["conflicts"])
+    assert any("add ids to the probabilities or to their labels" in c["reason"] for c in output["conflicts"]) == (
         kind == "probs"
     )
     left = {number: act for number, act in acts.items() if number not in (7, 12)}
@@ -365,21 +365,21 @@ def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind)
         for i in reversed(rows)
     ]
     source = put(kind, Path("."), after, names)
-    code, told, _ = ask("apply", run, "--dry-run", "--json")  # against the run of before
-    assert code == 0 and {(c["old"], c["new"]) for c in told["changes"]} == {
+    code, output, _ = ask("apply", run, "--dry-run", "--json")  # against the run of before
+    assert code == 0 and {(c["old"], c["new"]) for c in output["changes"]} == {
         (rows[12].label, acts[12]),
         (rows[5].label, ""),
     }
-    (conflict,) = told["conflicts"]
+    (conflict,) = output["conflicts"]
     assert (
         repr(rows[7].label) in conflict["reason"]
         and repr(third) in conflict["reason"]
         and "patch" not in conflict["reason"]
     )
-    assert any("1 example has the label that was decided on in the data already" in note for note in told["notes"])
+    assert any("1 example has the label that was decided on in the data already" in note for note in output["notes"])
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
-    code, told, _ = ask("apply", run, "-o", "clean", "--json")
-    (conflict,) = told["conflicts"]
+    code, output, _ = ask("apply", run, "-o", "clean", "--json")
+    (conflict,) = output["conflicts"]
     assert conflict["id"] == "7" and repr(rows[7].label) in conflict["reason"] and repr(third) in conflict["reason"]
     left = {number: act for number, act in acts.items() if number not in (2, 7)}
     assert look(kind, tmp_path / "clean", names) == expected(after, left)
@@ -399,8 +399,8 @@ def test_identical_rows_are_interchangeable(made, tmp_path, ask):
         )
     journal.close()
     put("csv-text", Path("."), sorted(twins, key=lambda i: (i.label, -i.number)), CLASSES[2])
-    code, told, err = ask("apply", "r", "-o", "clean", "--json")
-    assert code == 0 and told["conflicts"] == [] and len(told["changes"]) == 2, err
+    code, output, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0 and output["conflicts"] == [] and len(output["changes"]) == 2, err
     with open(tmp_path / "clean/d.csv", newline="") as file:
         found = [(int(row["text"].split()[4]), row["label"]) for row in csv.DictReader(file)]
     assert sorted(label for number, label in found if number == 2) == sorted([rows[2].label, rows[2].truth])
@@ -413,8 +413,8 @@ def test_check_passes_over_moved_rows_and_stops_on_changed_ones(made, tmp_path, 
     run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
     (tmp_path / "c.toml").write_text("max_excluded = 5\n")
     put(kind, Path("."), changed(rows, "sorted"), names)
-    code, told, err = ask("check", run, "--contract", "c.toml", "--json")
-    assert code == 0 and any("another id" in note for note in told["notes"]), err
+    code, output, err = ask("check", run, "--contract", "c.toml", "--json")
+    assert code == 0 and any("another id" in note for note in output["notes"]), err
     for how in ("dropped", "inserted", "edited", "relabelled"):
         put(kind, Path("."), changed(rows, how), names)
         code, _, err = ask("check", run, "--contract", "c.toml", "--json")
@@ -428,7 +428,7 @@ def test_check_passes_over_moved_rows_and_stops_on_changed_ones(made, tmp_path, 
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("kind", ["csv-text", "csv-numbers", "hf", "image-table", "probs"])
-def test_an_old_sheet_follows_or_is_refused(made, tmp_path, ask, kind, again):
+def test_rows_of_an_old_sheet_are_matched_or_refused(made, tmp_path, ask, kind, again):
     """A sheet that was exported before the file was sorted and found anew."""
     k = 4 if kind == "csv-numbers" else 2
     run, names, rows = made(kind, k, tmp_path), CLASSES[k], items(k)
@@ -455,13 +455,13 @@ def test_an_old_sheet_follows_or_is_refused(made, tmp_path, ask, kind, again):
         code, _, err = ask("import", run, "plain.csv", "--from", "csv", "--reviewer", "bob", "--json")
         assert code == 2 and "have moved" in err
         write(tmp_path / "truth.csv", [{"id": i.number, "label": i.truth} for i in rows])
-        code, told, _ = ask("evaluate", run, "--truth", "truth.csv", "--json")
-        assert any("stood for other examples" in note for note in told["notes"])
-    code, told, err = ask("import", run, "sheet.csv", "--from", "csv", "--reviewer", "bob", "--json")
-    assert code == 0 and told["new"] == 5 and told["conflicts"] == [], err
+        code, output, _ = ask("evaluate", run, "--truth", "truth.csv", "--json")
+        assert any("belonged to different examples" in note for note in output["notes"])
+    code, output, err = ask("import", run, "sheet.csv", "--from", "csv", "--reviewer", "bob", "--json")
+    assert code == 0 and output["new"] == 5 and output["conflicts"] == [], err
     assert ask("import", run, "sheet.csv", "--from", "csv", "--reviewer", "bob", "--json")[1]["new"] == 0
-    code, told, err = ask("apply", run, "-o", "clean", "--json")
-    assert code == 0 and len(told["changes"]) == 4, err
+    code, output, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 0 and len(output["changes"]) == 4, err
     if kind != "probs":
         assert look(kind, tmp_path / "clean", names) == expected(after, acts)
 
@@ -478,10 +478,10 @@ def test_exports_show_the_example_of_the_row(made, tmp_path, ask, kind):
     run, names, rows = made(kind, 2, tmp_path), CLASSES[2], items(2)
     after = [replace(i, number=207) if i.number == 7 else i for i in reversed(rows) if i.number != 12]
     put(kind, Path("."), after, names)
-    code, told, err = ask("export", run, "--to", "label-studio", "-o", "t.json", "--json")
+    code, output, err = ask("export", run, "--to", "label-studio", "-o", "t.json", "--json")
     assert code == 0, err
-    assert [row["id"] for row in told["left_out"]] == ["7", "12"] and any(
-        "another id" in note for note in told["notes"]
+    assert [row["id"] for row in output["left_out"]] == ["7", "12"] and any(
+        "another id" in note for note in output["notes"]
     )
     tasks = json.loads((tmp_path / "t.json").read_text())
     assert len(tasks) == len(rows) - 2
@@ -517,8 +517,8 @@ def test_the_page_shows_the_example_of_the_row(made, tmp_path, kind):
             if kind in ("csv-text", "jsonl", "hf"):
                 assert item["text"] == text(rows[i])
             if kind in ("csv-numbers", "parquet", "npz"):
-                told = {value["name"]: value["value"] for value in item["features"]}
-                assert any(abs(value - i / 1000) < 1e-6 for value in told.values())
+                output = {value["name"]: value["value"] for value in item["features"]}
+                assert any(abs(value - i / 1000) < 1e-6 for value in output.values())
         for i in (7, 12):
             item = client.get(f"/api/item/{i}")
             assert item.status_code == 200
@@ -534,11 +534,11 @@ def test_the_page_shows_the_example_of_the_row(made, tmp_path, kind):
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_running_acceptance_sample_follows(made, tmp_path, ask, again):
+def test_a_running_acceptance_sample_follows_its_examples(made, tmp_path, ask, again):
     run, names, rows = made("csv-numbers", 2, tmp_path), CLASSES[2], items(2)
-    code, told, _ = ask("accept", run, "--max-error", "20%", "--size", "20", "--json")
+    code, output, _ = ask("accept", run, "--max-error", "20%", "--size", "20", "--json")
     assert code == 1
-    drawn = [int(key) for key in told["sample"]["ids"]]
+    drawn = [int(key) for key in output["sample"]["ids"]]
     findings, journal = runs.load(run), Journal(run)
     for at, i in enumerate(drawn):
         wrong = rows[i].label != rows[i].truth
@@ -585,8 +585,8 @@ def test_a_patch_follows_its_examples(made, tmp_path, ask):
     assert ask("apply", run, "-o", "clean", "--json")[0] == 0
     after = sorted((replace(i, number=207) if i.number == 7 else i for i in rows), key=lambda i: -i.number)
     put("csv-text", Path("."), after, names)
-    code, told, err = ask("apply", "d.csv", "--patch", "clean/patch.csv", "-o", "again", "--json")
-    assert code == 0 and [c["id"] for c in told["conflicts"]] == ["7"] and len(told["changes"]) == 3, err
+    code, output, err = ask("apply", "d.csv", "--patch", "clean/patch.csv", "-o", "again", "--json")
+    assert code == 0 and [c["id"] for c in output["conflicts"]] == ["7"] and len(output["changes"]) == 3, err
     left = {number: act for number, act in acts.items() if number != 7}
     assert look("csv-text", tmp_path / "again", names) == expected(after, left)
 
@@ -594,21 +594,23 @@ def test_a_patch_follows_its_examples(made, tmp_path, ask):
 def test_a_patch_without_contents_says_nothing_of_rows_that_moved(made, tmp_path, ask):
     run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
     write(tmp_path / "p.csv", [{"id": i, "old": rows[i].label, "new": rows[i].truth} for i in (2, 7)])
-    code, told, err = ask("apply", run, "--patch", "p.csv", "--dry-run", "--json")
-    assert code == 0 and len(told["changes"]) == 2 and told["conflicts"] == [], err
+    code, output, err = ask("apply", run, "--patch", "p.csv", "--dry-run", "--json")
+    assert code == 0 and len(output["changes"]) == 2 and output["conflicts"] == [], err
     after = [rows[12], *rows[1:12], rows[0], *rows[13:35]]  # 0 and 12 change places, 35 goes
     write(tmp_path / "p.csv", [{"id": i, "old": rows[i].label, "new": rows[i].truth} for i in (2, 12)])
     source = put("csv-text", Path("."), after, names)
     for _ in range(2):
-        code, told, err = ask("apply", run, "--patch", "p.csv", "--dry-run", "--json")
+        code, output, err = ask("apply", run, "--patch", "p.csv", "--dry-run", "--json")
         assert (
-            code == 0 and [c["id"] for c in told["changes"]] == ["2"] and [c["id"] for c in told["conflicts"]] == ["12"]
+            code == 0
+            and [c["id"] for c in output["changes"]] == ["2"]
+            and [c["id"] for c in output["conflicts"]] == ["12"]
         ), err
         assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     sheet = [{"id": i, "decision": "relabel", "label": rows[i].truth} for i in (2, 12)]
     write(tmp_path / "s.csv", sheet)
-    code, told, err = ask("import", run, "s.csv", "--from", "csv", "--reviewer", "bob", "--json")
-    assert code == 0 and told["new"] == 1 and [c["id"] for c in told["conflicts"]] == ["12"], err
+    code, output, err = ask("import", run, "s.csv", "--from", "csv", "--reviewer", "bob", "--json")
+    assert code == 0 and output["new"] == 1 and [c["id"] for c in output["conflicts"]] == ["12"], err
 
 
 def test_class_folders(tmp_path, ask):
@@ -648,9 +650,9 @@ def test_class_folders(tmp_path, ask):
     os.rename(f"photos/{moved.label}/002.png", f"photos/{moved.truth}/002.png")  # carried out by hand
     pixels = picture(replace(other, number=199), names)
     Image.fromarray(pixels).save(f"photos/{other.label}/020.png")  # edited; nobody decided on it
-    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    code, output, err = ask("apply", "r", "-o", "clean", "--json")
     assert code == 0, err
-    assert len(told["changes"]) == 3 and any("020.png" in note for note in told["notes"])
+    assert len(output["changes"]) == 3 and any("020.png" in note for note in output["notes"])
     found = {int(path.stem): path.parent.name for path in (tmp_path / "clean").glob("*/*.png")}
     acts = acts_on(rows)
     assert found == expected(rows, acts)
@@ -687,10 +689,10 @@ def test_training_on_a_run_drops_the_flagged_rows_where_they_are_now(made, tmp_p
         "m",
         "--json",
     )
-    code, told, err = ask(*command)
+    code, output, err = ask(*command)
     assert code == 0, err
     place = {item.number: str(i) for i, item in enumerate(turned)}
-    assert told["excluded"] == len(flagged)
+    assert output["excluded"] == len(flagged)
     assert {item.id for item in Model.load("m").excluded} == {place[i] for i in flagged}
 
 
@@ -705,10 +707,10 @@ def test_two_versions_are_compared_by_content(made, tmp_path, ask):
         ]
         == 0
     )
-    code, told, err = ask("diff", run, "s", "--json")
+    code, output, err = ask("diff", run, "s", "--json")
     assert code == 0, err
-    assert told["removed"] == ["20"] and told["added"] == [str(len(after) - 1)]
-    assert [(row["old"], row["new"]) for row in told["relabelled"]] == [(rows[2].label, rows[2].truth)]
+    assert output["removed"] == ["20"] and output["added"] == [str(len(after) - 1)]
+    assert [(row["old"], row["new"]) for row in output["relabelled"]] == [(rows[2].label, rows[2].truth)]
 
 
 def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
@@ -736,9 +738,9 @@ def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
     place = {item.number: i for i, item in enumerate(after)}
     with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as client:
         desk.data()
-        told = client.get("/api/run").json()
-        assert told["known"] == 1 and any("'7'" in note and "Known examples" in note for note in told["notes"])
-        assert any("The sample 's': " in note for note in told["notes"])
+        output = client.get("/api/run").json()
+        assert output["known"] == 1 and any("'7'" in note and "Known examples" in note for note in output["notes"])
+        assert any("The sample 's': " in note for note in output["notes"])
         shown = [item["text"] for item in client.get("/api/items?sample=s&by=random&state=all&n=50").json()["items"]]
         assert shown == [words for words in before if words not in (text(gone), text(rows[7]))]
         item = client.get(f"/api/item/{place[12]}").json()
@@ -751,7 +753,7 @@ def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
         assert undone["states"] == {str(place[12]): "open"}
 
 
-def test_a_journal_in_postgresql_goes_on_after_find_again(made, tmp_path, ask, monkeypatch):
+def test_a_journal_in_postgresql_continues_after_a_second_find(made, tmp_path, ask, monkeypatch):
     address = os.environ.get("LABELSIEVE_POSTGRES")
     if not address:
         pytest.skip("LABELSIEVE_POSTGRES names no server")
@@ -773,8 +775,8 @@ def test_a_journal_in_postgresql_goes_on_after_find_again(made, tmp_path, ask, m
     assert (
         ask("find", *put("csv-text", Path("."), after, names), "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     )
-    code, told, err = ask("apply", run, "-o", "clean", "--json")
-    assert code == 0 and len(told["changes"]) == 1, err
+    code, output, err = ask("apply", run, "-o", "clean", "--json")
+    assert code == 0 and len(output["changes"]) == 1, err
     assert look("csv-text", tmp_path / "clean", names) == expected(after, {2: rows[2].truth})
 
 
@@ -817,17 +819,17 @@ def test_tables_with_ids_of_their_own(tmp_path, ask, how):
     if how == "edited":  # under its old id
         text_of = (tmp_path / "d.csv").read_text()
         (tmp_path / "d.csv").write_text(text_of.replace("row-207,", "row-7,"))
-    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    code, output, err = ask("apply", "r", "-o", "clean", "--json")
     if how in ("column added", "columns turned"):
-        assert code == 0 and {c["id"] for c in told["changes"]} == {"row-2", "row-7"} and told["notes"] == [], err
+        assert code == 0 and {c["id"] for c in output["changes"]} == {"row-2", "row-7"} and output["notes"] == [], err
         return
     assert code == 2 and "'row-7'" in err and "'row-2'" not in err
     assert ask("find", "d.csv", "-o", "r", "--detectors", "consensus", "--json")[0] == 0
-    code, told, err = ask("apply", "r", "-o", "clean", "--json")
+    code, output, err = ask("apply", "r", "-o", "clean", "--json")
     assert (
         code == 0
-        and [c["id"] for c in told["changes"]] == ["row-2"]
-        and [c["id"] for c in told["conflicts"]] == ["row-7"]
+        and [c["id"] for c in output["changes"]] == ["row-2"]
+        and [c["id"] for c in output["conflicts"]] == ["row-7"]
     ), err
 
 
@@ -874,15 +876,15 @@ def test_decisions_stay_with_their_ids_when_a_model_is_trained_again(tmp_path, a
     assert ask("accept", "r", "--max-error", "20%", "--json")[0] == 1  # a sample is drawn
     after = [replace(i, label=i.truth) if i.number == 7 else i for i in reversed(rows)]
     judge(2, after)
-    code, told, err = ask("apply", "r", "-o", "clean", "--json")
-    assert code == 0 and told["conflicts"] == [] and {c["id"] for c in told["changes"]} == {key(2), key(12)}, err
+    code, output, err = ask("apply", "r", "-o", "clean", "--json")
+    assert code == 0 and output["conflicts"] == [] and {c["id"] for c in output["changes"]} == {key(2), key(12)}, err
     assert {row["id"]: row["label"] for row in rows_of(tmp_path / "clean/labels.csv")} == {
         key(i.number): i.truth if i.number in (2, 7, 12) else i.label for i in rows
     }
-    code, told, err = ask("accept", "r", "--max-error", "20%", "--json")
+    code, output, err = ask("accept", "r", "--max-error", "20%", "--json")
     assert "are missing or have changed" not in err
-    code, told, err = ask("apply", "r", "--patch", "clean/patch.csv", "--dry-run", "--json")
-    assert code == 0 and len(told["changes"]) == 2 and told["conflicts"] == [], err
+    code, output, err = ask("apply", "r", "--patch", "clean/patch.csv", "--dry-run", "--json")
+    assert code == 0 and len(output["changes"]) == 2 and output["conflicts"] == [], err
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -913,12 +915,12 @@ def test_of_two_identical_rows_only_one_is_left_out(tmp_path, ask, own, place, w
     assert code == 2 and not Path("again").exists(), err
     after = [row for at, row in enumerate(table) if at != twin]
     lay(after)
-    code, told, err = ask("apply", "r", "--dry-run", "--json")
-    assert code == 0 and told["changes"] == [] and "identical" in told["conflicts"][0]["reason"], err
+    code, output, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and output["changes"] == [] and "identical" in output["conflicts"][0]["reason"], err
     left = [at for at, row in enumerate(after) if row["text"] == text(rows[4])]
-    leave_out(left[0], "2999-01-01T00:00:00Z")  # said of the one that is left
-    code, told, err = ask("apply", "r", "--dry-run", "--json")
-    assert code == 0 and len(told["changes"]) == 1 and told["changes"][0]["new"] == "", err
+    leave_out(left[0], "2999-01-01T00:00:00Z")  # of the one that is left
+    code, output, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and len(output["changes"]) == 1 and output["changes"][0]["new"] == "", err
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -941,8 +943,8 @@ def test_a_correction_that_was_carried_out_does_not_pass_to_the_twin(tmp_path, a
     journal.close()
     table[7]["label"] = rows[7].truth
     lay(table[::order])
-    code, told, err = ask("apply", "r", "--dry-run", "--json")
-    assert code == 0 and told["changes"] == [] and told["conflicts"] == [], err
+    code, output, err = ask("apply", "r", "--dry-run", "--json")
+    assert code == 0 and output["changes"] == [] and output["conflicts"] == [], err
 
 
 def test_a_patch_names_ids_that_the_data_do_not_have(tmp_path, ask):
@@ -950,9 +952,9 @@ def test_a_patch_names_ids_that_the_data_do_not_have(tmp_path, ask):
     write(tmp_path / "d.csv", [{"id": f"k{i.number}", "text": text(i), "label": i.label} for i in rows])
     gone = {"id": "k99", "old": "cat", "new": "dog", "content": "0123456789abcdef"}
     write(tmp_path / "p.csv", [gone, {**gone, "id": "k2", "old": rows[2].label}])
-    code, told, err = ask("apply", "d.csv", "--text", "text", "--patch", "p.csv", "--dry-run", "--json")
-    assert code == 0 and [c["id"] for c in told["conflicts"]] == ["k99", "k2"] and told["changes"] == [], err
+    code, output, err = ask("apply", "d.csv", "--text", "text", "--patch", "p.csv", "--dry-run", "--json")
+    assert code == 0 and [c["id"] for c in output["conflicts"]] == ["k99", "k2"] and output["changes"] == [], err
     assert (
-        "no such id" in told["conflicts"][0]["reason"]
-        and "now holds a different example" in told["conflicts"][1]["reason"]
+        "no such id" in output["conflicts"][0]["reason"]
+        and "now holds a different example" in output["conflicts"][1]["reason"]
     )

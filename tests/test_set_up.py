@@ -17,7 +17,7 @@ def test_the_repository_holds_no_wheel():
     assert "Makefile" in listed.stdout and ".whl" not in listed.stdout
 
 
-def test_without_ensurepip_pip_and_network_one_sentence_says_what_to_install(tmp_path):
+def test_without_ensurepip_pip_and_network_a_message_says_what_to_install(tmp_path):
     script = ROOT / ".ci" / "make_venv.py"
     hidden = "import sys; sys.modules.update(ensurepip=None, pip=None)"
     code = f"{hidden}; import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"

@@ -1,4 +1,4 @@
-"""`train` and `Model` in Python: loggers, networks of one's own, what is told of a training that fails in part."""
+"""`train` and `Model` in Python: loggers, own networks, notes about a training that fails in part."""
 
 import re
 from dataclasses import replace
@@ -33,7 +33,7 @@ class Own(nn.Module):
         return self.layers(x)
 
 
-def test_a_network_of_ones_own(data, tmp_path):
+def test_a_network_of_the_user(data, tmp_path):
     model = ls.train(data, network=Own, out=tmp_path / "model", epochs=5)
     again = ls.Model.load(tmp_path / "model", Own)
     kept, probs = again.probabilities(data)
@@ -76,37 +76,37 @@ def test_features_without_negative_values_are_taken_by_their_roots(data, tmp_pat
     np.testing.assert_allclose(np.exp(out) / np.exp(out).sum(1, keepdims=True), shares, atol=1e-5)
 
 
-def test_every_kind_of_logger_is_told_every_epoch(data):
-    told = {"log": [], "log_metrics": [], "add_scalar": []}
+def test_every_kind_of_logger_gets_every_epoch(data):
+    logged = {"log": [], "log_metrics": [], "add_scalar": []}
 
     class Wandb:
         def log(self, values):
-            told["log"].append(values)
+            logged["log"].append(values)
 
     class Mlflow(Wandb):
         def log_metrics(self, values, step):
-            told["log_metrics"].append((step, values["loss"]))
+            logged["log_metrics"].append((step, values["loss"]))
 
     class TensorBoard:
         def add_scalar(self, name, value, step):
-            told["add_scalar"].append((name, step, value))
+            logged["add_scalar"].append((name, step, value))
 
     for logger in (Wandb(), Mlflow(), TensorBoard()):
         ls.train(data, epochs=3, logger=logger)
-    losses = [values["loss"] for values in told["log"]]
+    losses = [values["loss"] for values in logged["log"]]
     assert len(losses) == 3 and losses[2] < losses[0]
-    assert told["log_metrics"] == list(enumerate(losses, 1))
-    assert [(step, value) for name, step, value in told["add_scalar"] if name == "loss"] == list(enumerate(losses, 1))
+    assert logged["log_metrics"] == list(enumerate(losses, 1))
+    assert [(step, value) for name, step, value in logged["add_scalar"] if name == "loss"] == list(enumerate(losses, 1))
 
 
-def test_progress_tells_loss_and_clean_share(data):
-    told = []
-    ls.train(data, method="m-dyr-h", epochs=4, noise=0.1, progress=lambda *what: told.append(what))
-    assert [(done, total) for _, done, total in told] == [(i, 4) for i in (1, 2, 3, 4)]
-    assert all("loss" in stage and "clean" in stage for stage, *_ in told)
+def test_progress_shows_loss_and_clean_share(data):
+    logged = []
+    ls.train(data, method="m-dyr-h", epochs=4, noise=0.1, progress=lambda *what: logged.append(what))
+    assert [(done, total) for _, done, total in logged] == [(i, 4) for i in (1, 2, 3, 4)]
+    assert all("loss" in stage and "clean" in stage for stage, *_ in logged)
 
 
-def test_class_collapse_is_told(data):
+def test_class_collapse_is_noted(data):
     class Stubborn(Own):
         def forward(self, x):
             return super().forward(x) - torch.tensor([0.0, 0.0, 1e4])
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_model(data):
     assert np.abs(first - other).max() > 1e-6
 
 
-def test_probabilities_are_nothing_to_train_on():
+def test_training_on_probabilities_is_refused():
     probs = np.full((6, 2), 0.5)
     with pytest.raises(ls.UserError, match="name the images, texts or features"):
         ls.train(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
@@ -157,23 +157,23 @@ def test_settings_out_of_bounds(data, named, says):
         ls.train(data, **named)
 
 
-def test_a_noise_share_of_ones_own_goes_before_that_of_the_method(data):
+def test_a_given_noise_share_overrides_that_of_the_method(data):
     assert ls.train(data, method="o2u", epochs=1, noise=0.1).manifest["settings"]["noise"] == 0.1
     assert "noise" not in ls.train(data, epochs=1, noise=0.1).manifest["settings"]
 
 
-def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatch):
+def test_a_method_that_needs_the_noise_rate_runs_find_once(data, tmp_path, monkeypatch):
     from labelsieve import pipeline
 
     wrong = np.arange(N) % 5 == 0
     labels = np.where(wrong, (data.labels + 1) % 3, data.labels)
-    noisy, told = ls.load(np.asarray(data.inputs), labels=labels), []
+    noisy, logged = ls.load(np.asarray(data.inputs), labels=labels), []
     found = ls.find(noisy, detectors=("consensus",)).wrong
     assert found.low > 0
     find = pipeline.find
 
     def once(*args, **kwargs):
-        told.append(1)
+        logged.append(1)
         return find(*args, **kwargs)
 
     def killed(_, done, total):
@@ -184,7 +184,7 @@ def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         ls.train(noisy, method="co-teaching", epochs=2, out=tmp_path / "model", progress=killed)
     model = ls.train(noisy, method="co-teaching", epochs=2, out=tmp_path / "model")
-    assert len(told) == 1
+    assert len(logged) == 1
     assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
     assert any(
         note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"]
@@ -192,16 +192,16 @@ def test_a_method_that_needs_the_noise_asks_find_once(data, tmp_path, monkeypatc
     assert not (tmp_path / "model" / "features").exists()
     ls.train(noisy, epochs=2)
     ls.train(noisy, method="co-teaching", epochs=2, noise=0.3)
-    assert len(told) == 1
+    assert len(logged) == 1
 
 
-def test_labels_that_may_all_be_right_are_told_to_be(data):
+def test_labels_that_may_all_be_right_are_reported(data):
     model = ls.train(data, method="co-teaching", epochs=2)
     assert ls.find(data, detectors=("consensus",)).wrong.low == 0
     assert model.manifest["settings"]["noise"] == 0
 
 
-def test_where_find_cannot_say_the_method_estimates(data, monkeypatch):
+def test_the_method_estimates_the_noise_if_find_cannot(data, monkeypatch):
     from labelsieve import pipeline
 
     def helpless(*args, **kwargs):
@@ -280,7 +280,7 @@ def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
         (lambda: nn.Linear(WIDTH, 3), "cannot take inputs of shape (2, 6) (TypeError"),
     ],
 )
-def test_a_network_that_does_not_fit_is_told_before_it_trains(data, network, says):
+def test_a_network_that_does_not_fit_is_refused_before_training(data, network, says):
     with pytest.raises(ls.UserError, match=re.escape(says)):
         ls.train(data, network=network, epochs=2)
 
@@ -302,7 +302,7 @@ def test_a_checkpoint_of_a_network_of_another_shape_is_refused(data, tmp_path):
         ls.train(data, network=network, epochs=4, out=tmp_path / "model")
 
 
-def test_a_loaded_model_has_what_its_method_believed_and_what_was_left_out(data, tmp_path):
+def test_a_loaded_model_keeps_clean_estimates_and_exclusions(data, tmp_path):
     inputs = np.asarray(data.inputs).copy()
     inputs[7, 0] = np.nan
     holed = ls.load(inputs, labels=np.array(data.classes)[data.labels])
@@ -324,7 +324,7 @@ def test_probabilities_of_what_has_no_labels(data, tmp_path):
         assert len(found) == N
 
 
-def test_findings_may_be_given_as_they_are(data, tmp_path):
+def test_findings_can_be_passed_directly(data, tmp_path):
     findings = ls.find(data, out=tmp_path / "run")
     one, other = (ls.train(data, method="o2u", epochs=3, run=those) for those in (findings, tmp_path / "run"))
     assert one.manifest["settings"]["noise"] == other.manifest["settings"]["noise"] is not None
@@ -393,7 +393,7 @@ def test_a_last_batch_of_one_example_stops_no_batch_normalisation(data, method):
 
 
 @pytest.mark.parametrize("between", [torch.nn.Dropout(0.5), torch.nn.Tanh()])
-def test_a_network_that_does_more_between_features_and_head_is_told(between):
+def test_a_network_with_layers_between_features_and_head_is_noted(between):
     class More(torch.nn.Module):
         def __init__(self, classes):
             super().__init__()

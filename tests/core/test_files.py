@@ -96,7 +96,7 @@ def leftovers(tmp_path):
     return put
 
 
-def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path, leftovers):
+def test_leftovers_of_a_killed_process_are_removed_when_the_file_is_written(tmp_path, leftovers):
     gone, live = leftovers(tmp_path, "checkpoint.pt")
     others, _ = leftovers(tmp_path, "other.pt")
     write_text(tmp_path / "checkpoint.pt", 10)
@@ -104,7 +104,7 @@ def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_
     assert all(path.exists() for path in (*live, *others))
 
 
-def test_what_another_machine_left_goes_after_a_day(tmp_path):
+def test_leftovers_of_another_machine_are_removed_after_a_day(tmp_path):
     for name, age in (("new", 3600), ("old", 90_000)):
         path = tmp_path / f".{name}.000000-{os.getpid()}.part"
         path.write_text("half")
@@ -113,7 +113,7 @@ def test_what_another_machine_left_goes_after_a_day(tmp_path):
     assert [path.name.split(".")[1] for path in tmp_path.iterdir()] == ["new"]
 
 
-def test_what_killed_processes_left_among_temporary_files_goes(tmp_path, monkeypatch):
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / f"labelsieve-{_HERE}-{dead_process()}-x").mkdir()
     (tmp_path / f"labelsieve-{_HERE}-{os.getppid()}-x").mkdir()
@@ -124,7 +124,7 @@ def test_what_killed_processes_left_among_temporary_files_goes(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("command", ["find", "train", "apply", "report"])
-def test_a_command_given_again_sweeps_what_its_killed_forerunner_left(tmp_path, leftovers, command, capsys):
+def test_a_repeated_command_removes_leftovers_of_its_killed_predecessor(tmp_path, leftovers, command, capsys):
     rng = np.random.default_rng(0)
     np.savez(
         tmp_path / "d.npz",
@@ -160,7 +160,8 @@ def test_a_command_given_again_sweeps_what_its_killed_forerunner_left(tmp_path, 
     pairs = [leftovers(*place) for place in places]
     again = {"find": find, "train": train, "apply": ["apply", run, "-o", str(tmp_path / "clean")]}
     done = main(again.get(command, ["report", run, "-o", str(tmp_path / "r.html")]))
-    told = capsys.readouterr()
-    assert not any(path.exists() for gone, _ in pairs for path in gone), told
+    output = capsys.readouterr()
+    assert not any(path.exists() for gone, _ in pairs for path in gone), output
     assert all(path.exists() for _, live in pairs for path in live)
-    assert done == 0 or command in ("find", "train"), told  # a folder with the file of a live process is not theirs yet
+    # a folder with the file of a live process is not theirs yet
+    assert done == 0 or command in ("find", "train"), output

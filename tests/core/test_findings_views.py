@@ -1,4 +1,5 @@
-"""Findings come ranked: iteration, top, tables, and what a notebook shows of them. Arrays stay in the order of the data."""
+"""Findings come ranked: iteration, top, tables, and what a notebook shows of them. Arrays stay in the order of the
+data."""
 
 import pickle
 import re
@@ -30,7 +31,7 @@ def findings(planted):
     return ls.find(ls.load_probabilities(*planted))
 
 
-def test_what_is_looked_at_is_ranked_and_arrays_are_not(findings):
+def test_views_are_ranked_and_arrays_are_not(findings):
     table = findings.table()
     assert table["rank"].to_pylist() == list(range(1, 91))
     assert table["p_wrong"].to_pylist() == sorted(findings.p_wrong.tolist(), reverse=True)
@@ -124,7 +125,7 @@ def test_a_notebook_shows_pictures_and_reads_no_large_file(tmp_path):
     assert "<img" not in html and count(html, "tr") == 11
 
 
-def test_a_notebook_shows_many_rows_as_some(findings):
+def test_a_notebook_shows_only_some_of_many_rows(findings):
     html = findings.top(90)._repr_html_()
     assert count(html, "tr") == 51 and "and 40 more" in html
     assert "ant 0." in html  # the likeliest classes where the inputs are probabilities
@@ -163,5 +164,5 @@ def test_reprs_are_one_short_line(findings):
         Scores(np.zeros(5)): "<Scores of 5 labels>",
         neighbours: "<Neighbours: the 2 nearest of 3 examples>",
     }
-    assert {id(one): repr(one) for one in expected} == {id(one): said for one, said in expected.items()}
+    assert {id(one): repr(one) for one in expected} == {id(one): text for one, text in expected.items()}
     assert re.fullmatch(r"<Evaluation \(oracle\): 90 of 90 labels wrong, estimated .*, AUPRC 1\.000>", repr(result))

@@ -103,7 +103,7 @@ def test_flags_take_lists_and_frames():
 @pytest.mark.parametrize(
     "estimator", [ls.LabelErrorDetector, pytest.param(lambda: ls.RobustClassifier("standard"), id="robust")]
 )
-def test_none_in_the_place_of_data_is_told(estimator):
+def test_none_instead_of_data_is_refused(estimator):
     for x, y, says in (
         (None, Y, "X is None"),
         (X, None, "requires y"),
@@ -114,7 +114,7 @@ def test_none_in_the_place_of_data_is_told(estimator):
             estimator().fit(x, y)
 
 
-def test_names_of_columns_that_are_none():
+def test_column_names_that_are_not_names_are_refused():
     frame = {"text": ["a", "b"], "label": [0, 1]}
     pa = pytest.importorskip("pyarrow")
     for role in ("label", "text", "image", "id", "group"):

@@ -22,8 +22,8 @@ def columns(rows):
 
 @st.composite
 def versions(draw, copies=False):
-    """Rows (id, content, label) before and after: some have gone, others came, the rest stand in any order; the ids are the examples'
-    own, or numbers of rows that are given anew, or both kinds are mixed."""
+    """Rows (id, content, label) before and after: some have gone, others came, the rest stand in any order; the ids are
+    the examples' own, or numbers of rows that are given anew, or both kinds are mixed."""
     n = draw(st.integers(1, 10))
     pool = st.integers(1, 3) if copies else st.integers(1, 10_000)
     contents = draw(st.lists(pool, min_size=n, max_size=n, unique=not copies))
@@ -88,7 +88,8 @@ def findings(rows):
     n = len(rows)
     p = np.linspace(0.9, 0.1, n)
     return Findings(
-        ids, CLASSES, labels, (labels + 1) % 3, p, np.arange(1, n + 1), p > 0.5, {"consensus": p}, {}, Estimate(1, 0, n), content=content
+        ids, CLASSES, labels, (labels + 1) % 3, p, np.arange(1, n + 1), p > 0.5,
+        {"consensus": p}, {}, Estimate(1, 0, n), content=content,
     )  # fmt: skip
 
 
@@ -107,8 +108,8 @@ def reviewed(draw):
 
 @quick
 @given(reviewed())
-def test_a_decision_is_on_its_example_or_refused_by_name(told):
-    _, after, rows = told
+def test_a_decision_is_on_its_example_or_refused_by_name(story):
+    _, after, rows = story
     now, follow = findings(after), Follow(findings(after))
     place = {f"{content:016x}": j for j, (_, content, _) in enumerate(after)}
     expected, lost = [], {}
@@ -134,23 +135,23 @@ def test_a_decision_is_on_its_example_or_refused_by_name(told):
 
 @quick
 @given(reviewed(), st.data())
-def test_a_journal_in_parts_leads_where_the_whole_leads(told, data):
-    _, after, rows = told
+def test_a_journal_in_parts_gives_the_same_state_as_the_whole(story, data):
+    _, after, rows = story
     whole, follow, got, at = Follow(findings(after)), Follow(findings(after)), [], 0
-    wanted = whole(rows)
+    expected = whole(rows)
     while at < len(rows):
         end = data.draw(st.integers(at + 1, len(rows)))
         got += follow(rows[at:end])
         at = end
-    assert got == wanted and follow.refused == whole.refused and follow.barred == whole.barred
-    assert follow(rows) == wanted and follow.refused == whole.refused  # heard again, nothing changes
-    assert Fold(got).standing() == Fold(wanted).standing()
+    assert got == expected and follow.refused == whole.refused and follow.barred == whole.barred
+    assert follow(rows) == expected and follow.refused == whole.refused  # heard again, nothing changes
+    assert Fold(got).standing() == Fold(expected).standing()
 
 
 @quick
 @given(reviewed())
-def test_what_was_taken_back_is_not_refused(told):
-    _, after, rows = told
+def test_undone_decisions_are_not_refused(story):
+    _, after, rows = story
     undone = [Decision("", "undo", None, "ann", AT, f"u{n}", target=row.batch) for n, row in enumerate(rows)]
     follow = Follow(findings(after))
     assert Fold(follow([*rows, *undone])).standing() == [] and follow.refused == []
@@ -158,12 +159,12 @@ def test_what_was_taken_back_is_not_refused(told):
 
 def test_a_correction_that_was_carried_out_in_the_data_counts_as_kept():
     now = findings([("e1", 7, 1), ("e2", 8, 2)])
-    said = Decision("e1", "relabel", "elm", "ann", AT, "b", given="ash", content=f"{7:016x}")
-    [row] = Follow(now)([said])
+    decision = Decision("e1", "relabel", "elm", "ann", AT, "b", given="ash", content=f"{7:016x}")
+    [row] = Follow(now)([decision])
     assert (row.id, row.act, row.label) == ("e1", "keep", None)
 
 
-def test_what_is_left_over_is_matched_only_where_its_labels_leave_no_choice():
+def test_remaining_copies_are_matched_only_if_their_labels_leave_no_choice():
     assert pair([("a", 0), ("b", 1)], [("c", 2)]) == [-1, -1]
     assert pair([("a", 0), ("b", 0)], [("c", 2)]) == [0, -1]
     assert pair([("a", 0)], [("c", 1), ("d", 2)]) == [-1]

@@ -137,7 +137,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_each_door_names_the_argument_in_its_own_way(place, capsys, mistake):
+def test_python_and_the_command_line_name_arguments_in_their_own_way(place, capsys, mistake):
     call, command, sentence, (python, shell) = MISTAKES[mistake]
     if "train" in (command or ""):
         pytest.importorskip("torch")
@@ -150,7 +150,7 @@ def test_each_door_names_the_argument_in_its_own_way(place, capsys, mistake):
         assert f"labelsieve: {caught.value.for_command_line()}" == capsys.readouterr().err.strip()
 
 
-def test_what_is_no_argument_stays_as_it_is():
+def test_text_that_is_not_an_argument_is_unchanged():
     error = ls.UserError("x<y: give <labels> or <from_>, not label=a.csv or <text>.", labels="my file", from_="csv")
     assert str(error) == "x<y: give labels='my file' or from_='csv', not label=a.csv or <text>."
     assert error.for_command_line() == "x<y: give --labels 'my file' or --from csv, not label=a.csv or <text>."
@@ -160,7 +160,7 @@ def test_what_is_no_argument_stays_as_it_is():
     assert (str(again), again.for_command_line()) == (str(error), error.for_command_line())
 
 
-def test_a_switch_has_no_value_and_a_run_in_the_place_of_data_is_opened_by_the_call_of_each_door(place):
+def test_a_switch_has_no_value_and_a_run_instead_of_data_is_refused_with_the_right_call(place):
     assert ls.UserError("<dry_run>", dry_run=True).for_command_line() == "--dry-run"
     assert str(ls.UserError("<dry_run>", dry_run=True)) == "dry_run=True"
     assert ls.UserError("<a>", a=Wording("here", "there")).for_command_line() == "there"

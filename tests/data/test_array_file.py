@@ -97,7 +97,7 @@ def test_a_list_of_texts():
         ({"features": X, "labels": np.eye(4)}, "argmax"),
     ],
 )
-def test_npz_that_is_no_data_set(tmp_path, arrays, says):
+def test_npz_files_that_are_not_data_sets_are_refused(tmp_path, arrays, says):
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(UserError, match=says) as caught:
         load(tmp_path / "bad.npz")
@@ -118,7 +118,7 @@ def test_damaged_files(tmp_path):
 
 
 @pytest.mark.parametrize("source", [{"a": 1}, 3, None, ["a", 1], [[1], [1, 2]], np.array([object()]), np.zeros(3)])
-def test_values_that_are_no_data(source):
+def test_values_that_are_not_data_are_refused(source):
     with pytest.raises(UserError):
         load(source, labels=[0, 1, 1])
 

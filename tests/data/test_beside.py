@@ -56,15 +56,15 @@ def test_the_probabilities_judge_and_the_data_are_corrected(data, tmp_path, kind
     rows = order(kind)
     np.save(tmp_path / "p.npy", PROBS[rows])
     assert main(["find", data(kind), "--probs", str(tmp_path / "p.npy"), "-o", str(tmp_path / "r"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    output = json.loads(capsys.readouterr().out)
     alone = ls.find(ls.load_probabilities(PROBS[rows], [LABELS[i] for i in rows]))
     found = ls.open_run(tmp_path / "r").findings
     assert found.settings["kind"] == {"folder": "image", "hf": "text"}.get(kind, kind)
     assert np.allclose(found.p_wrong, alone.p_wrong) and found.wrong == alone.wrong
     assert sorted(rows[i] for i in np.flatnonzero(found.flagged)) == [4, 17, 33]
-    assert any("Your own probabilities judge" in note for note in told["notes"])
+    assert any("Your own probabilities judge" in note for note in output["notes"])
     assert ("neighbours_agree" in found.extra) == (kind == "features") and "duplicate_group" in found.extra
-    assert any("name an encoder" in note for note in told["notes"]) == (kind != "features")
+    assert any("name an encoder" in note for note in output["notes"]) == (kind != "features")
     assert main(["apply", str(tmp_path / "r"), "-o", str(tmp_path / "out"), "--auto", "0.5"]) == 0
     again = ls.load(
         {"folder": str(tmp_path / "out"), "hf": f"hf:{tmp_path / 'out/data'}"}.get(kind, str(tmp_path / "out/t.csv"))
@@ -107,7 +107,7 @@ def test_examples_without_a_row_or_with_a_broken_one_are_listed(data):
     assert "has no row for it" in next(e.reason for e in found.excluded if e.id == "k5")
 
 
-def test_order_counts_the_rows_that_were_left_out_or_says_that_it_does_not(tmp_path):
+def test_matching_by_order_counts_rows_that_were_left_out_or_a_note_says_that_it_does_not(tmp_path):
     x = np.stack([TRUE * 4.0 + np.arange(N) % 7, np.arange(N) % 5], 1)
     x[10] = np.nan
     whole = ls.find(x, labels=LABELS, probs=PROBS)
@@ -120,7 +120,7 @@ def test_order_counts_the_rows_that_were_left_out_or_says_that_it_does_not(tmp_p
         ls.find(x, labels=LABELS, probs=PROBS[:57])
 
 
-def test_classes_in_an_order_of_their_own_are_the_order_of_the_columns(tmp_path):
+def test_the_columns_follow_a_class_order_that_the_source_fixes(tmp_path):
     names = np.array(["cow", "ant", "bee"])
     np.savez(tmp_path / "d.npz", features=np.stack([TRUE * 4.0, np.arange(N) % 5], 1), labels=GIVEN, classes=names)
     found = ls.find(str(tmp_path / "d.npz"), probs=PROBS)
@@ -134,7 +134,7 @@ def test_a_class_without_examples_stays_a_column(data):
     assert found.classes == (*NAMES, "dodo") and found.ids[found.flagged].tolist() == ["k4", "k17", "k33"]
 
 
-def test_an_encoder_brings_neighbours(data, tmp_path):
+def test_an_encoder_adds_neighbours(data, tmp_path):
     found = ls.find(data("text"), probs=PROBS, encoder="use", out=tmp_path / "r")
     assert (
         "neighbours_agree" in found.extra
@@ -150,7 +150,7 @@ def test_an_encoder_brings_neighbours(data, tmp_path):
         (["--detectors", "gce"], "needs more; probabilities beside the data allow"),
     ],
 )
-def test_what_does_not_go_with_probabilities_is_refused(data, tmp_path, arguments, word, capsys):
+def test_arguments_that_do_not_fit_probabilities_are_refused(data, tmp_path, arguments, word, capsys):
     np.save(tmp_path / "p.npy", PROBS[order("folder")])
     assert (
         main(["find", data("folder"), "--probs", str(tmp_path / "p.npy"), "-o", str(tmp_path / "r"), *arguments]) == 2

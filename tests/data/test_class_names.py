@@ -46,13 +46,13 @@ def test_variants_of_a_label_are_named_with_counts_and_not_merged():
     data = load(np.eye(8), labels=given)
     assert len(data.classes) == 7
     (note,) = data.notes
-    for told in ("'Cat' (1)", "'cat ' (1)", "' cat' (1)", "'cat' (2)", "'caf\u00e9' (1)"):
-        assert told in note
+    for listed in ("'Cat' (1)", "'cat ' (1)", "' cat' (1)", "'cat' (2)", "'caf\u00e9' (1)"):
+        assert listed in note
     assert "dog" not in note
 
 
 @pytest.mark.parametrize("gap", ["NA", "nan", "None", "null", "?", "N/A", " na "])
-def test_a_word_for_missing_is_told(gap):
+def test_a_word_that_may_mean_a_missing_label_is_noted(gap):
     data = load(np.eye(4), labels=["a", "b", gap, gap])
     assert data.classes == tuple(sorted(["a", "b", gap]))
     (note,) = data.notes
@@ -91,7 +91,7 @@ def test_labels_as_bytes(tmp_path):
         (("cat", "Cat", "c\u0430t"), "look alike"),
     ],
 )
-def test_names_that_a_reader_takes_for_one_another_are_told_with_counts(names, what):
+def test_names_that_look_alike_are_noted_with_counts(names, what):
     data = load(np.eye(3 * len(names) + 2), labels=[*names * 3, "dog", "dog"])
     assert len(data.classes) == len(names) + 1
     (note,) = [note for note in data.notes if what in note]

@@ -19,7 +19,7 @@ def written(tmp_path, text, name="classes.csv"):
     return str(tmp_path / name)
 
 
-def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kept(tmp_path):
+def test_names_guidelines_and_examples_are_read_from_every_kind_of_table(tmp_path):
     rows = [
         {"code": 0, "name": "cat", "guideline": 'Any cat, "tame" or not;\nno drawings.', "example": "b"},
         {"code": 1, "name": "dog", "guideline": "", "example": ""},
@@ -45,7 +45,7 @@ def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kep
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("kind,name\n0,cat\n", "no column 'class'"),
         ("class\n0\n", "none that explains it"),
@@ -56,10 +56,10 @@ def test_names_guidelines_and_examples_are_read_from_every_kind_of_table_and_kep
         ("class,name,example\n0,cat,zebra.png\n", "'zebra.png' as an example of '0'"),
     ],
 )
-def test_what_is_no_table_of_classes_is_refused_in_a_sentence(tmp_path, text, said):
+def test_a_file_that_is_not_a_table_of_classes_is_refused_with_a_message(tmp_path, text, message):
     with pytest.raises(UserError) as refused:
         read_class_table(written(tmp_path, text), CLASSES, IDS)
-    assert said in str(refused.value) and "classes.csv" in str(refused.value)
+    assert message in str(refused.value) and "classes.csv" in str(refused.value)
 
 
 def test_a_class_that_the_data_do_not_have_is_named(tmp_path):

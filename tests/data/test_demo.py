@@ -45,14 +45,14 @@ def test_exact_copies_under_different_labels(drawn):
         assert len({name.split("/")[0] for name in names}) == 2 and len({truth[name] for name in names}) == 1
 
 
-def test_one_file_is_cut_off_and_one_is_no_picture(drawn):
+def test_one_file_is_truncated_and_one_is_not_a_picture(drawn):
     folder, _ = drawn
     with pytest.raises(OSError, match="truncated"):
         Image.open(folder / demo.CUT_OFF).load()
     assert [e.id for e in load(folder).excluded] == [demo.NO_PICTURE]
 
 
-def test_same_seed_same_files_and_again_over_the_old_ones(drawn):
+def test_the_same_seed_writes_the_same_files_also_over_old_ones(drawn):
     folder, truth = drawn
     before = {name: (folder / name).read_bytes() for name in sorted(truth)[::100]}
     assert demo.write(folder, seed=1) == truth

@@ -1,4 +1,4 @@
-"""Which columns of a table become features, what is said of the others, and cells that are no numbers."""
+"""Which columns of a table become features, the reasons for the others, and cells that are not numbers."""
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def with_a_slip(values, at, cell):
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.parquet", "t.jsonl", "pandas", "polars"])
-def test_what_is_a_feature_and_what_is_not(tmp_path, name):
+def test_which_columns_are_features(tmp_path, name):
     columns = {
         "f0": NUMBERS,
         "f1": with_a_slip(NUMBERS, 3, "oops"),
@@ -63,13 +63,13 @@ def test_what_is_a_feature_and_what_is_not(tmp_path, name):
     note = data.notes[0]
     assert note.startswith("Features: f0, f1; not used: ")
     comma = columns["weight"][0]
-    for said in (
+    for reason in (
         "colour (text)",
         f"weight (decimal commas, as in '{comma}')",
         "half (row 0 holds 'none yet')",
         "void (empty)",
     ):
-        assert said in note
+        assert reason in note
 
 
 def test_dates_categories_and_row_numbers():
@@ -87,7 +87,7 @@ def test_dates_categories_and_row_numbers():
 
 
 @pytest.mark.parametrize("gap", ["", "NA", "n/a", "?", "nan", "NULL"])
-def test_words_for_a_missing_value_are_no_slips(tmp_path, gap):
+def test_words_for_a_missing_value_are_not_typos(tmp_path, gap):
     path = tmp_path / "t.csv"
     path.write_text("x,y,label\n" + "".join(f"{gap if i == 5 else i},+{i}.5,{'ab'[i % 2]}\n" for i in range(30)))
     data = load(path)
@@ -105,7 +105,7 @@ def test_many_columns_stay_short(tmp_path):
     )
 
 
-def test_no_column_of_numbers_is_told_with_the_reasons(tmp_path):
+def test_a_table_without_numeric_columns_is_refused_with_reasons(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a;b;label\n" + "1,5;2,5;u\n2,25;3,5;v\n" * 10)
     with pytest.raises(
@@ -114,7 +114,7 @@ def test_no_column_of_numbers_is_told_with_the_reasons(tmp_path):
         load(path)
 
 
-def test_a_number_for_each_label_and_an_id_are_to_be_checked(tmp_path):
+def test_columns_that_reveal_the_label_or_look_like_ids_are_noted(tmp_path):
     columns = {
         "x": NUMBERS,
         "patient": list(range(1000, 1000 + N)),
@@ -136,7 +136,7 @@ def test_arrays_and_texts_have_no_columns():
     assert load(pa.table({"v": [[1.0, 2.0], [3.0, 4.0]], "label": [0, 1]})).columns is None
 
 
-def test_a_word_among_probabilities_is_told(tmp_path):
+def test_a_word_among_probabilities_is_reported(tmp_path):
     (tmp_path / "p.csv").write_text("u,v,w\n" + "0.2,0.5,0.3\n" * 1_500_000 + "0.2,oops,0.3\n")
     with pytest.raises(UserError, match=r"the column 'v' holds 'oops' in row 1500000 \(from 0\)"):
         load_probabilities(tmp_path / "p.csv", LABELS)
@@ -153,7 +153,7 @@ def test_a_series_is_a_list_of_texts(series):
         load(series(["a cat", "a dog"]), label="topic")
 
 
-def test_something_measured_is_no_label():
+def test_measurements_are_refused_as_labels():
     x = np.random.default_rng(0).normal(size=(300, 2))
     with pytest.raises(UserError, match="decimal numbers, .*measurements, not classes"):
         load(x, labels=x[:, 0].round(2))

@@ -40,7 +40,7 @@ def test_a_path_object_and_a_trailing_slash(tmp_path):
     assert load(tmp_path).classes == load(root + "/").classes == ("1", "9", "10")
 
 
-def test_what_is_no_image_is_listed_and_litter_is_not(tmp_path):
+def test_files_that_are_not_images_are_listed_except_desktop_files(tmp_path):
     root = tree(
         tmp_path,
         "cat/a.jpg",
@@ -83,7 +83,7 @@ def test_a_link_to_itself_or_to_nothing_is_listed_and_the_rest_is_read(tmp_path,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
-def test_class_folders_and_left_out_files_whose_names_are_no_utf8(tmp_path):
+def test_class_folders_and_left_out_files_whose_names_are_not_utf8(tmp_path):
     root = tree(tmp_path, "dog/b.jpg")
     os.mkdir(os.path.join(os.fsencode(root), b"cha\xeene"))
     for name in (b"a.jpg", b"n\xf6tes.txt"):
@@ -98,7 +98,7 @@ def test_class_folders_and_left_out_files_whose_names_are_no_utf8(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
-def test_a_file_name_that_is_no_utf8(tmp_path):
+def test_a_file_name_that_is_not_utf8(tmp_path):
     root = tree(tmp_path, "cat/a.jpg", "dog/b.jpg")
     with open(os.path.join(os.fsencode(root), b"cat", b"caf\xe9.jpg"), "wb") as file:
         file.write(b"bytes")
@@ -121,7 +121,7 @@ def test_a_file_name_that_is_no_utf8(tmp_path):
         (("state.json", "data.arrow"), "name it hf:"),
     ],
 )
-def test_folders_that_are_no_data_set(tmp_path, names, says):
+def test_folders_that_are_not_data_sets_are_refused(tmp_path, names, says):
     with pytest.raises(UserError, match=says) as caught:
         load(tree(tmp_path, *names))
     assert str(tmp_path) in str(caught.value)
@@ -133,7 +133,7 @@ def test_split_folders_are_named_in_the_advice(tmp_path):
     assert str(tmp_path / "test") in str(caught.value) and str(tmp_path / "train") in str(caught.value)
 
 
-def test_columns_mean_nothing_for_a_folder(tmp_path):
+def test_column_arguments_are_refused_for_a_folder(tmp_path):
     with pytest.raises(UserError, match="label='x'"):
         load(tree(tmp_path, "cat/a.jpg", "dog/b.jpg"), label="x")
 
@@ -212,7 +212,7 @@ def test_an_unknown_protocol():
         ),
     ],
 )
-def test_splits_are_no_classes(tmp_path, names, says):
+def test_splits_are_not_classes(tmp_path, names, says):
     with pytest.raises(UserError, match=says):
         load(tree(tmp_path, *names))
 
@@ -224,7 +224,7 @@ def test_splits_beside_classes_are_left_out_with_a_note(tmp_path):
     assert "test (2 images), val (1 images)" in data.notes[0]
 
 
-def test_one_class_that_is_called_as_a_split_is_one_with_a_note(tmp_path):
+def test_one_class_with_the_name_of_a_split_is_read_with_a_note(tmp_path):
     data = load(tree(tmp_path, "car/a.jpg", "ship/b.jpg", "train/c.jpg"))
     assert data.classes == ("car", "ship", "train") and "'train' (1 images) is read as a class" in data.notes[0]
     assert load(tree(tmp_path / "trial", "control/a.jpg", "treatment/b.jpg", "trained/c.jpg")).notes == ()
@@ -246,7 +246,7 @@ def test_folders_of_folders_beside_classes_are_named(tmp_path):
         load(tmp_path)
 
 
-def test_folders_that_differ_in_case_only_are_two_classes_and_it_is_said(tmp_path):
+def test_folders_that_differ_only_in_case_are_two_classes_with_a_note(tmp_path):
     try:
         root = tree(tmp_path, "Cat/1.jpg", "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
     finally:

@@ -129,7 +129,7 @@ def test_pictures_that_are_not_read_are_counted_and_named(tmp_path, names, there
     )
 
 
-def test_a_test_folder_beside_classes_takes_their_place_and_is_told(tmp_path):
+def test_a_test_folder_next_to_class_folders_is_reported(tmp_path):
     with pytest.raises(
         UserError, match=r"No column .* holds 6 images, and `datasets` reads 2 of them.*2 in cat, 2 in dog"
     ):
@@ -162,7 +162,7 @@ def test_a_data_folder_of_tables(offline, tmp_path):
     assert load(f"hf:{tmp_path / 'folder'}").classes == ("x", "y")
 
 
-def test_what_cannot_be_loaded(offline, texts, tmp_path):
+def test_data_sets_that_cannot_be_loaded(offline, texts, tmp_path):
     with pytest.raises(UserError, match="hf:no-such/data-set cannot be loaded"):
         load("hf:no-such/data-set")
     with pytest.raises(UserError, match="no column 'nope'"):

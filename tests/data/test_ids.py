@@ -108,7 +108,7 @@ def test_a_shuffled_sorted_or_filtered_frame_keeps_its_index(frame):
     assert ls.load(frame).notes == () and ls.load(frame).ids.tolist() == list(map(str, range(N)))
 
 
-def test_indexes_of_every_sort_become_the_ids(pd, frame):
+def test_indexes_of_every_type_become_the_ids(pd, frame):
     keys = [f"r{i}" for i in range(N)]
     assert ls.load(frame.set_index(pd.Index(keys))).ids.tolist() == keys
     named = ls.load(frame.set_index(pd.Index(range(100, 112), name="patient")))

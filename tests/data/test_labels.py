@@ -119,7 +119,7 @@ WEAK = [0, -1, 1, 2, 0, -1, 1, 2]
     "name",
     ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.npz", "frame", "array", "list", "text", "l.csv", "l.txt", "l.npy"],
 )
-def test_minus_one_of_weak_labels_is_no_class(tmp_path, name):
+def test_minus_one_of_weak_labels_is_not_a_class(tmp_path, name):
     x = np.arange(16.0).reshape(8, 2)
     table = pa.table({"x": x[:, 0], "y2": x[:, 1], "label": WEAK})
     path = tmp_path / name
@@ -162,7 +162,7 @@ def test_minus_one_is_a_class_where_it_must_be():
 
 
 @pytest.mark.parametrize("gap", ["NA", "n/a", "#N/A", "NaN", "None", "NULL", "nil", " null ", "?"])
-def test_a_word_for_a_missing_value_is_a_class_and_it_is_said(gap):
+def test_a_word_for_a_missing_value_is_a_class_with_a_note(gap):
     data = load(X, labels=["a", gap, "b", "a"])
     assert gap in data.classes and not data.excluded
     [note] = [note for note in data.notes if "may stand for a missing label" in note]
@@ -170,7 +170,7 @@ def test_a_word_for_a_missing_value_is_a_class_and_it_is_said(gap):
 
 
 @pytest.mark.parametrize("name", ["nano", "none of these", "nancy", "-", "n.a.", "0", "unknown"])
-def test_other_words_are_no_gaps(name):
+def test_other_words_are_not_missing_values(name):
     data = load(X, labels=["a", name, "b", "a"])
     assert name in data.classes and not any("missing label" in note for note in data.notes)
 
@@ -184,7 +184,7 @@ def test_nan_among_numbers_is_a_missing_label_and_nothing_else_is(gap):
 
 
 @pytest.mark.parametrize("gap", ["", " ", "\t\n", None, float("nan"), np.float64("nan")])
-def test_nothing_is_a_missing_label(gap):
+def test_empty_values_are_missing_labels(gap):
     assert [item.id for item in load(X, labels=["a", gap, "b", "a"]).excluded] == ["1"]
 
 

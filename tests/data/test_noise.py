@@ -137,14 +137,14 @@ def test_the_cifar10_map(exact):
     assert noise.spec.rate == 0.4 and len(noise.spec.transition) == 10
 
 
-def test_instance_noise_is_exact_and_never_the_own_class():
+def test_instance_noise_is_exact_and_always_changes_the_class():
     rng = np.random.default_rng(0)
     x, labels = rng.standard_normal((3000, 8)), rng.integers(5, size=3000)
     for rate in (0.0, 0.05, 0.4, 0.9, 1.0):
         assert changed(instance_dependent(x, labels, 5, rate, seed=1), labels) == int(rate * 3000 + 1e-6)
 
 
-def test_instance_noise_of_the_paper_has_its_truncated_rate():
+def test_instance_noise_as_in_the_paper_has_the_truncated_rate():
     x, labels = np.random.default_rng(0).standard_normal((50_000, 4)), np.arange(50_000) % 3
     # Means of N(r, 0.1^2) truncated to [0, 1]: r + 0.1 (phi(a) - phi(b)) / (Phi(b) - Phi(a)).
     for rate, mean in ((0.1, 0.1288), (0.3, 0.3004), (0.5, 0.5)):
@@ -161,7 +161,7 @@ def test_instance_noise_depends_on_features():
     assert np.bincount(noise.labels[:500]).argmax() != np.bincount(noise.labels[500:]).argmax()
 
 
-def test_constant_features_do_no_harm():
+def test_constant_features_are_accepted():
     noise = instance_dependent(np.ones((50, 2)), np.zeros(50, int), 2, 0.5)
     assert changed(noise, np.zeros(50)) == 25
 

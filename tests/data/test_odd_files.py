@@ -38,7 +38,7 @@ def read(request, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(32)])
-def test_bytes_that_are_no_pictures_are_none(read, kind):
+def test_bytes_that_are_not_pictures_are_not_read_as_pictures(read, kind):
     digest = pa.array(DIGESTS, kind)
     features = read({"digest": digest, "x": range(N), "label": LABELS})
     assert features.kind == "features" and features.columns.unused == {"digest": "bytes that are not pictures"}
@@ -65,7 +65,7 @@ def test_texts_that_were_written_as_bytes_are_texts(read, kind):
     assert keyed.ids[1] == "k1" and keyed.classes == ("a", "b") and keyed.inputs.shape == (N, 1)
 
 
-def test_sounds_are_no_pictures(read):
+def test_sounds_are_not_read_as_pictures(read):
     sounds = [{"bytes": b"RIFF\0\0\0\0WAVEfmt ", "path": None}] * N
     assert read({"audio": sounds, "x": range(N), "label": LABELS}).kind == "features"
 
@@ -80,13 +80,13 @@ def test_digits_are_text_where_the_user_says_so(tmp_path, suffix):
     assert load(path).kind == "features"
 
 
-def test_numbers_in_a_frame_are_no_text(read):
+def test_numbers_in_a_frame_are_not_text(read):
     with pytest.raises(UserError, match="holds no text.*store them as text"):
         read({"code": range(N), "label": LABELS}, text="code")
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
-def test_columns_without_end_are_refused_before_they_fill_the_memory(tmp_path, name):
+def test_too_many_columns_are_refused_before_they_fill_the_memory(tmp_path, name):
     names = [*(f"g{i}" for i in range(100_001)), "label"]
     path = tmp_path / name
     if name.endswith("sv"):
@@ -101,7 +101,7 @@ def test_columns_without_end_are_refused_before_they_fill_the_memory(tmp_path, n
     assert name not in ("t.csv", "t.tsv") or grown < 200_000  # kB
 
 
-def test_some_thousand_columns_are_read_in_no_time(tmp_path):
+def test_some_thousand_columns_are_read_quickly(tmp_path):
     names = [*(f"g{i}" for i in range(3_000)), "label"]
     rows = [",".join(map(str, [*range(i, 3_000 + i), label])) for i, label in enumerate(LABELS)]
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
@@ -152,14 +152,14 @@ def test_archives_inside_addresses(tmp_path):
         "://x.csv",
     ],
 )
-def test_addresses_that_cannot_be_used_are_told(address):
+def test_addresses_that_cannot_be_used_are_refused(address):
     pytest.importorskip("fsspec")
     with pytest.raises(UserError) as caught:
         load(address)
     assert address in str(caught.value)
 
 
-def test_members_of_an_archive_that_are_no_arrays(tmp_path):
+def test_members_of_an_archive_that_are_not_arrays(tmp_path):
     np.savez(tmp_path / "d.npz", features=np.eye(4), labels=[0, 1, 0, 1])
     with zipfile.ZipFile(tmp_path / "d.npz", "a") as archive:
         archive.writestr("readme.txt", "about")

@@ -27,7 +27,7 @@ def test_arrays_with_positions():
     np.testing.assert_array_equal(data.inputs, P)
 
 
-def test_a_class_that_no_label_names_keeps_its_column():
+def test_a_class_without_labels_keeps_its_column():
     data = load_probabilities(P, np.array([0, 2, 2, 0]))
     assert (len(data.classes), data.labels.tolist()) == (3, [0, 2, 2, 0])
 
@@ -102,7 +102,7 @@ def test_rows_with_nan_and_rows_without_label_are_listed():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_rounding_is_forgiven(dtype):
+def test_rounded_probabilities_are_accepted(dtype):
     assert len(load_probabilities(some(300, 200).astype(dtype), np.arange(300) % 200)) == 300
     assert len(load_probabilities(np.round(P, 2), [0, 1, 2, 0])) == 4
 
@@ -143,7 +143,7 @@ def test_rounding_is_forgiven(dtype):
         (P * np.nan, [0, 1, 2, 0], "all 4 were excluded"),
     ],
 )
-def test_what_is_no_probabilities(probs, labels, says):
+def test_values_that_are_not_probabilities_are_refused(probs, labels, says):
     with pytest.raises(UserError, match=says):
         load_probabilities(probs, labels)
 
@@ -204,7 +204,7 @@ def test_labels_with_ids_for_rows_without(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
-def test_whole_one_hot_rows_are_told_from_probabilities(dtype):
+def test_integer_one_hot_rows_are_refused(dtype):
     with pytest.raises(UserError, match="predict_proba"):
         load_probabilities(np.eye(3, dtype=dtype)[[0, 1, 2, 0]], [0, 1, 2, 0])
 
@@ -278,7 +278,7 @@ def test_classes_that_a_model_sorted_as_text_are_recognised_and_named(kind):
     assert stated(plain) == stated(text) <= 2 * wrong.sum()
 
 
-def test_subtract_1_is_said_only_where_it_makes_the_labels_agree():
+def test_subtract_1_is_advised_only_if_labels_then_agree():
     p, y, wrong = made()
     with pytest.raises(UserError, match="Subtract 1"):
         load_probabilities(p, y + 1)
@@ -304,7 +304,7 @@ def test_names_in_the_order_of_their_first_appearance():
     )
 
 
-def test_where_two_orders_agree_alike_the_one_that_was_taken_is_named():
+def test_if_two_orders_agree_equally_the_note_names_the_one_used():
     _, y, _ = made()
     p = np.random.default_rng(0).dirichlet(np.ones(12), 600)
     data = load_probabilities(p, y)
@@ -313,7 +313,7 @@ def test_where_two_orders_agree_alike_the_one_that_was_taken_is_named():
     assert "numeric order" in note and "order of text" in note and "name the columns" in note
 
 
-def test_an_order_that_nobody_uses_is_warned_of():
+def test_an_unusual_order_of_columns_causes_a_warning():
     p, y, _ = made()
     moved = load_probabilities(
         pa.table({name: p[:, c] for name, c in zip(NAMES, np.random.default_rng(3).permutation(12), strict=True)}),
@@ -364,7 +364,7 @@ def test_rounded_rows_pass_and_are_brought_to_one():
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("kind", [int, float, str])
-def test_minus_one_is_no_label_and_counted(kind, named):
+def test_minus_one_means_no_label_and_is_counted(kind, named):
     p, y, wrong = made()
     none = np.arange(len(y)) % 10 == 0
     probs = pa.table({name: p[:, c] for c, name in enumerate(NAMES)}) if named else p

@@ -22,7 +22,7 @@ def raw(path):
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
-def test_what_was_written_comes_back_and_no_cell_is_a_formula(tmp_path_factory, rows):
+def test_written_cells_are_read_back_unchanged_and_none_is_a_formula(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("sheet") / "a.csv"
     write_sheet(path, ("id", "label"), rows)
     assert [(row["id"], row["label"]) for row in read_sheet(path, ("id",))] == rows
@@ -43,8 +43,8 @@ def test_sheets_are_read_as_spreadsheets_save_them(tmp_path, encoding, mark, fir
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=mark).writerows(rows)
     (tmp_path / "a.csv").write_bytes((first.format(mark) + text.getvalue()).encode(encoding))
-    told = read_sheet(tmp_path / "a.csv", ("id", "label"))
-    assert [(row["id"], row["label"], row["note"]) for row in told] == [
+    rows_read = read_sheet(tmp_path / "a.csv", ("id", "label"))
+    assert [(row["id"], row["label"], row["note"]) for row in rows_read] == [
         ("=1+1", "gré", "ça, va; bien"),
         ("", "", ""),
         ("r1", 'quo"te', "a\tb"),
@@ -80,7 +80,7 @@ def test_decisions_and_patches_from_another_country(tmp_path, capsys, mark):
     assert "k1,text 1,a,b,ann seen" in (tmp_path / "out/t.csv").read_text()
 
 
-def test_a_sheet_with_nothing_in_it(tmp_path):
+def test_an_empty_sheet(tmp_path):
     for text in ("", "\n", "\ufeff", "\n\n"):
         (tmp_path / "a.csv").write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match="has no column 'id'; it needs id, label, and has no columns"):
@@ -96,8 +96,8 @@ def test_ids_that_a_spreadsheet_has_rewritten(tmp_path, capsys):
     capsys.readouterr()
     rows = read_sheet(tmp_path / "s.csv", ("id", "content"))
     for names in (("id", "decision", "label", "content"), ("id", "decision", "label")):
-        wanted = [[str(int(row["id"])), "keep", "", row["content"]][: len(names)] for row in rows[5:9]]
-        write_sheet(tmp_path / "b.csv", names, wanted)
+        cells = [[str(int(row["id"])), "keep", "", row["content"]][: len(names)] for row in rows[5:9]]
+        write_sheet(tmp_path / "b.csv", names, cells)
         code = main(["import", run, str(tmp_path / "b.csv"), "--from", "csv", "--reviewer", "bob"])
         out, err = capsys.readouterr()
         assert (

@@ -127,7 +127,7 @@ def test_any_other_column_that_does_not_exist(tmp_path, role):
 
 
 @pytest.mark.parametrize(
-    ("columns", "asked", "says"),
+    ("columns", "options", "says"),
     [
         (TEXTS, {}, "No column .* is clearly the label.*body, topic, key"),
         ({**TEXTS, "label": [1, 2, 1], "target": [1, 1, 2]}, {}, "several columns that may be the label"),
@@ -154,12 +154,12 @@ def test_any_other_column_that_does_not_exist(tmp_path, role):
         ),
     ],
 )
-def test_columns_in_doubt(columns, asked, says):
+def test_columns_in_doubt(columns, options, says):
     if says is None:
-        assert load(pa.table({k: v for k, v in columns.items() if k != "key"}), **asked).kind == "text"
+        assert load(pa.table({k: v for k, v in columns.items() if k != "key"}), **options).kind == "text"
         return
     with pytest.raises(UserError, match=says):
-        load(pa.table(columns), **asked)
+        load(pa.table(columns), **options)
 
 
 def test_guesses_where_names_leave_no_doubt():
@@ -233,7 +233,7 @@ def test_files_that_cannot_be_read(tmp_path, name, content, says):
     assert name in str(caught.value)
 
 
-def test_a_number_that_is_none_far_down_is_told(tmp_path):
+def test_a_word_far_down_a_numeric_column_is_reported(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("label,x\n" + "a,123456\n" * 1_900_000 + "b,oops\nb,7\n")
     data = load(path)
@@ -368,14 +368,14 @@ def test_columns_of_several_kinds_of_values_do_not_stop_a_frame():
         load(pd.DataFrame({"x": x, "o": [object()] * 40, "label": ["a", "b"] * 20}))
 
 
-def test_the_commonest_mark_of_the_header_parts_the_columns(tmp_path):
+def test_the_most_frequent_separator_of_the_header_is_used(tmp_path):
     (tmp_path / "t.csv").write_text(
         'id;"a;b";x, in cm;label\n' + "".join(f"r{i};1;{i};{'ab'[i % 2]}\n" for i in range(12))
     )
     assert load(tmp_path / "t.csv").columns.names == ("a;b", "x, in cm")
 
 
-def test_names_of_data_that_are_none(tmp_path):
+def test_names_that_are_not_data_are_refused(tmp_path):
     (tmp_path / "t.txt").write_text("a review")
     with open(tmp_path / "t.txt") as file:
         names = (

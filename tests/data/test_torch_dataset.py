@@ -74,7 +74,7 @@ def test_texts_and_other_labels():
     assert [item.id for item in data.excluded] == ["3"]
 
 
-def test_targets_spare_reading_every_item():
+def test_targets_are_used_without_reading_every_item():
     class Counted(Items):
         read = 0
 
@@ -87,7 +87,7 @@ def test_targets_spare_reading_every_item():
     assert data.labels.tolist() == [0, 1, 1, 0]
 
 
-def test_find_and_train_take_it():
+def test_find_and_train_accept_it():
     rng = np.random.default_rng(1)
     true = np.arange(120) % 3
     x = torch.from_numpy((rng.normal(size=(120, 4)) + 6 * np.eye(3, 4)[true]).astype(np.float32))
@@ -111,7 +111,7 @@ def test_find_and_train_take_it():
         (type("Stream", (torch.utils.data.IterableDataset,), {"__iter__": lambda self: iter(())})(), "map-style"),
     ],
 )
-def test_what_cannot_be_read_is_said(dataset, message):
+def test_unreadable_items_are_refused(dataset, message):
     with pytest.raises(UserError, match=message):
         load(dataset)
 

@@ -39,7 +39,7 @@ def test_a_class_that_the_run_does_not_know_stays(file):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("label\ncat\ndog\n", "2 labels for the 3 examples.*id,label"),
         ("id,label\nx,cat\ny,dog\n", "no label for any of the 3 examples.*'x'.*'a'"),
@@ -48,8 +48,8 @@ def test_a_class_that_the_run_does_not_know_stays(file):
         ("id,label\na,\nb,\n", "holds no label"),
     ],
 )
-def test_mistakes(file, text, said):
-    with pytest.raises(UserError, match=said):
+def test_mistakes(file, text, message):
+    with pytest.raises(UserError, match=message):
         read_truth(file(text), IDS, CLASSES)
 
 
@@ -58,7 +58,7 @@ def test_no_such_file(tmp_path):
         read_truth(tmp_path / "truth.csv", IDS, CLASSES)
 
 
-def test_unknown_ids_and_a_match_by_order_are_told(file):
+def test_unknown_ids_and_a_match_by_order_are_noted(file):
     labels, notes = read_truth_with_notes(
         file("id,label\na,cat\nb,dog\nx,cat\ny,dog\nout,cat\n"), IDS, CLASSES, {"out"}
     )
@@ -67,7 +67,7 @@ def test_unknown_ids_and_a_match_by_order_are_told(file):
     assert labels == ["dog", "cat", "dog"] and "by order: the first, 'dog', to 'a'" in notes[0]
 
 
-def test_our_own_id_goes_first(file):
+def test_the_column_labelsieve_id_is_preferred(file):
     table = "id,labelsieve_id,label\n1,b,dog\n2,a,cat\n"
     assert read_truth(file(table), IDS, CLASSES) == ["cat", "dog", None]
 
@@ -86,7 +86,7 @@ def test_positions_end_with_the_last_class(tmp_path, last, fine):
         read_truth(tmp_path / "truth.npy", IDS, CLASSES)
 
 
-def test_a_position_past_the_classes_in_a_table_is_told(file):
+def test_a_position_past_the_classes_is_refused(file):
     assert read_truth(file("id,label\na,1\nb,0\n"), IDS, CLASSES) == ["dog", "cat", None]
     with pytest.raises(UserError, match="none of which is a class of the run"):
         read_truth(file("id,label\na,1\nb,2\n"), IDS, CLASSES)

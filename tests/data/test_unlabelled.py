@@ -36,7 +36,7 @@ def test_features_with_and_without_labels(tmp_path):
     np.testing.assert_array_equal(load_inputs(x).inputs, x)
 
 
-def test_an_id_twice_and_nothing_usable(tmp_path):
+def test_repeated_ids_and_unusable_data_are_refused(tmp_path):
     (tmp_path / "twice.csv").write_text("key,body\nk1,one text\nk1,another\n")
     with pytest.raises(UserError, match="k1"):
         load_inputs(tmp_path / "twice.csv", text="body", id="key")

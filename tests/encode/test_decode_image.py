@@ -63,7 +63,7 @@ def test_arrays_of_every_layout(shape):
     "array",
     [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.float32), np.zeros((0, 8, 3), np.uint8), np.zeros(5, np.uint8)],
 )
-def test_arrays_that_are_no_images(array):
+def test_arrays_that_are_not_images_are_refused(array):
     with pytest.raises(DecodeError, match="array|without pixels"):
         decode(array, SIDE)
 
@@ -127,7 +127,7 @@ def test_float_grey_in_a_known_range_keeps_it(factor, offset):
     assert close(decode(packed(Image.fromarray(grey), "TIFF"), SIDE).pixels, stretched(expected), 1)
 
 
-def test_float_grey_in_no_known_range_is_stretched_and_nan_is_survived():
+def test_float_grey_in_an_unknown_range_is_stretched_and_nan_is_accepted():
     grey = RAMP.astype(np.float32) - 50
     grey[3, 3] = np.nan
     pixels = decode(packed(Image.fromarray(grey), "TIFF"), SIDE).pixels
@@ -160,13 +160,13 @@ def test_a_large_jpeg_is_drafted_without_changing_the_picture():
         (b"%PDF-1.4\n", "not an image"),
     ],
 )
-def test_what_is_no_picture_is_told_so(data, reason):
+def test_files_that_are_not_pictures_are_refused(data, reason):
     with pytest.raises(DecodeError, match=reason):
         decode(data, SIDE)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
-def test_a_truncated_file_is_told_so(kind):
+def test_a_truncated_file_is_refused(kind):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     data = packed(Image.fromarray(noise), kind)
     with pytest.raises(DecodeError, match="truncated or damaged|damaged in its first bytes"):
@@ -188,7 +188,7 @@ def test_an_image_bomb_is_refused_by_its_header(size):
             decode(bomb(*size), SIDE)
 
 
-def test_content_tells_images_apart_and_sketch_knows_near_copies():
+def test_content_separates_images_and_sketch_matches_near_copies():
     rng = np.random.default_rng(1)
     smooth = np.asarray(
         Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((200, 160), Image.Resampling.BICUBIC)
@@ -250,7 +250,7 @@ def photographed(light, rng, side=96, grain=4.0, thing=False):
 
 @pytest.mark.parametrize("light", ["slope", "vignette", "spot"])
 @pytest.mark.parametrize("thing", [False, True])
-def test_the_same_light_makes_no_duplicates(light, thing):
+def test_the_same_lighting_does_not_make_duplicates(light, thing):
     rng = np.random.default_rng(0)
     sketch = np.stack([decode(photographed(light, rng, thing=thing), SIDE).sketch for _ in range(150)])
     assert len(near_pairs(difference_hash(sketch))) == 0
@@ -264,7 +264,7 @@ def test_the_same_scene_under_another_light_is_still_a_duplicate():
     assert len(near_pairs(difference_hash(sketch), 6)) >= 2
 
 
-def test_pillow_does_not_warn_of_a_bomb_beside_our_own_sentence(tmp_path):
+def test_pillow_does_not_warn_about_a_bomb_in_addition_to_our_message(tmp_path):
     (tmp_path / "bomb.png").write_bytes(bomb(10_000, 10_001))
     code = """if True:
         import sys

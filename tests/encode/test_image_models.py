@@ -211,7 +211,7 @@ def test_a_picture_of_another_size_is_resampled_as_the_processor_does(tmp_path):
     assert len(set(names)) == 3
 
 
-def test_new_settings_of_the_processor_are_another_name(tmp_path):
+def test_new_settings_of_the_processor_change_the_name(tmp_path):
     saved(tmp_path, "ViTConfig")
     names = set()
     for mean in (0.5, 0.4):
@@ -229,7 +229,7 @@ def test_without_a_processor_a_note_says_what_is_assumed(tmp_path):
     assert cosine(made(pictures(32)), by_hand(tmp_path, processor, pictures(32))).min() > 0.99999
 
 
-def test_what_cannot_be_followed_is_a_note(tmp_path):
+def test_steps_that_are_not_applied_are_noted(tmp_path):
     saved(tmp_path, "CLIPVisionConfig")
     settings = {"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 40}, "do_split_image": True}
     (tmp_path / "preprocessor_config.json").write_text(
@@ -249,7 +249,7 @@ def test_what_cannot_be_followed_is_a_note(tmp_path):
         ({"rescale_factor": "x"}, "factor"),
     ],
 )
-def test_settings_that_mean_nothing_are_a_sentence(tmp_path, settings, word):
+def test_invalid_settings_are_refused_with_a_message(tmp_path, settings, word):
     saved(tmp_path, "ViTConfig")
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     with pytest.raises(UserError, match=word):
@@ -269,7 +269,7 @@ def test_weights_that_a_classifier_is_saved_without_are_not_drawn_at_random(tmp_
     np.testing.assert_array_equal(once(images), again(images))
 
 
-def test_a_model_without_all_its_weights_is_a_sentence(tmp_path):
+def test_a_model_with_missing_weights_is_refused_with_a_message(tmp_path):
     from safetensors.torch import load_file, save_file
 
     saved(tmp_path, "ViTConfig")
@@ -280,7 +280,7 @@ def test_a_model_without_all_its_weights_is_a_sentence(tmp_path):
         encoder(f"hf:{tmp_path}", "image")
 
 
-def test_the_side_that_works_is_named_and_other_models_are_called_what_they_are(tmp_path):
+def test_a_side_that_works_is_named_and_other_kinds_of_models_are_refused(tmp_path):
     saved(tmp_path / "vit", "ViTConfig", "bfloat16")
     with pytest.raises(UserError, match="64 px .*give side=32"):
         encoder(f"hf:{tmp_path / 'vit'}", "image", side=64)

@@ -23,7 +23,7 @@ def test_shape_and_type(small):
     assert (features >= 0).all() and (features <= 6).all() and features.std() > 0.05  # pooled ReLU6
 
 
-def test_rows_do_not_influence_one_another(small):
+def test_rows_do_not_influence_each_other(small):
     alone = np.concatenate([small(PICTURES[i : i + 1]) for i in range(3)])
     assert np.abs(alone - small(PICTURES)).max() < 1e-4
 
@@ -47,7 +47,7 @@ def test_the_weights_are_the_published_ones():
     assert counted == pytest.approx(4.65e6, rel=0.01)
 
 
-def test_a_cut_checkpoint_is_a_value_error(tmp_path):
+def test_a_truncated_checkpoint_is_a_value_error(tmp_path):
     with open(lite0.weights_path(), "rb") as file:
         data = file.read()
     (tmp_path / "cut.pth").write_bytes(data[: len(data) // 2])

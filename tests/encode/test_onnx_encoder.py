@@ -59,7 +59,7 @@ def test_half_precision_input(tmp_path):
     assert np.allclose(features, (means(PICTURES) / 255 - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-2)
 
 
-def test_the_preprocessor_beside_the_file_is_obeyed(tmp_path):
+def test_the_preprocessor_next_to_the_file_is_used(tmp_path):
     config = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "size": {"height": 12, "width": 12}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
     made = encoder(f"onnx:{image_model(tmp_path / 'm.onnx', ['n', 3, 'h', 'w'])}", "image")
@@ -67,7 +67,7 @@ def test_the_preprocessor_beside_the_file_is_obeyed(tmp_path):
     assert np.allclose(made(PICTURES), (means(PICTURES) / 255 - 0.5) / 0.25, atol=1e-4)
 
 
-def test_other_weights_are_another_name(tmp_path):
+def test_other_weights_change_the_name(tmp_path):
     nodes = [helper.make_node("Mul", ["x", "w"], ["y"])]
     shapes = [("x", TensorProto.FLOAT, ["n", 12, 12, 3])], [("y", TensorProto.FLOAT, ["n", 12, 12, 3])]
     names = []
@@ -77,7 +77,7 @@ def test_other_weights_are_another_name(tmp_path):
     assert names[0] != names[1]
 
 
-def test_what_does_not_fit_is_a_sentence(tmp_path):
+def test_files_that_do_not_fit_are_refused_with_a_message(tmp_path):
     fixed = image_model(tmp_path / "fixed.onnx", ["n", 12, 12, 3])
     with pytest.raises(UserError, match="12 px only, not 224"):
         encoder(f"onnx:{fixed}", "image", side=224)
@@ -140,7 +140,7 @@ def test_long_texts_are_read_in_parts(tmp_path):
     assert np.allclose(features, [unit[2], whole / np.linalg.norm(whole), unit[3]], atol=1e-5)
 
 
-def test_of_a_text_without_end_parts_are_read_from_beginning_to_end(tmp_path):
+def test_parts_of_a_very_long_text_are_read_from_beginning_to_end(tmp_path):
     tokenizer(tmp_path / "tokenizer.json")
     made = encoder(f"onnx:{text_model(tmp_path)}", "text")
     features, parts = made.read(["red " * 300_000 + "blue " * 300_000])
@@ -150,7 +150,7 @@ def test_of_a_text_without_end_parts_are_read_from_beginning_to_end(tmp_path):
     assert features[0] @ both / np.linalg.norm(both) > 0.98
 
 
-def test_a_text_model_without_its_tokenizer_is_a_sentence(tmp_path):
+def test_a_text_model_without_its_tokenizer_is_refused_with_a_message(tmp_path):
     with pytest.raises(UserError, match=r"put tokenizer\.json next to it"):
         encoder(f"onnx:{text_model(tmp_path)}", "text")
 
@@ -167,7 +167,7 @@ def scaled(path, weight, **external):
 
 
 @pytest.mark.parametrize("place", ["model.onnx.data", "model.onnx_data", "weights/w.bin"])
-def test_changed_weights_beside_the_graph_are_another_name(tmp_path, place):
+def test_changed_weights_next_to_the_graph_change_the_name(tmp_path, place):
     (tmp_path / "weights").mkdir()
     path = scaled(tmp_path / "model.onnx", 1, location=place)
     graph = path.read_bytes()
@@ -188,7 +188,7 @@ def test_weights_of_each_tensor_in_a_file_of_its_own_count(tmp_path):
     assert encoder(f"onnx:{path}", "image").name != before
 
 
-def test_weights_that_are_absent_or_elsewhere_are_a_sentence(tmp_path):
+def test_missing_or_outside_weights_are_refused_with_a_message(tmp_path):
     path = scaled(tmp_path / "model.onnx", 1, location="model.onnx.data")
     (tmp_path / "model.onnx.data").unlink()
     with pytest.raises(UserError, match=r"file of weights model\.onnx\.data, which is not next to it"):
@@ -226,7 +226,7 @@ def test_without_a_processor_a_note_says_what_is_assumed(tmp_path):
     assert encoder(f"onnx:{image_model(tmp_path / 'm.onnx', ['n', 3, 12, 12], TensorProto.UINT8)}", "image").notes == ()
 
 
-def test_new_settings_of_the_processor_are_another_name(tmp_path):
+def test_new_settings_of_the_processor_change_the_name(tmp_path):
     path, names = image_model(tmp_path / "m.onnx", ["n", 3, 12, 12]), set()
     for mean in (0.5, 0.4):
         (tmp_path / "preprocessor_config.json").write_text(

@@ -38,7 +38,7 @@ def test_a_translation_is_nearest_to_its_original(use, language):
     assert (translated @ original.T).argmax(1).tolist() == [0, 1, 2]
 
 
-def test_a_script_the_model_does_not_know_still_gets_vectors_of_its_own(use):
+def test_texts_in_an_unknown_script_get_distinct_vectors(use):
     features = use(HINDI + [HINDI[0] + " अब"])
     similar = features @ features.T
     assert similar[0, 3] > similar[0, 1] + 0.3 and similar[0, 3] > similar[0, 2] + 0.3

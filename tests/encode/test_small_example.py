@@ -32,7 +32,7 @@ def drawn(one):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_pictures_are_drawn_small_and_tell_their_size(kind):
+def test_pictures_are_shown_small_with_their_size(kind):
     one = shown(image_bytes(kind=kind))
     assert max(drawn(one).size) == 200 and one.size == f"640 × 480 px {kind}"
 
@@ -67,7 +67,7 @@ def bomb(side):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "description"),
     [
         (b"", "zero bytes"),
         (bomb(20_000), "20,000 × 20,000 px"),
@@ -80,16 +80,16 @@ def bomb(side):
         (None, "zero bytes"),
     ],
 )
-def test_oddities_are_named(value, told):
+def test_oddities_are_named(value, description):
     one = shown(value)
-    assert one.picture is None and told in one.odd
+    assert one.picture is None and description in one.odd
 
 
-def test_a_wrong_suffix_does_not_matter_but_the_format_is_told():
+def test_a_wrong_suffix_does_not_matter_and_the_format_is_shown():
     assert shown(image_bytes(kind="JPEG")).size.endswith("JPEG")
 
 
-def test_an_input_that_cannot_be_read_is_told():
+def test_an_unreadable_input_is_reported():
     class Gone(list):
         def __getitem__(self, i):
             raise FileNotFoundError("cat.jpg is gone <b>")
@@ -123,6 +123,6 @@ def test_values_of_features_and_the_largest_probabilities():
     st.binary(max_size=300),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"RIFF"]),
 )
-def test_no_bytes_break_it(data, start):
+def test_arbitrary_bytes_never_raise(data, start):
     one = shown(start + data)
     assert (one.picture is None) == bool(one.odd)

@@ -93,7 +93,7 @@ def test_swapped_inputs_are_noticed(tmp_path):
     assert encode(inputs, Mean(), tmp_path, key="k", block=8).features[0, 0] == 5
 
 
-def test_an_array_of_another_shape_with_the_same_bytes_is_another_input(tmp_path):
+def test_an_array_of_another_shape_with_the_same_bytes_is_a_different_input(tmp_path):
     row = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
     encode([row] * 4, Mean(), tmp_path, key="k")
     again = Mean()
@@ -102,7 +102,7 @@ def test_an_array_of_another_shape_with_the_same_bytes_is_another_input(tmp_path
 
 
 @pytest.mark.parametrize("change", ["key", "encoder", "n", "block"])
-def test_another_key_encoder_or_size_starts_afresh(tmp_path, change):
+def test_another_key_encoder_or_size_restarts(tmp_path, change):
     encode(images(40), Mean(), tmp_path, key="k", block=16)
     again = Mean()
     if change == "encoder":
@@ -136,7 +136,7 @@ def test_a_damaged_cache_never_gives_wrong_features(tmp_path, damage):
     assert third.seen == 0
 
 
-def test_a_journal_that_names_blocks_beyond_the_end_is_not_believed(tmp_path):
+def test_a_journal_with_blocks_beyond_the_end_is_ignored(tmp_path):
     encode(images(16), Mean(), tmp_path, key="k", block=8)
     with open(tmp_path / "journal.jsonl", "a") as file:
         file.write(json.dumps({"block": 99, "inputs": "", "failed": []}) + "\n")
@@ -172,7 +172,7 @@ def test_failed_rows_are_zero_and_listed(tmp_path):
         assert np.array_equal(made.features[good, 0], np.array(good) + 1)
 
 
-def test_a_mended_input_is_encoded(tmp_path):
+def test_a_repaired_input_is_encoded(tmp_path):
     inputs = [png(1), b"", png(3)]
     assert len(encode(inputs, Mean(), tmp_path, key="k").failed) == 1
     inputs[1] = png(2)
@@ -194,7 +194,7 @@ def test_texts(tmp_path):
     assert sum(encoder.batches, []) == ["one", "three", "ONE"]
 
 
-def test_half_a_surrogate_pair_reaches_no_encoder(tmp_path):
+def test_half_a_surrogate_pair_does_not_reach_encoders(tmp_path):
     encoder = Lengths()
     encode(["broken \ud83d text"], encoder, tmp_path, key="k")
     assert encoder.batches == [["broken ? text"]]
@@ -216,14 +216,14 @@ def test_no_inputs(tmp_path):
 
 
 def test_progress_counts_up_to_all(tmp_path):
-    told = []
-    encode(images(40), Mean(), tmp_path, key="k", block=16, progress=lambda done, total: told.append((done, total)))
-    assert told == [(16, 40), (32, 40), (40, 40)]
+    calls = []
+    encode(images(40), Mean(), tmp_path, key="k", block=16, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(16, 40), (32, 40), (40, 40)]
     inputs = images(40)
     inputs[0] = inputs[1]
-    told.clear()
-    encode(inputs, Mean(), tmp_path, key="k", block=16, progress=lambda done, total: told.append((done, total)))
-    assert told == [(16, 40), (24, 40), (40, 40)]
+    calls.clear()
+    encode(inputs, Mean(), tmp_path, key="k", block=16, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(16, 40), (24, 40), (40, 40)]
 
 
 def test_reading_stays_a_bounded_distance_ahead(tmp_path):
@@ -247,7 +247,7 @@ def test_reading_stays_a_bounded_distance_ahead(tmp_path):
     assert most[0] <= Mean.batch * (threads() + 4)
 
 
-def test_a_full_disk_is_a_sentence_and_keeps_the_finished_blocks(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_finished_blocks_are_kept(tmp_path, monkeypatch):
     real, calls = os.fsync, [0]
 
     def fsync(number):
@@ -265,13 +265,13 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_finished_blocks(tmp_path, monke
     assert again.seen == 24 and np.array_equal(made.features[:, 0], np.arange(40))
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="could not be written"):
         encode(images(4), Mean(), tmp_path / "file" / "features", key="k")
 
 
-def test_an_interrupted_block_that_changed_is_not_believed(tmp_path):
+def test_an_interrupted_block_that_changed_is_not_reused(tmp_path):
     """Killed while a changed block is overwritten, then changed back: the old journal line must not vouch for it."""
     inputs = images(16)
     encode(inputs, Mean(), tmp_path, key="k", block=8)

@@ -83,12 +83,12 @@ def test_the_name_follows_the_weights_not_the_folder(vit, tmp_path):
     assert encoder(f"hf:{tmp_path}", "image").name != before == encoder(f"hf:{vit}", "image").name
 
 
-def test_a_folder_that_holds_no_model_is_a_sentence(tmp_path):
+def test_a_folder_without_a_model_is_refused_with_a_message(tmp_path):
     with pytest.raises(UserError, match="transformers cannot load"):
         encoder(f"hf:{tmp_path}", "image")
 
 
-def test_a_side_the_model_does_not_take_and_a_model_of_another_kind_are_sentences(vit, bert):
+def test_a_wrong_side_and_a_model_of_another_kind_are_refused(vit, bert):
     with pytest.raises(UserError, match="cannot take images of 64 px"):
         encoder(f"hf:{vit}", "image", side=64)
     with pytest.raises(UserError, match="does not encode images"):

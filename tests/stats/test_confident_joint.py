@@ -87,7 +87,7 @@ def test_best_other_never_is_the_given_label():
     np.testing.assert_array_equal(p, masked.max(1))
 
 
-def test_unknown_rule_and_misfit_are_told():
+def test_an_unknown_rule_and_misfits_are_refused():
     probs, labels = problem(0, 20, 3)
     with pytest.raises(UserError, match="prune_by_class"):
         flags(probs, labels, "prune")
@@ -95,7 +95,7 @@ def test_unknown_rule_and_misfit_are_told():
         flags(probs[:-1], labels)
 
 
-def test_columns_and_rows_of_frames_are_taken_by_name():
+def test_columns_and_rows_of_frames_are_matched_by_name():
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=200)

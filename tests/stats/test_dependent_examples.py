@@ -40,7 +40,7 @@ def test_a_chain_of_copies_does_not_bind_all_groups_into_one_fold():
     assert any("links between groups are ignored" in note for note in bonds.notes)
 
 
-def test_many_copies_are_spread_over_the_folds_and_stay_no_neighbours():
+def test_many_copies_are_spread_over_the_folds_and_are_still_not_neighbours():
     labels, copies = np.arange(500) % 2, np.r_[np.zeros(300, int), np.arange(300, 500)]
     bonds = bind(labels, CLASSES, 5, groups=None, copies=copies)
     assert len(folds_of(bonds)) == 500

@@ -61,7 +61,7 @@ def test_what_holds_for_one_example_holds_for_all_of_its_content():
     np.testing.assert_array_equal(grouped(content), [0, 1, 0, 1, 4])
 
 
-def test_flat_and_over_frequent_sketches_join_nobody():
+def test_flat_and_too_frequent_sketches_form_no_pairs():
     rng = np.random.default_rng(1)
     common = random_sketches(rng, 1)[0]
     nothing = np.array([0, 1, 3, 2**64 - 1, 2**64 - 2], np.uint64)
@@ -104,26 +104,26 @@ def changes(sketch):
     return (bits[:, 1:] != bits[:, :-1]).sum() + (bits[1:] != bits[:-1]).sum()
 
 
-def with_changes(rng, wanted):
+def with_changes(rng, number):
     while True:
         sketch = np.bitwise_and.reduce(random_sketches(rng, 4))  # few bits, so few changes
-        if changes(sketch) == wanted:
+        if changes(sketch) == number:
             return sketch
 
 
-def test_a_sketch_with_fewer_than_24_changes_joins_nobody():
+def test_a_sketch_with_fewer_than_24_changes_forms_no_pairs():
     rng = np.random.default_rng(4)
     enough, too_few = with_changes(rng, 24), with_changes(rng, 23)
     np.testing.assert_array_equal(near_pairs(np.array([too_few, enough, too_few, enough])), [[1, 3]])
 
 
-def test_a_sketch_of_more_than_32_examples_joins_nobody():
+def test_a_sketch_of_more_than_32_examples_forms_no_pairs():
     common, rare = random_sketches(np.random.default_rng(5), 2)
     assert len(near_pairs(np.repeat([common, rare], [33, 2]))) == 1
     assert len(near_pairs(np.repeat([common, rare], [32, 2]))) == 32 * 31 // 2 + 1
 
 
-def test_a_sketch_near_to_more_than_32_others_joins_nobody_and_one_near_to_32_does():
+def test_a_sketch_near_to_more_than_32_others_forms_no_pairs_and_one_near_to_32_does():
     hub = random_sketches(np.random.default_rng(3), 1)[0]
     near = hub ^ (np.uint64(3) << np.arange(0, 64, 2, dtype=np.uint64))  # two bits from the hub, four from each other
     np.testing.assert_array_equal(near_pairs(np.append(near, hub), 2), [[i, 32] for i in range(32)])

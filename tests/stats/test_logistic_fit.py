@@ -18,7 +18,8 @@ def test_no_answer_leaves_the_prior():
 
 
 def test_a_rate_of_error_explains_slips_on_sure_rows():
-    """Ninety-five right and five wrong calls on rows that are surely right: an error of 5 % says so better than none."""
+    """Ninety-five right and five wrong calls on rows that are surely right: an error of 5 % says so better than
+    none."""
     before, wrong = np.full(100, -9.0), np.r_[np.ones(5), np.zeros(95)]
     columns, spread = np.stack([np.ones(100), before], 1), np.array([1.0, 0.1])
     none, some = (fit(before, columns, spread, wrong, error) for error in (0.0, 0.05))
@@ -36,8 +37,8 @@ def test_the_fit_is_a_stationary_point_of_the_posterior(rows, error):
     curve = fit(before, columns, spread, wrong, error)
 
     def cost(b):
-        said = np.clip(error + (1 - 2 * error) * logistic(before + columns @ b), 1e-12, 1 - 1e-12)
-        return -(wrong @ np.log(said) + (1 - wrong) @ np.log1p(-said)) + (b**2 / spread**2).sum() / 2
+        called_wrong = np.clip(error + (1 - 2 * error) * logistic(before + columns @ b), 1e-12, 1 - 1e-12)
+        return -(wrong @ np.log(called_wrong) + (1 - wrong) @ np.log1p(-called_wrong)) + (b**2 / spread**2).sum() / 2
 
     here = cost(curve.b)
     for i in range(2):
@@ -54,8 +55,8 @@ def test_the_evidence_is_the_likelihood_under_the_prior(error):
     before, wrong = np.zeros(400), (rng.random(400) < 0.3).astype(float)
     curve = fit(before, np.ones((400, 1)), np.array([0.5]), wrong, error)
     b = np.linspace(-4, 4, 4001)
-    said = error + (1 - 2 * error) * logistic(b)
-    log = wrong.sum() * np.log(said) + (400 - wrong.sum()) * np.log1p(-said) + norm(0, 0.5).logpdf(b)
+    called_wrong = error + (1 - 2 * error) * logistic(b)
+    log = wrong.sum() * np.log(called_wrong) + (400 - wrong.sum()) * np.log1p(-called_wrong) + norm(0, 0.5).logpdf(b)
     whole = np.log(np.exp(log - log.max()).sum() * (b[1] - b[0])) + log.max()
     assert curve.evidence == pytest.approx(whole, abs=0.02)
     assert np.sqrt(curve.covariance[0, 0]) == pytest.approx(

@@ -135,7 +135,7 @@ def test_a_broad_upper_component_does_not_doubt_the_smallest_losses():
     np.testing.assert_allclose(mixture.table()[:turn], w[turn], atol=1e-9)
 
 
-def test_losses_of_which_some_lie_anywhere_are_not_all_doubted():
+def test_losses_with_outliers_are_not_all_doubted():
     rng = np.random.default_rng(0)
     anywhere = rng.random(10_000) < 0.2
     losses = np.where(anywhere, 4 * rng.random(10_000), np.abs(rng.normal(0.8, 0.15, 10_000)))
@@ -151,7 +151,7 @@ def test_ties_at_the_upper_percentile_belong_to_the_fit():
 
 @pytest.mark.parametrize("fit", [fit_beta, fit_gaussian])
 @pytest.mark.parametrize("losses", [np.full(500, 0.7), np.array([]), np.array([1.0]), np.full(9, np.nan)])
-def test_nothing_to_separate_is_said(fit, losses):
+def test_a_fit_with_nothing_to_separate_is_marked(fit, losses):
     mixture = fit(losses)
     assert not mixture.fitted
     np.testing.assert_array_equal(mixture.posterior(np.array([0.0, 0.7, 9.0])), 0)
@@ -199,7 +199,8 @@ def test_gaussian_equals_scikit_learn():
 
 
 def gaussian_by_example(x, max_iter=10, tol=1e-2, reg_covar=5e-4):
-    """EM over single values in [0, 1], from the two-means split; ends when the mean log-likelihood gains less than tol."""
+    """EM over single values in [0, 1], from the two-means split; ends when the mean log-likelihood gains less than
+    tol."""
     x = (x - x.min()) / (x.max() - x.min())
     upper = x > 0.5
     for _ in range(100):
@@ -237,7 +238,7 @@ def test_gaussian_parameters_equal_em_over_single_losses(share, mean, spread, co
     assert np.abs(ten.mean - fit_gaussian(x, tol=0.0, max_iter=3).mean).max() > 1e-3
 
 
-def test_a_component_of_less_than_a_thousandth_is_none():
+def test_a_component_of_less_than_a_thousandth_is_refused():
     rng = np.random.default_rng(0)
     for outliers, fitted in ((30, True), (5, False)):
         losses = np.r_[rng.normal(1, 0.05, 10_000 - outliers), rng.normal(9, 0.05, outliers)]

@@ -16,7 +16,7 @@ def test_the_mean_is_the_share_and_the_order_stays(chance, share):
     assert (np.diff(held[np.argsort(chance)]) >= -1e-12).all()
 
 
-def test_it_is_another_prior():
+def test_a_shift_changes_the_prior():
     heights = np.array([[0.2, 1.0, 3.0], [2.0, 1.0, 0.5]])  # densities of three losses under right and wrong
     fitted, true = ([1 - p, p] @ heights for p in (0.4, 0.1))
     before, after = 0.4 * heights[1] / fitted, 0.1 * heights[1] / true

@@ -38,12 +38,12 @@ def test_log_odds_rank_the_wrong_ones_first_and_name_the_class():
     t = np.array([[0.9, 0.1, 0.0], [0.0, 0.9, 0.1], [0.1, 0.0, 0.9]])
     p, given, true = noisy_judge(3000, 3, t)
     pool = Pool([p], None, given, 3)
-    said = verdict(pool, estimate_transition(pool))
+    result = verdict(pool, estimate_transition(pool))
     wrong = given != true
-    assert np.median(said.log_odds[wrong]) > 0 > np.quantile(said.log_odds[~wrong], 0.95)
-    assert (said.other != given).all() and (said.other[wrong] == true[wrong]).mean() > 0.95
-    np.testing.assert_allclose(said.p_given, p[np.arange(3000), given], atol=1e-3)
-    assert said.united.all()
+    assert np.median(result.log_odds[wrong]) > 0 > np.quantile(result.log_odds[~wrong], 0.95)
+    assert (result.other != given).all() and (result.other[wrong] == true[wrong]).mean() > 0.95
+    np.testing.assert_allclose(result.p_given, p[np.arange(3000), given], atol=1e-3)
+    assert result.united.all()
     split = verdict(Pool([p, p[:, ::-1]], None, given, 3), estimate_transition(pool))
     np.testing.assert_array_equal(split.united, p.argmax(1) == p[:, ::-1].argmax(1))
 
@@ -77,15 +77,15 @@ def test_log_odds_by_hand_count_common_confusions_a_little_more():
     """ln sum over j != y of p_j T[j, y]^(1/4), less ln p_y T[y, y]^(1/4); probabilities as the judge gives them."""
     p = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
     t = np.array([[0.9, 0.1, 0.0001], [0.4, 0.5, 0.1], [0.1, 0.1, 0.8]])
-    said = verdict(Pool([p], None, np.array([0, 2]), 3), Transition(np.diag(t), t, 0.0, 1.0))
+    result = verdict(Pool([p], None, np.array([0, 2]), 3), Transition(np.diag(t), t, 0.0, 1.0))
     first = np.log((0.3 * 0.4**0.25 + 0.2 * 0.1**0.25) / (0.5 * 0.9**0.25))
     second = np.log((0.5 * 0.0001**0.25 + 0.3 * 0.1**0.25) / (0.2 * 0.8**0.25))
-    np.testing.assert_allclose(said.log_odds, [first, second], atol=1e-4)
-    assert said.other.tolist() == [1, 1], "0 is likelier, but hardly ever given the label 2"
+    np.testing.assert_allclose(result.log_odds, [first, second], atol=1e-4)
+    assert result.other.tolist() == [1, 1], "0 is likelier, but hardly ever given the label 2"
 
 
 @pytest.mark.parametrize("prior", [2.0, 0.5, 10.0])
-def test_the_matrix_is_the_counts_and_some_examples_a_class_of_the_one_rate(prior):
+def test_the_matrix_is_the_counts_plus_some_examples_per_class_of_the_single_rate(prior):
     true = np.repeat([0, 1, 2], [10, 20, 30])
     given = true.copy()
     given[:3] = 1
@@ -100,23 +100,26 @@ def test_the_matrix_is_the_counts_and_some_examples_a_class_of_the_one_rate(prio
     np.testing.assert_array_equal(fit.stay, np.diag(fit.matrix))
 
 
-def test_a_judge_who_rules_a_class_out_is_taken_to_give_it_a_millionth():
-    said = verdict(Pool([np.array([[1.0, 0.0]])], None, np.array([0]), 2), Transition(np.full(2, 0.5), None, 0.0, 1.0))
-    assert said.log_odds[0] == pytest.approx(np.log(1e-6), abs=1e-5)
+def test_a_zero_probability_of_a_judge_counts_as_a_millionth():
+    result = verdict(
+        Pool([np.array([[1.0, 0.0]])], None, np.array([0]), 2), Transition(np.full(2, 0.5), None, 0.0, 1.0)
+    )
+    assert result.log_odds[0] == pytest.approx(np.log(1e-6), abs=1e-5)
 
 
 def test_pooled_judges_are_averaged_in_their_logarithms():
     p, q = np.array([[0.8, 0.15, 0.05]]), np.array([[0.2, 0.7, 0.1]])
     pooled = np.sqrt(p * q)[0]
-    said = verdict(Pool([p, q], None, np.array([0]), 3), Transition(np.full(3, 0.9), None, 0.0, 1.0))
+    result = verdict(Pool([p, q], None, np.array([0]), 3), Transition(np.full(3, 0.9), None, 0.0, 1.0))
     off = (0.05 / 0.9) ** 0.25  # one rate: what is not kept is spread over the two others
-    assert said.log_odds[0] == pytest.approx(np.log((pooled[1] + pooled[2]) * off / pooled[0]), abs=1e-4)
-    assert (said.p_given[0], said.p_other[0]) == pytest.approx(pooled[:2] / pooled.sum(), abs=1e-4)
-    assert said.other[0] == 1 and not said.united[0]
+    assert result.log_odds[0] == pytest.approx(np.log((pooled[1] + pooled[2]) * off / pooled[0]), abs=1e-4)
+    assert (result.p_given[0], result.p_other[0]) == pytest.approx(pooled[:2] / pooled.sum(), abs=1e-4)
+    assert result.other[0] == 1 and not result.united[0]
 
 
-def test_twenty_neighbours_vote_the_nearer_the_more_and_those_that_are_not_there_do_not():
-    """By hand: weights exp(8 (cosine - that of the nearest)); a tenth of a vote for each vote, spread over the classes."""
+def test_twenty_neighbours_vote_nearer_ones_more_and_missing_ones_not():
+    """By hand: weights exp(8 (cosine - that of the nearest)); a tenth of a vote for each vote, spread over the
+    classes."""
     index = np.arange(1, 25)[None].astype(np.int32)
     index[0, 2:5] = -1
     cosine = np.linspace(0.9, 0.2, 24)[None].astype(np.float32)
@@ -130,7 +133,7 @@ def test_twenty_neighbours_vote_the_nearer_the_more_and_those_that_are_not_there
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0])
-def test_the_sharpness_makes_up_for_a_judge_who_is_too_unsure(power):
+def test_the_sharpness_corrects_an_underconfident_judge(power):
     rng = np.random.default_rng(1)
     p = rng.dirichlet([0.3] * 3, 6000)  # calibrated: the class is drawn from what the judge says
     true = (p.cumsum(1) > rng.random((6000, 1))).argmax(1)

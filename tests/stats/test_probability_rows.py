@@ -32,7 +32,7 @@ def test_a_class_whose_column_is_zero_or_nearly_so(share, of, zero, hardly):
     assert [kind.tolist() for kind in found] == [[False, False, zero], [False, False, hardly]]
 
 
-def test_a_class_that_is_first_somewhere_is_known_and_rows_with_nan_are_passed_over():
+def test_a_class_that_is_predicted_somewhere_is_known_and_rows_with_nan_are_ignored():
     labels = np.where(np.arange(1000) < 100, 2, np.arange(1000) % 2)
     probs = matrix(1e-4)
     assert unknown(probs, labels)[1][2]

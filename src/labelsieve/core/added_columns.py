@@ -1,5 +1,4 @@
-"""The names of every column that Labelsieve itself adds to data: to a corrected copy, to an export, to the table of
-findings.
+"""The names of all columns that Labelsieve itself adds to corrected copies, exports and the table of findings.
 
 They are not part of the data. If a table has one of them, no reader uses it as a feature, a text, a label, an id or a
 group, unless the user names it; a note says that it was ignored.

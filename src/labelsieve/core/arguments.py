@@ -1,5 +1,4 @@
-"""Checks the types of arguments of public functions: one sentence that names the argument, not an error from deep
-inside."""
+"""Checks types of arguments of public functions, so that a wrong one gives a message that names it."""
 
 from __future__ import annotations
 

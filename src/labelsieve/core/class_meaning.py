@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one class means: its `name` in plain words, the `guideline` for using it, the id of an `example` and the
-    example's `content` (16 hex digits); "" where unknown."""
+    """What one class means; "" where unknown. `name` is in plain words, `guideline` says when to use the class,
+    `example` is the id of an example and `content` its hash (16 hex digits)."""
 
     name: str = ""
     guideline: str = ""

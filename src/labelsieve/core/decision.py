@@ -120,8 +120,7 @@ class Fold:
         return current
 
     def verdict(self, id: str) -> Decision | None:
-        """The answer on which all reviewers with an answer agree (the latest such decision); None if none or they
-        differ."""
+        """The latest answer, if all reviewers who answered agree; None if there is none or they differ."""
         answers = [row for row in self.of(id).values() if row.act in FINAL]
         return (
             max(answers, key=lambda row: row.at) if answers and len({(a.act, a.label) for a in answers}) == 1 else None

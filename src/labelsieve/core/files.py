@@ -1,6 +1,6 @@
-"""Files are written to a temporary name in the same folder and renamed, so that a killed run leaves no half-written
-file. The content is synced to the disk before the rename, and the rename before the writer returns, so that a power cut
-leaves none either.
+"""Files are written under a temporary name and renamed, so that a killed run leaves no half-written file. The content
+is synced to the disk before the rename, and the rename before the writer returns, so that a power cut leaves none
+either.
 
 The temporary name contains the machine and the process. What a killed process left is removed when the same file is
 written again, or the folder is claimed for another run; files of a running process are not touched.

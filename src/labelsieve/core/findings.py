@@ -124,8 +124,7 @@ class Findings:
         return tuple(name for name, flag in self.flags.items() if flag[i])
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which labels are confused: given (m,), likely (m,), expected number of examples (m,), the most frequent
-        confusion first."""
+        """The confused labels, most frequent first: given (m,), likely (m,), expected number of examples (m,)."""
         cell, where = np.unique(self.given * len(self.classes) + self.other, return_inverse=True)
         count = np.bincount(where, self.p_wrong, minlength=len(cell))
         order = np.argsort(-count, kind="stable")
@@ -133,13 +132,12 @@ class Findings:
         return given, likely, count[order]
 
     def named_confusions(self, most: int = 10) -> list[tuple[str, str, float]]:
-        """The most frequent confusions by name: (given label, likely label, expected number of examples), at most
-        `most` of them."""
+        """At most `most` frequent confusions by name: (given label, likely label, expected number of examples)."""
         rows = zip(*(column[:most].tolist() for column in self.confusions()), strict=True)
         return [(self.classes[given], self.classes[likely], count) for given, likely, count in rows]
 
     def joint(self) -> np.ndarray:
-        """(K, K) float64 expected number of examples with given label i (row) and true label j; rows add up to the
+        """(K, K) float64 expected number of examples with given label i (row) and true label j. Rows add up to the
         given counts. Divided by its column sums it is the noise transition matrix P(given | true), transposed."""
         k = len(self.classes)
         out = np.bincount(self.given * k + self.other, self.p_wrong, minlength=k * k).reshape(k, k)

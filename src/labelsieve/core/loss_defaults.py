@@ -27,13 +27,13 @@ DELAY_OF_GCE = 0.2  # of the epochs, for models trained with GCE; 0 in the paper
 
 
 def gamma_to_classify(n_classes: int) -> float:
-    """0.2, or 1 / (2 ln K) with more than twelve classes: Blurry then pushes away from a label only where p_y < 1 /
+    """0.2, or 1 / (2 ln K) with more than twelve classes. Blurry then pushes away from a label only where p_y < 1 /
     K^2."""
     return min(0.2, 0.5 / log(n_classes))
 
 
 def c_to_classify(n_classes: int, *, features: bool = False) -> float:
-    """1 / K, the probability of guessing, at most 0.1; twice as much on features: heads memorise little, and with 0.4
+    """1 / K, the probability of guessing, at most 0.1; twice as much on features. Heads memorise little, and with 0.4
     of the labels wrong they gained up to 5 points."""
     return min(0.1, 1 / n_classes) * (2 if features else 1)
 

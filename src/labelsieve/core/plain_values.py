@@ -1,5 +1,4 @@
-"""Python values as plain NumPy arrays: tensors that require grad, lie on a GPU or are bfloat16, masked arrays, long
-doubles.
+"""Python values as plain NumPy arrays: tensors of every kind and device, masked arrays, long doubles.
 
 Values of Torch, JAX and TensorFlow are recognised by their attributes; none of these packages is imported.
 """
@@ -17,7 +16,7 @@ _SCALARS = (str, bytes, bool, int, float, type(None))
 
 
 def plain_array(values: Any, what: str) -> np.ndarray:
-    """The values as a NumPy array of a type that files and kernels support: masked values become NaN, bfloat16 float32,
+    """The values as a NumPy array of a type that files and kernels support. Masked values become NaN, bfloat16 float32,
     long double float64. A plain array is returned as it is, so that a memory map stays one.
 
     Raises:
@@ -40,7 +39,7 @@ def plain_array(values: Any, what: str) -> np.ndarray:
 
 
 def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
-    """One plain label per row: a tensor becomes an array (n,), 0-d tensors and NumPy scalars in a list become plain
+    """One plain label per row. A tensor becomes an array (n,), 0-d tensors and NumPy scalars in a list become plain
     values.
 
     Raises:

@@ -17,7 +17,7 @@ COLUMNS = {"loss": np.float32, "margin": np.float32, "p_y": np.float32, "argmax"
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Training dynamics of n examples over E epochs; row = epoch, column = position in the data set (not the order of
+    """Training dynamics of n examples over E epochs. Row = epoch, column = position in the data set (not the order of
     the loader).
 
     Attributes:
@@ -76,8 +76,7 @@ class Record:
 
     @np.errstate(over="ignore")  # beyond float32 the margin is infinite, the loss too, and p_y 0
     def write(self, epoch: int, index: np.ndarray | slice, logits: np.ndarray, target: np.ndarray) -> None:
-        """Store loss, margin, p_y and argmax of `logits` (b, K) with the given labels `target` (b,) at the positions
-        `index`."""
+        """Store the columns computed from `logits` (b, K) and given labels `target` (b,) at the positions `index`."""
         logits = np.asarray(logits, np.float32)
         rows = np.arange(len(target))
         given = logits[rows, target]

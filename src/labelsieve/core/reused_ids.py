@@ -1,5 +1,5 @@
-"""Ids that belonged to a different example in an earlier `find` into the same run folder, as row numbers do when rows
-move. Such an id without a content hash is ambiguous: it may mean either example.
+"""Ids that belonged to a different example in an earlier `find` into the same run folder. This happens to row numbers
+when rows move. Such an id without a content hash is ambiguous: it may mean either example.
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ def match(
 
 
 def pair(olds: Sequence[tuple[str, object]], news: Sequence[tuple[str, object]]) -> list[int]:
-    """For identical examples (id, label), the position of the row (id, label) of each, -1 if ambiguous: equal labels
-    first, in order; then equal ids; the rest only if its labels leave no choice."""
+    """For identical examples (id, label), the position of the row (id, label) of each, -1 if ambiguous. Equal labels
+    are paired first, in order, then equal ids; the rest only if its labels leave no choice."""
     at, left = [-1] * len(olds), dict(enumerate(news))
     for part in (1, 0):
         queues: dict[object, deque[int]] = defaultdict(deque)
@@ -164,8 +164,8 @@ class Follow:
         ]
 
     def places(self, keys: Sequence[tuple[str, str | None, str | None]]) -> list[int | str]:
-        """For each (id, content as hex or None, given label or None) the position in the findings, or the reason why
-        there is none."""
+        """For each (id, content as hex or None, given label or None) the position in the findings, or why it has
+        none."""
         moved: dict[str, list[tuple[str, str | None, str | None]]] = defaultdict(list)
         seen = set()
         for key in keys:

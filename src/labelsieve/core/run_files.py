@@ -13,8 +13,7 @@ FINDINGS, MANIFEST, EXCLUDED, EVIDENCE = "findings.parquet", "run.json", "exclud
 
 
 def require_data(name: str) -> None:
-    """Refuse a run folder, its table of findings, or a model folder where data are expected, and say what to do with
-    it.
+    """Refuse a run folder, its table of findings, or a model folder where data are expected.
 
     Raises:
         UserError: it is one of them.

@@ -1,5 +1,5 @@
-"""One example in a few words, for tables, tiles and JSON: the start of a text, the first values of a row, or its
-likeliest classes."""
+"""One example in a few words, for tables, tiles and JSON: the start of a text, or the first values or classes of a
+row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The most suspicious examples of findings: rows to iterate over, a table, and how a terminal and a notebook show
-them."""
+"""The most suspicious examples of findings: rows to iterate over, and how a terminal and a notebook show them."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ KEYS = ("features", "images", "labels", "ids", "classes", "groups")
 
 
 def load_arrays(path: str) -> Draft:
-    """The draft of an .npz file (keys: see `KEYS`), or of an .npy file of features or images, which is
-    memory-mapped."""
+    """The draft of an .npz file (keys: see `KEYS`), or of a memory-mapped .npy file of features or images."""
     if paths.suffix(path) == ".npy":
         return from_values(read_npy(path), path)
     arrays = read_npz(path)
@@ -50,8 +49,7 @@ def load_arrays(path: str) -> Draft:
 
 
 def from_values(values: Any, source: str | None = None) -> Draft:
-    """The draft, without labels, of an array of features (n, d), of images (n, H, W[, C]) uint8, or of a list of
-    texts."""
+    """The draft, without labels, of features (n, d), of images (n, H, W[, C]) uint8, or of a list of texts."""
     source = source or "the array"
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UO":
         values = values.tolist()

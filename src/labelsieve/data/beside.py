@@ -1,5 +1,4 @@
-"""The user's own probabilities together with their data: the data are shown and corrected, the probabilities judge
-them."""
+"""The user's own probabilities together with their data, which are shown and corrected."""
 
 from __future__ import annotations
 

@@ -29,8 +29,7 @@ def word(raw: bytes) -> str:
 
 
 def readable(name: str) -> str:
-    """The name with whatever is not valid UTF-8 (a byte of a file name, half a character) written as `\\xe9` or
-    `\\udc00`."""
+    """The name with whatever is not valid UTF-8 (a byte, half a character) written as `\\xe9` or `\\udc00`."""
     try:
         name.encode()
         return name

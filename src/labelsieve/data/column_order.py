@@ -45,8 +45,7 @@ class Sample:
 
 
 def sample(matrix: np.ndarray, codes: np.ndarray, names: tuple[str, ...]) -> Sample:
-    """Rows that have a label (codes (n,), -1 = none) and finite probabilities, evenly spread, at most `SAMPLE`
-    values."""
+    """Evenly spread rows with a label (codes (n,), -1 = none) and finite probabilities; at most `SAMPLE` values."""
     rows = np.flatnonzero(codes >= 0)
     most = min(len(rows), max(1, SAMPLE // matrix.shape[1]))
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if len(rows) else rows

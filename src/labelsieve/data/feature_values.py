@@ -135,8 +135,8 @@ def features_of(
 
 
 def matrix_of(table: pa.Table, names: Sequence[str], source: str) -> np.ndarray:
-    """Columns of numbers, or one column of vectors, as (n, d), NaN where a value is missing; float32 if that is exact
-    for every value, else float64.
+    """Columns of numbers, or one column of vectors, as (n, d), NaN where a value is missing. The type is float32 if
+    that is exact for every value, else float64.
 
     Raises:
         UserError: a cell is not a number.

@@ -149,7 +149,7 @@ def _classes(
 
 
 def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The labels without -1, and the rows that had it, if the other classes are two or more numbers from 0 on: weak
+    """The labels without -1, and the rows that had it, if the other classes are two or more numbers from 0 on. Weak
     labels use -1 for "no label". With 1 as the only other class, -1 is a class."""
     others = [name for name in names if name != "-1"]
     if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):

@@ -43,8 +43,7 @@ _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
 def load_folder(root: str, relabelled: bool = False) -> Draft:
-    """The images in the class folders of `root`; those directly in it, if it has no folders and labels come from
-    elsewhere.
+    """The images in the class folders of `root`, or directly in it if it has no folders and labels come from elsewhere.
 
     Raises:
         UserError: no image at all, images but no class folders, or class folders one level too deep.

@@ -49,8 +49,7 @@ def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarra
 def matched(
     path: str, keys: Sequence[str | None], values: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray
 ) -> list[Any]:
-    """The `values` of the file at `path`, whose ids are `keys`, in the order of `ids`; None for an id that is not in
-    the file."""
+    """The `values` of a file, whose ids are `keys`, in the order of `ids`; None for an id that is not in the file."""
     require_unique(keys, path)
     by_id = dict(zip(keys, values.tolist() if isinstance(values, np.ndarray) else values, strict=True))
     known = set(ids)
@@ -143,7 +142,7 @@ def reload_labels(
 
 
 def _by_row(data: Dataset, n: int) -> list[str | None]:
-    """The id of each of n rows; row numbers if the ids are those, None for a row that was left out and has no known
+    """The id of each of n rows (row numbers if the ids are those); None for a row that was left out without a known
     id."""
     ids: list[str | None] = [None] * n
     for row, key in zip(data.rows.tolist(), data.ids.tolist(), strict=True):

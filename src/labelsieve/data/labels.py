@@ -1,5 +1,4 @@
-"""Given labels and ids: what counts as missing, which numbers are names, which ids repeat, and which name a user may
-have meant."""
+"""Given labels and ids: what counts as missing, which numbers are names, which ids repeat, which names are similar."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def number(name: str) -> float | None:
 
 
 def skeleton(name: str) -> str:
-    """The name as the eye sees it: without case, invisible characters and the difference between scripts, widths,
-    dashes and quotes."""
+    """The name as the eye sees it: without case, invisible characters, and variants of letters, widths, dashes and
+    quotes."""
     seen = "".join(
         c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace()
     )

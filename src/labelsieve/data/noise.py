@@ -211,8 +211,7 @@ def instance_dependent(
 
 
 def write(noise: Noise, dataset: Dataset, folder: str | os.PathLike[str]) -> Path:
-    """Write labels.csv (id, noisy label), truth.csv (id, original label) and noise.json (the specification) into
-    `folder`.
+    """Write labels.csv (noisy labels), truth.csv (original labels) and noise.json (the specification) into `folder`.
 
     `load(source, labels=folder/labels.csv)` then reads the data set with the noisy labels.
     """

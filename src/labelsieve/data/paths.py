@@ -23,8 +23,7 @@ def suffix(path: str) -> str:
 
 
 def _chain(path: str) -> tuple[str, str, str]:
-    """The text before the first part of a chained address, that part, and the text after it (the archive that holds
-    it)."""
+    """The text before the first part of a chained address, that part, and the text after it (its archive)."""
     parts = path.split("::") if is_remote(path) else [path]
     first = next((i for i, part in enumerate(parts) if is_remote(part)), 0)
     return (

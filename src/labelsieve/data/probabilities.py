@@ -111,7 +111,7 @@ def _no_matrix(matrix: np.ndarray, source: str) -> str:
 def judged(
     loaded: Matrix, ids: Any, values: Any, notes: tuple[str, ...] = (), categories: tuple[str, ...] | None = None
 ) -> Dataset:
-    """The data set of a matrix (n, K) and n given labels (None if missing) in the order of its rows; `categories` is
+    """The data set of a matrix (n, K) and n given labels (None if missing) in the order of its rows. `categories` is
     the labels' own order of classes.
 
     Raises:
@@ -235,8 +235,7 @@ def _cell(file: TableFile, name: str) -> str:
 
 
 def _is_data(names: list[str]) -> bool:
-    """Whether a "header" is the first row of probabilities: numbers that sum to 1, and not the class numbers 0, 1,
-    ..."""
+    """Whether a "header" is the first row of probabilities: numbers that sum to 1, but are not 0, 1, ..."""
     try:
         total = sum(map(float, names))
     except ValueError:
@@ -317,8 +316,8 @@ def _to_one(matrix: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, tuple[str,
 def _positions(
     values: Any, named: tuple[str, ...] | None, matrix: np.ndarray, source: str, categories: tuple[str, ...] | None
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], np.ndarray]:
-    """Each label's column (n,) int64, -1 if missing; the class names; notes about the order of the columns; and the
-    rows whose label -1 stands for no label."""
+    """Each label's column (n,) int64, -1 if missing; the class names; notes; and the rows whose label -1 means no
+    label."""
     k = matrix.shape[1]
     if named is not None and len(named) != k:
         raise UserError(f"{source} names {len(named)} classes for {k} columns; the numbers must be equal.")

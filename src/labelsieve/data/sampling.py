@@ -1,5 +1,4 @@
-"""Which examples label noise touches, and which labels they get: exact counts by systematic sampling (Madow, 1949), or
-independent draws."""
+"""Which examples label noise touches: exact counts by systematic sampling (Madow, 1949), or independent draws."""
 
 from __future__ import annotations
 

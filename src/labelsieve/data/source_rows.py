@@ -35,8 +35,7 @@ class SourceRows:
 
 
 def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
-    """The other columns of the source that `recipe`, the arguments of `load`, names; None if it is not a table or has
-    none.
+    """The other columns of the source in `recipe`, the arguments of `load`; None if it is not a table or has none.
 
     Raises:
         UserError: the table cannot be read.

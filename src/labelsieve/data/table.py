@@ -163,7 +163,7 @@ def from_arrow(
     unused: Mapping[str, str] = MappingProxyType({}),
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
-    """The draft of the chosen columns of an Arrow table; `unused` are the others -> why; `otherwise` gives ids and
+    """The draft of the chosen columns of an Arrow table. `unused` are the others -> why; `otherwise` gives ids and
     notes if no column holds ids."""
     ids, why, notes = _ids(table, columns, guessed_id, otherwise)
     unused = {columns.id: why, **unused} if columns.id is not None and why else unused

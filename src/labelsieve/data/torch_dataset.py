@@ -55,7 +55,7 @@ def from_torch(dataset: Any) -> Draft:
 
 
 class Images(Sequence):
-    """The images of a data set, each read when indexed: uint8 (H, W) or (H, W, C), or the bytes of one with more than 8
+    """The images of a data set, each read when indexed: uint8 (H, W[, C]), or the bytes of one with more than 8
     bits."""
 
     def __init__(self, dataset: Any, source: str):

@@ -1,5 +1,4 @@
-"""Raw inputs to a batch for an encoder: read, digest, decode, duplicate keys; unusable inputs are listed with the
-reason."""
+"""Raw inputs to a batch for an encoder: read, hash, decode, compute duplicate keys, list unusable inputs."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ class DecodeError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One decoded image: pixels uint8 (side, side, 3) RGB, its two duplicate keys, an unsigned 64-bit number and BYTES
-    uint8, and one of EIGHT, DEEP and UNSCALED."""
+    """One decoded image: pixels uint8 (side, side, 3) RGB and its two duplicate keys. `content` is an unsigned 64-bit
+    number, `sketch` BYTES uint8, `bits` one of EIGHT, DEEP and UNSCALED."""
 
     pixels: np.ndarray
     content: int
@@ -55,8 +55,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The upright RGB image, the original (width, height), and the values of an image of more than 8 bits per channel,
-    else None."""
+    """The upright RGB image, the original (width, height), and the values if they have more than 8 bits, else None."""
 
     image: Image
     size: tuple[int, int]

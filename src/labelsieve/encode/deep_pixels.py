@@ -36,8 +36,7 @@ def rawmode(image: Image) -> str:
 
 
 def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
-    """The values of a loaded picture of more than 8 bits, (H, W) or (H, W, 3 or 4), whole numbers or float; None for
-    any other.
+    """The values of a loaded picture of more than 8 bits, (H, W[, 3 or 4]), whole numbers or float; None for any other.
 
     Args:
         data: the bytes of the file.
@@ -64,8 +63,7 @@ def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarr
 
 
 def _sampled_values(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
-    """Some of the values of a picture of more than 8 bits; None for any other, or if it cannot be read (reported
-    later)."""
+    """Some values of a picture of more than 8 bits; None for any other, or if it is unreadable (reported later)."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
     try:

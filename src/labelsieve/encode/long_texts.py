@@ -40,7 +40,7 @@ def cut(text: str, size: int) -> tuple[list[str], int]:
 def tokenized(
     texts: Sequence[str], tokens: int, tokenize: Callable[[list[str]], list[list[Any]]]
 ) -> tuple[list[tuple[int, Any]], np.ndarray]:
-    """The parts that are read of tokenized texts, each with the position of its text, and how many parts each text has
+    """The parts of tokenized texts that are read, each with the position of its text, and the number of parts per text
     (n,).
 
     Args:
@@ -58,7 +58,7 @@ def tokenized(
 
 
 def averaged(features: np.ndarray, owner: np.ndarray, n: int, weight: np.ndarray | None = None) -> np.ndarray:
-    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length; features of a text in one
+    """(n, d) float32: the mean of the features (p, d) of each text's parts, of unit length. Features of a text in one
     part are unchanged.
 
     Args:

@@ -103,8 +103,8 @@ def _fit(arrays: Sequence[np.ndarray]) -> Range | None:
 
 
 def _nominal(array: np.ndarray) -> Range:
-    """The range of a picture without a known scale: 16 bits, or for other numbers the smallest of 0..1, 0..255,
-    0..65535 that holds them, else their own range."""
+    """The range of a picture without a known scale. It is that of 16 bits, or for other numbers the smallest of 0..1,
+    0..255, 0..65535 that holds them, else their own range."""
     if array.dtype == np.uint16:
         return 0.0, 65535.0
     values = array[np.isfinite(array)] if array.dtype.kind == "f" else array

@@ -47,8 +47,8 @@ def pixels(
     folder: Path | None = None,
     levels: Levels | None = None,
 ) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
-    """Uint8 (n, C, side, side), zeros for images that cannot be read; (position, reason) of those; and (n,) uint8,
-    EIGHT, DEEP or UNSCALED (`encode.decode_image`).
+    """Pixels uint8 (n, C, side, side), zeros if unreadable; (position, reason) of those; and the bits. The bits are
+    (n,) uint8, EIGHT, DEEP or UNSCALED (`encode.decode_image`).
 
     Args:
         inputs: n images, bytes or uint8 arrays.

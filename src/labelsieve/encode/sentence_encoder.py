@@ -56,7 +56,7 @@ class Sentence:
 
 
 def spelling(texts: Sequence[str]) -> np.ndarray:
-    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length; a space marks the start and the end
+    """Signed hashed counts (b, 256) float32 of the character n-grams, unit length. A space marks the start and the end
     of the text."""
     folded = [f" {fold(text)} " for text in texts]
     counts = np.zeros(len(texts) * SPELLING)

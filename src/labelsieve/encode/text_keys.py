@@ -40,8 +40,8 @@ def content(texts: Sequence[str]) -> np.ndarray:
 
 
 def sketch(texts: Sequence[str]) -> np.ndarray:
-    """(n, BYTES) uint8, seen as 48 uint32: two hash the plain text; 30 and 16 are the minima of as many hashes over its
-    character 5-grams and its passages."""
+    """(n, BYTES) uint8, which are 48 uint32. Two hash the plain text; 30 and 16 are the minima of as many hashes over
+    its character 5-grams and its passages."""
     plains = [plain(text) or fold(text) for text in texts]
     out = np.empty((len(texts), 2 + GRAMS + PASSAGES), np.uint32)
     if not plains:

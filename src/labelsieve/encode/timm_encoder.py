@@ -1,5 +1,4 @@
-"""`timm:NAME`: any pretrained timm image model without its classifier, with the resolution and normalisation of its
-training."""
+"""`timm:NAME`: any pretrained timm image model without its classifier, with its own resolution and normalisation."""
 
 from __future__ import annotations
 

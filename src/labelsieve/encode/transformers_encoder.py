@@ -306,8 +306,8 @@ def _image_size(config: Any) -> int | None:
 
 
 def _pooled(output: Any, pooler: bool = True) -> Any:
-    """The pooled output of a model if it has a trained one, else its last feature map or sequence; a tensor is returned
-    as it is."""
+    """The pooled output of a model if that was trained, else its last feature map or sequence; a tensor is
+    unchanged."""
     if not hasattr(output, "last_hidden_state"):
         return output
     pooled = getattr(output, "pooler_output", None) if pooler else None
@@ -322,8 +322,8 @@ def _file(name: str, file: str, local: bool) -> Path | None:
 
 
 def _hash(model: Any, absent: Sequence[str]) -> str:
-    """A hash of weights and settings: a name does not identify a model (a folder is overwritten, a hub name gets new
-    weights). `absent` are names of weights that were not loaded."""
+    """A hash of weights and settings. A name does not identify a model: a folder is overwritten, a hub name gets new
+    weights. `absent` are names of weights that were not loaded."""
     digest = hashlib.sha256(json.dumps(_settled(model.config.to_dict()), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if name in absent:

@@ -248,8 +248,7 @@ def _rows_by_class(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
 
 
 def _thresholds(p_y: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Mean probability of class j among the examples with given label j; 2 (out of reach) for a class without
-    examples."""
+    """Mean probability of class j among the examples labelled j; 2 (out of reach) for a class without examples."""
     rows_of = _rows_by_class(labels)
     threshold = np.full(n_classes, 2, p_y.dtype if len(rows_of) == n_classes else np.float64)
     for given, rows in rows_of:
@@ -286,8 +285,7 @@ def _round_to_total(x: np.ndarray) -> np.ndarray:
 
 
 def _prunable(counts: np.ndarray) -> np.ndarray:
-    """Keep at least one example in each class: if the diagonal of (true, given) gains, the rest of its column loses as
-    much."""
+    """Keep at least one example in each class: what the diagonal of (true, given) gains, its column loses."""
     diagonal = np.arange(len(counts))
     kept = np.maximum(counts.diagonal(), 1)
     gained = kept - counts.diagonal()

@@ -118,7 +118,7 @@ def _joined(own: np.ndarray, copies: np.ndarray, folds: int, notes: list[str]) -
 
 
 def _halved(names: np.ndarray, own: np.ndarray, notes: list[str]) -> np.ndarray:
-    """`own` with a group of more than half of the examples split into single examples: held out together it would leave
+    """`own` with a group of more than half of the examples split into single examples. Held out together it would leave
     too little to learn from."""
     size = np.bincount(own)
     largest = int(size.argmax())

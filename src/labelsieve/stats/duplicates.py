@@ -23,7 +23,7 @@ _HASHED = 256  # rows at a time: they stay in the cache
 
 
 def hashes(rows: np.ndarray) -> np.ndarray:
-    """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows: a fixed random projection of their bytes,
+    """rows (n, d) numbers or bytes -> (n,) uint64, equal for equal rows. A fixed random projection of their bytes,
     modulo 2^64."""
     n, d = rows.shape
     kind = np.result_type(rows, np.float16)  # bytes are treated as numbers
@@ -92,8 +92,7 @@ def _all_pairs(inverse: np.ndarray, usable: np.ndarray, most: int) -> np.ndarray
 
 
 def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
-    """Group ids (n,) int64, the smallest position in the group: same content, or a near pair with the centre of the
-    group.
+    """Group ids (n,) int64, the smallest position in each: same content, or a near pair with the centre of the group.
 
     Args:
         content: (n,) uint64 hashes.

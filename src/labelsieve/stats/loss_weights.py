@@ -27,8 +27,8 @@ def gce(p_y: Array, q: float = Q) -> Array:
 
 
 def blurry(p_y: Array, gamma: float = GAMMA) -> Array:
-    """Blurry loss, L = -p_y^gamma ln p_y, w = p_y^gamma (1 + gamma ln p_y): negative below exp(-1/gamma) (Pellegrino et
-    al. 2025).
+    """Blurry loss, L = -p_y^gamma ln p_y, w = p_y^gamma (1 + gamma ln p_y) (Pellegrino et al. 2025). The weight is
+    negative for p_y below exp(-1/gamma).
 
     With the factor p_y^gamma held constant (detached) the weight is that of `gce` with q = gamma.
     """

@@ -92,7 +92,7 @@ class _Best:
         self.floor[rows] = self.similarity[rows].min(1)
 
     def offer(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
-        """similarity (rows, partners): may improve the k best of the rows and, in the other direction, of the
+        """Use similarity (rows, partners) to improve the k best of the rows and, in the other direction, of the
         partners."""
         self._part(rows, partners, similarity)
         across = _positions(similarity > self.floor[rows][:, None])
@@ -143,7 +143,7 @@ class _Best:
 
 
 def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All positions, ordered by cluster: the first block of an example then has most of its neighbours, and few later
+    """All positions, ordered by cluster. The first block of an example then has most of its neighbours, and few later
     candidates beat them."""
     n = len(unit)
     clusters = n // BLOCK

@@ -1,5 +1,4 @@
-"""Combines several judges: a pool of class probabilities, the noise transition matrix, and the log-odds of a wrong
-label.
+"""Combines judges: a pool of class probabilities, the noise transition matrix, and the log-odds of a wrong label.
 
 Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of
 the given labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a
@@ -124,7 +123,7 @@ class Pool:
 
 
 def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR, seed: int = 0) -> Transition:
-    """Fit T (and the sharpness of the pool) to the given labels; a full matrix if there is an example per cell, else
+    """Fit T and the sharpness of the pool to the given labels. T is a full matrix if there is an example per cell, else
     one noise rate."""
     n, k = len(pool.labels), pool.n_classes
     size = min(n, max(2000, _SAMPLE // k))
@@ -160,8 +159,8 @@ class Verdict:
 
 
 def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
-    """The log-odds that each label is wrong: the pooled probability of other classes against the given one, times T
-    (tempered)."""
+    """The log-odds that each label is wrong: pooled probability of other classes against the given one, times tempered
+    T."""
     n = len(pool.labels)
     out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
     for rows in pool.blocks():

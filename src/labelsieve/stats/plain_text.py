@@ -57,8 +57,7 @@ def words(text: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """The text in a form that is equal for texts which differ only in case, punctuation and white space; "" if nothing
-    else is left."""
+    """The text without case, punctuation and white space; "" if nothing else is left."""
     return _GAP.sub("", " ".join(words(text)))
 
 

@@ -36,7 +36,7 @@ class Rows:
 def check(
     matrix: np.ndarray, ids: Sequence[Any] | np.ndarray | None, source: str, columns: Sequence[str] | None = None
 ) -> Rows:
-    """The rows of (n, K) that need attention; `ids` (n,) name a row in messages, None uses row numbers; `columns` are
+    """The rows of (n, K) that need attention. `ids` (n,) name a row in messages, None uses row numbers; `columns` are
     the names of the K columns, if any.
 
     Raises:
@@ -73,9 +73,9 @@ def check(
 
 
 def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays (K,) bool: classes of labels whose column is zero throughout; and those that are hardly predicted and
-    the likeliest class of no row, as in a softmax whose class was never trained. Such a model cannot judge these
-    labels.
+    """Two arrays (K,) bool: labelled classes with a zero column, and labelled classes that are hardly predicted. The
+    latter are the likeliest class of no row, as in a softmax whose class was never trained. Such a model cannot judge
+    these labels.
 
     Args:
         matrix: (n, K) probabilities; rows with NaN are ignored.
@@ -106,7 +106,7 @@ def _one_too_many(block: np.ndarray, columns: Sequence[str]) -> list[str]:
 
 def _is_rounded(row: np.ndarray, total: float) -> bool:
     """Whether rounding to two or more decimals explains the sum: half a unit per value, upwards only for non-zero
-    values."""
+    ones."""
     if row.min() < 0 or row.max() > 1 or abs(total - 1) > MOST:
         return False
     for decimals in DECIMALS:

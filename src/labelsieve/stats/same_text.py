@@ -124,8 +124,7 @@ def _verified(near: np.ndarray, passages: np.ndarray, read: _Read) -> np.ndarray
 
 
 def _own(near: np.ndarray, passages: np.ndarray) -> np.ndarray:
-    """(m,) bool: the texts of a pair share enough passages for an edit, ignoring those that more than FORM texts
-    share."""
+    """(m,) bool: the two texts share enough passages for an edit, ignoring those that more than FORM texts share."""
     rare = np.empty(passages.shape, bool)
     for j in range(passages.shape[1]):
         _, inverse, count = np.unique(passages[:, j], return_inverse=True, return_counts=True)
@@ -156,8 +155,7 @@ def _undoubled(text: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _slip(a: str, b: str) -> bool:
-    """Whether two words of four letters or more differ by one letter (added, removed, changed) or two swapped
-    letters."""
+    """Whether two words of four letters or more differ by one letter (added, removed, changed) or by a swap."""
     if max(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 1 or any(c.isdigit() for c in a + b):
         return False
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -16,8 +16,7 @@ PerClass = Literal["balanced", "proportional"]
 
 
 def rank_in_class(values: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Position (n,) of each value among those of its class, 0 = smallest (ties in the order of the input), and class
-    sizes (K,)."""
+    """Rank (n,) of each value in its class, 0 = smallest (ties in the order of the input), and class sizes (K,)."""
     size = np.bincount(labels, minlength=n_classes)
     order = np.lexsort((values, labels))
     rank = np.empty(len(labels), np.int64)
@@ -50,8 +49,7 @@ def class_small_loss(
 
 
 def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
-    """ProMix's MHCS: (n,) bool, the given label has probability above tau (for tau >= 0.5 it is then also the
-    prediction)."""
+    """ProMix's MHCS: (n,) bool, the given label has probability above tau (if tau >= 0.5 it is also the prediction)."""
     return np.asarray(p_y) > tau
 
 
