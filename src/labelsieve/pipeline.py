@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -15,17 +16,17 @@ from typing import Any, Literal
 import numpy as np
 
 from labelsieve.core import content_hash
-from labelsieve.core.arguments import require_instance, require_path, require_text, require_whole
+from labelsieve.core.arguments import require_instance, require_keyword, require_path, require_text, require_whole
 from labelsieve.core.dataset import Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
-from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin
+from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin, sound
 from labelsieve.core.files import scratch
 from labelsieve.core.findings import Findings
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
 from labelsieve.decide.findings_of_scores import findings_of_scores
 from labelsieve.decide.plausibility import plausibility
-from labelsieve.detectors import DETECTORS
+from labelsieve.detectors import DETECTORS, detector
 from labelsieve.detectors.detector_settings import Named, read_detectors
 from labelsieve.detectors.run_detectors import (
     choose,
@@ -117,6 +118,7 @@ def find(
     >>> ls.find("photos/", out="photos.sieve").wrong  # doctest: +SKIP
     Estimate(count=104.2, low=88.1, high=121.7)
     """
+    _require_columns(columns, find)
     plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
     if out is not None:
         out = require_path(out, "out, the run folder,")
@@ -179,6 +181,7 @@ def gather(
         >>> ls.detect(evidence)["aum"].suspicion            # (n,)
         >>> ls.detect(evidence).decide()                    # what ls.find("photos/") returns
     """
+    _require_columns(columns, gather)
     plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
     with reporting(progress) as told, scratch() as folder:
         return _in_memory(_gather(*read_input(data, probs, record, columns), folder, plan, told, _Clock()))
@@ -208,12 +211,14 @@ def detect(
     """
     require_instance(evidence, Evidence, "evidence", "what labelsieve.gather returns, or an Evidence")
     named = read_detectors(detectors)
+    evidence = evidence if evidence.origin is not None else sound(evidence)
     allowed = [
         name for name in DETECTORS if all(evidence.has(p) or optional for p, optional in evidence_of(name).items())
     ]
-    if evidence.probs is None and evidence.probs_gce is None:
+    if "consensus" in allowed and evidence.probs is None and evidence.probs_gce is None:
         allowed.remove("consensus")
     for name in named or ():
+        _ = detector(name)  # refuses a name that no detector has
         if name not in allowed:
             raise UserError(
                 f"The detector {name!r} needs evidence that is not there; this allows {', '.join(allowed)}."
@@ -336,6 +341,15 @@ def _places(ids: np.ndarray, data: Dataset) -> np.ndarray:
     """The positions of some ids in the data."""
     place = {key: i for i, key in enumerate(data.ids.tolist())}
     return np.array([place[key] for key in ids.tolist()], np.int64)
+
+
+def _require_columns(columns: dict[str, Any], function: Callable) -> None:
+    """Refuse keywords that neither the function nor `load` takes."""
+    from labelsieve.data import load
+
+    own, of_load = (list(inspect.signature(one).parameters) for one in (function, load))
+    for name in columns:
+        require_keyword(name, list(dict.fromkeys(own[:-1] + of_load[1:])), function.__name__)
 
 
 @dataclass

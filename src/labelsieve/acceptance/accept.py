@@ -149,9 +149,9 @@ def _share(value: float | str | None, name: str, least: float = 0.0, below: floa
     if value is None:
         return None
     try:
-        number = share(value)
+        number = share(value, f"<{name}>")
     except UserError as error:
-        raise UserError(f"<{name}>: {error}", **{name: ""}) from error
+        raise UserError(error.args[0], **{name: ""}) from error
     if not least <= number < below:
         bounds = f"at least {least:.0%} and below {below:.0%}" if least else f"below {below:.0%}"
         raise UserError(f"<{name}> is {value!r}; it must be {bounds}.", **{name: ""})

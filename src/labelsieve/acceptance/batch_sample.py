@@ -14,6 +14,7 @@ from labelsieve.core.content_hash import numbered, tagged
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.sample import Sample
+from labelsieve.core.wording import plain_words
 from labelsieve.store import sample_files
 from labelsieve.store.open_run import Run
 from labelsieve.store.reopen import Reopened
@@ -86,7 +87,7 @@ def continued(findings: Findings, sample: Sample, requested: dict[str, Any], siz
         if value is not None and value != sample.plan.get(key):
             option = "plan" if key == "kind" else key
             raise UserError(
-                f"The sample {sample.name!r} was drawn with <{option}> {sample.plan.get(key)}; a plan cannot change "
+                f"The sample {sample.name!r} was drawn with {plain_words(option)} {sample.plan.get(key)}; a plan cannot change "
                 f"after its sample is drawn. Leave <{option}> out, or draw a sample with another <name>.",
                 **{option: "", "name": ""},
             )

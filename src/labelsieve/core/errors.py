@@ -84,8 +84,9 @@ def meant(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6
     """
     known = list(known)
     close = get_close_matches(name, known, n=most, cutoff=cutoff)
-    same = [other for other in known if other.lower() == name.lower() and other not in close] if most > 1 else []
-    shown = [str(Path(folder, other)) if folder else repr(other) for other in (*same, *close)]
+    same = [other for other in known if other.lower() == name.lower()]
+    names = list(dict.fromkeys((*same, *close)))[: max(most, len(same))]
+    shown = [str(Path(folder, other)) if folder else repr(other) for other in names]
     return f" Did you mean {' or '.join(shown)}?" if shown else ""
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from labelsieve.core.arguments import require_whole
 from labelsieve.core.dataset import Dataset
+from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_array
 from labelsieve.core.record import Record
 
@@ -107,3 +109,31 @@ class Evidence:
 
 
 NAMES = tuple(field.name for field in fields(Evidence) if field.name != "origin")  # what a detector may ask for
+
+
+def sound(evidence: Evidence) -> Evidence:
+    """Evidence that was put together by hand, its labels as an array, after a check that everything fits.
+
+    Raises:
+        UserError: labels that are not positions of the classes, or evidence of another number of examples or classes.
+    """
+    k, labels = require_whole(evidence.n_classes, "n_classes of the Evidence"), np.asarray(evidence.labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < k)).all():
+        raise UserError(
+            f"The labels of the Evidence are not positions (n,) of the classes, whole numbers from 0 to {k - 1}."
+        )
+    for name in NAMES[2:]:
+        value = getattr(evidence, name)
+        shape = np.shape(value) if name == "features" or name.startswith("probs") else None
+        if value is None or shape is None:
+            continue
+        if len(shape) != 2 or shape[0] != len(labels) or (name != "features" and shape[1] != k):
+            right = "d" if name == "features" else str(k)
+            raise UserError(f"{name} of the Evidence has shape {shape}; it should be ({len(labels)}, {right}).")
+    for name in ("record", "cyclic_record"):
+        record = getattr(evidence, name)
+        if record is not None and record.loss.shape[1] != len(labels):
+            raise UserError(
+                f"{name} of the Evidence has {record.loss.shape[1]} examples; there are {len(labels)} labels."
+            )
+    return replace(evidence, labels=labels)

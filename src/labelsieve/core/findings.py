@@ -180,10 +180,15 @@ class Findings:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas  # noqa: F401
-        except ImportError as error:
-            raise UserError(
-                "to_pandas needs pandas: pip install pandas. Without it, findings.table() is an Arrow table."
-            ) from error
+        require_pandas("findings")
         return (self if some is None else some).table().to_pandas()
+
+
+def require_pandas(what: str) -> None:
+    """Refuse to make a frame of `what`, the name of a value with `table`, where pandas is not installed."""
+    try:
+        import pandas  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"to_pandas needs pandas: pip install pandas. Without it, {what}.table() is an Arrow table."
+        ) from error

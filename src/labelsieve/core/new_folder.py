@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labelsieve.core.arguments import written_to
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import make_folder, put, temporary
 
@@ -33,8 +34,9 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
         )
     partial = temporary(out)
     try:
-        make_folder(out.parent)
-        partial.mkdir()
+        with written_to(out, "name another folder with <out>"):
+            make_folder(out.parent)
+            partial.mkdir()
         yield partial
         if out.is_dir():
             out.rmdir()

@@ -51,6 +51,8 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
     columns = getattr(values, "columns", None)
     if columns is not None and getattr(values, "ndim", 2) == 2:
         listed = ", ".join(map(str, list(columns)[:10]))
+        if not len(columns):
+            raise UserError(f"{what}: a frame without columns was given; give a list or array of one label per row.")
         raise UserError(
             f"{what}: a frame with the columns {listed} was given; give one of them, as "
             f"frame[{str(list(columns)[-1])!r}]."

@@ -9,6 +9,8 @@ from typing import Any
 
 from labelsieve.core.printable import visible
 
+LONGEST = 200  # characters of a value that a message shows
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -22,7 +24,10 @@ def python_argument(name: str, value: Any = "") -> str:
     """The argument "labels" with the value "FILE" as `labels='FILE'`; without a value as `labels=`."""
     if isinstance(value, Wording):
         return value.python
-    return f"{name}={'' if _is_empty(value) else repr(value)}"
+    shown = repr(value)
+    if _is_empty(value) or len(shown) > LONGEST or "\n" in shown:  # a frame or a long list would fill the screen
+        return f"{name}="
+    return f"{name}={shown}"
 
 
 def shell_option(name: str, value: Any = "") -> str:

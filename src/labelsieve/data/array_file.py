@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core import added_columns
+from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array, plain_labels
 from labelsieve.data import paths
@@ -63,11 +64,14 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     if values is None:
         raise UserError("The data are None; give a path, an array, a list of texts, or a frame.")
     array = plain_array(values, f"The {type(values).__name__}")
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" or not array.ndim:
+        what = shown(values) + (f" of {array.dtype}" if array.ndim else "")
         raise UserError(
-            f"A {type(values).__name__} of {array.dtype} cannot be read as data; load reads a path, an array of "
-            "features (n, d) or of images (n, H, W[, C]) uint8, a list of texts, or a frame."
+            f"{what[:1].upper()}{what[1:]} cannot be read as data; load reads a path, an array of features (n, d) or of images "
+            "(n, H, W[, C]) uint8, a list of texts, or a frame."
         )
+    if not array.size and array.ndim == 1:
+        raise UserError(f"The data are an empty {type(values).__name__}; give one example or more.")
     return _images(array, source) if array.ndim > 2 else _features(array, source)
 
 

@@ -143,7 +143,7 @@ def _label(columns: Mapping[str, Content], requested: Columns, source: str, rela
         return matches[0]
     if relabelled:
         return None
-    listed = ", ".join(columns)
+    listed = ", ".join(columns) or "none"
     if matches:
         raise UserError(
             f"{source} has several columns that may be the label ({', '.join(matches)}); name one with <label>.",
@@ -190,7 +190,7 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
     texts = texts or _texts(rest)
     if len(texts) == 1:
         return replace(chosen, text=texts[0])
-    listed = ", ".join(columns)
+    listed = ", ".join(columns) or "none"
     raise UserError(
         f"It is not clear which column of {source} is the input; name it with <text> or <image>. There are: {listed}.",
         text="",

@@ -40,7 +40,9 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     else:
         values, absent = replacement(relabel, ids)
     if values is None:
-        raise UserError(f"{draft.source} has no labels; pass them with <labels>.", labels="FILE")
+        what = draft.source[:1].upper() + draft.source[1:] if draft.source.startswith("the ") else draft.source
+        in_memory = draft.source.startswith("the ")
+        raise UserError(f"{what} has no labels; pass them with <labels>.", labels="" if in_memory else "FILE")
     if len(values) != n:
         raise UserError(
             f"There are {len(values)} labels for the {n} examples of {draft.source}; the numbers must be equal."

@@ -157,6 +157,8 @@ def _read(probs: Any, id: str | None, require_id: bool) -> Matrix:
             )
         return Matrix(plain_array(probs, "The probabilities"), "the array of probabilities")
     path = os.fspath(probs)
+    if not path or os.path.isdir(path):
+        raise UserError(f"The probabilities are {f'the folder {path}' if path else 'an empty name'}; name a file.")
     if not paths.is_file(path):
         raise UserError(f"There is no file of probabilities {path}.")
     suffix = paths.suffix(path)
@@ -222,6 +224,8 @@ def _columns(file: TableFile, source: str, id: str | None, require_id: bool) -> 
             f"The column {wrong[0]!r} of {source} holds {_cell(file, wrong[0])}, not numbers; except for an id, every "
             "column should be one class, with probabilities such as 0.25."
         )
+    if not classes:
+        raise UserError(f"{source[:1].upper()}{source[1:]} has no columns of probabilities; give one for each class.")
     table = file.read(Columns(id=key, features=classes))
     ids = None if key is None else names_of(table[key])
     notes = (f"The ids of the probabilities are the column {key!r}, the only one of text.",) if alone else ()

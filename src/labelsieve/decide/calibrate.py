@@ -309,7 +309,7 @@ def _count(
 def _around(p: np.ndarray, low: float, high: float) -> Estimate:
     """The sum of p, with an interval that contains it and is possible for this number of rows."""
     count, most = float(p.sum()), float(max(len(p), p.sum()))
-    return Estimate(count, min(max(low, 0.0), count), max(min(high, most), count))
+    return Estimate(count, float(min(max(low, 0.0), count)), float(max(min(high, most), count)))
 
 
 def _shifted(p: np.ndarray, rows: np.ndarray, count: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.arguments import require_instance, require_row_of
+from labelsieve.core.arguments import require_instance, require_row_of, require_seed, require_whole
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.plain_values import plain_labels
@@ -110,6 +110,9 @@ def evaluate(
         UserError: the number of labels differs, no true label is known, or none of them is a class of the findings.
     """
     require_instance(findings, Findings, "findings", "what labelsieve.find returns, or the findings of an open run")
+    seed, replicates = require_seed(seed), require_whole(replicates, "replicates, the number of resamples,")
+    if replicates < 0:
+        raise UserError(f"replicates is {replicates}; give the number of resamples, 0 for no intervals.")
     truth = [_name(value) for value in plain_labels(require_row_of(truth, "truth"), "truth")]
     if len(truth) != len(findings):
         raise UserError(

@@ -30,6 +30,9 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
+EMPTY = "detectors is an empty {}; name detectors, or leave it out to run all."
+
+
 def read_detectors(value: Any) -> Named | None:
     """The detectors that `find` was given, a list of names or a dict of name -> settings; None is None, which runs all.
 
@@ -42,9 +45,12 @@ def read_detectors(value: Any) -> Named | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        return {name: {} for name in require_texts(value, "detectors")}
+        names = require_texts(value, "detectors")
+        if not names:
+            raise UserError(EMPTY.format("list"))
+        return {name: {} for name in names}
     if not value:
-        raise UserError("detectors is an empty dict; name detectors with their settings, or leave it out to run all.")
+        raise UserError(EMPTY.format("dict"))
     found: Named = {}
     for name, settings in value.items():
         if not isinstance(name, str):

@@ -52,7 +52,7 @@ def precision(device: torch.device, name: str | None = None) -> str:
         native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # whatever has AMX has it too
         return PRECISIONS[device.type == "cpu" and native()]
     if name not in PRECISIONS:
-        raise UserError(f"There is no precision {name!r}.{meant(name, PRECISIONS)} Choose float32 or bfloat16.")
+        raise UserError(f"There is no precision {name!r}.{meant(str(name), PRECISIONS)} Choose float32 or bfloat16.")
     return name
 
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from labelsieve.core.arguments import require_function
+from labelsieve.core.arguments import shown
+from labelsieve.core.errors import UserError
 
 Progress = Callable[[str, int, int], None]
 P = ParamSpec("P")
@@ -33,7 +34,10 @@ def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress |
     if progress is False:
         yield None
         return
-    require_function(progress, "progress")
+    if progress is not None and not callable(progress):
+        raise UserError(
+            f"progress is {shown(progress)}; give a function, None for a bar in a terminal and a notebook, or False."
+        )
     if progress is not None:
         yield progress
     elif not is_first():

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.record import Record
 from labelsieve.engine import distributed
 
 CHECKPOINT = "checkpoint.pt"
+
+LOGS = ("log", "log_metrics", "add_scalar")  # methods of a logger, one of which is called
 
 
 class Session:
@@ -50,6 +53,8 @@ class Session:
             progress: called with (sentence, epochs done, epochs).
             logger: anything with log(dict) (Weights & Biases), log_metrics(dict, step) (MLflow) or add_scalar(name, value, step).
         """
+        if logger is not None and not any(hasattr(logger, name) for name in LOGS):
+            raise UserError(f"logger is {shown(logger)}; give an object that has {', '.join(LOGS[:-1])} or {LOGS[-1]}.")
         torch.manual_seed(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.numpy = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelsieve.core.arguments import require_path
+from labelsieve.core.arguments import require_path, written_to
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.new_folder import new_folder
@@ -66,12 +66,14 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     if to == "csv":
         _require_new(out)
         notes += compared(run)
-        tool.write(exported, out)
+        with written_to(out):
+            tool.write(exported, out)
     elif to == "label-studio":
         _require_new(out)
         _require_new(out.with_name(out.stem + ".config.xml"))
         exported, data, left_out = _present(exported, _again(run), notes)
-        files.append(Path(tool.write(exported, data.inputs, data.kind, run.findings.classes, out)))
+        with written_to(out):
+            files.append(Path(tool.write(exported, data.inputs, data.kind, run.findings.classes, out)))
     else:
         exported, data, left_out = _present(exported, _again(run), notes)
         with new_folder(out, data.source) as place:

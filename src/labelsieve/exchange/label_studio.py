@@ -41,7 +41,9 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
         UserError: the data are neither images nor texts.
     """
     if kind not in ("image", "text"):
-        raise UserError(f"Label Studio shows images and texts, and these data are {kind}; use <to>, or hf.", to="csv")
+        raise UserError(
+            f"Label Studio shows images and texts, and these data are {kind}; use <to>, or the format hf.", to="csv"
+        )
     with replacing(out) as partial, open(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
         for i, row in enumerate(rows):
             file.write(("[" if i == 0 else ",") + "\n" + json.dumps(_task(row, inputs[i], kind), ensure_ascii=True))

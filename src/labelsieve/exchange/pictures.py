@@ -33,4 +33,4 @@ def picture(value: bytes | np.ndarray, id: str) -> tuple[bytes, str, tuple[int, 
 
 def require_pictures(kind: Any, tool: str) -> None:
     if kind != "image":
-        raise UserError(f"{tool} is for images, and these data are {kind}; use <to>, or hf.", to="csv")
+        raise UserError(f"{tool} is for images, and these data are {kind}; use <to>, or the format hf.", to="csv")

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from labelsieve.core.arguments import require_choice, require_path, require_texts
+from labelsieve.core.arguments import require_choice, require_path, require_texts, written_to
 from labelsieve.core.errors import UserError
 from labelsieve.head_repair.head_file import SavedModel, read_model, write_model
 from labelsieve.head_repair.head_inputs import read_inputs_of, recorded
@@ -96,7 +96,8 @@ def repair(
         heads.append(about)
     done: dict[str, Any] = {"method": "lip", "keep": str(keep), "scale": scale}
     done["heads"] = [{"head": one.head, "kept": one.kept} for one in heads]
-    write_model(target, saved, changed, {**saved.manifest, "heads": list(names), "repair": done})
+    with written_to(target):
+        write_model(target, saved, changed, {**saved.manifest, "heads": list(names), "repair": done})
     return RepairedModel(target, scale, tuple(heads))
 
 

@@ -91,7 +91,10 @@ class ReviewPage:
     @property
     def reviewed(self) -> Reviewed:
         """Where the review stands, also after the page was closed."""
-        desk, now = self._desk, self._desk.now()
+        desk = self._desk
+        if self.is_open:
+            desk.latest()
+        now = desk.now()
         conflicts = int((desk.state == CONFLICT).sum())
         return Reviewed(len(desk.findings), now.reviewed, now.found, now.left, conflicts)
 
@@ -104,6 +107,8 @@ class ReviewPage:
 
     def close(self) -> None:
         """Stop serving. A second call does nothing."""
+        if self.is_open:
+            self._desk.latest()  # `reviewed` counts every decision also when the journal is closed
         self._server.should_exit = True
         try:
             self._thread.join()

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from labelsieve.core.arguments import require_path, require_text, require_whole
+from labelsieve.core.arguments import require_path, require_text, require_whole, written_to
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, require_own
 from labelsieve.head_repair.head_file import SavedModel, read_model
@@ -43,7 +43,7 @@ def spectrum(
     models = read_model(paths[0]), read_model(paths[1])
     found = compare(*_heads(*models, None if head is None else require_text(head, "head")), k=k)
     if target is not None:
-        with replacing(target) as partial:
+        with written_to(target), replacing(target) as partial:
             partial.write_text(page(found, *(path.name or str(path) for path in paths)), encoding="utf-8")
     return found
 

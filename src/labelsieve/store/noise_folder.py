@@ -20,6 +20,8 @@ from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.engine.progress import with_progress
 
+ENCODED = "encoded"  # the features of an encoder, in the folder
+
 
 @with_progress
 def noise(
@@ -64,6 +66,8 @@ def noise(
     seed, kind = require_seed(seed), require_text(kind, "kind")  # pyright: ignore[reportAssignmentType]
     rate = None if rate is None else share(rate, "The noise rate")
     folder = None if out is None else require_path(out, "out, the folder,")
+    if folder is not None:
+        _require_own(folder)
     matrix = _matrix(transition)
     data, features = as_dataset(data, image=image, text=text, label=label, id=id), None
     notes = data.notes
@@ -82,10 +86,21 @@ def noise(
     return replace(made, ids=data.ids, notes=notes)
 
 
+def _require_own(folder: Path) -> None:
+    """Refuse a folder that holds other things than an earlier `noise` wrote."""
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name a folder for the labels with <out>.", out="")
+    others = folder.is_dir() and any(path.name != ENCODED for path in folder.iterdir())
+    if others and not (folder / "noise.json").exists():
+        raise UserError(
+            f"{folder} is not empty and was not written by noise; name another folder with <out>, or empty it.", out=""
+        )
+
+
 def _encoded(data: Dataset, folder: Path | None, progress: Progress | None) -> tuple[Dataset, np.ndarray]:
     """The examples that can be read, and the features of the default encoder; kept in the folder, if there is one."""
     with scratch() as spare:
-        found = arrays.features(data, spare if folder is None else folder / "encoded", progress=progress)
+        found = arrays.features(data, spare if folder is None else folder / ENCODED, progress=progress)
         return found.data, np.array(found.values) if folder is None else found.values
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.core.arguments import require_path
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
-from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.findings import Estimate, Findings, require_pandas
 from labelsieve.core.row_matching import Follow, Refused
+from labelsieve.core.top import Finding, Top, notebook
 from labelsieve.encode.small_example import Examples
 
 if TYPE_CHECKING:
@@ -52,6 +54,36 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Every row, the most suspicious first, as `top`."""
+        return iter(self._ranked_now)
+
+    def top(self, n: int = 20) -> Top:
+        """The `n` most suspicious examples, as `Findings.top`, with p_wrong and rank as they are after the decisions.
+
+        Raises:
+            UserError: n is not a whole number, or is below 0.
+        """
+        return self._ranked_now.top(n)
+
+    def _repr_html_(self) -> str:
+        return notebook(self._ranked_now)
+
+    def to_pandas(self) -> Any:
+        """The table of `table` as a pandas frame.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        require_pandas("run")
+        return self.table().to_pandas()
+
+    @cached_property
+    def _ranked_now(self) -> Findings:
+        """The findings with the probabilities, the order and the count of wrong labels as they are after the decisions."""
+        now = self.calibrated
+        return replace(self.findings, p_wrong=now.p_wrong, rank=now.rank, wrong=now.wrong, notes=self.notes)
 
     @cached_property
     def follow(self) -> Follow:

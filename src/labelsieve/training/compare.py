@@ -143,6 +143,8 @@ def compare(
     need_torch("compare")
     from labelsieve.engine.device import pick
 
+    if epochs is not None and require_whole(epochs, "epochs") < 1:
+        raise UserError(f"<epochs> is {epochs}; give 1 or more.", epochs="")
     functions = {name: _with_settings(name, epochs) for name in _names(methods)}
     seeds, where = require_whole(seeds, "seeds, the number of heads per method,"), pick(device)
     if seeds < 1:
@@ -206,6 +208,8 @@ def _two_sets(
 
     with scratch() as folder:
         take = {"kind": "features", "encoder": encoder, "side": side}
+        if data.kind == "features" and (encoder is not None or side is not None):
+            raise UserError("These data are features already; leave out <encoder> and <side>.", encoder="", side="")
         data, inputs, take = read_inputs(data, folder / "data", take, progress)
         require_classes(data)
         excluded = data.excluded
