@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from labelsieve.cli import main
+from labelsieve.core.conflict import Conflict
 from labelsieve.core.content_hash import hexed, of_inputs
-from labelsieve.core.decision import Decision
+from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.exchange.answers import Answer, decisions
 from labelsieve.store import run as runs
 from labelsieve.store.journal import Journal
 
@@ -112,9 +114,9 @@ def test_two_answers_to_one_example_are_a_conflict(folder, take):
     assert told["new"] == 1 and [(c["id"], c["reason"]) for c in told["conflicts"]] == [
         ("u", "the file says cat and exclude")
     ]
-    told = take({"id": "w", "label": "ant"}, {"id": "w", "label": "bee"}, {"id": "x", "label": "bee"})
+    told = take({"id": "w", "label": "cat"}, {"id": "w", "label": "bee"}, {"id": "x", "label": "bee"})
     assert told["new"] == 1 and {(c["id"], c["reason"]) for c in told["conflicts"]} == {
-        ("w", "the file says ant and bee")
+        ("w", "the file says bee and cat")  # also where one of them is the label as it stands
     }
 
 
@@ -130,6 +132,19 @@ def test_each_reason_why_an_answer_is_not_taken(folder, take):
         "nobody": "the run has no such id",
     }
     assert [(r.id, r.act) for r in journal(folder)] == [("x", "keep")]
+
+
+def test_an_answer_that_was_given_before_is_not_written_again(folder, take):
+    assert take(row("u", "relabel", "cat", "a"))["new"] == 1
+    told = take(row("u", "relabel", "cat", "b"), row("v", "keep"))  # another file, so another batch
+    assert (told["new"], told["nothing_new"]) == (1, 1)
+    assert [(r.id, r.note) for r in journal(folder)] == [("u", "a"), ("v", "")]
+
+
+def test_ids_that_the_run_does_not_have_are_listed(folder):
+    findings = runs.load(folder)
+    rows, conflicts, same = decisions([Answer("nobody", "keep", "")], findings, Fold(), "bob", "2026-01-01")
+    assert (rows, conflicts, same) == ([], [Conflict("nobody", "the run has no such id")], 0)
 
 
 def test_a_class_that_a_decision_brought_is_a_class(folder, take):

@@ -191,3 +191,23 @@ def test_what_was_rejected_in_prodigy_is_no_answer(made, tmp_path, capsys):
     assert [(u["count"], u["first"]) for u in told["not_read"]] == [(1, "31"), (1, "32")] and "'reject'" in told[
         "not_read"
     ][0]["what"]
+
+
+def test_three_contradictions_stop_the_import_and_two_are_listed(made, tmp_path, capsys):
+    folder, _, given = made
+    other = answered(given, wrong=range(N))
+    rows = [{"id": i, "given_label": other[i], "decision": "keep", "label": other[i]} for i in range(3)]
+    code, told, _ = take(capsys, folder, sheet(tmp_path / "two.csv", rows[:2]))
+    assert code == 0 and told["new"] == 0 and [c["id"] for c in told["conflicts"]] == ["0", "1"]
+    code, _, err = take(capsys, folder, sheet(tmp_path / "three.csv", rows))
+    assert code == 2 and "3 of 3 answers contradict the given labels" in err
+
+
+def test_eight_labels_that_all_change_are_refused_and_seven_are_taken(made, tmp_path, capsys):
+    folder, _, given = made
+    new = answered(given, wrong=range(N))
+    rows = [{"id": i, "label": new[i]} for i in range(8)]
+    code, _, err = take(capsys, folder, sheet(tmp_path / "eight.csv", rows))
+    assert code == 2 and "8 of 8 answers would change the label" in err and said(folder) == {}
+    assert take(capsys, folder, sheet(tmp_path / "seven.csv", rows[:7]))[0] == 0
+    assert said(folder) == dict(enumerate(new[:7]))

@@ -176,3 +176,11 @@ def test_what_others_decided_is_not_seen_by_who_judges_blind(two):
                 assert (whole["state"], whole["mine"], whole["note"], whole["history"]) == ("open", None, "", [])
         own = client.get("/api/item/9?blind=1", headers={"X-Reviewer": "bob"}).json()
         assert own["state"] == "decided" and own["mine"]["act"] == "relabel" and own["note"] == "look at it"
+
+
+def test_nobody_decides_blind_on_a_whole_view(page, sieve):
+    n = page.get("/api/view?given=cat&fresh=a&blind=1").json()["total"]
+    body = {"batch": "whole-view", "view": "given=cat&fresh=a&blind=1", "expect": n, "act": "exclude"}
+    answer = page.post("/api/decisions", json=body)
+    assert answer.status_code == 400 and "In blind mode, decide on each example by itself." in answer.json()["error"]
+    assert page.post("/api/decisions", json=body | {"view": "given=cat&fresh=a"}).json()["saved"] == n > 1
