@@ -1,12 +1,11 @@
-"""Acceptance of a batch by simulation: does the interval cover at every look, and how many reviews does stratification
-save?
+"""Simulated acceptance of a batch: coverage of the interval at every look, and reviews saved by stratification.
 
     python bench/accept.py [--repeats 400]
 
-Batches of 5,000 rows are drawn with good, poor (no relation) and adversarial (upside down) scores. Coverage: the share
-of batches in which the truth stays inside the 95 % interval at all looks together, for perfect reviewers and for 5 %
-wrong answers with that stated. Cost: reviews until the verdict at a limit of 3 %, by the same interval with strata and
-with one stratum (a simple random sample).
+Batches of 5,000 rows are drawn with good, poor (unrelated) and adversarial (reversed) scores. Coverage is the share of
+batches whose true number stays inside the 95 % interval at all looks together, for perfect reviewers and for reviewers
+with a stated error rate of 5 %. Cost is the number of reviews until the verdict at a limit of 3 %, by the same interval
+with strata and with one stratum (a simple random sample).
 """
 
 import argparse
@@ -37,33 +36,34 @@ def batch(rate, scores, rng):
 
 
 def looks(wrong, findings, kind, seed, error, rng):
-    """Each look: (reviews, interval)."""
+    """Yield (reviews, interval) for each look."""
     rows = np.array(draw(findings, ROWS, name="bench", seed=seed, kind=kind).ids, np.int64)
     stratum = strata(findings, kind)
-    said = np.where(wrong ^ (rng.random(ROWS) < error), WRONG, RIGHT)
-    many = np.bincount(stratum, minlength=2)
-    expected = np.bincount(stratum, findings.p_wrong, minlength=2) / np.maximum(many, 1)
+    answers = np.where(wrong ^ (rng.random(ROWS) < error), WRONG, RIGHT)
+    size = np.bincount(stratum, minlength=2)
+    expected = np.bincount(stratum, findings.p_wrong, minlength=2) / np.maximum(size, 1)
     for n in LOOKS:
         h = stratum[rows[:n]]
         seen = np.bincount(h, minlength=2)
-        found = np.bincount(h, said[rows[:n]], minlength=2)
+        wrong_seen = np.bincount(h, answers[rows[:n]], minlength=2)
         cells = [
-            Stratum(int(a), int(b), int(k), float(e)) for a, b, k, e in zip(many, seen, found, expected, strict=True)
+            Stratum(int(a), int(b), int(k), float(e))
+            for a, b, k, e in zip(size, seen, wrong_seen, expected, strict=True)
         ]
         yield int(n), interval(cells, confidence=1 - RISK, error=error)
 
 
 def run(rate, scores, kind, error, repeats):
-    """Coverage at all looks together, mean reviews until a verdict, share of wrong verdicts."""
+    """Coverage at all looks together, mean number of reviews until a verdict, share of wrong verdicts."""
     covered, cost, mistaken = 0, [], 0
     for seed in range(repeats):
         rng = np.random.default_rng([seed, round(rate * 1e4)])
         wrong, findings = batch(rate, scores, rng)
         total, inside, verdict, spent = int(wrong.sum()), True, "go on", ROWS
-        for n, found in looks(wrong, findings, kind, seed, error, rng):
-            inside &= found.low <= total <= found.high
+        for n, estimate in looks(wrong, findings, kind, seed, error, rng):
+            inside &= estimate.low <= total <= estimate.high
             if verdict == "go on":
-                verdict = judge(found, ROWS, LIMIT)
+                verdict = judge(estimate, ROWS, LIMIT)
                 spent = n
         covered += inside
         cost.append(spent)

@@ -1,13 +1,11 @@
-"""What simulated reviews do to p_wrong and to the count, against the labels held to be true (oracle: they answer and
-they judge).
+"""The effect of simulated reviews on p_wrong and on the count, measured with true labels (oracle).
 
     python bench/calibrate.py SHARED [--sets cifar10n-aggre,noisy-ag,digits-pair] [--runs FOLDER] [--reviews 200]
     [--repeats 200]
 
-SHARED as in human_noise.py; the digits of scikit-learn get planted noise. `find` runs once a set (FOLDER/SET.sieve is
-used if it is there). Each repeat draws another stratified sample, answers it (with 0 or 5 % of the answers turned
-round), and calibrates; with 5 % once without a word about it, and once with the rate stated. Prints one row a set and
-kind of reviewer.
+SHARED as in human_noise.py; the digits of scikit-learn get planted noise. `find` runs once per set (FOLDER/SET.sieve is
+used if it exists). Each repeat draws a new stratified sample, answers it (with 0 or 5 % of the answers reversed), and
+calibrates; with 5 % once without and once with the stated rate. Prints one row per set and kind of reviewer.
 """
 
 from __future__ import annotations
@@ -47,20 +45,20 @@ SETS = HUMAN | {
 }
 
 
-def found(name: str, shared: Path, runs: Path) -> tuple[Findings, np.ndarray]:
+def load_set(name: str, shared: Path, runs: Path) -> tuple[Findings, np.ndarray]:
     """The findings on a set and which of its labels are wrong."""
     data, true = SETS[name](shared)
     folder = runs / f"{name}.sieve"
     findings = run.load(folder) if (folder / run.MANIFEST).exists() else ls.find(data, out=folder)
-    place = {id: i for i, id in enumerate(data.ids)}
-    return findings, findings.given != true[[place[id] for id in findings.ids]]
+    position = {id: i for i, id in enumerate(data.ids)}
+    return findings, findings.given != true[[position[id] for id in findings.ids]]
 
 
 def review(
     findings: Findings, wrong: np.ndarray, rows: np.ndarray, error: float, rng: np.random.Generator, pick: str
 ) -> list[Decision]:
-    """The decisions of a reviewer who errs at a rate."""
-    said = wrong[rows] ^ (rng.random(len(rows)) < error)
+    """The decisions of a reviewer with the error rate `error`."""
+    judged_wrong = wrong[rows] ^ (rng.random(len(rows)) < error)
     other = [findings.classes[c] for c in findings.other[rows]]
     return [
         Decision(
@@ -72,7 +70,7 @@ def review(
             f"{pick}{t}",
             pick,
         )
-        for t, (i, w, label) in enumerate(zip(rows, said, other, strict=True))
+        for t, (i, w, label) in enumerate(zip(rows, judged_wrong, other, strict=True))
     ]
 
 
@@ -94,16 +92,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=200)
     arguments = parser.parse_args()
     for name in arguments.sets.split(","):
-        findings, wrong = found(name, arguments.shared, arguments.runs)
+        findings, wrong = load_set(name, arguments.shared, arguments.runs)
         before = {"calibration_error": calibration_error(findings.p_wrong, wrong), "f1": f1(findings.flagged, wrong)}
         print(
             json.dumps({"set": name, "wrong": int(wrong.sum()), "before": {k: round(v, 4) for k, v in before.items()}}),
             flush=True,
         )
-        for who, error, stated in REVIEWERS:
+        for reviewer, error, stated in REVIEWERS:
             print(
                 json.dumps(
-                    {"reviewer": who} | repeat(findings, wrong, arguments.reviews, arguments.repeats, error, stated)
+                    {"reviewer": reviewer}
+                    | repeat(findings, wrong, arguments.reviews, arguments.repeats, error, stated)
                 ),
                 flush=True,
             )

@@ -1,9 +1,8 @@
-"""Confident-learning flags on a float32 memory map: ours against cleanlab's, time, peak memory above the input, same
-flags.
+"""Confident-learning flags on a float32 memory map, ours against cleanlab's: time, peak memory, equality of the flags.
 
     python bench/confident_learning.py [n] [n_classes]      (default 400000 1000)
 
-Each runs in its own process; memory is the largest anonymous resident size seen, so the mapped input does not count.
+Each runs in a separate process. Memory is the largest anonymous resident size, so the mapped input does not count.
 """
 
 import json

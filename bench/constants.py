@@ -1,11 +1,10 @@
-"""How the constants of consensus and count stand on planted noise: no human label noise is looked at (oracle: the
-planted truth).
+"""The constants of consensus and count, measured on planted noise alone, without human label noise (oracle: the truth).
 
-    python bench/constants.py FEATURES.npz ...        # each with features (n, d) and labels (n,) held to be true
+    python bench/constants.py FEATURES.npz ...        # each with features (n, d) and labels (n,) taken as true
 
 Plants symmetric (0, 5, 20, 40 %), pair (20 %) and instance-dependent (10 %) noise in each file and prints, averaged
 over all of these sets, AUPRC of the consensus for several exponents of the transition matrix, calibration error of
-p_wrong (with the true count) for several slopes, and how often the interval of the count holds the truth.
+p_wrong (with the true count) for several slopes, and how often the interval of the count contains the true number.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ NOISE = (
 
 
 def calibration_error(p: np.ndarray, wrong: np.ndarray) -> float:
-    """Over 15 bins of equal mass."""
+    """The calibration error over 15 bins of equal mass."""
     bins = np.array_split(np.argsort(p), 15)
     return sum(len(rows) / len(p) * abs(p[rows].mean() - wrong[rows].mean()) for rows in bins)
 
@@ -71,7 +70,7 @@ def main() -> None:
     for i, exponent in enumerate(EXPONENTS):
         errors = "  ".join(f"{error / total:.4f}" for error in calibration[i])
         print(f"{exponent:<8}  {ranking[i] / noisy:.4f}                            {errors}")
-    print(f"the interval holds the truth on {inside} of {total} sets")
+    print(f"the interval contains the true number on {inside} of {total} sets")
 
 
 if __name__ == "__main__":

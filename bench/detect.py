@@ -1,5 +1,4 @@
-"""The detect stage (kNN graph, panel, all default detectors) against scikit-learn's 5-fold LogisticRegression and
-cleanlab, one run.
+"""The detect stage (kNN graph, panel, default detectors) against scikit-learn's 5-fold LogisticRegression and cleanlab.
 
     python bench/detect.py FEATURES.npz        # features (n, d), labels (n,)
 

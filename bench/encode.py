@@ -1,10 +1,10 @@
-"""Encoding a data set against bare ONNX Runtime on the same ready batches, in one run.
+"""Encoding a data set, compared with bare ONNX Runtime on the same prepared batches in the same run.
 
     python bench/encode.py --n 2000 --side 224                 # noise images of 32 px
     python bench/encode.py --npz images.npz --n 2000           # an array called `images`, uint8 (N, H, W, 3)
     python bench/encode.py --jpeg 640 --n 500                  # JPEG bytes of that size, so that decoding counts too
 
-Both sides are measured in turns, batch group by batch group, because a shared machine does not hold still.
+Both sides are measured in turns, group of batches by group of batches, because the speed of a shared machine varies.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def main() -> None:
     arguments.add_argument("--n", type=int, default=2048)
     arguments.add_argument("--side", type=int, default=224)
     arguments.add_argument("--npz", type=Path)
-    arguments.add_argument("--jpeg", type=int, help="make JPEG files of this many pixels a side")
+    arguments.add_argument("--jpeg", type=int, help="make JPEG files with this many pixels per side")
     arguments.add_argument("--rounds", type=int, default=2)
-    given = arguments.parse_args()
+    options = arguments.parse_args()
 
-    inputs = _inputs(given)
-    ours = encoder("lite0", "image", side=given.side)
+    inputs = _inputs(options)
+    ours = encoder("lite0", "image", side=options.side)
     session = ort.InferenceSession(lite0.build(), providers=["CPUExecutionProvider"])  # its own defaults
-    share = len(inputs) // given.rounds
+    share = len(inputs) // options.rounds
     bare = streamed = 0.0
-    for turn in range(given.rounds):
+    for turn in range(options.rounds):
         part = inputs[turn * share : (turn + 1) * share]
-        ready = np.stack([decode(image, given.side).pixels for image in part])
+        ready = np.stack([decode(image, options.side).pixels for image in part])
         started = time.perf_counter()
         for start in range(0, share, ours.batch):
             session.run(None, {"images": ready[start : start + ours.batch]})
@@ -50,13 +50,13 @@ def main() -> None:
             streamed += time.perf_counter() - started
             started = time.perf_counter()
             encode(part, ours, Path(folder), key="bench", block=256)
-            again = time.perf_counter() - started
-    total = share * given.rounds
+            second = time.perf_counter() - started
+    total = share * options.rounds
     print(
-        f"{total} images at {given.side} px: bare {total / bare:.0f}/s, read + decode + encode + store "
+        f"{total} images at {options.side} px: bare {total / bare:.0f}/s, read + decode + encode + store "
         f"{total / streamed:.0f}/s"
     )
-    print(f"ratio {streamed / bare:.3f} (bar 1.2); second run {share / again:.0f}/s")
+    print(f"ratio {streamed / bare:.3f} (bar 1.2); second run {share / second:.0f}/s")
 
 
 def _inputs(given: argparse.Namespace) -> list:

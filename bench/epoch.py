@@ -1,15 +1,14 @@
-"""Images a second of one training epoch: ours against a DataLoader that augments one image after the other, in one run,
-in turns.
+"""Images per second of one training epoch: ours against a DataLoader that augments one image at a time, in turns.
 
     python bench/epoch.py [--network small-cnn] [--side 28 --channels 1] [--n 2048] [--rounds 7] [--methods
     standard,promix]
 
-The plain side does what one would write with torchvision: a Dataset that makes a Pillow image, crops, flips, distorts
-(RandAugment's operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, of
-which the better counts; the same network, optimiser and passes, in float32. Ours is measured in the precision that
-`labelsieve train` takes on this machine, which is bfloat16 where the processor multiplies it itself, and in float32.
-The machine may be shared, so every round measures all sides, in an order that rotates, and what is told is the ratio
-between its 95 % limits over the rounds, by the clock and by processor time (workers included).
+The plain side is the usual torchvision code: a Dataset that makes a Pillow image, crops, flips, distorts (RandAugment's
+operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, the better of
+which counts; the same network, optimiser and passes, in float32. Ours is measured in the precision that
+`labelsieve train` uses on this machine (bfloat16 if the processor supports it) and in float32.
+The machine may be shared, so every round measures all sides, in a rotating order. The result is the ratio with its 95 %
+limits over the rounds, by wall-clock time and by processor time (workers included).
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ CLASSES, BATCH = 10, 128
 
 
 class Plain(Dataset):
-    """Weak view, strong view if asked for, label, position: one image at a time."""
+    """Weak view, strong view on request, label, position: one image at a time."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, mean: torch.Tensor, std: torch.Tensor, strong: bool):
         self.images, self.labels, self.mean, self.std, self.strong = images, labels, mean, std, strong
@@ -112,8 +111,10 @@ def plain_standard(loader: DataLoader, make: Callable[[int], nn.Module]) -> None
 
 
 def plain_promix(loader: DataLoader, make: Callable[[int], nn.Module]) -> None:
-    """The first epoch after the warm-up, with half of each class chosen: twelve passes a batch, two of inference an
-    epoch."""
+    """The first epoch after the warm-up, with half of each class selected.
+
+    It has twelve passes per batch and two inference passes per epoch.
+    """
     data, rng = loader.dataset, np.random.default_rng(0)
     nets, heads = [make(CLASSES) for _ in range(2)], [make(CLASSES).head for _ in range(2)]
     optimiser = optim.SGD([p for part in (*nets, *heads) for p in part.parameters()], 0.05, 0.9, weight_decay=5e-4)
@@ -185,7 +186,7 @@ PLAIN = {"plain, float32": 0, "plain, float32, 2 workers": 2}
 def our_epoch(
     name: str, samples: Samples, make: Callable[[int], nn.Module], settings: dict[str, float]
 ) -> tuple[float, float]:
-    """Seconds of the second of two epochs, by the clock and of all processors."""
+    """Seconds of the second of two epochs: wall-clock time, and the time of all processors."""
     ends: list[tuple[float, float]] = []
     session = Session(len(samples), progress=lambda *_: ends.append((time.perf_counter(), _processor())))
     method(name)(samples, make, session, epochs=2, batch=BATCH, **settings)
@@ -193,7 +194,7 @@ def our_epoch(
 
 
 def plain_epoch(run: Callable[[], None]) -> tuple[float, float]:
-    """Seconds by the clock, and of all processors."""
+    """Seconds of wall-clock time, and of all processors."""
     before, started = _processor(), time.perf_counter()
     run()
     return time.perf_counter() - started, _processor() - before
@@ -205,14 +206,14 @@ def _processor() -> float:
 
 
 def interval(ratios: np.ndarray) -> list[float]:
-    """The geometric mean of the ratios between its 95 % limits."""
+    """The lower 95 % limit, the geometric mean and the upper 95 % limit of the ratios."""
     logs = np.log(ratios)
     half = NormalDist().inv_cdf(0.975) * logs.std(ddof=1) / np.sqrt(len(logs))
     return [round(float(np.exp(logs.mean() + side * half)), 2) for side in (-1, 0, 1)]
 
 
 def one_epoch(method: str, side: str, given: argparse.Namespace) -> tuple[float, float]:
-    """Seconds of one side; called in a process of its own."""
+    """Seconds of one side; called in a separate process."""
     torch.set_num_threads(given.threads)
     rng = np.random.default_rng(0)
     shape = (given.n, given.side, given.side) + ((3,) if given.channels == 3 else ())
@@ -228,24 +229,24 @@ def one_epoch(method: str, side: str, given: argparse.Namespace) -> tuple[float,
             method, samples, lambda k: placed(make(k), samples.labels.device, images=True, name=OURS[side]), settings
         )
     data = Plain(images, labels, samples.mean, samples.std, strong)
-    set_start_method("fork", force=True)  # of the workers, as a script of its own has them
+    set_start_method("fork", force=True)  # of the workers, as in a separate script
     return plain_epoch(lambda: plain(DataLoader(data, BATCH, shuffle=True, num_workers=PLAIN[side]), make))
 
 
 def measure(method: str, given: argparse.Namespace) -> dict[str, object]:
-    """Sides in turns, each in a process of its own: what one leaves behind in memory does not slow the next."""
+    """Measure the sides in turns, each in a separate process, so that leftovers in memory do not slow the next side."""
     order = [*OURS, *PLAIN]
     processes = {side: ProcessPoolExecutor(1, get_context("spawn")) for side in order}
-    taken: dict[str, list[tuple[float, float]]] = {side: [] for side in order}
+    measured: dict[str, list[tuple[float, float]]] = {side: [] for side in order}
     for turn in range(given.rounds + 1):
         for side in order:
             spent = processes[side].submit(one_epoch, method, side, given).result()
-            if turn:  # the first makes what is made once
-                taken[side].append(spent)
+            if turn:  # the first turn only warms up
+                measured[side].append(spent)
         order = order[1:] + order[:1]
     for process in processes.values():
         process.shutdown()
-    times = {side: np.array(t) for side, t in taken.items()}
+    times = {side: np.array(t) for side, t in measured.items()}
     fastest, frugal = (min(PLAIN, key=lambda side, i=i: np.median(times[side][:, i])) for i in (0, 1))
     return {
         "method": method,

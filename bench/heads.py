@@ -1,14 +1,13 @@
-"""Five methods x five seeds as one sweep, against a plain PyTorch loop with one head a run: same machine, same run,
-same mathematics.
+"""Five methods x five seeds as one sweep, against a plain PyTorch loop with one head per run and the same mathematics.
 
     python bench/heads.py [--rows 50000] [--width 1280] [--rounds 5]
 
 Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, SGD
-with momentum; all in float32. Every round times one epoch of one head of each method on that side, times five seeds
-(runs of one head do not help each other, so this is what 25 of them take). On ours it times a run of ten epochs of all
-25 heads, start and end included, in the precision that the sweep takes on this machine, and again in float32. All take
-turns, so a busy machine slows all of them. Features are random: the time does not depend on them. OMP_NUM_THREADS sets
-the threads of both sides.
+with momentum; all in float32. Every round measures one epoch of one head of each method on that side, and multiplies it
+by five seeds (runs of one head do not share work, so this is the time of 25 runs). On our side it measures a run of ten
+epochs of all 25 heads, start and end included, in the precision that the sweep uses on this machine, and in float32.
+The sides take turns, so a busy machine slows all of them. Features are random: the time does not depend on them.
+OMP_NUM_THREADS sets the threads of both sides.
 """
 
 import argparse
@@ -78,8 +77,8 @@ def main():
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    samples = data(asked.rows, asked.width)
+    options = parser.parse_args()
+    samples = data(options.rows, options.width)
     settings = {
         name: all_for_features(name) | {"batch": 128, "epochs": EPOCHS} | LATE.get(name, {}) for name in TOGETHER
     }
@@ -88,26 +87,26 @@ def main():
     for side in sides:
         sweep(samples.take(torch.arange(512)), settings, side)  # imports and first calls
     ratios = {side: [] for side in sides}
-    for _ in range(asked.rounds):
+    for _ in range(options.rounds):
         one = {name: timed(plain, name, samples) for name in TOGETHER}
         theirs = SEEDS * sum(one.values())
-        told = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
-        print(f"plain, one head: {told} s; x {SEEDS}: {theirs[0]:.2f} s", flush=True)
+        times = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
+        print(f"plain, one head: {times} s; x {SEEDS}: {theirs[0]:.2f} s", flush=True)
         for side in sides:
             ours = timed(sweep, samples, settings, side) / EPOCHS
             ratios[side].append(theirs / ours)
             print(f"  sweep, products in {side}: {ours[0]:.3f} s; {ratios[side][-1][0]:.1f} times", flush=True)
-    shape = f"{asked.rows} x {asked.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+    shape = f"{options.rows} x {options.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
     for side in sides:
         clock, processor = np.median(ratios[side], axis=0)
         print(
             f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of "
-            f"{asked.rounds} rounds)"
+            f"{options.rounds} rounds)"
         )
 
 
 def timed(call, *arguments, **settings):
-    """Seconds by the clock and of the processor."""
+    """Seconds of wall-clock time and of the processor."""
     clock, processor = perf_counter(), process_time()
     call(*arguments, **settings)
     return np.array([perf_counter() - clock, process_time() - processor])

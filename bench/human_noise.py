@@ -1,10 +1,9 @@
-"""Human label noise, from raw inputs to findings, against the labels that are held to be true (oracle: evaluation
-only).
+"""Human label noise, from raw inputs to findings, measured with true labels (oracle: for evaluation only).
 
     python bench/human_noise.py SHARED [--sets cifar10n-aggre,cifar10n-worst,noisy-ag] [--runs FOLDER]
 
-SHARED is a folder with cifar10/, cifar10.py, cifar10n.npz and noisy_ag/. Prints one row a set: the estimate and its
-interval against the true count, F1 of the flags, calibration error of p_wrong, AUPRC of every detector, and seconds a
+SHARED is a folder with cifar10/, cifar10.py, cifar10n.npz and noisy_ag/. Prints one row per set: the estimate and its
+interval against the true count, F1 of the flags, calibration error of p_wrong, AUPRC of every detector, and seconds per
 stage. Protocol: whole training set, default encoder and settings, all detectors; nothing is chosen with the true
 labels.
 """
@@ -24,7 +23,7 @@ from labelsieve.core.dataset import Dataset
 
 def cifar10n(shared: Path, kind: str) -> tuple[Dataset, np.ndarray]:
     sys.path.insert(0, str(shared))
-    import cifar10  # the reader that lies beside the data
+    import cifar10  # the reader next to the data
 
     given, true = cifar10.human(kind).astype(np.int64), cifar10.labels("train").astype(np.int64)
     ids = np.array([str(i) for i in range(len(given))], object)

@@ -1,5 +1,4 @@
-"""When does LIP help? Clean test accuracy of heads on frozen features before and after it (true labels: evaluation
-only).
+"""Test accuracy of heads on frozen features before and after LIP (true labels: for evaluation only).
 
     python bench/lip.py FEATURES.npz [--noise 0.1,0.2,0.4,0.6] [--kind symmetric] [--seeds 3] [--test TEST.npz] [--rows
     20000]
@@ -80,7 +79,7 @@ def heads(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> dict[str, 
 def changes(
     parts: Components, bias: np.ndarray, x: np.ndarray, y: np.ndarray, held: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, float]:
-    """Accuracy before, and the change in points for every choice."""
+    """Accuracy before, and the change in percentage points for every choice."""
     right = lambda weight: 100 * float(((x @ weight.T + bias).argmax(1) == y).mean())  # noqa: E731
     before = right(parts.weight)
     row = {"before": before}
@@ -130,7 +129,7 @@ def main() -> None:
             n_classes = int(max(y.max(), test_y.max())) + 1
             if noise != "given":
                 y = inject(y, arguments.kind, float(noise), n_classes=n_classes, seed=seed).labels
-            fit = int(0.9 * len(y))  # the rest are the held-out given labels
+            fit = int(0.9 * len(y))  # the rest are held-out given labels
             for name, (weight, bias) in heads(x[:fit], y[:fit], n_classes, seed).items():
                 parts = components(weight, x[:fit], y[:fit])
                 rows.setdefault(name, []).append(changes(parts, bias, test_x, test_y, (x[fit:], y[fit:])))

@@ -2,8 +2,8 @@
 
     python bench/neighbours.py [n] [d] [k] [exact_up_to]      (default 40000 512 10)
 
-Above 100,000 rows scikit-learn only answers 2,000 queries, for the recall. Features look like an encoder's: points
-around cluster centres with a decaying spectrum.
+Above 100,000 rows scikit-learn only answers 2,000 queries, for the recall. Features resemble those of an encoder:
+points around cluster centres with a decaying spectrum.
 """
 
 import sys

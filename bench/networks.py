@@ -1,5 +1,4 @@
-"""Robust methods on small networks, from images with wrong labels, against the margins that the papers lead one to
-expect.
+"""Robust methods on small networks, trained on images with wrong labels, against the margins expected from the papers.
 
     python bench/networks.py SHARED [--fashion FOLDER] [--seeds 3] [--runs ...] [--noises ...] [--out
     bench/records/networks.json]
@@ -8,25 +7,27 @@ SHARED is a folder with cifar10/, cifar10.py and cifar10n.npz; FOLDER holds Fash
 dataset-fashion-mnist). A thousand Fashion-MNIST images at half their side (14 px) with symmetric noise of 50 %
 (exclusive) or asymmetric noise of 40 % (MAP) or none, and a thousand CIFAR-10 images at half their side (16 px) with
 the worst of the human labels (CIFAR-10N, 40 % wrong). Each method trains `small-cnn` with its own settings for images,
-for 150 epochs, of the papers' hundreds, and with batches of 32, so that there are steps enough; the papers have 128,
-ProMix 256. That is long enough to learn wrong labels by heart, as their networks do: on subsets beside these (seeds 100
-and 101) `standard` ended with 88 % (symmetric), 94 % (asymmetric) and 99 % (human) of the given labels fitted. (After
-50 or 60 epochs it fits 54 to 82 %, there is little harm to prevent, and slow fitting costs more than it saves.) Methods
-that want the share of wrong labels are told what `find` expects, as `labelsieve train` does (`told`), and nothing else.
-Accuracy is that of the last epoch on clean test images; true labels do nothing else but score. Every result is written
-as soon as it is there; the same command goes on where it stopped.
+for 150 epochs (the papers: hundreds) with batches of 32, so that there are enough steps (the papers: 128, ProMix 256).
+That is long enough to memorise wrong labels, as the papers' networks do: on other subsets (seeds 100 and 101)
+`standard` ended with 88 % (symmetric), 94 % (asymmetric) and 99 % (human) of the given labels fitted. (After 50 or 60
+epochs it fits 54 to 82 %, there is little harm to prevent, and slow fitting costs more than it saves.) Methods that
+need the share of wrong labels get the estimate of `find`, as in `labelsieve train` (`told`), and nothing else.
+Accuracy is that of the last epoch on clean test images; true labels are used for scoring only. Every result is written
+at once; run the same command again to continue.
 
 Expected margin. The published tables (ResNets, 50,000 images, hundreds of epochs) say how much of the damage a method
 undoes: (method - CE) / (clean - CE), with 94.6 for CE on clean CIFAR-10.
-    symmetric 50 (tables of ProMix and ELR): CE 79.4; M-correction 92.0 -> 0.83; ProMix 97.3 -> 1.18; O2U's tables we
-        could not read, its kin Co-teaching+ has 85.7 -> 0.41; Piecewise-zero's neither, its kin GCE undoes 0.41 at 40 %
-        (87.1, CE 81.9).
+    symmetric 50 (tables of ProMix and ELR): CE 79.4; M-correction 92.0 -> 0.83; ProMix 97.3 -> 1.18. We could not read
+        O2U's tables; the related Co-teaching+ has 85.7 -> 0.41. Nor those of Piecewise-zero; the related GCE undoes
+        0.41 at 40 % (87.1, CE 81.9).
     asymmetric 40: CE 85.0; M-correction 87.4 -> 0.25; ProMix 96.5 -> 1.20; GCE below CE in ELR's table, no figure for
-    O2U's kin -> 0. human, worst (CIFAR-N table): CE 77.7; ProMix 96.3 -> 1.10; Co-teaching 83.8 -> 0.36; GCE 80.7 ->
-    0.18; none for M-DYR -> 0. no wrong label: nothing to undo; here a method may lose a point at the most, the bound of
-    Labelsieve's guard for clean data.
-What a small network on few images can be asked for is less: expected here is HALF of that share of the damage (clean -
-CE) that this very run shows. Intervals are 95 % by Student's t over the seeds; margins are paired, seed by seed.
+        methods related to O2U -> 0.
+    human, worst (CIFAR-N table): CE 77.7; ProMix 96.3 -> 1.10; Co-teaching 83.8 -> 0.36; GCE 80.7 -> 0.18; none for
+        M-DYR -> 0.
+    no wrong label: nothing to undo; here a method may lose at most one point, the limit of Labelsieve's guard for clean
+        data.
+A small network on few images can achieve less, so the expected margin is HALF of that share of the damage (clean - CE)
+in this run. Intervals are 95 % by Student's t over the seeds; margins are paired, seed by seed.
 
 Detection on the same labels: precision among as many as are truly wrong, and ROC-AUC, of O2U's score, of the posterior
 of M-DYR's Beta mixture after the last epoch, and of confident learning's 1 - p_y from three folds trained for a third
@@ -69,8 +70,8 @@ IMAGES, EPOCHS = 1000, 150
 # Fashion-MNIST's look-alikes: dress -> T-shirt, sandal -> sneaker, boot -> sneaker, pullover <-> coat; five of ten
 # classes, as CIFAR-10's.
 MAP = {3: 0, 5: 7, 9: 7, 2: 4, 4: 2}
-GUARD = -0.01  # on clean labels no method may lose more
-SHARES = {  # of the damage undone, as in the docstring
+GUARD = -0.01  # the largest loss of a method on clean labels
+SHARES = {  # shares of the damage undone, as in the docstring
     "none": dict.fromkeys(("m-dyr-h", "o2u", "promix", "piecewise-zero"), 0.0),
     "symmetric": {"m-dyr-h": 0.83, "o2u": 0.41, "promix": 1.18, "piecewise-zero": 0.41},
     "asymmetric": {"m-dyr-h": 0.25, "o2u": 0.0, "promix": 1.20, "piecewise-zero": 0.0},
@@ -84,8 +85,7 @@ T95 = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t by number of seeds
 
 
 def share(samples: Samples, seed: int) -> float | None:
-    """The share of wrong labels that `labelsieve train` would tell a method: what `find` expects of the images and
-    given labels."""
+    """The share of wrong labels that `labelsieve train` would pass to a method: the estimate of `find`."""
     images, n = samples.inputs.numpy().transpose(0, 2, 3, 1), len(samples)
     images = np.repeat(images, 3, 3) if images.shape[3] == 1 else images
     names = np.array([str(i) for i in range(n)])
@@ -109,10 +109,10 @@ def halved(images: np.ndarray) -> np.ndarray:
 
 
 def make(noise: str, seed: int, shared: Path, folder: Path, n: int) -> tuple[Samples, Samples, np.ndarray]:
-    """Training samples with given labels, test samples with true ones, and the true labels of the training samples."""
+    """Training samples with given labels, test samples with true labels, and the true labels for training samples."""
     if noise == "human":
         sys.path.insert(0, str(shared))
-        import cifar10  # the reader that lies beside the data
+        import cifar10  # the reader next to the data
 
         rows = np.random.default_rng(seed).permutation(50_000)[:n]
         images, true = halved(cifar10.images("train")[rows]), cifar10.labels("train")[rows].astype(np.int64)
@@ -149,7 +149,7 @@ def run(name: str, samples: Samples, seed: int, epochs: int, told: float | None 
 def measure(
     name: str, train: Samples, test: Samples, true: np.ndarray, seed: int, epochs: int, told: float | None
 ) -> dict[str, Any]:
-    """One run: last-epoch accuracy, what the method chose, and detection where it detects."""
+    """The result of one run: last-epoch accuracy, the method's choices, and its detection of wrong labels if any."""
     start, given = time.perf_counter(), train.labels.numpy()
     wrong, row = given != true, {}
     if name == FOLDS and wrong.any():
@@ -170,7 +170,7 @@ def measure(
 
 
 def out_of_fold(train: Samples, seed: int, epochs: int) -> np.ndarray:
-    """(n,) probability of the given label by a network that never saw the example."""
+    """(n,) probability of the given label, from a network that never saw the example."""
     fold, p_y = assign(train.labels.numpy(), 3, seed=seed), np.empty(len(train))
     for k in range(3):
         inside, outside = (train.take(torch.from_numpy(np.flatnonzero(mask))) for mask in (fold != k, fold == k))
@@ -180,7 +180,7 @@ def out_of_fold(train: Samples, seed: int, epochs: int) -> np.ndarray:
 
 
 def detection(score: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
-    """Oracle: precision among as many as are wrong (ties count by their share), and ROC-AUC (ties count half)."""
+    """Oracle: precision at the true number of wrong labels (ties by their share), and ROC-AUC (ties count half)."""
     values, place = np.unique(score, return_inverse=True)
     bad, good = (np.bincount(place[mask], minlength=len(values)).astype(float) for mask in (wrong, ~wrong))
     auc = (bad * (np.r_[0, good.cumsum()[:-1]] + good / 2)).sum() / (bad.sum() * good.sum())
@@ -194,8 +194,7 @@ def detection(score: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each noise and run: the mean over seeds with its interval, the paired margin over `standard`, and the
-    expected one."""
+    """For each noise and run: mean over seeds with its interval, paired and expected margin over `standard`."""
     out = []
     for noise in SHARES:
         of = {name: {row["seed"]: row for row in rows if (row["noise"], row["run"]) == (noise, name)} for name in RUNS}

@@ -1,12 +1,13 @@
-"""How many wrong labels are found after reviewing 5, 10 and 20 % of the data: our order, our order put right by the
-reviews as they come, cleanlab's order, and a random order (oracle: the labels held to be true answer).
+"""Share of wrong labels found after reviewing 5, 10 and 20 % of the data in several orders (oracle: true labels).
+
+The orders: ours, ours recalibrated by the reviews so far, cleanlab's, and random.
 
     python bench/review_economy.py SHARED [--sets cifar10n-aggre,noisy-ag,digits-pair] [--runs FOLDER] [--rounds 10]
 
 SHARED and FOLDER as in calibrate.py. cleanlab's order is its default, self-confidence (`get_label_quality_scores`), on
 the out-of-fold probabilities of a plain head over the same features: our detector `confident_learning` gives exactly
 that score. "recalibrated" reviews a stratified sample of 100 first (a quarter of a small budget), then the top of a
-ranking that is calibrated anew --rounds times. Prints one row a set: the share of all wrong labels found.
+ranking that is recalibrated --rounds times. Prints one row per set: the share of all wrong labels found.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SHARES = (0.05, 0.1, 0.2)
 
 
 def recalibrated(findings: Findings, wrong: np.ndarray, total: int, rounds: int) -> np.ndarray:
-    """The order in which rows come up where the ranking is put right by the reviews so far."""
+    """The order of review if the ranking is recalibrated by the reviews so far."""
     rng = np.random.default_rng(0)
     place = {str(id): i for i, id in enumerate(findings.ids)}
     seen = [place[id] for id in draw(findings, min(100, total // 4)).ids]

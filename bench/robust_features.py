@@ -1,17 +1,16 @@
-"""Robust methods on features of one encoder: accuracy on a clean test set after training on labels that are partly
-wrong.
+"""Robust methods on features of one encoder: accuracy on a clean test set after training on partly wrong labels.
 
     python bench/robust_features.py TRAIN.npz TEST.npz [--labels worst,aggre] [--methods gce,elr] [--seeds 5] [--network
     linear] [--runs F]
 
-TRAIN.npz: `features` (n, d), and one array of given labels (n,) for each label set, named as `--labels` says (default:
-all others). TEST.npz: `features` (m, d) and `labels` (m,), which are held to be true (oracle: they score, and nothing
-else sees them). Protocol: every method with the settings it has for features, the last epoch's network, no choice by
-seed, epoch or test set. As `train` does, methods that want the share of wrong labels are told the estimate of `find`
-(same features, same labels). `cleaned` is `standard` on what is left when the flagged labels of `find` (same features,
-same given labels) are removed; F keeps those findings, one run folder a label set.
-One row a method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each
-example's correctness averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds a seed.
+TRAIN.npz: `features` (n, d), and one array of given labels (n,) per label set, with the names in `--labels` (default:
+all others). TEST.npz: `features` (m, d) and `labels` (m,), which are taken as true (oracle: for scoring only).
+Protocol: every method with its settings for features, the network of the last epoch, no choice by seed, epoch or test
+set. As in `train`, methods that need the share of wrong labels get the estimate of `find` (same features, same labels).
+`cleaned` is `standard` without the labels that `find` flags (same features, same given labels); F keeps those findings,
+one run folder per label set.
+One row per method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each
+example's correctness averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds per seed.
 """
 
 from __future__ import annotations
@@ -111,8 +110,7 @@ def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) 
 def correct(
     train: Samples, test: Samples, methods: list[str], seeds: range, head: str, noise: float
 ) -> dict[str, tuple[np.ndarray, float]]:
-    """For each method, whether each test example was right (seeds, m), and seconds a seed. Several methods share one
-    sweep."""
+    """For each method: correctness of each test example (seeds, m), and seconds per seed; methods may share a sweep."""
     start = time.perf_counter()
     calls = {name: partial(method(name), **for_features(name), **told_noise(name, noise)) for name in methods}
     if head == "linear" and all(name in TOGETHER for name in methods):
@@ -157,7 +155,7 @@ def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) ->
 
 
 def difference(mine: np.ndarray, other: np.ndarray) -> str:
-    """In points of accuracy, with its interval over test examples."""
+    """The difference in percentage points of accuracy, with its interval over test examples."""
     each = 100 * (mine.mean(0) - other.mean(0))
     rng = np.random.default_rng(0)
     means = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(RESAMPLED)]

@@ -1,11 +1,10 @@
-"""Training on a file of pixels that does not fit into memory: peak memory, and images a second against the same images
-in memory.
+"""Training on a file of pixels larger than the memory: peak memory, and images per second compared with data in memory.
 
     python bench/stream.py FOLDER [--gigabytes 4] [--side 64] [--steps 60]
 
-Writes FOLDER/pixels.npy, trains the small network on it for some steps of an epoch, then on as many of its images in
-memory, and tells for each the images a second and the highest resident memory of the process: its own, and that of the
-file's pages, which the system takes back when it needs them. The file is removed.
+Writes FOLDER/pixels.npy, trains the small network on it for some steps of an epoch, then on the same number of its
+images in memory. Prints for both the images per second and the highest resident memory of the process: its own, and
+that of the file's pages, which the system reclaims when it needs them. The file is removed.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ BATCH = 128
 
 
 def resident() -> dict[str, int]:
-    """Megabytes of this process (Linux)."""
+    """Resident megabytes of this process (Linux)."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {"own": int(lines["RssAnon"].split()[0]) // 1024, "pages_of_files": int(lines["RssFile"].split()[0]) // 1024}
 
 
 class Peak(threading.Thread):
-    """The highest of `resident` while it runs."""
+    """The highest value of `resident` while it runs."""
 
     def __init__(self):
         super().__init__(daemon=True)

@@ -65,7 +65,7 @@ def test_a_file_of_another_length_than_the_plan_is_refused_and_nothing_written(t
     made = plan(N, data, [Change(str(data.ids[3]), "elm", "ash")])
     write(source, rows(n))
     out = tmp_path / f"out.{kind}"
-    with pytest.raises(UserError, match=rf"has {n} rows, not the {N} that the run saw; run find on it again"):
+    with pytest.raises(UserError, match=rf"has {n} rows, but the run read {N}; run find on it again"):
         apply_npz(str(source), made, out, opened) if kind == "npz" else apply_table(
             str(source), "label", made, out, opened
         )

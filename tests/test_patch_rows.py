@@ -37,7 +37,7 @@ def test_a_row_names_its_id_and_its_old_label(tmp_path, row, empty):
 def test_auto_takes_undecided_examples_and_those_exactly_at_the_share():
     keep = Decision("a", "keep", None, "ann", "1", "one")
     undo = Decision("", "undo", None, "ann", "2", "two", target="one")
-    taken = [patch.decided(found(), Fold(rows), found().p_wrong, 0.5)[0] for rows in ([], [keep], [keep, undo])]
+    taken = [patch.from_decisions(found(), Fold(rows), found().p_wrong, 0.5)[0] for rows in ([], [keep], [keep, undo])]
     assert [[change.id for change in changes] for changes in taken] == [["a", "b", "c"], ["b", "c"], ["a", "b", "c"]]
 
 

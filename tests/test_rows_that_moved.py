@@ -376,7 +376,7 @@ def test_labels_that_were_corrected_in_the_file_since(made, tmp_path, ask, kind)
         and repr(third) in conflict["reason"]
         and "patch" not in conflict["reason"]
     )
-    assert any("1 example has the label that was decided on in the data already" in note for note in output["notes"])
+    assert any("In the data, 1 example has the decided label already" in note for note in output["notes"])
     assert ask("find", *source, "-o", "r", "--detectors", "consensus", "--json")[0] == 0
     code, output, _ = ask("apply", run, "-o", "clean", "--json")
     (conflict,) = output["conflicts"]
@@ -716,14 +716,14 @@ def test_two_versions_are_compared_by_content(made, tmp_path, ask):
 def test_known_examples_samples_and_the_server_follow(made, tmp_path, ask):
     from starlette.testclient import TestClient
 
-    from labelsieve.page.before_review import keep_known
+    from labelsieve.page.before_review import save_known_items
     from labelsieve.page.desk import Desk
     from labelsieve.page.server import application
     from labelsieve.store.open_run import open_run
 
     run, names, rows = made("csv-text", 2, tmp_path), CLASSES[2], items(2)
     (tmp_path / "known.csv").write_text(f"id,label\n2,{rows[2].truth}\n7,{rows[7].truth}\n")
-    keep_known(open_run(run), tmp_path / "known.csv")
+    save_known_items(open_run(run), tmp_path / "known.csv")
     with TestClient(application(Desk(run), name="ann"), base_url="http://127.0.0.1:8765") as client:
         assert client.post("/api/sample", json={"name": "s", "size": 10}).json()["size"] == 10
         before = [item["text"] for item in client.get("/api/items?sample=s&by=random&state=all&n=50").json()["items"]]

@@ -230,10 +230,10 @@ MISTAKES = {
     "a scale that is none": (lambda: ls.repair("head.npz", out="x.npz", scale="no"), "scale= is 'no'"),
     "no HTML": (
         lambda: ls.spectrum("head.npz", "head.npz", out="x.txt"),
-        "name an HTML file for the figures with out=",
+        "name an .html file for the figures with out=",
     ),
     "columns of loaded data": (lambda: ls.noise(ls.load("f.npz"), rate=0.1, label="y"), "loaded already, so label"),
-    "a rate that is none": (lambda: ls.noise("f.npz", rate=20), "write 20% if percent"),
+    "a rate that is none": (lambda: ls.noise("f.npz", rate=20), "write 20% if you mean percent"),
     "flags of no run": (lambda: ls.train("f.npz", drop_flagged=True), "drop_flagged=True leaves out"),
     "onnx without a folder": (lambda: ls.train("f.npz", onnx=True), "onnx=True writes into the model folder.* out="),
 }
@@ -256,7 +256,7 @@ def test_the_same_mistake_names_the_option_on_the_command_line(made, monkeypatch
         (["accept", "run.sieve"], "for example --max-error 3%."),
         (["accept", "run.sieve", "--max-error", "10%", "--aql", "1%"], "--aql belongs to --plan single or double"),
         (["check", "run.sieve", "--contract", "rules.toml", "--against", "old.sieve"], "leave out --against."),
-        (["spectrum", "head.npz", "head.npz", "-o", "x.txt"], "name an HTML file for the figures with --out."),
+        (["spectrum", "head.npz", "head.npz", "-o", "x.txt"], "name an .html file for the figures with --out."),
     ):
         assert main(command) == 2
         assert sentence in capsys.readouterr().err

@@ -1,5 +1,7 @@
-"""What train.py is timed against: a plain training loop over a DataLoader that crops, flips and normalises one image at
-a time."""
+"""The reference for the times of train.py: a plain loop over a DataLoader that augments one image at a time.
+
+It crops, flips and normalises each image.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from labelsieve.engine.device import autocast
 
 
 class Plain(torch.utils.data.Dataset):
-    """Images uint8 (n, C, H, W) and labels (n,): crop, flip, normalise, as with torchvision's transforms."""
+    """Images uint8 (n, C, H, W) and labels (n,): crop, flip, normalise, as torchvision's transforms do."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)

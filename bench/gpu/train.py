@@ -1,27 +1,26 @@
-"""Robust training on one GPU in 25 minutes: CIFAR-10 against the papers' figures, and epoch times against a plain
-implementation.
+"""Robust training on one GPU in 25 minutes: CIFAR-10 against the papers' figures, and epoch times against a plain loop.
 
-    python bench/gpu/train.py IMAGES.npz [MORE.npz ...] --work runs/gpu --limit 560        # until it says "finished";
-    exit status 75: again python bench/gpu/train.py IMAGES.npz --work runs/tiny --tiny --device cpu              #
-    minutes: does it run at all?
+    python bench/gpu/train.py IMAGES.npz [MORE.npz ...] --work runs/gpu --limit 560   # repeat until "finished"
+    python bench/gpu/train.py IMAGES.npz --work runs/tiny --tiny --device cpu         # a trial of some minutes
+
+Exit status 75 means "not finished".
 
 The .npz files together hold `images` uint8 (n, 32, 32, 3), `labels`, `test_images`, `test_labels`, and `worst`,
 CIFAR-10N's human labels in the same order; a name that occurs in several files is joined in their order, so that large
 files can travel in parts.
 
-What is trained, and what the papers report (best test accuracy of 300 epochs, last of 600):
+The jobs, and the figures of the papers (best test accuracy of 300 epochs, last of 600):
     standard-80, m-dyr-h-80   PreAct ResNet-18, symmetric 80 % inclusive (72 % wrong)      M-DYR-H 86.8, CE 62.9
     promix-worst              two ResNet-18, the worst human labels (40 % wrong)           96.34, CE 77.69
-    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive    "about 90 % of noisy labels
-    found"
-These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First of all the time of an epoch
-of every job is measured on a tenth of the images; the epochs that then fit its share are the shortened schedule, which
-is in the results ("plan"). Settings are otherwise the methods' own for images. O2U is told the true rate, as in the
-paper (oracle); the others are told nothing.
+    o2u-20, o2u-40            O2U's nine-layer network, symmetric 20 and 40 % exclusive    about 90 % of noisy labels
+These are hundreds of epochs; here each job gets a share of --budget seconds (SHARES). First the time of an epoch of
+every job is measured on a tenth of the images. The number of epochs that fits its share is the shortened schedule,
+which is in the results ("plan"). Other settings are the methods' own for images. O2U gets the true rate, as in the
+paper (oracle); the others get no rate.
 
-It stops before the epoch that would pass --limit seconds, saves, and goes on from there when started again: each job
-has its folder with a checkpoint an epoch, each finished job its results in --record, which is rewritten after each.
-Accuracy is the last epoch's.
+It stops and saves before the epoch that would exceed --limit seconds, and resumes when it is started again: each job
+has a folder with a checkpoint per epoch, and the results of each finished job are in --record, which is rewritten after
+each job. Accuracy is that of the last epoch.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ from labelsieve.engine.session import Session
 from labelsieve.methods import method
 from labelsieve.networks import network
 
-AGAIN = 75  # exit status: not finished, start again
+NOT_FINISHED = 75  # exit status: not finished, start again
 K, LEAST, MOST = 10, 3, 300  # classes; epochs
 SHARES = {"standard-80": 0.07, "m-dyr-h-80": 0.27, "promix-worst": 0.37, "o2u-20": 0.12, "o2u-40": 0.12}
 NETWORKS = {
@@ -66,12 +65,11 @@ NETWORKS = {
 
 
 class Stop(Exception):
-    """The time is up; everything is saved."""
+    """Raised when the time is over; everything is saved."""
 
 
 class Clock:
-    """Lets epochs pass until the next would end after the limit. At least one passes, so that each start gets
-    somewhere."""
+    """Allows epochs until the next would end after the limit; at least one, so that each start makes progress."""
 
     def __init__(self, limit: float):
         self.end, self.passed, self.last, self.longest = time.monotonic() + limit, 0, None, 0.0
@@ -84,13 +82,13 @@ class Clock:
         self.passed, self.last = self.passed + 1, now
 
     def expect(self, seconds: float) -> None:
-        """Another job follows, with epochs of about so many seconds."""
+        """Expect epochs of about this many seconds, for the next job."""
         self.last, self.longest = None, seconds
 
 
 @dataclass(frozen=True, eq=False)
 class Watched(Samples):
-    """Samples that look at the clock where a method begins an epoch: the one before is saved by then."""
+    """Samples that check the clock when a method begins an epoch; the previous epoch is saved by then."""
 
     clock: Clock | None = None
 
@@ -112,12 +110,12 @@ class Data:
 
     @classmethod
     def read(cls, paths: list[Path], tiny: bool) -> Data:
-        found: dict[str, list[np.ndarray]] = {}
+        arrays: dict[str, list[np.ndarray]] = {}
         for path in paths:
             with np.load(path, allow_pickle=False) as archive:
                 for name in archive.files:
-                    found.setdefault(name, []).append(archive[name])
-        joined = {name: np.concatenate(parts)[: 160 if tiny else None] for name, parts in found.items()}
+                    arrays.setdefault(name, []).append(archive[name])
+        joined = {name: np.concatenate(parts)[: 160 if tiny else None] for name, parts in arrays.items()}
         step = 2 if tiny else 1
         images = {
             name: np.ascontiguousarray(joined[name][:, ::step, ::step].transpose(0, 3, 1, 2))
@@ -151,19 +149,21 @@ def settings(job: str, epochs: int, tiny: bool) -> dict[str, Any]:
 
 
 def epoch_seconds(job: str, data: Data, net: str, device: torch.device, tiny: bool) -> float:
-    """Seconds of one epoch of each of a job's stages, from a tenth of the images; the last of LEAST epochs counts,
-    which has every step."""
+    """Seconds of one epoch of each stage of a job, measured on a tenth of the images.
+
+    The last of LEAST epochs counts, which has every step.
+    """
     given = data.given(job)
     rows = torch.arange(0, len(given), 1 if tiny else 10)
     some = samples(data, given, None, device)
     last, before, seconds = "", time.perf_counter(), {}
 
-    def told(sentence: str, *_: int) -> None:
+    def record_time(sentence: str, *_: int) -> None:
         nonlocal last, before
         now, last = time.perf_counter(), sentence.partition(":")[0]
         seconds[last], before = now - before, now
 
-    session = Session(len(rows), progress=told)
+    session = Session(len(rows), progress=record_time)
     method(job.rpartition("-")[0])(
         some.take(rows.to(device)), maker(net, device), session, **settings(job, LEAST, tiny)
     )
@@ -171,22 +171,21 @@ def epoch_seconds(job: str, data: Data, net: str, device: torch.device, tiny: bo
 
 
 def plan(data: Data, budget: float, device: torch.device, tiny: bool) -> dict[str, dict[str, Any]]:
-    """For each job its network, the measured seconds an epoch (of each stage), and the epochs that fit its share of the
-    budget."""
+    """For each job its network, the measured seconds per epoch (of each stage), and the epochs that fit its share."""
     out = {}
     for job, share in SHARES.items():
         net = "small-cnn" if tiny else NETWORKS[job]
         seconds = epoch_seconds(job, data, net, device, tiny)
         epochs = LEAST if tiny else int(np.clip(share * budget / seconds, LEAST, MOST))
         out[job] = {"network": net, "seconds_an_epoch": round(seconds, 2), "epochs": epochs}
-        print(f"{job}: {seconds:.2f} s an epoch, {epochs} epochs", flush=True)
+        print(f"{job}: {seconds:.2f} s per epoch, {epochs} epochs", flush=True)
     return out
 
 
 def train(
     job: str, data: Data, planned: dict[str, Any], work: Path, clock: Clock, device: torch.device, tiny: bool
 ) -> dict[str, Any]:
-    """Train, or go on; what the finished job showed."""
+    """Train or resume a job; returns its results."""
     given, epochs, name = data.given(job), planned["epochs"], job.rpartition("-")[0]
     wrong, chosen = given != data.labels, settings(job, planned["epochs"], tiny)
     folder = work / job
@@ -195,7 +194,7 @@ def train(
         len(given),
         folder=folder,
         key=json.dumps([job, planned, chosen]),
-        progress=lambda *said: print(job, *said, flush=True),
+        progress=lambda *message: print(job, *message, flush=True),
     )
     ready = samples(data, given, clock, device)
     clock.expect(planned["seconds_an_epoch"])
@@ -217,8 +216,7 @@ def train(
 
 
 def against_plain(data: Data, device: torch.device, tiny: bool) -> dict[str, float]:
-    """Seconds of the fastest of three epochs of `standard`, ours and plain: same network, precision, batch and
-    optimiser."""
+    """Seconds of the fastest of three epochs of `standard`, ours and plain, with the same network and precision."""
     make, workers = maker("small-cnn" if tiny else "resnet18", device), 0 if tiny else min(8, os.cpu_count() or 1)
     plain = min(plain_epochs(data.images, data.labels, make, device, workers=workers))
     ends = [time.perf_counter()]
@@ -237,9 +235,9 @@ def hardware(device: torch.device) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, nargs="+")
-    parser.add_argument("--work", type=Path, default=Path("runs/gpu"), help="checkpoints and what is finished")
+    parser.add_argument("--work", type=Path, default=Path("runs/gpu"), help="folder for checkpoints and finished jobs")
     parser.add_argument("--record", type=Path, default=Path("bench/records/gpu.json"))
-    parser.add_argument("--limit", type=float, default=560, help="seconds of this start")
+    parser.add_argument("--limit", type=float, default=560, help="seconds for this start")
     parser.add_argument("--budget", type=float, default=1400, help="seconds of all training together")
     parser.add_argument("--device", default=None)
     parser.add_argument(
@@ -272,8 +270,8 @@ def main(arguments: list[str] | None = None) -> int:
                 done["jobs"][job] = train(job, data, done["plan"][job], asked.work, clock, device, asked.tiny)
                 save()
     except Stop:
-        print("saved; start again to go on")
-        return AGAIN
+        print("saved; start again to continue")
+        return NOT_FINISHED
     print(json.dumps(done, indent=2))
     print("finished")
     return 0

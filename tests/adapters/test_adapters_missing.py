@@ -1,4 +1,4 @@
-"""Without its library an adapter says in one sentence what to install."""
+"""Without its library, an adapter names the package to install in one sentence."""
 
 import importlib.util
 import subprocess
@@ -18,7 +18,7 @@ from labelsieve.core.errors import UserError
         ("trainer", ["transformers"], r"pip install 'labelsieve\[hf\]'"),
     ],
 )
-def test_says_what_to_install(monkeypatch, adapter, libraries, install):
+def test_missing_library_names_the_package_to_install(monkeypatch, adapter, libraries, install):
     for library in libraries:
         monkeypatch.setitem(sys.modules, library, None)  # None makes the import fail
     spec = importlib.util.spec_from_file_location("fresh", f"{labelsieve.adapters.__path__[0]}/{adapter}.py")
@@ -64,7 +64,7 @@ sys.exit("no error")
         ),
     ],
 )
-def test_each_door_names_the_extra_that_it_needs(tmp_path, modules, statement, extra):
+def test_each_function_names_the_extra_that_it_needs(tmp_path, modules, statement, extra):
     (tmp_path / "m.onnx").write_bytes(b"m")
     script = BLOCKED.format(modules=modules, statement=statement, extra=extra)
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "m.onnx")], capture_output=True, text=True)

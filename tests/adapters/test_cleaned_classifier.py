@@ -1,4 +1,4 @@
-"""Any classifier, fitted without the labels that are doubted: scikit-learn's own checks, and what they do not cover."""
+"""`CleanedClassifier`: scikit-learn's own checks, and behaviour that they do not cover."""
 
 import pickle
 
@@ -32,12 +32,12 @@ NAMES = np.array(["ant", "bee", "cow"])
         CleanedClassifier(LinearSVC(), judge="panel"),
     ]
 )
-def test_scikit_learns_own_checks(estimator, check):
+def test_scikit_learn_estimator_checks_pass(estimator, check):
     check(estimator)
 
 
 def planted(n=240, wrong=40, seed=0):
-    """Blobs, of whose labels the first `wrong` are not the true ones."""
+    """Blobs; the first `wrong` labels are wrong."""
     rng = np.random.default_rng(seed)
     true = np.arange(n) % 3
     X = rng.normal(size=(n, 4)) + 4 * np.eye(3, 4)[true]
@@ -59,7 +59,7 @@ def test_a_tree_no_longer_learns_the_wrong_labels(doubted):
     assert isinstance(cleaned.findings_, ls.Findings) and cleaned.classes_.tolist() == ["ant", "bee", "cow"]
 
 
-def test_dropping_is_fitting_on_the_rest_and_weighing_is_fitting_with_weights():
+def test_drop_fits_on_the_rest_and_weight_fits_with_weights():
     X, given, _ = planted()
     drop = CleanedClassifier(LogisticRegression()).fit(X, given)
     rest = ~drop.doubted_
@@ -75,7 +75,7 @@ def test_dropping_is_fitting_on_the_rest_and_weighing_is_fitting_with_weights():
     np.testing.assert_allclose(dropped.estimator_.coef_, expected.coef_)
 
 
-def test_the_threshold_says_how_many():
+def test_a_lower_threshold_doubts_more_labels():
     X, given, _ = planted()
     few, many = (CleanedClassifier(LogisticRegression(), threshold=t).fit(X, given).doubted_ for t in (0.99, 0.05))
     assert few.sum() < many.sum() and not (few & ~many).any()
@@ -90,8 +90,8 @@ def test_in_a_pipeline_and_a_grid_search():
     assert (search.predict(X) == true).mean() > 0.95
     assert search.best_estimator_[-1].doubted_.shape == (240,)
     assert cross_val_score(clone(search.best_estimator_), X, true, cv=2).mean() > 0.9
-    again = pickle.loads(pickle.dumps(search.best_estimator_))
-    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+    second = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(second.predict_proba(X), search.predict_proba(X))
 
 
 def test_texts_and_a_pipeline_inside():
@@ -122,7 +122,7 @@ def test_frames_with_labels_that_are_text(frames):
     assert model.findings_.ids[0] == ("row-0" if frames == "pandas" else "0")
 
 
-def test_methods_are_those_of_the_estimator():
+def test_methods_are_available_if_the_estimator_has_them():
     X, given, _ = planted(60, 6)
     logistic = CleanedClassifier(LogisticRegression()).fit(X, given)
     assert logistic.predict_proba(X).shape == logistic.decision_function(X).shape == (60, 3)
@@ -132,7 +132,7 @@ def test_methods_are_those_of_the_estimator():
     assert hasattr(support, "decision_function") and not hasattr(support, "predict_proba")
 
 
-def test_no_class_is_lost():
+def test_each_class_keeps_at_least_one_label():
     X, given, true = planted(120, 0)
     given = true.astype(object)
     given[:3] = "dodo"  # three labels of a class that nothing supports
@@ -148,29 +148,29 @@ def test_the_same_seed_gives_the_same_model():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
-        (lambda: CleanedClassifier(LogisticRegression), "give an instance"),
-        (lambda: CleanedClassifier(StandardScaler()), "wraps a classifier"),
-        (lambda: CleanedClassifier(None), "wraps a classifier"),
+        (lambda: CleanedClassifier(LogisticRegression), "pass an instance"),
+        (lambda: CleanedClassifier(StandardScaler()), "wraps a scikit-learn classifier"),
+        (lambda: CleanedClassifier(None), "wraps a scikit-learn classifier"),
         (
             lambda: CleanedClassifier(LogisticRegression(), doubted="keep"),
             "doubted is 'keep'; choose from drop, weight",
         ),
         (lambda: CleanedClassifier(LogisticRegression(), judge="me"), "judge is 'me'; choose from estimator, panel"),
-        (lambda: CleanedClassifier(LogisticRegression(), threshold=2), "threshold is 2; it lies between 0 and 1"),
+        (lambda: CleanedClassifier(LogisticRegression(), threshold=2), "threshold is 2; it must be between 0 and 1"),
         (lambda: CleanedClassifier(LogisticRegression(), threshold="x"), "threshold is 'x'; give a number"),
         (lambda: CleanedClassifier(LogisticRegression(), cv=1), "cv is 1; give two folds or more"),
         (
             lambda: CleanedClassifier(KNeighborsClassifier(), doubted="weight"),
-            "KNeighborsClassifier takes no sample_weight",
+            "KNeighborsClassifier does not accept sample_weight",
         ),
         (lambda: CleanedClassifier(LinearSVC()), "LinearSVC has no predict_proba"),
     ],
 )
-def test_a_mistake_is_a_sentence(make, said):
+def test_wrong_settings_give_a_clear_error(make, message):
     X, given, _ = planted(60, 6)
-    with pytest.raises(ls.UserError, match=said):
+    with pytest.raises(ls.UserError, match=message):
         make().fit(X, given)
 
 
@@ -178,5 +178,5 @@ def test_a_missing_label_is_named():
     X, given, _ = planted(60, 6)
     y = given.astype(object)
     y[7] = None
-    with pytest.raises(ls.UserError, match="y holds no label in 1 of its 60 rows, the first is row 7"):
+    with pytest.raises(ls.UserError, match="y has no label in 1 of its 60 rows, the first is row 7"):
         CleanedClassifier(LogisticRegression()).fit(X, y)

@@ -1,4 +1,4 @@
-"""To cleanlab's names and back, with tables that cleanlab itself made."""
+"""Conversion to cleanlab's column names and back, with tables from cleanlab itself."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def blobs(n=200, wrong=10):
     return rng.normal(size=(n, 5)) + 6 * np.eye(3, 5)[true], given
 
 
-def test_to_cleanlab_has_its_names_and_directions():
+def test_to_cleanlab_uses_its_column_names_and_score_direction():
     features, labels = blobs()
     findings = ls.find(features, labels=labels)
     table = to_cleanlab(findings).to_pandas()
@@ -31,15 +31,15 @@ def test_to_cleanlab_has_its_names_and_directions():
     ).all()
 
 
-def test_findings_from_what_cleanlab_wrote():
+def test_findings_from_a_cleanlab_table():
     features, labels = blobs()
     issues = CleanLearning(LogisticRegression(), seed=0).find_label_issues(features, labels)
     findings = from_cleanlab(issues, ids=[f"row {i}" for i in range(200)])
     assert findings.flagged.sum() == issues["is_label_issue"].sum() and findings.flagged[:10].mean() > 0.8
     assert findings.ids[findings.order()[0]] == f"row {issues['label_quality'].idxmin()}"
-    again = from_cleanlab(to_cleanlab(findings))
-    np.testing.assert_array_equal(again.flagged, findings.flagged)
-    np.testing.assert_allclose(again.p_wrong, findings.p_wrong)
+    second = from_cleanlab(to_cleanlab(findings))
+    np.testing.assert_array_equal(second.flagged, findings.flagged)
+    np.testing.assert_allclose(second.p_wrong, findings.p_wrong)
 
 
 def test_other_tables_are_refused():

@@ -1,4 +1,4 @@
-"""The Lightning callback on a real, tiny training: what it records is what the model did."""
+"""The Lightning callback in a real, tiny training: the record matches the model's outputs."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def fit(module, recorder, tmp_path, **settings):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("manual", [False, True])
-def test_each_example_once_an_epoch_at_its_own_place(tmp_path, manual):
+def test_each_example_is_recorded_once_per_epoch_at_its_position(tmp_path, manual):
     module = Linear(manual=manual)
     record = fit(module, Recorder(n=N), tmp_path)
     assert record.loss.shape == (2, N) and np.isfinite(record.loss).all()
@@ -88,13 +88,13 @@ def test_each_example_once_an_epoch_at_its_own_place(tmp_path, manual):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_gradient_accumulation_changes_nothing(tmp_path):
+def test_gradient_accumulation_gives_the_same_record(tmp_path):
     record = fit(Linear(), Recorder(n=N), tmp_path, accumulate_grad_batches=2)
     assert record.loss.shape == (2, N) and np.isfinite(record.loss).all()
 
 
 class Skipping(Linear):
-    """Returns None, as Lightning allows it, where `skip` says so of the epoch and step."""
+    """Returns None, as Lightning allows, if `skip` is true for the epoch and step."""
 
     def __init__(self, skip, manual=False):
         super().__init__(manual=manual)
@@ -107,20 +107,20 @@ class Skipping(Linear):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("manual", [False, True])
-def test_a_step_that_returns_none_is_passed_over_and_counted(tmp_path, manual):
+def test_steps_that_return_none_are_skipped_and_counted(tmp_path, manual):
     with pytest.warns(UserWarning, match="returned None in 2 steps"):
         record = fit(Skipping(lambda epoch, step: step == 1, manual), Recorder(n=N), tmp_path)
     assert (np.isnan(record.loss).sum(1) == 8).all() and (record.argmax == -1).sum() == 16
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_epoch_of_nothing_but_none_is_told_so(tmp_path):
+def test_an_epoch_without_any_output_is_an_error(tmp_path):
     with pytest.raises(UserError, match="None in every step of the epoch.*dict with loss, logits, target, index"):
         fit(Skipping(lambda epoch, step: True, manual=True), Recorder(n=N), tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_step_that_returns_too_little_is_told_so(tmp_path):
+def test_missing_keys_of_a_step_are_listed(tmp_path):
     with pytest.raises(UserError, match=r"did not return logits, index; .* dict with loss, logits, target, index"):
         fit(Linear(leave_out=("logits", "index")), Recorder(n=N), tmp_path)
 
@@ -129,5 +129,5 @@ def test_several_processes_are_refused():
     class Trainer:
         world_size = 4
 
-    with pytest.raises(UserError, match="one process, and 4 train"):
+    with pytest.raises(UserError, match="one process, but 4 train"):
         RecorderCallback(Recorder(n=N)).on_train_start(Trainer(), None)

@@ -1,4 +1,4 @@
-"""The scikit-learn classifier: scikit-learn's own checks, and what they do not cover."""
+"""`RobustClassifier`: scikit-learn's own checks, and behaviour that they do not cover."""
 
 import pickle
 from functools import partial
@@ -26,7 +26,7 @@ WIDTH, NAMES = 6, np.array(["ant", "bee", "cow"])
 
 
 @parametrize_with_checks([RobustClassifier(), RobustClassifier("standard"), RobustClassifier("gce", network="mlp")])
-def test_scikit_learns_own_checks(estimator, check):
+def test_scikit_learn_estimator_checks_pass(estimator, check):
     check(estimator)
 
 
@@ -38,7 +38,7 @@ def noisy(n=300, share=0.4, seed=0):
     return X, NAMES[np.where(rng.random(n) < share, drawn, true)], NAMES[true]
 
 
-def test_sees_through_wrong_labels():
+def test_predictions_are_better_than_the_given_labels():
     X, given, true = noisy(600)
     classifier = RobustClassifier().fit(X[:300], given[:300])
     assert (classifier.predict(X[300:]) == true[300:]).mean() > 0.95
@@ -60,7 +60,7 @@ def test_probabilities_are_those_of_the_classes():
     assert classifier.label_p_wrong_ is None
 
 
-def test_says_what_train_says():
+def test_result_equals_labelsieve_train():
     X, given, _ = noisy()
     classifier = RobustClassifier("gce", epochs=3, lr=0.5, batch=50, settings={"q": 0.4}, random_state=5).fit(X, given)
     data = labelsieve.load(X, labels=given)
@@ -85,8 +85,8 @@ def test_in_a_grid_search_and_pickled():
         make_pipeline(StandardScaler(), RobustClassifier("gce")), {"robustclassifier__epochs": [1, 15]}, cv=2
     )
     search.fit(X, given)
-    again = pickle.loads(pickle.dumps(search))
-    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+    second = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(second.predict_proba(X), search.predict_proba(X))
     assert search.score(X, true) > 0.9
 
 
@@ -106,7 +106,7 @@ def test_a_function_that_makes_a_network():
 
 
 @pytest.mark.parametrize("probabilities", [False, True])
-def test_a_skorch_net_lends_its_module(probabilities):
+def test_the_module_of_a_skorch_net_is_trained(probabilities):
     skorch = pytest.importorskip("skorch")
     criterion = nn.NLLLoss if probabilities else nn.CrossEntropyLoss  # skorch takes the logarithm for NLLLoss itself
     net = skorch.NeuralNetClassifier(Net, module__hidden=5, module__probabilities=probabilities, criterion=criterion)
@@ -124,7 +124,7 @@ def test_a_skorch_net_lends_its_module(probabilities):
 
 
 def criteria():
-    """Forms in which skorch takes a criterion, and whether the module gives probabilities."""
+    """Forms of a criterion that skorch accepts, and whether the module returns probabilities."""
     return [
         (nn.CrossEntropyLoss(), False),
         (nn.CrossEntropyLoss(label_smoothing=0.1), False),

@@ -1,4 +1,4 @@
-"""The scikit-learn estimator: scikit-learn's own checks, and what they do not cover."""
+"""`LabelErrorDetector`: scikit-learn's own checks, and behaviour that they do not cover."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ QUICK = ["gce"]
 
 
 @parametrize_with_checks([LabelErrorDetector()])
-def test_scikit_learns_own_checks(estimator, check):
+def test_scikit_learn_estimator_checks_pass(estimator, check):
     check(estimator)
 
 
@@ -50,7 +50,7 @@ def test_objects_as_labels_stay_objects():
     np.testing.assert_array_equal(detector.suggested_, true)
 
 
-def test_says_what_find_says():
+def test_result_equals_labelsieve_find():
     X, given, _ = planted()
     findings = find(X, labels=given, seed=3)
     detector = LabelErrorDetector(random_state=3).fit(X, given)
@@ -77,7 +77,7 @@ def test_last_step_of_a_pipeline():
     np.testing.assert_array_equal(verdict == -1, given != true)
 
 
-def test_takes_a_frame():
+def test_a_data_frame_is_accepted():
     X, given, true = planted()
     pandas = pytest.importorskip("pandas")
     detector = LabelErrorDetector(QUICK).fit(pandas.DataFrame(X, columns=list("abcd")), pandas.Series(given))
@@ -111,7 +111,7 @@ def test_an_unknown_detector_is_named():
         LabelErrorDetector(["crystal ball"]).fit(*planted()[:2])
 
 
-def test_rows_of_one_name_in_two_orders_are_refused():
+def test_different_index_orders_of_x_and_y_are_refused():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 3})
     with pytest.raises(ValueError, match="indexes of X and y hold the same names in different orders"):

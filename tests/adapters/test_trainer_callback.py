@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer callback on a real, tiny training: what it records is what the model did."""
+"""The Hugging Face Trainer callback in a real, tiny training: the record matches the model's outputs."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def train(tmp_path, model, recorder, examples=INDEXED, **settings):
 
 
 @pytest.mark.parametrize("settings", [{}, {"label_smoothing_factor": 0.1}, {"gradient_accumulation_steps": 2}])
-def test_each_example_once_an_epoch_at_its_own_place(tmp_path, settings):
+def test_each_example_is_recorded_once_per_epoch_at_its_position(tmp_path, settings):
     record = train(tmp_path, tiny_model(), Recorder(n=N), learning_rate=0.0, **settings)
     assert record.loss.shape == (2, N)
     np.testing.assert_allclose(record.loss, np.stack([initial_loss()] * 2), rtol=1e-4)
@@ -85,12 +85,12 @@ def test_the_model_is_left_without_hooks(tmp_path):
 
 
 @pytest.mark.parametrize(("examples", "settings"), [(PLAIN, {}), (INDEXED, {"remove_unused_columns": True})])
-def test_a_batch_without_positions_is_told_so(tmp_path, examples, settings):
+def test_a_batch_without_positions_is_an_error(tmp_path, examples, settings):
     with pytest.raises(UserError, match="no column 'index'.*remove_unused_columns=False"):
         train(tmp_path, tiny_model(), Recorder(n=N), examples, **settings)
 
 
-def test_a_model_without_logits_is_told_so(tmp_path):
+def test_a_model_without_logits_is_an_error(tmp_path):
     class Regressor(torch.nn.Linear):
         def forward(self, input_ids, labels):
             return {"loss": super().forward(input_ids.float()).sum()}
@@ -120,26 +120,26 @@ def test_names_become_the_numbers_of_the_model(tmp_path):
     np.testing.assert_allclose(recorder.record().loss[0], initial_loss(), rtol=1e-4)
 
 
-def test_names_that_the_model_does_not_know_are_told_before_training():
+def test_unknown_label_names_are_an_error_before_training():
     class Arguments:
         world_size, n_gpu = 1, 1
 
     callback = RecorderCallback(Recorder(n=N), ["cat"] * N)
-    with pytest.raises(UserError, match="'cat' is no class of the model.*label2id has 'LABEL_0'"):
+    with pytest.raises(UserError, match="'cat' is not a class of the model.*label2id has 'LABEL_0'"):
         callback.on_train_begin(Arguments(), None, None, model=tiny_model())
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (LABELS[:5], "5 labels, and its recorder is for 20"),
+        (LABELS[:5], "5 labels, but its recorder is for 20"),
         (LABELS + 0.5, "labels that holds float64"),
         (np.eye(3)[LABELS], "one label per row"),
         (None, "labels"),
         ([None] * N, "labels"),
     ],
 )
-def test_labels_that_are_none_are_a_sentence(labels, message):
+def test_unusable_labels_give_a_clear_error(labels, message):
     with pytest.raises(UserError, match=message):
         RecorderCallback(Recorder(n=N), labels)
 
@@ -159,5 +159,5 @@ def test_several_devices_are_refused():
     class Arguments:
         world_size, n_gpu = 1, 2
 
-    with pytest.raises(UserError, match="one device, and 2 train"):
+    with pytest.raises(UserError, match="one device, but 2 train"):
         RecorderCallback(Recorder(n=N), LABELS).on_train_begin(Arguments(), None, None, model=torch.nn.Linear(1, 1))

@@ -125,7 +125,7 @@ class Server:
         line = self.process.stdout.readline()
         self.url = re.search(r"http://\S+?:\d+", line).group()  # printed once the server accepts connections
 
-    def again(self) -> Server:
+    def restart(self) -> Server:
         """Another server at the address of the killed one."""
         return Server(self.run, int(self.url.rpartition(":")[2]))
 

@@ -1,4 +1,4 @@
-"""Looking closer: zoom, duplicates as groups, comments, and what the classes mean."""
+"""Details: zoom, groups of duplicates, comments, and the meaning of the classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labelsieve.store.run import load
 pytestmark = pytest.mark.browser
 
 
-def test_the_wheel_zooms_where_the_pointer_is_and_z_goes_to_one_to_one(serve, open_page, pictures):
+def test_the_wheel_zooms_at_the_pointer_and_z_shows_full_size(serve, open_page, pictures):
     page = open_page(f"{serve(pictures).url}/focus")
     page.locator(".zoom img").wait_for()
     box, picture = page.locator(".zoom"), page.locator(".zoom img")
@@ -116,12 +116,12 @@ def test_the_gallery_shows_examples_that_are_not_doubted(serve, open_page, pictu
     server = serve(pictures)
     page = open_page(f"{server.url}/classes")
     page.locator("section img").first.wait_for()
-    found = load(server.run)
-    place = {id: i for i, id in enumerate(found.ids)}
-    for section, label in zip(page.locator("section").all(), found.classes, strict=True):
+    findings = load(server.run)
+    place = {id: i for i, id in enumerate(findings.ids)}
+    for section, label in zip(page.locator("section").all(), findings.classes, strict=True):
         ids = section.locator("img").evaluate_all("all => all.map((e) => e.alt)")
         assert ids and all(
-            found.classes[found.given[place[id]]] == label and found.p_wrong[place[id]] <= 0.5 for id in ids
+            findings.classes[findings.given[place[id]]] == label and findings.p_wrong[place[id]] <= 0.5 for id in ids
         )
     page.goto(f"{server.url}/classes?blind=1", wait_until="networkidle")
     assert page.locator("section img").count() == 0

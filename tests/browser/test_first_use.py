@@ -1,4 +1,4 @@
-"""What somebody meets who knows nothing but the README: figures that agree, views that begin with what is open, nothing
+"""The first use of the page with the README alone: consistent figures, views that begin with open examples, nothing
 urged that is not believed. In Chromium."""
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def tab(page, name: str) -> int:
     return int(re.findall(r"\d+$", page.locator(".states button", has_text=name).inner_text())[0])
 
 
-def test_the_tabs_follow_decisions_that_come_quickly(serve, open_page, ten):
+def test_the_tabs_follow_quick_decisions(serve, open_page, ten):
     page = open_page(f"{serve(ten).url}/focus")
     page.locator(".states button", has_text="Decided 0").wait_for()
     page.wait_for_timeout(600)  # the requests of the opening are answered
@@ -61,7 +61,7 @@ def test_the_tabs_follow_decisions_that_come_quickly(serve, open_page, ten):
     eventually(lambda: f"{tab(page, 'Decided')} reviewed" in page.locator("header").inner_text())
 
 
-def test_a_view_that_is_opened_anew_begins_with_what_is_open(serve, open_page, ten):
+def test_a_new_view_begins_with_open_examples(serve, open_page, ten):
     server, order = serve(ten), [str(load(ten).ids[i]) for i in load(ten).order()]
     page = open_page(f"{server.url}/focus")
     for key in order[:3]:
@@ -83,7 +83,7 @@ def test_a_view_that_is_opened_anew_begins_with_what_is_open(serve, open_page, t
     assert page.locator(".slot .sign").count() == 0
 
 
-def test_the_neighbours_that_are_counted_are_those_that_vote_and_that_are_shown(serve, open_page, plants):
+def test_counted_neighbours_are_the_voting_and_shown_ones(serve, open_page, plants):
     server = serve(plants)
     page = open_page(f"{server.url}/focus?state=all&i=9")
     page.locator(".near a").first.wait_for()
@@ -93,7 +93,7 @@ def test_the_neighbours_that_are_counted_are_those_that_vote_and_that_are_shown(
     assert "Percentages: similarity" in page.locator("aside").inner_text()
 
 
-def test_values_are_written_as_they_stand_in_the_data_and_never_cut(serve, open_page, plants):
+def test_values_are_shown_as_in_the_data_and_never_cut(serve, open_page, plants):
     with open(plants.parent / "plants.csv", encoding="utf-8", newline="") as file:
         row = list(csv.DictReader(file))[7]
     page = open_page(f"{serve(plants).url}/focus?state=all&i=7")
@@ -111,14 +111,14 @@ def test_values_are_written_as_they_stand_in_the_data_and_never_cut(serve, open_
     assert page.locator(".cell > span").count() > 10 and cut == 0
 
 
-def test_own_probabilities_show_their_likeliest_classes_in_tiles_but_not_blind(serve, open_page, own):
-    server, found = serve(own), load(own)
+def test_probabilities_show_the_likeliest_classes_except_in_blind_mode(serve, open_page, own):
+    server, result = serve(own), load(own)
     page = open_page(f"{server.url}/grid")
     page.locator("#at0 .cell").first.wait_for()
-    i = int(found.order()[0])
+    i = int(result.order()[0])
     first = page.locator("#at0 .cell").first.inner_text().split()
-    assert first[0] == found.classes[found.other[i]] and float(first[1]) == pytest.approx(
-        found.extra["p_other"][i], abs=6e-4
+    assert first[0] == result.classes[result.other[i]] and float(first[1]) == pytest.approx(
+        result.extra["p_other"][i], abs=6e-4
     )
     page.keyboard.press("b")
     page.locator("#at0 .id", has_text="#").first.wait_for()
@@ -132,7 +132,7 @@ def test_own_probabilities_show_their_likeliest_classes_in_tiles_but_not_blind(s
     assert "like=" not in page.url
 
 
-def test_where_nothing_is_doubted_any_more_the_overview_says_stop(serve, open_page, plants):
+def test_the_overview_says_stop_without_doubted_examples(serve, open_page, plants):
     server = serve(plants)
     page = open_page(f"{server.url}/overview")
     for name in ("Resolve conflicts", "Later", "Duplicates"):
@@ -152,7 +152,7 @@ def test_where_nothing_is_doubted_any_more_the_overview_says_stop(serve, open_pa
     page.get_by_text(re.compile("Taken back: 7: class fern")).wait_for()
 
 
-def test_similar_examples_stay_while_one_decides(serve, open_page, plants):
+def test_similar_examples_stay_visible_during_decisions(serve, open_page, plants):
     server = serve(plants)
     page = open_page(f"{server.url}/grid?like=9")
     page.locator("#at2 .labels").wait_for()

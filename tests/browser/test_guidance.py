@@ -1,4 +1,4 @@
-"""What the page urges and where it leads: suggestions, places, keys, the line, the end, the random sample. In
+"""Guidance by the page: suggestions, positions, keys, the stopping line, the end, the random sample. In
 Chromium."""
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ def least(run) -> int:
 
 
 def test_a_suggestion_only_where_the_label_is_doubted(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
-    page = open_page(f"{server.url}/focus?state=all&at={int(np.argmax(found.p_wrong))}")
+    server, result = serve(digits), load(digits)
+    page = open_page(f"{server.url}/focus?state=all&at={int(np.argmax(result.p_wrong))}")
     page.locator(".acts .primary", has_text="Take the suggestion").wait_for()
     assert page.locator(".verdict .arrow").count() == 1 and page.locator("[aria-label=Classes] .suggested").count() == 1
     i = least(digits)
     page.goto(f"{server.url}/focus?state=all&at={i}")
     page.locator(".acts .primary", has_text="Keep").wait_for()
     main = page.locator("main")
-    assert shown(page) == str(found.ids[i])
+    assert shown(page) == str(result.ids[i])
     assert (
         page.locator(".verdict .arrow").count() == 0
         and "★" not in main.inner_text()
@@ -67,7 +67,7 @@ def test_a_suggestion_only_where_the_label_is_doubted(serve, open_page, digits):
     assert "Next most likely" in page.locator(".verdict").inner_text() and page.locator(".suggested").count() == 0
     page.keyboard.press("w")
     page.get_by_text("No suggestion here").wait_for()
-    assert server.decisions() == {} and shown(page) == str(found.ids[i])
+    assert server.decisions() == {} and shown(page) == str(result.ids[i])
     page.goto(f"{server.url}/grid?state=all&by=id&at={i}")
     page.locator(".slot.here", has_text="Next most likely").wait_for()
     page.keyboard.press("w")
@@ -76,22 +76,22 @@ def test_a_suggestion_only_where_the_label_is_doubted(serve, open_page, digits):
 
 
 def test_the_suggestion_for_a_whole_view_leaves_the_rest_alone_and_says_so(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
-    doubted = np.flatnonzero(found.p_wrong > 0.5)
-    assert 0 < len(doubted) < len(found)
+    server, result = serve(digits), load(digits)
+    doubted = np.flatnonzero(result.p_wrong > 0.5)
+    assert 0 < len(doubted) < len(result)
     page = open_page(f"{server.url}/grid")
     page.get_by_role("button", name=f"Doubted {len(doubted)}").wait_for()
     page.locator("summary").click()
-    page.get_by_text(f"{len(found) - len(doubted)} have no suggestion and are left alone").wait_for()
+    page.get_by_text(f"{len(result) - len(doubted)} have no suggestion and are left alone").wait_for()
     page.get_by_role("button", name=f"Take the suggestion · {len(doubted)}").click()
     page.get_by_role("button", name=f"Apply to {len(doubted)}").click()
-    page.get_by_text(f"{len(found) - len(doubted)} without a suggestion were left alone").wait_for()
-    decided(server, {str(found.ids[i]): ("relabel", found.classes[found.other[i]]) for i in doubted})
+    page.get_by_text(f"{len(result) - len(doubted)} without a suggestion were left alone").wait_for()
+    decided(server, {str(result.ids[i]): ("relabel", result.classes[result.other[i]]) for i in doubted})
 
 
-def test_after_ten_decisions_and_a_reload_the_next_open_example_comes_and_none_is_skipped(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
-    order = [str(found.ids[i]) for i in found.order()]
+def test_a_reload_continues_with_the_next_open_example(serve, open_page, digits):
+    server, result = serve(digits), load(digits)
+    order = [str(result.ids[i]) for i in result.order()]
     page = open_page(f"{server.url}/focus")
     for key in order[:10]:
         assert shown(page) == key
@@ -130,7 +130,7 @@ def test_after_ten_decisions_and_a_reload_the_next_open_example_comes_and_none_i
     eventually(lambda: set(server.decisions()) == set(order[:11]))
 
 
-def test_slash_in_the_grid_asks_for_a_class_for_the_selection(serve, open_page, rows):
+def test_slash_in_the_grid_opens_the_class_search(serve, open_page, rows):
     server = serve(rows)
     page = open_page(f"{server.url}/grid")
     page.wait_for_selector("#at3 .labels")
@@ -159,23 +159,23 @@ def test_slash_in_the_grid_asks_for_a_class_for_the_selection(serve, open_page, 
 
 
 def test_a_class_named_by_a_digit_has_that_digit(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
+    server, result = serve(digits), load(digits)
     page = open_page(f"{server.url}/focus")
     first = shown(page)
-    given = found.classes[found.given[list(map(str, found.ids)).index(first)]]
-    wanted = "3" if given != "3" else "0"
+    given = result.classes[result.given[list(map(str, result.ids)).index(first)]]
+    expected = "3" if given != "3" else "0"
     assert (
-        page.locator("[aria-label=Classes] button", has=page.get_by_text(wanted, exact=True))
+        page.locator("[aria-label=Classes] button", has=page.get_by_text(expected, exact=True))
         .locator("kbd")
         .first.inner_text()
-        == wanted
+        == expected
     )
     for key in ("Control+3", "Alt+3", "Meta+3", "Control+Shift+3"):
         page.keyboard.press(key)
     page.wait_for_timeout(150)
     assert server.decisions() == {}
-    press(page, wanted)
-    decided(server, {first: ("relabel", wanted)})
+    press(page, expected)
+    decided(server, {first: ("relabel", expected)})
 
 
 def test_keys_in_fields_and_dialogs_decide_nothing_and_enter_leaves_the_name(serve, open_page, digits):
@@ -209,7 +209,7 @@ def test_keys_in_fields_and_dialogs_decide_nothing_and_enter_leaves_the_name(ser
     assert name.input_value() == "ana"
 
 
-def test_undo_and_redo_are_buttons_that_say_what_they_did(serve, open_page, digits):
+def test_undo_and_redo_buttons_report_their_effect(serve, open_page, digits):
     server = serve(digits)
     page = open_page(f"{server.url}/focus")
     first = shown(page)
@@ -245,25 +245,25 @@ def test_escape_leaves_similar(serve, open_page, digits):
     assert "like=" not in page.url
 
 
-def test_the_grid_goes_to_the_example_of_the_address_however_late_its_place_is_known(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
+def test_the_grid_scrolls_to_the_example_in_the_address(serve, open_page, digits):
+    server, result = serve(digits), load(digits)
     page = open_page(f"{server.url}/grid", quiet=False)
     page.wait_for_selector(".slot")
     page.route("**/api/where*", lambda route: (time.sleep(0.8), route.continue_()))
-    i = int(found.order()[200])
+    i = int(result.order()[200])
     page.goto(f"{server.url}/grid?at={i}")
-    page.locator(".slot.here", has_text=str(found.ids[i])).wait_for()
+    page.locator(".slot.here", has_text=str(result.ids[i])).wait_for()
 
 
-def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
+def test_a_line_marks_where_to_stop_and_the_end_shows_next_steps(serve, open_page, digits):
+    server, result = serve(digits), load(digits)
     page = open_page(f"{server.url}/grid", quiet=False)
     page.wait_for_selector(".slot")
     assert page.get_by_role("note").count() == 0  # far below
     view = page.evaluate("fetch('/api/view').then((said) => said.json())")
-    p = found.p_wrong[found.order()]
+    p = result.p_wrong[result.order()]
     at = view["stop"]["at"]
-    page.goto(f"{server.url}/grid?at={found.order()[at]}")
+    page.goto(f"{server.url}/grid?at={result.order()[at]}")
     line = page.get_by_role("note")
     line.wait_for()
     assert (
@@ -275,7 +275,7 @@ def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_
         and (p[at:] <= 0.5).all()
         and (p[at - 1 : at + 49].mean() > 0.02 or p[at - 1] > 0.5)
     )
-    assert view["stop"]["rest"] == len(found) - at and view["stop"]["wrong"] == pytest.approx(p[at:].sum())
+    assert view["stop"]["rest"] == len(result) - at and view["stop"]["wrong"] == pytest.approx(p[at:].sum())
     page.goto(f"{server.url}/focus")
     page.wait_for_selector("#id")
     assert page.get_by_role("note").count() == 0
@@ -283,7 +283,7 @@ def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_
         press(page, "w")
     eventually(lambda: len(server.decisions()) == 7)
     page.get_by_text(re.compile(r"about \d+ min to the line")).wait_for()
-    page.goto(f"{server.url}/focus?at={found.order()[at + 20]}")
+    page.goto(f"{server.url}/focus?at={result.order()[at + 20]}")
     page.get_by_role("note").wait_for()
     page.get_by_role("link", name="Stop here").click()
     page.get_by_text("7 of 300 reviewed, 7 of them found wrong").wait_for()
@@ -300,9 +300,9 @@ def test_a_line_says_where_one_may_stop_and_the_end_says_what_to_do(serve, open_
 
 
 def test_all_decided_ends_with_the_summary(serve, open_page, digits):
-    server, found = serve(digits), load(digits)
+    server, result = serve(digits), load(digits)
     page = open_page(f"{server.url}/grid?given=3")
-    n = int((found.given == found.classes.index("3")).sum())
+    n = int((result.given == result.classes.index("3")).sum())
     page.locator("summary").click()
     page.get_by_role("button", name=f"Keep · {n}").click()
     page.get_by_role("button", name=f"Apply to {n}").click()

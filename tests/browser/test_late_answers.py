@@ -1,4 +1,4 @@
-"""Answers of the server that arrive late, or after newer ones: the page must not act on what it does not know yet. In Chromium."""
+"""Late or reordered answers of the server, in Chromium: the page must not act on data that it does not have yet."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def copies(tmp_path_factory):
 
 @pytest.mark.parametrize("view", ["grid", "focus"])
 def test_keys_wait_until_the_position_of_the_example_is_known(serve, open_page, ten, view):
-    server, found = serve(ten), load(ten)
-    i = int(found.order()[150])
+    server, result = serve(ten), load(ten)
+    i = int(result.order()[150])
     page = open_page(f"{server.url}/{view}?at={i}", late={"/api/where": [None]})
     page.locator(".states button", has_text="Open 400").wait_for()
     for key in ("e", "ArrowRight", "q"):
@@ -36,9 +36,9 @@ def test_keys_wait_until_the_position_of_the_example_is_known(serve, open_page, 
     assert page.locator(".slot.here, #id").count() == 0  # not at the first example either
     page.evaluate("window.released = true")
     if view == "grid":
-        page.locator(".slot.here", has_text=str(found.ids[i])).wait_for()
+        page.locator(".slot.here", has_text=str(result.ids[i])).wait_for()
     else:
-        assert shown(page) == str(found.ids[i])
+        assert shown(page) == str(result.ids[i])
     assert server.decisions() == {}
 
 

@@ -73,12 +73,12 @@ def test_a_killed_server_loses_nothing_and_doubles_nothing(serve, open_page, pic
     page.get_by_text("not saved yet").wait_for()
     eventually(lambda: shown(page) != first)  # kept in the browser, so it may go on
     assert server.decisions() == {}
-    again = server.again()
+    second = server.restart()
     try:
         page.get_by_text("not saved yet").wait_for(state="detached")
-        assert again.decisions() == {first: ("exclude", None)}
+        assert second.decisions() == {first: ("exclude", None)}
     finally:
-        again.kill()
+        second.kill()
 
 
 def test_a_selection_is_one_batch_and_one_undo(serve, open_page, pictures):
@@ -99,9 +99,7 @@ def test_a_selection_is_one_batch_and_one_undo(serve, open_page, pictures):
     assert server.decisions() == {}  # the message comes after the undo is saved
 
 
-def test_a_cell_of_the_overview_opens_its_examples_and_all_of_them_are_decided_with_their_number(
-    serve, open_page, pictures
-):
+def test_examples_of_an_overview_cell_can_be_decided_together(serve, open_page, pictures):
     server = serve(pictures)
     page = open_page(f"{server.url}/")
     page.locator(".matrix a").first.click()
@@ -140,7 +138,7 @@ def test_the_address_is_the_state(serve, open_page, pictures):
     assert shown(page) == eighth
 
 
-def test_blind_the_page_is_not_even_told(serve, open_page, pictures):
+def test_hidden_data_are_not_sent_in_blind_mode(serve, open_page, pictures):
     server = serve(pictures)
     page = open_page(f"{server.url}/focus")
     suggestion = page.locator(".label.other bdi").inner_text()
@@ -159,7 +157,7 @@ def test_blind_the_page_is_not_even_told(serve, open_page, pictures):
     eventually(lambda: list(server.decisions().values()) == [("relabel", suggestion)])
 
 
-def test_a_decision_is_spread_to_what_is_alike(serve, open_page, pictures):
+def test_a_decision_can_be_applied_to_similar_examples(serve, open_page, pictures):
     server = serve(pictures)
     page = open_page(f"{server.url}/focus")
     first = shown(page)
@@ -184,7 +182,7 @@ def test_a_decision_is_spread_to_what_is_alike(serve, open_page, pictures):
     )
 
 
-def test_two_reviewers_disagree_and_one_settles_it(serve, open_page, pictures):
+def test_one_reviewer_resolves_a_disagreement_of_two(serve, open_page, pictures):
     server = serve(pictures)
     ana, ben = open_page(f"{server.url}/focus"), open_page(f"{server.url}/focus")
     ben.get_by_placeholder("your name").fill("ben")
@@ -205,21 +203,21 @@ def test_two_reviewers_disagree_and_one_settles_it(serve, open_page, pictures):
     ana.get_by_role("button", name="Conflicts 0").wait_for()
 
 
-def test_many_classes_are_searched(serve, open_page, rows):
+def test_many_classes_can_be_searched(serve, open_page, rows):
     server = serve(rows)
     page = open_page(f"{server.url}/focus")
     first, given = shown(page), page.locator(".label.given bdi").inner_text()
     assert page.locator(".lens table tbody tr").count() == 40  # the lens of feature rows
-    wanted = "17" if given != "17" else "18"
+    requested = "17" if given != "17" else "18"
     page.keyboard.press("/")
     page.locator("#found").get_by_role("option").first.wait_for()
     page.route(re.compile(r"/api/classes\?q="), lambda route: (time.sleep(0.3), route.continue_()))
-    page.get_by_role("combobox", name="Search a class").fill(wanted)
+    page.get_by_role("combobox", name="Search a class").fill(requested)
     press(page, "Enter")  # before the answer: not the first of all classes, but of those that were searched
-    decided(server, {first: ("relabel", wanted)})
+    decided(server, {first: ("relabel", requested)})
 
 
-def test_text_is_text(serve, open_page, texts):
+def test_texts_are_escaped(serve, open_page, texts):
     server = serve(texts)
     page = open_page(f"{server.url}/grid")
     page.wait_for_selector("#at2 .text")
@@ -247,10 +245,10 @@ def test_chinese_where_the_browser_asks_for_it(serve, open_page, rows):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
+def test_axe_reports_no_serious_problem(serve, open_page, pictures, scheme):
     if not AXE.exists():
         pytest.skip("axe-core is not installed (`npm ci` in web/)")
-    server, found = serve(pictures), []
+    server, actual = serve(pictures), []
     journal, findings = Journal(server.run), load(server.run)
     for name, step in (("ana", 1), ("ben", 2)):  # many agreements, so that their table scrolls, and conflicts
         rows = [
@@ -271,14 +269,14 @@ def test_axe_finds_nothing_serious(serve, open_page, pictures, scheme):
         page.wait_for_timeout(250)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         faults = page.evaluate("axe.run().then(result => result.violations)")
-        found += [
+        actual += [
             (view, f["id"], f["nodes"][0]["html"][:200]) for f in faults if f["impact"] in ("serious", "critical")
         ]
-    assert found == []
+    assert actual == []
 
 
 @pytest.mark.parametrize("view", ["", "grid", "focus"])
-def test_a_phone_shows_it_all_without_scrolling_sideways(serve, open_page, pictures, view):
+def test_a_phone_needs_no_horizontal_scrolling(serve, open_page, pictures, view):
     page = open_page(f"{serve(pictures).url}/{view}")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector("h1")
@@ -325,5 +323,5 @@ def test_an_acceptance_sample_is_judged_blind_in_its_order_and_brings_a_verdict(
     decided(server, dict.fromkeys(drawn, ("keep", None)))
     capsys.readouterr()
     assert accept(server.run) == 0
-    said = capsys.readouterr().out
-    assert "ACCEPT" in said and f"Reviewed {len(drawn)} of {len(drawn)} drawn, 0 wrong." in said
+    message = capsys.readouterr().out
+    assert "ACCEPT" in message and f"Reviewed {len(drawn)} of {len(drawn)} drawn, 0 wrong." in message

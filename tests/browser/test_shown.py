@@ -1,4 +1,4 @@
-"""What the page shows of an example: its columns, where its values lie, what its neighbours say."""
+"""The page shows an example's columns, the position of its values, and its neighbours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from waiting import eventually
 pytestmark = pytest.mark.browser
 
 
-def test_a_row_shows_its_columns_where_its_values_lie_and_what_else_is_known_of_it(serve, open_page, plants):
+def test_a_row_shows_columns_value_positions_and_other_columns(serve, open_page, plants):
     page = open_page(f"{serve(plants).url}/focus?state=all&i=7")
     rows = page.locator(".lens .features tbody tr")
     rows.first.wait_for()
@@ -31,7 +31,7 @@ def test_a_tile_of_a_row_shows_its_first_values(serve, open_page, plants):
     assert page.locator("#at0 .cell").count() == 2
 
 
-def test_neighbours_of_a_text_say_what_they_say_and_the_pointer_opens_one(serve, open_page, texts):
+def test_neighbours_of_a_text_show_their_text_and_open_under_the_pointer(serve, open_page, texts):
     page = open_page(f"{serve(texts).url}/focus?state=all&i=0")
     near = page.locator(".near a")
     near.first.wait_for()

@@ -1,4 +1,4 @@
-"""Histogram, map, words that are explained, the other language, and a matrix that is seen whole."""
+"""Histogram, map, explained words, the other language, and a matrix that is fully visible."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def test_a_range_of_the_histogram_is_a_filter(serve, open_page, pictures):
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
     page.mouse.up()
     page.wait_for_url(re.compile("pmin=0.5"))
-    found = load(server.run)
-    n = int((found.p_wrong >= 0.5).sum())
+    result = load(server.run)
+    n = int((result.p_wrong >= 0.5).sum())
     eventually(lambda: page.locator(".tools .num").inner_text() == f"{n} in this view")
     page.mouse.click(box["x"] + 5, box["y"] + 20)  # everything again
-    eventually(lambda: page.locator(".tools .num").inner_text() == f"{len(found)} in this view")
+    eventually(lambda: page.locator(".tools .num").inner_text() == f"{len(result)} in this view")
 
 
 def test_a_line_drawn_on_the_map_filters_the_grid(serve, open_page, pictures):
@@ -63,8 +63,8 @@ def test_a_line_drawn_on_the_map_filters_the_grid(serve, open_page, pictures):
     link = page.get_by_role("link", name="in the grid")
     eventually(lambda: re.search(r"\d+", link.inner_text()) is not None)
     n = int(re.search(r"\d+", link.inner_text()).group())
-    wanted = int((place[:, 0] < middle).sum())
-    assert abs(n - wanted) <= 2  # a pixel more or less
+    expected = int((place[:, 0] < middle).sum())
+    assert abs(n - expected) <= 2  # a pixel more or less
     page.keyboard.press("Enter")
     eventually(lambda: page.locator(".tools .num").inner_text() == f"{n} in this view")
     page.get_by_text("selection on the map").wait_for()
@@ -114,15 +114,15 @@ def test_the_language_is_switched_and_kept_and_reasons_speak_it_too(serve, open_
     page.locator("html[lang=en] .reason").wait_for()
 
 
-def test_what_a_loss_curve_shows_is_said(serve, open_page, pictures):
+def test_a_loss_curve_is_explained(serve, open_page, pictures):
     page = open_page(f"{serve(pictures).url}/focus?state=all")
     page.locator("aside svg").first.wait_for()
-    said = page.locator("aside p", has_text=re.compile("The loss|The models have memorised"))
-    assert said.count() >= 1
+    message = page.locator("aside p", has_text=re.compile("The loss|The models have memorised"))
+    assert message.count() >= 1
 
 
 @pytest.mark.parametrize("width", [1440, 1920])
-def test_a_matrix_of_ten_ordinary_names_is_seen_whole(serve, open_page, ten, width):
+def test_a_matrix_of_ten_classes_is_fully_visible(serve, open_page, ten, width):
     page = open_page(f"{serve(ten).url}/")
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_selector(".matrix")
@@ -137,7 +137,7 @@ def test_a_matrix_of_ten_ordinary_names_is_seen_whole(serve, open_page, ten, wid
     assert used > (780 if width == 1440 else 840)
 
 
-def test_tiles_show_both_names_whole(serve, open_page, ten):
+def test_tiles_show_both_names_in_full(serve, open_page, ten):
     page = open_page(f"{serve(ten).url}/grid")
     page.wait_for_selector("#at0 .labels")
     cut = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"

@@ -1,4 +1,4 @@
-"""How the browser tests wait: the page and the server answer when they can, so nothing is read before it is there."""
+"""Functions that wait for the page and the server in browser tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decided(server, expected: dict) -> None:
 
 
 def still(locator) -> dict:
-    """The bounding box of an element that no longer moves: counts and notes that arrive late may move what is below them."""
+    """The bounding box of an element once it no longer moves; counts and notes that arrive late may move it."""
     box = locator.bounding_box()
     for _ in range(100):
         time.sleep(0.2)

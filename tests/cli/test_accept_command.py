@@ -21,7 +21,7 @@ N = 2000
 def run(tmp_path):
     p = np.where(np.arange(N) < 20, 0.8, 0.002)
     given = np.arange(N) % 2
-    found = Findings(
+    result = Findings(
         ids=np.array([f"img|{i}" for i in range(N)], object),
         classes=("cat", "d|og"),
         given=given,
@@ -34,7 +34,7 @@ def run(tmp_path):
         wrong=Estimate(20, 10, 40),
         settings={"source": "batch"},
     )
-    save(found, tmp_path / "batch.sieve")
+    save(result, tmp_path / "batch.sieve")
     return tmp_path / "batch.sieve"
 
 
@@ -83,7 +83,7 @@ def test_a_bad_batch_is_rejected(run, capsys):
     assert printed["verdict"] == "reject" and printed["result"]["wrong"]["low"] > 60
 
 
-def test_answers_with_the_label_in_sight_do_not_count(run, capsys):
+def test_answers_that_saw_the_label_do_not_count(run, capsys):
     accept(run, max_error="3%")
     review(run, blind=False)
     capsys.readouterr()
@@ -91,7 +91,7 @@ def test_answers_with_the_label_in_sight_do_not_count(run, capsys):
     assert "Review them blind" in capsys.readouterr().out
 
 
-def test_few_answers_go_on_and_the_sample_grows_from_its_beginning(run, capsys):
+def test_few_answers_continue_and_a_larger_sample_keeps_its_rows(run, capsys):
     accept(run, max_error="3%", size=100)
     before = sample_files.load(run, "accept-batch").ids
     review(run, part=20)
@@ -102,14 +102,14 @@ def test_few_answers_go_on_and_the_sample_grows_from_its_beginning(run, capsys):
 
 
 @pytest.mark.parametrize("kind", ["single", "double"])
-def test_plans_that_count(run, kind):
+def test_single_and_double_plans(run, kind):
     accept(run, max_error="3%", plan=kind, aql="0.5%", name=kind)
     counts = sample_files.load(run, f"accept-{kind}").plan["counts"]
     review(run, f"accept-{kind}", part=counts["first"])
     assert accept(run, name=kind) == 0
 
 
-def test_mistakes_are_told(run):
+def test_mistakes_are_reported(run):
     with pytest.raises(UserError, match="max_error='3%'"):
         accept(run)
     with pytest.raises(UserError, match="three"):
@@ -121,7 +121,7 @@ def test_mistakes_are_told(run):
         accept(run, max_error="5%")
 
 
-def test_annotators_are_told_apart_where_the_data_name_them(tmp_path, capsys):
+def test_results_per_annotator_if_the_data_name_them(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     who = np.array([f"annotator {i % 3}" for i in range(300)])
@@ -132,7 +132,7 @@ def test_annotators_are_told_apart_where_the_data_name_them(tmp_path, capsys):
     folder = tmp_path / "batch.sieve"
     folder.mkdir()
     wrong = Estimate(float(p.sum()), 0.0, 300.0)
-    found = Findings(
+    result = Findings(
         data.ids,
         data.classes,
         data.labels,
@@ -145,7 +145,7 @@ def test_annotators_are_told_apart_where_the_data_name_them(tmp_path, capsys):
         wrong,
         settings=settings,
     )
-    save(found, folder)
+    save(result, folder)
     assert accept(folder, max_error="20%", size=300) == 1
     bad = [key for key, name in zip(data.ids, who, strict=True) if name == "annotator 1"][::3]
     review(folder, wrong=bad)

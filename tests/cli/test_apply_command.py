@@ -66,17 +66,17 @@ def photos(tmp_path):
     return pictures(tmp_path / "photos", ["cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/4.png", "dog/5.png"])
 
 
-def test_folder_is_reclassed_and_the_source_is_untouched(photos, tmp_path, capsys):
+def test_files_move_to_their_new_class_and_the_source_stays_unchanged(photos, tmp_path, capsys):
     before = tree(photos)
     made(photos, tmp_path / "r")
     decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"), ("dog/4.png", "exclude", None), ("cat/2.png", "keep", None))
     apply(str(tmp_path / "r"), out=tmp_path / "clean", json=True)
-    told = json.loads(capsys.readouterr().out)
+    output = json.loads(capsys.readouterr().out)
     after = tree(tmp_path / "clean")
     after.pop("patch.csv")
     assert set(after) == {"cat/2.png", "cat/3.png", "dog/1.png", "dog/1 (from cat).png", "dog/5.png"}
     assert after["dog/1.png"] == before["dog/1.png"] and after["dog/1 (from cat).png"] == before["cat/1.png"]
-    assert told["renamed"] == [{"id": "cat/1.png", "file": "dog/1 (from cat).png"}]
+    assert output["renamed"] == [{"id": "cat/1.png", "file": "dog/1 (from cat).png"}]
     assert tree(photos) == before
     patch = rows_of(tmp_path / "clean/patch.csv")
     assert [(r["id"], r["old"], r["new"], r["who"]) for r in patch] == [
@@ -98,22 +98,22 @@ def test_stale_rows_and_unknown_ids_of_a_patch_are_conflicts(photos, tmp_path, c
         "id,old,new\ncat/1.png,dog,cat\nnobody,cat,dog\ncat/2.png,cat,dog\ncat/3.png,cat,dog\ncat/3.png,cat,\n"
     )
     apply(str(photos), patch=tmp_path / "p.csv", out=tmp_path / "clean", json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert [c["id"] for c in told["changes"]] == ["cat/2.png"]
-    assert {c["id"] for c in told["conflicts"]} == {"cat/1.png", "nobody", "cat/3.png"}
+    output = json.loads(capsys.readouterr().out)
+    assert [c["id"] for c in output["changes"]] == ["cat/2.png"]
+    assert {c["id"] for c in output["conflicts"]} == {"cat/1.png", "nobody", "cat/3.png"}
     assert {r["id"] for r in rows_of(tmp_path / "clean/conflicts.csv")} == {"cat/1.png", "nobody", "cat/3.png"}
 
 
-def test_reviewers_who_differ_leave_the_given_label(photos, tmp_path, capsys):
+def test_disagreeing_reviewers_keep_the_given_label(photos, tmp_path, capsys):
     made(photos, tmp_path / "r", [0.99] * 6)
     decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"))
     decide(tmp_path / "r", ("cat/1.png", "keep", None), reviewer="bob")
     apply(str(tmp_path / "r"), dry_run=True, json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["changes"] == [] and told["conflicts"][0]["id"] == "cat/1.png"
+    output = json.loads(capsys.readouterr().out)
+    assert output["changes"] == [] and output["conflicts"][0]["id"] == "cat/1.png"
 
 
-def test_what_only_decoding_found_unreadable_is_listed(photos, tmp_path, capsys):
+def test_undecodable_files_are_listed(photos, tmp_path, capsys):
     findings = made(photos, tmp_path / "r")
     kept = np.arange(len(findings)) != 1
     part = {name: getattr(findings, name)[kept] for name in ("ids", "given", "other", "p_wrong", "rank", "flagged")}
@@ -122,8 +122,8 @@ def test_what_only_decoding_found_unreadable_is_listed(photos, tmp_path, capsys)
         tmp_path / "r",
     )
     apply(str(tmp_path / "r"), out=tmp_path / "clean", json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["not_read"] == [{"id": "cat/2.png", "reason": "the image is truncated"}]
+    output = json.loads(capsys.readouterr().out)
+    assert output["not_read"] == [{"id": "cat/2.png", "reason": "the image is truncated"}]
     assert not (tmp_path / "clean/cat/2.png").exists()
 
 
@@ -138,7 +138,11 @@ def test_nothing_is_overwritten(photos, tmp_path):
     made(photos, tmp_path / "r")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("mine")
-    for place, word in ((tmp_path / "full", "not empty"), (photos / "new", "lies in the data"), (photos, "not empty")):
+    for place, word in (
+        (tmp_path / "full", "not empty"),
+        (photos / "new", "lies inside the data"),
+        (photos, "not empty"),
+    ):
         with pytest.raises(UserError, match=word):
             apply(str(tmp_path / "r"), out=place)
     assert tree(tmp_path / "full") == {"mine.txt": b"mine"}
@@ -146,7 +150,7 @@ def test_nothing_is_overwritten(photos, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["..", ".", "../../evil", "a/b", "a\\b", ".hidden", "x" * 300, "a\nb", " cat"])
-def test_a_class_that_is_no_folder_name_is_refused_before_anything_is_written(photos, tmp_path, name):
+def test_class_names_unfit_for_folders_are_refused_before_writing(photos, tmp_path, name):
     made(photos, tmp_path / "r")
     decide(tmp_path / "r", ("cat/1.png", "relabel", name))
     before = sorted(os.listdir(tmp_path))
@@ -181,14 +185,14 @@ def test_text_tables_keep_every_cell(tmp_path, name, capsys):
     with (gzip.open if name.endswith("gz") else open)(
         tmp_path / "clean" / name, "rt", newline="", encoding="utf-8"
     ) as file:
-        found = list(csv.reader(file, delimiter=comma))
+        result = list(csv.reader(file, delimiter=comma))
     want = [[*row] for row in lines if row[0] != "r1"]
     want[1][2], want[5][2] = "bad", "new, class"
-    assert [row[:4] for row in found] == want
+    assert [row[:4] for row in result] == want
     assert (
-        found[0][4:] == ["label_before", "label_decision"]
-        and found[1][4:] == ["good", "ann relabel"]
-        and found[2][4:] == ["good ", ""]
+        result[0][4:] == ["label_before", "label_decision"]
+        and result[1][4:] == ["good", "ann relabel"]
+        and result[2][4:] == ["good ", ""]
     )
     apply(str(source), patch=tmp_path / "clean/patch.csv", out=tmp_path / "again", text="text")
     assert tree(tmp_path / "again") == tree(tmp_path / "clean")
@@ -200,9 +204,9 @@ def test_jsonl_keeps_objects_and_types(tmp_path):
     made(tmp_path / "t.jsonl", tmp_path / "r", text="text")
     decide(tmp_path / "r", ("0", "relabel", "1"), ("3", "exclude", None))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    found = [json.loads(line) for line in (tmp_path / "clean/t.jsonl").read_text().splitlines()]
-    assert [row["label"] for row in found] == [1, 1, 0, 0, 1] and found[0]["label_before"] == 0
-    assert all(row["more"] == {"a": [1, None]} for row in found)
+    result = [json.loads(line) for line in (tmp_path / "clean/t.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in result] == [1, 1, 0, 0, 1] and result[0]["label_before"] == 0
+    assert all(row["more"] == {"a": [1, None]} for row in result)
 
 
 @pytest.mark.parametrize(
@@ -222,16 +226,16 @@ def test_parquet_keeps_columns_order_types_and_metadata(tmp_path, kind):
     findings = made(tmp_path / "t.parquet", tmp_path / "r", text="text")
     decide(tmp_path / "r", ("0", "relabel", findings.classes[1]), ("3", "exclude", None))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    found = pq.read_table(tmp_path / "clean/t.parquet")
-    assert found.schema.names == ["text", "label", "w", "label_before", "label_decision"]
-    assert [found.schema.field(i).type for i in range(3)] == [table.schema.field(i).type for i in range(3)]
-    assert found.schema.metadata[b"mine"] == b"yes"
-    assert [str(v) for v in found["label"].cast(pa.string()).to_pylist()] == [
+    result = pq.read_table(tmp_path / "clean/t.parquet")
+    assert result.schema.names == ["text", "label", "w", "label_before", "label_decision"]
+    assert [result.schema.field(i).type for i in range(3)] == [table.schema.field(i).type for i in range(3)]
+    assert result.schema.metadata[b"mine"] == b"yes"
+    assert [str(v) for v in result["label"].cast(pa.string()).to_pylist()] == [
         str(v) for v in labels.cast(pa.string()).take(pa.array([1, 1, 2, 4, 5])).to_pylist()
     ]
 
 
-def test_table_of_images_takes_its_images_along(tmp_path):
+def test_images_of_a_table_are_copied(tmp_path):
     pictures(tmp_path / "d", [f"img/{i}.png" for i in range(6)])
     pictures(tmp_path, ["out.png"])
     names = [f"img/{i}.png" for i in range(6)] + ["../out.png"]
@@ -245,7 +249,7 @@ def test_table_of_images_takes_its_images_along(tmp_path):
 
 
 @pytest.mark.parametrize("labels", [np.array([0, 1, 0, 1, 0, 1]), np.array(["a", "b"] * 3)])
-def test_npz_keeps_its_keys_and_grows_a_class(tmp_path, labels):
+def test_npz_keeps_its_keys_and_adds_a_new_class(tmp_path, labels):
     features = np.arange(12, dtype=np.float32).reshape(6, 2)
     np.savez(
         tmp_path / "d.npz",
@@ -258,30 +262,30 @@ def test_npz_keeps_its_keys_and_grows_a_class(tmp_path, labels):
     made(tmp_path / "d.npz", tmp_path / "r")
     decide(tmp_path / "r", ("u", "relabel", "b"), ("v", "exclude", None), ("w", "relabel", "longer"))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    with np.load(tmp_path / "clean/d.npz") as found:
-        assert {"features", "labels", "classes", "ids", "w", "label_before", "label_decision"} == set(found)
+    with np.load(tmp_path / "clean/d.npz") as result:
+        assert {"features", "labels", "classes", "ids", "w", "label_before", "label_decision"} == set(result)
         assert (
-            found["classes"].tolist() == ["a", "b", "longer"]
-            and found["ids"].tolist() == list("uwxyz")
-            and len(found["w"]) == 5
+            result["classes"].tolist() == ["a", "b", "longer"]
+            and result["ids"].tolist() == list("uwxyz")
+            and len(result["w"]) == 5
         )
-        assert np.array_equal(found["features"], features[[0, 2, 3, 4, 5]])
-    again = labelsieve.load(tmp_path / "clean/d.npz")
-    assert [again.classes[c] for c in again.labels] == ["b", "longer", "b", "a", "b"]
+        assert np.array_equal(result["features"], features[[0, 2, 3, 4, 5]])
+    second = labelsieve.load(tmp_path / "clean/d.npz")
+    assert [second.classes[c] for c in second.labels] == ["b", "longer", "b", "a", "b"]
 
 
-def test_labels_beside_the_data_come_back_as_a_file_of_labels(tmp_path):
+def test_separate_labels_are_corrected_in_a_label_file(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(12.0).reshape(6, 2))
     np.save(tmp_path / "y.npy", np.array([0, 1] * 3))
     made(str(tmp_path / "x.npy"), tmp_path / "r", labels=str(tmp_path / "y.npy"))
     decide(tmp_path / "r", ("0", "relabel", "1"), ("1", "exclude", None))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    again = labelsieve.load(str(tmp_path / "x.npy"), labels=str(tmp_path / "clean/labels.csv"))
-    assert again.ids.tolist() == ["0", "2", "3", "4", "5"] and again.labels.tolist() == [1, 0, 1, 0, 1]
+    second = labelsieve.load(str(tmp_path / "x.npy"), labels=str(tmp_path / "clean/labels.csv"))
+    assert second.ids.tolist() == ["0", "2", "3", "4", "5"] and second.labels.tolist() == [1, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("coded", [True, False])
-def test_hugging_face_comes_back_as_it_was_saved(tmp_path, coded):
+def test_hugging_face_features_are_kept(tmp_path, coded):
     datasets = pytest.importorskip("datasets")
     kind = datasets.ClassLabel(names=["a", "b"]) if coded else datasets.Value("string")
     values = [0, 1, 0, 1, 0, 1] if coded else ["a", "b"] * 3
@@ -292,30 +296,33 @@ def test_hugging_face_comes_back_as_it_was_saved(tmp_path, coded):
     made(f"hf:{tmp_path / 'hf'}", tmp_path / "r")
     decide(tmp_path / "r", ("0", "relabel", "b"), ("1", "exclude", None), ("2", "relabel", "c"))
     apply(str(tmp_path / "r"), out=tmp_path / "clean")
-    found = datasets.load_from_disk(str(tmp_path / "clean/data"))
-    assert found.column_names == ["text", "label", "n", "label_before", "label_decision"]
-    assert found.features["n"] == features["n"] and isinstance(found.features["label"], type(kind))
-    again = labelsieve.load(f"hf:{tmp_path / 'clean/data'}", text="text", label="label")
-    assert [again.classes[c] for c in again.labels] == ["b", "c", "b", "a", "b"]
+    result = datasets.load_from_disk(str(tmp_path / "clean/data"))
+    assert result.column_names == ["text", "label", "n", "label_before", "label_decision"]
+    assert result.features["n"] == features["n"] and isinstance(result.features["label"], type(kind))
+    second = labelsieve.load(f"hf:{tmp_path / 'clean/data'}", text="text", label="label")
+    assert [second.classes[c] for c in second.labels] == ["b", "c", "b", "a", "b"]
 
 
-def test_auto_takes_only_what_nobody_looked_at(photos, tmp_path, capsys):
+def test_auto_changes_only_examples_without_a_decision(photos, tmp_path, capsys):
     made(photos, tmp_path / "r", [0.999, 0.999, 0.999, 1 - 1e-9, 1 - 1e-9, 0.001])
     decide(tmp_path / "r", ("cat/1.png", "keep", None), ("cat/2.png", "later", None), ("cat/3.png", "relabel", "dog"))
     decide(tmp_path / "r", ("cat/3.png", "keep", None), reviewer="bob")
     apply(str(tmp_path / "r"), dry_run=True, auto=0.5, json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert {c["who"] for c in told["changes"]} == {"auto"}
-    assert {c["id"] for c in told["changes"]} == {"dog/1.png", "dog/4.png"}
+    output = json.loads(capsys.readouterr().out)
+    assert {c["who"] for c in output["changes"]} == {"auto"}
+    assert {c["id"] for c in output["changes"]} == {"dog/1.png", "dog/4.png"}
 
 
-def test_mistakes_are_told(photos, tmp_path):
+def test_mistakes_are_reported(photos, tmp_path):
     made(photos, tmp_path / "r")
     for arguments, word in (
         ({"source": str(tmp_path / "r")}, "out=.*dry_run=True"),
         ({"source": str(photos), "dry_run": True}, "patch='FILE'"),
         ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "auto is 1.5"),
-        ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 0.3}, "suggestion only where p_wrong is above 0.5"),
+        (
+            {"source": str(tmp_path / "r"), "dry_run": True, "auto": 0.3},
+            "only labels with p_wrong above 0.5 have a suggestion",
+        ),
         ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "leave out label="),
         ({"source": str(photos), "dry_run": True, "patch": tmp_path / "none.csv"}, "cannot be read"),
     ):
@@ -323,27 +330,27 @@ def test_mistakes_are_told(photos, tmp_path):
             apply(arguments.pop("source"), **arguments)
 
 
-def test_folders_that_differ_in_case_only_do_not_write_over_each_other(tmp_path, capsys):
+def test_folders_that_differ_only_in_case_keep_all_files(tmp_path, capsys):
     source = pictures(tmp_path / "photos", ["Cat/1.png", "cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"])
     if len(list(source.iterdir())) < 3:
         pytest.skip("this file system takes the two for one")
     made(str(source), tmp_path / "run")
     decide(tmp_path / "run", ("dog/2.png", "relabel", "cat"))
     assert main(["apply", str(tmp_path / "run"), "-o", str(tmp_path / "clean"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    output = json.loads(capsys.readouterr().out)
     copied = [path for path in tree(tmp_path / "clean") if path.endswith(".png")]
     assert (
         len(copied) == 5 == len({path.casefold() for path in copied})
     )  # whatever the case of names means where they go
-    assert {row["id"] for row in told["renamed"]} <= {"Cat/1.png", "cat/1.png", "dog/2.png"} and len(
-        told["renamed"]
+    assert {row["id"] for row in output["renamed"]} <= {"Cat/1.png", "cat/1.png", "dog/2.png"} and len(
+        output["renamed"]
     ) == 2
     contents = sorted(path.read_bytes() for path in (tmp_path / "clean").rglob("*.png"))
     assert contents == sorted(path.read_bytes() for path in source.rglob("*.png"))
     assert sorted(path.partition("/")[0] for path in copied) == ["Cat", "cat", "cat", "cat", "dog"]
 
 
-def test_files_whose_names_differ_in_case_only_keep_apart_in_one_folder(tmp_path, capsys):
+def test_file_names_that_differ_only_in_case_are_renamed(tmp_path, capsys):
     source = pictures(tmp_path / "photos", ["cat/X.png", "cat/y.png", "dog/x.png", "dog/z.png"])
     made(str(source), tmp_path / "run")
     decide(tmp_path / "run", ("cat/X.png", "relabel", "dog"))

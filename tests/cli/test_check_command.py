@@ -25,7 +25,7 @@ N = 60
 def make(folder, ids=None):
     p = np.linspace(0.99, 0.001, N)
     given = np.arange(N) % 2
-    found = Findings(
+    result = Findings(
         ids=np.array(ids or [f"img_{i}" for i in range(N)], object),
         classes=("cat", "dog"),
         given=given,
@@ -38,7 +38,7 @@ def make(folder, ids=None):
         wrong=Estimate(float(p.sum()), 20, 40),
         settings={"source": "cats"},
     )
-    save(found, folder)
+    save(result, folder)
     return folder
 
 
@@ -63,7 +63,7 @@ def test_exit_code_output_and_files(tmp_path, capsys):
     assert not (run / FILE).exists()  # looking makes no journal
 
 
-def test_decisions_count(tmp_path, capsys):
+def test_decisions_change_the_verdict(tmp_path, capsys):
     run = make(tmp_path / "a.sieve")
     rules = contract(tmp_path, "no_unreviewed_above = 0.9")
     Journal(run).append([Decision(f"img_{i}", "keep", reviewer="ann", at="2026-01-01", batch="1") for i in range(20)])
@@ -72,7 +72,7 @@ def test_decisions_count(tmp_path, capsys):
     assert answer["holds"] is True and answer["rules"][0]["name"] == "no_unreviewed_above"
 
 
-def test_against_the_last_version(tmp_path, capsys):
+def test_rule_no_worse_than_last(tmp_path, capsys):
     old, new = make(tmp_path / "old.sieve"), make(tmp_path / "new.sieve")
     rules = contract(tmp_path, "no_worse_than_last = true")
     assert check(new, contract=rules, against=old) == 0
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_written_is_a_mistake(tmp_path):
         check(run, contract=contract(tmp_path, "min_class_size = 1"), junit=tmp_path / "file" / "junit.xml")
 
 
-def test_hostile_ids_leave_xml_and_markdown_whole():
+def test_hostile_ids_give_valid_xml_and_markdown():
     ids = ("a\x00b", "line\nbreak", "<script>", "\ud83d half", "x" * 4096, "`|", "\u202egnp.exe")
     rule = Rule("classes", ["a"], 2, False, "not expected: '<b>|[x](y)\x07'.", 7, ids)
     tree = xml.fromstring(junit_xml((rule,), "run\x01"))
@@ -140,7 +140,7 @@ def test_check_needs_no_training_library(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_last_version_without_the_rule_for_it_is_refused(tmp_path, capsys):
+def test_against_needs_the_rule_no_worse_than_last(tmp_path, capsys):
     contract = tmp_path / "labels.toml"
     contract.write_text("min_class_size = 1\n")
     assert main(["check", str(tmp_path / "r"), "--contract", str(contract), "--against", str(tmp_path / "old")]) == 2

@@ -41,7 +41,7 @@ def blobs(tmp_path):
     return tmp_path
 
 
-def test_find_writes_a_ranked_table_and_tells_what_to_do_next(blobs):
+def test_find_writes_a_ranked_table_and_prints_next_steps(blobs):
     done = labelsieve("find", "features.npz", cwd=blobs)
     assert done.returncode == 0, done.stderr
     table = pq.read_table(blobs / "features.sieve" / "findings.parquet").to_pandas()
@@ -60,7 +60,7 @@ def test_find_writes_a_ranked_table_and_tells_what_to_do_next(blobs):
     assert first["id"].iloc[0] in done.stdout
 
 
-def test_json_says_the_same_as_data(blobs):
+def test_json_summary(blobs):
     done = labelsieve("find", "features.npz", "--json", "-o", "run", cwd=blobs)
     summary = json.loads(done.stdout)
     low, count, high = summary["estimate"]
@@ -72,7 +72,7 @@ def test_json_says_the_same_as_data(blobs):
     assert summary["confusions"][0]["expected"] > 1 and summary["worst_classes"][0]["rate"] > 0.02
 
 
-def test_same_command_again_gives_the_same_findings(blobs):
+def test_a_repeated_command_gives_the_same_findings(blobs):
     labelsieve("find", "features.npz", cwd=blobs)
     before = (blobs / "features.sieve" / "findings.parquet").read_bytes()
     assert labelsieve("find", "features.npz", cwd=blobs).returncode == 0
@@ -99,7 +99,7 @@ def test_noise_find_evaluate(blobs):
     )
 
 
-def test_own_probabilities(blobs):
+def test_probabilities_of_the_user(blobs):
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(4) * 0.3, 400)
     np.save(blobs / "probs.npy", probs)
@@ -110,7 +110,7 @@ def test_own_probabilities(blobs):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["find"], "Name the data"),
         (["find", "nowhere/"], "nowhere"),
@@ -125,10 +125,10 @@ def test_own_probabilities(blobs):
         (["evaluate", "missing", "--truth", "truth.csv"], "missing"),
         (["noise", "features.npz", "--rate", "7", "-o", "x"], "7"),
         (["no-such-command"], "no-such-command"),
-        (["find", "features.npz", "--seed", "-1"], "-1 was given; it should be a whole number from 0 to 4294967295"),
+        (["find", "features.npz", "--seed", "-1"], "-1 is not a whole number from 0 to 4294967295"),
         (
             ["noise", "features.npz", "--rate", "0.1", "--seed", "-1", "-o", "x"],
-            "-1 was given; it should be a whole number from 0 to 4294967295",
+            "-1 is not a whole number from 0 to 4294967295",
         ),
         (["find", "features.npz", "--side", "0"], "32 to 1024"),
         (["find", "features.npz", "--side", "100000"], "32 to 1024"),
@@ -137,14 +137,14 @@ def test_own_probabilities(blobs):
         (["noise", "features.npz", "--rate", "0.1", "-o", "truth.csv/x"], "truth.csv/x cannot be written"),
         (["find", "truth.csv", "--text", "id", "--image", "label"], "Both --text id and --image label"),
         (["find", "features.npz", "--label", "y"], "so --label y cannot be used"),
-        (["demo", "."], "holds other things"),
+        (["demo", "."], "contains other files"),
         (["demo", "features.npz"], "is a file"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(blobs, arguments, said):
+def test_a_mistake_is_one_sentence_and_exit_code_2(blobs, arguments, message):
     done = labelsieve(*arguments, cwd=blobs)
     assert done.returncode == 2
-    assert said in done.stderr and "Traceback" not in done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
@@ -188,12 +188,12 @@ def test_help_names_every_command(tmp_path):
         assert command in text
 
 
-def test_noise_never_overwrites_what_it_did_not_write(blobs):
+def test_noise_does_not_overwrite_other_files(blobs):
     done = labelsieve("noise", "features.npz", "--rate", "0.1", "-o", ".", cwd=blobs)
     assert done.returncode == 2 and "truth.csv" in done.stderr
 
 
-def test_noise_of_a_table_tells_commands_that_work_as_pasted(tmp_path):
+def test_commands_printed_by_noise_work(tmp_path):
     rng = np.random.default_rng(0)
     with open(tmp_path / "my table.csv", "w", newline="") as file:
         rows = [(f"k{i}", "ab"[i % 2], *(rng.normal(size=3) + i % 2)) for i in range(80)]
@@ -203,11 +203,11 @@ def test_noise_of_a_table_tells_commands_that_work_as_pasted(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines()[1:]:
-        again = labelsieve(*shlex.split(line)[1:], cwd=tmp_path)
-        assert again.returncode == 0, again.stderr
+        second = labelsieve(*shlex.split(line)[1:], cwd=tmp_path)
+        assert second.returncode == 0, second.stderr
 
 
-def test_a_folder_with_names_that_are_no_text_is_found_end_to_end(tmp_path):
+def test_file_names_that_are_not_utf8_work_from_find_to_report(tmp_path):
     rng = np.random.default_rng(0)
     ids = np.array([f"caf\udce9-{i}" for i in range(60)], object)
     with open(tmp_path / "t.csv", "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -1,4 +1,4 @@
-"""A model knows its feature columns by name: `train`, then `predict`, `score`, `compare --test` and Python on columns in another order."""
+"""A model matches its feature columns by name: `train`, then `predict`, `score`, `compare --test` and Python."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def accuracy(capsys, source, model="m"):
     return json.loads(capsys.readouterr().out)["accuracy"]
 
 
-def test_the_order_of_the_columns_means_nothing(here, capsys):
+def test_column_order_does_not_change_predictions(here, capsys):
     best = accuracy(capsys, "tab.csv")
     assert best > 0.95
     assert accuracy(capsys, "turned.csv") == accuracy(capsys, "more.csv") == accuracy(capsys, "bare.npz") == best
@@ -48,7 +48,7 @@ def test_the_order_of_the_columns_means_nothing(here, capsys):
     assert data.columns is not None and data.columns.names == tuple(NAMES)
 
 
-def test_what_train_and_find_say_of_the_columns(here, capsys):
+def test_train_and_find_note_the_columns(here, capsys):
     capsys.readouterr()
     assert main(["train", "more.csv", "-o", "m2"]) == 0 and main(["find", "more.csv"]) == 0
     out = " ".join(capsys.readouterr().out.split())
@@ -58,14 +58,14 @@ def test_what_train_and_find_say_of_the_columns(here, capsys):
     )
 
 
-def test_columns_that_the_model_does_not_know_are_told(here, capsys):
+def test_unknown_columns_are_noted(here, capsys):
     capsys.readouterr()
-    said = "Features: f0 to f7 (8 columns); not used: extra (the model was not trained on it), colour (text).\n"
+    message = "Features: f0 to f7 (8 columns); not used: extra (the model was not trained on it), colour (text).\n"
     assert main(["predict", "m", "more.csv"]) == 0
     out, err = capsys.readouterr()
-    assert err == said and out.count("\n") == N + 1
+    assert err == message and out.count("\n") == N + 1
     assert main(["score", "m", "more.csv"]) == 0
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
     assert main(["predict", "m", "bare.npz"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -85,30 +85,30 @@ def test_a_column_that_is_missing_is_named(here, capsys, command):
 
 def test_compare_matches_the_test_data_by_name(here, capsys):
     capsys.readouterr()
-    found = []
+    result = []
     for test in ("tab.csv", "more.csv"):
         assert main(["compare", "tab.csv", "--test", test, "--methods", "standard", "--seeds", "1", "--json"]) == 0
-        found.append(json.loads(capsys.readouterr().out))
-    assert found[0]["rows"][0]["accuracy"] == found[1]["rows"][0]["accuracy"] > 0.95
-    assert found[0]["notes"] == ["Features: f0 to f7 (8 columns)."]
-    assert "extra (the model was not trained on it)" in found[1]["notes"][1]
+        result.append(json.loads(capsys.readouterr().out))
+    assert result[0]["rows"][0]["accuracy"] == result[1]["rows"][0]["accuracy"] > 0.95
+    assert result[0]["notes"] == ["Features: f0 to f7 (8 columns)."]
+    assert "extra (the model was not trained on it)" in result[1]["notes"][1]
 
 
-def test_gaps_in_columns_that_the_model_does_not_know_keep_no_row_from_it(here, capsys):
+def test_gaps_in_unknown_columns_exclude_no_row(here, capsys):
     gaps = here.assign(extra=[1.0] * 10 + [None] * (N - 10), words=["1"] * (N - 4) + ["<1"] * 4)
     gaps.to_csv("gaps.csv", index=False)
     capsys.readouterr()
     assert main(["score", "m", "gaps.csv", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["n"] == N and found["excluded"] == []
-    assert "extra (the model was not trained on it)" in found["notes"][0]
+    result = json.loads(capsys.readouterr().out)
+    assert result["n"] == N and result["excluded"] == []
+    assert "extra (the model was not trained on it)" in result["notes"][0]
     assert main(["predict", "m", "gaps.csv"]) == 0 and capsys.readouterr().out.count("\n") == N + 1
     assert len(ls.Model.load("m").probabilities(gaps)[0]) == N
     assert main(["compare", "tab.csv", "--test", "gaps.csv", "--methods", "standard", "--seeds", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["excluded"] == 0
 
 
-def test_one_slip_is_none_in_a_column_that_is_mostly_empty(here, capsys):
+def test_one_bad_cell_in_a_mostly_empty_column(here, capsys):
     here.assign(note=[None] * (N - 3) + ["5", "see mail", "7"]).to_csv("sparse.csv", index=False)
     capsys.readouterr()
     assert main(["train", "sparse.csv", "-o", "m2", "--json"]) == 0
@@ -117,7 +117,7 @@ def test_one_slip_is_none_in_a_column_that_is_mostly_empty(here, capsys):
     assert made["input"]["columns"] == NAMES
 
 
-def test_a_file_without_a_usable_row_is_told_why(here, capsys):
+def test_a_file_without_usable_rows_is_an_error_with_the_reason(here, capsys):
     two = here.head(2).astype({"f2": str, "f4": str, "f5": str})
     two.loc[0, ["f2", "f4"]] = two.loc[1, "f5"] = "<1"
     two.to_csv("two.csv", index=False)
@@ -129,7 +129,7 @@ def test_a_file_without_a_usable_row_is_told_why(here, capsys):
     )
 
 
-def test_two_slips_in_a_short_file_are_told(here, capsys):
+def test_two_bad_cells_in_a_short_file_are_an_error(here, capsys):
     short = here.head(5).astype({"f3": str})
     short.loc[1:2, "f3"] = "<1"
     short.to_csv("five.csv", index=False)
@@ -140,18 +140,18 @@ def test_two_slips_in_a_short_file_are_told(here, capsys):
     )
 
 
-def test_one_slip_costs_a_short_file_one_row(here, capsys):
+def test_one_bad_cell_in_a_short_file_excludes_one_row(here, capsys):
     short = here.head(5).astype({"f3": str})
     short.loc[2, "f3"] = "<1"
     short.to_csv("five.csv", index=False)
     capsys.readouterr()
     assert main(["predict", "m", "five.csv", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert len(found["predictions"]) == 4
-    assert [row["id"] for row in found["excluded"]] == ["2"] and "'f3' holds '<1'" in found["excluded"][0]["reason"]
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["predictions"]) == 4
+    assert [row["id"] for row in result["excluded"]] == ["2"] and "'f3' holds '<1'" in result["excluded"][0]["reason"]
 
 
-def test_a_model_without_names_goes_by_position(here, capsys, tmp_path):
+def test_a_model_without_column_names_matches_by_position(here, capsys, tmp_path):
     weights, manifest = model_file.load(tmp_path / "m")
     del manifest["input"]["columns"]
     model_file.save(tmp_path / "old", weights, manifest)
@@ -161,6 +161,6 @@ def test_a_model_without_names_goes_by_position(here, capsys, tmp_path):
     assert accuracy(capsys, "tab.csv", "unnamed") > 0.95
 
 
-def test_a_repaired_model_knows_them_too(here, capsys):
+def test_a_repaired_model_also_matches_by_name(here, capsys):
     assert main(["repair", "m", "-o", "repaired"]) == 0
     assert accuracy(capsys, "turned.csv", "repaired") == accuracy(capsys, "tab.csv", "repaired") > 0.95

@@ -25,7 +25,7 @@ def data(tmp_path_factory):
     return write(folder / "train.npz", 300, 0.3, 0), write(folder / "test.npz", 150, 0.0, 1), folder
 
 
-def test_a_table_and_what_it_was_measured_on(data, capsys):
+def test_table_and_size_of_the_test_data(data, capsys):
     train, test, _ = data
     assert compare(train, test=test, seeds=2, epochs=2) == 0
     out = capsys.readouterr().out
@@ -36,19 +36,19 @@ def test_a_table_and_what_it_was_measured_on(data, capsys):
 def test_json(data, capsys):
     train, test, _ = data
     assert compare(train, test=test, methods="gce,mixup", seeds=3, json=True) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["trained_on"], found["tested_on"], found["held_out"]) == (300, 150, False)
-    rows = {row["method"]: row for row in found["rows"]}
+    result = json.loads(capsys.readouterr().out)
+    assert (result["trained_on"], result["tested_on"], result["held_out"]) == (300, 150, False)
+    rows = {row["method"]: row for row in result["rows"]}
     assert set(rows) == {"gce", "mixup"}
     for row in rows.values():
         assert (
             len(row["each"]) == 3 and row["accuracy"] == pytest.approx(np.mean(row["each"])) and row["accuracy"] > 0.8
         )
         assert row["margin"] == pytest.approx(4.303 * np.std(row["each"], ddof=1) / 3**0.5)
-    assert found["rows"][0]["accuracy"] >= found["rows"][1]["accuracy"]
+    assert result["rows"][0]["accuracy"] >= result["rows"][1]["accuracy"]
 
 
-def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
+def test_without_test_data_a_note_says_that_labels_may_be_wrong(data, capsys):
     train, _, _ = data
     assert compare(train, methods="standard", seeds=1, epochs=1) == 0
     out = capsys.readouterr().out
@@ -56,10 +56,10 @@ def test_without_test_data_it_says_that_the_labels_may_be_wrong(data, capsys):
         "239 examples, 1 seed per method" in out
         and "61 given labels held out from training, which may be wrong too" in out
     )
-    assert "Another 61 labels would move all of them together, by up to 0.13." in out
+    assert "With 61 other labels, all accuracies may shift together by up to 0.13." in out
 
 
-def test_too_few_labels_to_judge_by(tmp_path):
+def test_too_few_labels_to_measure_accuracy(tmp_path):
     path = write(tmp_path / "few.npz", 9, 0.0, 0)
     with pytest.raises(
         UserError, match="few.npz has 9 examples, of which 3 could be held out, too few to compare methods by"
@@ -67,13 +67,13 @@ def test_too_few_labels_to_judge_by(tmp_path):
         compare(path)
 
 
-def test_of_each_class_the_nearest_whole_number_to_a_fifth_is_held_out(tmp_path, capsys):
+def test_about_a_fifth_of_each_class_is_held_out(tmp_path, capsys):
     sizes = [2, 3, 7, 8, 50]
     labels = np.repeat(np.arange(5), sizes)
     np.savez(tmp_path / "sizes.npz", features=np.random.default_rng(0).normal(size=(70, 4)), labels=labels)
     assert compare(str(tmp_path / "sizes.npz"), methods="standard", seeds=1, epochs=1, json=True) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["trained_on"], found["tested_on"]) == (56, 0 + 1 + 1 + 2 + 10)
+    result = json.loads(capsys.readouterr().out)
+    assert (result["trained_on"], result["tested_on"]) == (56, 0 + 1 + 1 + 2 + 10)
 
 
 def test_test_data_of_another_kind_are_refused_before_anything_is_encoded(data, tmp_path, monkeypatch):
@@ -93,29 +93,29 @@ def test_mistakes_are_one_sentence(data):
     train, _, folder = data
     other = write(folder / "other.npz", 40, 0.0, 1, classes=4)
     narrow = write(folder / "narrow.npz", 40, 0.0, 1, width=5)
-    for named, said in (
+    for named, message in (
         ({"methods": "magic"}, "no method 'magic'"),
         ({"test": other}, "class '3'"),
         ({"test": narrow}, "5 features"),
     ):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             compare(train, **named)
 
 
-def test_methods_that_ask_are_told_what_find_expects(data, capsys):
+def test_methods_that_need_the_noise_rate_get_the_estimate_of_find(data, capsys):
     train, test, _ = data
     assert compare(train, test=test, methods="standard,co-teaching", seeds=1, epochs=2, json=True) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["noise"] == pytest.approx(0.2, abs=0.08)  # of 0.3 drawn anew, a third came out right
-    rows = {row["method"]: row["settings"] for row in found["rows"]}
-    assert rows["co-teaching"]["noise"] == found["noise"] and "noise" not in rows["standard"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["noise"] == pytest.approx(0.2, abs=0.08)  # of 0.3 drawn anew, a third came out right
+    rows = {row["method"]: row["settings"] for row in result["rows"]}
+    assert rows["co-teaching"]["noise"] == result["noise"] and "noise" not in rows["standard"]
     assert compare(train, test=test, methods="co-teaching", seeds=1, epochs=2) == 0
-    assert f"{found['noise']:.0%} of the labels are wrong" in capsys.readouterr().out
+    assert f"{result['noise']:.0%} of the labels are wrong" in capsys.readouterr().out
     assert compare(train, test=test, methods="standard", seeds=1, epochs=1, json=True) == 0
     assert json.loads(capsys.readouterr().out)["noise"] is None
 
 
-def test_a_class_that_a_method_empties_is_named(tmp_path):
+def test_a_class_without_selected_examples_is_named(tmp_path):
     rng = np.random.default_rng(0)
     names = np.array(["left", "right"])[np.arange(600) % 2].astype("<U8")
     features = np.where(names == "left", -2, 2)[:, None] + rng.normal(0, 1, (600, 8))

@@ -1,4 +1,4 @@
-"""Every file of a run folder, damaged in every way we could think of: each command says which file it is and what to do, or is right."""
+"""Damaged files of a run folder: each command names the file and says what to do, or gives the right result."""
 
 import contextlib
 import copy
@@ -24,7 +24,7 @@ VALUES = (GONE, None, "", [], {}, 5, "x", -1, float("nan"), True, [None], [5], {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run on 60 rows with decisions, a sample of an acceptance, known examples, and what the commands need beside it."""
+    """A run on 60 rows with decisions, an acceptance sample, known examples, and other files that the commands need."""
     folder = tmp_path_factory.mktemp("damaged")
     rng = np.random.default_rng(0)
     labels = np.arange(N) % 3
@@ -94,7 +94,7 @@ def commands(folder, run):
     }
 
 
-def told(arguments, folder):
+def error_of(arguments, folder):
     """(exit code, stderr) of a command; anything but a sentence fails here."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -141,14 +141,14 @@ def examine(folder, run, number, file):
     if why:
         assert file in why and str(run) in why
         name = list(every)[number % len(every)]
-        code, err = told(every[name], folder)
+        code, err = error_of(every[name], folder)
         assert code in ((0, 2) if name == "find" else (2,)), (name, err)
         if number % 10 == 0:
             assert file in page(run)
         return True
     for place, arguments in enumerate(every.values()):
         if number % 7 == 0 or (number + place) % 4 == 0:
-            told(arguments, folder)
+            error_of(arguments, folder)
     if number % 5 == 0:
         page(run)
     return False
@@ -236,7 +236,7 @@ def test_every_column_of_the_findings(whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda table: table.slice(1), "it has 59 rows where run.json says 60"),
         (lambda table: pa.concat_tables([table, table]), "it has 120 rows where run.json says 60"),
@@ -266,14 +266,14 @@ def test_every_column_of_the_findings(whole, tmp_path):
         ),
     ],
 )
-def test_the_findings_fit_the_manifest(whole, tmp_path, change, said):
+def test_the_findings_fit_the_manifest(whole, tmp_path, change, message):
     run = copied(whole, tmp_path)
     pq.write_table(change(pq.read_table(run / "findings.parquet")), run / "findings.parquet")
-    code, err = told(["report", str(run)], whole)
-    assert code == 2 and said in err and "run the same `labelsieve find` command again" in err
+    code, err = error_of(["report", str(run)], whole)
+    assert code == 2 and message in err and "run the same `labelsieve find` command again" in err
 
 
-def test_a_table_that_pandas_or_polars_wrote_again_is_read(whole, tmp_path):
+def test_a_table_rewritten_by_pandas_or_polars_is_read(whole, tmp_path):
     run = copied(whole, tmp_path)
     before = ls.open_run(run).findings.table()
     polars = pytest.importorskip("polars")
@@ -310,18 +310,18 @@ def test_every_file_of_the_folder(whole, tmp_path):
             (run / name).unlink() if new is None else (run / name).write_bytes(new)
             optional = name in ("known.json", "decisions.sqlite", "classes.csv")
             if not (optional and new is None) and (optional or name.startswith("evidence")):
-                said = page(run)
+                message = page(run)
                 assert (
-                    name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in said
+                    name.rpartition("/")[2].replace("similarity", "neighbours").split(".")[0] in message
                     or "record/" in name
-                ), (name, said)
+                ), (name, message)
             for place, (command, arguments) in enumerate(commands(whole, str(run)).items()):
                 if (place + number) % 3 and (command != "find" or number != 2):
                     continue
                 if command == "find" and name == "run.json":
-                    assert told(arguments, whole)[0] == 2
+                    assert error_of(arguments, whole)[0] == 2
                     continue
-                code, err = told(arguments, whole)
+                code, err = error_of(arguments, whole)
                 if (
                     name in READS
                     and command not in {*READS[name], "find"}
@@ -334,13 +334,13 @@ def test_every_file_of_the_folder(whole, tmp_path):
     ("column", "value"),
     [("act", "dance"), ("blind", "x"), ("p_wrong", "high"), ("p_wrong", 7), ("label", b"\xff"), ("content", "xyz")],
 )
-def test_rows_of_the_journal_that_we_never_write(whole, tmp_path, column, value):
+def test_invalid_journal_rows(whole, tmp_path, column, value):
     run = copied(whole, tmp_path)
     with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
         journal.execute(f"UPDATE decisions SET {column} = ? WHERE seq = 2", (value,))
         journal.commit()
     for command in ("report", "apply", "export csv", "import", "accept", "check", "diff"):
-        code, err = told(commands(whole, str(run))[command], whole)
+        code, err = error_of(commands(whole, str(run))[command], whole)
         assert code == 2 and "decisions.sqlite is damaged (row 2 has" in err and f"as its {column}" in err, err
     assert "decisions.sqlite is damaged" in page(run)
 
@@ -356,7 +356,7 @@ def test_every_key_of_a_sample(whole, tmp_path, name):
                 path.write_text(json.dumps(changed(sample, key, new)))
             except KeyError:
                 continue
-            code, err = told(["accept", str(run), "--name", name, "--json"], whole)
+            code, err = error_of(["accept", str(run), "--name", name, "--json"], whole)
             assert (
                 code in (0, 1)
                 or f"{name}.json is damaged" in err
@@ -377,7 +377,7 @@ def test_levels_of_another_shape(whole, tmp_path, levels):
         assert len(ls.open_run(run).findings) == 60
     manifest["settings"]["levels"] = levels
     (run / "run.json").write_text(json.dumps(manifest))
-    code, err = told(["report", str(run)], whole)
+    code, err = error_of(["report", str(run)], whole)
     assert code == 2 and "run.json is damaged (settings.levels should be" in err
 
 
@@ -385,19 +385,19 @@ def test_levels_of_another_shape(whole, tmp_path, levels):
 def test_known_examples_of_another_shape(whole, tmp_path, content):
     run = copied(whole, tmp_path)
     (run / "known.json").write_text(content)
-    code, err = told(["report", str(run)], whole)
+    code, err = error_of(["report", str(run)], whole)
     assert code == 2 and "known.json is damaged (it should name the class of each id); name the known examples" in err
 
 
 @pytest.mark.parametrize("content", ["[]", '{"address": 5}', "{}", '{"address": "x"}'])
-def test_a_pointer_to_no_server(whole, tmp_path, content):
+def test_a_journal_pointer_without_a_server(whole, tmp_path, content):
     run = copied(whole, tmp_path)
     (run / "journal.json").write_text(content)
-    code, err = told(["report", str(run)], whole)
+    code, err = error_of(["report", str(run)], whole)
     assert code == 2 and "journal.json is damaged (" in err and "by `review` with --journal" in err
 
 
-def test_the_page_says_which_evidence_it_cannot_show(whole, tmp_path):
+def test_the_page_names_missing_evidence(whole, tmp_path):
     run = copied(whole, tmp_path)
     assert page(run) == "[]"
     np.save(run / "evidence" / "neighbours.npy", np.zeros((7, 3), np.int32))
@@ -409,14 +409,14 @@ def test_the_page_says_which_evidence_it_cannot_show(whole, tmp_path):
     assert "Losses while learning are not shown" in page(run)
 
 
-def test_find_makes_a_damaged_run_whole_and_keeps_its_decisions(whole, tmp_path):
+def test_find_repairs_a_damaged_run_and_keeps_its_decisions(whole, tmp_path):
     run = copied(whole, tmp_path)
     manifest = json.loads((run / "run.json").read_text())
     del manifest["classes"]
     (run / "run.json").write_text(json.dumps(manifest))
     (run / "findings.parquet").write_bytes(b"")
-    assert told(["find", "data.npz", "--out", str(run)], whole)[0] == 0
-    assert told(["export", str(run), "--to", "csv", "-o", "out", "--json"], whole)[0] == 0
+    assert error_of(["find", "data.npz", "--out", str(run)], whole)[0] == 0
+    assert error_of(["export", str(run), "--to", "csv", "-o", "out", "--json"], whole)[0] == 0
     assert ls.open_run(run).findings.table().equals(ls.open_run(whole / "last.sieve").findings.table())
     with contextlib.closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
         assert journal.execute("SELECT count(*) FROM decisions").fetchone()[0] > 30
@@ -435,11 +435,11 @@ def test_the_strata_of_a_sample(whole, tmp_path):
         content = path.read_bytes()
         for new in (b"", content[: len(content) // 2], b"garbage"):
             path.write_bytes(new)
-            code, err = told(["accept", str(run), "--name", path.stem], whole)
+            code, err = error_of(["accept", str(run), "--name", path.stem], whole)
             assert code in (0, 1) or (code == 2 and f"{path.name} is damaged" in err), err
 
 
-def test_data_that_were_kept_with_the_run(tmp_path):
+def test_damaged_data_in_the_run_folder(tmp_path):
     """A run made from Python holds its data; damaged ones are named by whoever needs them, and by the page."""
     rng = np.random.default_rng(0)
     labels = np.arange(N) % 3
@@ -453,7 +453,7 @@ def test_data_that_were_kept_with_the_run(tmp_path):
         kept.unlink(missing_ok=True)
         if new is not None:
             kept.write_bytes(new)
-        code, err = told(["apply", str(run), "--dry-run", "--auto", "0.9"], tmp_path)
+        code, err = error_of(["apply", str(run), "--dry-run", "--auto", "0.9"], tmp_path)
         assert code == 2 and kept.name in err, err
-        assert told(["report", str(run)], tmp_path)[0] == 0  # without pictures, and says why
+        assert error_of(["report", str(run)], tmp_path)[0] == 0  # without pictures, and says why
         page(run)

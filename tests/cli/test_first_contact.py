@@ -1,5 +1,4 @@
-"""What somebody meets who has just installed Labelsieve: mistakes are told with the next step, and leave nothing
-behind."""
+"""The first use after installation: errors name the next step, and leave no files behind."""
 
 import logging
 import os
@@ -33,7 +32,7 @@ def refused(capsys, *arguments):
     return err
 
 
-def test_a_run_in_the_place_of_data_asks_whether_to_review_it(features, capsys, monkeypatch):
+def test_a_run_folder_passed_as_data_suggests_review(features, capsys, monkeypatch):
     monkeypatch.chdir(features)
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
     capsys.readouterr()
@@ -84,13 +83,13 @@ def test_bad_data_leave_no_folder(tmp_path, capsys, monkeypatch):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_run_that_is_there_stays_when_another_find_fails(features, capsys, monkeypatch):
+def test_an_existing_run_stays_if_find_fails(features, capsys, monkeypatch):
     monkeypatch.chdir(features)
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
-    there = {path: path.read_bytes() for path in (features / "f.sieve").rglob("*") if path.is_file()}
+    existing = {path: path.read_bytes() for path in (features / "f.sieve").rglob("*") if path.is_file()}
     capsys.readouterr()
     refused(capsys, "find", "f.npz", "--detectors", "quux")
-    assert {path: path.read_bytes() for path in (features / "f.sieve").rglob("*") if path.is_file()} == there
+    assert {path: path.read_bytes() for path in (features / "f.sieve").rglob("*") if path.is_file()} == existing
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, MemoryError])
@@ -122,8 +121,8 @@ def test_stopped_later_keeps_what_was_saved(features, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_process_may_go_on(features):
-    """Ctrl-C at any moment: either nothing is left, or the same command ends well."""
+def test_ctrl_c_at_any_moment_leaves_nothing_or_can_be_resumed(features):
+    """Ctrl-C at any moment: either no file is left, or the same command can be run again."""
     command = [sys.executable, "-m", "labelsieve", "find", "f.npz"]
     for wait in (0.3, 0.8, 1.2):
         process = subprocess.Popen(command, cwd=features, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -157,7 +156,7 @@ COLUMNS = [["--image", "x"], ["--text", "x"], ["--label", "x"], ["--id", "x"], [
 
 
 @pytest.mark.parametrize("kind", list(NO_USE))
-def test_what_does_nothing_is_refused(features, capsys, monkeypatch, kind):
+def test_options_without_effect_are_refused(features, capsys, monkeypatch, kind):
     monkeypatch.chdir(features)
     labels = np.arange(90) % 3
     np.save("p.npy", np.where(np.eye(3)[labels] > 0, 0.8, 0.1))
@@ -200,8 +199,8 @@ def test_help_lists_the_commands_in_groups_with_an_example_each(capsys, monkeypa
             assert f"Example: {example}" in capsys.readouterr().out
 
 
-def test_the_examples_name_options_that_are_there(capsys):
-    """What the help shows is understood: nothing fails but for the files, which are not here."""
+def test_examples_in_the_help_use_existing_options(capsys):
+    """Examples in the help parse: only their files are missing here."""
     from labelsieve.cli.app import COMMANDS
 
     for commands in COMMANDS.values():
@@ -222,7 +221,7 @@ def test_version(capsys, option):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["fidn", "photos"], 'Did you mean "find"?'),
         (["find", "photos", "--enocder", "x"], "Did you mean --encoder?"),
@@ -233,8 +232,8 @@ def test_version(capsys, option):
         (["find", "photos", "--log-level", "loud"], 'Choose from: "debug", "info", "warning", "error"'),
     ],
 )
-def test_slips_in_a_command(capsys, arguments, said):
-    assert said in refused(capsys, *arguments)
+def test_typing_errors_get_a_helpful_message(capsys, arguments, message):
+    assert message in refused(capsys, *arguments)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -282,7 +281,7 @@ def test_quiet_and_verbose(features, capsys, monkeypatch):
 def test_progress_honours_quiet(features, monkeypatch):
     import io
 
-    from labelsieve.cli.terminal import progress_bar, telling
+    from labelsieve.cli.terminal import log_to_stderr, progress_bar
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -292,13 +291,13 @@ def test_progress_honours_quiet(features, monkeypatch):
     drawn = {}
     for level in (logging.WARNING, logging.ERROR):
         monkeypatch.setattr("sys.stderr", Terminal())
-        with telling(level), progress_bar() as progress:
+        with log_to_stderr(level), progress_bar() as progress:
             progress("encode", 1, 2)
         drawn[level] = sys.stderr.getvalue()
     assert "encode" in drawn[logging.WARNING] and drawn[logging.ERROR] == ""
 
 
-def test_notes_of_the_data_are_not_told_when_quiet(features, capsys, monkeypatch):
+def test_quiet_hides_notes_on_the_data(features, capsys, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.chdir(features)
     (features / "t.csv").write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(60)) + "x,1,0\n")
@@ -321,7 +320,7 @@ def test_python_sets_the_level_by_logging(features, caplog):
     assert not caplog.records
 
 
-def test_types_and_addresses_come_with_the_package():
+def test_the_package_has_types_and_urls():
     import tomllib
     from importlib.resources import files
 
@@ -332,7 +331,7 @@ def test_types_and_addresses_come_with_the_package():
     assert all(address.startswith("https://") for address in project["urls"].values())
 
 
-def test_a_call_that_lacks_something_names_it_with_an_example(features, capsys, monkeypatch):
+def test_a_missing_argument_is_named_with_an_example(features, capsys, monkeypatch):
     monkeypatch.chdir(features)
     err = refused(capsys, "report")
     assert "`report` needs RUN (a run folder that `find` wrote). For example: labelsieve report photos.sieve" in err
@@ -343,20 +342,18 @@ def test_a_call_that_lacks_something_names_it_with_an_example(features, capsys, 
         capsys, "accept", "a.sieve", "--max-error", "-3%"
     )
     assert "--label is given more than once" in refused(capsys, "find", "f.npz", "--label", "a", "--label", "b")
-    assert "f.npz is no command; to find its wrong labels: labelsieve find f.npz" in refused(capsys, "f.npz")
+    assert "f.npz is not a command; to find its wrong labels: labelsieve find f.npz" in refused(capsys, "f.npz")
     assert 'Did you mean "find"?' in refused(capsys, "finf", "f.npz")
     assert sorted(path.name for path in features.iterdir()) == ["f.npz"]
 
 
-def test_any_file_of_a_run_is_a_run(features, capsys, monkeypatch):
+def test_a_file_of_a_run_is_accepted_as_the_run(features, capsys, monkeypatch):
     monkeypatch.chdir(features)
     assert main(["find", "f.npz", "--detectors", "consensus"]) == 0
     capsys.readouterr()
     for name in ("run.json", "excluded.csv"):
         assert "is a run of Labelsieve, not data; to review it:" in refused(capsys, "find", f"f.sieve/{name}")
-    assert "it should be a whole number from 1" in refused(
-        capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0"
-    )
+    assert "is not a whole number from 1" in refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--size", "0")
     err = refused(capsys, "accept", "f.sieve", "--max-error", "3%", "--plan", "single", "--aql", "5%")
     assert "(--aql, 5 %) must be below the highest acceptable share (--max-error, 3 %)" in err
     assert not (features / "f.sieve" / "samples").exists()

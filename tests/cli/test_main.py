@@ -1,4 +1,4 @@
-"""What every command does when it is stopped, or when something breaks."""
+"""Every command when it is interrupted or when an error occurs."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def started(*arguments, cwd):
     return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_interrupted_says_that_it_goes_on_from_there(features):
+def test_interruption_says_how_to_continue(features):
     process = started("find", "f.npz", cwd=features)
     while process.poll() is None and not (features / "f.sieve").exists():
         time.sleep(0.01)
@@ -32,11 +32,11 @@ def test_interrupted_says_that_it_goes_on_from_there(features):
     out, err = process.communicate()
     if process.returncode != 0:  # it may have been done just then
         assert (process.returncode, out) == (130, "")
-        assert err == "labelsieve: interrupted; the same command continues from what was saved.\n"
+        assert err == "labelsieve: interrupted; run the same command again to continue.\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
-def test_a_reader_that_leaves_is_no_fault(features):
+def test_a_closed_pipe_is_not_an_error(features):
     assert started("find", "f.npz", cwd=features).wait() == 0
     process = started("find", "f.npz", cwd=features)
     process.stdout.close()
@@ -55,7 +55,7 @@ FIND = ["find", "f.npz", "--detectors", "knn_vote"]
         ("from labelsieve.cli import main; sys.exit(main())", ["noise", "--help"]),
     ],
 )
-def test_a_reader_that_has_left_is_no_fault_by_any_door(features, door, command):
+def test_a_closed_pipe_is_not_an_error_in_any_entry_point(features, door, command):
     read, write = os.pipe()
     os.close(read)
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # as users have it
@@ -70,7 +70,7 @@ def test_a_reader_that_has_left_is_no_fault_by_any_door(features, door, command)
 
 @pytest.mark.skipif(os.name == "nt", reason="no shell of that kind")
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
-def test_streams_that_are_closed_are_no_fault(features, closed):
+def test_closed_streams_are_not_an_error(features, closed):
     for command, code in ((FIND, 0), (["find", "nothing.npz"], 2)):
         line = " ".join([sys.executable, "-m", "labelsieve", *command, closed])
         done = subprocess.run(["bash", "-c", line], cwd=features, capture_output=True, text=True, check=False)
@@ -78,7 +78,7 @@ def test_streams_that_are_closed_are_no_fault(features, closed):
     assert (features / "f.sieve" / "run.json").exists()
 
 
-def test_a_fault_of_ours_is_a_sentence_and_a_trace_only_on_request(monkeypatch, capsys):
+def test_a_bug_gives_one_sentence_and_a_trace_only_on_request(monkeypatch, capsys):
     def broken(*_, **__):
         raise RuntimeError("wheels came off\nat full speed")
 
@@ -93,15 +93,15 @@ def test_a_fault_of_ours_is_a_sentence_and_a_trace_only_on_request(monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"), [(KeyboardInterrupt, 130, "interrupted"), (MemoryError, 2, "out of memory")]
+    ("error", "code", "message"), [(KeyboardInterrupt, 130, "interrupted"), (MemoryError, 2, "out of memory")]
 )
-def test_exit_codes(monkeypatch, capsys, error, code, said):
+def test_exit_codes(monkeypatch, capsys, error, code, message):
     def stop(*_, **__):
         raise error
 
     monkeypatch.setattr("labelsieve.data.load", stop)
     assert main(["find", "f.npz"]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_version(capsys):
@@ -124,7 +124,7 @@ def test_output_that_cannot_be_written(features, more):
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break differently")
 @pytest.mark.parametrize("option", ["--help", "--version"])
-def test_help_whose_reader_has_left(tmp_path, option):
+def test_help_into_a_closed_pipe(tmp_path, option):
     process = started(option, cwd=tmp_path)
     process.stdout.close()
     assert (process.wait(), process.stderr.read()) == (0, "")
@@ -146,10 +146,10 @@ raise SystemExit(main(["find", "f.npz"]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=features, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "labelsieve: interrupted; the same command continues from what was saved.\n"
+    assert done.stderr == "labelsieve: interrupted; run the same command again to continue.\n"
 
 
-def test_the_machine_is_at_fault_not_labelsieve(monkeypatch, capsys):
+def test_errors_of_the_machine_are_not_reported_as_bugs(monkeypatch, capsys):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied", "/vault/x")
 
@@ -184,6 +184,6 @@ def test_an_empty_argument_is_refused(capsys):
         assert "One of the arguments is empty" in capsys.readouterr().err
 
 
-def test_a_value_that_ends_in_an_equals_sign_is_one(features, capsys):
+def test_a_value_may_end_in_an_equals_sign(features, capsys):
     assert main(["find", str(features / "f.npz"), "--detectors=x="]) == 2
     assert "empty" not in capsys.readouterr().err

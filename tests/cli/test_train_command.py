@@ -1,5 +1,4 @@
-"""`train`, `predict` and `score` as one chain with `find`, `apply`, `repair` and `spectrum`, and every mistake in one
-sentence."""
+"""`train`, `predict` and `score` together with `find`, `apply`, `repair` and `spectrum`; errors are one sentence."""
 
 import csv
 import inspect
@@ -24,7 +23,7 @@ N, WIDTH = 240, 8
 
 
 def made(seed, n=N):
-    """Features around one centre a class, and their classes."""
+    """Features around one centre per class, and their classes."""
     y = np.arange(n) % 3
     centres = np.random.default_rng(9).normal(0, 2, (3, WIDTH))
     return (centres[y] + np.random.default_rng(seed).normal(size=(n, WIDTH))).astype(np.float32), y
@@ -54,15 +53,15 @@ def fine(capsys, *arguments):
     return out
 
 
-def told(capsys, *arguments):
-    """The one sentence of a mistake."""
+def error_of(capsys, *arguments):
+    """The error message of a failing command, which is one sentence."""
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "") and err.startswith("labelsieve: ") and err.count("\n") == 1, (code, out, err)
     return err
 
 
 def pictures(folder, n=8, side=20):
-    """One folder a class: red, green and blue with some noise."""
+    """One folder per class: red, green and blue with some noise."""
     rng = np.random.default_rng(3)
     for c, name in enumerate(NAMES):
         (folder / name).mkdir(parents=True)
@@ -73,8 +72,8 @@ def pictures(folder, n=8, side=20):
 
 
 def test_train_score_and_predict(here, capsys):
-    said = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "-o", "model")
-    assert "m-dyr-h, linear, 3 classes" in said
+    message = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "-o", "model")
+    assert "m-dyr-h, linear, 3 classes" in message
     scored = json.loads(fine(capsys, "score", "model", "test.npz", "--json"))
     assert scored["accuracy"] > 0.9 and scored["n"] == N and scored["classes"]["bee"]["n"] == N // 3
     fine(capsys, "predict", "model", "bare.npz", "-o", "out.csv")
@@ -84,11 +83,11 @@ def test_train_score_and_predict(here, capsys):
     right = np.mean([row["label"] == NAMES[i % 3] for i, row in enumerate(rows)])
     assert right == pytest.approx(scored["accuracy"])
     assert all(1 / 3 <= float(row["probability"]) <= 1 for row in rows)
-    found = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json"))
-    assert [(p["id"], p["label"]) for p in found["predictions"]] == [(row["id"], row["label"]) for row in rows]
+    result = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json"))
+    assert [(p["id"], p["label"]) for p in result["predictions"]] == [(row["id"], row["label"]) for row in rows]
 
 
-def test_the_folder_says_how_it_was_made(here, capsys):
+def test_the_model_folder_records_its_settings(here, capsys):
     fine(capsys, "noise", "test.npz", "--rate", "0.25", "-o", "noisy", "--seed", "4")
     arguments = ("--labels", "noisy/labels.csv", "--method", "gce", "--set", "q=0.5", "--epochs", "4", "--seed", "7")
     out = json.loads(fine(capsys, "train", "test.npz", *arguments, "-o", "model", "--json"))
@@ -104,11 +103,11 @@ def test_the_folder_says_how_it_was_made(here, capsys):
     assert not (here / "model" / "checkpoint.pt").exists()
 
 
-def test_images_then_unreadable_ones_are_told(here, capsys):
+def test_unreadable_images_are_listed(here, capsys):
     pictures(here / "photos")
     (here / "photos" / "ant" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    said = fine(capsys, "train", "photos", "--epochs", "8", "--lr", "0.02", "--batch", "8", "-o", "model")
-    assert "small-cnn" in said and "Left out: 1; the first is ant/broken.png" in said
+    message = fine(capsys, "train", "photos", "--epochs", "8", "--lr", "0.02", "--batch", "8", "-o", "model")
+    assert "small-cnn" in message and "Left out: 1; the first is ant/broken.png" in message
     assert json.loads(fine(capsys, "score", "model", "photos", "--json"))["accuracy"] > 0.9
     code, out, err = call(capsys, "predict", "model", "photos")
     assert code == 0 and len(out.splitlines()) == 1 + 24 and "left out: ant/broken.png" in err
@@ -131,8 +130,8 @@ def test_repaired_model_predicts_and_is_compared(here, capsys):
     assert len(compared["first"]) == 3 and (here / "s.html").stat().st_size > 1000
 
 
-def test_repair_fits_the_head_to_what_it_saw(here, capsys):
-    """The recorded inputs are those that the head computes the recorded network's logits from."""
+def test_repair_uses_the_recorded_inputs_of_the_head(here, capsys):
+    """The head computes the logits of the recorded network from the recorded inputs."""
     fine(capsys, "train", "f.npz", "--network", "mlp", "--epochs", "3", "-o", "model")
     from labelsieve import Model, load
 
@@ -146,24 +145,24 @@ def test_repair_fits_the_head_to_what_it_saw(here, capsys):
     assert seen["labels"].tolist() == load("f.npz").labels.tolist()
 
 
-def test_with_what_find_found(here, capsys):
+def test_train_with_the_findings_of_a_run(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "run")
     from labelsieve import open_run
 
-    found = open_run("run").findings
+    result = open_run("run").findings
     out = json.loads(
         fine(capsys, "train", "f.npz", "--run", "run", "--method", "o2u", "--epochs", "3", "-o", "a", "--json")
     )
-    assert out["settings"]["noise"] == pytest.approx(found.wrong.count / N)
+    assert out["settings"]["noise"] == pytest.approx(result.wrong.count / N)
     out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--drop-flagged", "-o", "b", "--json"))
-    assert out["excluded"] == found.flagged.sum() > 20
-    assert pq.read_table("b/examples.parquet")["id"].to_pylist() == found.ids[~found.flagged].tolist()
-    assert "name its run folder with --run RUN." in told(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
+    assert out["excluded"] == result.flagged.sum() > 20
+    assert pq.read_table("b/examples.parquet")["id"].to_pylist() == result.ids[~result.flagged].tolist()
+    assert "name its run folder with --run RUN." in error_of(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
     np.savez("more.npz", features=made(0)[0], labels=np.load("test.npz")["labels"], ids=[f"x{i}" for i in range(N)])
-    assert "says nothing of the example 'x0'" in told(capsys, "train", "more.npz", "--run", "run", "-o", "c")
+    assert "says nothing of the example 'x0'" in error_of(capsys, "train", "more.npz", "--run", "run", "-o", "c")
 
 
-def test_what_apply_wrote(here, capsys):
+def test_train_on_a_corrected_copy(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "run")
     fine(capsys, "apply", "run", "-o", "fixed", "--auto", "0.9")
     out = json.loads(fine(capsys, "train", "fixed/f.npz", "-o", "model", "--json"))
@@ -189,10 +188,10 @@ def test_texts(here, capsys):
         > 0.9
     )
     assert not (here / "model" / "features").exists()
-    assert "holds features; this model takes texts" in told(capsys, "predict", "model", "bare.npz")
+    assert "holds features; this model takes texts" in error_of(capsys, "predict", "model", "bare.npz")
 
 
-def test_onnx_says_what_the_model_says(here, capsys):
+def test_onnx_predictions_equal_the_model(here, capsys):
     ort = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     pictures(here / "photos")
@@ -236,7 +235,7 @@ def test_onnx_says_what_the_model_says(here, capsys):
         (["--set", "epochs=0"], "The number of epochs is 0"),
         (["--set", "batch=0"], "The batch is 0; it should be 2 at least"),
         (["--set", "lr=0"], "The learning rate is 0"),
-        (["--epochs", "1.5"], "1.5 was given; it should be a whole number from 1 to 100000"),
+        (["--epochs", "1.5"], "1.5 is not a whole number from 1 to 100000"),
         (["--noise", "few"], "few was given; write it as 20% or 0.2"),
         (["--side", "32"], "These data are features already"),
         (["--encoder", "fast"], "These data are features already"),
@@ -250,39 +249,39 @@ def test_onnx_says_what_the_model_says(here, capsys):
     ],
 )
 def test_wrong_settings(here, capsys, arguments, says):
-    assert says in told(capsys, "train", "f.npz", *arguments, "-o", "model")
+    assert says in error_of(capsys, "train", "f.npz", *arguments, "-o", "model")
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "other")  # nothing stays behind that would be in the way
 
 
-def test_what_is_of_no_use_is_told(here, capsys):
+def test_useless_options_are_refused(here, capsys):
     out = fine(capsys, "train", "f.npz", "--noise", "20%", "--epochs", "1", "-o", "model")
     assert "The share of wrong labels was given, but standard makes no use of it." in out
     out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
     assert "noise 0.2" in out and "makes no use" not in out
     pictures(here / "photos", n=2)
-    assert "add --features, or leave it out" in told(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
+    assert "add --features, or leave it out" in error_of(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
 
 
-def test_a_training_that_never_began_is_not_in_the_way(here, capsys):
-    told(capsys, "train", "f.npz", "--batch", "500", "-o", "model")
+def test_a_model_that_was_never_trained_can_be_replaced(here, capsys):
+    error_of(capsys, "train", "f.npz", "--batch", "500", "-o", "model")
     assert (here / "model" / "model.json").exists()
     fine(capsys, "train", "test.npz", "--epochs", "1", "-o", "model")
-    said = told(capsys, "train", "f.npz", "--network", "mlp", "--lr", "900000", "-o", "model")
-    assert "model holds a model of test.npz" in said  # which has finished, so it stays
+    message = error_of(capsys, "train", "f.npz", "--network", "mlp", "--lr", "900000", "-o", "model")
+    assert "model holds a model of test.npz" in message  # which has finished, so it stays
 
 
-def test_a_folder_in_folders_that_are_not_there(here, capsys):
+def test_parent_folders_are_made(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "models/first/try")
     assert (here / "models" / "first" / "try" / "weights.safetensors").exists()
 
 
-def test_one_place_has_one_name(here, capsys):
+def test_different_spellings_of_one_path_are_the_same_model(here, capsys):
     pictures(here / "photos", n=2)
     fine(capsys, "train", "photos", "--epochs", "1", "-o", "model")
     fine(capsys, "train", "./photos/", "--epochs", "1", "-o", "model")
 
 
-def test_what_was_left_out_is_listed(here, capsys):
+def test_excluded_examples_are_listed(here, capsys):
     x, y = made(0)
     x[[3, 7]] = np.nan
     np.savez("holes.npz", features=x, labels=NAMES[y])
@@ -300,17 +299,17 @@ def test_what_was_left_out_is_listed(here, capsys):
 
 def test_a_run_on_other_labels_is_refused(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "f.sieve")
-    said = told(capsys, "train", "test.npz", "--run", "f.sieve", "--drop-flagged", "-o", "model")
-    assert "f.sieve has the label '" in said and "so it was made on others" in said
+    message = error_of(capsys, "train", "test.npz", "--run", "f.sieve", "--drop-flagged", "-o", "model")
+    assert "f.sieve has the label '" in message and "so it was made on others" in message
 
 
-def test_files_of_another_kind_are_refused(here, capsys):
+def test_files_of_the_wrong_kind_are_refused(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
-    assert "p.parquet is no .csv" in told(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
-    assert "s.txt is no .html" in told(capsys, "spectrum", "model", "model", "-o", "s.txt")
+    assert "p.parquet is no .csv" in error_of(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
+    assert "s.txt is no .html" in error_of(capsys, "spectrum", "model", "model", "-o", "s.txt")
 
 
-def test_predictions_replace_nothing_but_predictions(here, capsys):
+def test_only_earlier_predictions_are_overwritten(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
     x, _ = made(2)
     lines = [",".join(f"f{i}" for i in range(WIDTH)), *(",".join(map(str, row)) for row in x)]
@@ -319,9 +318,9 @@ def test_predictions_replace_nothing_but_predictions(here, capsys):
     (here / "other.csv").write_text("id,label\n1,ant\n")
     before = (here / "tab.csv").read_bytes()
     for out in ("tab.csv", "./tab.csv", "link.csv"):
-        assert "is what the examples are read from" in told(capsys, "predict", "model", "tab.csv", "-o", out)
-    said = told(capsys, "predict", "model", "tab.csv", "-o", "other.csv")
-    assert "other.csv already exists and was not written by `labelsieve predict`" in said
+        assert "is what the examples are read from" in error_of(capsys, "predict", "model", "tab.csv", "-o", out)
+    message = error_of(capsys, "predict", "model", "tab.csv", "-o", "other.csv")
+    assert "other.csv already exists and was not written by `labelsieve predict`" in message
     assert (here / "tab.csv").read_bytes() == before and (here / "other.csv").read_text() == "id,label\n1,ant\n"
     (here / "empty.csv").touch()
     fine(capsys, "predict", "model", "tab.csv", "-o", "empty.csv")
@@ -332,10 +331,10 @@ def test_predictions_replace_nothing_but_predictions(here, capsys):
 
 def test_predictions_are_printed_as_json_and_written_too(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
-    found = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json", "-o", "p.csv"))["predictions"]
+    result = json.loads(fine(capsys, "predict", "model", "bare.npz", "--json", "-o", "p.csv"))["predictions"]
     with open("p.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(p["id"], p["label"]) for p in found] == [(row["id"], row["label"]) for row in rows]
+    assert [(p["id"], p["label"]) for p in result] == [(row["id"], row["label"]) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -352,66 +351,68 @@ def test_predictions_are_printed_as_json_and_written_too(here, capsys):
         (["--set", "weight-decay=0", "--set", "weight_decay=0.1"], "weight_decay is given twice"),
     ],
 )
-def test_nothing_is_given_twice(here, capsys, arguments, says):
-    assert says in told(capsys, "train", "f.npz", *arguments, "-o", "model")
+def test_a_setting_given_twice_is_refused(here, capsys, arguments, says):
+    assert says in error_of(capsys, "train", "f.npz", *arguments, "-o", "model")
     assert not (here / "model").exists()
 
 
-def test_the_next_command_can_be_pasted(here, capsys):
+def test_printed_commands_can_be_pasted(here, capsys):
     out = fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "ü model")
     assert "labelsieve predict 'ü model' MORE" in out and "labelsieve score 'ü model' TEST" in out
 
 
-def test_a_rate_that_is_too_high_is_one_sentence(here, capsys, recwarn):
+def test_a_noise_rate_that_is_too_high_is_refused(here, capsys, recwarn):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, 600)
     np.savez(
         "ten.npz", features=(rng.normal(size=(600, 64)) + rng.normal(size=(10, 64))[y]).astype(np.float32), labels=y
     )
-    said = told(capsys, "train", "ten.npz", "--method", "gce", "--network", "mlp", "--lr", "999999", "-o", "model")
-    assert "no longer a finite number" in said and not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+    message = error_of(
+        capsys, "train", "ten.npz", "--method", "gce", "--network", "mlp", "--lr", "999999", "-o", "model"
+    )
+    assert "no longer a finite number" in message and not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
-def test_a_class_that_a_method_empties_is_told_by_its_name(here, capsys):
-    said = told(capsys, "train", "f.npz", "--method", "o2u", "--epochs", "2", "--noise", "0.99", "-o", "model")
-    assert "O2U would remove every example of the class '" in said and "lower noise" in said
+def test_the_class_that_a_method_empties_is_named(here, capsys):
+    message = error_of(capsys, "train", "f.npz", "--method", "o2u", "--epochs", "2", "--noise", "0.99", "-o", "model")
+    assert "O2U would remove every example of the class '" in message and "lower noise" in message
 
 
-def test_timm_absent(here, capsys, monkeypatch):
+def test_missing_timm(here, capsys, monkeypatch):
     pictures(here / "photos", n=2)
     command = ("train", "photos", "--network", "timm:resnet10t", "-o", "m")
     monkeypatch.setitem(sys.modules, "timm", None)
-    assert "needs timm, which is not installed: pip install 'labelsieve[timm]'" in told(capsys, *command)
+    assert "needs timm, which is not installed: pip install 'labelsieve[timm]'" in error_of(capsys, *command)
     monkeypatch.delitem(sys.modules, "timm")
     (here / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.syspath_prepend(here)
-    assert "(operator torchvision::nms does not exist); install the torchvision for torch" in told(capsys, *command)
+    assert "(operator torchvision::nms does not exist); install the torchvision for torch" in error_of(capsys, *command)
 
 
-def test_onnx_absent(here, capsys, monkeypatch):
+def test_missing_onnx(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    said = told(capsys, "train", "f.npz", "--onnx", "-o", "model")
-    assert "needs the package onnx; install it with: pip install 'labelsieve[train]'" in said
+    message = error_of(capsys, "train", "f.npz", "--onnx", "-o", "model")
+    assert "needs the package onnx; install it with: pip install 'labelsieve[train]'" in message
     assert not (here / "model").exists()
 
 
-def test_wrong_places(here, capsys):
-    assert "f.npz is a file; name a folder" in told(capsys, "train", "f.npz", "-o", "f.npz")
+def test_unusable_output_folders(here, capsys):
+    assert "f.npz is a file; name a folder" in error_of(capsys, "train", "f.npz", "-o", "f.npz")
     (here / "full").mkdir()
     (here / "full" / "thesis.txt").write_text("mine")
-    assert "full is not empty and is not a model" in told(capsys, "train", "f.npz", "-o", "full")
+    assert "full is not empty and is not a model" in error_of(capsys, "train", "f.npz", "-o", "full")
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
-    again = fine(capsys, "train", "f.npz", "--epochs", "1", "--seed", "1", "-o", "model")
-    assert "It replaced the model that was in model (standard, linear, seed 0)." in again
-    assert "model holds a model of f.npz, not of test.npz" in told(capsys, "train", "test.npz", "-o", "model")
-    assert "full holds no weights.safetensors" in told(capsys, "score", "full", "test.npz")
-    assert "f.npz is no folder" in told(capsys, "predict", "f.npz", "test.npz")
+    second = fine(capsys, "train", "f.npz", "--epochs", "1", "--seed", "1", "-o", "model")
+    assert "It replaced the model that was in model (standard, linear, seed 0)." in second
+    assert "model holds a model of f.npz, not of test.npz" in error_of(capsys, "train", "test.npz", "-o", "model")
+    assert "full holds no weights.safetensors" in error_of(capsys, "score", "full", "test.npz")
+    assert "f.npz is no folder" in error_of(capsys, "predict", "f.npz", "test.npz")
     model_file.save(here / "foreign", {"w": np.ones((3, 2), np.float32)}, {"classes": NAMES.tolist()})
-    assert "not one that `labelsieve train` wrote" in told(capsys, "predict", "foreign", "test.npz")
+    assert "not one that `labelsieve train` wrote" in error_of(capsys, "predict", "foreign", "test.npz")
     (here / "begun").mkdir()
     (here / "begun" / "model.json").write_text('{"finished": false}')
     for command in (["predict", "begun", "test.npz"], ["repair", "begun", "-o", "out"], ["spectrum", "begun", "model"]):
-        assert "The training in begun has not finished" in told(capsys, *command)
+        assert "The training in begun has not finished" in error_of(capsys, *command)
 
 
 def test_wrong_data_for_a_model(here, capsys):
@@ -419,32 +420,32 @@ def test_wrong_data_for_a_model(here, capsys):
     x, y = made(0)
     np.savez("narrow.npz", features=x[:, :5], labels=NAMES[y])
     np.savez("others.npz", features=x, labels=np.array(["ant", "bee", "yak"])[y])
-    assert "narrow.npz has 5 features; the model was trained on 8" in told(capsys, "predict", "model", "narrow.npz")
-    assert "narrow.npz has 5 features" in told(capsys, "score", "model", "narrow.npz")
-    assert "others.npz has the class 'yak', which the model was never taught; it knows ant, bee, cow" in told(
+    assert "narrow.npz has 5 features; the model was trained on 8" in error_of(capsys, "predict", "model", "narrow.npz")
+    assert "narrow.npz has 5 features" in error_of(capsys, "score", "model", "narrow.npz")
+    assert "others.npz has the class 'yak', which the model was never taught; it knows ant, bee, cow" in error_of(
         capsys, "score", "model", "others.npz"
     )
     pictures(here / "photos", n=2)
     for command in ("predict", "score"):
-        assert "photos holds images; this model takes features" in told(capsys, command, "model", "photos")
+        assert "photos holds images; this model takes features" in error_of(capsys, command, "model", "photos")
     (here / "photos" / "ant").rename(here / "photos" / "yak")
-    assert "photos holds images; this model takes features" in told(capsys, "score", "model", "photos")
+    assert "photos holds images; this model takes features" in error_of(capsys, "score", "model", "photos")
 
 
 def test_damaged_models(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
     weights, manifest = model_file.load("model")
     model_file.save(here / "four", weights, {**manifest, "classes": [*NAMES.tolist(), "dog"]})
-    assert "do not fit the network 'linear' with 4 classes" in told(capsys, "score", "four", "test.npz")
+    assert "do not fit the network 'linear' with 4 classes" in error_of(capsys, "score", "four", "test.npz")
     path = here / "model" / "weights.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    assert "is cut short" in told(capsys, "score", "model", "test.npz")
+    assert "is cut short" in error_of(capsys, "score", "model", "test.npz")
     path.write_bytes(whole[:6])
-    assert "is cut short" in told(capsys, "predict", "model", "test.npz")
+    assert "is cut short" in error_of(capsys, "predict", "model", "test.npz")
 
 
-def test_a_class_that_selection_emptied(here, capsys):
+def test_a_class_whose_examples_are_all_flagged(here, capsys):
     """`find` flags all of a class that lies within another."""
     x, y = made(0)
     labels = NAMES[y].astype(object)
@@ -453,13 +454,13 @@ def test_a_class_that_selection_emptied(here, capsys):
     fine(capsys, "find", "z.npz", "--out", "run")
     from labelsieve import open_run
 
-    found = open_run("run").findings
-    assert found.flagged[labels == "zebra"].all()
-    said = told(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
-    assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in said
+    result = open_run("run").findings
+    assert result.flagged[labels == "zebra"].all()
+    message = error_of(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
+    assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in message
 
 
-def test_the_page_names_every_method_network_and_option():
+def test_the_docs_list_every_method_network_and_option():
     text = (Path(__file__).parents[2] / "docs" / "train.md").read_text()
     for name in (*METHODS, *NETWORKS):
         assert f"`{name}`" in text, name
@@ -485,4 +486,4 @@ def test_a_test_set_of_one_class_is_measured(here, capsys):
     assert "30 labels" not in fine(
         capsys, "compare", "train.csv", "--test", "one.csv", "--methods", "standard", "--seeds", "1"
     )
-    assert "only one class" in told(capsys, "find", "one.csv")
+    assert "only one class" in error_of(capsys, "find", "one.csv")

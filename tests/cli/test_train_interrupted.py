@@ -1,4 +1,4 @@
-"""`labelsieve train` that is killed, that meets a full disk, or a checkpoint that is not its own: what is there stays, and it goes on."""
+"""`labelsieve train` after a kill, a full disk or with a foreign checkpoint: files stay and training resumes."""
 
 import signal
 import subprocess
@@ -30,14 +30,14 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def there(place, tmp_path, monkeypatch):
+def data_folder(place, tmp_path, monkeypatch):
     """The folder of the data; `tmp_path` is for models."""
     monkeypatch.chdir(place)
     return tmp_path
 
 
 def stopped(*arguments, when=lambda: False, limit=None):
-    """The command as a process of its own, killed as soon as `when` is true, or held to files of `limit` bytes."""
+    """The command in a separate process, killed as soon as `when` is true, or limited to files of `limit` bytes."""
 
     def hold():
         import resource
@@ -79,23 +79,23 @@ def same(a, b):
     ],
     ids=["features", "promix", "images"],
 )
-def test_killed_and_started_again_gives_the_same_numbers(there, command):
-    assert main([*command, "-o", str(there / "whole")]) == 0
-    checkpoint, seen = there / "killed" / "checkpoint.pt", []
+def test_a_killed_and_resumed_training_gives_the_same_numbers(data_folder, command):
+    assert main([*command, "-o", str(data_folder / "whole")]) == 0
+    checkpoint, seen = data_folder / "killed" / "checkpoint.pt", []
 
     def written():
         if checkpoint.exists() and (not seen or checkpoint.stat().st_mtime_ns != seen[-1]):
             seen.append(checkpoint.stat().st_mtime_ns)
-        return len(seen) == 2 or (seen and any((there / "killed").glob(".checkpoint.pt.*.part")))
+        return len(seen) == 2 or (seen and any((data_folder / "killed").glob(".checkpoint.pt.*.part")))
 
-    assert stopped(*command, "-o", there / "killed", when=written)[0] == -signal.SIGKILL
-    assert checkpoint.exists() and not (there / "killed" / "weights.safetensors").exists()
-    assert main([*command, "-o", str(there / "killed")]) == 0
-    same(there / "whole", there / "killed")
-    assert not list((there / "killed").rglob("*.part"))
+    assert stopped(*command, "-o", data_folder / "killed", when=written)[0] == -signal.SIGKILL
+    assert checkpoint.exists() and not (data_folder / "killed" / "weights.safetensors").exists()
+    assert main([*command, "-o", str(data_folder / "killed")]) == 0
+    same(data_folder / "whole", data_folder / "killed")
+    assert not list((data_folder / "killed").rglob("*.part"))
 
 
-def begin(there, monkeypatch, *arguments, after=2):
+def begin(data_folder, monkeypatch, *arguments, after=2):
     """A run on f.npz that is cut off after so many epochs, in this process."""
     from labelsieve.engine.session import Session
 
@@ -108,11 +108,11 @@ def begin(there, monkeypatch, *arguments, after=2):
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "_save", cut)
-        assert main(["train", "f.npz", *arguments, "-o", str(there / "model")]) == 130
-    return there / "model"
+        assert main(["train", "f.npz", *arguments, "-o", str(data_folder / "model")]) == 130
+    return data_folder / "model"
 
 
-def told(capsys, *arguments):
+def error_of(capsys, *arguments):
     capsys.readouterr()
     assert main([str(a) for a in arguments]) == 2
     out, err = capsys.readouterr()
@@ -120,65 +120,69 @@ def told(capsys, *arguments):
     return err
 
 
-def test_interrupted_goes_on(there, monkeypatch, capsys):
-    model = begin(there, monkeypatch, "--method", "gce")
-    assert "the same command continues from what was saved" in capsys.readouterr().err
-    assert "has not finished; the same `labelsieve train` command continues" in told(capsys, "predict", model, "f.npz")
+def test_an_interrupted_training_resumes(data_folder, monkeypatch, capsys):
+    model = begin(data_folder, monkeypatch, "--method", "gce")
+    assert "run the same command again to continue" in capsys.readouterr().err
+    assert "has not finished; the same `labelsieve train` command continues" in error_of(
+        capsys, "predict", model, "f.npz"
+    )
     assert main(["train", "f.npz", "--method", "gce", "-o", str(model)]) == 0
-    assert main(["train", "f.npz", "--method", "gce", "-o", str(there / "whole")]) == 0
-    same(there / "whole", model)
+    assert main(["train", "f.npz", "--method", "gce", "-o", str(data_folder / "whole")]) == 0
+    same(data_folder / "whole", model)
     assert not (model / "checkpoint.pt").exists()
 
 
-def test_a_checkpoint_of_another_run_is_refused_and_stays(there, monkeypatch, capsys, place):
-    model = begin(there, monkeypatch)
+def test_a_checkpoint_of_a_different_run_is_refused_and_kept(data_folder, monkeypatch, capsys, place):
+    model = begin(data_folder, monkeypatch)
     before = (model / "checkpoint.pt").read_bytes()
-    assert "(other method, settings)" in told(capsys, "train", "f.npz", "--method", "gce", "-o", model)
-    assert "(other settings)" in told(capsys, "train", "f.npz", "--lr", "0.5", "-o", model)
-    assert "(other network" in told(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
-    assert "(other seed)" in told(capsys, "train", "f.npz", "--seed", "5", "-o", model)
-    assert "holds a model of f.npz, not of g.npz" in told(capsys, "train", "g.npz", "-o", model)
-    (there / "changed").mkdir()
-    monkeypatch.chdir(there / "changed")
-    (there / "changed" / "f.npz").write_bytes((place / "g.npz").read_bytes())
-    assert "(other data)" in told(capsys, "train", "f.npz", "-o", model)
+    assert "(other method, settings)" in error_of(capsys, "train", "f.npz", "--method", "gce", "-o", model)
+    assert "(other settings)" in error_of(capsys, "train", "f.npz", "--lr", "0.5", "-o", model)
+    assert "(other network" in error_of(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
+    assert "(other seed)" in error_of(capsys, "train", "f.npz", "--seed", "5", "-o", model)
+    assert "holds a model of f.npz, not of g.npz" in error_of(capsys, "train", "g.npz", "-o", model)
+    (data_folder / "changed").mkdir()
+    monkeypatch.chdir(data_folder / "changed")
+    (data_folder / "changed" / "f.npz").write_bytes((place / "g.npz").read_bytes())
+    assert "(other data)" in error_of(capsys, "train", "f.npz", "-o", model)
     assert (model / "checkpoint.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
-def test_a_truncated_checkpoint_is_told(there, monkeypatch, capsys, left):
-    path = begin(there, monkeypatch) / "checkpoint.pt"
+def test_a_truncated_checkpoint_is_an_error(data_folder, monkeypatch, capsys, left):
+    path = begin(data_folder, monkeypatch) / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
-    assert "checkpoint.pt is damaged" in told(capsys, "train", "f.npz", "-o", path.parent)
+    assert "checkpoint.pt is damaged" in error_of(capsys, "train", "f.npz", "-o", path.parent)
     path.unlink()
     assert main(["train", "f.npz", "-o", str(path.parent)]) == 0
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
-def test_a_full_disk_while_checkpointing(there):
+def test_a_full_disk_while_checkpointing(data_folder):
     """The record grows by the epoch, so that a limit on the size of files stops a later checkpoint."""
-    command = ("train", "f.npz", "--epochs", "8", "-o", there / "model")
-    assert main(["train", "f.npz", "--epochs", "1", "--seed", "3", "-o", str(there / "model")]) == 0
-    older = (there / "model" / "weights.safetensors").read_bytes()
+    command = ("train", "f.npz", "--epochs", "8", "-o", data_folder / "model")
+    assert main(["train", "f.npz", "--epochs", "1", "--seed", "3", "-o", str(data_folder / "model")]) == 0
+    older = (data_folder / "model" / "weights.safetensors").read_bytes()
     code, err = stopped(*command, limit=60 * N)
     assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "the one before is intact" in err, err
-    assert (there / "model" / "weights.safetensors").read_bytes() == older
-    assert not list((there / "model").glob(".*"))
+    assert (data_folder / "model" / "weights.safetensors").read_bytes() == older
+    assert not list((data_folder / "model").glob(".*"))
     assert main([*map(str, command)]) == 0
-    assert main(["train", "f.npz", "--epochs", "8", "-o", str(there / "whole")]) == 0
-    same(there / "whole", there / "model")
+    assert main(["train", "f.npz", "--epochs", "8", "-o", str(data_folder / "whole")]) == 0
+    same(data_folder / "whole", data_folder / "model")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
-def test_a_full_disk_when_the_model_is_written(there):
-    code, err = stopped("train", "f.npz", "--epochs", "1", "-o", there / "model", limit=100 * N)
+def test_a_full_disk_when_the_model_is_written(data_folder):
+    code, err = stopped("train", "f.npz", "--epochs", "1", "-o", data_folder / "model", limit=100 * N)
     assert code == 2 and err.count("\n") == 1 and "The model cannot be written" in err, err
-    assert (there / "model" / "checkpoint.pt").exists() and not (there / "model" / "weights.safetensors").exists()
-    assert main(["train", "f.npz", "--epochs", "1", "-o", str(there / "model")]) == 0
+    assert (data_folder / "model" / "checkpoint.pt").exists() and not (
+        data_folder / "model" / "weights.safetensors"
+    ).exists()
+    assert main(["train", "f.npz", "--epochs", "1", "-o", str(data_folder / "model")]) == 0
 
 
-def test_a_folder_below_a_file(there, capsys):
-    (there / "file").write_text("")
-    assert "cannot be" in told(capsys, "train", "f.npz", "-o", there / "file" / "model")
+def test_a_folder_below_a_file(data_folder, capsys):
+    (data_folder / "file").write_text("")
+    assert "cannot be" in error_of(capsys, "train", "f.npz", "-o", data_folder / "file" / "model")

@@ -103,5 +103,5 @@ def test_ids_that_a_spreadsheet_has_rewritten(tmp_path, capsys):
         assert (
             ("4 new decisions" in out)
             if "content" in names
-            else (code == 2 and "a spreadsheet has rewritten them" in err)
+            else (code == 2 and "a spreadsheet seems to have rewritten them" in err)
         )

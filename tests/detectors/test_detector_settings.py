@@ -107,7 +107,7 @@ def test_mistakes_are_sentences(data, detectors, sentence):
         ("o2u:forget_rate", "'forget_rate' is not NAME=VALUE, as in o2u:forget_rate=0.1"),
         ("o2u:forget_rate=", "is not NAME=VALUE"),
         ("o2u,o2u:forget_rate=0.1", "names 'o2u' twice"),
-        ("o2u:forget_rate=0.1:forget_rate=0.2", "forget_rate is there twice"),
+        ("o2u:forget_rate=0.1:forget_rate=0.2", "forget_rate is set twice"),
         ("o2u:forget_rate=2", "is 2; write 2%"),
     ],
 )

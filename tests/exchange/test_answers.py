@@ -112,11 +112,11 @@ def test_what_another_person_said_is_still_an_answer_of_ones_own(folder, take):
 def test_two_answers_to_one_example_are_a_conflict(folder, take):
     told = take(row("u", "relabel", "cat"), row("u", "exclude"), row("v", "keep"))
     assert told["new"] == 1 and [(c["id"], c["reason"]) for c in told["conflicts"]] == [
-        ("u", "the file says cat and exclude")
+        ("u", "the file has several answers: cat and exclude")
     ]
     told = take({"id": "w", "label": "cat"}, {"id": "w", "label": "bee"}, {"id": "x", "label": "bee"})
     assert told["new"] == 1 and {(c["id"], c["reason"]) for c in told["conflicts"]} == {
-        ("w", "the file says bee and cat")  # also where one of them is the label as it stands
+        ("w", "the file has several answers: bee and cat")  # also if one of them is the current label
     }
 
 
@@ -126,9 +126,9 @@ def test_each_reason_why_an_answer_is_not_taken(folder, take):
     )
     reasons = {c["id"]: c["reason"] for c in told["conflicts"]}
     assert reasons == {
-        "u": "it is to be relabelled, but the column label is empty",
+        "u": "the decision is relabel, but the column label is empty",
         "v": "the run has no class 'dog'",
-        "w": "'burn' is no decision; there are keep, relabel, exclude, ambiguous, later",
+        "w": "'burn' is not a decision; the decisions are keep, relabel, exclude, ambiguous, later",
         "nobody": "the run has no such id",
     }
     assert [(r.id, r.act) for r in journal(folder)] == [("x", "keep")]

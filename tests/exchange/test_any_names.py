@@ -1,4 +1,4 @@
-"""Sheets and patches come back as they were written, whatever ids, classes and notes hold."""
+"""Sheets and patches are read as they were written, for any ids, classes and notes."""
 
 import csv
 from dataclasses import replace
@@ -20,7 +20,8 @@ from labelsieve.exchange.answers import decisions
 from labelsieve.exchange.export_rows import rows
 
 AT = "2026-01-01T00:00:00+00:00"
-# What a CSV file can hold: any character but NUL and lone halves; with what spreadsheets, formulae and quoting make special drawn often.
+# Text that a CSV file can hold: any character but NUL and lone surrogates; characters that are special in spreadsheets,
+# formulae and quoting are drawn often.
 texts = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
     st.text(st.sampled_from("=+-@\t\r\n'\",;# 0159.eE[]{}\u202e\ufeffäß"), max_size=8),
@@ -31,7 +32,7 @@ quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCh
 
 @quick
 @given(st.integers(1, 4), st.data())
-def test_any_cell_comes_back(tmp_path, width, data):
+def test_any_cell_survives_writing_and_reading(tmp_path, width, data):
     columns = [f"c{n}" for n in range(width)]
     cells = data.draw(st.lists(st.lists(texts, min_size=width, max_size=width), min_size=1, max_size=5))
     cells = [row for row in cells if any(row)]
@@ -65,98 +66,107 @@ changes = st.builds(
 
 @quick
 @given(st.lists(changes, min_size=1, max_size=6))
-def test_a_patch_comes_back(tmp_path, told):
-    patch.write(tmp_path / "patch.csv", told)
-    assert patch.read(tmp_path / "patch.csv") == told
-    patch.write(tmp_path / "patch.csv", told, {"file": [change.id for change in told]})
-    assert patch.read(tmp_path / "patch.csv") == told
+def test_a_patch_survives_writing_and_reading(tmp_path, output):
+    patch.write(tmp_path / "patch.csv", output)
+    assert patch.read(tmp_path / "patch.csv") == output
+    patch.write(tmp_path / "patch.csv", output, {"file": [change.id for change in output]})
+    assert patch.read(tmp_path / "patch.csv") == output
 
 
 @quick
 @given(st.lists(st.tuples(names, names), min_size=1, max_size=4))
-def test_conflicts_come_back(tmp_path, told):
-    patch.write_conflicts(tmp_path / "conflicts.csv", [Conflict(*row) for row in told])
-    assert [tuple(row.values()) for row in read_sheet(tmp_path / "conflicts.csv", ("id", "reason"))] == told
+def test_conflicts_survive_writing_and_reading(tmp_path, output):
+    patch.write_conflicts(tmp_path / "conflicts.csv", [Conflict(*row) for row in output])
+    assert [tuple(row.values()) for row in read_sheet(tmp_path / "conflicts.csv", ("id", "reason"))] == output
 
 
 def findings_of(ids, classes, given_labels, others):
     n = len(ids)
     p = np.linspace(0.9, 0.1, n)
     return Findings(
-        np.array(ids, object), tuple(classes), np.array(given_labels), np.array(others), p, np.arange(1, n + 1), p > 0.5,
-        {"consensus": p}, {}, Estimate(p.sum(), 0, n), content=np.arange(1, n + 1, dtype=np.uint64) * np.uint64(7919),
-    )  # fmt: skip
+        np.array(ids, object),
+        tuple(classes),
+        np.array(given_labels),
+        np.array(others),
+        p,
+        np.arange(1, n + 1),
+        p > 0.5,
+        {"consensus": p},
+        {},
+        Estimate(p.sum(), 0, n),
+        content=np.arange(1, n + 1, dtype=np.uint64) * np.uint64(7919),
+    )
 
 
 @st.composite
 def runs(draw):
-    """A run, and what one person decided in it."""
+    """A run, and the decisions of one person in it."""
     ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
     classes = draw(st.lists(names, min_size=2, max_size=4, unique=True))
     positions = st.integers(0, len(classes) - 1)
-    found = findings_of(ids, classes, [draw(positions) for _ in ids], [draw(positions) for _ in ids])
+    result = findings_of(ids, classes, [draw(positions) for _ in ids], [draw(positions) for _ in ids])
     acts = []
     for i, id in enumerate(ids):
         act = draw(st.sampled_from(["", "keep", "relabel", "exclude", "ambiguous", "later"]))
         label = draw(st.sampled_from(classes))
-        if act == "relabel" and label == classes[found.given[i]]:
+        if act == "relabel" and label == classes[result.given[i]]:
             act = "keep"
         if act:
             note = draw(texts)
             acts.append(Decision(id, act, label if act == "relabel" else None, "ann", AT, "batch", note=note))
-    return found, acts
+    return result, acts
 
 
-def taken(path, found, fold, reviewer):
-    read = sheet.read(path, found.classes, found)
-    answers, unfit = belonging(read.answers, found, Follow(found), read.own)
-    made, conflicts, same = decisions(answers, found, fold, reviewer, AT)
+def import_answers(path, result, fold, reviewer):
+    read = sheet.read(path, result.classes, result)
+    answers, unfit = belonging(read.answers, result, Follow(result), read.own)
+    made, conflicts, same = decisions(answers, result, fold, reviewer, AT)
     assert not [*unfit, *conflicts, *read.conflicts], (unfit, conflicts)
     return made, same
 
 
 @quick
 @given(runs())
-def test_what_was_exported_says_nothing_new_and_all_to_an_empty_journal(tmp_path, run):
-    found, acts = run
-    sheet.write(rows(found, Fold(acts), found.p_wrong, found.rank), tmp_path / "out.csv")
-    made, same = taken(tmp_path / "out.csv", found, Fold(acts), "bob")
+def test_an_unchanged_export_adds_nothing_except_to_an_empty_journal(tmp_path, run):
+    result, acts = run
+    sheet.write(rows(result, Fold(acts), result.p_wrong, result.rank), tmp_path / "out.csv")
+    made, same = import_answers(tmp_path / "out.csv", result, Fold(acts), "bob")
     assert made == [] and same == len(acts)
-    made, _ = taken(tmp_path / "out.csv", found, Fold(), "bob")
+    made, _ = import_answers(tmp_path / "out.csv", result, Fold(), "bob")
     assert {(row.id, row.act, row.label, row.reviewer, row.note) for row in made} == {
         (row.id, row.act, row.label, "ann", row.note) for row in acts
     }
-    assert all((row.given, row.content) == (found.classes[found.given[i]], f"{int(found.content[i]):016x}")
-               for row in made for i in [found.ids.tolist().index(row.id)])  # fmt: skip
-    again, same = taken(tmp_path / "out.csv", found, Fold(made), "bob")
-    assert again == [] and same == len(made)
+    assert all((row.given, row.content) == (result.classes[result.given[i]], f"{int(result.content[i]):016x}")
+               for row in made for i in [result.ids.tolist().index(row.id)])  # fmt: skip
+    second, same = import_answers(tmp_path / "out.csv", result, Fold(made), "bob")
+    assert second == [] and same == len(made)
 
 
 @quick
 @given(runs(), st.randoms(use_true_random=False))
-def test_a_sheet_may_be_filled_in_in_any_order_of_rows_and_under_other_ids(tmp_path, run, random):
+def test_rows_of_a_sheet_may_be_reordered_and_have_new_ids(tmp_path, run, random):
     """The ids of the rows are swapped after the export; their content says which example each row is."""
-    found, acts = run
-    sheet.write(rows(found, Fold(), found.p_wrong, found.rank), tmp_path / "out.csv")
+    result, acts = run
+    sheet.write(rows(result, Fold(), result.p_wrong, result.rank), tmp_path / "out.csv")
     lines = read_sheet(tmp_path / "out.csv", ("id", "label"))
-    wanted = {row.id: row for row in acts}
+    expected = {row.id: row for row in acts}
     for line in lines:
-        if line["id"] in wanted:
-            line["decision"], line["label"] = wanted[line["id"]].act, wanted[line["id"]].label or ""
+        if line["id"] in expected:
+            line["decision"], line["label"] = expected[line["id"]].act, expected[line["id"]].label or ""
     random.shuffle(lines)
-    moved = replace(found, ids=np.array([f"moved {i}" for i in range(len(found))], object))
+    moved = replace(result, ids=np.array([f"moved {i}" for i in range(len(result))], object))
     write_sheet(tmp_path / "back.csv", list(lines[0]), [list(line.values()) for line in lines])
-    made, _ = taken(tmp_path / "back.csv", moved, Fold(), "bob")
-    place = {id: f"moved {i}" for i, id in enumerate(found.ids.tolist())}
+    made, _ = import_answers(tmp_path / "back.csv", moved, Fold(), "bob")
+    place = {id: f"moved {i}" for i, id in enumerate(result.ids.tolist())}
     assert {(row.id, row.act, row.label) for row in made} == {(place[row.id], row.act, row.label) for row in acts}
 
 
 @pytest.mark.parametrize("reviewer", ["bob", "=cmd", "a,b", "张"])
 def test_the_reviewer_of_a_sheet_is_kept_as_written(tmp_path, reviewer):
-    found = findings_of(["a", "b"], ["x", "y"], [0, 1], [1, 0])
-    sheet.write(rows(found, Fold(), found.p_wrong, found.rank), tmp_path / "out.csv")
+    result = findings_of(["a", "b"], ["x", "y"], [0, 1], [1, 0])
+    sheet.write(rows(result, Fold(), result.p_wrong, result.rank), tmp_path / "out.csv")
     lines = read_sheet(tmp_path / "out.csv", ("id",))
     lines[0] |= {"decision": "exclude", "reviewer": reviewer}
     write_sheet(tmp_path / "back.csv", list(lines[0]), [list(line.values()) for line in lines])
-    [row], _ = taken(tmp_path / "back.csv", found, Fold(), "eve")
+    [row], _ = import_answers(tmp_path / "back.csv", result, Fold(), "eve")
     assert (row.id, row.act, row.reviewer) == ("a", "exclude", reviewer)

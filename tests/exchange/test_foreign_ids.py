@@ -1,4 +1,4 @@
-"""Answers of a file whose ids are not those of the run: followed by what the file carries along, or refused."""
+"""Answers whose ids are not those of the run are matched by other columns of the file, or refused."""
 
 import csv
 import json
@@ -26,9 +26,21 @@ def made(tmp_path, request):
     p = np.full(N, 0.05)
     ids = np.array(np.arange(N).astype(str), object)
     findings = Findings(
-        ids, names, given, (given + 1) % len(names), p, np.arange(1, N + 1), p > 0.5, {"consensus": p}, {}, Estimate(3, 0, 9), (), (),
-        {"source": "d.csv", "kind": "text", "data_hash": "x"}, of_inputs(texts),
-    )  # fmt: skip
+        ids,
+        names,
+        given,
+        (given + 1) % len(names),
+        p,
+        np.arange(1, N + 1),
+        p > 0.5,
+        {"consensus": p},
+        {},
+        Estimate(3, 0, 9),
+        (),
+        (),
+        {"source": "d.csv", "kind": "text", "data_hash": "x"},
+        of_inputs(texts),
+    )
     (tmp_path / "r").mkdir()
     runs.save(findings, tmp_path / "r")
     return tmp_path / "r", texts, [names[c] for c in given]
@@ -48,7 +60,7 @@ def answered(given, wrong=(4, 30)):
     return [other[c] if i in wrong else c for i, c in enumerate(given)]
 
 
-def said(folder):
+def decisions_of(folder):
     journal = Journal(folder)
     rows = journal.read()[0]
     journal.close()
@@ -62,23 +74,38 @@ def take(capsys, folder, file, *more, tool="csv"):
     return code, json.loads(out) if out else None, err
 
 
-def test_our_own_id_goes_before_the_number_of_a_label_studio_task(made, tmp_path, capsys):
+def test_labelsieve_id_has_priority_over_the_task_number(made, tmp_path, capsys):
     folder, texts, given = made
     new = answered(given)
     rows = [
-        {"annotation_id": 7000 + i, "annotator": "eve@lab", "created_at": "x", "given_label": given[i], "id": i + 1, "label": new[i],
-         "labelsieve_id": i, "lead_time": 1.5, "p_wrong": 0.05, "text": texts[i], "updated_at": "x"}
+        {
+            "annotation_id": 7000 + i,
+            "annotator": "eve@lab",
+            "created_at": "x",
+            "given_label": given[i],
+            "id": i + 1,
+            "label": new[i],
+            "labelsieve_id": i,
+            "lead_time": 1.5,
+            "p_wrong": 0.05,
+            "text": texts[i],
+            "updated_at": "x",
+        }
         for i in range(N)
-    ]  # fmt: skip
-    code, told, err = take(capsys, folder, sheet(tmp_path / "ls.csv", rows))
+    ]
+    code, output, err = take(capsys, folder, sheet(tmp_path / "ls.csv", rows))
     assert code == 0, err
-    assert said(folder) == {4: new[4], 30: new[30]} and told["conflicts"] == [] and told["reviewers"] == ["eve@lab"]
-    assert told["new"] == N  # each row is an annotation: the others keep
+    assert (
+        decisions_of(folder) == {4: new[4], 30: new[30]}
+        and output["conflicts"] == []
+        and output["reviewers"] == ["eve@lab"]
+    )
+    assert output["new"] == N  # each row is an annotation: the others keep
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 @pytest.mark.parametrize("how", ["text", "metadata", "meta"])
-def test_doccano_numbers_its_examples_itself(made, tmp_path, capsys, how, suffix):
+def test_doccano_exports_are_matched_by_id_or_text(made, tmp_path, capsys, how, suffix):
     folder, texts, given = made
     new = answered(given)
     rows = []
@@ -100,16 +127,16 @@ def test_doccano_numbers_its_examples_itself(made, tmp_path, capsys, how, suffix
             for row in rows
         ]
         file.write_text("\n".join(map(json.dumps, lines)) + "\n")
-    code, told, err = take(capsys, folder, file)
+    code, output, err = take(capsys, folder, file)
     assert code == 0, err
-    assert said(folder) == {4: new[4], 30: new[30]} and told["conflicts"] == []
+    assert decisions_of(folder) == {4: new[4], 30: new[30]} and output["conflicts"] == []
 
 
-def test_numbers_of_another_tool_and_nothing_else_are_refused(made, tmp_path, capsys):
+def test_ids_of_another_tool_without_other_evidence_are_refused(made, tmp_path, capsys):
     folder, _, given = made
     file = sheet(tmp_path / "x.csv", [{"id": i + 1, "label": c} for i, c in enumerate(answered(given))])
     code, _, err = take(capsys, folder, file)
-    assert code == 2 and "another tool" in err and said(folder) == {}
+    assert code == 2 and "another tool" in err and decisions_of(folder) == {}
 
 
 def test_given_labels_that_contradict_stop_the_import(made, tmp_path, capsys):
@@ -117,7 +144,7 @@ def test_given_labels_that_contradict_stop_the_import(made, tmp_path, capsys):
     rows = [{"id": i + 1, "given_label": c, "decision": "keep", "label": c} for i, c in enumerate(given)]
     rows[4] |= {"decision": "relabel", "label": answered(given)[4]}
     code, _, err = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
-    assert code == 2 and "contradict the given labels" in err and said(folder) == {}
+    assert code == 2 and "contradict the given labels" in err and decisions_of(folder) == {}
     journal = Journal(folder)
     assert journal.read()[0] == []
     journal.close()
@@ -128,31 +155,31 @@ def test_one_given_label_that_contradicts_is_listed(made, tmp_path, capsys):
     new = answered(given)
     rows = [{"id": i, "given_label": c, "label": new[i]} for i, c in enumerate(given)]
     rows[30]["given_label"] = rows[30]["label"]
-    code, told, _ = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
-    assert code == 0 and said(folder) == {4: new[4]} and [c["id"] for c in told["conflicts"]] == ["30"]
+    code, output, _ = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
+    assert code == 0 and decisions_of(folder) == {4: new[4]} and [c["id"] for c in output["conflicts"]] == ["30"]
 
 
-def test_many_changes_are_taken_where_the_ids_are_ours(made, tmp_path, capsys):
+def test_many_changes_are_imported_with_labelsieve_ids(made, tmp_path, capsys):
     folder, _, given = made
     new = answered(given, wrong=range(N))
     plain = sheet(tmp_path / "x.csv", [{"id": i, "label": new[i]} for i in range(N)])
-    assert take(capsys, folder, plain)[0] == 2 and said(folder) == {}
+    assert take(capsys, folder, plain)[0] == 2 and decisions_of(folder) == {}
     for extra in ({"labelsieve_id": None}, {"given_label": None}):
         name = next(iter(extra))
         rows = [{"id": i, "label": new[i], name: i if name == "labelsieve_id" else given[i]} for i in range(N)]
         assert take(capsys, folder, sheet(tmp_path / "y.csv", rows))[0] == 0
-    assert said(folder) == dict(enumerate(new))
+    assert decisions_of(folder) == dict(enumerate(new))
 
 
 def test_unknown_ids_are_counted_and_named(made, tmp_path, capsys):
     folder, _, given = made
     rows = [{"id": i if i else "nobody", "label": c} for i, c in enumerate(answered(given))]
-    code, told, _ = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
-    assert code == 0 and [c["id"] for c in told["conflicts"]] == ["nobody"]
+    code, output, _ = take(capsys, folder, sheet(tmp_path / "x.csv", rows))
+    assert code == 0 and [c["id"] for c in output["conflicts"]] == ["nobody"]
 
 
-def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path, capsys):
-    from labelsieve.page.before_review import keep_known
+def test_true_and_known_labels_are_matched_by_text(made, tmp_path, capsys):
+    from labelsieve.page.before_review import save_known_items
     from labelsieve.store import known_items
     from labelsieve.store.open_run import open_run
 
@@ -162,13 +189,13 @@ def test_true_and_known_labels_of_another_tool_go_by_their_texts(made, tmp_path,
     bare = [{"text": row["text"], "label": row["label"]} for row in reversed(rows)]  # sorted, and without any id
     for file in (sheet(tmp_path / "doccano.csv", rows), sheet(tmp_path / "bare.csv", bare)):
         assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["n_wrong"] == 2 and told["notes"] == []
-        keep_known(open_run(folder), file)
+        output = json.loads(capsys.readouterr().out)
+        assert output["n_wrong"] == 2 and output["notes"] == []
+        save_known_items(open_run(folder), file)
         assert known_items.load(folder) == {str(i): label for i, label in enumerate(new)}
 
 
-def test_true_labels_under_other_numbers_are_doubted(made, tmp_path, capsys):
+def test_true_labels_with_other_ids_get_a_note(made, tmp_path, capsys):
     folder, _, given = made
     file = sheet(tmp_path / "t.csv", [{"id": i + 1, "label": c} for i, c in enumerate(answered(given))])
     assert main(["evaluate", str(folder), "--truth", str(file), "--json"]) == 0
@@ -176,7 +203,7 @@ def test_true_labels_under_other_numbers_are_doubted(made, tmp_path, capsys):
     assert "1 of its 60 ids are not in the run ('60')" in notes and "check that its ids" in notes
 
 
-def test_what_was_rejected_in_prodigy_is_no_answer(made, tmp_path, capsys):
+def test_rejected_prodigy_rows_are_not_answers(made, tmp_path, capsys):
     folder, texts, given = made
     new = answered(given, wrong=(4, 30, 31, 32))
     words = {30: "reject", 31: "ignore"}
@@ -185,10 +212,10 @@ def test_what_was_rejected_in_prodigy_is_no_answer(made, tmp_path, capsys):
         for i in range(N)
     ]
     (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    code, told, err = take(capsys, folder, tmp_path / "p.jsonl")
+    code, output, err = take(capsys, folder, tmp_path / "p.jsonl")
     assert code == 0, err
-    assert said(folder) == {4: new[4], 32: new[32]}
-    assert [(u["count"], u["first"]) for u in told["not_read"]] == [(1, "31"), (1, "32")] and "'reject'" in told[
+    assert decisions_of(folder) == {4: new[4], 32: new[32]}
+    assert [(u["count"], u["first"]) for u in output["not_read"]] == [(1, "31"), (1, "32")] and "'reject'" in output[
         "not_read"
     ][0]["what"]
 
@@ -208,6 +235,6 @@ def test_eight_labels_that_all_change_are_refused_and_seven_are_taken(made, tmp_
     new = answered(given, wrong=range(N))
     rows = [{"id": i, "label": new[i]} for i in range(8)]
     code, _, err = take(capsys, folder, sheet(tmp_path / "eight.csv", rows))
-    assert code == 2 and "8 of 8 answers would change the label" in err and said(folder) == {}
+    assert code == 2 and "8 of 8 answers would change the label" in err and decisions_of(folder) == {}
     assert take(capsys, folder, sheet(tmp_path / "seven.csv", rows[:7]))[0] == 0
-    assert said(folder) == dict(enumerate(new[:7]))
+    assert decisions_of(folder) == dict(enumerate(new[:7]))

@@ -1,4 +1,4 @@
-"""What Label Studio exports (JSON and JSON-MIN, as of 1.23) comes back whole: every annotator, every kind of control."""
+"""Exports of Label Studio (JSON and JSON-MIN, as of 1.23) are read in full: every annotator, every kind of control."""
 
 import json
 
@@ -66,7 +66,7 @@ def choice(*names, control="animal", kind="choices"):
     }
 
 
-def taken(folder, content, capsys, *more, rc=0):
+def import_answers(folder, content, capsys, *more, rc=0):
     file = folder.parent / "done.json"
     file.write_text(json.dumps(content))
     capsys.readouterr()
@@ -75,7 +75,7 @@ def taken(folder, content, capsys, *more, rc=0):
     return json.loads(out.out) if rc == 0 else out.err
 
 
-def said(folder):
+def decisions_of(folder):
     journal = Journal(folder)
     rows = journal.read()[0]
     journal.close()
@@ -83,35 +83,40 @@ def said(folder):
 
 
 def test_a_control_of_any_name_is_read(folder, capsys):
-    told = taken(folder, [task(0, annotation(1, choice("cat"))), task(1, annotation(1, choice("owl")))], capsys)
-    assert (told["read"], told["new"], told["conflicts"], told["reviewers"]) == (2, 2, [], ["1"])
-    assert said(folder)[0] == {("1", "r0"): ("keep", None), ("1", "r1"): ("relabel", "owl")}
+    output = import_answers(
+        folder, [task(0, annotation(1, choice("cat"))), task(1, annotation(1, choice("owl")))], capsys
+    )
+    assert (output["read"], output["new"], output["conflicts"], output["reviewers"]) == (2, 2, [], ["1"])
+    assert decisions_of(folder)[0] == {("1", "r0"): ("keep", None), ("1", "r1"): ("relabel", "owl")}
 
 
-def test_annotators_stay_themselves_and_their_disagreement_is_a_conflict(folder, capsys):
-    content = [task(0, annotation(ANN, choice("dog")), annotation({"id": 7, "first_name": "Bob"}, choice("cat"))),
-               task(1, annotation(ANN, choice("owl")), annotation({"id": 9}, choice("owl")), annotation(12, choice("owl")))]  # fmt: skip
-    told = taken(folder, content, capsys, "--reviewer", "nobody")
-    rows, fold = said(folder)
-    assert told["new"] == 5 and told["conflicts"] == [] and fold.conflict("r0") and not fold.conflict("r1")
+def test_annotators_keep_their_names_and_disagreement_is_a_conflict(folder, capsys):
+    content = [
+        task(0, annotation(ANN, choice("dog")), annotation({"id": 7, "first_name": "Bob"}, choice("cat"))),
+        # fmt: skip
+        task(1, annotation(ANN, choice("owl")), annotation({"id": 9}, choice("owl")), annotation(12, choice("owl"))),
+    ]
+    output = import_answers(folder, content, capsys, "--reviewer", "nobody")
+    rows, fold = decisions_of(folder)
+    assert output["new"] == 5 and output["conflicts"] == [] and fold.conflict("r0") and not fold.conflict("r1")
     assert rows == {
         ("ann@lab.org", "r0"): ("relabel", "dog"), ("Bob", "r0"): ("keep", None),
         ("ann@lab.org", "r1"): ("relabel", "owl"), ("9", "r1"): ("relabel", "owl"), ("12", "r1"): ("relabel", "owl"),
     }  # fmt: skip
-    again = taken(folder, content, capsys)
-    assert again["new"] == 0 and again["nothing_new"] == 5 and said(folder)[0] == rows
+    second = import_answers(folder, content, capsys)
+    assert second["new"] == 0 and second["nothing_new"] == 5 and decisions_of(folder)[0] == rows
 
 
-def test_answers_without_a_name_need_one(folder, capsys):
+def test_answers_without_a_name_need_a_reviewer(folder, capsys):
     nameless = [task(0, {"result": [choice("dog")]}), task(1, annotation(ANN, choice("owl")))]
-    error = taken(folder, nameless, capsys, rc=2)
+    error = import_answers(folder, nameless, capsys, rc=2)
     assert (
         "1 of the 2 answers do not say who gave them" in error
         and "--reviewer" in error
         and not (folder / "decisions.sqlite").exists()
     )
-    taken(folder, nameless, capsys, "--reviewer", "eve")
-    assert set(said(folder)[0]) == {("eve", "r0"), ("ann@lab.org", "r1")}
+    import_answers(folder, nameless, capsys, "--reviewer", "eve")
+    assert set(decisions_of(folder)[0]) == {("eve", "r0"), ("ann@lab.org", "r1")}
 
 
 @pytest.mark.parametrize(
@@ -123,24 +128,35 @@ def test_answers_without_a_name_need_one(folder, capsys):
     ],
 )
 def test_the_leaf_of_a_taxonomy_is_the_class(folder, capsys, path, label):
-    taken(folder, [task(0, annotation(1, choice(*path, control="tree", kind="taxonomy")))], capsys)
-    assert said(folder)[0] == {("1", "r0"): ("relabel", label)}
+    import_answers(folder, [task(0, annotation(1, choice(*path, control="tree", kind="taxonomy")))], capsys)
+    assert decisions_of(folder)[0] == {("1", "r0"): ("relabel", label)}
 
 
 def test_the_path_of_a_taxonomy_is_the_class_where_classes_are_paths(tmp_path, capsys):
     findings = Findings(
-        np.array(["r0", "r1", "r2"], object), ("a/b", "a/c", "c"), np.arange(3), (np.arange(3) + 1) % 3, np.full(3, 0.5), np.arange(1, 4),
-        np.zeros(3, bool), {"consensus": np.zeros(3)}, {}, Estimate(1, 0, 3), (), (), {"source": "", "kind": "text"},
-    )  # fmt: skip
+        np.array(["r0", "r1", "r2"], object),
+        ("a/b", "a/c", "c"),
+        np.arange(3),
+        (np.arange(3) + 1) % 3,
+        np.full(3, 0.5),
+        np.arange(1, 4),
+        np.zeros(3, bool),
+        {"consensus": np.zeros(3)},
+        {},
+        Estimate(1, 0, 3),
+        (),
+        (),
+        {"source": "", "kind": "text"},
+    )
     (tmp_path / "r").mkdir()
     run.save(findings, tmp_path / "r")
     one = task(0, annotation(1, choice(["a", "c"], kind="taxonomy")))
     one["data"]["given_label"] = "a/b"
-    taken(tmp_path / "r", [one], capsys)
-    assert said(tmp_path / "r")[0] == {("1", "r0"): ("relabel", "a/c")}  # and not c
+    import_answers(tmp_path / "r", [one], capsys)
+    assert decisions_of(tmp_path / "r")[0] == {("1", "r0"): ("relabel", "a/c")}  # and not c
 
 
-def test_what_is_no_single_choice_is_counted_and_named(folder, capsys):
+def test_other_answers_are_counted_and_named(folder, capsys):
     stars = {"value": {"rating": 4}, "from_name": "stars", "to_name": "text", "type": "rating", "id": "a"}
     count = {"value": {"number": 3}, "from_name": "n", "to_name": "text", "type": "number", "id": "b"}
     words = {"value": {"text": ["well"]}, "from_name": "why", "to_name": "text", "type": "textarea", "id": "c"}
@@ -164,11 +180,14 @@ def test_what_is_no_single_choice_is_counted_and_named(folder, capsys):
         task(8, annotation(ANN, choice("dog"), choice("good", control="quality"))),
         {"id": 1, "data": {"text": "no id"}, "annotations": [annotation(ANN, choice("dog"))]},
     ]
-    told = taken(folder, content, capsys)
-    assert said(folder)[0] == {("ann@lab.org", "r0"): ("relabel", "dog"), ("ann@lab.org", "r8"): ("relabel", "dog")}
-    assert {c["id"] for c in told["conflicts"]} == {"r1", "r2", "r7", "task 10"}
-    assert "cat, owl" in next(c["reason"] for c in told["conflicts"] if c["id"] == "r1")
-    assert {u["what"]: (u["count"], u["first"]) for u in told["not_read"]} == {
+    output = import_answers(folder, content, capsys)
+    assert decisions_of(folder)[0] == {
+        ("ann@lab.org", "r0"): ("relabel", "dog"),
+        ("ann@lab.org", "r8"): ("relabel", "dog"),
+    }
+    assert {c["id"] for c in output["conflicts"]} == {"r1", "r2", "r7", "task 10"}
+    assert "cat, owl" in next(c["reason"] for c in output["conflicts"] if c["id"] == "r1")
+    assert {u["what"]: (u["count"], u["first"]) for u in output["not_read"]} == {
         "answers to 'stars' (rating)": (2, "r0"),
         "answers to 'n' (number)": (1, "r0"),
         "answers to 'why' (textarea)": (1, "r0"),
@@ -197,25 +216,29 @@ def test_json_min_with_another_control_and_annotators(folder, capsys):
         return {**data, "id": 40 + number, **answers, "annotator": by, **times}
 
     content = [
-        row(0, "ann@lab.org", animal="dog"), row(0, 7, animal="cat"), row(1, 7, animal={"choices": ["cat", "dog"]}),
-        row(2, 7, tree=[{"taxonomy": [["Animal", "cat"]]}], stars=[{"rating": 3}]), row(3, None), row(4, 7, animal="owl", why="since"),
-    ]  # fmt: skip
-    told = taken(folder, content, capsys)
-    assert said(folder)[0] == {
+        row(0, "ann@lab.org", animal="dog"),
+        row(0, 7, animal="cat"),
+        row(1, 7, animal={"choices": ["cat", "dog"]}),
+        row(2, 7, tree=[{"taxonomy": [["Animal", "cat"]]}], stars=[{"rating": 3}]),
+        row(3, None),
+        row(4, 7, animal="owl", why="since"),
+    ]
+    output = import_answers(folder, content, capsys)
+    assert decisions_of(folder)[0] == {
         ("ann@lab.org", "r0"): ("relabel", "dog"),
         ("7", "r0"): ("keep", None),
         ("7", "r2"): ("relabel", "cat"),
         ("7", "r4"): ("relabel", "owl"),
     }
-    assert [c["id"] for c in told["conflicts"]] == ["r1"]
-    assert {u["what"] for u in told["not_read"]} == {"answers to 'stars' (rating)", "tasks without an answer"}
+    assert [c["id"] for c in output["conflicts"]] == ["r1"]
+    assert {u["what"] for u in output["not_read"]} == {"answers to 'stars' (rating)", "tasks without an answer"}
 
 
-def test_the_control_called_label_goes_first(folder, capsys):
-    taken(
+def test_the_control_called_label_has_priority(folder, capsys):
+    import_answers(
         folder, [task(0, annotation(1, choice("dog", control="label"), choice("cat", control="second_look")))], capsys
     )
-    assert said(folder)[0] == {("1", "r0"): ("relabel", "dog")}
+    assert decisions_of(folder)[0] == {("1", "r0"): ("relabel", "dog")}
 
 
 def test_coco_lists_what_it_cannot_read(folder, tmp_path, capsys):
@@ -224,18 +247,19 @@ def test_coco_lists_what_it_cannot_read(folder, tmp_path, capsys):
     ]
     boxes = [(0, 2, "ann"), (0, 3, "bob"), (1, 2, None), (1, 3, None), (2, 9, None), (77, 1, None), (3, 1, None)]
     annotations = [{"id": i, "image_id": a, "category_id": c, "annotator": who} for i, (a, c, who) in enumerate(boxes)]
-    found = {
+    result = {
         "images": images,
         "categories": [{"id": i, "name": name} for i, name in enumerate(CLASSES, 1)],
         "annotations": annotations,
     }
-    (tmp_path / "c.json").write_text(json.dumps(found))
+    (tmp_path / "c.json").write_text(json.dumps(result))
     assert main(["import", str(folder), str(tmp_path / "c.json"), "--from", "coco", "--reviewer", "eve", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert said(folder)[0] == {("ann", "r0"): ("relabel", "dog"), ("bob", "r0"): ("relabel", "owl")} and said(folder)[
-        1
-    ].conflict("r0")
-    assert {c["id"] for c in told["conflicts"]} == {
+    output = json.loads(capsys.readouterr().out)
+    assert decisions_of(folder)[0] == {
+        ("ann", "r0"): ("relabel", "dog"),
+        ("bob", "r0"): ("relabel", "owl"),
+    } and decisions_of(folder)[1].conflict("r0")
+    assert {c["id"] for c in output["conflicts"]} == {
         "r1",
         "r2",
         "annotation 5",
@@ -261,15 +285,17 @@ def test_fiftyone_lists_what_it_cannot_read(folder, tmp_path, capsys):
         )
         == 0
     )
-    told = json.loads(capsys.readouterr().out)
-    assert said(folder)[0] == {("eve", "r0"): ("relabel", "dog")} and {c["id"] for c in told["conflicts"]} == {
+    output = json.loads(capsys.readouterr().out)
+    assert decisions_of(folder)[0] == {("eve", "r0"): ("relabel", "dog")} and {
+        c["id"] for c in output["conflicts"]
+    } == {
         "r1",
         "r2",
         "d",
     }
 
 
-def test_hugging_face_codes_that_are_no_class_are_no_answer(folder, tmp_path, capsys):
+def test_invalid_hugging_face_codes_are_conflicts(folder, tmp_path, capsys):
     datasets = pytest.importorskip("datasets")
     table = {"id": ["r0", "r1", "r2", "r3"], "label": [1, -1, 2, 0], "annotator": ["ann", None, None, None]}
     features = datasets.Features(
@@ -281,4 +307,4 @@ def test_hugging_face_codes_that_are_no_class_are_no_answer(folder, tmp_path, ca
     )
     datasets.Dataset.from_dict(table, features).save_to_disk(str(tmp_path / "h"))
     assert main(["import", str(folder), str(tmp_path / "h"), "--from", "hf", "--reviewer", "eve", "--json"]) == 0
-    assert said(folder)[0] == {("ann", "r0"): ("relabel", "dog")}
+    assert decisions_of(folder)[0] == {("ann", "r0"): ("relabel", "dog")}

@@ -1,4 +1,4 @@
-"""Out to each tool's format, changed there as the tool would, and back."""
+"""Export to each tool's format, changes as the tool would make them, and import."""
 
 import csv
 import json
@@ -59,7 +59,7 @@ def decide(folder, *rows):
     journal.close()
 
 
-def said(folder, reviewer):
+def decisions_of(folder, reviewer):
     journal = Journal(folder)
     rows = [row for row in journal.read()[0] if row.reviewer == reviewer]
     journal.close()
@@ -67,20 +67,20 @@ def said(folder, reviewer):
     return {row.id: (row.act, row.label) for row in rows}
 
 
-def taken(capsys, folder, file, kind, reviewer="bob"):
+def import_answers(capsys, folder, file, kind, reviewer="bob"):
     import_(folder, file, from_=kind, reviewer=reviewer, json=True)
     return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("kind", ["csv", "coco", "fiftyone", "hf", "label-studio"])
-def test_what_nobody_changed_says_nothing_new(photos, tmp_path, capsys, kind):
+def test_unchanged_exports_add_nothing(photos, tmp_path, capsys, kind):
     if kind == "hf":
         pytest.importorskip("datasets")
     decide(photos, ("cat/1.png", "relabel", "dog"), ("dog/1.png", "keep", None), ("dog/4.png", "exclude", None))
     export(photos, to=kind, out=tmp_path / "out.x")
     capsys.readouterr()
-    told = taken(capsys, photos, tmp_path / "out.x", kind)
-    assert told["new"] == 0 and told["conflicts"] == [] and said(photos, "bob") == {}
+    output = import_answers(capsys, photos, tmp_path / "out.x", kind)
+    assert output["new"] == 0 and output["conflicts"] == [] and decisions_of(photos, "bob") == {}
 
 
 def test_coco_is_read_by_pycocotools_and_comes_back(photos, tmp_path, capsys):
@@ -95,32 +95,32 @@ def test_coco_is_read_by_pycocotools_and_comes_back(photos, tmp_path, capsys):
     first = read.loadImgs(read.getImgIds()[0])[0]
     with Image.open(tmp_path / "c" / first["file_name"]) as image:
         assert image.size == (first["width"], first["height"]) == (6, 4)
-    found = json.loads(file.read_text())
-    found["annotations"][0]["category_id"] = found["annotations"][-1]["category_id"]
-    file.write_text(json.dumps(found))
+    actual = json.loads(file.read_text())
+    actual["annotations"][0]["category_id"] = actual["annotations"][-1]["category_id"]
+    file.write_text(json.dumps(actual))
     capsys.readouterr()
-    assert taken(capsys, photos, file, "coco")["new"] == 1
-    assert said(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
-    assert taken(capsys, photos, file, "coco")["new"] == 0
+    assert import_answers(capsys, photos, file, "coco")["new"] == 1
+    assert decisions_of(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
+    assert import_answers(capsys, photos, file, "coco")["new"] == 0
 
 
 def test_fiftyone_layout_and_back(photos, tmp_path, capsys):
     decide(photos, ("dog/4.png", "exclude", None))
     export(photos, to="fiftyone", out=tmp_path / "f")
-    found = json.loads((tmp_path / "f/labels.json").read_text())
+    actual = json.loads((tmp_path / "f/labels.json").read_text())
     files = {path.stem for path in (tmp_path / "f/data").iterdir()}
-    assert set(found) == {"classes", "labels"} and set(found["labels"]) == files and len(files) == 6
-    assert sum(label is None for label in found["labels"].values()) == 1
-    found["classes"] = ["cat", "dog"]  # as FiftyOne writes it
-    for label in filter(None, found["labels"].values()):
+    assert set(actual) == {"classes", "labels"} and set(actual["labels"]) == files and len(files) == 6
+    assert sum(label is None for label in actual["labels"].values()) == 1
+    actual["classes"] = ["cat", "dog"]  # as FiftyOne writes it
+    for label in filter(None, actual["labels"].values()):
         attributes = label.pop("attributes")
-        label["label"] = found["classes"].index(label["label"])
+        label["label"] = actual["classes"].index(label["label"])
         label["attributes"] = attributes
-    found["labels"]["00000001"]["label"] = 1
-    (tmp_path / "f/labels.json").write_text(json.dumps(found))
+    actual["labels"]["00000001"]["label"] = 1
+    (tmp_path / "f/labels.json").write_text(json.dumps(actual))
     capsys.readouterr()
-    taken(capsys, photos, tmp_path / "f", "fiftyone")
-    assert said(photos, "bob") == {"cat/2.png": ("relabel", "dog")}
+    import_answers(capsys, photos, tmp_path / "f", "fiftyone")
+    assert decisions_of(photos, "bob") == {"cat/2.png": ("relabel", "dog")}
 
 
 def test_real_fiftyone_reads_the_folder_and_what_it_writes_comes_back(photos, tmp_path, capsys):
@@ -140,27 +140,27 @@ def test_real_fiftyone_reads_the_folder_and_what_it_writes_comes_back(photos, tm
                 label.label = "dog"
             exporter.export_sample(path, label)
     capsys.readouterr()
-    taken(capsys, photos, tmp_path / "g", "fiftyone")
-    assert said(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
+    import_answers(capsys, photos, tmp_path / "g", "fiftyone")
+    assert decisions_of(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
 
 
 def test_hugging_face_out_and_back(texts, tmp_path, capsys):
     datasets = pytest.importorskip("datasets")
     export(texts, to="hf", out=tmp_path / "h")
-    found = datasets.load_from_disk(str(tmp_path / "h"))
-    assert found["id"][:] == ODD and found["text"][4] == "t " + ODD[4]
-    names = found.features["label"].names
+    actual = datasets.load_from_disk(str(tmp_path / "h"))
+    assert actual["id"][:] == ODD and actual["text"][4] == "t " + ODD[4]
+    names = actual.features["label"].names
 
     def turn(row):
         return {"label": names.index("..") if row["id"] == ODD[0] else row["label"]}
 
-    found.map(turn).save_to_disk(str(tmp_path / "h2"))
+    actual.map(turn).save_to_disk(str(tmp_path / "h2"))
     capsys.readouterr()
-    taken(capsys, texts, tmp_path / "h2", "hf")
-    assert said(texts, "bob") == {ODD[0]: ("relabel", "..")}
+    import_answers(capsys, texts, tmp_path / "h2", "hf")
+    assert decisions_of(texts, "bob") == {ODD[0]: ("relabel", "..")}
 
 
-def test_hugging_face_images_open(photos, tmp_path):
+def test_exported_hugging_face_images_can_be_opened(photos, tmp_path):
     datasets = pytest.importorskip("datasets")
     export(photos, to="hf", out=tmp_path / "h")
     assert datasets.load_from_disk(str(tmp_path / "h"))[0]["image"].size == (6, 4)
@@ -193,19 +193,19 @@ def test_label_studio_tasks_interface_and_back(texts, tmp_path, capsys):
     tasks[5]["annotations"], tasks[5]["data"]["labelsieve_id"] = chosen(".."), "stranger"
     (tmp_path / "done.json").write_text(json.dumps(tasks))
     capsys.readouterr()
-    told = taken(capsys, texts, tmp_path / "done.json", "label-studio")
-    assert said(texts, "bob") == {ODD[0]: ("keep", None), ODD[1]: ("relabel", "a/b")}
-    assert {c["id"] for c in told["conflicts"]} == {ODD[2], ODD[3], "stranger"}
-    again = taken(capsys, texts, tmp_path / "done.json", "label-studio")
-    assert again["new"] == 0 and again["conflicts"] == told["conflicts"]
+    output = import_answers(capsys, texts, tmp_path / "done.json", "label-studio")
+    assert decisions_of(texts, "bob") == {ODD[0]: ("keep", None), ODD[1]: ("relabel", "a/b")}
+    assert {c["id"] for c in output["conflicts"]} == {ODD[2], ODD[3], "stranger"}
+    second = import_answers(capsys, texts, tmp_path / "done.json", "label-studio")
+    assert second["new"] == 0 and second["conflicts"] == output["conflicts"]
 
 
 def test_label_studio_json_min(texts, tmp_path, capsys):
     (tmp_path / "m.json").write_text(
         json.dumps([{"id": 7, "labelsieve_id": ODD[2], "label": ".."}, {"id": 8, "labelsieve_id": ODD[3]}])
     )
-    taken(capsys, texts, tmp_path / "m.json", "label-studio")
-    assert said(texts, "bob") == {ODD[2]: ("relabel", "..")}
+    import_answers(capsys, texts, tmp_path / "m.json", "label-studio")
+    assert decisions_of(texts, "bob") == {ODD[2]: ("relabel", "..")}
 
 
 def test_pictures_of_label_studio_are_inside_the_file(photos, tmp_path):
@@ -226,7 +226,7 @@ def test_label_studio_sdk_accepts_the_interface_and_the_tasks(texts, tmp_path):
         assert checker.validate_prediction(task["predictions"][0])
 
 
-def test_csv_carries_every_act_and_odd_ids(texts, tmp_path, capsys):
+def test_csv_keeps_every_act_and_odd_ids(texts, tmp_path, capsys):
     export(texts, to="csv", out=tmp_path / "t.csv.out")
     with open(tmp_path / "t.csv.out", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -239,30 +239,30 @@ def test_csv_carries_every_act_and_odd_ids(texts, tmp_path, capsys):
         writer.writeheader()
         writer.writerows(rows)
     capsys.readouterr()
-    told = taken(capsys, texts, tmp_path / "back.csv", "csv")
+    output = import_answers(capsys, texts, tmp_path / "back.csv", "csv")
     want = [("keep", None), ("relabel", "a/b"), ("exclude", None), ("ambiguous", None), ("later", None)]
-    assert said(texts, "bob") == dict(zip(ODD, want, strict=False))
-    assert [c["id"] for c in told["conflicts"]] == ODD[6:]
-    assert taken(capsys, texts, tmp_path / "back.csv", "csv")["new"] == 0
+    assert decisions_of(texts, "bob") == dict(zip(ODD, want, strict=False))
+    assert [c["id"] for c in output["conflicts"]] == ODD[6:]
+    assert import_answers(capsys, texts, tmp_path / "back.csv", "csv")["new"] == 0
     assert (
-        taken(capsys, texts, tmp_path / "back.csv", "csv", reviewer="eve")["new"] == 5
+        import_answers(capsys, texts, tmp_path / "back.csv", "csv", reviewer="eve")["new"] == 5
     )  # each has decisions of their own
 
 
 def test_an_undone_import_stays_undone(texts, tmp_path, capsys):
     with open(tmp_path / "b.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["id", "label"], [ODD[0], ".."], [ODD[1], ".."]])
-    assert taken(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 1  # the second has that label already
+    assert import_answers(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 1  # the second has that label already
     journal = Journal(texts)
     (row,) = journal.read()[0]
     journal.append([Decision("", "undo", reviewer="bob", batch="u", target=row.batch)])
-    assert taken(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 0
+    assert import_answers(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 0
     assert Fold(journal.read()[0]).verdict(ODD[0]) is None
     journal.close()
 
 
 @pytest.mark.parametrize("kind", ["csv", "coco", "fiftyone", "hf", "label-studio"])
-def test_files_that_are_something_else_are_told(texts, tmp_path, kind):
+def test_files_of_the_wrong_format_are_an_error(texts, tmp_path, kind):
     (tmp_path / "junk").write_bytes(b"\x89PNG\0{")
     (tmp_path / "list").write_text("[1, 2]")
     for name in ("junk", "list", "absent"):
@@ -270,7 +270,7 @@ def test_files_that_are_something_else_are_told(texts, tmp_path, kind):
             import_(texts, tmp_path / name, from_=kind, reviewer="bob")
 
 
-def test_nothing_is_overwritten_and_texts_are_no_pictures(texts, tmp_path):
+def test_nothing_is_overwritten_and_texts_are_refused_as_pictures(texts, tmp_path):
     (tmp_path / "mine").write_text("mine")
     for kind in ("csv", "label-studio", "hf"):
         with pytest.raises(UserError):
@@ -282,7 +282,7 @@ def test_nothing_is_overwritten_and_texts_are_no_pictures(texts, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_import_goes_to_the_journal_that_the_run_remembers(texts, tmp_path):
+def test_import_uses_the_stored_journal_of_the_run(texts, tmp_path):
     (texts / "journal.json").write_text('{"address": "postgresql://me@127.0.0.1:9/none?connect_timeout=2"}')
     (tmp_path / "a.csv").write_text("id,label\n1,x\n")
     with pytest.raises(UserError, match=r"^postgresql://me@127.*cannot be used as a journal"):
@@ -290,7 +290,7 @@ def test_import_goes_to_the_journal_that_the_run_remembers(texts, tmp_path):
     assert not (texts / "decisions.sqlite").exists()
 
 
-def test_a_file_of_another_run_is_refused(photos, tmp_path):
+def test_a_file_of_a_different_run_is_refused(photos, tmp_path):
     (tmp_path / "a.csv").write_text("id,decision,label\nr1,keep,\nr2,exclude,\n")
     with pytest.raises(UserError, match="None of the 2 ids is in the run"):
         import_(photos, tmp_path / "a.csv", from_="csv", reviewer="bob")
@@ -313,48 +313,49 @@ def test_a_file_of_another_run_is_refused(photos, tmp_path):
         '{"images": [], "categories": [], "annotations": [{}]}',
     ],
 )
-def test_what_no_tool_wrote_is_one_sentence(photos, tmp_path, kind, text):
+def test_malformed_files_give_one_sentence(photos, tmp_path, kind, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match="a.json"):
         import_(photos, tmp_path / "a.json", from_=kind, reviewer="bob")
 
 
-def test_a_folder_without_the_file_is_told(photos, tmp_path):
+def test_a_folder_without_the_file_is_an_error(photos, tmp_path):
     with pytest.raises(UserError, match="annotations.json cannot be read"):
         import_(photos, tmp_path, from_="coco", reviewer="bob")
 
 
-def test_decisions_go_where_the_run_keeps_them(photos, tmp_path, monkeypatch):
+def test_decisions_are_written_to_the_journal_of_the_run(photos, tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("id,decision,label\ncat/1.png,keep,\n")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr("labelsieve.store.postgres.journal_of", lambda folder, run: Journal(tmp_path / "elsewhere"))
     import_(photos, tmp_path / "a.csv", from_="csv", reviewer="bob")
     assert (
-        said(tmp_path / "elsewhere", "bob") == {"cat/1.png": ("keep", None)}
+        decisions_of(tmp_path / "elsewhere", "bob") == {"cat/1.png": ("keep", None)}
         and not (photos / "decisions.sqlite").exists()
     )
 
 
-def test_hugging_face_draws_no_bar_and_leaves_the_switch_as_it_was(photos, tmp_path, capfd):
+def test_hugging_face_progress_bars_are_off_and_the_setting_is_restored(photos, tmp_path, capfd):
     datasets = pytest.importorskip("datasets")
     datasets.enable_progress_bars()
     export(photos, to="hf", out=tmp_path / "h")
     assert "Saving" not in capfd.readouterr().err and not datasets.are_progress_bars_disabled()
 
 
-def test_each_annotator_keeps_an_answer_of_their_own(texts, tmp_path, capsys):
+def test_each_annotator_keeps_their_own_answer(texts, tmp_path, capsys):
     with open(tmp_path / "b.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["id", "decision", "label"], [ODD[0], "relabel", ".."], [ODD[1], "keep", ""]])
-    assert taken(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 2
-    assert taken(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")["new"] == 2
+    assert import_answers(capsys, texts, tmp_path / "b.csv", "csv")["new"] == 2
+    assert import_answers(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")["new"] == 2
     want = {ODD[0]: ("relabel", ".."), ODD[1]: ("keep", None)}
-    assert said(texts, "bob") == said(texts, "eve") == want
-    told = taken(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")
-    assert told["new"] == 0 and told["nothing_new"] == 2
+    assert decisions_of(texts, "bob") == decisions_of(texts, "eve") == want
+    output = import_answers(capsys, texts, tmp_path / "b.csv", "csv", reviewer="eve")
+    assert output["new"] == 0 and output["nothing_new"] == 2
 
 
-def test_what_the_export_wrote_is_no_answer_of_whoever_fills_in_the_sheet(texts, tmp_path, capsys):
-    """Bob changes one of Ann's decisions and adds one; what he left alone stays Ann's. Elsewhere her answers come in under her name."""
+def test_exported_decisions_are_not_answers_of_the_importing_reviewer(texts, tmp_path, capsys):
+    """Bob changes one of Ann's decisions and adds one; the others stay Ann's, and other runs import them under her
+    name."""
     decide(texts, (ODD[0], "relabel", ".."), (ODD[1], "keep", None), (ODD[2], "exclude", None))
     export(texts, to="csv", out=tmp_path / "t.csv.out")
     with open(tmp_path / "t.csv.out", newline="", encoding="utf-8") as file:
@@ -366,10 +367,14 @@ def test_what_the_export_wrote_is_no_answer_of_whoever_fills_in_the_sheet(texts,
         writer.writeheader()
         writer.writerows(rows)
     capsys.readouterr()
-    told = taken(capsys, texts, tmp_path / "back.csv", "csv")
-    assert told["new"] == 2 and told["nothing_new"] == 2 and told["reviewers"] == ["bob"]
-    assert said(texts, "bob") == {ODD[1]: ("relabel", "a/b"), ODD[3]: ("keep", None)}
+    output = import_answers(capsys, texts, tmp_path / "back.csv", "csv")
+    assert output["new"] == 2 and output["nothing_new"] == 2 and output["reviewers"] == ["bob"]
+    assert decisions_of(texts, "bob") == {ODD[1]: ("relabel", "a/b"), ODD[3]: ("keep", None)}
     other = made(tmp_path / "t.csv", tmp_path / "other")
-    told = taken(capsys, other, tmp_path / "back.csv", "csv")
-    assert said(other, "ann") == {ODD[0]: ("relabel", ".."), ODD[1]: ("relabel", "a/b"), ODD[2]: ("exclude", None)}
-    assert said(other, "bob") == {ODD[3]: ("keep", None)} and told["new"] == 4
+    output = import_answers(capsys, other, tmp_path / "back.csv", "csv")
+    assert decisions_of(other, "ann") == {
+        ODD[0]: ("relabel", ".."),
+        ODD[1]: ("relabel", "a/b"),
+        ODD[2]: ("exclude", None),
+    }
+    assert decisions_of(other, "bob") == {ODD[3]: ("keep", None)} and output["new"] == 4

@@ -1,4 +1,4 @@
-"""Decisions through the server: saved, recognised when sent again, taken back, shared between servers."""
+"""Decisions through the server: saved, recognised when sent again, undone, shared between servers."""
 
 import os
 from types import SimpleNamespace
@@ -35,12 +35,12 @@ def back(client, way="undo", who=None, batch=None):
 
 def rows(sieve):
     journal = Journal(sieve)
-    found, _ = journal.read()
+    result, _ = journal.read()
     journal.close()
-    return found
+    return result
 
 
-def test_a_decision_is_in_the_journal_when_it_is_answered(page, sieve):
+def test_a_decision_is_saved_before_the_answer(page, sieve):
     item = page.get("/api/items?n=1").json()["items"][0]
     answer = decide(page, item["i"], "relabel", label=item["other"]).json()
     assert answer["saved"] == 1 and answer["states"] == {str(item["i"]): "relabel"}
@@ -57,7 +57,7 @@ def test_a_batch_sent_again_is_not_written_again(page, sieve):
     assert decide(page, 3, batch="batch-one", who="bob").status_code == 400
 
 
-def test_the_given_class_chosen_again_is_keep(page):
+def test_choosing_the_given_class_means_keep(page):
     given = page.get("/api/item/5").json()["given"]
     assert decide(page, 5, "relabel", label=given).json()["states"] == {"5": "keep"}
 
@@ -75,7 +75,7 @@ def test_undo_and_redo_go_back_batch_by_batch_across_restarts(page, serve):
     assert back(page, "redo")["undone"] is None
 
 
-def test_an_undo_sent_again_takes_back_once(page, sieve):
+def test_a_repeated_undo_request_undoes_once(page, sieve):
     decide(page, 1, batch="first---")
     decide(page, 2, batch="second--")
     assert back(page, batch="undo-one")["undone"] == "second--"
@@ -84,14 +84,14 @@ def test_an_undo_sent_again_takes_back_once(page, sieve):
     assert len(rows(sieve)) == 3
 
 
-def test_undo_takes_back_ones_own_acts_only(page):
+def test_undo_affects_only_the_reviewers_own_acts(page):
     decide(page, 1, who="ann", batch="of-ann--")
     decide(page, 2, who="bob", batch="of-bob--")
     assert back(page, who="ann")["undone"] == "of-ann--"
     assert page.get("/api/item/2").json()["state"] == "keep"
 
 
-def test_two_servers_see_each_other_and_conflicts_are_settled(page, serve):
+def test_two_servers_share_decisions_and_conflicts_can_be_resolved(page, serve):
     second = serve()
     decide(page, 7, "keep", who="ann")
     decide(second, 7, "exclude", who="bob")
@@ -115,9 +115,9 @@ def test_a_whole_view_is_one_batch_and_refused_when_it_has_changed(page, sieve):
     assert len(back(page)["states"]) == n - 1
 
 
-def test_taking_the_suggestion_of_a_whole_view_leaves_alone_what_is_not_doubted(page, sieve):
-    found = run.load(sieve)
-    doubted = set(np.flatnonzero(found.p_wrong > 0.5).tolist())
+def test_accepting_suggestions_of_a_view_changes_only_doubted_examples(page, sieve):
+    result = run.load(sieve)
+    doubted = set(np.flatnonzero(result.p_wrong > 0.5).tolist())
     view = page.get("/api/view?fresh=abc").json()
     assert view["total"] == view["standing"] == 60 and view["doubted"] == view["suggested"] == len(doubted) > 2
     items = page.get("/api/items?fresh=abc&n=100").json()["items"]
@@ -125,16 +125,18 @@ def test_taking_the_suggestion_of_a_whole_view_leaves_alone_what_is_not_doubted(
     body = {"batch": "whole-view", "view": "fresh=abc", "expect": 60, "act": "relabel", "label": "suggested"}
     answer = page.post("/api/decisions", json=body).json()
     assert answer["saved"] == len(doubted) and answer["left_alone"] == 60 - len(doubted)
-    assert {row.id: row.label for row in rows(sieve)} == {found.ids[i]: found.classes[found.other[i]] for i in doubted}
-    again = page.post("/api/decisions", json=body | {"batch": "whole-again", "expect": 60 - len(doubted)}).json()
-    assert again["saved"] == 0 and again["left_alone"] == 60 - len(doubted)
-    told = page.get("/api/view?state=doubted&fresh=b").json()  # what was said of ten others may make more doubtful
-    assert told["total"] == told["doubted"] == told["progress"]["doubted"]
-    wrong = body | {"batch": "whole-third", "expect": 60 - len(doubted), "suggested": told["doubted"] + 1}
+    assert {row.id: row.label for row in rows(sieve)} == {
+        result.ids[i]: result.classes[result.other[i]] for i in doubted
+    }
+    reloaded = page.post("/api/decisions", json=body | {"batch": "whole-again", "expect": 60 - len(doubted)}).json()
+    assert reloaded["saved"] == 0 and reloaded["left_alone"] == 60 - len(doubted)
+    output = page.get("/api/view?state=doubted&fresh=b").json()  # what was said of ten others may make more doubtful
+    assert output["total"] == output["doubted"] == output["progress"]["doubted"]
+    wrong = body | {"batch": "whole-third", "expect": 60 - len(doubted), "suggested": output["doubted"] + 1}
     assert page.post("/api/decisions", json=wrong).status_code == 409
 
 
-def test_only_a_doubted_example_had_a_suggestion(page, sieve):
+def test_only_doubted_examples_have_a_stored_suggestion(page, sieve):
     least = page.get("/api/items?fresh=a&at=59&n=1").json()["items"][0]
     assert least["p"] < 0.5 and least["doubted"] is False
     decide(page, least["i"], "relabel", label=least["other"])
@@ -144,11 +146,11 @@ def test_only_a_doubted_example_had_a_suggestion(page, sieve):
     assert person["decisions"] == 1 and person["suggestions_taken"] is None
 
 
-def test_undo_says_what_it_took_back(page):
+def test_undo_reports_the_undone_acts(page):
     item = page.get("/api/items?n=1").json()["items"][0]
     decide(page, item["i"], "relabel", label=item["other"])
-    told = {"n": 1, "i": item["i"], "id": item["id"], "act": "relabel", "label": item["other"]}
-    assert back(page)["what"] == told == back(page, "redo")["what"]
+    output = {"n": 1, "i": item["i"], "id": item["id"], "act": "relabel", "label": item["other"]}
+    assert back(page)["what"] == output == back(page, "redo")["what"]
     decide(page, [5, 6], "exclude")
     assert back(page)["what"] | {"id": "", "i": 5} == {"n": 2, "i": 5, "id": "", "act": "exclude", "label": None}
     decide(page, 9, "keep")
@@ -171,13 +173,13 @@ def test_undo_says_what_it_took_back(page):
         [{"i": 1, "act": "keep"}, 3],
     ],
 )
-def test_what_cannot_be_is_refused_whole(page, sieve, acts):
+def test_an_invalid_batch_is_refused_as_a_whole(page, sieve, acts):
     answer = page.post("/api/decisions", json={"batch": "bad-batch", "acts": acts})
     assert answer.status_code == 400 and answer.json()["error"].endswith(".")
     assert rows(sieve) == []
 
 
-def test_a_read_only_folder_can_be_looked_at(sieve, serve, monkeypatch):
+def test_a_read_only_folder_can_be_viewed(sieve, serve, monkeypatch):
     decide(serve(), 3)
     monkeypatch.setattr("labelsieve.page.desk.os.access", lambda path, mode: False)
     client = serve()
@@ -185,7 +187,7 @@ def test_a_read_only_folder_can_be_looked_at(sieve, serve, monkeypatch):
     assert decide(client, 4).status_code == 403 and len(rows(sieve)) == 1
 
 
-def test_a_read_only_desk_writes_nothing_by_any_way(sieve, serve, monkeypatch):
+def test_no_request_writes_through_a_read_only_desk(sieve, serve, monkeypatch):
     decide(serve(), 3, batch="batch-one")
     before = {
         path: path.stat().st_size for path in sieve.rglob("*") if path.name.partition("-")[0] != "decisions.sqlite"
@@ -206,7 +208,7 @@ def test_a_read_only_desk_writes_nothing_by_any_way(sieve, serve, monkeypatch):
     assert now == before
 
 
-def test_an_undo_names_the_last_batch_of_its_reviewer_and_takes_back_no_other(page, sieve):
+def test_undo_of_any_batch_but_the_last_is_refused(page, sieve):
     for n, who in enumerate(["ann", "bob", "ann", "bob"]):
         decide(page, n, who=who, batch=f"batch--{n}")
     assert back(page, who="ann")["undone"] == "batch--2"
@@ -219,7 +221,7 @@ def test_an_undo_names_the_last_batch_of_its_reviewer_and_takes_back_no_other(pa
     assert [page.get(f"/api/item/{i}").json()["state"] for i in range(4)] == ["keep", "keep", "keep", "open"]
 
 
-def test_a_desk_that_may_not_write_does_not_even_ask_its_journal(sieve, monkeypatch):
+def test_a_read_only_desk_does_not_call_its_journal(sieve, monkeypatch):
     """Where the decisions lie on a server, nothing but the desk itself keeps to it."""
     monkeypatch.setattr("labelsieve.page.desk.os", SimpleNamespace(access=lambda path, mode: False, W_OK=os.W_OK))
     desk = Desk(sieve)

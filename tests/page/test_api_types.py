@@ -1,4 +1,5 @@
-"""The types of `labelsieve.page.api` are those of the real answers, and the page's TypeScript types are written from them."""
+"""The types of `labelsieve.page.api` match the real answers, and the page's TypeScript types are generated from
+them."""
 
 from __future__ import annotations
 
@@ -87,7 +88,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """A run on the rows of a table with a missing value, a note, duplicates, and hard classes, so that a sample comes first."""
+    """A run on a table with a missing value, a note, duplicates, and hard classes, so that a sample comes first."""
     folder, rng = tmp_path_factory.mktemp("api"), np.random.default_rng(1)
     labels = rng.integers(0, 3, 300)
     features = rng.normal(size=(300, 4)) + 1.2 * np.eye(3, 4)[labels]
@@ -173,19 +174,19 @@ def answers(client, n) -> list[tuple[str, Any]]:
 
 @pytest.fixture
 def odd(tmp_path, make_findings):
-    """A run on texts with everything that is rare: few neighbours, values that are not finite, a decision on a lost example."""
+    """A run on texts with rare cases: few neighbours, values that are not finite, a decision on a lost example."""
     with open(tmp_path / "odd.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("id", "text", "label"), *((f"t{i}", f"text {i}", "ab"[i % 2]) for i in range(12))])
-    found = make_findings(ls.load(str(tmp_path / "odd.csv"), text="text", label="label"))
-    found.scores["knn_vote"][3] = np.nan
-    found.extra["p_given"][3] = np.nan
-    found.extra.update(neighbours_agree=np.full(12, 0.5), neighbours=np.full(12, 4))
+    result = make_findings(ls.load(str(tmp_path / "odd.csv"), text="text", label="label"))
+    result.scores["knn_vote"][3] = np.nan
+    result.extra["p_given"][3] = np.nan
+    result.extra.update(neighbours_agree=np.full(12, 0.5), neighbours=np.full(12, 4))
     (tmp_path / "odd.sieve" / "evidence").mkdir(parents=True)
     np.save(
         tmp_path / "odd.sieve" / "evidence" / "neighbours.npy", ((np.arange(12)[:, None] + (1, 2)) % 12).astype("<i4")
     )
     np.save(tmp_path / "odd.sieve" / "evidence" / "similarity.npy", np.tile(np.array([0.9, np.nan], "<f4"), (12, 1)))
-    run.save(replace(found, notes=(HARD,)), tmp_path / "odd.sieve")
+    run.save(replace(result, notes=(HARD,)), tmp_path / "odd.sieve")
     journal = Journal(tmp_path / "odd.sieve")
     journal.append([Decision("lost", "keep", None, "zoe", "2026-01-01T00:00:00+00:00", "batch-of-zoe")])
     journal.close()
@@ -243,7 +244,7 @@ def test_every_route_has_a_type(sieve):
     assert routes == api.ANSWERS.keys()
 
 
-def test_the_types_of_the_page_are_written_from_those_of_the_server():
+def test_the_typescript_types_are_generated_from_the_server_types():
     spec = importlib.util.spec_from_file_location("api_types", WEB / "api_types.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

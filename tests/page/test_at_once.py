@@ -1,4 +1,4 @@
-"""Requests that arrive together: each act sees the whole of the others or nothing of them."""
+"""Simultaneous requests: each act sees all or nothing of another act."""
 
 import threading
 import time
@@ -25,9 +25,9 @@ def slow(sieve):
         return append(rows)
 
     def reading(after=0):
-        found = read(after)
+        result = read(after)
         time.sleep(0.02)
-        return found
+        return result
 
     desk.journal.append, desk.journal.read = slowly, reading
     with TestClient(application(desk, name="ann"), base_url="http://127.0.0.1:8765") as client:
@@ -51,7 +51,7 @@ def keep(client, i, batch, who="ann"):
     return client.post("/api/decisions", json=body, headers={"X-Reviewer": who})
 
 
-def test_undos_at_once_take_back_one_batch_each(slow):
+def test_simultaneous_undos_undo_one_batch_each(slow):
     _, client = slow
     for k in range(3):
         assert keep(client, k, f"batch--{k}").status_code == 200
@@ -60,7 +60,7 @@ def test_undos_at_once_take_back_one_batch_each(slow):
     assert [client.get(f"/api/item/{k}").json()["state"] for k in range(3)] == ["open"] * 3
 
 
-def test_of_two_acts_on_one_whole_view_the_second_is_told_that_it_has_changed(slow):
+def test_the_second_of_two_acts_on_a_view_is_refused_as_outdated(slow):
     _, client = slow
     n = client.get("/api/view?fresh=a").json()["total"]
     body = {"pick": "view", "view": "fresh=a", "expect": n, "act": "exclude"}
@@ -69,14 +69,14 @@ def test_of_two_acts_on_one_whole_view_the_second_is_told_that_it_has_changed(sl
     assert client.get("/api/run").json()["reviewers"][0]["decisions"] == n
 
 
-def test_a_batch_under_two_names_at_once_belongs_to_one_of_them(slow):
+def test_a_batch_sent_by_two_reviewers_belongs_to_one_of_them(slow):
     _, client = slow
     answers = together(2, lambda k: keep(client, k, "one-batch", who="ab"[k]))
     assert sorted(answer.status_code for answer in answers) == [200, 400]
     assert sum(client.get(f"/api/item/{k}").json()["state"] == "keep" for k in range(2)) == 1
 
 
-def test_readers_at_once_hear_every_decision_once(slow):
+def test_simultaneous_readers_get_every_decision_once(slow):
     desk, client = slow
     elsewhere = Journal(desk.folder)  # another server
     ids = [str(desk.findings.ids[i]) for i in range(3)]
@@ -88,7 +88,7 @@ def test_readers_at_once_hear_every_decision_once(slow):
     assert client.get("/api/view?fresh=z").json()["counts"]["decided"] == 3
 
 
-def test_a_frozen_view_is_built_once_for_all_who_ask(slow, monkeypatch):
+def test_a_frozen_view_is_built_once_for_all_requests(slow, monkeypatch):
     _, client = slow
     built, build = [], view.Views._build
 

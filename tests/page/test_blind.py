@@ -1,4 +1,4 @@
-"""Who judges blind gets the same answers whatever the labels, suggestions, flags and scores of the examples are."""
+"""In blind mode the answers do not depend on the labels, suggestions, flags and scores of the examples."""
 
 import json
 from dataclasses import replace
@@ -24,11 +24,11 @@ def permutation(seed):
     return np.random.default_rng(seed).permutation(60)
 
 
-def tells(found, turn):
+def tells(findings, turn):
     """Whether the sample has other counts of each kind after the permutation, so that a count would tell."""
-    return (found.flagged[DRAWN].sum() != found.flagged[turn][DRAWN].sum()) and all(
+    return (findings.flagged[DRAWN].sum() != findings.flagged[turn][DRAWN].sum()) and all(
         np.bincount(column[DRAWN], minlength=3).tolist() != np.bincount(column[turn][DRAWN], minlength=3).tolist()
-        for column in (found.given, found.other)
+        for column in (findings.given, findings.other)
     )
 
 
@@ -39,30 +39,34 @@ def plain(answer):
 
 @pytest.fixture
 def two(sieve, tmp_path):
-    """Two runs on the same pictures with the same sample, in which the same labels, suggestions, flags and scores belong to other
-    examples: every total is the same, and nothing that is said of one example."""
-    found = run.load(sieve)
+    """Two runs on the same pictures with the same sample, with labels, suggestions, flags and scores permuted.
+
+    Every total is the same, but nothing about a single example.
+    """
+    findings = run.load(sieve)
     pairs = np.where(np.arange(60) < 12, np.arange(60) // 2, -1)  # six groups of duplicates
-    found = replace(found, extra=found.extra | {"duplicate_group": pairs, "duplicate_conflict": pairs >= 0})
-    run.save(found, sieve)
-    turn = next(turn for turn in map(permutation, range(100)) if tells(found, turn))
+    findings = replace(findings, extra=findings.extra | {"duplicate_group": pairs, "duplicate_conflict": pairs >= 0})
+    run.save(findings, sieve)
+    turn = next(turn for turn in map(permutation, range(100)) if tells(findings, turn))
     other = replace(
-        found,
-        given=found.given[turn],
-        other=found.other[turn],
-        p_wrong=found.p_wrong[turn],
-        rank=found.rank[turn],
-        flagged=found.flagged[turn],
-        scores={name: score[turn] for name, score in found.scores.items()},
-        flags={name: flag[turn] for name, flag in found.flags.items()},
-        suggestions={name: suggestion[turn] for name, suggestion in found.suggestions.items()},
-        extra={name: column if name.startswith("duplicate") else column[turn] for name, column in found.extra.items()},
+        findings,
+        given=findings.given[turn],
+        other=findings.other[turn],
+        p_wrong=findings.p_wrong[turn],
+        rank=findings.rank[turn],
+        flagged=findings.flagged[turn],
+        scores={name: score[turn] for name, score in findings.scores.items()},
+        flags={name: flag[turn] for name, flag in findings.flags.items()},
+        suggestions={name: suggestion[turn] for name, suggestion in findings.suggestions.items()},
+        extra={
+            name: column if name.startswith("duplicate") else column[turn] for name, column in findings.extra.items()
+        },
     )
     (tmp_path / "other" / "evidence").mkdir(parents=True)
     for path in (sieve / "evidence").iterdir():
         (tmp_path / "other" / "evidence" / path.name).write_bytes(path.read_bytes())
     run.save(other, tmp_path / "other")
-    ids = tuple(str(found.ids[i]) for i in DRAWN)
+    ids = tuple(str(findings.ids[i]) for i in DRAWN)
     for folder in (sieve, tmp_path / "other"):
         sample_files.save(folder, Sample("accept-june", 0, len(DRAWN), ids, (0,) * len(DRAWN), (0.1,) * len(DRAWN)))
     return sieve, tmp_path / "other"
@@ -97,7 +101,7 @@ ASKED = [
 ]
 
 
-def test_no_answer_depends_on_what_is_hidden(two):
+def test_no_answer_depends_on_hidden_data(two):
     with opened(two[0]) as one, opened(two[1]) as other:
         for client in (one, other):
             client.get("/api/run")
@@ -109,25 +113,27 @@ def send(client, way, **body):
     return plain(client.post(f"/api/{way}", json=body))
 
 
-def test_what_was_decided_blind_is_answered_the_same_whatever_the_label_was(two):
+def test_answers_after_blind_decisions_do_not_depend_on_the_label(two):
     """The figures of the whole run aside: the page shows none but the count of reviewed ones to who judges blind."""
-    told = []
+    output = []
     for folder in two:
         with opened(folder) as client:
-            said = []
+            answers = []
             for n, i in enumerate(DRAWN[:4]):
                 acts = [{"i": i, "act": "relabel", "label": "cat"}]
-                said.append(send(client, "decisions", batch=f"batch--{n}", pick="accept-june", blind=True, acts=acts))
-            said.append(send(client, "undo", batch="undo-one", blind=True))
-            said.append(send(client, "redo", batch="redo-one", blind=True))
-            said += [
+                answers.append(
+                    send(client, "decisions", batch=f"batch--{n}", pick="accept-june", blind=True, acts=acts)
+                )
+            answers.append(send(client, "undo", batch="undo-one", blind=True))
+            answers.append(send(client, "redo", batch="redo-one", blind=True))
+            answers += [
                 plain(client.get(f"/api/items?{SAMPLE}&n=60&state={state}")) for state in ("all", "open", "decided")
             ]
-            said += [plain(client.get(f"/api/item/{i}?{SAMPLE}")) for i in DRAWN]
+            answers += [plain(client.get(f"/api/item/{i}?{SAMPLE}")) for i in DRAWN]
             view = client.get(f"/api/view?{SAMPLE}&state=all").json()
-            told.append(
+            output.append(
                 (
-                    said,
+                    answers,
                     view["counts"],
                     view["doubted"],
                     view["cells"],
@@ -136,18 +142,18 @@ def test_what_was_decided_blind_is_answered_the_same_whatever_the_label_was(two)
                     view["stop"],
                 )
             )
-            for answer in said:
+            for answer in answers:
                 answer.pop("progress", None)
         journal = Journal(folder)
         rows = [row for row in journal.read()[0] if row.id]
         journal.close()
         assert {row.suggestion for row in rows} == {None} and all(row.blind for row in rows)
-    assert told[0] == told[1]
+    assert output[0] == output[1]
 
 
-def test_a_blind_tile_holds_nothing_but_the_example(two):
+def test_a_blind_tile_contains_only_the_example(two):
     with opened(two[0]) as client:
-        found = run.load(two[0])
+        findings = run.load(two[0])
         for item in (
             *client.get(f"/api/items?{SAMPLE}&n=60").json()["items"],
             client.get(f"/api/item/9?{SAMPLE}").json(),
@@ -160,10 +166,10 @@ def test_a_blind_tile_holds_nothing_but_the_example(two):
             and view["cells"] == []
         )
         open_ = client.get("/api/view?state=all").json()  # who does not judge blind sees them
-        assert open_["counts"]["flagged"] == int(found.flagged.sum()) and open_["doubted"] > 0 and open_["cells"]
+        assert open_["counts"]["flagged"] == int(findings.flagged.sum()) and open_["doubted"] > 0 and open_["cells"]
 
 
-def test_what_others_decided_is_not_seen_by_who_judges_blind(two):
+def test_blind_mode_hides_decisions_of_others(two):
     with opened(two[0]) as client:
         for n, (i, act) in enumerate([(9, "keep"), (4, "exclude"), (30, "ambiguous"), (17, "later")]):
             body = {"batch": f"of-bob-{n}", "pick": "ranked", "acts": [{"i": i, "act": act, "note": "look at it"}]}

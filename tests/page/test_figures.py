@@ -1,4 +1,4 @@
-"""Every figure of the page adds up after every decision, and the report made at that moment says the same."""
+"""Every figure of the page adds up after every decision and equals the figure of the report."""
 
 import json
 from uuid import uuid4
@@ -25,17 +25,19 @@ def act(client, rng, n, classes, who):
     return client.post("/api/decisions", json=body, headers={"X-Reviewer": who}).json()
 
 
-def add_up(told, view, progress):
-    now = told["calibrated"]
+def add_up(answer, view, progress):
+    now = answer["calibrated"]
     assert now["found"] + now["left"]["count"] == pytest.approx(now["wrong"]["count"])
-    cells = sum(cell["expected"] for cell in told["cells"]) + told["cells_rest"]["expected"]
-    classes = sum(row["expected"] for row in told["class_health"]) + told["class_health_rest"]["expected"]
+    cells = sum(cell["expected"] for cell in answer["cells"]) + answer["cells_rest"]["expected"]
+    classes = sum(row["expected"] for row in answer["class_health"]) + answer["class_health_rest"]["expected"]
     assert cells == pytest.approx(now["wrong"]["count"]) and classes == pytest.approx(now["wrong"]["count"])
-    assert sum(cell["count"] for cell in told["cells"]) == sum(row["n"] for row in told["class_health"]) == told["n"]
-    for step in told["plan"]:
+    assert (
+        sum(cell["count"] for cell in answer["cells"]) == sum(row["n"] for row in answer["class_health"]) == answer["n"]
+    )
+    for step in answer["plan"]:
         assert step["catch"] * now["left"]["count"] - 1e-6 <= step["wrong"] <= now["left"]["count"] + 1e-6
-    assert told["trail"][-1]["count"] == pytest.approx(now["wrong"]["count"])
-    states = told["states"]
+    assert answer["trail"][-1]["count"] == pytest.approx(now["wrong"]["count"])
+    states = answer["states"]
     assert sum(states[name] for name in ("keep", "relabel", "exclude", "ambiguous")) == now["reviewed"]
     assert states["relabel"] + states["exclude"] == now["found"]
     counts = view["counts"]
@@ -44,44 +46,52 @@ def add_up(told, view, progress):
         and counts["conflict"] == states["conflict"]
         and counts["later"] == states["later"]
     )
-    assert counts["open"] + counts["decided"] + counts["later"] + counts["conflict"] == counts["all"] == told["n"]
+    assert counts["open"] + counts["decided"] + counts["later"] + counts["conflict"] == counts["all"] == answer["n"]
     assert view["doubted"] == now["doubted"] == progress["doubted"]
     assert view["progress"] == now == progress
     for estimate in (now["wrong"], now["left"]):
-        assert 0 <= estimate["low"] <= estimate["count"] <= estimate["high"] <= told["n"]
+        assert 0 <= estimate["low"] <= estimate["count"] <= estimate["high"] <= answer["n"]
 
 
-def test_after_each_of_thirty_decisions_all_figures_add_up_on_the_page_and_in_the_report(page, sieve, capsys):
+def test_all_figures_add_up_after_each_decision(page, sieve, capsys):
     rng, classes = np.random.default_rng(4), run.load(sieve).classes
     add_up(page.get("/api/run").json(), page.get("/api/view").json(), page.get("/api/view").json()["progress"])
     for step in range(30):
         assert "error" not in act(page, rng, 60, classes, str(rng.choice(["ann", "bob"])))
-        told, view = page.get("/api/run").json(), page.get("/api/view?state=all").json()
-        add_up(told, view, page.get("/api/view?given=cat").json()["progress"])
+        answer, view = page.get("/api/run").json(), page.get("/api/view?state=all").json()
+        add_up(answer, view, page.get("/api/view?given=cat").json()["progress"])
         if step % 6 == 5:
-            same_in_report(told, sieve, capsys)
+            same_in_report(answer, sieve, capsys)
 
 
-def same_in_report(told, sieve, capsys):
+def same_in_report(answer, sieve, capsys):
     capsys.readouterr()
     report(sieve, json=True)
-    said, now = json.loads(capsys.readouterr().out), told["calibrated"]
-    assert (said["reviewed"], said["found"], said["doubted"]) == (now["reviewed"], now["found"], now["doubted"])
-    assert said["now"] == now["wrong"] and said["left"] == now["left"]
-    assert (
-        sum(said["acts"]["answers"].values()) == now["reviewed"]
-        and said["acts"]["conflicts"] == told["states"]["conflict"]
+    reported, now = json.loads(capsys.readouterr().out), answer["calibrated"]
+    assert (reported["reviewed"], reported["found"], reported["doubted"]) == (
+        now["reviewed"],
+        now["found"],
+        now["doubted"],
     )
-    classes = {row["label"]: row["expected"] for row in told["class_health"]}
-    assert {row["label"]: row["expected_wrong"] for row in said["worst_classes"]} == pytest.approx(classes)
-    cells = {(cell["given"], cell["other"]): cell["expected"] for cell in told["cells"]}
-    assert all(cells[c["given_label"], c["likely_label"]] == pytest.approx(c["expected"]) for c in said["confusions"])
-    assert sum(c["expected"] for c in said["confusions"]) + said["confusions_rest"] == pytest.approx(
+    assert reported["now"] == now["wrong"] and reported["left"] == now["left"]
+    assert (
+        sum(reported["acts"]["answers"].values()) == now["reviewed"]
+        and reported["acts"]["conflicts"] == answer["states"]["conflict"]
+    )
+    classes = {row["label"]: row["expected"] for row in answer["class_health"]}
+    assert {row["label"]: row["expected_wrong"] for row in reported["worst_classes"]} == pytest.approx(classes)
+    cells = {(cell["given"], cell["other"]): cell["expected"] for cell in answer["cells"]}
+    assert all(
+        cells[c["given_label"], c["likely_label"]] == pytest.approx(c["expected"]) for c in reported["confusions"]
+    )
+    assert sum(c["expected"] for c in reported["confusions"]) + reported["confusions_rest"] == pytest.approx(
         now["wrong"]["count"]
     )
-    assert [(e["catch"], e["reviews"]) for e in said["effort"]] == [(e["catch"], e["review"]) for e in told["plan"]]
-    assert [[x, y, n] for x, y, _, _, n in said["reliability"]] == [
-        [b["expected"], b["observed"], b["n"]] for b in told["reliability"]
+    assert [(e["catch"], e["reviews"]) for e in reported["effort"]] == [
+        (e["catch"], e["review"]) for e in answer["plan"]
+    ]
+    assert [[x, y, n] for x, y, _, _, n in reported["reliability"]] == [
+        [b["expected"], b["observed"], b["n"]] for b in answer["reliability"]
     ]
 
 
@@ -111,18 +121,20 @@ def test_reviewed_means_the_same_everywhere(page, sieve, capsys):
         body = {"batch": str(uuid4()), "acts": [{"i": i, "act": what}]}
         page.post("/api/decisions", json=body, headers={"X-Reviewer": who})
     ids = run.load(sieve).ids
-    told = page.get("/api/run").json()
-    assert told["calibrated"]["reviewed"] == 2 and told["states"]["conflict"] == 1 and told["states"]["later"] == 1
+    answer = page.get("/api/run").json()
+    assert (
+        answer["calibrated"]["reviewed"] == 2 and answer["states"]["conflict"] == 1 and answer["states"]["later"] == 1
+    )
     assert {item["i"] for item in page.get("/api/items?state=decided").json()["items"]} == {1, 2}
     opened = open_run(sieve)
     assert set(ids[opened.now.reviewed]) == {ids[1], ids[2]}
-    assert opened.left.count == pytest.approx(told["calibrated"]["left"]["count"])
+    assert opened.left.count == pytest.approx(answer["calibrated"]["left"]["count"])
     report(sieve, json=True)
-    said = json.loads(capsys.readouterr().out)
-    assert said["reviewed"] == 2 and said["acts"]["conflicts"] == 1
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["reviewed"] == 2 and reported["acts"]["conflicts"] == 1
 
 
-def test_the_order_keeps_the_place_of_what_is_decided(page, sieve):
+def test_decided_examples_keep_their_position_in_the_order(page, sieve):
     order = [item["i"] for item in page.get("/api/items?n=60&fresh=a").json()["items"]]
     for i in order[:5]:
         page.post("/api/decisions", json={"batch": str(uuid4()), "acts": [{"i": i, "act": "keep"}]})

@@ -1,4 +1,4 @@
-"""Duplicates as groups, typical examples, comments: what the server says and keeps."""
+"""Groups of duplicates, typical examples and comments in the answers of the server."""
 
 from uuid import uuid4
 
@@ -12,14 +12,14 @@ def send(client, acts, who="ann"):
     return client.post("/api/decisions", json=body, headers={"X-Reviewer": who}).json()
 
 
-def test_a_group_disagrees_by_the_labels_as_they_are_now(page, sieve):
-    found = run.load(sieve)
-    labels = [found.classes[found.given[i]] for i in range(4)]
+def test_a_group_disagrees_by_its_current_labels(page, sieve):
+    findings = run.load(sieve)
+    labels = [findings.classes[findings.given[i]] for i in range(4)]
     assert len(set(labels)) == 1  # one group of four of one class
     answer = page.get("/api/groups").json()
     assert answer["all"] == answer["total"] == 1 and answer["disagree"] == 0
     assert answer["items"][0]["rows"] == [0, 1, 2, 3] and answer["items"][0]["disagree"] is False
-    other = next(name for name in found.classes if name != labels[0])
+    other = next(name for name in findings.classes if name != labels[0])
     send(page, [{"i": 2, "act": "relabel", "label": other}])
     answer = page.get("/api/groups?duplicates=disagree").json()
     assert answer["total"] == answer["disagree"] == 1 and answer["items"][0]["disagree"] is True
@@ -33,20 +33,20 @@ def test_a_group_disagrees_by_the_labels_as_they_are_now(page, sieve):
 
 
 def test_typical_examples_are_the_least_doubted_one_of_each_group(page, sieve):
-    found = run.load(sieve)
+    findings = run.load(sieve)
     answer = page.get("/api/gallery?each=30").json()
-    assert answer["total"] == 3 and [row["label"] for row in answer["items"]] == list(found.classes)
+    assert answer["total"] == 3 and [row["label"] for row in answer["items"]] == list(findings.classes)
     for row in answer["items"]:
         shown = [item["i"] for item in row["examples"]]
-        p = found.p_wrong[shown]
+        p = findings.p_wrong[shown]
         assert (np.diff(p) >= 0).all() and (p <= 0.5).all()
-        assert all(found.classes[found.given[i]] == row["label"] for i in shown)
+        assert all(findings.classes[findings.given[i]] == row["label"] for i in shown)
         assert len({0, 1, 2, 3} & set(shown)) <= 1
     one = page.get("/api/gallery?label=cat&each=2").json()["items"]
     assert [row["label"] for row in one] == ["cat"] and len(one[0]["examples"]) == 2
     send(page, [{"i": one[0]["examples"][0]["i"], "act": "exclude"}])
-    again = page.get("/api/gallery?label=cat&each=2").json()["items"][0]["examples"]
-    assert one[0]["examples"][0]["i"] not in [item["i"] for item in again]
+    second = page.get("/api/gallery?label=cat&each=2").json()["items"][0]["examples"]
+    assert one[0]["examples"][0]["i"] not in [item["i"] for item in second]
     assert page.get("/api/gallery?blind=1").status_code == page.get("/api/gallery?label=nothing").status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""10,000 decisions at 50 a second from four clients, the server killed five times: nothing lost, nothing doubled."""
+"""10,000 decisions at 50 per second from four clients while the server is killed five times: none lost or doubled."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def write(folder):
     p, given = rng.random(N), rng.integers(0, 3, N)
     rank = np.argsort(np.argsort(-p)) + 1
     ids = np.array([f"{i}' ; \"\n\u202e{'x' * (4000 if i == 7 else 1)}" for i in range(N)], object)
-    found = Findings(
+    result = Findings(
         ids,
         ("a", "b", "c"),
         given,
@@ -51,8 +51,8 @@ def write(folder):
         settings={"source": "x"},
     )
     folder.mkdir()
-    run.save(found, folder)
-    return found
+    run.save(result, folder)
+    return result
 
 
 def start(folder, port):
@@ -82,22 +82,22 @@ def send(port, who, body):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [int(os.environ.get("LABELSIEVE_TEST_RATE", "0"))])
-def test_nothing_is_lost_and_nothing_doubled(tmp_path, rate):
+def test_no_decision_is_lost_or_doubled(tmp_path, rate):
     """`rate` decisions a second of all clients together, 0 as fast as they go (the harder case; LABELSIEVE_TEST_RATE=50
     takes 200 s)."""
     folder = tmp_path / "run.sieve"
-    found = write(folder)
+    result = write(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server, said, answered = start(folder, port), {}, Counter()
+    server, message, answered = start(folder, port), {}, Counter()
     begin = time.monotonic()
 
     def client(c):
         rng = random.Random(c)
         for turn, i in enumerate(range(c, N, CLIENTS)):
             act = rng.choice(ACTS)
-            said[i] = act
+            message[i] = act
             answer = send(
                 port, f"client {c}", {"batch": str(uuid4()), "pick": "ranked", "acts": [{"i": i, "act": act}]}
             )
@@ -125,4 +125,4 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path, rate):
     rows, _ = journal.read()
     journal.close()
     assert answered.total() == N and len(rows) == N
-    assert {row.id: row.act for row in rows} == {found.ids[i]: act for i, act in said.items()}
+    assert {row.id: row.act for row in rows} == {result.ids[i]: act for i, act in message.items()}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from labelsieve.core.errors import UserError
-from labelsieve.page.before_review import keep_known
+from labelsieve.page.before_review import save_known_items
 from labelsieve.store import known_items, run
 from labelsieve.store.journal import Journal
 from labelsieve.store.open_run import open_run
@@ -14,14 +14,14 @@ from labelsieve.store.open_run import open_run
 @pytest.fixture
 def planted(sieve, tmp_path):
     """Three known examples from the end of the queue: two as given, one wrong."""
-    found = run.load(sieve)
-    last = found.order()[-3:]
-    classes = {found.ids[i]: found.classes[found.given[i]] for i in last}
-    classes[found.ids[last[0]]] = found.classes[(found.given[last[0]] + 1) % 3]
+    findings = run.load(sieve)
+    last = findings.order()[-3:]
+    classes = {findings.ids[i]: findings.classes[findings.given[i]] for i in last}
+    classes[findings.ids[last[0]]] = findings.classes[(findings.given[last[0]] + 1) % 3]
     (tmp_path / "known.csv").write_text(
         "id,label\n" + "".join(f'"{key}","{label}"\n'.replace("&'\"owl", '&\'""owl') for key, label in classes.items())
     )
-    keep_known(open_run(sieve), tmp_path / "known.csv")
+    save_known_items(open_run(sieve), tmp_path / "known.csv")
     return last.tolist(), classes
 
 
@@ -34,7 +34,7 @@ def answer(client, i, act="keep", who="ann", batch="batch-name", **more):
     return client.post("/api/decisions", json=body, headers={"X-Reviewer": who}).json()
 
 
-def test_each_stretch_of_twenty_holds_one_and_nothing_is_lost(planted, sieve, serve):
+def test_every_twenty_queue_items_contain_one_known_example(planted, sieve, serve):
     last, _ = planted
     rows = queue(serve())
     order = run.load(sieve).order().tolist()
@@ -44,11 +44,13 @@ def test_each_stretch_of_twenty_holds_one_and_nothing_is_lost(planted, sieve, se
 
 
 def test_other_views_are_left_alone(planted, sieve, serve):
-    found = run.load(sieve)
-    assert queue(serve(), query="given=cat") == [i for i in found.order() if found.classes[found.given[i]] == "cat"]
+    findings = run.load(sieve)
+    assert queue(serve(), query="given=cat") == [
+        i for i in findings.order() if findings.classes[findings.given[i]] == "cat"
+    ]
 
 
-def test_a_reviewer_sees_nothing_of_what_others_said_of_a_known_example(planted, serve):
+def test_decisions_of_others_on_known_examples_are_hidden(planted, serve):
     client, (last, _) = serve(), planted
     answer(client, last[0], "exclude")
     seen = client.get(f"/api/item/{last[0]}", headers={"X-Reviewer": "bob"}).json()
@@ -63,14 +65,14 @@ def test_answers_on_known_examples_are_counted_for_their_reviewer(planted, sieve
     for i in last:
         answer(client, i)
     answer(client, 0)
-    told = client.get("/api/run").json()
-    [ann] = told["reviewers"]
-    assert (told["known"], ann["planted"], ann["planted_right"], ann["decisions"]) == (3, 3, 2, 4)
+    output = client.get("/api/run").json()
+    [ann] = output["reviewers"]
+    assert (output["known"], ann["planted"], ann["planted_right"], ann["decisions"]) == (3, 3, 2, 4)
     journal = Journal(sieve)
     assert {row.id for row in journal.read()[0] if row.pick == "planted"} == set(classes)
 
 
-def test_a_known_example_that_was_looked_for_is_not_counted_as_planted(planted, sieve, serve):
+def test_known_examples_opened_directly_do_not_count_as_planted(planted, sieve, serve):
     client, (last, _) = serve(), planted
     body = {"batch": "of-a-view", "pick": "view", "blind": False, "acts": [{"i": last[1], "act": "keep"}]}
     assert client.post("/api/decisions", json=body).json()["saved"] == 1
@@ -80,10 +82,10 @@ def test_a_known_example_that_was_looked_for_is_not_counted_as_planted(planted, 
     assert client.get("/api/run").json()["reviewers"][0]["planted"] == 0
 
 
-def test_classes_that_do_not_fit_or_a_damaged_file_are_told(sieve, tmp_path):
+def test_unknown_classes_or_a_damaged_file_are_an_error(sieve, tmp_path):
     (tmp_path / "k.csv").write_text("id,label\nnobody,cat\n")
     with pytest.raises(UserError, match="for any of the 60"):
-        keep_known(open_run(sieve), tmp_path / "k.csv")
+        save_known_items(open_run(sieve), tmp_path / "k.csv")
     (sieve / "known.json").write_text("[")
     with pytest.raises(UserError, match="known.json is damaged"):
         known_items.load(sieve)

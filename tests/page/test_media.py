@@ -1,4 +1,4 @@
-"""Pictures: encoded anew, bounded, and a card with the reason where there is none."""
+"""Pictures are encoded again and bounded in size; a card gives the reason for a missing picture."""
 
 import io
 from urllib.parse import unquote
@@ -54,7 +54,7 @@ def test_a_line_of_20000_pixels_is_shown(page, sieve):
         (b"nothing at all", "not an image"),
     ],
 )
-def test_what_is_no_picture_becomes_a_card_with_the_reason(page, sieve, content, why):
+def test_a_file_that_is_not_a_picture_becomes_a_card_with_the_reason(page, sieve, content, why):
     source(sieve, 0).write_bytes(content)
     for path in ("/thumb/0.webp", "/image/0"):
         answer = page.get(path)
@@ -67,14 +67,14 @@ def test_a_bomb_is_refused_before_it_is_decoded(page, sieve):
     assert "megapixels" in unquote(page.get("/image/0").headers["x-broken"])
 
 
-def test_a_picture_that_was_removed_is_told(page, sieve):
+def test_a_removed_picture_is_reported(page, sieve):
     page.get("/api/run")
     assert page.get("/thumb/1.webp").status_code == 200
     source(sieve, 0).unlink()
     assert page.get("/thumb/0.webp").headers.get("x-broken")
 
 
-def test_data_that_moved_are_told_and_the_rest_works(sieve, serve):
+def test_moved_data_are_reported_and_the_page_still_works(sieve, serve):
     (sieve.parent / "photos").rename(sieve.parent / "elsewhere")
     client = serve()
     answer = client.get("/thumb/0.webp")
@@ -82,7 +82,7 @@ def test_data_that_moved_are_told_and_the_rest_works(sieve, serve):
     assert client.get("/api/run").json()["data_error"] and client.get("/api/item/0").status_code == 200
 
 
-def test_the_cache_stays_below_its_limit_and_keeps_what_was_looked_at(sieve):
+def test_the_cache_stays_below_its_limit_and_keeps_recent_pictures(sieve):
     desk = Desk(sieve)
     media = Media(desk, cache_bytes=40_000)
     made, make = [], media._make
@@ -102,12 +102,12 @@ def test_the_cache_stays_below_its_limit_and_keeps_what_was_looked_at(sieve):
 @pytest.mark.parametrize(
     "path", ["/thumb/60.webp", "/thumb/-1.webp", "/image/99999999999999999999", "/thumb/..%2f1.webp", "/image/x"]
 )
-def test_no_other_picture_can_be_asked_for(page, path):
+def test_other_files_cannot_be_requested(page, path):
     assert page.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/thumb/0.webp", "/image/0"])
-def test_a_picture_that_was_mended_is_shown_again(page, sieve, path):
+def test_a_repaired_picture_is_shown(page, sieve, path):
     whole = source(sieve, 0).read_bytes()
     source(sieve, 0).write_bytes(b"nothing at all")
     assert page.get(path).headers["x-broken"] and not list((sieve / "thumbs").rglob("0.webp"))
@@ -116,7 +116,7 @@ def test_a_picture_that_was_mended_is_shown_again(page, sieve, path):
     assert "x-broken" not in answer.headers and np.array_equal(opened(answer), Image.open(source(sieve, 0)))
 
 
-def test_what_is_kept_is_read_from_there_and_nowhere_else(page, sieve, serve):
+def test_cached_pictures_are_read_from_the_cache_only(page, sieve, serve):
     first = page.get("/thumb/7.webp").content
     [kept] = (sieve / "thumbs").rglob("7.webp")
     assert kept.read_bytes() == first
@@ -124,7 +124,7 @@ def test_what_is_kept_is_read_from_there_and_nowhere_else(page, sieve, serve):
     assert serve().get("/thumb/7.webp").content == first
 
 
-def test_a_run_that_cannot_be_written_keeps_no_pictures(sieve, serve, monkeypatch):
+def test_a_read_only_run_caches_no_pictures(sieve, serve, monkeypatch):
     monkeypatch.setattr("labelsieve.page.desk.os.access", lambda path, mode: False)
     assert serve().get("/thumb/7.webp").status_code == 200 and not (sieve / "thumbs").exists()
 

@@ -1,4 +1,4 @@
-"""Who may ask, what they may ask for, and what every answer forbids."""
+"""Security of the page: allowed clients and requests, and the security headers of every answer."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_only_the_page_itself_may_change_anything(page, headers, status):
     assert page.get("/api/item/0").json()["state"] == ("keep" if status == 200 else "open")
 
 
-def test_a_body_that_does_not_say_its_length_is_bounded(page, monkeypatch):
+def test_a_body_without_a_length_is_limited(page, monkeypatch):
     monkeypatch.setattr("labelsieve.page.server.BODY", 1000)
     answer = page.post(
         "/api/decisions", content=(b"x" * 100 for _ in range(20)), headers={"Content-Type": "application/json"}
@@ -47,7 +47,7 @@ def test_a_body_that_does_not_say_its_length_is_bounded(page, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"[" * 100_000, b'"x"', b"\xff\xfe"])
-def test_a_body_that_is_no_object_is_refused(page, content):
+def test_a_body_that_is_not_an_object_is_refused(page, content):
     answer = page.post("/api/undo", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400 and answer.json()["error"]
 
@@ -73,7 +73,7 @@ def test_no_path_of_the_client_touches_the_disk(page, path):
     assert page.get(path).status_code == 404
 
 
-def test_elsewhere_than_loopback_the_token_is_needed(serve):
+def test_addresses_other_than_loopback_need_the_token(serve):
     client = serve(host="0.0.0.0", token="secret-token")
     assert client.get("/api/run").status_code == 401 and client.get("/").status_code == 401
     assert client.get("/api/run", headers={"X-Token": "wrong"}).status_code == 401
@@ -87,7 +87,7 @@ def test_elsewhere_than_loopback_the_token_is_needed(serve):
     assert client.get("/api/run", headers={"Host": "evil.example"}).status_code == 403
 
 
-def test_no_cookie_is_given_under_a_foreign_name(serve):
+def test_no_cookie_is_set_for_a_foreign_host_name(serve):
     client = serve(host="0.0.0.0", token="secret-token")
     answer = client.get("/?token=secret-token", headers={"Host": "evil.example"}, follow_redirects=False)
     assert answer.status_code == 403 and "set-cookie" not in answer.headers
@@ -100,8 +100,8 @@ def test_a_token_is_not_sent_on_to_another_site(serve):
 
 
 def test_names_of_reviewers_are_text(page):
-    said = {"X-Reviewer": "%E5%BC%A0%20%3Cb%3E%0A" + "x" * 200}
-    page.post("/api/decisions", json=ACT, headers=said)
+    message = {"X-Reviewer": "%E5%BC%A0%20%3Cb%3E%0A" + "x" * 200}
+    page.post("/api/decisions", json=ACT, headers=message)
     [row] = page.get("/api/item/0").json()["history"]
     assert row["reviewer"].startswith("张 <b>x") and len(row["reviewer"]) == 80
 
@@ -120,7 +120,7 @@ FORMS = [
 ]
 
 
-def test_what_a_form_of_another_site_can_send_changes_nothing(page):
+def test_forms_of_other_sites_change_nothing(page):
     body = b'{"batch": "somebody", "acts": [{"i": 0, "act": "keep"}], "name": "drawn", "size": 5}'
     for path in CHANGES:
         for kind in FORMS:
@@ -137,13 +137,13 @@ def test_every_change_is_a_post_of_the_page_itself(page):
     assert page.get("/api/item/0").json()["state"] == "open"
 
 
-def test_json_may_say_more_of_itself(page):
+def test_json_content_types_may_have_parameters(page):
     for n, kind in enumerate(["application/json; charset=utf-8", "APPLICATION/JSON", "application/json ;x"]):
         body = b'{"batch": "somebody %d", "acts": [{"i": 0, "act": "keep"}]}' % n
         assert page.post("/api/decisions", content=body, headers={"Content-Type": kind}).status_code == 200
 
 
-def test_a_body_that_is_no_object_changes_nothing(page):
+def test_a_body_that_is_not_an_object_changes_nothing(page):
     for path in CHANGES:
         for content in (b"keep", b"[1]", b"null", b"\xff"):
             answer = page.post(path, content=content, headers={"Content-Type": "application/json"})

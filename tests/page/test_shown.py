@@ -1,4 +1,4 @@
-"""What the page gets of a text, a row of a table and a row of probabilities, beside the example itself."""
+"""The data that the page gets with a text, a row of a table and a row of probabilities."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def table(request, tmp_path_factory):
     return tmp_path / "plants.sieve"
 
 
-def test_a_row_comes_with_its_names_and_the_most_telling_column_first(table):
+def test_a_row_has_column_names_and_the_most_informative_column_first(table):
     ids = load(table).ids.tolist()
     assert "3" not in ids  # left out: no height
     with opened(table) as client:
@@ -69,7 +69,7 @@ def test_a_row_comes_with_its_names_and_the_most_telling_column_first(table):
     assert abs(fern[1] - 10) < 1 and abs(oak[1] - 30) < 1
 
 
-def test_the_columns_that_are_no_features_stand_beside_their_own_row(table):
+def test_columns_that_are_not_features_are_shown_with_their_row(table):
     findings = load(table)
     rows = plants()
     with opened(table) as client:
@@ -81,7 +81,7 @@ def test_the_columns_that_are_no_features_stand_beside_their_own_row(table):
         assert {"name": "note", "value": "line one\nline\\x07two"} in odd
 
 
-def test_tiles_and_neighbours_carry_values_and_blind_nothing_is_told_by_them(table):
+def test_tiles_and_neighbours_have_values_that_reveal_nothing_in_blind_mode(table):
     with opened(table) as client:
         first = client.get("/api/items?n=1").json()["items"][0]
         assert [cell["name"] for cell in first["values"]] == ["width", "height"]
@@ -111,9 +111,9 @@ def test_the_reason_is_codes_and_numbers(table):
     findings = load(table)
     i = findings.ids.tolist().index("7")
     with opened(table) as client:
-        said = {why["code"]: why for why in client.get(f"/api/item/{i}").json()["reasons"]}
-    assert said["model"]["likely"] == pytest.approx(findings.extra["p_other"][i])
-    assert said["neighbours"]["agree"] == pytest.approx(findings.extra["neighbours_agree"][i])
+        message = {why["code"]: why for why in client.get(f"/api/item/{i}").json()["reasons"]}
+    assert message["model"]["likely"] == pytest.approx(findings.extra["p_other"][i])
+    assert message["neighbours"]["agree"] == pytest.approx(findings.extra["neighbours_agree"][i])
 
 
 def test_probabilities_show_the_likeliest_classes_and_the_given_one(tmp_path):

@@ -20,22 +20,26 @@ def positions(client, query):
 
 
 def test_filters_and_orders_are_those_of_the_columns(page, sieve):
-    found = run.load(sieve)
-    assert positions(page, "") == found.order().tolist()
-    cat = found.classes.index("cat")
-    assert positions(page, "given=cat") == [i for i in found.order() if found.given[i] == cat]
+    findings = run.load(sieve)
+    assert positions(page, "") == findings.order().tolist()
+    cat = findings.classes.index("cat")
+    assert positions(page, "given=cat") == [i for i in findings.order() if findings.given[i] == cat]
     assert set(positions(page, "other=dog&pmin=0.2&pmax=0.9")) == set(
-        np.flatnonzero((found.other == found.classes.index("dog")) & (found.p_wrong >= 0.2) & (found.p_wrong <= 0.9))
+        np.flatnonzero(
+            (findings.other == findings.classes.index("dog")) & (findings.p_wrong >= 0.2) & (findings.p_wrong <= 0.9)
+        )
     )
-    assert positions(page, "by=knn_vote") == np.argsort(-found.scores["knn_vote"], kind="stable").tolist()
-    assert [found.ids[i] for i in positions(page, "by=id")] == sorted(found.ids)
+    assert positions(page, "by=knn_vote") == np.argsort(-findings.scores["knn_vote"], kind="stable").tolist()
+    assert [findings.ids[i] for i in positions(page, "by=id")] == sorted(findings.ids)
     assert sorted(positions(page, "by=random")) == list(range(60)) != positions(page, "by=random")
     assert set(positions(page, "duplicates=1")) == {0, 1, 2, 3}
-    assert set(positions(page, "state=flagged")) == set(np.flatnonzero(found.flagged))
-    assert all("OWL" in found.ids[i].upper() for i in positions(page, "q=OwL")) and len(positions(page, "q=OwL")) == 20
+    assert set(positions(page, "state=flagged")) == set(np.flatnonzero(findings.flagged))
+    assert (
+        all("OWL" in findings.ids[i].upper() for i in positions(page, "q=OwL")) and len(positions(page, "q=OwL")) == 20
+    )
 
 
-def test_a_view_is_frozen_until_it_is_asked_afresh(page):
+def test_a_view_is_frozen_until_it_is_requested_anew(page):
     before = positions(page, "fresh=a")
     keep(page, before[0])
     assert positions(page, "fresh=a") == before
@@ -61,7 +65,7 @@ def test_counts_follow_the_decisions_at_once(page):
     assert sum(cell["count"] for cell in after["cells"]) == 20 and sum(cell["open"] for cell in after["cells"]) == 19
 
 
-def test_mine_leaves_what_only_others_decided(page):
+def test_the_filter_mine_excludes_decisions_of_others(page):
     keep(page, 1, "ann")
     keep(page, 2, "bob")
     left = page.get("/api/items?state=all&mine=1&n=100", headers={"X-Reviewer": "ann"}).json()["items"]
@@ -71,7 +75,7 @@ def test_mine_leaves_what_only_others_decided(page):
 @pytest.mark.parametrize(
     "query", ["given=nothing", "state=nothing", "by=nothing", "pmin=x", "sample=nothing", "sample=../run"]
 )
-def test_an_impossible_view_is_told_in_a_sentence(page, query):
+def test_an_invalid_view_gives_a_clear_error(page, query):
     answer = page.get(f"/api/view?{query}")
     assert answer.status_code == 400 and answer.json()["error"].endswith((".", ")."))
 
@@ -79,8 +83,8 @@ def test_an_impossible_view_is_told_in_a_sentence(page, query):
 def test_rerank_brings_a_new_version(page):
     for i in positions(page, "")[:8]:
         keep(page, i)
-    told = page.post("/api/rerank", json={}).json()
-    assert told["ranking"] == 8 and told["calibrated"]["reviewed"] == 8
+    answer = page.post("/api/rerank", json={}).json()
+    assert answer["ranking"] == 8 and answer["calibrated"]["reviewed"] == 8
     run_info = page.get("/api/run").json()
     assert (
         run_info["ranking"] == 8
@@ -89,10 +93,10 @@ def test_rerank_brings_a_new_version(page):
     )
 
 
-def test_an_acceptance_sample_tells_nothing(page, sieve):
-    found = run.load(sieve)
+def test_an_acceptance_sample_reveals_nothing(page, sieve):
+    findings = run.load(sieve)
     drawn = [9, 4, 30, 17]
-    ids = tuple(found.ids[i] for i in drawn)
+    ids = tuple(findings.ids[i] for i in drawn)
     sample_files.save(sieve, sample_files.Sample("accept-june", 0, 4, ids, (0,) * 4, (0.1,) * 4))
     keep(page, 4, "bob")  # the ordinary review does not count for it
     query = "sample=accept-june&by=p&given=cat"
@@ -104,12 +108,12 @@ def test_an_acceptance_sample_tells_nothing(page, sieve):
     ):
         items = answer.json().get("items", [answer.json()])
         text = json.dumps([list(item.values()) for item in items])
-        assert not any(json.dumps(name)[1:-1] in text for name in (*found.classes, found.ids[9]))
+        assert not any(json.dumps(name)[1:-1] in text for name in (*findings.classes, findings.ids[9]))
     item = page.get(f"/api/item/9?{query}").json()
     assert {item[key] for key in ("given", "other", "p", "rank", "reason", "curve", "top")} == {None} and item[
         "neighbours"
     ] == []
-    given = found.classes[found.given[9]]
+    given = findings.classes[findings.given[9]]
     assert keep(page, 9, "ann", "accept-june", "relabel", label=given)["states"] == {"9": "decided"}
     shown = page.get(f"/api/items?{query}&state=all&n=1").json()["items"][0]
     assert shown["state"] == "decided" and shown["mine"] == {"act": "relabel", "label": given}
@@ -132,21 +136,21 @@ def test_a_stratified_sample_keeps_the_order_of_its_draw(page, sieve):
 
 
 def test_one_item_with_its_evidence(page, sieve):
-    found = run.load(sieve)
+    findings = run.load(sieve)
     item = page.get("/api/item/2").json()
     assert (
-        item["id"] == found.ids[2]
+        item["id"] == findings.ids[2]
         and item["duplicates"] == [0, 1, 3]
         and [n["i"] for n in item["neighbours"]] == [3, 4, 5, 6, 7]
     )
     assert item["scores"][1]["percentile"] == pytest.approx(
-        np.mean(found.scores["knn_vote"] < found.scores["knn_vote"][2])
+        np.mean(findings.scores["knn_vote"] < findings.scores["knn_vote"][2])
     )
     for i in range(8):  # which detectors flag it, and what each would give instead
         mute, speaks = page.get(f"/api/item/{i}").json()["scores"]
         assert (mute["name"], mute["flagged"], mute["suggested"]) == ("consensus", None, None)
-        assert speaks["flagged"] == bool(found.flags["knn_vote"][i])
-        assert speaks["suggested"] == found.classes[found.suggestions["knn_vote"][i]]
+        assert speaks["flagged"] == bool(findings.flags["knn_vote"][i])
+        assert speaks["suggested"] == findings.classes[findings.suggestions["knn_vote"][i]]
     near = [i["i"] for i in page.get("/api/similar/2?n=7").json()["items"]]
     assert near[:5] == [3, 4, 5, 6, 7] and set(near[5:]) <= {8, 9, 10, 11, 12}
     assert page.get("/api/item/60").status_code == 400 and page.get("/api/similar/60").status_code == 400
@@ -154,9 +158,9 @@ def test_one_item_with_its_evidence(page, sieve):
 
 def map_of(client):
     for _ in range(200):
-        said = client.get("/api/map").json()
-        if said["state"] != "making":
-            return said
+        answer = client.get("/api/map").json()
+        if answer["state"] != "making":
+            return answer
         time.sleep(0.05)
     raise AssertionError("the map is never made")
 
@@ -181,11 +185,11 @@ def test_the_map_is_made_once_and_a_lasso_on_it_is_a_view(sieve, serve):
     left = set(np.flatnonzero(points[:, 0] < 0.5).tolist())
     assert set(positions(client, "lasso=0,0;500,0;500,1000;0,1000&state=all")) == left and 0 < len(left) < 60
     shades = np.frombuffer(client.get("/map/shades?given=cat").content, np.uint8)
-    found = run.load(sieve)
-    assert ((shades > 0) == (found.given == found.classes.index("cat"))).all()
+    findings = run.load(sieve)
+    assert ((shades > 0) == (findings.given == findings.classes.index("cat"))).all()
     assert set(client.get("/map/shades?given=cat&blind=1").content) <= {0, 1}
-    again = serve()  # another server: kept in the run folder
-    assert set(positions(again, "lasso=0,0;500,0;500,1000;0,1000&state=all")) == left
+    second = serve()  # another server: kept in the run folder
+    assert set(positions(second, "lasso=0,0;500,0;500,1000;0,1000&state=all")) == left
     for odd in ("1,2", "a,b;c,d;e,f", "0,0;1,1;nan,0", "0,0,0;1,1,1;2,2,2"):
         assert client.get(f"/api/view?lasso={odd}").status_code == 400
 
@@ -201,12 +205,12 @@ def test_the_map_of_a_read_only_run_is_kept_nowhere(sieve, serve, monkeypatch):
     assert {path.name for path in (sieve / "evidence").iterdir()} == before
 
 
-def test_the_histogram_counts_what_the_view_holds_whatever_its_p(page, sieve):
-    found = run.load(sieve)
-    said = page.get("/api/histogram?given=cat&pmin=0.5").json()
-    mine = found.p_wrong[found.given == found.classes.index("cat")]
-    assert said["left"] == np.histogram(mine, 50, (0, 1))[0].tolist() and sum(said["reviewed"]) == 0
-    keep(page, int(np.flatnonzero(found.given == found.classes.index("cat"))[0]))
+def test_the_histogram_ignores_the_filter_on_p(page, sieve):
+    findings = run.load(sieve)
+    answer = page.get("/api/histogram?given=cat&pmin=0.5").json()
+    mine = findings.p_wrong[findings.given == findings.classes.index("cat")]
+    assert answer["left"] == np.histogram(mine, 50, (0, 1))[0].tolist() and sum(answer["reviewed"]) == 0
+    keep(page, int(np.flatnonzero(findings.given == findings.classes.index("cat"))[0]))
     after = page.get("/api/histogram?given=cat&state=all").json()
     assert sum(after["left"]) == 19 and sum(after["reviewed"]) == 1
     assert page.get("/api/histogram?blind=1").json() == {"left": [], "reviewed": []}

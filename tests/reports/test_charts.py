@@ -1,4 +1,4 @@
-"""Every figure is whole XML whatever it is given, and draws what it is told."""
+"""Every figure is valid XML for any input, and draws its data."""
 
 import re
 import xml.etree.ElementTree as xml
@@ -35,12 +35,12 @@ def test_intervals_are_drawn_to_one_scale():
     assert "50 to 200" in texts(svg)
 
 
-def test_the_diagonal_of_the_matrix_says_nothing():
+def test_the_diagonal_of_the_matrix_is_empty():
     svg = charts.matrix(["cat", "dog"], np.array([[9.0, 3.0], [0.2, 9.0]]))
     assert [text for text in texts(svg) if text.isdigit()] == ["3"]
 
 
-def test_the_trail_rises_from_zero_to_what_was_found():
+def test_the_trail_rises_from_zero_to_the_number_found():
     path = re.search(r'class="line" d="M([^"]*)"', charts.trail([0, 1, 1, 2])).group(1)
     heights = [float(point.split()[1]) for point in path.split("L")]
     assert len(heights) == 5 and heights == sorted(heights, reverse=True)
@@ -57,7 +57,7 @@ def test_bars_and_reliability_name_their_numbers():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=8, unique=True), st.floats(0, 1e9))
-def test_any_name_leaves_whole_xml(names, value):
+def test_any_class_name_gives_valid_xml(names, value):
     for svg in (
         charts.matrix(names, np.full((len(names), len(names)), value)),
         charts.bars([(name, 10, value) for name in names]),
@@ -66,7 +66,7 @@ def test_any_name_leaves_whole_xml(names, value):
         xml.fromstring(charts.alone(svg))
 
 
-def test_numbers_under_the_trail_stand_where_they_belong():
+def test_axis_numbers_of_the_trail_are_at_their_positions():
     svg = charts.trail([1, 2, 2, 3, 4])
     left, right = 48, 560 - 16
     under = {int(words): float(x) for x, words in re.findall(r'<text x="([\d.]+)" y="214.0"[^>]*>(\d+)<', svg)}

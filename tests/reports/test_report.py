@@ -1,4 +1,4 @@
-"""The report as a whole: what it says, that it is self-contained, and that hostile data stay text and stay small."""
+"""The whole report: its contents; it is self-contained, and hostile data stay text and stay small."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def make(folder, *, n=300, k=6, ids=(), classes=(), kind="image", notes=(), excl
     given = np.arange(n) % k
     group = np.full(n, -1)
     group[:4] = (0, 0, 2, 2)
-    found = Findings(
+    result = Findings(
         ids=np.array([*ids, *(f"img_{i}.png" for i in range(len(ids), n))], object),
         classes=tuple(names),
         given=given,
@@ -84,7 +84,7 @@ def make(folder, *, n=300, k=6, ids=(), classes=(), kind="image", notes=(), excl
             "detectors": ["aum", "o2u"],
         },
     )
-    save(found, folder)
+    save(result, folder)
     return folder
 
 
@@ -93,16 +93,16 @@ def written(run, **options):
     return (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_first_words_are_for_a_manager(tmp_path):
+def test_the_report_begins_with_a_plain_summary(tmp_path):
     page = Reader(written(make(tmp_path / "a.sieve")))
     assert re.search(r"of 300 labels are probably wrong", page.text)
     assert "Nobody has reviewed anything yet" in page.text
     assert "95 % interval" in page.text and "What to do" in page.text
-    assert "drawn at random" in page.text
+    assert "randomly drawn" in page.text
     assert not (tmp_path / "a.sieve" / FILE).exists()
 
 
-def test_it_loads_nothing_and_forbids_scripts(tmp_path):
+def test_the_report_loads_nothing_and_forbids_scripts(tmp_path):
     page = written(
         make(
             tmp_path / "a.sieve",
@@ -122,7 +122,7 @@ def test_it_loads_nothing_and_forbids_scripts(tmp_path):
     assert "url(" not in page and "@import" not in page
 
 
-def test_hostile_text_is_shown_as_text_and_bounded(tmp_path):
+def test_hostile_text_is_escaped_and_shortened(tmp_path):
     page = written(make(tmp_path / "a.sieve", ids=HOSTILE, classes=HOSTILE[:5], notes=HOSTILE))
     text = Reader(page).text
     assert "<script>alert(1)</script>" in text and "{{ 7 * 7 }}" in text
@@ -131,48 +131,57 @@ def test_hostile_text_is_shown_as_text_and_bounded(tmp_path):
     assert "x" * 700 not in page and "مرحبا" in text
 
 
-def test_reviews_change_the_count_and_tell_their_history(tmp_path):
+def test_reviews_change_the_count_and_appear_in_the_history(tmp_path):
     run = make(tmp_path / "a.sieve", n=600)
     rng = np.random.default_rng(1)
     rows = [
-        Decision(f"img_{i}.png", "relabel" if i < 60 else "keep", "class 1" if i < 60 else None, "ann", f"2026-01-01T10:00:{j:02d}Z",
-                 str(i), "sample", False, 0.8 if i < 60 else 0.05)
+        Decision(
+            f"img_{i}.png",
+            "relabel" if i < 60 else "keep",
+            "class 1" if i < 60 else None,
+            "ann",
+            f"2026-01-01T10:00:{j:02d}Z",
+            str(i),
+            "sample",
+            False,
+            0.8 if i < 60 else 0.05,
+        )
         for j, i in enumerate(rng.permutation(600)[:60])
-    ]  # fmt: skip
+    ]
     Journal(run).append([*rows, Decision("nobody.png", "keep", reviewer="bob", at="2026-01-02T00:00:00Z", batch="z")])
     page = Reader(written(run))
-    found = sum(row.act == "relabel" for row in rows)
-    assert f"People have answered for 60 examples and found {found} wrong" in page.text
+    result = sum(row.act == "relabel" for row in rows)
+    assert f"People have reviewed 60 examples and found {result} wrong" in page.text
     assert "label is right" in page.text and "ann 60" in page.text
     assert "Decisions on 1 example are not counted ('nobody.png'" in page.text
 
 
-def test_what_has_an_answer_is_no_longer_among_the_most_suspicious(tmp_path, capsys):
+def test_reviewed_examples_are_not_listed_as_suspicious(tmp_path, capsys):
     run = make(tmp_path / "a.sieve")
     Journal(run).append(
         [Decision(f"img_{i}.png", "relabel", "class 1", "ann", "2026-01-01", str(i)) for i in range(0, 30, 2)]
     )
     report(run, json=True)
-    told = json.loads(capsys.readouterr().out)
-    shown = {int(suspect["id"][4:-4]) for suspect in told["worst"]}
+    output = json.loads(capsys.readouterr().out)
+    shown = {int(suspect["id"][4:-4]) for suspect in output["worst"]}
     assert shown == set(range(1, 30, 2))  # the rest is believed, and not listed
-    assert told["worst_ends"].startswith("The list ends here")
+    assert output["worst_ends"].startswith("The list ends here")
     assert "The list ends here" in (run / "report.html").read_text(encoding="utf-8")
-    assert told["found"] == told["reviewed"] == 15
+    assert output["found"] == output["reviewed"] == 15
 
 
-def test_json_says_what_the_page_says(tmp_path, capsys):
+def test_json_and_page_have_the_same_numbers(tmp_path, capsys):
     run = make(tmp_path / "a.sieve")
     report(run, json=True, out=tmp_path / "mail.html")
-    told = json.loads(capsys.readouterr().out)
-    assert told["examples"] == 300 and told["now"]["low"] <= told["now"]["count"] <= told["now"]["high"]
-    assert told["report"] == str(tmp_path / "mail.html") and not (run / "report.html").exists()
-    efforts = [e["reviews"] for e in told["effort"]]
+    output = json.loads(capsys.readouterr().out)
+    assert output["examples"] == 300 and output["now"]["low"] <= output["now"]["count"] <= output["now"]["high"]
+    assert output["report"] == str(tmp_path / "mail.html") and not (run / "report.html").exists()
+    efforts = [e["reviews"] for e in output["effort"]]
     assert efforts == sorted(efforts) and efforts[-1] <= 300
-    assert f"{told['now']['count']:,.0f}" in Reader((tmp_path / "mail.html").read_text(encoding="utf-8")).text
+    assert f"{output['now']['count']:,.0f}" in Reader((tmp_path / "mail.html").read_text(encoding="utf-8")).text
 
 
-def test_nothing_but_an_earlier_report_is_replaced(tmp_path):
+def test_only_an_earlier_report_is_overwritten(tmp_path):
     run, mine = make(tmp_path / "a.sieve"), tmp_path / "notes.html"
     report(run, out=tmp_path / "mail.html")
     report(run, out=tmp_path / "mail.html")
@@ -184,7 +193,7 @@ def test_nothing_but_an_earlier_report_is_replaced(tmp_path):
     assert mine.read_text() == "<!doctype html><title>Minutes</title>"
 
 
-def test_figures_are_files_that_stand_alone(tmp_path):
+def test_figures_are_written_as_complete_svg_files(tmp_path):
     report(make(tmp_path / "a.sieve", classes=HOSTILE[:5]), figures=tmp_path / "figures")
     names = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert {"estimate", "histogram", "confusions", "classes"} <= names
@@ -193,7 +202,7 @@ def test_figures_are_files_that_stand_alone(tmp_path):
         assert tree.tag == "{http://www.w3.org/2000/svg}svg" and tree[0].tag.endswith("style")
 
 
-def test_ten_thousand_classes_stay_small(tmp_path):
+def test_a_report_with_ten_thousand_classes_stays_small(tmp_path):
     page = written(make(tmp_path / "a.sieve", n=20_000, k=10_000))
     assert len(page) < 400_000
     assert "9,980 more classes" in Reader(page).text
@@ -218,24 +227,24 @@ def test_texts_are_quoted(tmp_path):
     assert len(quotes) == 30 and "&lt;b&gt;text&lt;/b&gt; 0" in page and len(page) < 200_000
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+def test_an_unwritable_path_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         report(make(tmp_path / "a.sieve"), out=tmp_path / "file" / "report.html")
 
 
-def test_where_nothing_is_doubted_nothing_is_listed_and_that_is_said(tmp_path, capsys):
+def test_without_doubted_labels_the_list_is_empty_and_says_why(tmp_path, capsys):
     run = make(tmp_path / "a.sieve")
-    found = load(run)
-    save(replace(found, p_wrong=found.p_wrong / 2, flagged=np.zeros(len(found), bool)), run)
+    result = load(run)
+    save(replace(result, p_wrong=result.p_wrong / 2, flagged=np.zeros(len(result), bool)), run)
     report(run, json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["worst"] == [] and told["worst_ends"].startswith("Of no example")
+    output = json.loads(capsys.readouterr().out)
+    assert output["worst"] == [] and output["worst_ends"].startswith("No example without an answer")
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "Of no example without an answer" in page and '<div class="cards' not in page
+    assert "No example without an answer" in page and '<div class="cards' not in page
 
 
-def test_report_and_page_have_one_palette(tmp_path):
+def test_report_and_page_share_the_palette(tmp_path):
     run = make(tmp_path / "a.sieve")
     report(run, out=tmp_path / "r.html", figures=tmp_path / "figures")
     text = (tmp_path / "r.html").read_text(encoding="utf-8")

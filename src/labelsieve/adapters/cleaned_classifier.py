@@ -1,7 +1,8 @@
-"""`CleanedClassifier`: any scikit-learn classifier, fitted without the labels that are probably wrong, or with less weight on them.
+"""`CleanedClassifier`: a scikit-learn classifier that is fitted without doubted labels, or with less weight on them.
 
-The labels are judged by out-of-fold probabilities: of the wrapped classifier itself, or of the panel of `labelsieve.find`. Other libraries
-know the idea as "learning with cleaned labels" (Northcutt et al., "Confident learning", JAIR 2021, section 4.4).
+Out-of-fold probabilities judge the labels: those of the wrapped classifier itself, or of the panel of
+`labelsieve.find`. In other libraries the idea is called "learning with cleaned labels" (Northcutt et al., "Confident
+learning", JAIR 2021, section 4.4).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ except ImportError as error:
         f"CleanedClassifier needs scikit-learn 1.6 or newer ({error}); pip install 'labelsieve[sklearn]'"
     ) from error
 
-from labelsieve.adapters.label_error_detector import handed, seed_of  # after it has been said what is missing
+from labelsieve.adapters.label_error_detector import checked_inputs, seed_of  # after the error about a missing package
 
 DOUBTED = ("drop", "weight")
 JUDGES = ("estimator", "panel")
 
 
-def _has(method: str):
-    """Whether the wrapped classifier, the fitted one where there is one, has the method."""
+def _has_method(method: str):
+    """A check whether the wrapped classifier (the fitted one after `fit`) has the method."""
 
     def check(self: CleanedClassifier) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), method)
@@ -48,27 +49,28 @@ def _has(method: str):
 class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A classifier that is fitted on the labels that can be trusted.
 
-    `fit` judges y first, then fits a clone of `estimator`. It serves in a `Pipeline` and in a `GridSearchCV`, where each training part is
-    judged on its own; scores are measured on the labels as they are given.
+    `fit` judges y first, then fits a clone of `estimator`. It works in a `Pipeline` and in a `GridSearchCV`, where the
+    labels of each training split are judged separately; scores are measured on the given labels.
 
     Args:
         estimator: any classifier. With `judge="estimator"` it needs `predict_proba`.
-        doubted: "drop" leaves doubted labels out; "weight" keeps them with the weight 1 - p_wrong, for which the `fit` of the estimator
-            must take `sample_weight`.
+        doubted: "drop" leaves doubted labels out; "weight" keeps them with the weight 1 - p_wrong. For that the `fit`
+            of the estimator must accept `sample_weight`.
         threshold: labels with p_wrong above it are doubted; between 0 and 1.
-        judge: "estimator", out-of-fold probabilities of clones of the estimator; "panel", `labelsieve.find` on X, which must be features.
-            Take the panel where the estimator's probabilities are all near 0 and 1, as those of a single tree.
+        judge: "estimator" uses out-of-fold probabilities of clones of the estimator; "panel" uses `labelsieve.find` on
+            X, which must hold features. Use the panel if the estimator's probabilities are all near 0 and 1, as those
+            of a single tree.
         cv: with `judge="estimator"`, the number of folds, or a splitter; an int means stratified, shuffled folds.
-        random_state: seed of folds and panel, as in `LabelErrorDetector`; the estimator keeps its own.
+        random_state: seed of folds and panel, as in `LabelErrorDetector`; the estimator keeps its own seed.
 
     Attributes:
         estimator_: the fitted clone.
         classes_: (K,) the sorted class labels, in the dtype of y.
         p_wrong_: (n,) float64 in [0, 1], the estimated probability that each label of y is wrong.
-        doubted_: (n,) bool, the labels that were dropped or weigh less. Where all labels of a class are doubted, the one with the least
-            p_wrong is kept, so that no class is lost.
+        doubted_: (n,) bool, the labels that were dropped or weigh less. If all labels of a class are doubted, the one
+            with the lowest p_wrong is kept, so that no class is lost.
         findings_: the whole `labelsieve.Findings`: suggestions, ranks, the estimated number of wrong labels.
-        n_features_in_, feature_names_in_: of the fitted clone, where it has them.
+        n_features_in_, feature_names_in_: those of the fitted clone, if it has them.
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> X = np.r_[np.random.default_rng(0).normal(-4, 1, (40, 2)), np.random.default_rng(1).normal(4, 1, (40, 2))]
@@ -100,9 +102,11 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Judge the labels, then fit a clone of the estimator.
 
         Args:
-            X: n rows of whatever the estimator takes: features, sparse or not, a frame, a list of texts for a pipeline.
+            X: n rows of any input that the estimator accepts: features, sparse or not, a frame, a list of texts for a
+                pipeline.
             y: (n,) given labels, of at least two classes.
-            fit_params: passed on to the estimator's own `fit`; what has n rows, `sample_weight` for one, is cut like X.
+            fit_params: passed on to the estimator's `fit`; values with n rows, such as `sample_weight`, are reduced to
+                the same rows as X.
 
         Raises:
             ValueError: X, y or a setting cannot be used; the message says why.
@@ -110,7 +114,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._require_settings()
         if y is None:
             raise UserError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        X, y = handed(X, y)
+        X, y = checked_inputs(X, y)
         names = row_names(X)
         X = indexable(X)[0]
         y = column_or_1d(y, warn=True)
@@ -130,7 +134,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimator_: Any = clone(self.estimator)
         if self.doubted == "drop":
             rows = np.flatnonzero(~self.doubted_)
-            self.estimator_.fit(_safe_indexing(X, rows), y[rows], **_cut(fit_params, rows, len(y)))
+            self.estimator_.fit(_safe_indexing(X, rows), y[rows], **_select_rows(fit_params, rows, len(y)))
         else:
             name = _weight_parameter(self.estimator) or "sample_weight"
             weight = np.where(self.doubted_, 1 - self.p_wrong_, 1.0)
@@ -142,22 +146,23 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _require_settings(self) -> None:
         if not hasattr(self.estimator, "fit") or isinstance(self.estimator, type) or not is_classifier(self.estimator):
             raise UserError(
-                f"CleanedClassifier wraps a classifier of scikit-learn, and the estimator is {self.estimator!r}; "
-                "give an instance, such as LogisticRegression()."
+                f"CleanedClassifier wraps a scikit-learn classifier, but the estimator is {self.estimator!r}; "
+                "pass an instance, such as LogisticRegression()."
             )
-        for what, value, known in (("doubted", self.doubted, DOUBTED), ("judge", self.judge, JUDGES)):
-            if not isinstance(value, str) or value not in known:
-                raise UserError(f"{what} is {value!r}; choose from {', '.join(known)}.")
+        for setting, value, allowed in (("doubted", self.doubted, DOUBTED), ("judge", self.judge, JUDGES)):
+            if not isinstance(value, str) or value not in allowed:
+                raise UserError(f"{setting} is {value!r}; choose from {', '.join(allowed)}.")
         if isinstance(self.threshold, bool) or not isinstance(self.threshold, (int, float, np.number)):
             raise UserError(f"threshold is {self.threshold!r}; give a number between 0 and 1.")
         if not 0 <= self.threshold <= 1:
-            raise UserError(f"threshold is {self.threshold}; it lies between 0 and 1.")
+            raise UserError(f"threshold is {self.threshold}; it must be between 0 and 1.")
         kind = type(self.estimator).__name__
         if self.doubted == "weight" and _weight_parameter(self.estimator) is None:
-            raise UserError(f"The fit of {kind} takes no sample_weight; use doubted='drop'.")
+            raise UserError(f"The fit of {kind} does not accept sample_weight; use doubted='drop'.")
         if self.judge == "estimator" and not hasattr(self.estimator, "predict_proba"):
             raise UserError(
-                f"{kind} has no predict_proba, so it cannot judge labels; use judge='panel', or wrap it in CalibratedClassifierCV."
+                f"{kind} has no predict_proba, so it cannot judge labels; use judge='panel', "
+                "or wrap it in CalibratedClassifierCV."
             )
 
     def _judged(self, X: Any, y: np.ndarray, codes: np.ndarray, names: Any, fit_params: dict[str, Any]) -> Any:
@@ -192,9 +197,9 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if folds < 2:
                 raise UserError(f"cv is {folds}; give two folds or more.")
             if most < 2:
-                raise UserError(f"Each of the {len(self.classes_)} classes has one example only (n_samples={len(y)}).")
+                raise UserError(f"Each of the {len(self.classes_)} classes has only one example (n_samples={len(y)}).")
             folds = StratifiedKFold(min(int(folds), most), shuffle=True, random_state=seed)
-        with warnings.catch_warnings():  # of classes with few examples; `find` says what it cannot judge
+        with warnings.catch_warnings():  # about classes with few examples; `find` reports what it cannot judge
             warnings.filterwarnings("ignore", "The least populated class")
             warnings.filterwarnings("ignore", "Number of classes in training fold")
             probs = cross_val_predict(
@@ -225,26 +230,26 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    @available_if(_has("predict_proba"))
+    @available_if(_has_method("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, K) probabilities of the fitted classifier, columns as in `classes_`."""
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
-    @available_if(_has("predict_log_proba"))
+    @available_if(_has_method("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """(n, K) logarithms of the probabilities."""
         check_is_fitted(self)
         return self.estimator_.predict_log_proba(X)
 
-    @available_if(_has("decision_function"))
+    @available_if(_has_method("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """The decision function of the fitted classifier."""
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The score of the fitted classifier on labels as they are given."""
+        """The score of the fitted classifier on the given labels."""
         check_is_fitted(self)
         return self.estimator_.score(X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
 
@@ -277,7 +282,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 def _weight_parameter(estimator: Any) -> str | None:
-    """The name under which the `fit` of the estimator takes weights, of its last step in a pipeline; None if it takes none."""
+    """The weight argument of the estimator's `fit` (of the last step in a pipeline), or None if it has none."""
     steps = getattr(estimator, "steps", None)
     if steps:
         inner = _weight_parameter(steps[-1][1])
@@ -285,11 +290,11 @@ def _weight_parameter(estimator: Any) -> str | None:
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
-def _cut(params: dict[str, Any], rows: np.ndarray, n: int) -> dict[str, Any]:
-    """The fit parameters for some of n rows: what has n rows is cut, the others stay."""
+def _select_rows(params: dict[str, Any], rows: np.ndarray, n: int) -> dict[str, Any]:
+    """The fit parameters for some of n rows: values with n rows are reduced to these rows, the others stay."""
 
     def one(value: Any) -> Any:
-        alike = isinstance(value, Sized) and not isinstance(value, str | bytes | dict) and _num_samples(value) == n
-        return _safe_indexing(value, rows) if alike else value
+        per_row = isinstance(value, Sized) and not isinstance(value, str | bytes | dict) and _num_samples(value) == n
+        return _safe_indexing(value, rows) if per_row else value
 
     return {name: one(value) for name, value in params.items()}

@@ -21,8 +21,10 @@ COLUMNS = ("is_label_issue", "given_label", "predicted_label")
 
 
 def to_cleanlab(findings: Findings) -> pa.Table:
-    """The columns of cleanlab's `Datalab.get_issues("label")`, one row per example in the order of the data, with `id`
-    before them and each detector's own `flag_<detector>` and `suggested_<detector>` after them."""
+    """The columns of cleanlab's `Datalab.get_issues("label")`, one row per example in the order of the data.
+
+    The first column is `id`; the last ones are each detector's `flag_<detector>` and `suggested_<detector>`.
+    """
     table = findings.table(ranked=False)
     opinions = {*(f"flag_{name}" for name in findings.flags), *(f"suggested_{name}" for name in findings.suggestions)}
     return pa.table(
@@ -38,16 +40,18 @@ def to_cleanlab(findings: Findings) -> pa.Table:
 
 
 def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
-    """Findings from cleanlab's table of label issues (any frame that speaks Arrow: pandas, Polars, pyarrow).
+    """Findings from cleanlab's table of label issues (any frame that supports Arrow: pandas, Polars, pyarrow).
 
-    cleanlab's quality score is no probability; it stands in `p_wrong` as one minus the score, and a note says so.
+    cleanlab's quality score is not a probability; `p_wrong` is one minus the score, and a note says so.
 
     Args:
-        issues: columns is_label_issue, given_label, predicted_label, and label_score (Datalab) or label_quality (CleanLearning).
-        ids: (n,) ids; None takes a column `id`, else the index of a pandas frame if it is more than 0, 1, 2, ..., else row numbers.
+        issues: columns is_label_issue, given_label, predicted_label, and label_score (Datalab) or label_quality
+            (CleanLearning).
+        ids: (n,) ids; None uses a column `id`, else the index of a pandas frame if it is more than 0, 1, 2, ..., else
+            row numbers.
 
     Raises:
-        UserError: a column is missing, or the ids are not as many as the rows, repeat or are missing.
+        UserError: a column is missing, the number of ids differs from the number of rows, or ids repeat or are missing.
     """
     if type(issues).__name__ == "LazyFrame" and hasattr(issues, "collect"):  # of Polars
         issues = issues.collect()
@@ -61,7 +65,8 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
     missing = [name for name in COLUMNS if name not in table.column_names] + ([] if quality else [" or ".join(QUALITY)])
     if missing or quality is None:
         raise UserError(
-            f"This is no table of cleanlab's label issues: it lacks {', '.join(missing)}; it has {', '.join(table.column_names)}."
+            f"This is not a table of cleanlab's label issues: it lacks {', '.join(missing)}; "
+            f"it has {', '.join(table.column_names)}."
         )
     n = table.num_rows
     names, note = _ids(issues, table) if ids is None else (ids, ())
@@ -69,7 +74,7 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
         raise UserError(f"There are {len(names)} ids for {n} rows of label issues.")
     if fault := faulty(names):
         raise UserError(
-            f"The ids of cleanlab's label issues do not serve: {fault}; give unique ones with <ids>.", ids=""
+            f"The ids of cleanlab's label issues cannot be used: {fault}; pass unique ids with <ids>.", ids=""
         )
     labels, classes = encode_labels(table["given_label"].to_pylist() + table["predicted_label"].to_pylist())
     p_wrong = np.clip(1.0 - table[quality].to_numpy().astype(np.float64), 0, 1)
@@ -87,13 +92,13 @@ def from_cleanlab(issues: Any, *, ids: Sequence[str] | None = None) -> Findings:
         suggestions={"cleanlab": labels[n:]},
         extra={},
         wrong=Estimate(float(flagged.sum()), 0.0, float(n)),
-        notes=("These findings come from cleanlab: p_wrong is one minus its quality score and no probability.", *note),
+        notes=("These findings come from cleanlab: p_wrong is one minus its quality score, not a probability.", *note),
         settings={"source": "cleanlab", "kind": "", "seconds": {}},
     )
 
 
 def _ids(issues: Any, table: pa.Table) -> tuple[Sequence[str | None], tuple[str, ...]]:
-    """The ids that a column `id`, an index or the row numbers give."""
+    """The ids from a column `id`, an index or the row numbers."""
     if "id" in table.column_names:
         return names_of(table["id"]), ()
     name = index_column(table.schema)

@@ -1,8 +1,9 @@
 """`LabelErrorDetector`: `labelsieve.find` as a scikit-learn estimator.
 
-A label can only be judged together with the data that it belongs to, so there is no `predict` for new examples: `fit` judges the
-labels that it is given, and `fit_predict` returns the verdicts in the convention of scikit-learn's outlier detectors (1 fine, -1 wrong).
-Put it last in a `Pipeline` and call the pipeline's `fit_predict(X, y)`, or read the attributes after `fit`.
+A label can only be judged together with the data that it belongs to, so there is no `predict` for new examples. `fit`
+judges the labels of its data, and `fit_predict` returns the verdicts in the convention of scikit-learn's outlier
+detectors (1 fine, -1 wrong). Put it last in a `Pipeline` and call the pipeline's `fit_predict(X, y)`, or read the
+attributes after `fit`.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ class LabelErrorDetector(BaseEstimator):
     """Finds the wrong labels in y.
 
     Args:
-        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings; None takes all.
-        random_state: seed of folds, panel and neighbours. An int is the `seed` of `labelsieve.find`; None is its default seed,
-            so that the same data give the same findings; a `RandomState` draws a new seed in each fit.
+        detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings; None uses all.
+        random_state: seed of folds, panel and neighbours. An int is the `seed` of `labelsieve.find`; None is its
+            default seed, so that the same data give the same findings; a `RandomState` draws a new seed in each fit.
 
     Attributes:
         classes_: (K,) the sorted class labels, in the dtype of y.
         p_wrong_: (n,) float64 in [0, 1], the estimated probability that the given label is wrong.
-        suggested_: (n,) the likely label, in the dtype of y; the given one where that seems right.
-        flagged_: (n,) bool, the labels called wrong.
-        findings_: the whole `labelsieve.Findings`: ranks, a score for each detector, the estimated number of wrong labels.
-        n_features_in_: number of features; `feature_names_in_` too if X is a frame with text for column names.
+        suggested_: (n,) the likely label, in the dtype of y; the given label where it seems right.
+        flagged_: (n,) bool, the labels flagged as wrong.
+        findings_: the whole `labelsieve.Findings`: ranks, a score per detector, the estimated number of wrong labels.
+        n_features_in_: number of features; `feature_names_in_` too if X is a frame with text as column names.
 
     >>> X = np.r_[np.random.default_rng(0).normal(-4, 1, (40, 2)), np.random.default_rng(1).normal(4, 1, (40, 2))]
     >>> y = np.repeat(["cat", "dog"], 40)
@@ -72,7 +73,7 @@ class LabelErrorDetector(BaseEstimator):
             ValueError: X or y cannot be used, or a detector is unknown; the message says why.
         """
         index = row_names(X)
-        X, y = validate_data(self, *handed(X, y), dtype=[np.float64, np.float32])
+        X, y = validate_data(self, *checked_inputs(X, y), dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         ids = np.arange(len(y)).astype(str).astype(object) if index is None else index
@@ -94,16 +95,16 @@ class LabelErrorDetector(BaseEstimator):
         return tags
 
 
-def handed(X: Any, y: Any) -> tuple[Any, Any]:
-    """X and y for scikit-learn to check, tensors as arrays, lazy frames collected.
+def checked_inputs(X: Any, y: Any) -> tuple[Any, Any]:
+    """X and y, ready for scikit-learn's checks: tensors as arrays, lazy frames collected.
 
     Raises:
-        UserError: X is None, some label is missing, or the indexes of X and y are in two orders.
+        UserError: X is None, a label is missing, or the indexes of X and y have different orders.
     """
     if X is None:
-        raise UserError("X is None; give the features, (n, d).")
+        raise UserError("X is None; pass the features, (n, d).")
     require_one_order(X, y, "X", "y")
-    X, y = collected(X), collected(y)
+    X, y = collect_lazy(X), collect_lazy(y)
     X, y = (plain_array(value, name) if hasattr(value, "detach") else value for name, value in (("X", X), ("y", y)))
     kind = getattr(getattr(y, "dtype", None), "kind", "O")
     if y is None or not hasattr(y, "__len__") or kind not in "O":
@@ -111,13 +112,14 @@ def handed(X: Any, y: Any) -> tuple[Any, Any]:
     gaps = [row for row, value in enumerate(y) if is_missing(value)]
     if gaps:
         raise UserError(
-            f"y holds no label in {len(gaps)} of its {len(y)} rows, the first is row {gaps[0]} (from 0); leave those rows out of X and y."
+            f"y has no label in {len(gaps)} of its {len(y)} rows, the first is row {gaps[0]} (from 0); "
+            "leave those rows out of X and y."
         )
     return X, y
 
 
-def collected(values: Any) -> Any:
-    """The rows of a Polars LazyFrame, which is a plan of them; anything else as it is."""
+def collect_lazy(values: Any) -> Any:
+    """The rows of a Polars LazyFrame, which are not computed yet; other values unchanged."""
     return values.collect() if type(values).__name__ == "LazyFrame" and hasattr(values, "collect") else values
 
 

@@ -1,8 +1,9 @@
 """`RobustClassifier`: `labelsieve.train` on features as a scikit-learn classifier.
 
-The network is a linear head, a hidden layer, a function of the number of classes that makes a module, or a skorch net, of which the
-module is taken: the method brings its own loss, optimiser and loop. A skorch net whose criterion is NLLLoss ends in probabilities; their
-logarithm is taken as the logits, which changes none of them.
+The network is a linear head, a network with one hidden layer, a function that makes a module for a number of classes,
+or a skorch net. Of a skorch net only the module is used: the method has its own loss, optimiser and loop. A skorch net
+whose criterion is NLLLoss ends in probabilities; their logarithm serves as the logits, which leaves the probabilities
+unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ try:
     from torch import nn
 except ImportError as error:
     raise UserError(
-        f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install 'labelsieve[sklearn,train]'"
+        f"RobustClassifier needs PyTorch and scikit-learn 1.6 or newer ({error}); pip install "
+        "'labelsieve[sklearn,train]'"
     ) from error
 
-from labelsieve.adapters.label_error_detector import (  # after it has been said what is missing
-    collected,
-    handed,
+from labelsieve.adapters.label_error_detector import (  # after the error about a missing package
+    checked_inputs,
+    collect_lazy,
     seed_of,
 )
 
@@ -39,19 +41,21 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         method: a name of `labelsieve.methods.METHODS`.
-        network: "linear" or "mlp", a function of the number of classes that makes a module from (b, d) to logits (b, K), or a skorch net.
-        epochs, lr, batch: instead of the method's own.
-        noise: the share of wrong labels, if known; else a method that needs it estimates it.
+        network: "linear", "mlp", a function that makes a module from (b, d) to logits (b, K) for a number of classes,
+            or a skorch net.
+        epochs, lr, batch: values that replace the method's defaults.
+        noise: the share of wrong labels, if known; otherwise a method that needs it estimates it.
         settings: other hyper-parameters of the method by name.
-        device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        random_state: an int is the `seed` of `labelsieve.train`; None is its default seed, so that the same data give the same
-            model; a `RandomState` draws a new seed in each fit.
+        device: "cpu", "cuda", "mps"; None uses a GPU if there is one.
+        random_state: an int is the `seed` of `labelsieve.train`; None is its default seed, so that the same data give
+            the same model; a `RandomState` draws a new seed in each fit.
 
     Attributes:
         classes_: (K,) the sorted class labels, in the dtype of y.
-        label_p_wrong_: (n,) float64 in [0, 1], what the method believes of each label of y; None if it has no such belief ("standard").
+        label_p_wrong_: (n,) float64 in [0, 1], the method's probability that each label of y is wrong; None if it has
+            none ("standard").
         model_: the `labelsieve.Model`, with `save`.
-        n_features_in_: number of features; `feature_names_in_` too if X is a frame with text for column names.
+        n_features_in_: number of features; `feature_names_in_` too if X is a frame with text as column names.
 
     >>> X = np.r_[np.random.default_rng(0).normal(-4, 1, (40, 2)), np.random.default_rng(1).normal(4, 1, (40, 2))]
     >>> y = np.repeat(["cat", "dog"], 40)
@@ -92,7 +96,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: X, y or a setting cannot be used; the message says why.
         """
-        X, y = validate_data(self, *handed(X, y), dtype=[np.float64, np.float32])
+        X, y = validate_data(self, *checked_inputs(X, y), dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.model_ = train(
@@ -114,7 +118,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, K) float32, columns as in `classes_`."""
         check_is_fitted(self)
-        X = validate_data(self, collected(X), dtype=[np.float64, np.float32], reset=False)
+        X = validate_data(self, collect_lazy(X), dtype=[np.float64, np.float32], reset=False)
         return self.model_.probabilities(self._dataset(X, np.zeros(len(X))), device=self.device, progress=False)[1]
 
     def predict(self, X: Any) -> np.ndarray:
@@ -130,21 +134,21 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
 
 
 def maker(network: Any) -> str | Callable[[int], nn.Module] | None:
-    """What `train` takes as its network: a skorch net becomes a function that makes its module, fresh each time."""
+    """The network in the form that `train` accepts: a skorch net becomes a function that makes its module."""
     if not hasattr(network, "initialize_module"):
         return network
 
     def module(classes: int) -> nn.Module:
         fresh: Any = clone(network)
         fresh = fresh.initialize()
-        # skorch makes the criterion from a class, an instance or a partial; what it made tells.
+        # skorch makes the criterion from a class, an instance or a partial; check the object that it made.
         return nn.Sequential(fresh.module_, Log()) if isinstance(fresh.criterion_, nn.NLLLoss) else fresh.module_
 
     return module
 
 
 class Log(nn.Module):
-    """Probabilities to logits of the same softmax."""
+    """Converts probabilities to logits with the same softmax."""
 
     def forward(self, probs: torch.Tensor) -> torch.Tensor:
         return probs.clamp_min(1e-12).log()

@@ -1,15 +1,16 @@
-"""Training dynamics out of the Hugging Face `Trainer`: a callback that feeds a `labelsieve.Recorder`.
+"""Training dynamics from the Hugging Face `Trainer`: a callback that feeds a `labelsieve.Recorder`.
 
-A `TrainerCallback` is shown neither the batch nor the logits, but it is shown the model: this one hangs two forward hooks on it while
-it trains. The first takes the positions out of the batch, so that the model never sees them; the second reads the logits. Any `Trainer`
-and subclass will do, whatever its loss, label smoothing included.
+A `TrainerCallback` gets neither the batch nor the logits, but it gets the model: this one registers two forward hooks
+on the model during training. The first removes the positions from the batch, so that the model never sees them; the
+second reads the logits. Any `Trainer` or subclass works, with any loss, label smoothing included.
 
 The contract:
-- the training set has a column "index", the position of each example: `train.add_column("index", list(range(len(train))))`;
-- `TrainingArguments(remove_unused_columns=False)`, or the Trainer drops that column (and then what neither the model nor the collator
-  understands, such as the raw text, is yours to remove);
+- the training set has a column "index", the position of each example:
+  `train.add_column("index", list(range(len(train))))`;
+- `TrainingArguments(remove_unused_columns=False)`, or the Trainer drops that column (you must then remove the columns
+  that neither the model nor the collator can use, such as the raw text);
 - the model returns "logits" (b, K), as all `...ForSequenceClassification` and `...ForImageClassification` do.
-Evaluation is not recorded. One process and one GPU only: others would see only a part of the data, so more are refused.
+Evaluation is not recorded. Only one process with one GPU may train: each of several would see only a part of the data.
 Cost: the logits of each batch are copied to the CPU, which waits for the GPU.
 """
 
@@ -35,8 +36,8 @@ class RecorderCallback(TrainerCallback):
 
     Args:
         recorder: a `labelsieve.Recorder` for n examples.
-        labels: (n,) int, the given labels by position (under label smoothing the model never gets to see them); or (n,) names, which
-            become numbers by the model's `label2id`.
+        labels: (n,) int, the given labels by position (with label smoothing the model never sees them); or (n,) names,
+            which the model's `label2id` converts to numbers.
 
     Example:
         recorder = labelsieve.Recorder(n=len(train))
@@ -44,37 +45,37 @@ class RecorderCallback(TrainerCallback):
         recorder.record()
 
     Raises:
-        UserError: labels that are none, or not one for each example; in training, if the contract is not kept, the model's `label2id`
-            lacks a name, or several processes or GPUs train.
+        UserError: the labels cannot be used or are not one per example; in training, if the contract is broken, a name
+            is missing in the model's `label2id`, or several processes or GPUs train.
     """
 
     def __init__(self, recorder: Recorder, labels: Any):
         if not isinstance(recorder, Recorder):
             raise UserError(f"RecorderCallback takes a labelsieve.Recorder, not {type(recorder).__name__}.")
         self.recorder = recorder
-        found = plain_labels(labels, "labels")
-        self._names = _names(found)
+        values = plain_labels(labels, "labels")
+        self._names = _label_names(values)
         self._labels = (
-            np.zeros(len(found), np.int64)
+            np.zeros(len(values), np.int64)
             if self._names is not None
-            else whole_numbers(found, "RecorderCallback", "labels")
+            else whole_numbers(values, "RecorderCallback", "labels")
         )
-        if len(found) != recorder.n:
+        if len(values) != recorder.n:
             raise UserError(
-                f"RecorderCallback was given {len(found)} labels, and its recorder is for {recorder.n} examples."
+                f"RecorderCallback has {len(values)} labels, but its recorder is for {recorder.n} examples."
             )
-        self._index: np.ndarray | None = None  # of the batch that is in the model now
+        self._index: np.ndarray | None = None  # positions of the current batch
         self._hooks: list[Any] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         parts = max(args.world_size, args.n_gpu)
         if parts > 1:
             raise UserError(
-                f"Training dynamics are recorded on one device, and {parts} train; start with CUDA_VISIBLE_DEVICES=0."
+                f"Training dynamics are recorded on one device, but {parts} train; start with CUDA_VISIBLE_DEVICES=0."
             )
         if self._names is not None:
-            self._labels = _numbers(self._names, getattr(getattr(model, "config", None), "label2id", None) or {})
-        self._unhook()  # a run that was broken off left them
+            self._labels = _label_numbers(self._names, getattr(getattr(model, "config", None), "label2id", None) or {})
+        self._unhook()  # an interrupted run leaves its hooks behind
         self._hooks = [
             model.register_forward_pre_hook(self._take_index, with_kwargs=True),
             model.register_forward_hook(self._record),
@@ -92,7 +93,8 @@ class RecorderCallback(TrainerCallback):
         index = batch.get("index")
         if module.training and index is None:
             raise UserError(
-                "The batch has no column 'index' (position in the training set); add it and set remove_unused_columns=False."
+                "The batch has no column 'index' (position in the training set); add it and set "
+                "remove_unused_columns=False."
             )
         self._index = None if index is None else index.cpu().numpy()
         return positional, {name: value for name, value in batch.items() if name != "index"}
@@ -102,7 +104,7 @@ class RecorderCallback(TrainerCallback):
             return
         if not isinstance(outputs, Mapping) or "logits" not in outputs:
             raise UserError(
-                f"{type(module).__name__} returns no 'logits'; the Trainer callback records classifiers that return them."
+                f"{type(module).__name__} returns no 'logits'; the Trainer callback only records classifiers that do."
             )
         self.recorder.update(outputs["logits"], self._labels[self._index], self._index)
 
@@ -111,17 +113,18 @@ class RecorderCallback(TrainerCallback):
             self._hooks.pop().remove()
 
 
-def _names(labels: Any) -> list[str] | None:
+def _label_names(labels: Any) -> list[str] | None:
     """The labels as names, None if they are numbers."""
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     return values if values and all(isinstance(value, str) for value in values) else None
 
 
-def _numbers(names: list[str], known: Mapping[str, int]) -> np.ndarray:
+def _label_numbers(names: list[str], known: Mapping[str, int]) -> np.ndarray:
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
         raise UserError(
-            f"The label {unknown!r} is no class of the model (its config.label2id has {', '.join(map(repr, list(known)[:5]))}); give "
-            "RecorderCallback the numbers that the model is trained on, or make the model with label2id."
+            f"The label {unknown!r} is not a class of the model (its config.label2id has "
+            f"{', '.join(map(repr, list(known)[:5]))}); pass RecorderCallback the numbers that the model is trained "
+            "on, or make the model with label2id."
         )
     return np.array([known[name] for name in names], np.int64)

@@ -15,7 +15,7 @@ def accept(
     /,
     *,
     max_error: Annotated[
-        str | None, Parameter(help="The highest share of wrong labels that is good enough, as 3 % or 0.03.")
+        str | None, Parameter(help="The highest acceptable share of wrong labels, as 3 % or 0.03.")
     ] = None,
     confidence: Annotated[
         str | None, Parameter(help="Confidence of the verdict and the intervals; default: 95 %.")
@@ -25,25 +25,29 @@ def accept(
     ] = None,
     aql: Annotated[
         str | None,
-        Parameter(help="For single and double: the share that should pass; default: a quarter of --max-error."),
+        Parameter(
+            help="For single and double: a share of wrong labels that should pass; default: a quarter of --max-error."
+        ),
     ] = None,
     producer_risk: Annotated[
-        str | None, Parameter(help="For single and double: chance to reject a batch at --aql; default: 5 %.")
+        str | None, Parameter(help="For single and double: probability of rejecting a batch at --aql; default: 5 %.")
     ] = None,
-    reviewer_error: Annotated[str | None, Parameter(help="Reviewers err on at most this share; default: 0.")] = None,
+    reviewer_error: Annotated[
+        str | None, Parameter(help="The highest share of examples that reviewers judge wrongly; default: 0.")
+    ] = None,
     size: Annotated[
         int | None,
         Parameter(
-            help="Rows of a sequential sample; a larger one continues it. Default: as many as are expected to suffice.",
+            help="Rows of a sequential sample; a larger number extends it. Default: the number expected to be enough.",
             converter=within((1, 10**9)),
         ),
     ] = None,
     name: Annotated[str, Parameter(help="Name of the sample.")] = "batch",
     seed: Annotated[int, Parameter(help="Same seed, same sample.", converter=within(SEEDS))] = 0,
-    by: Annotated[str, Parameter(help="Who signs the report; default: who is logged in.")] = "",
+    by: Annotated[str, Parameter(help="Who signs the report; default: the user who is logged in.")] = "",
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
-    """Draw a sample to review, then say accept, reject or go on. Exit code 0: accept, 1: reject or go on, 2: a mistake."""
+    """Draw a sample to review, then accept, reject or go on. Exit code 0: accept, 1: reject or go on, 2: an error."""
     from labelsieve.acceptance.accept import accept as judge
     from labelsieve.cli.terminal import print_json
 

@@ -1,4 +1,4 @@
-"""What `accept` prints: the plan and how to review the sample, or the verdict."""
+"""The output of `accept`: the plan and how to review the sample, or the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labelsieve.cli.terminal import printer, prose, safe
 from labelsieve.core.shares import percent
 
 _STYLE = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}
-_PARTS = 5  # classes and groups that are listed
+_PARTS = 5  # most classes and groups in the output
 
 
 def show(batch: BatchVerdict, run: Path) -> None:
@@ -36,10 +36,10 @@ def _plan(batch: BatchVerdict, run: Path) -> None:
         rule = f"Accept with at most {counts['accept']} wrong among the first {counts['first']:,}"
         prose(console, f"{rule}; reject with more than {counts['limit']}.")
         if counts["second"]:
-            more = f"Between, review {counts['second']:,} more and accept with at most {counts['limit']}"
-            prose(console, f"{more} in both together.")
-    drawn = f"{len(sample.ids):,} rows are drawn, in samples/{sample.name}.json."
-    prose(console, f"{drawn} Review them blind, in their order, then run `accept` again:")
+            more = f"In between, review {counts['second']:,} more and accept with at most {counts['limit']}"
+            prose(console, f"{more} wrong in both together.")
+    drawn = f"{len(sample.ids):,} rows were drawn; they are listed in samples/{sample.name}.json."
+    prose(console, f"{drawn} Review them blind, in this order, then run `accept` again:")
     named = shlex.quote(str(run))
     print(f"  labelsieve review {named} --sample {sample.name}")
     print(f"  labelsieve accept {named} --name {sample.name.removeprefix('accept-')}")
@@ -48,7 +48,7 @@ def _plan(batch: BatchVerdict, run: Path) -> None:
 def _verdict(batch: BatchVerdict, result: Acceptance, run: Path) -> None:
     console, sample = printer(), batch.sample
     prose(console, Text.assemble((result.verdict.upper(), _STYLE[result.verdict]), f": {result.why}"))
-    unclear = f", {result.unclear:,} without one clear answer" if result.unclear else ""
+    unclear = f", {result.unclear:,} without a clear answer" if result.unclear else ""
     reviewed = f"Reviewed {result.reviewed:,} of {len(sample.ids):,} drawn"
     prose(console, f"{reviewed}, {result.found:,} wrong{unclear}.")
     for title, parts in (("class", result.classes), ("group", result.groups)):

@@ -1,4 +1,4 @@
-"""All commands, in the order of a user's day, and the options that every command has."""
+"""All commands, in the order of their use, and the options of every command."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ _EVERY = Group("In every command", sort_key=8)
 app = App(
     name="labelsieve",
     help="Finds the wrong labels in a classification data set.",
-    help_epilogue=f"For example:\n{_FIRST}\n\nEvery command has an example of its own: labelsieve COMMAND --help",
+    help_epilogue=f"For example:\n{_FIRST}\n\nExamples for every command: labelsieve COMMAND --help",
     help_format="plaintext",
     version=labelsieve.__version__,
     version_flags=["--version", "-V"],
     group_commands=Group("Set up", sort_key=7),
-    exit_on_error=False,  # what goes wrong is told by `main`, in one place
+    exit_on_error=False,  # `main` reports errors, in one place
     print_error=False,
     suppress_keyboard_interrupt=False,
     result_action="return_value",
@@ -97,10 +97,11 @@ app.meta.suppress_keyboard_interrupt = False
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     quiet: Annotated[
-        bool, Parameter(name=["--quiet", "-q"], help="No progress and no notes.", negative="", group=_EVERY)
+        bool, Parameter(name=["--quiet", "-q"], help="Show no progress and no notes.", negative="", group=_EVERY)
     ] = False,
     verbose: Annotated[
-        bool, Parameter(name=["--verbose", "-v"], help="Show each step, with seconds.", negative="", group=_EVERY)
+        bool,
+        Parameter(name=["--verbose", "-v"], help="Show each step with its time in seconds.", negative="", group=_EVERY),
     ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
@@ -109,8 +110,8 @@ def launch(
         ),
     ] = None,
 ) -> object:
-    """Run the command with the level of what it says on stderr."""
-    from labelsieve.cli.terminal import level_of, printer, telling
+    """Run the command with the requested level of messages on stderr."""
+    from labelsieve.cli.terminal import level_of, log_to_stderr, printer
 
-    with telling(level_of(quiet, verbose, log_level)):
+    with log_to_stderr(level_of(quiet, verbose, log_level)):
         return app(tokens, console=printer())

@@ -18,9 +18,7 @@ JSON = ("source", "out", "files", "renamed", "notes", "changes", "conflicts", "n
 
 
 def apply(
-    source: Annotated[
-        str, Parameter(help="A run folder that `find` wrote; with --patch, the data themselves will do.")
-    ],
+    source: Annotated[str, Parameter(help="A run folder that `find` wrote; with --patch also the data themselves.")],
     /,
     *,
     out: Annotated[
@@ -28,10 +26,10 @@ def apply(
     ] = None,
     auto: Annotated[
         float | None,
-        Parameter(help="Also take the suggestion where p_wrong is at least this, 95% or 0.95.", converter=a_share),
+        Parameter(help="Also apply suggestions where p_wrong is at least this, 95% or 0.95.", converter=a_share),
     ] = None,
-    dry_run: Annotated[bool, Parameter(help="Say what would change and write nothing.", negative="")] = False,
-    patch: Annotated[Path | None, Parameter(help="Apply this patch file, not the decisions of the run.")] = None,
+    dry_run: Annotated[bool, Parameter(help="Show what would change and write nothing.", negative="")] = False,
+    patch: Annotated[Path | None, Parameter(help="Apply this patch file instead of the run's decisions.")] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths, where the source is data.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts, where the source is data.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels, where the source is data.")] = None,
@@ -39,15 +37,15 @@ def apply(
     labels: Annotated[str | None, Parameter(help="File of given labels, where the source is data.")] = None,
     json: Annotated[bool, Parameter(help="Print what changed as one JSON object.", negative="")] = False,
 ) -> None:
-    """Write a corrected copy of the data with a patch of what changed. The source is only read."""
+    """Write a corrected copy of the data with a patch that lists the changes. The source data stay as they are."""
     from labelsieve.cli.terminal import print_json
     from labelsieve.corrections import apply_changes
 
     columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     done = apply_changes.apply(source, out=out, auto=auto, dry_run=dry_run, patch=patch, **columns)
     if json:
-        told = asdict(done)
-        print_json({name: told[name] for name in JSON})
+        values = asdict(done)
+        print_json({name: values[name] for name in JSON})
     else:
         _show(done)
 
@@ -73,10 +71,10 @@ def _show(done: Applied) -> None:
         print_rows(console, title, ("id", "old", "new", "who", "why"), cells)
     if len(changes) > SHOWN:
         console.print(f"and {len(changes) - SHOWN:,} more, see patch.csv or --json")
-    _list(console, "Conflicts, on which nothing was done", [(c.id, c.reason) for c in done.conflicts])
+    _list(console, "Conflicts, which were not applied", [(c.id, c.reason) for c in done.conflicts])
     other = [(item.id, item.file) for item in done.renamed]
-    _list(console, "Under another name, because the folder had one of theirs", other)
-    _list(console, "Not read by the run", [(item.id, item.reason) for item in done.not_read])
+    _list(console, "Renamed, because the folder already has a file of this name", other)
+    _list(console, "Not used by the run", [(item.id, item.reason) for item in done.not_read])
     for note in done.notes:
         console.print(Text(safe(note, 300)))
     if done.out:

@@ -1,4 +1,4 @@
-"""labelsieve check: does the data set keep its contract?"""
+"""labelsieve check: does the data set meet its contract?"""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ def check(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    contract: Annotated[Path, Parameter(help="The rules, a TOML file.")],
-    against: Annotated[Path | None, Parameter(help="The run of the last version, for no_worse_than_last.")] = None,
+    contract: Annotated[Path, Parameter(help="A TOML file with the rules.")],
+    against: Annotated[
+        Path | None, Parameter(help="The run of the previous version, for the rule no_worse_than_last.")
+    ] = None,
     junit: Annotated[Path | None, Parameter(help="Write the verdict as JUnit XML, for a build server.")] = None,
     markdown: Annotated[
         Path | None, Parameter(help="Write the verdict as a Markdown table, for a pull request.")
     ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
-    """Hold a data set, after its decisions, against a contract. Exit code 0: it holds, 1: it is broken, 2: a mistake."""
-    from labelsieve.acceptance.check import check as hold
+    """Check a data set, with its decisions, against a contract. Exit code 0: it holds, 1: it is broken, 2: an error."""
+    from labelsieve.acceptance.check import check as check_contract
     from labelsieve.cli.terminal import print_json
 
-    verdict = hold(run, contract=contract, against=against, junit=junit, markdown=markdown)
+    verdict = check_contract(run, contract=contract, against=against, junit=junit, markdown=markdown)
     if json:
         rules = [asdict(rule) for rule in verdict.rules]
         about = {"run": str(run), "contract": str(contract), "holds": verdict.holds}

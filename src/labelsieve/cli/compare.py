@@ -19,16 +19,16 @@ def compare(
     *,
     test: Annotated[
         str | None,
-        Parameter(help="Data with labels to trust; default: about a fifth of each class, as labelled as it is."),
+        Parameter(help="Data with trusted labels; default: about a fifth of each class, with its given labels."),
     ] = None,
     methods: Annotated[
-        str | None, Parameter(help="Comma-separated names; default: all that train in one sweep.")
+        str | None, Parameter(help="Comma-separated names; default: all methods that train in one sweep.")
     ] = None,
     seeds: Annotated[
-        int, Parameter(help="Number of heads per method, each with its own order of rows.", converter=within((1, 100)))
+        int, Parameter(help="Number of heads per method, each with its own shuffling.", converter=within((1, 100)))
     ] = 5,
     epochs: Annotated[
-        int | None, Parameter(help="Passes over the data; default: each method's.", converter=within((1, 10_000)))
+        int | None, Parameter(help="Passes over the data; default: the method's own.", converter=within((1, 10_000)))
     ] = None,
     encoder: Annotated[str | None, Parameter(help="Encoder for images and texts, as in `find`.")] = None,
     side: Annotated[
@@ -38,17 +38,17 @@ def compare(
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
-    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Train a linear head on features with several methods and seeds, and measure each on other data."""
     from labelsieve.cli.terminal import print_json, progress_bar
-    from labelsieve.training.compare import compare as side_by_side
+    from labelsieve.training.compare import compare as compare_methods
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     with progress_bar() as progress:
-        found = side_by_side(
+        result = compare_methods(
             source,
             test=test,
             methods=methods,
@@ -61,38 +61,39 @@ def compare(
             progress=progress,
         )
     if json:
-        print_json({**asdict(found), "excluded": len(found.excluded)})
+        print_json({**asdict(result), "excluded": len(result.excluded)})
     else:
-        _show(found, seeds)
+        _show(result, seeds)
     return 0
 
 
-def _show(found: Comparison, seeds: int) -> None:
+def _show(result: Comparison, seeds: int) -> None:
     from labelsieve.cli.id_table import whole
     from labelsieve.cli.terminal import blank_table, printer, prose, safe
 
     console, table = printer(), blank_table()
     for heading in ("method", "accuracy", "seconds"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in found.rows:
+    for row in result.rows:
         margin = "" if row.margin is None else f" ± {row.margin:.4f}"
         table.add_row(row.method, f"{row.accuracy:.4f}{margin}", f"{row.seconds:.1f}{'*' if row.together else ' '}")
     console.print(table)
-    if any(row.together for row in found.rows):
+    if any(row.together for row in result.rows):
         prose(console, "* one sweep, all of these together")
-    many = f"{seeds} seeds per method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed per method"
-    prose(console, f"Trained on {found.trained_on} examples, {many}.")
-    if found.noise is not None:
+    repeats = f"{seeds} seeds per method; ± is the 95 % interval over seeds" if seeds > 1 else "1 seed per method"
+    prose(console, f"Trained on {result.trained_on} examples, {repeats}.")
+    if result.noise is not None:
         prose(
             console,
-            f"Methods that need the share of wrong labels used the estimate of `find`, that {found.noise:.0%} of the labels are wrong.",
+            "Methods that need the share of wrong labels used the estimate of `find`: "
+            f"{result.noise:.0%} of the labels are wrong.",
         )
-    for note in found.notes:
+    for note in result.notes:
         prose(console, safe(note, 600))
-    if found.excluded:
-        first = found.excluded[0]
-        prose(console, f"Left out: {len(found.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.")
-    others = "given labels held out from training, which may be wrong too (--test names better ones)"
-    prose(console, f"Accuracy against {found.tested_on} {others if found.held_out else 'labels of --test'}.")
-    moved = found.tested_on**-0.5  # 1.96 standard errors of a share of a half
-    prose(console, f"Another {found.tested_on} labels would move all of them together, by up to {moved:.2f}.")
+    if result.excluded:
+        first = result.excluded[0]
+        prose(console, f"Left out: {len(result.excluded)}; the first is {whole(first.id)}: {safe(first.reason, 200)}.")
+    held_out = "given labels held out from training, which may be wrong too (better ones: --test)"
+    prose(console, f"Accuracy against {result.tested_on} {held_out if result.held_out else 'labels of --test'}.")
+    shift = result.tested_on**-0.5  # 1.96 standard errors of a share of a half
+    prose(console, f"With {result.tested_on} other labels, all accuracies may shift together by up to {shift:.2f}.")

@@ -1,4 +1,4 @@
-"""labelsieve completion: the script by which a shell completes commands and options."""
+"""labelsieve completion: the script that lets a shell complete commands and options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def completion(
     shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell.")],
     /,
 ) -> None:
-    """Print the script by which the shell completes commands and options; nothing is installed."""
+    """Print the script that lets the shell complete commands and options; nothing is installed."""
     from labelsieve.cli.app import app
 
     print(app.generate_completion(shell=shell, prog_name="labelsieve"))

@@ -21,54 +21,55 @@ def diff(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
 ) -> None:
-    """Compare two runs as they stand after their decisions: examples added, removed, relabelled, class sizes, labels still wrong."""
+    """Compare two runs after their decisions: added, removed and relabelled examples, class sizes, wrong labels."""
     from labelsieve.acceptance.two_versions import diff as compare
     from labelsieve.cli.terminal import print_json, safe
 
-    found = compare(old, new)
+    difference = compare(old, new)
     if json:
-        print_json({"old": str(old), "new": str(new), **_plain(found)})
+        print_json({"old": str(old), "new": str(new), **_plain(difference)})
     else:
-        _show(found)
-        for note in found.notes:
+        _show(difference)
+        for note in difference.notes:
             print(safe(note, 400))
 
 
-def _plain(found: Difference) -> dict[str, Any]:
-    rows = zip(*(column.tolist() for column in found.relabelled), strict=True)
+def _plain(difference: Difference) -> dict[str, Any]:
+    rows = zip(*(column.tolist() for column in difference.relabelled), strict=True)
     return {
-        "added": found.added.tolist(),
-        "removed": found.removed.tolist(),
-        "relabelled": [{"id": key, "old": was, "new": now} for key, was, now in rows],
-        "classes": {name: {"old": was, "new": now} for name, (was, now) in found.sizes.items()},
-        "error_rate": {"old": asdict(found.before), "new": asdict(found.now)},
-        "notes": found.notes,
+        "added": difference.added.tolist(),
+        "removed": difference.removed.tolist(),
+        "relabelled": [{"id": key, "old": old_label, "new": new_label} for key, old_label, new_label in rows],
+        "classes": {name: {"old": before, "new": after} for name, (before, after) in difference.sizes.items()},
+        "error_rate": {"old": asdict(difference.before), "new": asdict(difference.now)},
+        "notes": difference.notes,
     }
 
 
-def _show(found: Difference) -> None:
+def _show(difference: Difference) -> None:
     from rich.text import Text
 
     from labelsieve.cli.id_table import print_rows, whole
     from labelsieve.cli.terminal import blank_table, printer, safe
 
     console = printer()
-    ids, was, now = found.relabelled
-    console.print(f"Added: {len(found.added):,}. Removed: {len(found.removed):,}. Relabelled: {len(ids):,}.")
-    for name, estimate in (("before", found.before), ("now", found.now)):
-        told = f"{100 * estimate.count:.2f} % (95 % interval {100 * estimate.low:.2f} to {100 * estimate.high:.2f} %)"
-        console.print(f"Labels still wrong, {name}: {told}")
-    for sign, keys in (("+", found.added), ("-", found.removed)):
+    ids, old_labels, new_labels = difference.relabelled
+    console.print(f"Added: {len(difference.added):,}. Removed: {len(difference.removed):,}. Relabelled: {len(ids):,}.")
+    for name, estimate in (("before", difference.before), ("now", difference.now)):
+        interval = f"95 % interval {100 * estimate.low:.2f} to {100 * estimate.high:.2f} %"
+        console.print(f"Labels still wrong, {name}: {100 * estimate.count:.2f} % ({interval})")
+    for sign, keys in (("+", difference.added), ("-", difference.removed)):
         for key in keys[:ROWS]:
             console.print(Text(f"  {sign} {whole(key)}"))
         if len(keys) > ROWS:
             console.print(f"  {sign} and {len(keys) - ROWS:,} more")
     if len(ids):
         rows = [
-            (whole(key), safe(a, 30), safe(b, 30)) for key, a, b in zip(ids[:ROWS], was[:ROWS], now[:ROWS], strict=True)
+            (whole(key), safe(before, 30), safe(now, 30))
+            for key, before, now in zip(ids[:ROWS], old_labels[:ROWS], new_labels[:ROWS], strict=True)
         ]
         print_rows(console, "Relabelled", ("id", "before", "now"), rows)
-    changed = {name: sizes for name, sizes in found.sizes.items() if sizes[0] != sizes[1]}
+    changed = {name: sizes for name, sizes in difference.sizes.items() if sizes[0] != sizes[1]}
     if changed:
         table = blank_table("Classes whose size changed")
         for name in ("class", "before", "now", "change"):
@@ -78,4 +79,4 @@ def _show(found: Difference) -> None:
             table.add_row(Text(safe(name, 40)), f"{before:,}", f"{after:,}", f"{after - before:+,}")
         console.print(table)
     if len(ids) > ROWS or len(changed) > ROWS:
-        console.print("Every one of them: labelsieve diff OLD NEW --json")
+        console.print("For the full lists: labelsieve diff OLD NEW --json")

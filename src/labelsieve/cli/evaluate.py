@@ -1,4 +1,4 @@
-"""labelsieve evaluate: findings against labels held to be true (oracle)."""
+"""labelsieve evaluate: findings against true labels (oracle)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def evaluate(
     ],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
-    """Measure findings against true labels (oracle: they never reach `find`)."""
+    """Measure findings against true labels (an oracle: `find` never sees them)."""
     from labelsieve.acceptance.against_truth import evaluate as measure
     from labelsieve.cli.terminal import print_json, safe
 

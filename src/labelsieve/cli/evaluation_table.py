@@ -14,15 +14,14 @@ def show(result: Evaluation) -> None:
     """Print an evaluation to stdout."""
     console = printer()
     low, count, high = result.estimate
-    told = {True: ", and the true number lies inside", False: ", and the true number lies outside", None: ""}[
-        result.inside
-    ]
+    position = {True: ", inside the interval", False: ", outside the interval", None: ""}[result.inside]
     without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
     console.print(
         Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}.")
     )
     console.print(
-        f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}{told}: it is {result.n_wrong:,}."
+        f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}; the true number is "
+        f"{result.n_wrong:,}{position}."
     )
     table = blank_table()
     table.add_column("measure", no_wrap=True)

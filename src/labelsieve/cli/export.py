@@ -17,11 +17,12 @@ def export(
     *,
     to: Annotated[Tool, Parameter(help="The format.")],
     out: Annotated[
-        Path, Parameter(name=["--out", "-o"], help="The file (label-studio, csv) or new folder (fiftyone, coco, hf).")
+        Path,
+        Parameter(name=["--out", "-o"], help="The new file (label-studio, csv) or new folder (fiftyone, coco, hf)."),
     ],
     json: Annotated[bool, Parameter(help="Print what was written as one JSON object.", negative="")] = False,
 ) -> None:
-    """Write the examples with their findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
+    """Write examples, findings and decisions for Label Studio, FiftyOne, COCO, a spreadsheet or Hugging Face."""
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.exchange import export_run
 

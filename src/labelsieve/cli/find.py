@@ -25,7 +25,8 @@ def find(
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
     labels: Annotated[
-        str | None, Parameter(help="File of given labels to take instead (id,label), or those of --probs.")
+        str | None,
+        Parameter(help="File of given labels to use instead (id,label), or the labels that belong to --probs."),
     ] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
@@ -33,38 +34,39 @@ def find(
         int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
     ] = None,
     fast: Annotated[
-        bool, Parameter(help="Images at 96 px: about five times faster, and finds less.", negative="")
+        bool,
+        Parameter(help="Use images at 96 px: about five times faster, but it finds fewer wrong labels.", negative=""),
     ] = False,
     detectors: Annotated[
         str | None,
-        Parameter(help="Names, with settings if wanted: o2u:forget_rate=0.1,aum. Default: all that the data allow."),
+        Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),
     ] = None,
     from_network: Annotated[
         str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
     ] = None,
     loss: Annotated[
         str | None,
-        Parameter(help="Train the networks of --from-network with it: blurry, piecewise-zero or gce."),
+        Parameter(help="Loss for the networks of --from-network: blurry, piecewise-zero or gce."),
     ] = None,
     classes: Annotated[
-        str | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
+        str | None, Parameter(help="Table with the meaning of each class: class,name,guideline,example.")
     ] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
     device: Annotated[
         str | None,
-        Parameter(help="cpu, cuda, mps: trains heads or network there; default: heads on the CPU, a network on a GPU."),
+        Parameter(help="Where heads or networks train: cpu, cuda, mps; default: heads on the CPU, a network on a GPU."),
     ] = None,
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
     ] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:
-    """Find the labels that are probably wrong: a ranked table, an honest count, and what to look at first."""
+    """Find the labels that are probably wrong: a ranked table, their estimated number, and what to review first."""
     from labelsieve import pipeline
     from labelsieve.cli.detectors_option import read_option
     from labelsieve.cli.find_source import FAST, default_folder, read_classes, read_source, require_fast
     from labelsieve.cli.findings_table import show
-    from labelsieve.cli.terminal import progress_bar, tell_notes
+    from labelsieve.cli.terminal import print_notes, progress_bar
     from labelsieve.decide.summary import summarise
     from labelsieve.store import class_guide
 
@@ -94,5 +96,5 @@ def find(
         return 0
     show(summary, run)
     if fast:
-        tell_notes([FAST])
+        print_notes([FAST])
     return 0

@@ -1,4 +1,4 @@
-"""What `labelsieve find` reads: the data that its arguments name, the meaning of the classes, and the default run folder."""
+"""The input of `labelsieve find`: the data, the meaning of the classes, and the default run folder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 
-FAST = "--fast: on small photographs 96 px finds less than 224 px (AUPRC 0.71 against 0.83 on CIFAR-10N)."
+FAST = "--fast: on small photographs 96 px is weaker than 224 px (AUPRC 0.71 against 0.83 on CIFAR-10N)."
 _SUFFIXES = (".gz", ".csv", ".tsv", ".parquet", ".jsonl", ".npz", ".npy")
 
 
 def require_fast(fast: bool, encoder: str | None, side: int | None, from_network: str | None) -> None:
-    """Raise a UserError where `--fast` contradicts another option."""
+    """Raise a UserError if `--fast` contradicts another option."""
     if fast and (encoder or side):
-        raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or --fast.")
+        raise UserError("--fast is the default encoder at 96 px; leave out --encoder and --side, or leave out --fast.")
     if fast and from_network:
-        raise UserError("--fast is an encoder, and --from-network takes the place of one; leave out either.")
+        raise UserError("--fast selects an encoder, and --from-network replaces the encoder; leave out one of them.")
 
 
 def read_source(
@@ -27,7 +27,7 @@ def read_source(
     """The data set that the arguments name.
 
     Raises:
-        UserError: the arguments name no data, or options that do nothing for these data.
+        UserError: the arguments name no data, or options that have no effect on these data.
     """
     from labelsieve.data import load, load_probabilities
 
@@ -37,8 +37,8 @@ def read_source(
         raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
     elif labels is None:
         raise UserError(
-            "--probs needs the data they belong to, or --labels, a file of the given labels (id,label, or one label "
-            "per row)."
+            "--probs needs the data that they belong to, or --labels, a file of the given labels "
+            "(id,label, or one label per row)."
         )
     else:
         unused = [f"--{name}" for name in ("image", "text", "group") if columns[name] is not None]
@@ -47,19 +47,19 @@ def read_source(
         data = load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
     if fast and data.kind != "image":
         what = data.source or "the data"
-        raise UserError(f"--fast is for images, and {what} holds {KINDS[data.kind]}; leave it out.")
+        raise UserError(f"--fast is for images, but {what} holds {KINDS[data.kind]}; leave it out.")
     return data
 
 
 def read_classes(file: str | None, data: Dataset) -> dict[str, Meaning] | None:
     """The meaning of each class from a table; notes on rows that do not fit go to stderr. None without a table."""
-    from labelsieve.cli.terminal import tell_notes
+    from labelsieve.cli.terminal import print_notes
     from labelsieve.data.class_table import read_class_table
 
     if file is None:
         return None
     meanings, notes = read_class_table(file, data.classes, data.ids)
-    tell_notes(notes)
+    print_notes(notes)
     return meanings
 
 

@@ -16,8 +16,8 @@ from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import Summary
 
 ROWS = 5  # of the small tables
-LIKELY = 0.05  # p(wrong) below which an example is not worth a row
-NARROW = 100  # columns; below, names are shortened more
+LIKELY = 0.05  # examples with a p(wrong) below it are not listed
+NARROW = 100  # columns; on narrower terminals names are shortened more
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 
 
@@ -30,10 +30,11 @@ def show(summary: Summary, folder: Path) -> None:
         _suspects(console, summary)
         if any(s.reason.startswith("model") for s in summary.top):
             console.print(
-                "why: what the model gives the likely and the given label; neighbours are the nearest examples."
+                "why: the model's probability for the likely and for the given label; "
+                "neighbours are the nearest examples."
             )
         if any(s.p_wrong >= LIKELY and not s.flagged for s in summary.top):
-            console.print("(class): the label is more likely right than wrong; the class it is otherwise most like.")
+            console.print("(class): the next most likely class; the given label is more likely right than wrong.")
     if summary.confusions:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
@@ -42,10 +43,10 @@ def show(summary: Summary, folder: Path) -> None:
         _duplicates(console, summary)
     if summary.excluded:
         _excluded(console, summary, folder)
-    _next(console, summary, folder)
+    _next_steps(console, summary, folder)
 
 
-def _next(console: Console, summary: Summary, folder: Path) -> None:
+def _next_steps(console: Console, summary: Summary, folder: Path) -> None:
     shown, named = safe(str(folder), 200), quoted(folder)
     console.print(
         Text.assemble(
@@ -58,13 +59,14 @@ def _next(console: Console, summary: Summary, folder: Path) -> None:
     if summary.first:
         size, minutes = summary.first["size"], summary.first["minutes"]
         console.print(
-            f"How many are wrong is uncertain ({_counts(summary)}): {size:,} blind reviews, about {minutes} minutes, settle it."
+            f"The number of wrong labels is uncertain ({_counts(summary)}). Reviewing {size:,} random examples blind, "
+            f"about {minutes} minutes, makes it precise."
         )
         steps[f"labelsieve review {named} --sample {summary.first['name']}"] = "first: review a random sample"
     steps |= {
-        f"labelsieve review {named}": "look at them and decide",
+        f"labelsieve review {named}": "review the findings",
         f"labelsieve apply {named} -o corrected": "write the corrected data",
-        f"labelsieve export {named} --to csv -o findings.csv": "or take the table elsewhere",
+        f"labelsieve export {named} --to csv -o findings.csv": "or export the table",
     }
     width = max(map(len, steps))
     fits = width + 4 + max(map(len, steps.values())) <= console.width
@@ -82,10 +84,12 @@ def _counts(summary: Summary) -> str:
 def _headline(console: Console, summary: Summary) -> None:
     seconds = sum(summary.settings.get("seconds", {}).values())
     left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
-    what = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}. {seconds:.1f} s."
+    size = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}"
     low, count, high = summary.estimate
     rate = f" ({percent(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
-    console.print(Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", what))
+    console.print(
+        Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", f"{size}. {seconds:.1f} s.")
+    )
     noun = "label is" if round(count) == 1 else "labels are"
     console.print(Text.assemble("About ", (f"{count:,.0f} {noun} probably wrong", "bold"), rate))
     for note in summary.notes:
@@ -98,7 +102,7 @@ def _table(console: Console, table: Table) -> None:
 
 
 def _suspects(console: Console, summary: Summary) -> None:
-    """The most suspicious examples, each with what it shows on a line of its own below."""
+    """The most suspicious examples, each with its text or values on the line below."""
     rows = [s for s in summary.top if s.p_wrong >= LIKELY]
     label = 18 if console.width >= NARROW else 11
     likely = [safe(s.other_label, label) if s.flagged else f"({safe(s.other_label, label)})" for s in rows]
@@ -117,7 +121,7 @@ def _suspects(console: Console, summary: Summary) -> None:
 
 
 def _confusions(summary: Summary, width: int) -> Table:
-    table = blank_table("Commonest confusions")
+    table = blank_table("Most frequent confusions")
     table.add_column("given", no_wrap=True)
     table.add_column("likely", no_wrap=True)
     table.add_column("expected", justify="right")
@@ -127,7 +131,7 @@ def _confusions(summary: Summary, width: int) -> Table:
 
 
 def _classes(summary: Summary, width: int) -> Table:
-    table = blank_table("Classes that need most attention")
+    table = blank_table("Classes with the largest share of wrong labels")
     table.add_column("class", no_wrap=True)
     table.add_column("examples", justify="right")
     table.add_column("probably wrong", justify="right")
@@ -139,11 +143,11 @@ def _classes(summary: Summary, width: int) -> Table:
 
 
 def _duplicates(console: Console, summary: Summary) -> None:
-    found = summary.duplicates
-    assert found is not None
-    told = f"{found.groups:,} groups, in {found.conflicting:,} of them the labels disagree."
-    console.print(Text.assemble(("\nDuplicates: ", "bold"), told))
-    for group in found.examples[:3]:
+    duplicates = summary.duplicates
+    assert duplicates is not None
+    counts = f"{duplicates.groups:,} groups, in {duplicates.conflicting:,} of them the labels disagree."
+    console.print(Text.assemble(("\nDuplicates: ", "bold"), counts))
+    for group in duplicates.examples[:3]:
         members = [f"{whole(key)} ({safe(label, 12)})" for key, label in group[:3]]
         more = f"  and {len(group) - 3} more" if len(group) > 3 else ""
         line = f"  {'  =  '.join(members)}{more}"

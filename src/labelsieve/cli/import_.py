@@ -1,4 +1,4 @@
-"""labelsieve import: decisions that were made in another tool."""
+"""labelsieve import: decisions from another tool."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHOWN = 10
 
 def import_(
     run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
-    file: Annotated[Path, Parameter(help="The file or folder that the tool wrote.")],
+    file: Annotated[Path, Parameter(help="The file or folder that the other tool wrote.")],
     /,
     *,
     from_: Annotated[Tool, Parameter(name="--from", help="Its format.")],
-    reviewer: Annotated[str | None, Parameter(help="Who decided, where the file does not say so.")] = None,
-    json: Annotated[bool, Parameter(help="Print what was taken as one JSON object.", negative="")] = False,
+    reviewer: Annotated[str | None, Parameter(help="Who decided, for answers that name nobody.")] = None,
+    json: Annotated[bool, Parameter(help="Print what was imported as one JSON object.", negative="")] = False,
 ) -> None:
-    """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing."""
+    """Import decisions from another tool into the run's journal; importing the same file twice adds nothing."""
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.exchange.import_answers import import_decisions
 
@@ -34,10 +34,10 @@ def import_(
     by = f" by {', '.join(safe(name, 60) for name in people[:SHOWN])}" if people else ""
     by += f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
     what = "decision" if done.new == 1 else "decisions"
-    print(f"{done.read:,} answers read: {done.new:,} new {what}{by}, {done.nothing_new:,} that say nothing new.")
+    print(f"{done.read:,} answers read: {done.new:,} new {what}{by}, {done.nothing_new:,} already known.")
     for unread in done.not_read:
         print(f"Not read: {unread.count:,} {safe(unread.what, 80)}; the first is {safe(unread.first, 50)}.")
     if done.conflicts:
-        print(f"Conflicts, on which nothing was done: {len(done.conflicts):,}")
+        print(f"Conflicts, which were not imported: {len(done.conflicts):,}")
         for conflict in done.conflicts[:SHOWN]:
             print(f"  {safe(conflict.id, 4096)}: {safe(conflict.reason, 200)}")

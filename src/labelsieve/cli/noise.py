@@ -1,4 +1,4 @@
-"""labelsieve noise: wrong labels on purpose, for tests and benchmarks."""
+"""labelsieve noise: artificial wrong labels for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from labelsieve.cli.options import SEEDS, a_share, folder, within
 
 
 def noise(
-    source: Annotated[str, Parameter(help="Anything that `find` reads.")],
+    source: Annotated[str, Parameter(help="Any data that `find` reads.")],
     /,
     *,
     rate: Annotated[
-        float | None, Parameter(help="Share of the labels to touch, 20% or 0.2.", converter=a_share)
+        float | None, Parameter(help="Share of the labels to select for noise, 20% or 0.2.", converter=a_share)
     ] = None,
     out: Annotated[
         Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)
@@ -24,9 +24,11 @@ def noise(
     kind: Annotated[
         Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")
     ] = "symmetric",
-    inclusive: Annotated[bool, Parameter(help="Symmetric noise may draw the own class again.", negative="")] = False,
+    inclusive: Annotated[
+        bool, Parameter(help="Symmetric noise may also draw the label's own class.", negative="")
+    ] = False,
     bernoulli: Annotated[
-        bool, Parameter(help="Touch each label independently instead of an exact number.", negative="")
+        bool, Parameter(help="Select each label independently instead of an exact number of labels.", negative="")
     ] = False,
     transition: Annotated[
         Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")
@@ -37,8 +39,8 @@ def noise(
     label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
 ) -> int:
-    """Write noisy labels and the labels before, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
-    from labelsieve.cli.terminal import progress_bar, tell_notes
+    """Write noisy labels and the original labels, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
+    from labelsieve.cli.terminal import print_notes, progress_bar
     from labelsieve.store.noise_folder import noise as make
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
@@ -55,7 +57,7 @@ def noise(
             **columns,
             progress=progress,
         )
-    tell_notes(made.notes)
+    print_notes(made.notes)
     print(f"{out}: {made.spec.realised_rate:.2%} of {len(made.labels)} labels are now wrong. Next:")
     named = [word for name, value in columns.items() if value is not None for word in (f"--{name}", value)]
     run = str(out / "run.sieve")

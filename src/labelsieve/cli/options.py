@@ -1,4 +1,4 @@
-"""What options of several commands may be: whole numbers in a range, shares, and folders that have a name."""
+"""Values of options that several commands share: whole numbers in a range, shares, and folders with a name."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
-SEEDS = (0, 2**32 - 1)  # what every generator here takes
-SIDES = (32, 1024)  # pixels; below, encoders see nothing, above, a batch fills the memory
+SEEDS = (0, 2**32 - 1)  # the range of every generator in use
+SIDES = (32, 1024)  # pixels; smaller images tell encoders nothing, larger ones fill the memory
 
 
 def within(bounds: tuple[int, int]) -> Callable[[Any, Sequence[Any]], int]:
-    """What reads a whole number in `bounds`, both included; 1.5 is none."""
+    """A converter that reads a whole number within `bounds`, both included."""
 
     def whole(_: Any, tokens: Sequence[Any]) -> int:
         text = tokens[0].value.strip()
         if not text.removeprefix("-").isdecimal() or not bounds[0] <= int(text) <= bounds[1]:
-            raise ValueError(f"{text} was given; it should be a whole number from {bounds[0]} to {bounds[1]}.")
+            raise ValueError(f"{text} is not a whole number from {bounds[0]} to {bounds[1]}.")
         return int(text)
 
     return whole
@@ -32,7 +32,7 @@ def a_share(_: Any, tokens: Sequence[Any]) -> float:
 
 
 def a_noise(_: Any, tokens: Sequence[Any]) -> float:
-    """The share that was written; a number that is none, such as 20, is refused by the method, whose bounds are narrower."""
+    """A share; other numbers, such as 20, pass through and are refused by the method, whose bounds are narrower."""
     try:
         return share(tokens[0].value)
     except UserError:
@@ -42,7 +42,7 @@ def a_noise(_: Any, tokens: Sequence[Any]) -> float:
 
 
 def folder(_: Any, tokens: Sequence[Any]) -> Path:
-    """The folder that was named; an empty name, as an unset shell variable leaves it, is no folder."""
+    """The path of a folder; an empty name, which an unset shell variable leaves, is refused."""
     if not tokens[0].value.strip():
-        raise ValueError("The name is empty; name a folder.")
+        raise ValueError("The name is empty; give the name of a folder.")
     return Path(tokens[0].value)

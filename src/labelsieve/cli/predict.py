@@ -1,4 +1,4 @@
-"""labelsieve predict: the label a model gives to each example."""
+"""labelsieve predict: the label that a model predicts for each example."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from cyclopts import Parameter
 
 def predict(
     model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
-    source: Annotated[str, Parameter(help="Anything that `train` reads; labels are not needed.")],
+    source: Annotated[str, Parameter(help="Any data that `train` reads; labels are not needed.")],
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="CSV file to write; default: print.")] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
-    label: Annotated[str | None, Parameter(help="Column of labels, to be passed over.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of labels, which is ignored.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object instead.", negative="")] = False,
 ) -> int:
-    """Say which class each example is, and with what probability: id, label, probability."""
-    from labelsieve.cli.terminal import print_json, progress_bar, tell_excluded, tell_notes
+    """Predict the class of each example, with its probability: id, label, probability."""
+    from labelsieve.cli.terminal import print_excluded, print_json, print_notes, progress_bar
     from labelsieve.training.classifier import Model
 
     trained = Model.load(model)
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
     with progress_bar() as progress:
-        found = trained.predict(source, out=out, **columns, device=device, progress=progress)
+        predictions = trained.predict(source, out=out, **columns, device=device, progress=progress)
     if json:
-        rows = [{"id": key, "label": name, "probability": p} for key, name, p in found.rows()]
-        excluded = [asdict(item) for item in found.excluded]
-        print_json({"model": os.fspath(model), "predictions": rows, "excluded": excluded, "notes": found.notes})
+        rows = [{"id": key, "label": name, "probability": p} for key, name, p in predictions.rows()]
+        excluded = [asdict(item) for item in predictions.excluded]
+        print_json({"model": os.fspath(model), "predictions": rows, "excluded": excluded, "notes": predictions.notes})
     else:
         if out is None:
-            found.write_csv(sys.stdout)
-        tell_notes(found.notes)
-    tell_excluded(found.excluded)
+            predictions.write_csv(sys.stdout)
+        print_notes(predictions.notes)
+    print_excluded(predictions.excluded)
     return 0

@@ -15,10 +15,10 @@ def report(
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="The HTML file; default: report.html in the run folder.")
     ] = None,
-    figures: Annotated[Path | None, Parameter(help="Write every figure as an SVG file into this folder too.")] = None,
-    json: Annotated[bool, Parameter(help="Print what the report says as one JSON object.", negative="")] = False,
+    figures: Annotated[Path | None, Parameter(help="Also write every figure as an SVG file into this folder.")] = None,
+    json: Annotated[bool, Parameter(help="Print the contents of the report as one JSON object.", negative="")] = False,
 ) -> None:
-    """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, how it was found."""
+    """Write one HTML file that can be mailed: the count with its interval, advice, the worst examples, the method."""
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.reports import write_report
 

@@ -1,4 +1,4 @@
-"""labelsieve review: look at the findings in a browser, one key per decision."""
+"""labelsieve review: review the findings in a browser, one key per decision."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def review(
     /,
     *,
     host: Annotated[
-        str, Parameter(help="Address to listen on; any but loopback needs the token that is printed.")
+        str, Parameter(help="Address to listen on; any address but loopback needs the printed token.")
     ] = "127.0.0.1",
-    port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free one.")] = None,
-    reviewer: Annotated[str, Parameter(help="Your name in the journal; default: who is logged in.")] = "",
+    port: Annotated[int | None, Parameter(help="Port; default: 8765, or a free port if that is in use.")] = None,
+    reviewer: Annotated[str, Parameter(help="Your name in the journal; default: the user who is logged in.")] = "",
     sample: Annotated[
-        str | None, Parameter(help="Open a random sample for blind review; drawn if the run has none so named.")
+        str | None, Parameter(help="Open this random sample for blind review; drawn if the run does not have it.")
     ] = None,
     known: Annotated[
         Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")
     ] = None,
     classes: Annotated[
-        Path | None, Parameter(help="Table of what the classes mean: class,name,guideline,example.")
+        Path | None, Parameter(help="Table with the meaning of each class: class,name,guideline,example.")
     ] = None,
     journal: Annotated[
-        str | None, Parameter(help="postgresql://... to share the decisions; default: in the run folder.")
+        str | None, Parameter(help="postgresql://... to share the decisions; default: a file in the run folder.")
     ] = None,
     browser: Annotated[bool, Parameter(help="Open the page in a browser, or only print the address.")] = True,
 ) -> int:
@@ -51,17 +51,17 @@ def review(
         browser=browser,
         block=False,
     )
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how a review ends, no failure
+    with suppress(KeyboardInterrupt):  # Ctrl-C is the normal end of a review, not a failure
         print(f"{run} is open for review at {page.url}  (Ctrl+C ends it; decisions are saved as they are made)")
         print(*(safe(note, 600) for note in page.notes), sep="\n", end="\n" if page.notes else "", flush=True)
         page.wait()
     page.close()
-    _farewell(run, page.reviewed)
+    _print_state(run, page.reviewed)
     return 0
 
 
-def _farewell(run: Path, now: Reviewed) -> None:
-    """Where the review stands, and what to do with it."""
+def _print_state(run: Path, state: Reviewed) -> None:
+    """Print the state of the review and the next steps."""
     from rich.text import Text
 
     from labelsieve.cli.terminal import printer
@@ -69,13 +69,13 @@ def _farewell(run: Path, now: Reviewed) -> None:
     from labelsieve.decide.next_steps import Step, next_steps
 
     console = printer()
-    console.print(f"\nReviewed: {now.reviewed:,} of {now.examples:,}, {now.wrong:,} of them found wrong.")
-    if now.reviewed < now.examples:
-        left = f"about {now.left.count:,.0f} ({now.left.low:,.0f} to {now.left.high:,.0f})"
-        console.print(f"Wrong labels still hidden among the other {now.examples - now.reviewed:,}: {left}.")
-    if now.conflicts:
-        console.print(f"Conflicts that wait to be settled: {now.conflicts:,}.")
+    console.print(f"\nReviewed: {state.reviewed:,} of {state.examples:,}, {state.wrong:,} of them found wrong.")
+    if state.reviewed < state.examples:
+        left = f"about {state.left.count:,.0f} ({state.left.low:,.0f} to {state.left.high:,.0f})"
+        console.print(f"Expected wrong labels among the other {state.examples - state.reviewed:,}: {left}.")
+    if state.conflicts:
+        console.print(f"Unresolved conflicts: {state.conflicts:,}.")
     console.print("Every decision is saved. Next:")
-    more = [] if now.reviewed == now.examples else [Step(shell_command("review", run), "go on")]
+    more = [] if state.reviewed == state.examples else [Step(shell_command("review", run), "continue the review")]
     for step in (*more, *next_steps(run)):
         console.print(Text.assemble("  ", (step.command, "cyan"), f"  {step.why}"), soft_wrap=True)

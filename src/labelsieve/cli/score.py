@@ -1,4 +1,4 @@
-"""labelsieve score: how often a model says the given label."""
+"""labelsieve score: how often a model predicts the given label."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from cyclopts import Parameter
 
 def score(
     model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
-    source: Annotated[str, Parameter(help="Test data with labels: anything that `train` reads.")],
+    source: Annotated[str, Parameter(help="Test data with labels: any data that `train` reads.")],
     /,
     *,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
-    labels: Annotated[str | None, Parameter(help="File of labels to take instead (id,label).")] = None,
+    labels: Annotated[str | None, Parameter(help="File of labels to use instead (id,label).")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
-    """Measure a model against the labels of other data: accuracy, and recall and precision of each class."""
-    from labelsieve.cli.terminal import blank_table, print_json, printer, progress_bar, safe, tell_excluded, tell_notes
+    """Measure a model against the labels of other data: accuracy, and recall and precision per class."""
+    from labelsieve.cli.terminal import (
+        blank_table,
+        print_excluded,
+        print_json,
+        print_notes,
+        printer,
+        progress_bar,
+        safe,
+    )
     from labelsieve.training.classifier import Model
 
     trained = Model.load(model)
@@ -34,8 +42,8 @@ def score(
     if json:
         print_json({"model": os.fspath(model), **asdict(result)})
         return 0
-    tell_notes(result.notes)
-    tell_excluded(result.excluded)
+    print_notes(result.notes)
+    print_excluded(result.excluded)
     console, table = printer(), blank_table()
     for heading in ("class", "n", "recall", "precision"):
         table.add_column(heading, justify="left" if heading == "class" else "right")

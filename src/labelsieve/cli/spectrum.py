@@ -22,17 +22,17 @@ def spectrum(
     head: Annotated[str | None, Parameter(help="Name of the head's layer in both models.")] = None,
     json: Annotated[bool, Parameter(help="Print everything as one JSON object.", negative="")] = False,
 ) -> None:
-    """Compare two heads: singular values, effective rank, overlap of their directions, principal angles and the bound on them."""
+    """Compare two heads: singular values, effective rank, overlap of directions, principal angles and their bound."""
     from labelsieve.cli.terminal import print_json
     from labelsieve.reports.two_heads import spectrum as compare
 
-    found = compare(clean, noisy, out=out, k=k, head=head)
+    result = compare(clean, noisy, out=out, k=k, head=head)
     if json:
-        print_json(asdict(found))
+        print_json(asdict(result))
         return
-    largest, shared = found.features.angles[-1], found.features.phi[found.k - 1, found.k - 1]
-    print(f"Effective rank {found.effective[0]:.1f} and {found.effective[1]:.1f} of {len(found.first)}.")
-    print(f"The {found.k} leading directions share {shared:.3f} of their space; the largest angle")
-    print(f"between them is {np.degrees(largest):.1f} degrees (sine {np.sin(largest):.3f}, bound {found.bound:.3g}).")
+    largest, shared = result.features.angles[-1], result.features.phi[result.k - 1, result.k - 1]
+    print(f"Effective rank {result.effective[0]:.1f} and {result.effective[1]:.1f} of {len(result.first)}.")
+    print(f"The {result.k} leading directions share {shared:.3f} of their space; the largest angle")
+    print(f"between them is {np.degrees(largest):.1f} degrees (sine {np.sin(largest):.3f}, bound {result.bound:.3g}).")
     if out is not None:
         print(f"Figures in {out}.")

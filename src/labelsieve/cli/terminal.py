@@ -1,4 +1,4 @@
-"""What the commands share: the printer on stdout, the progress bar on stderr, JSON, and safe text for terminals."""
+"""Output that the commands share: the printer on stdout, the progress bar on stderr, JSON, safe text for terminals."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
     "is_first",
     "is_quiet",
     "level_of",
+    "log_to_stderr",
+    "print_excluded",
     "print_json",
+    "print_notes",
     "printer",
     "progress_bar",
     "prose",
     "safe",
-    "tell_excluded",
-    "tell_notes",
-    "telling",
 ]
 
 LOG = logging.getLogger("labelsieve")
-PIPE_WIDTH = 100  # columns where nobody says how wide the output is
+PIPE_WIDTH = 100  # columns if the width of the output is unknown
 
 
 class _Stderr(logging.StreamHandler):
-    """Writes to stderr as it is at the moment, so that a progress bar there stays whole."""
+    """Writes to the current stderr, so that a progress bar there stays intact."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -52,17 +52,17 @@ class _Stderr(logging.StreamHandler):
 
 class _Printer(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # for `main`, like that of print(); rich would exit with 1
+        raise BrokenPipeError  # as print() does, for `main`; rich would exit with 1
 
 
 def printer() -> Console:
-    """The console for results: stdout as it is now, no markup, no guessing at what is a number or a path."""
+    """The console for results: the current stdout, no markup, no automatic highlighting of numbers or paths."""
     width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
     return _Printer(file=sys.stdout, width=max(60, min(width, 140)), highlight=False, markup=False, emoji=False)
 
 
 def prose(console: Console, text: Text | str) -> None:
-    """A sentence, folded where somebody looks: on a terminal, or at a width that COLUMNS names. Elsewhere it stays on one line."""
+    """Print a sentence, folded on a terminal or if COLUMNS sets a width; elsewhere it stays on one line."""
     console.print(text, soft_wrap=not (sys.stdout.isatty() or os.environ.get("COLUMNS")))
 
 
@@ -78,22 +78,22 @@ def progress_bar() -> AbstractContextManager[Callable[[str, int, int], None]]:
     return bars(silent=is_quiet())
 
 
-def level_of(quiet: bool, verbose: bool, named: str | None) -> int:
-    """The level of logging that the options name.
+def level_of(quiet: bool, verbose: bool, level: str | None) -> int:
+    """The log level that the options select.
 
     Raises:
         UserError: they contradict each other.
     """
-    given = [
+    used = [
         option
-        for option, there in (("--quiet", quiet), ("--verbose", verbose), ("--log-level", named is not None))
-        if there
+        for option, is_used in (("--quiet", quiet), ("--verbose", verbose), ("--log-level", level is not None))
+        if is_used
     ]
-    if len(given) > 1:
-        raise UserError(f"{' and '.join(given)} contradict each other; leave out all but one.")
+    if len(used) > 1:
+        raise UserError(f"{' and '.join(used)} contradict each other; use only one of them.")
     return (
-        getattr(logging, named.upper())
-        if named
+        getattr(logging, level.upper())
+        if level
         else logging.ERROR
         if quiet
         else logging.INFO
@@ -103,33 +103,33 @@ def level_of(quiet: bool, verbose: bool, named: str | None) -> int:
 
 
 @contextmanager
-def telling(level: int) -> Iterator[None]:
-    """What the package logs from this level on goes to stderr."""
+def log_to_stderr(level: int) -> Iterator[None]:
+    """Print the package's log messages from this level on to stderr."""
     handler = _Stderr()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s", "%H:%M:%S"))
-    before = LOG.level
+    previous = LOG.level
     LOG.setLevel(level)
     LOG.addHandler(handler)
     try:
         yield
     finally:
-        LOG.setLevel(before)
+        LOG.setLevel(previous)
         LOG.removeHandler(handler)
 
 
 def is_quiet() -> bool:
-    """Whether only results and errors are wanted."""
+    """Whether to print only results and errors."""
     return not LOG.isEnabledFor(logging.WARNING)
 
 
-def tell_notes(notes: Sequence[str]) -> None:
-    """What should be known of how the data were read, on stderr, unless --quiet."""
+def print_notes(notes: Sequence[str]) -> None:
+    """Print notes on how the data were read to stderr, unless --quiet."""
     for note in () if is_quiet() else notes:
         print(safe(note, 600), file=sys.stderr)
 
 
-def tell_excluded(excluded: Sequence[Exclusion]) -> None:
-    """The first examples that were left out, on stderr, unless --quiet."""
+def print_excluded(excluded: Sequence[Exclusion]) -> None:
+    """Print the first examples that were left out to stderr, unless --quiet."""
     if is_quiet():
         return
     for item in excluded[:3]:
@@ -139,7 +139,7 @@ def tell_excluded(excluded: Sequence[Exclusion]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout, in ASCII, so that no id can disturb a terminal; what is not a number is null."""
+    """Print one JSON object to stdout, in ASCII, so that no id can disturb a terminal; NaN and infinity become null."""
     print(json.dumps(_plain(value), ensure_ascii=True, allow_nan=False))
 
 

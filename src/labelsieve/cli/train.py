@@ -1,4 +1,4 @@
-"""labelsieve train: a classifier that withstands wrong labels."""
+"""labelsieve train: a classifier that is robust to wrong labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def train(
     /,
     *,
     method: Annotated[
-        str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; a wrong name lists them.")
+        str, Parameter(help="standard, mixup, gce, m-dyr-h, promix, ...; an unknown name lists all.")
     ] = "standard",
     network: Annotated[
         str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")
@@ -27,20 +27,20 @@ def train(
         Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)
     ] = None,
     epochs: Annotated[
-        int | None, Parameter(help="Passes over the data; default: the method's.", converter=within((1, 100_000)))
+        int | None, Parameter(help="Passes over the data; default: the method's own.", converter=within((1, 100_000)))
     ] = None,
-    lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's.")] = None,
+    lr: Annotated[float | None, Parameter(help="Learning rate; default: the method's own.")] = None,
     batch: Annotated[
-        int | None, Parameter(help="Examples per step; default: the method's.", converter=within((2, 65_536)))
+        int | None, Parameter(help="Examples per step; default: the method's own.", converter=within((2, 65_536)))
     ] = None,
     settings: Annotated[
         tuple[str, ...],
         Parameter(name=["--settings", "--set"], help="Another setting of the method, NAME=VALUE.", negative=""),
     ] = (),
     run: Annotated[
-        Path | None, Parameter(help="Run folder of `find`, whose estimate of the wrong labels the method may use.")
+        Path | None, Parameter(help="Run folder of `find`; the method may use its estimate of the wrong labels.")
     ] = None,
-    drop_flagged: Annotated[bool, Parameter(help="Leave out what --run flagged.", negative="")] = False,
+    drop_flagged: Annotated[bool, Parameter(help="Leave out the examples that --run flagged.", negative="")] = False,
     noise: Annotated[
         float | None,
         Parameter(help="Share of wrong labels, 0.2 or 20%; default: that of --run, or of `find`.", converter=a_noise),
@@ -51,22 +51,25 @@ def train(
     encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
     side: Annotated[
         int | None,
-        Parameter(help="Image side in pixels; default: their own, 16 to 64.", converter=within((16, SIDES[1]))),
+        Parameter(
+            help="Image side in pixels; default: that of the images, 16 to 64.", converter=within((16, SIDES[1]))
+        ),
     ] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
-    labels: Annotated[str | None, Parameter(help="File of given labels to take instead (id,label).")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same model.", converter=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
     precision: Annotated[
-        str | None, Parameter(help="Of the products: float32, bfloat16; default: bfloat16 where the device has it.")
+        str | None,
+        Parameter(help="Precision of matrix products: float32, bfloat16; default: bfloat16 if the device supports it."),
     ] = None,
-    onnx: Annotated[bool, Parameter(help="Write model.onnx too.", negative="")] = False,
+    onnx: Annotated[bool, Parameter(help="Also write model.onnx.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
 ) -> int:
-    """Train a classifier that withstands wrong labels. Interrupted, the same command continues after the last whole epoch."""
+    """Train a classifier that is robust to wrong labels. After an interruption, the same command continues."""
     from labelsieve.cli.find_source import default_folder
     from labelsieve.cli.terminal import is_first, print_json, progress_bar
     from labelsieve.cli.training_text import named_settings, show
@@ -92,7 +95,7 @@ def train(
             onnx=onnx,
             progress=progress,
         )
-    if json and is_first():  # of several processes the first writes and prints
+    if json and is_first():  # of several processes only the first writes and prints
         print_json({"model": os.fspath(out), **model.manifest, "excluded": len(model.excluded)})
     elif is_first():
         show(model, out)

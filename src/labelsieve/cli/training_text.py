@@ -1,4 +1,4 @@
-"""What `train` reads of NAME=VALUE, and what it prints."""
+"""The NAME=VALUE settings of `train`, and its output."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def named_settings(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """NAME=VALUE pairs; numbers, true and false as what they are. What an option of its own gives (not None) is refused here.
+    """Settings by name, from NAME=VALUE pairs; numbers, true and false become such values.
 
     Raises:
-        UserError: a pair is none, or a name stands twice.
+        UserError: a pair is not NAME=VALUE, a name occurs twice, or a separate option also sets it (is not None).
     """
     named: dict[str, Any] = {}
     for pair in pairs:
@@ -38,7 +38,7 @@ def named_settings(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str,
 
 
 def show(model: Model, folder: Path) -> None:
-    """Print what was trained, with which settings, and what comes next."""
+    """Print what was trained, with which settings, and the next commands."""
     about = model.manifest
     settings = {**about["settings"], **about["chosen"]}
     print(f"{folder}: {about['method']}, {about['network']}, {len(model.classes)} classes.")

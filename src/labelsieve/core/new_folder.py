@@ -1,4 +1,4 @@
-"""Where a corrected copy is written: a new folder that appears whole or not at all, and names that cannot lead out of it."""
+"""The new folder of a corrected copy, which appears complete or not at all, and names that cannot lead out of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from labelsieve.core.files import make_folder, put, temporary
 
 @contextmanager
 def new_folder(out: Path, source: str = "") -> Iterator[Path]:
-    """A folder beside `out` to write into; it becomes `out` when the block ends well.
+    """A temporary folder next to `out` to write into; it becomes `out` when the block ends without an error.
 
     Raises:
-        UserError: `out` is a file, holds something, or lies in the `source` folder.
+        UserError: `out` is a file, is not empty, or lies in the `source` folder.
     """
     if out.is_symlink() or out.is_file():
         raise UserError(f"{out} is a file or a link; name a new folder with <out>.", out="")
@@ -29,9 +29,7 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
         )
     inside = Path(source).resolve() if source and os.path.isdir(source) else None
     if inside and inside in (out.resolve(), *out.resolve().parents):
-        raise UserError(
-            f"{out} lies in the data {source} themselves; name a folder outside of them with <out>.", out=""
-        )
+        raise UserError(f"{out} lies inside the data {source}; name a folder outside the data with <out>.", out="")
     partial = temporary(out)
     try:
         with written_to(out, "name another folder with <out>"):
@@ -46,7 +44,7 @@ def new_folder(out: Path, source: str = "") -> Iterator[Path]:
 
 
 def require_folder_name(name: str) -> str:
-    """The class name, if a folder that the loader reads can be called so on any system.
+    """The class name, if it can be the name of a folder on every system and the loader can read that folder.
 
     Raises:
         UserError: it is empty, a dot name, has a slash, a control character, or is too long.
@@ -61,7 +59,7 @@ def require_folder_name(name: str) -> str:
 
 
 def free_name(name: str, taken: set[str], mark: str) -> str:
-    """`name`, or with a mark before its suffix if a file of that name, whatever the case of its letters, is there already."""
+    """`name`, with a mark before its suffix if the name is taken (upper and lower case count as the same)."""
     stem, suffix = os.path.splitext(name)
     candidate, count = name, 1
     while candidate.casefold() in taken:

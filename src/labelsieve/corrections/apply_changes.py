@@ -1,4 +1,4 @@
-"""`labelsieve.apply`: the corrected data set, in the layout it came in."""
+"""`labelsieve.apply`: the corrected data set, in the layout of the source."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from labelsieve.store.run_reader import require_manifest
 
 @dataclass(frozen=True)
 class Applied:
-    """What `apply` changed, or would change.
+    """The changes that `apply` made, or would make.
 
     Attributes:
-        source: the data.
+        source: name of the data.
         out: the new folder; None for a dry run.
         files: the names in it.
-        examples: in the data.
-        relabelled: examples with another label.
-        left_out: examples that are not in the copy.
-        automatic: changes that nobody decided on, but `auto` took.
+        examples: number of examples in the data.
+        relabelled: number of examples with a new label.
+        left_out: number of examples that are not in the copy.
+        automatic: number of changes that nobody decided on, but `auto` applied.
         changes: every change.
-        conflicts: on which nothing was done, and why.
-        renamed: files under another name, because the folder had one of theirs.
-        not_read: examples that could not be read, and why.
-        notes: what should be known of the data and the copy.
+        conflicts: changes that were not applied, with the reason.
+        renamed: files with a new name, because the folder already has a file of their name.
+        not_read: examples that the run could not use, with the reason.
+        notes: notes for the user about the data and the copy.
     """
 
     source: str
@@ -66,66 +66,69 @@ def apply(
     id: str | None = None,
     labels: str | None = None,
 ) -> Applied:
-    """Write a corrected copy of the data with a patch of what changed. The source is only read.
+    """Write a corrected copy of the data with a patch that lists the pending. The source is only read.
 
     Args:
-        source: a run folder, or a run that is open; with `patch`, the name of the data themselves will do.
+        source: a run folder, or an open run; with `patch` also the name of the data themselves.
         out: the new folder of the corrected copy.
-        auto: also take the suggestion where p_wrong is at least this, 0.95 or "95%".
-        dry_run: write nothing, and say what would change.
-        patch: apply this patch file, not the decisions of the run.
+        auto: also apply suggestions where p_wrong is at least this, 0.95 or "95%".
+        dry_run: write nothing; only return what would change.
+        patch: apply this patch file instead of the run's decisions.
         image, text, label, id: columns, where the source is data.
         labels: file of given labels, where the source is data.
 
     Returns:
-        What changed, and what is in conflict.
+        The pending and the conflicts.
 
     Raises:
-        UserError: no such run, data or patch, `out` is taken, or an example that changes is not in the data any more.
+        UserError: there is no such run, data or patch, `out` exists, or a changed example is not in the data any more.
 
     Example:
         >>> ls.apply("photos.sieve", out="clean")
-        Applied(source='photos', out=PosixPath('clean'), files=('A', 'B', 'patch.csv'), examples=1208, relabelled=30, ...)
+        Applied(source='photos', out=PosixPath('clean'), files=('A', 'B', 'patch.csv'), examples=1208, relabelled=30,
+        ...)
     """
     if out is None and not dry_run:
         raise UserError(
-            "Name the new folder with <out>, or say <dry_run> to see what would change.", out="", dry_run=True
+            "Name the new folder with <out>, or use <dry_run> to see what would change.", out="", dry_run=True
         )
-    place = None if out is None or dry_run else require_path(out, "The name of the new folder")
-    named = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
-    wanted = _wanted(source, patch, _checked(auto, patch), {name: value for name, value in named.items() if value})
-    done = Copied() if place is None else write_copy(wanted.data, wanted.changes, wanted.conflicts, place)
-    gone = sum(not change.new for change in wanted.changes)
+    folder = None if out is None or dry_run else require_path(out, "The name of the new folder")
+    columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    pending = _open_changes(
+        source, patch, _checked_auto(auto, patch), {name: value for name, value in columns.items() if value}
+    )
+    copied = Copied() if folder is None else write_copy(pending.data, pending.changes, pending.conflicts, folder)
+    left_out = sum(not change.new for change in pending.changes)
     return Applied(
-        wanted.data.source,
-        place,
-        done.files,
-        len(wanted.data),
-        len(wanted.changes) - gone,
-        gone,
-        sum(change.who == AUTO for change in wanted.changes),
-        wanted.changes,
-        wanted.conflicts,
-        done.renamed,
-        wanted.data.excluded,
-        (*wanted.notes, *done.notes),
+        pending.data.source,
+        folder,
+        copied.files,
+        len(pending.data),
+        len(pending.changes) - left_out,
+        left_out,
+        sum(change.who == AUTO for change in pending.changes),
+        pending.changes,
+        pending.conflicts,
+        copied.renamed,
+        pending.data.excluded,
+        (*pending.notes, *copied.notes),
     )
 
 
-def _checked(auto: float | str | None, patch: str | Path | None) -> float | None:
+def _checked_auto(auto: float | str | None, patch: str | Path | None) -> float | None:
     if auto is None:
         return None
     if patch is not None:
-        raise UserError("<patch> names its changes itself; leave out <auto>.", patch="", auto="")
+        raise UserError("<patch> already lists the changes; leave out <auto>.", patch="", auto="")
     least = share(auto, "auto")
     if least < 0.5:
         shown = float(f"{least:g}")
-        raise UserError("<auto>: a label has a suggestion only where p_wrong is above 0.5; give 0.5 to 1.", auto=shown)
+        raise UserError("<auto>: only labels with p_wrong above 0.5 have a suggestion; give 0.5 to 1.", auto=shown)
     return least
 
 
-def _wanted(
-    source: str | Path | Run, patch: str | Path | None, auto: float | None, named: dict[str, str]
+def _open_changes(
+    source: str | Path | Run, patch: str | Path | None, auto: float | None, columns: dict[str, str]
 ) -> OpenChanges:
     file = None if patch is None else require_path(patch, "The name of the patch")
     if not isinstance(source, Run):
@@ -134,12 +137,12 @@ def _wanted(
             require_manifest(Path(source))
             if file is None:
                 raise UserError(
-                    f"{source} is not a run folder of Labelsieve; name one, or give the changes with <patch>.",
+                    f"{source} is not a run folder of Labelsieve; name a run folder, or give the changes with <patch>.",
                     patch="FILE",
                 )
-            return of_patch(load(os.fspath(source), **named), file)
-    if named:
-        name = next(iter(named))
-        raise UserError(f"A run knows its columns and labels; leave out <{name}>.", **{name: ""})
+            return of_patch(load(os.fspath(source), **columns), file)
+    if columns:
+        name = next(iter(columns))
+        raise UserError(f"A run stores its columns and labels; leave out <{name}>.", **{name: ""})
     run = with_decisions_of_now(source)
     return of_decisions(run, auto) if file is None else of_patch_on_run(run, file)

@@ -1,4 +1,4 @@
-"""A corrected copy of a folder of class folders. Files are copied, links followed; the source is only read.
+"""A corrected copy of a folder of class folders. Files are copied, links are followed; the source is only read.
 
 Cost: one copy of the files.
 """
@@ -23,54 +23,57 @@ def apply_folder(
     Args:
         files: id -> path of the file, which lies directly in its class folder.
         given: id -> given class.
-        changes: as `patch.fitting` gives them.
+        changes: the changes that `patch.fitting` returns.
         out: an empty folder.
 
     Returns:
-        id -> place in `out` of every file that was copied; under another name where its new folder has one of its name.
+        id -> path within `out` of every copied file; it has a new name if its new folder already has a file of its
+        name.
 
     Raises:
-        UserError: a class cannot be a folder's name, or a file cannot be copied.
+        UserError: a class cannot be the name of a folder, or a file cannot be copied.
     """
-    folder = {
-        given[key]: os.path.basename(os.path.dirname(path)) for key, path in files.items()
-    }  # as the disk spells it
+    # class -> name of its folder, as it is spelled on the disk
+    folder = {given[key]: os.path.basename(os.path.dirname(path)) for key, path in files.items()}
     new = {change.id: change.new for change in changes}
     for name in dict.fromkeys(new.values()):
         if name and name not in folder:
             folder[name] = require_folder_name(name)
     taken: dict[str, set[str]] = {}
-    goals: dict[str, str] = {}
-    for key in sorted(files, key=new.__contains__):  # what stays has the first right to its name
-        goal = new.get(key, given[key])
-        if not goal:
+    targets: dict[str, str] = {}
+    for key in sorted(files, key=new.__contains__):  # unchanged files come first and keep their names
+        target = new.get(key, given[key])
+        if not target:
             continue
         name = os.path.basename(files[key])
         free = free_name(
             name,
-            taken.setdefault(folder[goal].casefold(), set()),
+            taken.setdefault(folder[target].casefold(), set()),
             f"from {os.path.basename(os.path.dirname(files[key]))}",
         )
-        goals[key] = f"{folder[goal]}/{free}"
-        copy_file(files[key], out / folder[goal] / free)
-    return goals
+        targets[key] = f"{folder[target]}/{free}"
+        copy_file(files[key], out / folder[target] / free)
+    return targets
 
 
-def copy_file(source: str, goal: Path) -> None:
-    goal.parent.mkdir(parents=True, exist_ok=True)
+def copy_file(source: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copy2(source, goal)
+        shutil.copy2(source, target)
     except OSError as error:
         raise UserError(f"{source} cannot be copied ({error.strerror or error}); nothing was written.") from error
 
 
 def copy_beside(paths: Sequence[str], root: str, out: Path) -> int:
-    """Copy the files that a table in `root` names to the same places below `out`; returns how many lie outside of `root` and stay."""
-    left, root = 0, os.path.normpath(root or ".")
+    """Copy the files that a table in `root` names to the same paths below `out`; returns how many were not copied.
+
+    Files outside `root` are not copied.
+    """
+    outside, root = 0, os.path.normpath(root or ".")
     for path in dict.fromkeys(paths):
         inner = os.path.relpath(os.path.normpath(path), root)
         if os.path.isabs(inner) or "://" in path or inner.split(os.sep)[0] == os.pardir:
-            left += 1
+            outside += 1
         else:
             copy_file(path, out / inner)
-    return left
+    return outside

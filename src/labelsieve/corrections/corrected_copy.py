@@ -1,4 +1,7 @@
-"""A corrected copy of the data, in the layout they came in, with a patch of what changed. The source is only read."""
+"""A corrected copy of the data, in the layout of the source, with a patch that lists the changes.
+
+The source is only read.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from labelsieve.data import paths
 
 @dataclass(frozen=True)
 class Renamed:
-    """An example whose file got another name in the copy, because the folder of its class had one of its name."""
+    """An example whose file has a new name in the copy, because its class folder already has a file of its name."""
 
     id: str
     file: str
@@ -28,12 +31,13 @@ class Renamed:
 
 @dataclass(frozen=True)
 class Copied:
-    """
+    """The result of writing a copy.
+
     Attributes:
         files: the names in the new folder.
-        renamed: files under another name.
-        notes: what should be known of the copy.
-        more: further columns of the patch, a cell for each change.
+        renamed: files with a new name.
+        notes: notes for the user about the copy.
+        more: further columns of the patch, one cell per change.
     """
 
     files: tuple[str, ...] = ()
@@ -43,28 +47,28 @@ class Copied:
 
 
 def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Conflict], out: Path) -> Copied:
-    """Write the data with the changes carried out into the new folder `out`.
+    """Write the changed data into the new folder `out`.
 
     Raises:
         UserError: the folder cannot be written to, or a change does not fit the format of the data.
     """
     recipe = dict(data.recipe or {})
     source = recipe.get("source", "")
-    with new_folder(out, source.removeprefix("hf:")) as place:
+    with new_folder(out, source.removeprefix("hf:")) as folder:
         if "labels" in recipe:
-            copied = _labels(recipe, data, changes, place)
+            copied = _labels(recipe, data, changes, folder)
         elif source.startswith("hf:") and not paths.is_remote(source):
-            copied = _hub(source, data, changes, place)
+            copied = _hub(source, data, changes, folder)
         elif paths.is_folder(source):
-            copied = _folder(data, changes, place)
+            copied = _folder(data, changes, folder)
         elif paths.suffix(source) == ".npz":
-            copied = _arrays(source, data, changes, place)
+            copied = _arrays(source, data, changes, folder)
         else:
-            copied = _table(source, data, changes, place)
-        patches.write(place / patches.FILE, changes, copied.more)
+            copied = _table(source, data, changes, folder)
+        patches.write(folder / patches.FILE, changes, copied.more)
         if conflicts:
-            patches.write_conflicts(place / patches.CONFLICTS, conflicts)
-        files = tuple(sorted(entry.name for entry in place.iterdir()))
+            patches.write_conflicts(folder / patches.CONFLICTS, conflicts)
+        files = tuple(sorted(entry.name for entry in folder.iterdir()))
         return Copied(files, copied.renamed, copied.notes, copied.more)
 
 
@@ -73,60 +77,62 @@ def given_labels(data: Dataset) -> dict[str, str]:
     return dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
 
 
-def _planned(data: Dataset, changes: Sequence[Change]) -> Plan:
+def _plan_for(data: Dataset, changes: Sequence[Change]) -> Plan:
     return plan(data.length, data, changes)
 
 
-def _noted(history: History, *more: str) -> Copied:
+def _with_notes(history: History, *more: str) -> Copied:
     return Copied(notes=tuple(filter(None, (history.note, *more))))
 
 
-def _labels(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
+def _labels(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.label_list import OWN, apply_labels
     from labelsieve.data.label_file import reload_labels
 
     ids, labels, more = reload_labels(recipe, data, OWN)
-    return _noted(apply_labels(ids, labels, more, changes, place / "labels.csv", by_order="source" not in recipe))
+    return _with_notes(apply_labels(ids, labels, more, changes, folder / "labels.csv", by_order="source" not in recipe))
 
 
-def _hub(source: str, data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
+def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.huggingface import apply_hub
     from labelsieve.data.hub import open_split
 
-    return _noted(apply_hub(open_split(source)[0], data.label_column, _planned(data, changes), place / "data"))
+    return _with_notes(apply_hub(open_split(source)[0], data.label_column, _plan_for(data, changes), folder / "data"))
 
 
-def _folder(data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
+def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.class_folders import apply_folder
-    from labelsieve.corrections.folder_history import carry
+    from labelsieve.corrections.folder_history import carry_history
 
     if paths.is_remote(data.source):
-        raise UserError(f"{data.source} is an address; a corrected copy is made of a local folder. Download it first.")
+        raise UserError(f"{data.source} is an address, but only local folders can be corrected; download it first.")
     files = dict(zip(data.ids.tolist(), data.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
     given = given_labels(data)
-    goals = apply_folder(files, given, changes, place)
-    other = ((key, goal) for key, goal in goals.items() if os.path.basename(goal) != os.path.basename(files[key]))
-    more = carry(Path(data.source), place, goals, given, changes)
-    return Copied(renamed=tuple(Renamed(key, goal) for key, goal in other), more=more)
+    targets = apply_folder(files, given, changes, folder)
+    renamed = (
+        (key, target) for key, target in targets.items() if os.path.basename(target) != os.path.basename(files[key])
+    )
+    more = carry_history(Path(data.source), folder, targets, given, changes)
+    return Copied(renamed=tuple(Renamed(key, target) for key, target in renamed), more=more)
 
 
-def _arrays(source: str, data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
+def _arrays(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.npz import apply_npz
 
-    return _noted(apply_npz(source, _planned(data, changes), place / os.path.basename(source), paths.opened))
+    return _with_notes(apply_npz(source, _plan_for(data, changes), folder / os.path.basename(source), paths.opened))
 
 
-def _table(source: str, data: Dataset, changes: Sequence[Change], place: Path) -> Copied:
+def _table(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.class_folders import copy_beside
     from labelsieve.corrections.table_file import apply_table
 
-    out = place / os.path.basename(source)
-    history = apply_table(source, data.label_column, _planned(data, changes), out, paths.opened)
+    out = folder / os.path.basename(source)
+    history = apply_table(source, data.label_column, _plan_for(data, changes), out, paths.opened)
     pictures = getattr(data.inputs, "paths", None)
     if not pictures or paths.is_remote(source):
-        return _noted(history)
-    gone = {change.id for change in changes if not change.new}
-    kept = [path for key, path in zip(data.ids, pictures, strict=True) if key not in gone]
-    left = copy_beside(kept, os.path.dirname(source), place)
-    note = f"{left:,} images outside the folder of the table were not copied; the table names them as before."
-    return _noted(history, note if left else "")
+        return _with_notes(history)
+    left_out = {change.id for change in changes if not change.new}
+    kept = [path for key, path in zip(data.ids, pictures, strict=True) if key not in left_out]
+    outside = copy_beside(kept, os.path.dirname(source), folder)
+    note = f"{outside:,} images outside the folder of the table were not copied; the table still names them."
+    return _with_notes(history, note if outside else "")

@@ -1,8 +1,8 @@
-"""What a folder of class folders remembers of earlier rounds, since its label is a folder's name and has no room for more.
+"""The history of earlier rounds in a folder of class folders, where the folder's name can hold only the current label.
 
-In the copy of a folder `patch.csv` has two columns more: `file`, where the example lies now, and `label_before`, the first label that it
-was ever given. A later round reads them, and from then on `label_before.csv` (id, label, label_before, label_decision) holds one row for
-each file that any round has changed.
+In the copy of a folder `patch.csv` has two more columns: `file`, the current path of the example, and `label_before`,
+the first label that it ever had. The next round reads them and writes `label_before.csv` (id, label, label_before,
+label_decision), with one row per file that any round has changed.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ HISTORY = "label_before.csv"
 COLUMNS = ("id", "label", BEFORE, DECISION)
 
 
-def carry(
-    source: Path, out: Path, goals: Mapping[str, str], given: Mapping[str, str], changes: Sequence[Change]
+def carry_history(
+    source: Path, out: Path, targets: Mapping[str, str], given: Mapping[str, str], changes: Sequence[Change]
 ) -> dict[str, list[str]]:
-    """Write what the `source` remembers and what changes now into the copy `out`; returns the columns for its patch.
+    """Write the history of the `source` and the current changes into the copy `out`; returns the columns for its patch.
 
     Args:
-        goals: id -> place in the copy; what is left out is not there.
+        targets: id -> path in the copy; without the examples that are left out.
         given: id -> class in the source.
     """
-    past = _past(source)
-    before = {key: past[key][0] if key in past else name for key, name in given.items()}
+    earlier = _earlier_changes(source)
+    first_labels = {key: earlier[key][0] if key in earlier else name for key, name in given.items()}
     new = {change.id: change for change in changes}
-    if any(key in given for key in past):
+    if any(key in given for key in earlier):
         rows = []
-        for key, goal in goals.items():
+        for key, target in targets.items():
             change = new.get(key)
-            if change or key in past:
-                why = _why(change.who, change.why) if change else past[key][1]
-                rows.append((goal, change.new if change else given[key], before[key], why))
+            if change or key in earlier:
+                why = _why(change.who, change.why) if change else earlier[key][1]
+                rows.append((target, change.new if change else given[key], first_labels[key], why))
         write_sheet(out / HISTORY, COLUMNS, rows)
-    return {"file": [goals.get(change.id, "") for change in changes], BEFORE: [before[change.id] for change in changes]}
+    return {
+        "file": [targets.get(change.id, "") for change in changes],
+        BEFORE: [first_labels[change.id] for change in changes],
+    }
 
 
-def _past(source: Path) -> dict[str, tuple[str, str]]:
-    """Place in the source -> the first label and the latest decision, of files that earlier rounds changed."""
+def _earlier_changes(source: Path) -> dict[str, tuple[str, str]]:
+    """Path in the source -> (first label, latest decision), for files that earlier rounds changed."""
     if _is_own(source / HISTORY):
         return {row["id"]: (row[BEFORE], row[DECISION]) for row in read_sheet(source / HISTORY, COLUMNS)}
     if not _is_own(source / patch.FILE):

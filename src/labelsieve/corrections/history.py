@@ -1,8 +1,9 @@
-"""The two columns that a corrected copy has more than its source, and how they go on from one round to the next.
+"""The two columns that a corrected copy adds to its source, and how they continue from one round to the next.
 
-`label_before` holds the first label that a row was ever given, `label_decision` who changed it last and why. A source that is itself a
-corrected copy has them already: the first label stays, and so does the decision of a row that this round does not change. A column of
-that name that is the user's own is never lost: it stays as it is, and the two columns get the prefix `labelsieve_`.
+`label_before` holds the first label that a row ever had, `label_decision` who changed it last and why. A source that is
+itself a corrected copy has them already: the first label stays, and so does the decision of a row that this round does
+not change. If the user's data have a column of that name, it stays as it is, and the two columns get the prefix
+`labelsieve_`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from labelsieve.core.added_columns import BEFORE, DECISION, PREFIX
 
 @dataclass(frozen=True)
 class History:
-    """
+    """The names and the state of the two columns.
+
     Attributes:
         before, decision: the names of the two columns.
-        carried: the source has the first of them already.
-        note: what the user should know of it, "" where there is nothing.
+        carried: whether the source has the first of them already.
+        note: a note for the user, "" where there is none.
     """
 
     before: str = BEFORE
@@ -35,9 +37,9 @@ def history(
     """The two columns for a source with the columns `names`.
 
     Args:
-        column: gives the values of a column of the source.
-        labels: the labels that the source has now.
-        label: the column that they stand in.
+        column: returns the values of a column of the source.
+        labels: the current labels of the source.
+        label: the column of these labels.
     """
     prefixed = PREFIX + BEFORE, PREFIX + DECISION
     if any(name in names for name in prefixed):
@@ -53,8 +55,8 @@ def history(
         return History()
     return History(
         *prefixed,
-        note=f"The data have a column {own} of their own, which stays as it is; the first labels are in {prefixed[0]}, "
-        f"who changed them in {prefixed[1]}.",
+        note=f"The data already have a column {own}, which stays as it is; the first labels are in {prefixed[0]}, "
+        f"and {prefixed[1]} says who changed them.",
     )
 
 
@@ -64,17 +66,17 @@ def is_missing(value: Any) -> bool:
 
 
 def first(before: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-    """The first label of each row: that of an earlier copy, or, where it has none, the label that the source has now."""
+    """The first label of each row: that of an earlier copy, or, where it has none, the current label of the source."""
     return [label if is_missing(old) else old for old, label in zip(before, given, strict=True)]
 
 
 def latest(before: Sequence[Any], now: Sequence[str]) -> list[str]:
-    """The latest decision of each row: that of this round, or, where it did not change the row, that of an earlier one."""
+    """The latest decision of each row: that of this round or, if it did not change the row, of an earlier round."""
     return [new or ("" if is_missing(old) else str(old)) for old, new in zip(before, now, strict=True)]
 
 
 def _carried(before: str, decision: str) -> str:
-    return f"The data are a corrected copy: {before} keeps the first label of each row, {decision} the latest decision."
+    return f"The data are a corrected copy: {before} keeps the first label of each row, {decision} its latest decision."
 
 
 def _are_labels(values: Iterable[Any], labels: Iterable[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""A corrected copy of one split of Hugging Face `datasets`: the same features, the label corrected, two columns more (see `history`)."""
+"""A corrected copy of one split of Hugging Face `datasets`: corrected labels, two more columns (see `history`)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from labelsieve.data.hub_folder import save
 
 
 def apply_hub(dataset: Any, label: str, plan: Plan, out: Path) -> History:
-    """Save the `datasets.Dataset` with the plan carried out on its column `label` into the folder `out`; returns the two columns added."""
+    """Save the `datasets.Dataset`, with its column `label` corrected, into `out`; returns the added columns."""
     import datasets
     import pyarrow as pa
     from datasets.table import InMemoryTable
 
-    features, table, fresh = dataset.features.copy(), dataset.with_format("arrow")[:], None
+    features, table, new_labels = dataset.features.copy(), dataset.with_format("arrow")[:], None
     names = getattr(features[label], "names", None)
     if names is not None:
         features[label] = datasets.ClassLabel(names=[*names, *(name for name in plan.fresh if name not in names)])
-        fresh = pa.array([features[label].names.index(name) for name in plan.fresh], table[label].type)
-    done, told = corrected(table, label, plan, fresh)
-    before = features.get(told.before) if told.carried else features[label]
+        new_labels = pa.array([features[label].names.index(name) for name in plan.fresh], table[label].type)
+    done, columns = corrected(table, label, plan, new_labels)
+    before = features.get(columns.before) if columns.carried else features[label]
     if hasattr(before, "names") and before.names == features[label].names[: len(before.names)]:
-        before = features[label]  # the same codes, and a row that is new in this round may have a later one
-    own = datasets.Features({**features, told.before: before, told.decision: datasets.Value("string")})
+        before = features[label]  # the same codes; a row that changes first in this round may have a newer code
+    own = datasets.Features({**features, columns.before: before, columns.decision: datasets.Value("string")})
     info = datasets.DatasetInfo(description=dataset.info.description, features=own)
     plain = done.replace_schema_metadata(None)
     save(datasets.Dataset(InMemoryTable(plain.cast(own.arrow_schema)), info=info, split=dataset.split), out)
-    return told
+    return columns

@@ -1,5 +1,4 @@
-"""A corrected file of labels, where the labels did not lie in the data: `labels.csv`, which `--labels` reads, and the two columns of
-`history`."""
+"""A corrected file of labels that are stored outside the data: `labels.csv`, with the two columns of `history`."""
 
 from __future__ import annotations
 
@@ -22,24 +21,25 @@ def apply_labels(
     out: Path,
     by_order: bool,
 ) -> History:
-    """Write the labels with the changes carried out.
+    """Write the changed labels.
 
     Args:
         ids: n ids in the order of the file.
         labels: n class names, "" where there is none.
-        more: the columns of the file that are called as the two added ones, n cells each.
-        by_order: a later reader may match the rows by order, so that an example left out keeps its row, without a label.
+        more: existing columns with the names of the two added ones, n cells each.
+        by_order: whether a later reader may match the rows by order; then an example that is left out keeps its row,
+            without a label.
     """
-    told = history([*more, "label"], more.__getitem__, labels, "label")
+    added = history([*more, "label"], more.__getitem__, labels, "label")
     new = {change.id: change.new for change in changes}
     why = {change.id: " ".join(part for part in (change.who, change.why) if part) or "patch" for change in changes}
     decision = [why.get(key, "") for key in ids]
     columns = {"id": ids, "label": [new.get(key, label) for key, label in zip(ids, labels, strict=True)], **more}
-    columns[told.before] = first(more[told.before], labels) if told.before in more else labels
-    columns[told.decision] = latest(more[told.decision], decision) if told.decision in more else decision
+    columns[added.before] = first(more[added.before], labels) if added.before in more else labels
+    columns[added.decision] = latest(more[added.decision], decision) if added.decision in more else decision
     rows = zip(*columns.values(), strict=True)
     with open(out, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(row for row in rows if by_order or new.get(row[0]) != "")
-    return told
+    return added

@@ -1,5 +1,6 @@
-"""A corrected copy of an .npz file: the same keys and types, and two more (see `history`). Every array with one entry for each example
-loses what is left out.
+"""A corrected copy of an .npz file: the same keys and types, and two more arrays (see `history`).
+
+Every array with one entry per example loses the entries of the examples that are left out.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from labelsieve.corrections.plan import Plan
 
 
 def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes]]) -> History:
-    """Write the arrays of `path`, with the plan carried out on `labels`, to `out`. A class that no example has yet is added to
-    `classes`, if there are some. Returns the two arrays added.
+    """Write the arrays of `path`, with `labels` corrected by the plan, to `out`; returns the two added arrays.
+
+    A class that no example has yet is added to `classes`, if the file has that array.
 
     Raises:
         UserError: a new class cannot be written as a label of that type, or the number of rows has changed.
@@ -27,14 +29,14 @@ def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes
         arrays: dict[str, Any] = {key: archive[key] for key in archive.files}
     n, given = len(plan.take), arrays["labels"]
     if len(given) != n:
-        raise UserError(f"{path} has {len(given)} rows, not the {n} that the run saw; run find on it again.")
+        raise UserError(f"{path} has {len(given)} rows, but the run read {n}; run find on it again.")
     if plan.fresh:
         names, codes = arrays.get("classes"), np.array(plan.fresh)
         if names is not None and given.dtype.kind in "iu":  # positions in the classes
-            place = {str(name): j for j, name in enumerate(names.tolist())}
-            added = [name for name in plan.fresh if name not in place]
-            place |= {name: len(names) + j for j, name in enumerate(added)}
-            codes = np.array([place[name] for name in plan.fresh])
+            code_of = {str(name): j for j, name in enumerate(names.tolist())}
+            added = [name for name in plan.fresh if name not in code_of]
+            code_of |= {name: len(names) + j for j, name in enumerate(added)}
+            codes = np.array([code_of[name] for name in plan.fresh])
             arrays["classes"] = np.concatenate([names, np.array(added, names.dtype.kind)]) if added else names
         elif names is not None:
             arrays["classes"] = np.concatenate(
@@ -42,16 +44,16 @@ def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes
             )
         given = np.concatenate([given, _as(codes, given.dtype, plan.fresh[0])])
     arrays["labels"] = given[plan.take]
-    whole = {key: array for key, array in arrays.items() if array.shape[:1] == (n,) and array.ndim == 1}
-    told = history(
-        list(arrays), lambda key: whole[key].tolist() if key in whole else ["?"], given[:n].tolist(), "labels"
+    columns = {key: array for key, array in arrays.items() if array.shape[:1] == (n,) and array.ndim == 1}
+    extra = history(
+        list(arrays), lambda key: columns[key].tolist() if key in columns else ["?"], given[:n].tolist(), "labels"
     )
-    if told.carried and told.before in whole:
-        arrays[told.before] = _first(whole[told.before], given[:n], "classes" in arrays)
+    if extra.carried and extra.before in columns:
+        arrays[extra.before] = _first(columns[extra.before], given[:n], "classes" in arrays)
     else:
-        arrays[told.before] = given[:n]
-    decision = whole.get(told.decision)
-    arrays[told.decision] = np.array(
+        arrays[extra.before] = given[:n]
+    decision = columns.get(extra.decision)
+    arrays[extra.decision] = np.array(
         plan.decision if decision is None else latest(decision.astype(str).tolist(), plan.decision), str
     )
     for key, array in arrays.items():
@@ -59,11 +61,11 @@ def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes
             arrays[key] = array[plan.keep]
     with open(out, "wb") as file:
         np.savez(file, **arrays)
-    return told
+    return extra
 
 
 def _first(before: np.ndarray, given: np.ndarray, coded: bool) -> np.ndarray:
-    """The first label of each row; -1 is a missing one where labels are positions in classes."""
+    """The first label of each row; -1 marks a missing label where labels are positions in classes."""
     if coded and before.dtype.kind in "iu" and given.dtype.kind in "iu":
         return np.where(before.astype(np.int64) < 0, given, before)
     return np.array(first(before.tolist(), given.tolist()), before.dtype.kind if before.dtype.kind in "US" else None)

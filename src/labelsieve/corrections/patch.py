@@ -1,8 +1,8 @@
-"""The patch: every label that changes, one row each, as a CSV file that can be read, shortened and applied like a diff.
+"""The patch: one row per changed label, in a CSV file that can be read, shortened and applied like a diff.
 
-Columns: id, old, new (empty: the example is left out), who, when, why, p_wrong, content (a hash of the example). A row follows its content
-where rows have moved. One whose `old` is not the label that the data have now, or whose example they do not have, is a conflict: it is
-listed and nothing is done.
+Columns: id, old, new (empty: the example is left out), who, when, why, p_wrong, content (a hash of the example). If
+rows of the data have moved, the content tells where. A row is a conflict if `old` is not the current label, or if the
+data do not have its example: conflicts are listed and not applied.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Change:
-    """One label that changes. `new` "" leaves the example out; `when` is ISO 8601; `p_wrong` None and `content` "" where unknown."""
+    """One changed label.
+
+    `new` "" leaves the example out; `when` is ISO 8601; `p_wrong` None and `content` "" mean unknown.
+    """
 
     id: str
     old: str
@@ -45,32 +48,32 @@ COLUMNS = tuple(field.name for field in fields(Change))
 FILE, CONFLICTS = "patch.csv", "conflicts.csv"
 
 
-def decided(
+def from_decisions(
     findings: Findings, fold: Fold, p_wrong: np.ndarray, auto: float | None = None, now: str = ""
 ) -> tuple[list[Change], list[Conflict]]:
-    """The changes that the decisions make, in the order of the data.
+    """The changes that follow from the decisions, in the order of the data.
 
     Args:
         p_wrong: (n,) float, the current probabilities.
-        auto: also take the likeliest other class where p_wrong >= auto and nobody decided anything; None does not.
-        now: the time to write beside what `auto` takes.
+        auto: also apply the most likely other class where p_wrong >= auto and there is no decision; None applies none.
+        now: the time to write for changes by `auto`.
     """
     changes: list[Change] = []
     conflicts: list[Conflict] = []
-    place = {key: i for i, key in enumerate(findings.ids)}
-    rows = {place[key] for key in fold.ids() if key in place}
+    row_of = {key: i for i, key in enumerate(findings.ids)}
+    rows = {row_of[key] for key in fold.ids() if key in row_of}
     conflicts += [
-        Conflict(key, "a decision on an example that the run does not have") for key in fold.ids() if key not in place
+        Conflict(key, "the run does not have the example of this decision") for key in fold.ids() if key not in row_of
     ]
-    untouched = {row for row in rows if not fold.of(findings.ids[row])}
-    taken = set() if auto is None else set(np.flatnonzero(p_wrong >= auto).tolist()) - (rows - untouched)
-    for row in sorted(rows | taken):
+    without_decision = {row for row in rows if not fold.of(findings.ids[row])}
+    automatic = set() if auto is None else set(np.flatnonzero(p_wrong >= auto).tolist()) - (rows - without_decision)
+    for row in sorted(rows | automatic):
         key, old, p = findings.ids[row], findings.classes[findings.given[row]], float(p_wrong[row])
         verdict, content = fold.verdict(key), stamp(findings, row)["content"] or ""
         if fold.conflict(key):
-            said = {f"{d.reviewer}: {d.label or d.act}" for d in fold.of(key).values()}
-            conflicts.append(Conflict(key, f"reviewers differ ({', '.join(sorted(said))}); the given label stays"))
-        elif row in taken:
+            opinions = {f"{d.reviewer}: {d.label or d.act}" for d in fold.of(key).values()}
+            conflicts.append(Conflict(key, f"reviewers differ ({', '.join(sorted(opinions))}); the given label stays"))
+        elif row in automatic:
             changes.append(
                 Change(key, old, findings.classes[findings.other[row]], AUTO, now, f"p_wrong >= {auto:g}", p, content)
             )
@@ -80,56 +83,66 @@ def decided(
     return changes, conflicts
 
 
-def followed(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], list[Conflict]]:
-    """The changes under the ids that their examples have in the data, and a conflict for each whose example is not there."""
-    known = [change for change in changes if change.content]
-    if not known:
+def with_current_ids(changes: Sequence[Change], data: Dataset) -> tuple[list[Change], list[Conflict]]:
+    """The changes with the current ids of their examples, and a conflict for each example that the data do not have."""
+    with_content = [change for change in changes if change.content]
+    if not with_content:
         return list(changes), []
-    now, code = of(data.inputs, data.kind, named=data.named), {name: c for c, name in enumerate(data.classes)}
-    ids = np.array([change.id for change in known], object)
-    content = np.array([int(change.content, 16) for change in known], np.uint64)
-    labels = np.array([code.get(change.old, -1) for change in known], np.int64)
-    place = dict(zip(known, match(ids, content, labels, data.ids, now, data.labels).tolist(), strict=True))
-    found = [
-        replace(c, id=str(data.ids[place[c]])) if place.get(c, -1) >= 0 else c for c in changes if place.get(c, 0) >= 0
+    content_now, code = of(data.inputs, data.kind, named=data.named), {name: c for c, name in enumerate(data.classes)}
+    ids = np.array([change.id for change in with_content], object)
+    content = np.array([int(change.content, 16) for change in with_content], np.uint64)
+    labels = np.array([code.get(change.old, -1) for change in with_content], np.int64)
+    row_of = dict(
+        zip(with_content, match(ids, content, labels, data.ids, content_now, data.labels).tolist(), strict=True)
+    )
+    moved = [
+        replace(c, id=str(data.ids[row_of[c]])) if row_of.get(c, -1) >= 0 else c
+        for c in changes
+        if row_of.get(c, 0) >= 0
     ]
-    there = set(data.ids.tolist())
+    existing = set(data.ids.tolist())
     why = {
         True: f"the patch was made for another example: {OTHER}",
-        False: "the data have no such id, and its example under no other",
+        False: "the data have neither this id nor this example under another id",
     }
-    lost = [Conflict(change.id, why[change.id in there]) for change in known if place[change] < 0]
-    return found, lost
+    conflicts = [Conflict(change.id, why[change.id in existing]) for change in with_content if row_of[change] < 0]
+    return moved, conflicts
 
 
 def fitting(
-    changes: Sequence[Change], given: Mapping[str, str], expects: str = "the patch expects the label"
+    changes: Sequence[Change], given: Mapping[str, str], was: str = "the patch expects the label"
 ) -> tuple[list[Change], list[Conflict]]:
-    """The changes that fit the data, whose `given` is id -> label, and a conflict for each that does not, in words that begin with
-    `expects`. One id with several different new labels fits with none of them."""
-    wanted: dict[str, list[Change]] = defaultdict(list)
+    """The changes that fit the data, and a conflict for each change that does not.
+
+    Several different changes of one id do not fit.
+
+    Args:
+        given: id -> current label.
+        was: the beginning of the reason where the old label is another one.
+    """
+    changes_of: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        wanted[change.id].append(change)
+        changes_of[change.id].append(change)
     fit: list[Change] = []
     conflicts: list[Conflict] = []
-    for key, several in wanted.items():
+    for key, several in changes_of.items():
         if key not in given:
             conflicts.append(Conflict(key, "the data have no such id"))
         elif len({(c.old, c.new) for c in several}) > 1:
-            conflicts.append(Conflict(key, f"the patch names it {len(several)} times and differently"))
+            conflicts.append(Conflict(key, f"the patch has {len(several)} rows for it, which differ"))
         elif several[0].old != given[key]:
-            conflicts.append(Conflict(key, f"{expects} {several[0].old!r}, the data have {given[key]!r}"))
+            conflicts.append(Conflict(key, f"{was} {several[0].old!r}, the data have {given[key]!r}"))
         elif several[0].new != several[0].old:
             fit.append(several[-1])
     return fit, conflicts
 
 
 def write(path: Path, changes: Sequence[Change], more: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Write the changes; `more` are further columns, a cell for each change."""
-    rest = more or {}
-    cells = zip(*rest.values(), strict=True) if rest else [()] * len(changes)
+    """Write the changes; `more` are further columns, one cell per change."""
+    columns = more or {}
+    cells = zip(*columns.values(), strict=True) if columns else [()] * len(changes)
     write_sheet(
-        path, (*COLUMNS, *rest), ((*astuple(change), *cell) for change, cell in zip(changes, cells, strict=True))
+        path, (*COLUMNS, *columns), ((*astuple(change), *cell) for change, cell in zip(changes, cells, strict=True))
     )
 
 
@@ -141,24 +154,27 @@ def read(path: Path) -> list[Change]:
     """
     changes: list[Change] = []
     for number, row in enumerate(read_sheet(path, ("id", "old", "new")), 1):
-        if not any(row.values()):  # spreadsheets leave empty rows behind
+        if not any(row.values()):  # spreadsheets may add empty rows
             continue
-        told = {name: (row.get(name) or "") for name in COLUMNS}
-        if not told["id"] or not told["old"]:
+        cells = {name: (row.get(name) or "") for name in COLUMNS}
+        if not cells["id"] or not cells["old"]:
             raise UserError(
-                f"{path}, row {number}: {'id' if not told['id'] else 'old'} is empty; each row names an id and its old label."
+                f"{path}, row {number}: {'id' if not cells['id'] else 'old'} is empty; each row needs an id and its "
+                "old label."
             )
         try:
-            p_wrong = float(told["p_wrong"].replace(",", ".")) if told["p_wrong"] else None  # some countries write 0,95
+            p_wrong = (
+                float(cells["p_wrong"].replace(",", ".")) if cells["p_wrong"] else None
+            )  # some countries write 0,95
         except ValueError as error:
             raise UserError(
-                f"{path}, row {number}: p_wrong is {told['p_wrong'][:40]!r}, which is no number."
+                f"{path}, row {number}: p_wrong is {cells['p_wrong'][:40]!r}, which is not a number."
             ) from error
-        if told["content"] and not re.fullmatch("[0-9a-f]{16}", told["content"]):
+        if cells["content"] and not re.fullmatch("[0-9a-f]{16}", cells["content"]):
             raise UserError(
-                f"{path}, row {number}: content is {told['content'][:40]!r}, not the 16 hex digits that apply writes."
+                f"{path}, row {number}: content is {cells['content'][:40]!r}, not the 16 hex digits that apply writes."
             )
-        changes.append(Change(**{**told, "p_wrong": p_wrong}))  # pyright: ignore[reportArgumentType]
+        changes.append(Change(**{**cells, "p_wrong": p_wrong}))  # pyright: ignore[reportArgumentType]
     return changes
 
 

@@ -1,7 +1,7 @@
-"""What a list of changes does to the rows of a source.
+"""The plan that a list of changes makes for the rows of a source.
 
-A changed row takes its label from another row of its new class, spelled and typed as the source writes it (b"3.0", 3, True, a code),
-so that no format needs a rule for how classes are written. Only a class that no row has is written from its name.
+A changed row copies its label from another row of its new class, in the spelling and type of the source (b"3.0", 3,
+True, a code), so no format needs a rule for writing classes. Only a class without any row is written from its name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Plan:
         take: (n,) int64, the row whose label each row gets; n + j stands for the j-th of the `fresh` names.
         fresh: names of classes that no row has.
         keep: (n,) bool, false where the example is left out.
-        decision: n words: who changed the label and why, "" where nobody did.
+        decision: n texts: who changed the label and why, "" where nobody did.
     """
 
     take: np.ndarray
@@ -34,7 +34,7 @@ class Plan:
 
 
 def plan(n: int, data: Dataset, changes: Sequence[Change]) -> Plan:
-    """The plan for a source of `n` rows, of which `data` are the usable examples; each change names one of them by its id."""
+    """The plan for a source of `n` rows; `data` are its usable examples, which the changes name by their ids."""
     lost = np.flatnonzero(data.rows >= n)
     if len(lost):
         raise UserError(f"The data have no row {data.ids[lost[0]]!r} any more; run find on them again.")

@@ -1,8 +1,8 @@
-"""COCO: images, categories, and one annotation an image whose box is the whole image, because COCO has no labels of images.
+"""COCO: images, categories, and one annotation per image whose box is the whole image.
 
-Format: https://cocodataset.org/#format-data. `out` is a folder: `images/` and `annotations.json`, in which each image also has the id
-of the example (`labelsieve_id`) and the label that was written (`label_exported`), so that what a person changed can be told.
-Excluded examples have no annotation.
+Format: https://cocodataset.org/#format-data. `out` is a folder with `images/` and `annotations.json`. In the latter
+each image also has the id of the example (`labelsieve_id`) and the label that was written (`label_exported`), so that
+changes can be recognised. Excluded examples have no annotation.
 """
 
 from __future__ import annotations
@@ -52,20 +52,22 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:
-    """The category of each annotation; `path` is the JSON file or the folder it lies in. An image without `labelsieve_id` is known by
-    its file name; an annotation may name its `annotator`. One whose image or category the file lacks is listed.
+    """The category of each annotation; `path` is the JSON file or its folder.
+
+    The file name replaces a missing `labelsieve_id`, and an annotation may name its `annotator`. Annotations whose
+    image or category is not in the file are listed as conflicts.
 
     Raises:
-        UserError: it is no COCO file.
+        UserError: it is not a COCO file.
     """
     path = path / FILE if path.is_dir() else path
-    found = read_json(path)
+    content = read_json(path)
     try:
-        images = {image["id"]: image for image in found["images"]}
-        names = {category["id"]: category["name"] for category in found["categories"]}
+        images = {image["id"]: image for image in content["images"]}
+        names = {category["id"]: category["name"] for category in content["categories"]}
         answers: list[Answer] = []
         conflicts: list[Conflict] = []
-        for annotation in found["annotations"]:
+        for annotation in content["annotations"]:
             image, category = images.get(annotation["image_id"]), annotation["category_id"]
             if image is None:
                 conflicts.append(
@@ -81,4 +83,4 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
             answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who, **facts))
         return Read(answers, conflicts)
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no whole COCO file: {error} is missing in it.") from error
+        raise UserError(f"{path} is not a complete COCO file: {error} is missing.") from error

@@ -1,9 +1,10 @@
-"""CSV: one row an example with its finding and its decision. Coming back, the columns `decision` and `label` are read, or, where there
-is no column `decision`, `label` alone.
+"""CSV: one row per example with its finding and its decision.
 
-The sheets of other tools are read too: a CSV file from Label Studio or doccano, or JSON Lines from doccano. Their `id` is that tool's own
-number; ours, `labelsieve_id`, may stand in a column of its own or in one of metadata, and goes first. Where there is none, the text tells
-which example a row is.
+An import reads the columns `decision` and `label`, or `label` alone if there is no column `decision`.
+
+Sheets of other tools are read too: a CSV file from Label Studio or doccano, or JSON Lines from doccano. Their `id` is
+the tool's own number. Our id, `labelsieve_id`, may be a column or an entry of a metadata column, and has priority.
+Without it, the text identifies the example.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from labelsieve.exchange.answers import LABEL, Answer, Read, Unread
 from labelsieve.exchange.export_rows import CONFLICT, Row, columns
 
 OWN, CONTENT = PREFIX + "id", PREFIX + "content"
-METADATA = ("meta", "metadata", "data")  # columns that may hold a JSON object with columns of their own
-DENIED = ("reject", "ignore")  # cells of Prodigy's column `answer`: the label of the row is not what somebody chose
+METADATA = ("meta", "metadata", "data")  # columns that may hold a JSON object with further columns
+REJECTED = ("reject", "ignore")  # cells of Prodigy's column `answer`: nobody chose the label of the row
 BY = ("annotator", "annotation_id")  # columns of a tool that writes one row for each annotation
 
 
@@ -33,17 +34,17 @@ def write(rows: Sequence[Row], out: Path) -> None:
 
 
 def read(path: Path, classes: Collection[str] = (), findings: Findings | None = None) -> Read:
-    """An empty decision says nothing, nor does "conflict", which the export writes where reviewers differ.
+    """Read a sheet; rows without a decision, or with the exported decision "conflict", are not answers.
 
     Args:
         findings: of the run; the texts of a sheet are matched to its examples.
     """
-    found = [row for row in _rows(path) if any(row.values())]  # spreadsheets leave empty rows behind
-    if not found:
+    rows = [row for row in _rows(path) if any(row.values())]  # spreadsheets may add empty rows
+    if not rows:
         return Read([])
-    key = OWN if OWN in found[0] else "id"
-    label = _label_column(found, classes, path)
-    passed = {
+    key = OWN if OWN in rows[0] else "id"
+    label = _label_column(rows, classes, path)
+    other_columns = {
         OWN,
         CONTENT,
         "id",
@@ -58,13 +59,13 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
         *OPINIONS,
         *BY,
     }
-    text = [None] * len(found) if findings is None else with_contents(found, findings, tuple(passed))
+    text = [None] * len(rows) if findings is None else with_contents(rows, findings, tuple(other_columns))
     answers: list[Answer] = []
     conflicts: list[Conflict] = []
-    denied: dict[str, list[str]] = {}
-    for row, content in zip(found, text, strict=True):
-        if row.get("answer") in DENIED:
-            denied.setdefault(row["answer"], []).append(row[key])
+    rejected: dict[str, list[str]] = {}
+    for row, content in zip(rows, text, strict=True):
+        if row.get("answer") in REJECTED:
+            rejected.setdefault(row["answer"], []).append(row[key])
             continue
         decision = row.get("decision")
         if decision in ("", CONFLICT) or (decision is None and not row[label]):
@@ -77,23 +78,33 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
             )
             continue
         facts = {"given": row.get("given_label") or None, "content": row.get(CONTENT) or row.get("content") or content}
-        who, by = row.get("annotator", "").strip(), row.get("reviewer", "").strip()
-        exporter = by if by and row.get("at") else None  # an export writes both
-        who = who or ("" if exporter else by)
+        annotator, reviewer = row.get("annotator", "").strip(), row.get("reviewer", "").strip()
+        exporter = reviewer if reviewer and row.get("at") else None  # an export writes both
+        annotator = annotator or ("" if exporter else reviewer)
         answers.append(
-            Answer(row[key], act, parts[0] if parts else "", None, row.get("note", ""), who, exporter=exporter, **facts)
+            Answer(
+                row[key],
+                act,
+                parts[0] if parts else "",
+                None,
+                row.get("note", ""),
+                annotator,
+                exporter=exporter,
+                **facts,
+            )
         )
     unread = [
-        Unread(f"rows with the answer {word!r}, which name no class", len(ids), ids[0]) for word, ids in denied.items()
+        Unread(f"rows with the answer {word!r}, which name no class", len(ids), ids[0])
+        for word, ids in rejected.items()
     ]
     return Read(answers, conflicts, unread, own=key == OWN)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of the sheet with the columns that stand in its metadata.
+    """The rows of the sheet, including the columns in its metadata.
 
     Raises:
-        UserError: it cannot be read, or has neither `labelsieve_id` nor `id`.
+        UserError: the sheet cannot be read, or has neither `labelsieve_id` nor `id`.
     """
     rows = _lines(path) if path.suffix.lower() in (".jsonl", ".ndjson") else _sheet(path)
     for row in rows:
@@ -114,7 +125,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
     rows = [dict.fromkeys(names, "") | row for row in rows]
     if rows and OWN not in names and "id" not in names:
         raise UserError(
-            f"{path} has no column 'id'; it needs {OWN} or id, and label, and has {', '.join(list(names)[:20])}."
+            f"{path} has no column 'id'; it needs {OWN} or id, and label. Its columns are "
+            f"{', '.join(list(names)[:20])}."
         )
     return rows
 
@@ -122,20 +134,20 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def _sheet(path: Path) -> list[dict[str, Any]]:
     rows = read_sheet(path, ())
     if not rows:
-        read_sheet(path, ("id", "label"))  # a header alone says so much
+        read_sheet(path, ("id", "label"))  # raises an error if the header lacks a column
     return [dict(row) for row in rows]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     try:
-        found = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON Lines ({error}).") from error
-    if not all(isinstance(row, dict) for row in found):
+        raise UserError(f"{path} is not JSON Lines ({error}).") from error
+    if not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path} should hold one JSON object per line.")
-    return found
+    return rows
 
 
 def _cell(value: Any) -> str:
@@ -154,7 +166,7 @@ def _label_column(rows: Sequence[dict[str, str]], classes: Collection[str], path
     """The column of the answers: `label`, or the one control of another tool whose cells are classes.
 
     Raises:
-        UserError: there is none, or more than one.
+        UserError: there is no such column, or more than one.
     """
     if "label" in rows[0]:
         return "label"
@@ -166,22 +178,22 @@ def _label_column(rows: Sequence[dict[str, str]], classes: Collection[str], path
         if name not in ours and any(row[name] for row in rows) and all(row[name] in known for row in rows if row[name])
     ]
     if len(fits) != 1:
-        there = f"{', '.join(fits)} could be it" if fits else f"it has {', '.join(list(rows[0])[:20])}"
-        raise UserError(f"{path} has no column 'label'; {there}. Call the column with the answers label.")
+        columns = f"it could be {', '.join(fits)}" if fits else f"its columns are {', '.join(list(rows[0])[:20])}"
+        raise UserError(f"{path} has no column 'label'; {columns}. Rename the column with the answers to label.")
     return fits[0]
 
 
 def _choices(cell: str, classes: Collection[str]) -> list[str]:
-    """The classes that a cell names: one, or several as Label Studio ({"choices": [...]}) and doccano (a#b, [...]) write them."""
+    """The classes in a cell: one, or several as in Label Studio ({"choices": [...]}) or doccano (a#b, [...])."""
     if cell in classes:
         return [cell]
     if cell.lstrip().startswith(("{", "[")):
         try:
-            found = json.loads(cell)
+            choices = json.loads(cell)
         except (ValueError, RecursionError):
             return [cell]
-        found = found.get("choices", found) if isinstance(found, dict) else found
-        if isinstance(found, list) and found and all(isinstance(value, str) for value in found):
-            return found
+        choices = choices.get("choices", choices) if isinstance(choices, dict) else choices
+        if isinstance(choices, list) and choices and all(isinstance(value, str) for value in choices):
+            return choices
     parts = cell.split("#")
     return parts if len(parts) > 1 and all(part in classes for part in parts) else [cell] if cell else []

@@ -1,4 +1,4 @@
-"""What an export says of each example: the finding, and the label as it stands after the decisions."""
+"""The exported row of each example: the finding, and the current label after the decisions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Row:
     """One example.
 
     Attributes:
-        label: the class as it stands: the given one, or the one that reviewers agree on. An excluded example keeps the given one.
-        decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where nobody said anything.
-        reviewer, at, note: of that decision.
-        content: a hash of the example, 16 hex digits; "" where it is not known.
+        label: the current class: the given one, or the one that reviewers agree on. An excluded example keeps the given
+            one.
+        decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where there is no decision.
+        reviewer, at, note: those of the decision.
+        content: a hash of the example, 16 hex digits; "" if unknown.
         detectors: flag_<detector> (bool) and suggested_<detector> (a class), as in the table of findings.
     """
 
@@ -50,27 +51,32 @@ _OWN = [one.name for one in fields(Row) if one.name != "detectors"]
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
-    """The names of the cells, which all rows have in common."""
+    """The column names, which all rows share."""
     return list(rows[0].cells()) if rows else _OWN
 
 
 def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
-    """One row an example, in the order of the data; `p_wrong` (n,) and `rank` (n,) as they are now. A suggestion other than the given label
-    has only what is doubted: not decided, and p_wrong above one half."""
+    """One row per example, in the order of the data.
+
+    Only doubted examples (no decision, and p_wrong above one half) have a suggestion other than the given label.
+
+    Args:
+        p_wrong, rank: (n,) the current values.
+    """
     out = []
     suggested = np.where(p_wrong > 0.5, findings.other, findings.given)
     columns = (findings.given.tolist(), suggested.tolist(), p_wrong.tolist(), rank.tolist(), findings.flagged.tolist())
     touched = set(fold.ids())
     for i, (key, given, other, p, place, flagged) in enumerate(zip(findings.ids.tolist(), *columns, strict=True)):
         name = findings.classes[given]
-        told = ("", "", "", "")
+        decision = ("", "", "", "")
         label = name
         if key in touched:
             verdict = fold.verdict(key) or max(fold.of(key).values(), key=lambda d: d.at, default=None)
             if fold.conflict(key):
-                told = (CONFLICT, "", "", "")
+                decision = (CONFLICT, "", "", "")
             elif verdict:
-                told = (verdict.act, verdict.reviewer, verdict.at, verdict.note)
+                decision = (verdict.act, verdict.reviewer, verdict.at, verdict.note)
                 label = verdict.label or name
                 other = given if fold.verdict(key) else other
         out.append(
@@ -82,7 +88,7 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
                 p,
                 place,
                 flagged,
-                *told,
+                *decision,
                 stamp(findings, i)["content"] or "",
                 _opinions(findings, i),
             )
@@ -91,6 +97,6 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
 
 
 def _opinions(findings: Findings, i: int) -> dict[str, bool | str]:
-    """What each detector says of row `i`."""
+    """The flag and the suggestion of each detector for row `i`."""
     flags = {f"flag_{name}": bool(flag[i]) for name, flag in findings.flags.items()}
     return flags | {f"suggested_{name}": findings.classes[other[i]] for name, other in findings.suggestions.items()}

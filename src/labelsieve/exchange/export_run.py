@@ -20,16 +20,16 @@ from labelsieve.store.reopen import Reopened, reopen
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` wrote.
+    """The result of an export.
 
     Attributes:
-        format: as it was named.
-        files: the file or folder, and what stands beside it.
-        examples: how many were written.
-        decided: those of them with a decision.
-        left_out: examples that are not in the data as `find` saw them, and why.
-        refused: decisions that belong to no example of the run any more, and why.
-        notes: what should be known of the data and the decisions.
+        format: name of the format.
+        files: paths of the file or folder and of additional files next to it.
+        examples: number of written examples.
+        decided: number of written examples with a decision.
+        left_out: examples that the data no longer have as `find` read them, with the reason.
+        refused: decisions that no longer belong to an example of the run, with the reason.
+        notes: notes for the user about the data and the decisions.
     """
 
     format: str
@@ -45,15 +45,16 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     """Write the examples with their findings and decisions for another tool.
 
     Args:
-        run: a run folder, or a run that is open.
+        run: a run folder, or an open run.
         to: the format: "label-studio", "fiftyone", "coco", "csv" or "hf" (a saved Hugging Face data set).
         out: the new file ("label-studio", "csv") or the new folder ("fiftyone", "coco", "hf").
 
     Returns:
-        What was written, and what was left out.
+        The written files, and the examples that were left out.
 
     Raises:
-        UserError: no such run or format, the data cannot be read again or are of the wrong kind, or something is at `out`.
+        UserError: there is no such run or format, the data cannot be read again or are of the wrong kind, or `out`
+            exists.
 
     Example:
         >>> ls.export("photos.sieve", to="csv", out="findings.csv")
@@ -71,31 +72,31 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     elif to == "label-studio":
         _require_new(out)
         _require_new(out.with_name(out.stem + ".config.xml"))
-        exported, data, left_out = _present(exported, _again(run), notes)
+        exported, data, left_out = _present(exported, _reopened(run), notes)
         with written_to(out):
             files.append(Path(tool.write(exported, data.inputs, data.kind, run.findings.classes, out)))
     else:
-        exported, data, left_out = _present(exported, _again(run), notes)
-        with new_folder(out, data.source) as place:
-            tool.write(exported, data.inputs, data.kind, run.findings.classes, place)
+        exported, data, left_out = _present(exported, _reopened(run), notes)
+        with new_folder(out, data.source) as folder:
+            tool.write(exported, data.inputs, data.kind, run.findings.classes, folder)
     decided = sum(bool(row.decision) for row in exported)
     return Exported(to, tuple(files), len(exported), decided, tuple(left_out), run.unmatched, tuple(notes))
 
 
-def _again(run: Run) -> Reopened:
+def _reopened(run: Run) -> Reopened:
     return reopen(run.path, run.findings, thorough=True)
 
 
-def _present(exported: list[Row], again: Reopened, notes: list[str]) -> tuple[list[Row], Dataset, list[Exclusion]]:
-    """The rows whose example is in the data, the data in their order, and the others with the reason; `notes` grow."""
-    notes += again.notes()
-    left_out = [Exclusion(exported[i].id, again.why(i)) for i in again.lost.tolist()]
+def _present(exported: list[Row], reopened: Reopened, notes: list[str]) -> tuple[list[Row], Dataset, list[Exclusion]]:
+    """The rows whose example is in the data, the data in that order, and the left-out rows; extends `notes`."""
+    notes += reopened.notes()
+    left_out = [Exclusion(exported[i].id, reopened.why(i)) for i in reopened.lost.tolist()]
     if left_out:
-        notes.append(f"Left out, because their example is not in the data as `find` saw it: {len(left_out):,}.")
-    keep = np.flatnonzero(again.at >= 0)
-    return [exported[i] for i in keep.tolist()], again.aligned().pick(keep), left_out
+        notes.append(f"Left out, because the data no longer have the example as `find` read it: {len(left_out):,}.")
+    keep = np.flatnonzero(reopened.at >= 0)
+    return [exported[i] for i in keep.tolist()], reopened.aligned().pick(keep), left_out
 
 
 def _require_new(out: Path) -> None:
     if out.exists() or out.is_symlink():
-        raise UserError(f"{out} is there already, and nothing is ever overwritten; name a new file with <out>.", out="")
+        raise UserError(f"{out} already exists, and nothing is ever overwritten; name a new file with <out>.", out="")

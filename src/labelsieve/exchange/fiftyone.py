@@ -1,8 +1,8 @@
-"""FiftyOne: a folder of its type FiftyOneImageClassificationDataset, `data/` and `labels.json`.
+"""FiftyOne: a folder of the type FiftyOneImageClassificationDataset, with `data/` and `labels.json`.
 
-Format: https://docs.voxel51.com/user_guide/import_datasets.html#fiftyoneimageclassificationdataset. Each label is an object {label,
-confidence, attributes}; the finding is in the attributes, which FiftyOne shows as fields of the label. Excluded examples have no label.
-Coming back, the same layout is read, as `dataset.export(dataset_type=...)` writes it.
+Format: https://docs.voxel51.com/user_guide/import_datasets.html#fiftyoneimageclassificationdataset. Each label is an
+object {label, confidence, attributes}; the finding is in the attributes, which FiftyOne shows as fields of the label.
+Excluded examples have no label. An import reads the same layout, as `dataset.export(dataset_type=...)` writes it.
 """
 
 from __future__ import annotations
@@ -36,44 +36,49 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
             "given_label": row.given_label,
             "suggested_label": row.suggested_label,
         }
-        told = {CONTENT: row.content, "p_wrong": row.p_wrong, "decision": row.decision}
-        labels[name] = None if row.decision == "exclude" else {"label": row.label, "attributes": {**facts, **told}}
+        more = {CONTENT: row.content, "p_wrong": row.p_wrong, "decision": row.decision}
+        labels[name] = None if row.decision == "exclude" else {"label": row.label, "attributes": {**facts, **more}}
     write_json(out / FILE, {"classes": None, "labels": labels})  # no classes: labels are names, not positions
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:
-    """The labels of the folder or of its `labels.json`; a label may name its `annotator` in its attributes. What is no one class of the
-    file is listed.
+    """The labels of the folder or of its `labels.json`; a label may name its `annotator` in its attributes.
+
+    Labels that are not one class of the file are listed as conflicts.
 
     Raises:
-        UserError: it is no such file, or no label has the id.
+        UserError: it is not such a file, or no label has the id.
     """
     path = path / FILE if path.is_dir() else path
-    found = read_json(path)
+    exported = read_json(path)
     try:
-        named, labels = found.get("classes"), found["labels"].items()
+        named, labels = exported.get("classes"), exported["labels"].items()
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no labels.json of a FiftyOneImageClassificationDataset.") from error
+        raise UserError(f"{path} is not the labels.json of a FiftyOneImageClassificationDataset.") from error
     answers: list[Answer] = []
     conflicts: list[Conflict] = []
     for name, value in labels:
         for one in value if isinstance(value, list) else [value]:
             if one is None:
                 continue
-            told = one.get("attributes", one) if isinstance(one, dict) else {}
+            attributes = one.get("attributes", one) if isinstance(one, dict) else {}
             label = one.get("label") if isinstance(one, dict) else None
             if named and isinstance(label, int):
                 label = named[label] if 0 <= label < len(named) else None
-            if ID not in told:
+            if ID not in attributes:
                 conflicts.append(
                     Conflict(str(name), f"its label has no {ID}; export from FiftyOne with the attributes")
                 )
             elif label is None:
-                conflicts.append(Conflict(str(told[ID]), "it has no label, or one that is no class of the file"))
+                conflicts.append(
+                    Conflict(str(attributes[ID]), "it has no label, or a label that is not a class of the file")
+                )
             else:
-                who = str(told.get("annotator") or "")
-                given, content = told.get("given_label"), told.get(CONTENT)
-                answers.append(Answer(str(told[ID]), "", str(label), told.get(WRITTEN), "", who, given, content))
+                who = str(attributes.get("annotator") or "")
+                given, content_hash = attributes.get("given_label"), attributes.get(CONTENT)
+                answers.append(
+                    Answer(str(attributes[ID]), "", str(label), attributes.get(WRITTEN), "", who, given, content_hash)
+                )
     if conflicts and not answers:
         raise UserError(f"{path} has no label that can be read; the first, {conflicts[0].id!r}: {conflicts[0].reason}.")
     return Read(answers, conflicts)

@@ -22,7 +22,7 @@ def module_of(tool: str) -> ModuleType:
     """The module that writes and reads the format of a tool.
 
     Raises:
-        UserError: no such format.
+        UserError: there is no such format.
     """
     if not isinstance(tool, str) or tool not in MODULES:
         raise UserError(f"There is no format {tool!r}.{meant(str(tool), MODULES)} There are: {', '.join(MODULES)}.")

@@ -1,4 +1,4 @@
-"""Hugging Face `datasets`: a folder of `save_to_disk` with the inputs, the label as it stands, and the finding of each example."""
+"""Hugging Face `datasets`: a folder of `save_to_disk` with inputs, current labels and findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPES = {"p_wrong": "float64", "rank": "int64", "flagged": "bool"}
 
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
-    """Write into the empty folder `out`; excluded examples are there, with decision "exclude"."""
+    """Write into the empty folder `out`; excluded examples are included, with the decision "exclude"."""
     datasets = require_datasets()
     names = list(dict.fromkeys([*classes, *(row.label for row in rows)]))
     value: Any = {"image": datasets.Image(), "text": datasets.Value("string")}.get(
@@ -42,41 +42,51 @@ def _type(column: str) -> str:
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:
-    """The labels of a folder of `save_to_disk` that has the columns `id` and `label`, and perhaps `annotator`. A row without a label says
-    nothing; a code that is no class of the column is listed.
+    """The labels of a folder of `save_to_disk` with the columns `id` and `label`, and optionally `annotator`.
+
+    Rows without a label are not answers; codes that are not a class of the column are listed as conflicts.
 
     Raises:
-        UserError: it cannot be read, or has no such columns.
+        UserError: the folder cannot be read, or lacks these columns.
     """
     datasets = require_datasets()
     try:
-        found = datasets.load_from_disk(str(path))
-    except Exception as error:  # every file format in it has exceptions of its own
+        dataset = datasets.load_from_disk(str(path))
+    except Exception as error:  # its file formats raise many kinds of exceptions
         raise UserError(
             f"{path} cannot be read as a saved Hugging Face data set ({str(error).rstrip('.')})."
         ) from error
-    if isinstance(found, dict) or not {"id", "label"} <= set(found.column_names):
+    if isinstance(dataset, dict) or not {"id", "label"} <= set(dataset.column_names):
         raise UserError(
             f"{path} should be one split with the columns id and label, as an export with <to> writes it.",
             to="hf",
         )
-    names = getattr(found.features["label"], "names", None)
-    ids = found["labelsieve_id" if "labelsieve_id" in found.column_names else "id"]
+    names = getattr(dataset.features["label"], "names", None)
+    ids = dataset["labelsieve_id" if "labelsieve_id" in dataset.column_names else "id"]
     facts = (WRITTEN, "annotator", "given_label", "content")
     written, people, given, content = (
-        found[name] if name in found.column_names else [None] * len(found) for name in facts
+        dataset[name] if name in dataset.column_names else [None] * len(dataset) for name in facts
     )
     answers: list[Answer] = []
     conflicts: list[Conflict] = []
-    for key, code, before, who, was, what in zip(ids, found["label"], written, people, given, content, strict=True):
+    for key, code, exported, person, given_label, hashed in zip(
+        ids, dataset["label"], written, people, given, content, strict=True
+    ):
         if code is None or (names and code == -1):
             continue
         if names and not 0 <= code < len(names):
-            conflicts.append(
-                Conflict(str(key), f"the label is {code}, which is none of the {len(names)} classes of the column")
-            )
+            conflicts.append(Conflict(str(key), f"the label is {code}, but the column has {len(names)} classes"))
             continue
         answers.append(
-            Answer(str(key), "", str(names[code] if names else code), before, "", str(who or ""), was, what or None)
+            Answer(
+                str(key),
+                "",
+                str(names[code] if names else code),
+                exported,
+                "",
+                str(person or ""),
+                given_label,
+                hashed or None,
+            )
         )
     return Read(answers, conflicts)

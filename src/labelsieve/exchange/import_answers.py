@@ -1,4 +1,4 @@
-"""`labelsieve.import_decisions`: decisions that were made in another tool, into the journal of a run."""
+"""`labelsieve.import_decisions`: decisions from another tool for the journal of a run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from labelsieve.store.open_run import Run, journal_for, with_decisions_of_now
 
 @dataclass(frozen=True)
 class Imported:
-    """What `import_decisions` read.
+    """The result of an import.
 
     Attributes:
-        read: answers in the file.
-        new: decisions that were added to the journal.
-        nothing_new: answers that the journal had already, or that repeat what the export said.
-        reviewers: who gave the answers.
-        conflicts: answers on which nothing was done, and why.
-        not_read: answers that are no class of an example, such as those to another question.
+        read: number of answers in the file.
+        new: number of decisions that were added to the journal.
+        nothing_new: number of answers that the journal had already, or that repeat the exported decision.
+        reviewers: names of the people who gave the answers.
+        conflicts: answers that were not imported, with the reason.
+        not_read: answers that do not name a class, such as answers to another question.
     """
 
     read: int
@@ -38,19 +38,19 @@ class Imported:
 
 
 def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, reviewer: str | None = None) -> Imported:
-    """Take decisions from another tool into the journal of the run; a second import of the same file adds nothing.
+    """Import decisions from another tool into the run's journal; importing the same file twice adds nothing.
 
     Args:
-        run: a run folder, or a run that is open (open it again to see the new decisions).
-        file: the file or folder that the tool wrote.
+        run: a run folder, or an open run (open it again to see the new decisions).
+        file: the file or folder that the other tool wrote.
         from_: its format: "label-studio", "fiftyone", "coco", "csv" or "hf".
-        reviewer: who decided, where the file does not say so.
+        reviewer: who decided, for answers that name nobody.
 
     Returns:
-        How many decisions are new, and the conflicts.
+        The number of new decisions, and the conflicts.
 
     Raises:
-        UserError: no such run, file or format, the file is damaged, or nobody is named for some answers.
+        UserError: there is no such run, file or format, the file is damaged, or some answers have no reviewer.
 
     Example:
         >>> ls.import_decisions("photos.sieve", "labels.csv", from_="csv", reviewer="ana")
@@ -58,27 +58,27 @@ def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, re
     """
     tool, file = module_of(from_), require_path(file, "The file of answers")
     if reviewer is not None and not require_text(reviewer, "The reviewer").strip():
-        raise UserError("The reviewer has no name; say who decided with <reviewer>.", reviewer="NAME")
+        raise UserError("The name of the reviewer is empty; name the person with <reviewer>.", reviewer="NAME")
     if not file.exists():
         raise UserError(f"There is no file or folder {file}.")
     run = with_decisions_of_now(run)
     classes = {*run.findings.classes, *(d.label for d in run.fold.standing() if d.label)}
-    found = tool.read(file, classes, run.findings) if from_ == "csv" else tool.read(file, classes)
+    answer_file = tool.read(file, classes, run.findings) if from_ == "csv" else tool.read(file, classes)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    answers, strange = belonging(found.answers, run.findings, run.follow, found.own)
-    rows, conflicts, same = decisions(answers, run.findings, run.fold, reviewer or "", now)
-    new = _kept(run, rows)
+    answers, unmatched = belonging(answer_file.answers, run.findings, run.follow, answer_file.own)
+    rows, conflicts, unchanged = decisions(answers, run.findings, run.fold, reviewer or "", now)
+    new = _append(run, rows)
     return Imported(
-        len(found.answers),
+        len(answer_file.answers),
         new,
-        same + len(rows) - new,
-        _reviewers(found.answers, rows, reviewer or ""),
-        (*found.conflicts, *strange, *conflicts),
-        tuple(found.unread),
+        unchanged + len(rows) - new,
+        _reviewers(answer_file.answers, rows, reviewer or ""),
+        (*answer_file.conflicts, *unmatched, *conflicts),
+        tuple(answer_file.unread),
     )
 
 
-def _kept(run: Run, rows: list[Decision]) -> int:
+def _append(run: Run, rows: list[Decision]) -> int:
     journal = journal_for(run)
     try:
         return journal.append(rows)

@@ -1,9 +1,9 @@
-"""Label Studio: tasks with predictions out, annotations back in.
+"""Label Studio: exports tasks with predictions, imports annotations.
 
-Format: https://labelstud.io/guide/tasks (JSON, "Basic Label Studio JSON format") and /guide/predictions; read is the JSON that it
-exports, or JSON-MIN, with controls of any name. Beside the tasks goes the labelling interface as XML. Pictures travel inside the file as
-data: addresses, so that no storage has to be set up; each task carries the id as `labelsieve_id`. A decision goes out as an annotation
-only if it names a class.
+Format: https://labelstud.io/guide/tasks (JSON, "Basic Label Studio JSON format") and /guide/predictions. An import
+reads the JSON that Label Studio exports, or JSON-MIN, with controls of any name. An export also writes the labelling
+interface as XML. Pictures are inside the file as data: addresses, so that no storage has to be set up; each task has
+the id as `labelsieve_id`. A decision is exported as an annotation only if it names a class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from labelsieve.exchange.pictures import picture
 
 ID, CONTENT, NAME, MODEL = "labelsieve_id", "labelsieve_content", "label", "labelsieve"
 CHOICES = ("choices", "taxonomy")  # the controls whose answer can be a class
-NO_CONTROL = {  # keys of JSON-MIN that are its own or those of our tasks
+NO_CONTROL = {  # keys of JSON-MIN itself or of our tasks, which are not controls
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history",
     "image", "text", "given_label", "p_wrong",
 }  # fmt: skip
@@ -35,14 +35,14 @@ _MIME = {".jpg": "jpeg", ".tif": "tiff"}
 
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> Path:
-    """Write the tasks to `out`, one picture in memory at a time; returns the file of the labelling interface beside it.
+    """Write the tasks to `out`, one picture in memory at a time; returns the path of the labelling interface.
 
     Raises:
         UserError: the data are neither images nor texts.
     """
     if kind not in ("image", "text"):
         raise UserError(
-            f"Label Studio shows images and texts, and these data are {kind}; use <to>, or the format hf.", to="csv"
+            f"Label Studio shows images and texts, but these data are {kind}; use <to>, or the format hf.", to="csv"
         )
     with replacing(out) as partial, open(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
         for i, row in enumerate(rows):
@@ -79,21 +79,27 @@ def _interface(kind: str, classes: Sequence[str]) -> str:
 
 
 def _xml(name: str) -> str:
-    """The name without the characters that no XML can hold."""
+    """The name, if XML can hold all its characters; otherwise an error."""
     bad = next(
         (c for c in name if (c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff"), None
     )
     if bad is not None:
         raise UserError(
-            f"The class {name!r} holds the character {bad!r}, which Label Studio's XML cannot; rename the class."
+            f"The class {name!r} holds the character {bad!r}, which Label Studio's XML does not allow; rename the "
+            "class."
         )
     return name
 
 
 @dataclass(frozen=True)
 class _Reply:
-    """What one person chose in one control of the type `kind`: `values` are the choices, each with the ways to write it. `ours`: an export
-    of ours wrote it; the annotations of Label Studio have numbers."""
+    """The choice of one person in one control.
+
+    Attributes:
+        kind: type of the control.
+        values: the choices, each with its possible spellings.
+        ours: whether our export wrote it; annotations of Label Studio have numbers, ours have none.
+    """
 
     id: str
     control: str
@@ -104,74 +110,72 @@ class _Reply:
 
 
 def read(path: Path, classes: Collection[str] = ()) -> Read:
-    """The choice of every annotator for every task, under the annotator's own name.
+    """The choice of every annotator for every task, with the annotator's name.
 
-    A control of any name is read if it is a single choice (Choices, or the leaf or the path of a Taxonomy) and somebody chose one of the
-    `classes` in it; the control called "label" goes first. What was skipped, is empty, or answers another question is counted.
+    A control of any name is read if it is a single choice (Choices, or the leaf or the path of a Taxonomy) and somebody
+    chose one of the `classes` in it; the control called "label" has priority. Skipped, empty and unrelated answers are
+    counted.
 
     Raises:
-        UserError: it is no export of Label Studio, or none of its tasks has the id.
+        UserError: it is not an export of Label Studio, or no task has the id.
     """
     tasks = read_json(path)
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise UserError(f"{path} is no list of tasks; export from Label Studio as JSON or JSON-MIN.")
+        raise UserError(f"{path} is not a list of tasks; export from Label Studio as JSON or JSON-MIN.")
     replies: list[_Reply] = []
     conflicts: list[Conflict] = []
-    rest: list[tuple[str, str]] = []  # what was not read, and the id
-    facts: dict[str, tuple[str | None, str | None]] = {}  # given label and content of each id
+    unread: list[tuple[str, str]] = []  # what was not read, and the id
+    facts_of: dict[str, tuple[str | None, str | None]] = {}  # given label and content of each id
     for number, task in enumerate(tasks, 1):
         try:
             data = task.get("data", task)
             if ID not in data:
-                conflicts.append(
-                    Conflict(f"task {number}", f"it has no {ID!r} in its data, so it is not clear which example it is")
-                )
+                conflicts.append(Conflict(f"task {number}", f"it has no {ID!r} in its data, so its example is unknown"))
                 continue
             key = str(data[ID])
-            facts[key] = data.get("given_label"), data.get(CONTENT)
-            found, more = _annotated(task, key) if "data" in task else (_minimal(task, key), [])
-            replies += found
-            rest += [(what, key) for what in more] or ([] if found else [("tasks without an answer", key)])
+            facts_of[key] = data.get("given_label"), data.get(CONTENT)
+            replies_of_task, more = _from_annotations(task, key) if "data" in task else (_from_json_min(task, key), [])
+            replies += replies_of_task
+            unread += [(what, key) for what in more] or ([] if replies_of_task else [("tasks without an answer", key)])
         except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise UserError(
-                f"{path}, task {number} is not as Label Studio writes it ({type(error).__name__}: {error})."
+                f"{path}, task {number} does not have Label Studio's format ({type(error).__name__}: {error})."
             ) from error
     if tasks and len(conflicts) == len(tasks):
-        raise UserError(f"{path}: no task has {ID!r} in its data, so it is not clear which examples they are.")
-    answers, more, other = _chosen(replies, classes)
-    answers = [replace(a, given=facts[a.id][0], content=facts[a.id][1]) for a in answers]
-    return Read(answers, conflicts + more, _counted(other + rest))
+        raise UserError(f"{path}: no task has {ID!r} in its data, so their examples are unknown.")
+    answers, more, other = _chosen_classes(replies, classes)
+    answers = [replace(a, given=facts_of[a.id][0], content=facts_of[a.id][1]) for a in answers]
+    return Read(answers, conflicts + more, _count_unread(other + unread))
 
 
-def _annotated(task: dict[str, Any], key: str) -> tuple[list[_Reply], list[str]]:
-    """The replies in a task of the JSON format, and what else there is: skipped and empty annotations. Predictions and drafts are none."""
+def _from_annotations(task: dict[str, Any], key: str) -> tuple[list[_Reply], list[str]]:
+    """The replies in a task of the JSON format, and its skipped and empty annotations (no predictions, no drafts)."""
     replies: list[_Reply] = []
-    rest: list[str] = []
+    unread: list[str] = []
     for annotation in task.get("annotations") or task.get("completions") or ():
         if annotation.get("was_cancelled") or annotation.get("skipped"):
-            rest.append("skipped")
+            unread.append("skipped")
             continue
-        who, before = _person(annotation.get("completed_by")), len(replies)
+        annotator, replies_before = _annotator(annotation.get("completed_by")), len(replies)
         for result in annotation.get("result") or ():
             if result.get("type") != "relation":
                 kind, control = str(result.get("type")), str(result.get("from_name"))
                 value = result["value"]
                 values = value.get(kind) if kind in value else value.get("choices")
-                reply = _Reply(key, control, kind, _spellings(kind, values), who, "id" not in annotation)
+                reply = _Reply(key, control, kind, _spellings(kind, values), annotator, "id" not in annotation)
                 if reply.values or kind not in CHOICES:
                     replies.append(reply)
-        if len(replies) == before:
-            rest.append("annotations without a choice")
-    return replies, rest
+        if len(replies) == replies_before:
+            unread.append("annotations without a choice")
+    return replies, unread
 
 
-def _minimal(task: dict[str, Any], key: str) -> list[_Reply]:
-    """The replies in one row of JSON-MIN, where controls and data stand side by side."""
-    who = _person(task.get("annotator"))
+def _from_json_min(task: dict[str, Any], key: str) -> list[_Reply]:
+    """The replies in one row of JSON-MIN, which mixes controls and data."""
+    annotator = _annotator(task.get("annotator"))
     replies, keys = [], list(task)
-    start = (
-        keys.index("id") + 1 if "id" in keys and keys.index("id") > keys.index(ID) else 0
-    )  # the data come before the number
+    # the data come before the task number
+    start = keys.index("id") + 1 if "id" in keys and keys.index("id") > keys.index(ID) else 0
     for control in keys[start:]:
         value = task[control]
         if control in NO_CONTROL or control.startswith(PREFIX) or not value:
@@ -179,38 +183,37 @@ def _minimal(task: dict[str, Any], key: str) -> list[_Reply]:
         parts = value if isinstance(value, list) else [value]
         for part in parts:
             if isinstance(part, str):
-                replies.append(_Reply(key, control, "choices" if control == NAME else "text", ((part,),), who))
+                replies.append(_Reply(key, control, "choices" if control == NAME else "text", ((part,),), annotator))
             elif isinstance(part, dict):
                 kind = next((kind for kind in (*CHOICES, *part) if kind in part), "")
-                replies.append(_Reply(key, control, kind, _spellings(kind, part.get(kind)), who))
+                replies.append(_Reply(key, control, kind, _spellings(kind, part.get(kind)), annotator))
     return replies
 
 
 def _spellings(kind: str, values: Any) -> tuple[tuple[str, ...], ...]:
-    """Each choice with the ways in which a class may be written; () for a control that is no choice."""
+    """Each choice with the possible spellings of a class; () for a control that is not a choice."""
     if kind == "choices":
         return tuple((str(value),) for value in values or ())
     if kind != "taxonomy":
         return ()
     paths = [tuple(map(str, path if isinstance(path, list) else [path])) for path in values or ()]
-    paths = [
-        path for path in paths if not any(other != path and other[: len(path)] == path for other in paths)
-    ]  # parents of another
+    # without the parents of another path
+    paths = [path for path in paths if not any(other != path and other[: len(path)] == path for other in paths)]
     return tuple((*(mark.join(path) for mark in ("/", " / ", " > ", ">", ":", ".", " ")), path[-1]) for path in paths)
 
 
-def _person(who: Any) -> str:
-    """The annotator's own name, as the export gives it: the address, else the name, else the number; "" where there is none."""
-    if isinstance(who, dict):
-        full = " ".join(str(who[part]) for part in ("first_name", "last_name") if who.get(part))
-        who = who.get("email") or full or who.get("username") or who.get("id")
-    return "" if who is None else str(who).strip()
+def _annotator(person: Any) -> str:
+    """The annotator in the export: the e-mail address, else the name, else the number; "" without an annotator."""
+    if isinstance(person, dict):
+        full = " ".join(str(person[part]) for part in ("first_name", "last_name") if person.get(part))
+        person = person.get("email") or full or person.get("username") or person.get("id")
+    return "" if person is None else str(person).strip()
 
 
-def _chosen(
+def _chosen_classes(
     replies: Sequence[_Reply], classes: Collection[str]
 ) -> tuple[list[Answer], list[Conflict], list[tuple[str, str]]]:
-    """Answers of the controls that ask for the class, what is unclear in them, and the others: what they are, and the id."""
+    """The answers of the controls that ask for the class, their conflicts, and the other replies as (kind, id)."""
     known = set(classes)
 
     def named(spellings: tuple[str, ...]) -> str:
@@ -223,7 +226,7 @@ def _chosen(
     other: list[tuple[str, str]] = []
     for reply in replies:
         if reply.control not in asks or not reply.values:
-            if reply.kind != "text":  # of JSON-MIN: data, for all that can be told
+            if reply.kind != "text":  # in JSON-MIN these are probably data
                 other.append((f"answers to {reply.control!r} ({reply.kind})", reply.id))
             continue
         value, *more = (named(spellings) for spellings in reply.values)
@@ -240,7 +243,7 @@ def _chosen(
     return answers, conflicts, other
 
 
-def _counted(rest: Sequence[tuple[str, str]]) -> list[Unread]:
-    count = Counter(what for what, _ in rest)
-    first = dict(reversed(rest))
+def _count_unread(unread: Sequence[tuple[str, str]]) -> list[Unread]:
+    count = Counter(what for what, _ in unread)
+    first = dict(reversed(unread))
     return [Unread(what, n, first[what]) for what, n in count.items()]

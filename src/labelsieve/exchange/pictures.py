@@ -1,4 +1,4 @@
-"""Pictures as files for tools that want files: encoded bytes as they are, arrays as PNG. File names are made here, never taken from ids."""
+"""Pictures as files for other tools: encoded bytes unchanged, arrays as PNG; file names never come from ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def picture(value: bytes | np.ndarray, id: str) -> tuple[bytes, str, tuple[int, 
     """The encoded picture, its suffix with the dot, and (width, height).
 
     Raises:
-        UserError: the bytes are no picture.
+        UserError: the bytes are not a picture.
     """
     from PIL import Image
 
@@ -25,7 +25,7 @@ def picture(value: bytes | np.ndarray, id: str) -> tuple[bytes, str, tuple[int, 
     try:
         with Image.open(io.BytesIO(value)) as image:
             return value, "." + (image.format or "bin").lower().replace("jpeg", "jpg"), image.size
-    except Exception as error:  # each of Pillow's readers fails in its own way
+    except Exception as error:  # Pillow's readers raise many kinds of exceptions
         raise UserError(
             f"The picture of {id!r} cannot be read ({error or type(error).__name__}); run find on the data again."
         ) from error
@@ -33,4 +33,4 @@ def picture(value: bytes | np.ndarray, id: str) -> tuple[bytes, str, tuple[int, 
 
 def require_pictures(kind: Any, tool: str) -> None:
     if kind != "image":
-        raise UserError(f"{tool} is for images, and these data are {kind}; use <to>, or the format hf.", to="csv")
+        raise UserError(f"{tool} is for images, but these data are {kind}; use <to>, or the format hf.", to="csv")

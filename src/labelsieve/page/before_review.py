@@ -1,4 +1,4 @@
-"""What a review may begin with: a random sample, known examples planted in the queue, and what the classes mean."""
+"""Preparation of a review: a random sample, known examples planted in the queue, and the meaning of the classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def require_sample(run: Path, name: str) -> None:
     """Refuse a sample that can neither be opened nor drawn, before anything starts.
 
     Raises:
-        UserError: the name is no good, or its file is damaged.
+        UserError: the name is not allowed, or the file of the sample is damaged.
     """
     if name in sample_files.names(run) or name.startswith("accept-"):
         sample_files.load(run, name)
@@ -27,7 +27,7 @@ def require_sample(run: Path, name: str) -> None:
 
 
 def draw_sample(desk: Desk, name: str) -> str:
-    """Draw the sample `name` from what is not decided, unless the run has it; returns a sentence that says so, or "".
+    """Draw the sample `name` from the examples without a decision, unless it exists; returns a note, or "".
 
     Raises:
         UserError: nothing is left to draw from, or the sample cannot be written.
@@ -37,26 +37,26 @@ def draw_sample(desk: Desk, name: str) -> str:
     try:
         drawn = draw_open(desk, name, SIZE)
     except OSError as error:
-        raise UserError(f"The sample {name!r} cannot be kept ({error.strerror or error}).") from error
-    return f"{len(drawn.ids):,} examples were drawn at random as the sample {name!r}, to be judged blind."
+        raise UserError(f"The sample {name!r} cannot be saved ({error.strerror or error}).") from error
+    return f"{len(drawn.ids):,} examples were drawn at random as the sample {name!r}, for blind review."
 
 
-def keep_known(run: Run, file: str | Path) -> tuple[str, ...]:
-    """Keep the examples of known class in the run, from a table with id,label; returns notes on how it was read.
+def save_known_items(run: Run, file: str | Path) -> tuple[str, ...]:
+    """Save the examples of known class in the run, from a table with id,label; returns notes on how it was read.
 
     Raises:
         UserError: the file cannot be read, or does not fit the run.
     """
-    found = run.findings
-    unread = {item.id for item in found.excluded}
-    labels, notes = read_truth_with_notes(Path(file), found.ids, found.classes, unread, found)
-    known = {key: label for key, label in zip(found.ids.tolist(), labels, strict=True) if label is not None}
-    known_items.save(run.path, known, found)
-    return (*notes, *contradiction(labels, found))
+    findings = run.findings
+    unread = {item.id for item in findings.excluded}
+    labels, notes = read_truth_with_notes(Path(file), findings.ids, findings.classes, unread, findings)
+    known = {key: label for key, label in zip(findings.ids.tolist(), labels, strict=True) if label is not None}
+    known_items.save(run.path, known, findings)
+    return (*notes, *contradiction(labels, findings))
 
 
-def keep_classes(run: Run, file: str | Path) -> tuple[str, ...]:
-    """Keep what the classes mean in the run, from a table with class,name,guideline,example; returns notes on how it was read.
+def save_class_meanings(run: Run, file: str | Path) -> tuple[str, ...]:
+    """Save the meaning of the classes in the run, from a table class,name,guideline,example; returns notes on it.
 
     Raises:
         UserError: the file cannot be read, or does not fit the run.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from labelsieve.core.arguments import require_path, require_text
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate
-from labelsieve.page.before_review import draw_sample, keep_classes, keep_known, require_sample
+from labelsieve.page.before_review import draw_sample, require_sample, save_class_meanings, save_known_items
 from labelsieve.page.desk import CONFLICT, Desk
 from labelsieve.page.listen import address, listen
 from labelsieve.page.security import is_loopback
@@ -27,19 +27,22 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-OPEN = "Anyone with this address can decide. It is not encrypted: use a network you trust, or put TLS before it."
+OPEN = (
+    "Anyone with this address can make decisions. The connection is not encrypted: use a network you trust, "
+    "or a proxy with TLS."
+)
 
 
 @dataclass(frozen=True)
 class Reviewed:
-    """Where a review stands.
+    """The state of a review.
 
     Attributes:
-        examples: of the run.
-        reviewed: examples with a decision.
-        wrong: those of them whose label was called wrong.
-        left: wrong labels that are expected among the others, with a 95 % interval.
-        conflicts: examples on which reviewers differ.
+        examples: number of examples in the run.
+        reviewed: number of examples with a decision.
+        wrong: number of reviewed examples whose label was judged wrong.
+        left: expected number of wrong labels among the other examples, with a 95 % interval.
+        conflicts: number of examples on which reviewers differ.
     """
 
     examples: int
@@ -55,8 +58,8 @@ class ReviewPage:
     A context manager: leaving the block closes the page.
 
     Attributes:
-        url: its address.
-        notes: what should be known before the review begins.
+        url: the address of the page.
+        notes: notes for the reviewer to read before starting.
     """
 
     def __init__(self, desk: Desk, server: uvicorn.Server, listening: socket, url: str, notes: tuple[str, ...]):
@@ -68,7 +71,7 @@ class ReviewPage:
     def _serve(self, listening: socket) -> None:
         try:
             self._server.run(sockets=[listening])
-        except BaseException as error:  # raised again where somebody waits
+        except BaseException as error:  # raised again in the thread that waits
             self._error = error
 
     def __repr__(self) -> str:
@@ -90,7 +93,7 @@ class ReviewPage:
 
     @property
     def reviewed(self) -> Reviewed:
-        """Where the review stands, also after the page was closed."""
+        """The state of the review, also after the page was closed."""
         desk = self._desk
         if self.is_open:
             desk.latest()
@@ -99,8 +102,8 @@ class ReviewPage:
         return Reviewed(len(desk.findings), now.reviewed, now.found, now.left, conflicts)
 
     def wait(self) -> None:
-        """Serve until Ctrl-C (in a notebook: until the cell is interrupted), or until `close` is called in another thread."""
-        with suppress(KeyboardInterrupt):  # this is how a review ends, no failure
+        """Serve until Ctrl-C (in a notebook: until the cell is interrupted) or until another thread calls `close`."""
+        with suppress(KeyboardInterrupt):  # the normal end of a review, not a failure
             while self.is_open:
                 self._thread.join(0.5)
         self.close()
@@ -112,7 +115,7 @@ class ReviewPage:
         self._server.should_exit = True
         try:
             self._thread.join()
-        except KeyboardInterrupt:  # the user will not wait for requests that are still answered
+        except KeyboardInterrupt:  # the user does not wait for open requests
             self._server.force_exit = True
             self._thread.join()
         if self._error is not None:
@@ -136,25 +139,26 @@ def review(
     """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once.
 
     Args:
-        run: a run folder, or a run that is open.
-        host: address to listen on; any but loopback needs the token that is part of the address.
-        port: None is 8765, or a free port where that is taken.
-        reviewer: your name in the journal; "" is the name of who is logged in.
-        sample: name of a random sample to open for blind review; drawn if the run has none of this name.
+        run: a run folder, or an open run.
+        host: address to listen on; any address but loopback needs the token that is part of the page's address.
+        port: None is 8765, or any free port if that is in use.
+        reviewer: your name in the journal; "" is the name of the user who is logged in.
+        sample: name of a random sample to open for blind review; drawn if the run has no sample of this name.
         known: table with id,label of examples whose class is known, to plant in the queue.
-        classes: table of what the classes mean: class,name,guideline,example.
+        classes: table with the meaning of each class: class,name,guideline,example.
         journal: "postgresql://..." to share the decisions; None keeps them in the run folder.
         browser: open the page in a browser.
         block: serve until interrupted; False returns at once, and the page is served until it is closed.
 
     Returns:
-        The page, with its address and where the review stands.
+        The page, with its address and the state of the review.
 
     Raises:
-        UserError: the run, the sample or a table cannot be used, the address is taken, or the page is not built.
+        UserError: the run, the sample or a table cannot be used, the address is in use, or the page is not built.
 
     Example:
-        >>> ls.review("photos.sieve")                       # ends with Ctrl-C, or when the notebook's cell is interrupted
+        >>> ls.review("photos.sieve")                       # ends with Ctrl-C, or when the notebook's cell is
+        interrupted
         >>> with ls.review("photos.sieve", block=False) as page:
         ...     print(page.url)
     """
@@ -167,8 +171,8 @@ def review(
     run = open_run(run)
     if sample is not None:
         require_sample(run.path, require_text(sample, "The sample"))
-    notes = () if known is None else keep_known(run, require_path(known, "The table of known examples"))
-    notes += () if classes is None else keep_classes(run, require_path(classes, "The table of classes"))
+    notes = () if known is None else save_known_items(run, require_path(known, "The table of known examples"))
+    notes += () if classes is None else save_class_meanings(run, require_path(classes, "The table of classes"))
     desk = Desk(run.path, journal=None if journal is None else require_text(journal, "The journal"))
     try:
         notes += () if sample is None else (draw_sample(desk, sample),)

@@ -1,7 +1,7 @@
 """The figures of the report as small SVG drawings, without a plotting library.
 
-Colours are CSS custom properties with a light value to fall back on: inside the page they follow light and dark, alone they are light.
-All text is escaped and bounded. Sizes are in pixels of the viewBox; every drawing scales.
+Colours are CSS custom properties with a light fallback: inside the page they follow light and dark mode, alone they are
+light. All text is escaped and shortened. Sizes are in pixels of the viewBox; every drawing scales.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _FONT = '12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif'
 STYLE = f"""
 .chart{{max-width:100%;height:auto;font:{_FONT};font-variant-numeric:tabular-nums}}
 .chart text{{fill:{var("quiet")}}}.chart .ink{{fill:{var("ink")}}}.chart .strong{{fill:{var("ink")};font-weight:600}}
-.chart .axis{{stroke:{var("line")};stroke-width:1}}.chart .grid{{stroke:{var("line")};stroke-width:1;stroke-dasharray:2 3}}
+.chart .axis{{stroke:{var("line")};stroke-width:1}}
+.chart .grid{{stroke:{var("line")};stroke-width:1;stroke-dasharray:2 3}}
 .chart .calm{{fill:{var("edge")}}}.chart .wrong{{fill:{var("warm")}}}.chart .main{{fill:{var("accent")}}}
 .chart .line{{stroke:{var("accent")};stroke-width:2;fill:none}}.chart .whisker{{stroke:{var("accent")};stroke-width:2}}
 .chart .past{{stroke:{var("edge")};fill:none}}.chart .band{{fill:{var("accent")};fill-opacity:.16}}
@@ -29,7 +30,7 @@ STYLE = f"""
 
 
 def histogram(p: np.ndarray, bins: int = 20) -> str:
-    """How many examples have which p(wrong), (n,) in [0, 1]; heights are logarithmic, since most labels are right."""
+    """Histogram of p(wrong), (n,) in [0, 1]; heights are logarithmic, since most labels are right."""
     count, _ = np.histogram(p, bins, (0, 1))
     top = max(1, math.ceil(math.log10(max(1, count.max()) + 1e-9)))
     width, height, left, base = 560, 240, 56, 200
@@ -46,7 +47,8 @@ def histogram(p: np.ndarray, bins: int = 20) -> str:
             tall = (base - 16) * (math.log10(n) + 0.3) / (top + 0.3)
             name = f"{i / bins:.2f} to {(i + 1) / bins:.2f}: {n:,} examples"
             parts.append(
-                f'<rect class="{"wrong" if i >= bins / 2 else "calm"}" x="{left + i * step + 1:.1f}" y="{base - tall:.1f}" '
+                f'<rect class="{"wrong" if i >= bins / 2 else "calm"}" x="{left + i * step + 1:.1f}" '
+                f'y="{base - tall:.1f}" '
                 f'width="{step - 2:.1f}" height="{tall:.1f}"><title>{name}</title></rect>'
             )
     parts.append(f'<line class="axis" x1="{left}" x2="{width - 8}" y1="{base}" y2="{base}"/>')
@@ -60,7 +62,7 @@ def histogram(p: np.ndarray, bins: int = 20) -> str:
 
 
 def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
-    """Estimates as (name, low, count, high), one under the other on one scale that begins at 0."""
+    """Estimates as (name, low, count, high), one below the other on a common scale that begins at 0."""
     width, left, right, tall = 720, 200, 150, 40
     most = _nice(max([1.0, *(high for *_, high in rows)]))
     place = lambda value: left + (width - left - right) * value / most  # noqa: E731
@@ -75,7 +77,8 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
     for i, (name, low, count, high) in enumerate(rows):
         y = 4 + tall * (i + 0.5)
         parts.append(
-            f'<rect class="band" x="{place(low):.1f}" y="{y - 9:.1f}" width="{max(2, place(high) - place(low)):.1f}" height="18" rx="9"/>'
+            f'<rect class="band" x="{place(low):.1f}" y="{y - 9:.1f}" width="{max(2, place(high) - place(low)):.1f}" '
+            'height="18" rx="9"/>'
         )
         parts.append(f'<circle class="main" cx="{place(count):.1f}" cy="{y:.1f}" r="5"/>')
         parts.append(
@@ -83,12 +86,14 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
             + _text(width - right + 14, y - 1, f"{count:,.0f}", "start", "strong")
         )
         parts.append(_text(width - right + 14, y + 14, f"{low:,.0f} to {high:,.0f}"))
-    told = "; ".join(f"{visible(name, 28)} {count:,.0f} ({low:,.0f} to {high:,.0f})" for name, low, count, high in rows)
-    return _svg(width, base + 26, f"Estimated wrong labels with 95 % intervals: {told}", parts)
+    description = "; ".join(
+        f"{visible(name, 28)} {count:,.0f} ({low:,.0f} to {high:,.0f})" for name, low, count, high in rows
+    )
+    return _svg(width, base + 26, f"Estimated wrong labels with 95 % intervals: {description}", parts)
 
 
 def reliability(points: Sequence[tuple[float, float, float, float, int]]) -> str:
-    """Said against found: (mean p, share found wrong, low, high, reviews) a bin; on the diagonal the probabilities are right."""
+    """Predicted against observed: (mean p, share wrong, low, high, reviews) per bin; ideal bins are on the diagonal."""
     side, left, top = 260, 48, 12
     x, y = lambda v: left + side * v, lambda v: top + side * (1 - v)
     parts = [f'<path class="past" d="M{x(0)} {y(0)}L{x(1)} {y(1)}" stroke-dasharray="4 4"/>']
@@ -98,27 +103,33 @@ def reliability(points: Sequence[tuple[float, float, float, float, int]]) -> str
             _text(left - 8, y(share) + 4, f"{share:g}", "end")
             + _text(x(share), top + side + 18, f"{share:g}", "middle")
         )
-    for said, found, low, high, n in points:
-        name = f"said {said:.2f}, found {found:.2f} ({low:.2f} to {high:.2f}), {n} reviews"
+    for predicted, observed, low, high, n in points:
+        name = f"predicted {predicted:.2f}, observed {observed:.2f} ({low:.2f} to {high:.2f}), {n} reviews"
         parts.append(
-            f'<line class="whisker" x1="{x(said):.1f}" x2="{x(said):.1f}" y1="{y(low):.1f}" y2="{y(high):.1f}"/>'
+            f'<line class="whisker" x1="{x(predicted):.1f}" x2="{x(predicted):.1f}" y1="{y(low):.1f}" '
+            f'y2="{y(high):.1f}"/>'
         )
-        dot = f'cx="{x(said):.1f}" cy="{y(found):.1f}" r="{3 + min(5.0, math.sqrt(n) / 3):.1f}"'
+        dot = f'cx="{x(predicted):.1f}" cy="{y(observed):.1f}" r="{3 + min(5.0, math.sqrt(n) / 3):.1f}"'
         parts.append(f'<circle class="main" {dot}><title>{name}</title></circle>')
-    parts.append(_text(x(0.5), top + side + 36, "p(wrong) when it was reviewed", "middle"))
-    parts.append(f'<g transform="rotate(-90 12 {y(0.5)})">{_text(12, y(0.5), "share found wrong", "middle")}</g>')
+    parts.append(_text(x(0.5), top + side + 36, "p(wrong) at the time of review", "middle"))
+    parts.append(
+        f'<g transform="rotate(-90 12 {y(0.5)})">{_text(12, y(0.5), "observed share of wrong labels", "middle")}</g>'
+    )
     return _svg(
-        left + side + 16, top + side + 46, "Reliability: share found wrong against the probability said before", parts
+        left + side + 16,
+        top + side + 46,
+        "Reliability: observed share of wrong labels against predicted probability",
+        parts,
     )
 
 
-def trail(found: Sequence[int]) -> str:
-    """Wrong labels found (m,) after each of m reviews."""
+def trail(wrong_so_far: Sequence[int]) -> str:
+    """The number of wrong labels (m,) after each of m reviews."""
     width, height, left, base = 560, 240, 48, 196
-    most, n = _nice(max(1, *found) if found else 1), max(1, len(found))
-    at = np.unique(np.linspace(0, len(found), min(len(found) + 1, 400)).astype(int))
+    most, n = _nice(max(1, *wrong_so_far) if wrong_so_far else 1), max(1, len(wrong_so_far))
+    at = np.unique(np.linspace(0, len(wrong_so_far), min(len(wrong_so_far) + 1, 400)).astype(int))
     steps = [
-        (left + (width - left - 16) * i / n, base - (base - 12) * (found[i - 1] if i else 0) / most)
+        (left + (width - left - 16) * i / n, base - (base - 12) * (wrong_so_far[i - 1] if i else 0) / most)
         for i in at.tolist()
     ]
     parts = []
@@ -135,11 +146,16 @@ def trail(found: Sequence[int]) -> str:
         _text((left + width) / 2, base + 36, "examples reviewed", "middle")
         + _text(left + 6, 10, "wrong labels found", "start")
     )
-    return _svg(width, height, f"{found[-1] if found else 0:,} wrong labels found in {len(found):,} reviews", parts)
+    return _svg(
+        width,
+        height,
+        f"{wrong_so_far[-1] if wrong_so_far else 0:,} wrong labels found in {len(wrong_so_far):,} reviews",
+        parts,
+    )
 
 
 def matrix(names: Sequence[str], cells: np.ndarray) -> str:
-    """Expected numbers (m, m) of examples given the row's name that are likely the column's; the diagonal is empty."""
+    """Expected numbers (m, m) of examples by given label (rows) and likely label (columns), without the diagonal."""
     m = len(names)
     size, left, top = (
         max(26, min(44, 620 // max(1, m))),
@@ -152,7 +168,8 @@ def matrix(names: Sequence[str], cells: np.ndarray) -> str:
         middle = left + size * (i + 0.5)
         parts.append(_text(left - 10, top + size * (i + 0.5) + 4, visible(name, 18), "end", "ink"))
         parts.append(
-            f'<g transform="rotate(-50 {middle:.1f} {top - 8})">{_text(middle, top - 8, visible(name, 14), "start", "ink")}</g>'
+            f'<g transform="rotate(-50 {middle:.1f} '
+            f'{top - 8})">{_text(middle, top - 8, visible(name, 14), "start", "ink")}</g>'
         )
         for j, other in enumerate(names):
             x, y, value = left + size * j, top + size * i, float(cells[i, j])
@@ -160,8 +177,10 @@ def matrix(names: Sequence[str], cells: np.ndarray) -> str:
                 parts.append(_cell(x, y, size, "base", 1, ""))
                 continue
             shown = value >= 0.5
-            told = f"{visible(name, 18)} that are likely {visible(other, 18)}: {value:.1f}"
-            parts.append(_cell(x, y, size, "wrong", 0.06 + 0.64 * math.sqrt(value / most) if shown else 0.03, told))
+            description = f"{visible(name, 18)} that are likely {visible(other, 18)}: {value:.1f}"
+            parts.append(
+                _cell(x, y, size, "wrong", 0.06 + 0.64 * math.sqrt(value / most) if shown else 0.03, description)
+            )
             if shown:
                 number = f"{value:,.0f}" if value < 1e4 else f"{value / 1000:,.0f}k"
                 parts.append(_text(x + size / 2, y + size / 2 + 4, number, "middle", "ink"))
@@ -173,21 +192,22 @@ def matrix(names: Sequence[str], cells: np.ndarray) -> str:
     )
 
 
-def _cell(x: float, y: float, size: float, kind: str, shade: float, told: str) -> str:
-    title = f"<title>{escape(told)}</title>" if told else ""
+def _cell(x: float, y: float, size: float, kind: str, shade: float, description: str) -> str:
+    title = f"<title>{escape(description)}</title>" if description else ""
     place = f'x="{x + 1}" y="{y + 1}" width="{size - 2}" height="{size - 2}"'
     return f'<rect class="{kind}" {place} rx="3" fill-opacity="{shade:.2f}">{title}</rect>'
 
 
 def bars(rows: Sequence[tuple[str, int, float]]) -> str:
-    """Classes as (name, examples, expected wrong): the share that is probably wrong, one bar a class."""
+    """Classes as (name, examples, expected wrong): one bar per class shows the share that is probably wrong."""
     width, left, right, tall = 860, _gutter([name for name, *_ in rows], 20), 150, 24
     most = max([1e-9, *(wrong / max(1, size) for _, size, wrong in rows)])
     parts = []
     for i, (name, size, wrong) in enumerate(rows):
         y, share = 4 + tall * i, wrong / max(1, size)
         parts.append(
-            f'<rect class="wrong" x="{left}" y="{y + 3}" width="{(width - left - right) * share / most:.1f}" height="{tall - 8}" rx="3"/>'
+            f'<rect class="wrong" x="{left}" y="{y + 3}" width="{(width - left - right) * share / most:.1f}" '
+            f'height="{tall - 8}" rx="3"/>'
         )
         parts.append(_text(left - 10, y + 15, visible(name, 20), "end", "ink"))
         parts.append(_text(width - right + 10, y + 15, f"{percent(share)}  ({wrong:,.0f} of {size:,})"))
@@ -195,28 +215,29 @@ def bars(rows: Sequence[tuple[str, int, float]]) -> str:
 
 
 def alone(svg: str) -> str:
-    """A figure as a file of its own: with its style, on white."""
+    """A figure as a separate file: with its style, on white."""
     start = svg.index(">") + 1
-    return f'{svg[:start]}<style>{escape(STYLE, quote=False)}</style><rect width="100%" height="100%" fill="#fff"/>{svg[start:]}'
+    style = f'<style>{escape(STYLE, quote=False)}</style><rect width="100%" height="100%" fill="#fff"/>'
+    return f"{svg[:start]}{style}{svg[start:]}"
 
 
-def _svg(width: float, height: float, told: str, parts: Sequence[str]) -> str:
+def _svg(width: float, height: float, description: str, parts: Sequence[str]) -> str:
     box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" {box} aria-label="{escape(told)}">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" {box} aria-label="{escape(description)}">'
     return f"{head}{''.join(parts)}</svg>"
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
     style = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
 
 
 def _gutter(names: Sequence[str], most: int) -> int:
-    """Pixels for the longest of the names, shortened to `most` characters (wide scripts take twice the room of Latin)."""
+    """Pixels for the longest name, shortened to `most` characters (wide scripts take twice the space of Latin)."""
     return 16 + max((sum(14 if ord(c) > 0x2E7F else 7 for c in visible(name, most)) for name in names), default=0)
 
 
 def _nice(most: float) -> float:
-    """The next of 4, 8, 12, 20, 40, 80 ... : quarters of it are whole numbers."""
+    """The next larger of 4, 8, 12, 20, 40, 80, ...: a quarter of it is a whole number."""
     power = 10 ** max(0, math.floor(math.log10(max(most, 1) / 4)))
     return next(4 * step * power for step in (1, 2, 3, 5, 10, 20) if 4 * step * power >= most)

@@ -1,8 +1,9 @@
-"""The report: one HTML file that can be mailed, opens offline, prints, and stays small whatever the data set holds.
+"""The report: one HTML file that can be mailed, opens offline, prints, and stays small for any data set.
 
-`facts` gathers what it says (bounded lists, plain values: also the answer of `--json`), `figures` draws it, `page` fills the template.
-No script, nothing from the network: the page forbids both itself (Content-Security-Policy). All text from data is escaped by the
-template and made visible by `visible`. Cost: a few sorts of the probabilities; the file depends on the bounds below, not on n.
+`facts` collects the contents (bounded lists, plain values: also the output of `--json`), `figures` draws them, `page`
+fills the template. There is no script and nothing is loaded from the network; the page forbids both
+(Content-Security-Policy). The template escapes all text from data, and `visible` makes invisible characters visible.
+Cost: a few sorts of the probabilities; the file size depends on the limits below, not on n.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="Labelsieve">
-<title>Label report: """  # every page, and no other
+<title>Label report: """  # every report begins with it, and no other file
 ROWS, BARS, CELLS, GROUPS, TRAIL = 20, 20, 14, 10, 25  # lines of a table, bars, sides of the matrix, groups, decisions
-DOUBTED = 0.5  # p(wrong) up to which a label is believed
+DOUBTED = 0.5  # a label with p(wrong) above it is doubted
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
 ACTS = {
     "keep": "label is right",
@@ -63,25 +64,24 @@ def facts(
     effort: Sequence[Effort] = (),
     bins: Sequence[Bin] = (),
 ) -> dict[str, Any]:
-    """What the report says, as plain values.
+    """The contents of the report, as plain values.
 
     Args:
-        findings: of the run, before any review.
-        summary: after the decisions; its `top` are the examples to show.
-        calibrated: by the decisions.
+        findings: findings of the run, before any review.
+        summary: summary after the decisions; its `top` are the examples to show.
+        calibrated: probabilities and estimates calibrated by the decisions.
         rows: every row of the journal.
-        people: the reviewers, the busiest first.
+        people: the reviewers, the one with the most answers first.
         run: name of the run folder, for the commands that the report suggests.
-        effort: what further review would bring.
+        effort: expected gain of further review.
         bins: the reliability table.
     """
     fold = Fold(rows)
     unknown = frozenset(calibrated.unknown)
-    here = [key for key in fold.ids() if key not in unknown]
-    verdicts = {key: verdict for key in here if (verdict := fold.verdict(key)) is not None}
-    worst = list(
-        takewhile(lambda suspect: suspect.p_wrong > DOUBTED, summary.top)
-    )  # open ones come first, most doubtful first
+    known = [key for key in fold.ids() if key not in unknown]
+    verdicts = {key: verdict for key in known if (verdict := fold.verdict(key)) is not None}
+    # `top` lists examples without a decision first, the most doubtful first
+    worst = list(takewhile(lambda suspect: suspect.p_wrong > DOUBTED, summary.top))
     return {
         "source": summary.source,
         "run": run,
@@ -113,11 +113,11 @@ def facts(
         "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
         "exclusion_reasons": summary.exclusion_reasons[:ROWS],
         "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
-        "acts": _acts(fold, here, verdicts),
+        "acts": _acts(fold, known, verdicts),
         "reviewers": [asdict(person) for person in people[:ROWS]],
         "history": [asdict(row) for row in reversed(rows[-TRAIL:])],
         "decisions": len(rows),
-        "notes": [*summary.notes, *_strangers(calibrated.unknown)],
+        "notes": [*summary.notes, *_unknown_notes(calibrated.unknown)],
         "settings": summary.settings,
         "first": summary.first,
         "reliability": [(b.now, b.wrong, b.wrong_low, b.wrong_high, b.reviewed) for b in bins],
@@ -125,13 +125,13 @@ def facts(
     }
 
 
-def figures(findings: Findings, calibrated: Calibrated, told: dict[str, Any]) -> dict[str, str]:
-    """The figures that there is something to draw for: name -> SVG."""
-    rows = [("found by the models alone", findings.wrong)]
-    if told["reviewed"]:
+def figures(findings: Findings, calibrated: Calibrated, contents: dict[str, Any]) -> dict[str, str]:
+    """The figures that have data to show: name -> SVG."""
+    rows = [("estimated by the models alone", findings.wrong)]
+    if contents["reviewed"]:
         rows += [
-            (f"after {told['reviewed']:,} reviews", calibrated.wrong),
-            ("of these still in the data", calibrated.left),
+            (f"after {contents['reviewed']:,} reviews", calibrated.wrong),
+            ("still in the data", calibrated.left),
         ]
     drawn = {
         "estimate": charts.intervals([(name, e.low, e.count, e.high) for name, e in rows]),
@@ -140,104 +140,112 @@ def figures(findings: Findings, calibrated: Calibrated, told: dict[str, Any]) ->
     names, cells = _matrix(findings, calibrated.expected)
     if len(names) > 1:
         drawn["confusions"] = charts.matrix(names, cells)
-    if told["worst_classes"]:
+    if contents["worst_classes"]:
         drawn["classes"] = charts.bars(
-            [(c["label"], c["examples"], c["expected_wrong"]) for c in told["worst_classes"][:BARS]]
+            [(c["label"], c["examples"], c["expected_wrong"]) for c in contents["worst_classes"][:BARS]]
         )
-    if told["reliability"]:
-        drawn["reliability"] = charts.reliability(told["reliability"])
-    if len(told["trail"]) > 1:
-        drawn["trail"] = charts.trail(told["trail"])
+    if contents["reliability"]:
+        drawn["reliability"] = charts.reliability(contents["reliability"])
+    if len(contents["trail"]) > 1:
+        drawn["trail"] = charts.trail(contents["trail"])
     return drawn
 
 
-def page(told: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] = ()) -> str:
-    """The report as HTML; `samples` stand beside the worst examples, in their order (none: no pictures)."""
+def page(contents: dict[str, Any], drawn: dict[str, str], samples: Sequence[Sample] = ()) -> str:
+    """The report as HTML; `samples` belong to the worst examples, in the same order (empty: no pictures)."""
     from markupsafe import Markup
 
-    shown = {name: Markup(svg) for name, svg in drawn.items()}  # drawn by `charts`, which escapes what it is given
+    shown = {name: Markup(svg) for name, svg in drawn.items()}  # `charts` escapes all text
     more = {
-        "advice": advice(told),
-        "one_in": _one_in(told["rate"]),
+        "advice": advice(contents),
+        "one_in": _one_in(contents["rate"]),
         "figures": shown,
-        "samples": list(samples) or [None] * len(told["worst"]),
+        "samples": list(samples) or [None] * len(contents["worst"]),
         "begins": Markup(BEGINS),
         "palette": Markup(palette.sheet()),
         "chart_style": Markup(charts.STYLE),
         "acts_named": ACTS,
         "groups": GROUPS,
     }
-    return fill_template("report.html.j2", told | more)
+    return fill_template("report.html.j2", contents | more)
 
 
-def advice(told: dict[str, Any]) -> list[str]:
+def advice(contents: dict[str, Any]) -> list[str]:
     """What to do next, most useful first."""
     steps = []
-    effort = next((e for e in told["effort"] if e["catch"] == 0.9), None)
-    if told["left"]["count"] >= 0.5 and effort:
+    effort = next((e for e in contents["effort"] if e["catch"] == 0.9), None)
+    if contents["left"]["count"] >= 0.5 and effort:
         hits = "nearly all" if effort["precision"] > 0.9 else f"about {percent(effort['precision'], '.0f')}"
-        first = told["first"]
+        first = contents["first"]
         if first:
             steps.append(
-                f"First review {first['size']:,} {told['kind']} drawn at random, blind, about {first['minutes']} minutes. How many "
-                f"labels are wrong is uncertain: about {first['count']:,.0f} expected ({first['low']:,.0f} to {first['high']:,.0f}), "
-                f"{first['doubted']:,} doubted. "
-                f"The command: {shell_command('review', told['run'], sample=first['name'])}"
+                f"First review {first['size']:,} randomly drawn {contents['kind']} blind; this takes about "
+                f"{first['minutes']} minutes. The number of wrong labels is uncertain: about {first['count']:,.0f} "
+                f"expected ({first['low']:,.0f} to {first['high']:,.0f}), {first['doubted']:,} doubted. The command: "
+                f"{shell_command('review', contents['run'], sample=first['name'])}"
             )
         steps.append(
-            f"Review the {effort['reviews']:,} most suspicious {told['kind']}: that should catch about 90 % of the wrong labels still "
-            f"there, and {hits} of what is looked at will be wrong."
+            f"Review the {effort['reviews']:,} most suspicious {contents['kind']}: that should catch about 90 % of "
+            f"the remaining wrong labels, and {hits} of the reviewed labels will be wrong."
         )
-    if told["left"]["count"] < 0.5:
-        steps.append("Nothing more to review: hardly any wrong label is expected among what nobody has looked at.")
-    elif told["drawn"] < 50 and not told["first"]:
+    if contents["left"]["count"] < 0.5:
         steps.append(
-            "Let people answer for some 200 examples drawn at random. Until then the count rests on models; the answers tighten it."
+            "Nothing more to review: hardly any wrong label is expected among the examples that nobody has reviewed."
         )
-    if told["found"]:
+    elif contents["drawn"] < 50 and not contents["first"]:
         steps.append(
-            f"Take over the {told['found']:,} corrections that reviewers made: labelsieve apply writes the corrected data set."
+            "Let people review about 200 randomly drawn examples. Until then the count comes from models alone; "
+            "their answers make it more precise."
         )
-    conflicting = (told["duplicates"] or {}).get("conflicting", 0)
+    if contents["found"]:
+        steps.append(
+            f"Apply the {contents['found']:,} corrections that reviewers made: labelsieve apply writes the corrected "
+            "data set."
+        )
+    conflicting = (contents["duplicates"] or {}).get("conflicting", 0)
     if conflicting:
         steps.append(
-            f"Settle {conflicting:,} groups of duplicates whose labels disagree: hardly more than one label in each can be right."
+            f"Resolve {conflicting:,} groups of duplicates whose labels disagree: usually only one label per group "
+            "can be right."
         )
     return steps
 
 
 def _ends(shown: int, most: int) -> str:
-    """Why the list of the most suspicious examples ends where it ends; "" where it is only cut."""
+    """The reason why the list of the most suspicious examples ends; "" where it is only cut."""
     if shown == most and shown:
         return ""
     if not shown:
-        return "Of no example without an answer is the label more likely wrong than right, so none is listed."
-    return "The list ends here: of no other example without an answer is the label more likely wrong than right."
+        return "No example without an answer has a label that is more likely wrong than right, so none is listed."
+    return "The list ends here: no other example without an answer has a label that is more likely wrong than right."
 
 
-def _strangers(ids: Sequence[str]) -> list[str]:
+def _unknown_notes(ids: Sequence[str]) -> list[str]:
     if not ids:
         return []
     return [
-        f"{len(ids):,} decisions are on examples that this run does not hold, the first on {visible(ids[0], 60)!r}; they are not counted."
+        f"{len(ids):,} decisions are not counted, because this run does not have their examples; the first is on "
+        f"{visible(ids[0], 60)!r}."
     ]
 
 
-def _acts(fold: Fold, here: list[str], verdicts: dict[str, Decision]) -> dict[str, Any]:
+def _acts(fold: Fold, known: list[str], verdicts: dict[str, Decision]) -> dict[str, Any]:
     return {
         "answers": dict(Counter(verdict.act for verdict in verdicts.values())),
-        "conflicts": sum(fold.conflict(key) for key in here),
+        "conflicts": sum(fold.conflict(key) for key in known),
     }
 
 
 def _trail(verdicts: dict[str, Decision]) -> list[int]:
-    """Wrong labels found so far, after each answer in the order of time."""
-    ordered = sorted((v for v in verdicts.values() if v.act in FINAL), key=lambda v: v.at)
-    return np.cumsum([v.act in ("relabel", "exclude") for v in ordered]).tolist()
+    """The number of wrong labels found after each answer, in the order of time."""
+    ordered = sorted(
+        (decision for decision in verdicts.values() if decision.act in FINAL), key=lambda decision: decision.at
+    )
+    return np.cumsum([decision.act in ("relabel", "exclude") for decision in ordered]).tolist()
 
 
 def _matrix(findings: Findings, p: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """The classes of the commonest confusions, at most CELLS, and their cells (m, m)."""
+    """The classes of the most frequent confusions, at most CELLS, and their cells (m, m)."""
     k = len(findings.classes)
     cell, where = np.unique(findings.given * k + findings.other, return_inverse=True)
     count = np.bincount(where, p, minlength=len(cell))

@@ -1,7 +1,7 @@
-"""The colours of the report: those of the review page, from the one file that both read.
+"""The colours of the report and of the review page, from one file that both read.
 
-The page takes the file as it is. A mailed report may be opened in a browser that does not know `light-dark()`, and is printed, so here the
-two schemes are written out.
+The page uses the file unchanged. A mailed report may be opened in a browser that does not support `light-dark()`, or
+printed, so it gets both colour schemes written out.
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def sheet() -> str:
 
 
 def var(name: str) -> str:
-    """A colour with its light value to fall back on, for a figure that stands alone."""
+    """A colour with its light value as the fallback, for a figure outside the page."""
     return f"var(--{name},{colours()[name][0]})"

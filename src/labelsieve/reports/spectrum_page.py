@@ -1,4 +1,4 @@
-"""The figures of `spectrum` in one HTML file: drawn by the template, no script, nothing fetched."""
+"""The figures of `spectrum` in one HTML file: the template draws them; no script, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from labelsieve.head_repair.spectrum import Spectrum
 from labelsieve.reports import palette
 from labelsieve.reports.html_template import fill_template
 
-BEGINS = (  # every page, and no other
+BEGINS = (  # every page of `spectrum` begins with it, and no other file
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<title>Spectrum of "
 )
-CELLS = 64  # the heat map takes this many steps along each side at most
+CELLS = 64  # most steps of the heat map along each side
 
 
-def page(found: Spectrum, first: str, second: str) -> str:
+def page(result: Spectrum, first: str, second: str) -> str:
     """The whole HTML page; `first` and `second` are the names of the two models."""
     from markupsafe import Markup
 
@@ -26,18 +26,18 @@ def page(found: Spectrum, first: str, second: str) -> str:
         "palette": Markup(palette.sheet()),
         "first": first,
         "second": second,
-        "sizes": (len(found.first), len(found.second)),
-        "effective": found.effective,
-        "values": (found.first.tolist(), found.second.tolist()),
-        "top": float(max(found.first[0], found.second[0])) or 1.0,
-        "phi": found.features.phi.tolist(),
-        "steps": [_steps(n) for n in found.features.phi.shape],
-        "degrees": np.degrees(found.features.angles).tolist(),
-        "k": found.k,
-        "sine": float(np.sin(found.features.angles[-1])),
-        "bound": f"{found.bound:.3g}" if np.isfinite(found.bound) else "none (no gap)",
-        "gap": found.gap,
-        "change": found.change,
+        "sizes": (len(result.first), len(result.second)),
+        "effective": result.effective,
+        "values": (result.first.tolist(), result.second.tolist()),
+        "top": float(max(result.first[0], result.second[0])) or 1.0,
+        "phi": result.features.phi.tolist(),
+        "steps": [_steps(n) for n in result.features.phi.shape],
+        "degrees": np.degrees(result.features.angles).tolist(),
+        "k": result.k,
+        "sine": float(np.sin(result.features.angles[-1])),
+        "bound": f"{result.bound:.3g}" if np.isfinite(result.bound) else "none (no gap)",
+        "gap": result.gap,
+        "change": result.change,
     }
     return fill_template("spectrum.html.j2", values)
 

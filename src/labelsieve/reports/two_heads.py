@@ -22,13 +22,13 @@ def spectrum(
     k: int | None = None,
     head: str | None = None,
 ) -> Spectrum:
-    """Compare the heads of two saved models: singular values, effective rank, overlap of their directions, principal angles.
+    """Compare the heads of two saved models: singular values, effective rank, overlap, principal angles.
 
     Args:
         clean: the reference: a model folder, .npz, .safetensors or a PyTorch state dict.
         noisy: the model to compare with it, over the same features and classes.
         out: an HTML file for the figures.
-        k: leading directions to compare; by default the effective rank of the first.
+        k: number of leading directions to compare; default: the effective rank of the first.
         head: name of the head's layer in both models.
 
     Raises:
@@ -41,18 +41,18 @@ def spectrum(
     target = None if out is None else _html(out)
     k = None if k is None else require_whole(k, "k, the number of directions,")
     models = read_model(paths[0]), read_model(paths[1])
-    found = compare(*_heads(*models, None if head is None else require_text(head, "head")), k=k)
+    result = compare(*_heads(*models, None if head is None else require_text(head, "head")), k=k)
     if target is not None:
         with written_to(target), replacing(target) as partial:
-            partial.write_text(page(found, *(path.name or str(path) for path in paths)), encoding="utf-8")
-    return found
+            partial.write_text(page(result, *(path.name or str(path) for path in paths)), encoding="utf-8")
+    return result
 
 
 def _html(out: Any) -> Path:
-    """The file for the page, which is no other file of the user's."""
+    """The path of the page; refused where it would overwrite another file of the user."""
     target = require_path(out, "out, the HTML file,")
     if target.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"{target} is no .html; name an HTML file for the figures with <out>.", out="")
+        raise UserError(f"{target} is not an HTML file; name an .html file for the figures with <out>.", out="")
     require_own(target, BEGINS, "spectrum")
     return target
 
@@ -63,7 +63,8 @@ def _heads(clean: SavedModel, noisy: SavedModel, head: str | None) -> list[Any]:
     classes = [model.manifest.get("classes") for model in models]
     if all(classes) and classes[0] != classes[1]:
         raise UserError(
-            f"{clean.path} and {noisy.path} have different classes, or in another order; their heads cannot be compared."
+            f"{clean.path} and {noisy.path} have different classes, or a different order of classes; "
+            "their heads cannot be compared."
         )
     names = [model.heads((head,) if head else ()) for model in models]
     if len(names[0]) > 1 or len(names[1]) > 1:

@@ -1,4 +1,4 @@
-"""`labelsieve.report`: one self-contained HTML file on a run and what was decided since."""
+"""`labelsieve.report`: one self-contained HTML file about a run and its decisions."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ NAME = "report.html"
 
 @dataclass(frozen=True)
 class Report:
-    """What `report` wrote.
+    """The report that was written.
 
     Attributes:
-        file: the HTML file.
+        file: path of the HTML file.
         bytes: its size.
-        figures: an SVG file for each figure, where a folder was named for them.
-        facts: what the report says, as plain values.
+        figures: paths of the SVG files, one per figure; empty without a folder for them.
+        facts: the contents of the report, as plain values.
     """
 
     file: Path
@@ -49,18 +49,18 @@ class Report:
 
 
 def report(run: str | Path | Run, *, out: str | Path | None = None, figures: str | Path | None = None) -> Report:
-    """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, how it was found.
+    """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, the method.
 
     Args:
-        run: a run folder, or a run that is open.
-        out: the HTML file; None is report.html in the run folder.
-        figures: a folder to write every figure into as an SVG file, too.
+        run: a run folder, or an open run.
+        out: path of the HTML file; None is report.html in the run folder.
+        figures: a folder that also gets every figure as an SVG file.
 
     Returns:
-        The file, and what it says.
+        The path of the file, and its contents.
 
     Raises:
-        UserError: no such run, or the file cannot be written or is not a report.
+        UserError: there is no such run, the file cannot be written, or it exists and is not a report.
 
     Example:
         >>> ls.report("photos.sieve").file
@@ -70,7 +70,7 @@ def report(run: str | Path | Run, *, out: str | Path | None = None, figures: str
     path = run.path / NAME if out is None else require_path(out, "The name of the report")
     if path.is_dir():
         raise UserError(f"{path} is a folder; name an HTML file with <out>.", out="")
-    if out is not None:  # what lies in the run folder under our name is ours
+    if out is not None:  # report.html in the run folder is always ours
         require_own(path, html.BEGINS, "report")
     facts, drawn, samples = _contents(run)
     page = html.page(facts, drawn, samples)
@@ -84,12 +84,12 @@ def report(run: str | Path | Run, *, out: str | Path | None = None, figures: str
 
 
 def _contents(run: Run) -> tuple[dict[str, Any], dict[str, str], list[Sample]]:
-    """What the report says, its figures, and the worst examples."""
+    """The contents of the report, its figures, and the worst examples."""
     findings, fold, calibrated = run.findings, run.fold, run.calibrated
     summary = summarise(findings, top=SHOWN, calibrated=calibrated)
     worst = as_now(findings, calibrated).order()[: len(summary.top)]
-    samples, trouble = _samples(run, worst)
-    summary = replace(summary, notes=(*summary.notes, *run.unmatched_notes, *trouble))
+    samples, more_notes = _samples(run, worst)
+    summary = replace(summary, notes=(*summary.notes, *run.unmatched_notes, *more_notes))
     facts = html.facts(
         findings,
         summary,
@@ -108,7 +108,7 @@ def _write(path: Path, text: str) -> None:
         with replacing(path) as partial:
             partial.write_bytes(_encoded(text))
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror or error}); name another place.") from error
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another path.") from error
 
 
 def _encoded(text: str) -> bytes:
@@ -116,22 +116,22 @@ def _encoded(text: str) -> bytes:
 
 
 def _samples(run: Run, rows: np.ndarray) -> tuple[list[Sample], list[str]]:
-    """The examples at `rows`, or none; and sentences on what has changed in the data, or why they cannot be read again."""
+    """The examples at `rows`, or none; and notes on changes in the data, or why the data cannot be read again."""
     try:
-        again = reopen(run.path, run.findings)
+        reopened = reopen(run.path, run.findings)
     except UserError as error:
         return [], [f"No pictures of the examples: {error.in_words()}"]
-    dataset = again.aligned()
+    dataset = reopened.aligned()
     to_rgb = _in_rgb(run.findings, dataset) if dataset.kind == "image" else None
-    return [sample(dataset, int(row), to_rgb) for row in rows], again.notes()
+    return [sample(dataset, int(row), to_rgb) for row in rows], reopened.notes()
 
 
 def _in_rgb(findings: Findings, dataset: Dataset) -> Callable[[Image, bytes], Image]:
-    """Pictures of more than 8 bits are shown by the scale by which the model saw them."""
+    """A converter to RGB: pictures of more than 8 bits are shown on the scale that the encoder used."""
     from labelsieve.encode.decode_image import to_rgb
     from labelsieve.encode.deep_pixels import look
     from labelsieve.encode.pixel_levels import Levels
 
-    kept = findings.settings.get("levels")
-    levels = look(dataset.inputs) if kept is None else Levels.of(kept)
+    stored = findings.settings.get("levels")
+    levels = look(dataset.inputs) if stored is None else Levels.of(stored)
     return lambda image, data: to_rgb(image, data, levels)[0]
