@@ -212,7 +212,7 @@ def test_repair_and_spectrum_write_the_same(doors, made):
 
 
 MISTAKES = {
-    "a share that is none": (lambda: ls.accept("run.sieve", max_error="three"), "max_error=: three was given"),
+    "a share that is none": (lambda: ls.accept("run.sieve", max_error="three"), "max_error= is 'three'"),
     "no limit": (lambda: ls.accept("run.sieve"), "for example max_error='3%'"),
     "a plan that is none": (lambda: ls.accept("run.sieve", max_error=0.1, plan="triple"), "plan= is 'triple'"),
     "a confidence below a half": (lambda: ls.accept("run.sieve", max_error=0.1, confidence=0.4), "at least 50%"),
