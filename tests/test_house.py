@@ -37,6 +37,9 @@ PLACES = {
     "the server of the review page": "page/server.py",
     "the scikit-learn estimator that finds label errors": "adapters/label_error_detector.py",
     "the command accept": "cli/accept.py",
+    "two runs compared, ls.diff": "acceptance/diff_runs.py",
+    "findings measured against true labels, ls.evaluate": "acceptance/evaluate_run.py",
+    "the most suspicious examples as a table": "core/most_suspicious.py",
 }
 
 

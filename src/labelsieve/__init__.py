@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelsieve.acceptance.accept import accept
-    from labelsieve.acceptance.against_truth import evaluate
     from labelsieve.acceptance.check import check
-    from labelsieve.acceptance.two_versions import diff
+    from labelsieve.acceptance.diff_runs import diff
+    from labelsieve.acceptance.evaluate_run import evaluate
     from labelsieve.adapters.cleaned_classifier import CleanedClassifier
     from labelsieve.adapters.label_error_detector import LabelErrorDetector
     from labelsieve.adapters.robust_classifier import RobustClassifier
@@ -105,8 +105,8 @@ _HOMES = {
     "check": "acceptance.check:check",
     "compare": "training.compare:compare",
     "detect": "pipeline:detect",
-    "diff": "acceptance.two_versions:diff",
-    "evaluate": "acceptance.against_truth:evaluate",
+    "diff": "acceptance.diff_runs:diff",
+    "evaluate": "acceptance.evaluate_run:evaluate",
     "export": "exchange.export_run:export",
     "find": "pipeline:find",
     "flags": "detectors.confident_learning:flags",

@@ -72,6 +72,20 @@ def test_the_option_is_a_list_where_nothing_is_set():
     assert read_option(None) is read_option("") is None
 
 
+def test_numbers_of_numpy_are_numbers(data):
+    x, y = data
+    loaded = ls.load(x, labels=y)
+    plain = {"o2u": {"forget_rate": 0.5, "per_class": True}, "knn_vote": {"k": 5}, "consensus": {"trust": 0.5}}
+    same = {
+        "o2u": {"forget_rate": np.float32(0.5), "per_class": np.bool_(True)},
+        "knn_vote": {"k": np.int64(5)},
+        "consensus": {"trust": np.float16(0.5)},
+    }
+    found = ls.find(loaded, detectors=same)
+    assert found.table().equals(ls.find(loaded, detectors=plain).table())
+    assert found.settings["detector_settings"] == plain
+
+
 @pytest.mark.parametrize(
     ("detectors", "sentence"),
     [
@@ -92,6 +106,11 @@ def test_the_option_is_a_list_where_nothing_is_set():
         ({"consensus": {"trust": 2}}, "it should be from 0 to 1"),
         ({"o2u": 0.1}, "settings of the detector 'o2u' are 0.1; give a dict"),
         ({}, "an empty dict"),
+        ({"O2U": {}}, "There is no detector 'O2U'. Did you mean 'o2u'"),
+        ({"confident_learning": {"rule": np.array(["both", "both"])}}, "choose one of prune_by_noise_rate"),
+        ({"knn_vote": {"k": np.array([5, 6])}}, "give a whole number"),
+        ({"consensus": {"sharpness": 10**400}}, "give a number|from 0 to"),
+        ({"beta_mixture": {"last": 10**400}}, "give a whole number|from 1 to"),
         ({3: {}}, "detectors names 3"),
     ],
 )
@@ -109,6 +128,10 @@ def test_mistakes_are_sentences(data, detectors, sentence):
         ("o2u,o2u:forget_rate=0.1", "names 'o2u' twice"),
         ("o2u:forget_rate=0.1:forget_rate=0.2", "forget_rate is set twice"),
         ("o2u:forget_rate=2", "is 2; write 2%"),
+        ("o2u:", "lacks a name between commas or a setting after a colon"),
+        ("aum,,o2u", "lacks a name between commas"),
+        (":forget_rate=0.1", "lacks a name"),
+        (",", "lacks a name"),
     ],
 )
 def test_mistakes_on_the_command_line_too(data, tmp_path, monkeypatch, capsys, option, sentence):

@@ -21,6 +21,15 @@ def test_a_device_that_is_not_there_is_told():
     assert pick("cpu") == torch.device("cpu")
 
 
+@pytest.mark.parametrize("name", ["cuda:77", "mps", "xpu:77"])
+def test_a_device_that_this_machine_lacks_is_one_short_sentence(name):
+    if name == "mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(UserError, match=f"There is no device '{name}' here .*; leave it out, or name cpu.") as told:
+        pick(name)
+    assert len(str(told.value)) < 200
+
+
 @pytest.mark.parametrize(("cuda", "mps", "name"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
 def test_the_usual_device_is_the_best_there_is(monkeypatch, cuda, mps, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)

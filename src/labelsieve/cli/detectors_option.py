@@ -19,6 +19,11 @@ def read_option(text: str | None) -> list[str] | dict[str, dict[str, Any]] | Non
     detectors: dict[str, dict[str, Any]] = {}
     for part in text.split(","):
         name, *pairs = (piece.strip() for piece in part.split(":"))
+        if not name or (":" in part and not any(pairs)):
+            raise UserError(
+                f"--detectors {text.strip()!r} lacks a name between commas or a setting after a colon; write it like "
+                "o2u:forget_rate=0.1,aum."
+            )
         if name in detectors:
             raise UserError(f"--detectors names {name!r} twice; name it once, with all its settings.")
         detectors[name] = {}

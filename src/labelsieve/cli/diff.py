@@ -22,7 +22,7 @@ def diff(
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,
 ) -> None:
     """Compare two runs after their decisions: added, removed and relabelled examples, class sizes, wrong labels."""
-    from labelsieve.acceptance.two_versions import diff as compare
+    from labelsieve.acceptance.diff_runs import diff as compare
     from labelsieve.cli.terminal import print_json, safe
 
     difference = compare(old, new)

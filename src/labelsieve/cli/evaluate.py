@@ -19,7 +19,7 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:
     """Measure findings against true labels (an oracle: `find` never sees them)."""
-    from labelsieve.acceptance.against_truth import evaluate as measure
+    from labelsieve.acceptance.evaluate_run import evaluate as measure
     from labelsieve.cli.terminal import print_json, safe
 
     result = measure(run, truth)

@@ -124,6 +124,12 @@ def require_row_of(value: Any, what: str) -> Sequence[Any]:
     return value
 
 
+def python_scalar(value: Any) -> Any:
+    """A NumPy scalar, or an array or tensor without dimensions, as the Python value that it holds; else the value
+    itself."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
 def require_instance(value: Any, kind: type, what: str, from_where: str) -> None:
     if not isinstance(value, kind):
         raise UserError(f"{what} is {shown(value)}; give {from_where}.")

@@ -12,7 +12,7 @@ from labelsieve.core.arguments import require_whole
 from labelsieve.core.content_hash import hexed
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.core.top import Finding, Top, notebook
+from labelsieve.core.most_suspicious import Finding, Top, notebook
 
 if TYPE_CHECKING:
     import pyarrow as pa

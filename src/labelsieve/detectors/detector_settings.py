@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from labelsieve.core.arguments import require_texts
+from labelsieve.core.arguments import python_scalar, require_texts
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.shares import share
 from labelsieve.detectors import detector
@@ -15,6 +15,7 @@ from labelsieve.stats.confident_joint import RULES
 from labelsieve.stats.small_loss import PerClass
 
 Named = dict[str, dict[str, Any]]
+HIGHEST = 1e9  # of any setting: it fits every type that computes with it
 
 _SHARES = ("forget_rate", "rho", "tau", "threshold")  # also as 10%
 _WORDS = {"rule": RULES, "promix.per_class": get_args(PerClass)}
@@ -81,11 +82,12 @@ def _checked(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     """The value of one setting."""
     what = f"The setting {parameter.name!r} of the detector {name!r}"
     kind = str(parameter.annotation).removesuffix(" | None")
+    value = python_scalar(value)
     if value is None and parameter.default is None:
         return None
     words = _WORDS.get(parameter.name) or _WORDS.get(f"{name}.{parameter.name}")
     if words is not None:
-        if value not in words:
+        if not isinstance(value, str) or value not in words:
             raise UserError(f"{what} is {value!r}; choose one of {', '.join(words)}.")
         return value
     if kind == "bool":
@@ -95,10 +97,13 @@ def _checked(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     if parameter.name in _SHARES:
         return share(value, what)
     whole = kind == "int"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+    right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not right or not -math.inf < value < math.inf:
         raise UserError(f"{what} is {value!r}; give a {'whole ' if whole else ''}number.")
     low, high = _BOUNDS.get(f"{name}.{parameter.name}") or _BOUNDS.get(parameter.name) or (0, math.inf)
-    if not low <= value <= high:
-        bounds = f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
+    if not low <= value <= min(high, HIGHEST):
+        bounds = f"from {low:g} to {min(high, HIGHEST):g}"
+        if math.isinf(high) and value < low:
+            bounds = f"{low:g} or more"
         raise UserError(f"{what} is {value!r}; it should be {bounds}.")
     return value

@@ -19,6 +19,7 @@ from labelsieve.engine.wrapped_network import wrap
 
 AMPERE = (8, 0)  # the first that multiplies bfloat16 itself
 DEVICES = ("cpu", "cuda", "mps", "xpu")
+LONGEST_REASON = 100
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -35,9 +36,10 @@ def pick(name: str | None = None) -> torch.device:
     try:
         return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"There is no device {name!r} here ({str(error).splitlines()[0]}); leave it out, or name cpu."
-        ) from error
+        reason = str(error).splitlines()[0].split(". ")[0]  # PyTorch lists all its backends after that
+        if len(reason) > LONGEST_REASON:
+            reason = "PyTorch has no such device"
+        raise UserError(f"There is no device {name!r} here ({reason}); leave it out, or name cpu.") from error
 
 
 def precision(device: torch.device, name: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from labelsieve.core.dataset import Dataset
+from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.encode import arrays
 
@@ -32,7 +32,7 @@ def read_arrays(
     if network is not None:
         if data.kind != "image":
             raise UserError(
-                f"A network is trained on images, and {data.source or 'the data'} holds {data.kind}; leave out "
+                f"A network is trained on images, and {data.source or 'the data'} holds {KINDS[data.kind]}; leave out "
                 "<from_network>.",
                 from_network="",
             )

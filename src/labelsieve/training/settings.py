@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labelsieve import methods
+from labelsieve.core.arguments import python_scalar
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.shares import share
 
@@ -41,6 +42,7 @@ def settings(
     kinds = {name: str(p.annotation).removesuffix(" | None") for name, p in parameters}
     if isinstance(named.get("noise"), str):
         named = {**named, "noise": share(named["noise"], "The share of wrong labels")}
+    named = {name: python_scalar(value) for name, value in named.items()}
     for name, value in named.items():
         if name not in own:
             raise UserError(
