@@ -16,8 +16,8 @@ from labelsieve.core.arguments import require_path
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings, require_pandas
+from labelsieve.core.most_suspicious import Finding, Top, notebook
 from labelsieve.core.row_matching import Follow, Refused
-from labelsieve.core.top import Finding, Top, notebook
 from labelsieve.encode.small_example import Examples
 
 if TYPE_CHECKING:
