@@ -42,7 +42,7 @@ def options_of(command: str) -> str:
     function, example = next(group[command] for group in COMMANDS.values() if command in group)
     door = DOORS.get(command, f"ls.{command}")
     python = "" if command in ONLY_COMMANDS else f" In Python: [`{door}`](python-reference.md#{_anchor(door)})."
-    head = _wrap(f"{' '.join(inspect.getdoc(function).split(chr(10) * 2)[0].split())}{python}")
+    head = _wrap(f"{' '.join((inspect.getdoc(function) or '').split(chr(10) * 2)[0].split())}{python}")
     options = "\n".join(_option(one) for one in app[command].assemble_argument_collection() if one.show)
     return f"{head}\n\n    {example}\n\n{options}"
 
