@@ -350,12 +350,13 @@ def test_folders_that_differ_only_in_case_keep_all_files(tmp_path, capsys):
     assert sorted(path.partition("/")[0] for path in copied) == ["Cat", "cat", "cat", "cat", "dog"]
 
 
-def test_file_names_that_differ_only_in_case_are_renamed(tmp_path, capsys):
-    source = pictures(tmp_path / "photos", ["cat/X.png", "cat/y.png", "dog/x.png", "dog/z.png"])
+@pytest.mark.parametrize(("moves", "stays"), [("X", "x"), ("x", "X")])
+def test_file_names_that_differ_only_in_case_are_renamed(tmp_path, capsys, moves, stays):
+    source = pictures(tmp_path / "photos", [f"cat/{moves}.png", "cat/y.png", f"dog/{stays}.png", "dog/z.png"])
     made(str(source), tmp_path / "run")
-    decide(tmp_path / "run", ("cat/X.png", "relabel", "dog"))
+    decide(tmp_path / "run", (f"cat/{moves}.png", "relabel", "dog"))
     assert main(["apply", str(tmp_path / "run"), "-o", str(tmp_path / "clean"), "--json"]) == 0
     [renamed] = json.loads(capsys.readouterr().out)["renamed"]
-    assert renamed == {"id": "cat/X.png", "file": "dog/X (from cat).png"}
-    assert (tmp_path / "clean" / "dog" / "x.png").read_bytes() == (source / "dog/x.png").read_bytes()
-    assert (tmp_path / "clean" / renamed["file"]).read_bytes() == (source / "cat/X.png").read_bytes()
+    assert renamed == {"id": f"cat/{moves}.png", "file": f"dog/{moves} (from cat).png"}
+    assert (tmp_path / "clean" / f"dog/{stays}.png").read_bytes() == (source / f"dog/{stays}.png").read_bytes()
+    assert (tmp_path / "clean" / renamed["file"]).read_bytes() == (source / f"cat/{moves}.png").read_bytes()

@@ -169,3 +169,13 @@ def test_remaining_copies_are_matched_only_if_their_labels_leave_no_choice():
     assert pair([("a", 0), ("b", 0)], [("c", 2)]) == [0, -1]
     assert pair([("a", 0)], [("c", 1), ("d", 2)]) == [-1]
     assert pair([("a", 0), ("b", 1)], [("b", 0), ("a", 1)]) == [0, 1]  # labels go before ids
+
+
+def test_of_identical_copies_under_the_same_id_the_given_label_says_which():
+    """The rows of two copies with different labels changed places, and ids are numbers of rows."""
+    now = findings([("0", 7, 0), ("1", 7, 1)])
+    content = f"{7:016x}"
+    follow = Follow(now)
+    assert follow.places([("0", content, "elm"), ("1", content, "ash")]) == [1, 0]
+    [row] = follow([Decision("0", "keep", None, "ann", AT, "batch 0", given="elm", content=content)])
+    assert row.id == "1"

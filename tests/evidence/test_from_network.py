@@ -375,3 +375,21 @@ def test_a_handful_of_examples_leaves_folds_empty_and_runs(short, n):
     data = dataset(images, np.arange(n) % 2, "ab")
     findings = ls.find(data, from_network="small-cnn", loss="gce", detectors=["gce", "knn_vote"])
     assert len(findings) == n and np.isfinite(findings.p_wrong).all()
+
+
+def test_find_trains_networks_with_the_groups_of_the_user(tmp_path, monkeypatch):
+    """What shares a group shares a fold, so the groups must reach the training."""
+    rng, seen = np.random.default_rng(0), []
+    pixels = rng.integers(0, 255, (60, 8, 8, 3), np.uint8)
+    groups = np.arange(60) % 20
+
+    def stop(*args, groups=None, **more):
+        seen.append(groups)
+        raise ls.UserError("far enough")
+
+    monkeypatch.setattr(from_network, "gather", stop)
+    data = replace(ls.load(pixels, labels=np.arange(60) // 30), groups=groups)
+    with pytest.raises(ls.UserError, match="far enough"):
+        ls.find(data, from_network="small-cnn", out=tmp_path / "run", progress=False)
+    [bound] = seen
+    assert (bound[:20] == bound[20:40]).all() and len(np.unique(bound)) == 20

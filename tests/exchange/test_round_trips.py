@@ -378,3 +378,12 @@ def test_exported_decisions_are_not_answers_of_the_importing_reviewer(texts, tmp
         ODD[2]: ("exclude", None),
     }
     assert decisions_of(other, "bob") == {ODD[3]: ("keep", None)} and output["new"] == 4
+
+
+@pytest.mark.parametrize("kind", ["coco", "fiftyone"])
+def test_a_file_that_nobody_changed_takes_back_nothing_decided_since(photos, tmp_path, capsys, kind):
+    export(photos, to=kind, out=tmp_path / "out.x")
+    decide(photos, ("cat/1.png", "relabel", "dog"))
+    capsys.readouterr()
+    output = import_answers(capsys, photos, tmp_path / "out.x", kind)
+    assert output["new"] == 0 and output["nothing_new"] == 6 and output["conflicts"] == []
