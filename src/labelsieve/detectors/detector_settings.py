@@ -97,8 +97,8 @@ def _checked(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     if parameter.name in _SHARES:
         return share(value, what)
     whole = kind == "int"
-    right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not right or not -math.inf < value < math.inf:
+    allowed = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not -math.inf < value < math.inf:
         raise UserError(f"{what} is {value!r}; give a {'whole ' if whole else ''}number.")
     low, high = _BOUNDS.get(f"{name}.{parameter.name}") or _BOUNDS.get(parameter.name) or (0, math.inf)
     if not low <= value <= min(high, HIGHEST):
