@@ -133,6 +133,8 @@ def __getattr__(name: str) -> Any:
             return version("labelsieve")
         except PackageNotFoundError:  # run from a source tree that was not installed
             return "0+source"
+    if name == "losses":  # `labelsieve.losses.blurry(...)` without an import of its own; it needs torch
+        return import_module("labelsieve.losses")
     if name not in _HOMES:
         raise AttributeError(f"module 'labelsieve' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")

@@ -241,6 +241,12 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
+def test_losses_are_reached_from_the_package():
+    code = "import torch, labelsieve as ls\nassert ls.losses.blurry(torch.zeros(2, 3), torch.tensor([0, 1])).shape == (2,)"
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "first", ["from labelsieve.losses.blurry import Blurry", "import labelsieve.losses.gce", "pass"]
 )
