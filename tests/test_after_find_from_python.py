@@ -330,7 +330,7 @@ MISTAKES = {
     "review with a bad journal": (
         "review",
         {"journal": "mysql://x"},
-        "is no address of a PostgreSQL server{}",
+        "is not the address of a PostgreSQL server{}",
         ("", ""),
     ),
 }

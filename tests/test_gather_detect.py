@@ -45,7 +45,7 @@ def test_only_what_was_named(features, detectors):
     assert evidence.probs_blurry is None
     same(ls.detect(evidence).decide(), ls.find(features, detectors=detectors))
     assert list(ls.detect(evidence, detectors=["gce"])) == ["gce", "consensus"]
-    with pytest.raises(ls.UserError, match="'blurry' needs evidence that is not there; this allows "):
+    with pytest.raises(ls.UserError, match="'blurry' needs evidence that is missing; this evidence allows "):
         ls.detect(evidence, detectors=["blurry"])
 
 
@@ -66,7 +66,7 @@ def test_evidence_by_hand():
     plain = ls.find(probs=probs, labels=labels)
     np.testing.assert_array_equal(found.decide().p_wrong, plain.p_wrong)
     nothing = ls.detect(ls.Evidence(labels=labels, n_classes=3, features=probs))
-    with pytest.raises(ls.UserError, match="The consensus decides"):
+    with pytest.raises(ls.UserError, match="The decision needs the consensus"):
         nothing.decide()
 
 
@@ -74,8 +74,8 @@ def test_probabilities_alone_need_labels():
     probs = np.full((4, 2), 0.5)
     with pytest.raises(ls.UserError, match="probs= without data needs the given labels"):
         ls.find(probs=probs)
-    with pytest.raises(ls.UserError, match="leave out text, or name the data"):
+    with pytest.raises(ls.UserError, match="leave out text, or pass the data"):
         ls.find(probs=probs, labels=[0, 1, 0, 1], text="body")
-    with pytest.raises(ls.UserError, match="Name the data"):
+    with pytest.raises(ls.UserError, match="Pass the data"):
         ls.find(labels=[0, 1])
     same(ls.find(probs=probs, labels=[0, 1, 0, 1]), ls.find(ls.load_probabilities(probs, [0, 1, 0, 1])))

@@ -175,7 +175,7 @@ def test_a_gpu_is_taken_only_where_it_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for device in (None, "cpu"):
         np.testing.assert_array_equal(find(data, device=device).p_wrong, before)
-    with pytest.raises(UserError, match="There is no device 'quantum'; name cpu"):
+    with pytest.raises(UserError, match="There is no device 'quantum'; choose cpu"):
         find(data, device="quantum")
     with pytest.raises(UserError, match="device"):
         find(data, device=3)

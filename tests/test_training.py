@@ -40,7 +40,7 @@ def test_a_network_of_the_user(data, tmp_path):
     assert kept is data and probs.shape == (N, 3)
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
     np.testing.assert_array_equal(model.probabilities(data)[1], probs)
-    with pytest.raises(ls.UserError, match="'Own' of .* is your own; load it in Python"):
+    with pytest.raises(ls.UserError, match="'Own' of .* is your own; load the model in Python"):
         ls.Model.load(tmp_path / "model")
     with pytest.raises(ls.UserError, match="do not fit"):
         ls.Model.load(tmp_path / "model", lambda k: nn.Linear(WIDTH, k))
@@ -112,7 +112,7 @@ def test_class_collapse_is_noted(data):
             return super().forward(x) - torch.tensor([0.0, 0.0, 1e4])
 
     model = ls.train(data, network=Stubborn, epochs=2)
-    assert any("takes no training example for cow" in note for note in model.manifest["notes"])
+    assert any("none of its training examples as cow" in note for note in model.manifest["notes"])
     assert ls.train(data, epochs=5).manifest["notes"] == []
 
 
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_model(data):
 
 def test_training_on_probabilities_is_refused():
     probs = np.full((6, 2), 0.5)
-    with pytest.raises(ls.UserError, match="name the images, texts or features"):
+    with pytest.raises(ls.UserError, match="pass the images, texts or features"):
         ls.train(ls.load_probabilities(probs, [0, 1, 0, 1, 0, 1]))
 
 
@@ -187,7 +187,8 @@ def test_a_method_that_needs_the_noise_rate_runs_find_once(data, tmp_path, monke
     assert len(logged) == 1
     assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
     assert any(
-        note.startswith(f"`find` expects {found.count / N:.0%} of the labels") for note in model.manifest["notes"]
+        note.startswith(f"`find` estimates that {found.count / N:.0%} of the labels")
+        for note in model.manifest["notes"]
     )
     assert not (tmp_path / "model" / "features").exists()
     ls.train(noisy, epochs=2)
@@ -210,7 +211,7 @@ def test_the_method_estimates_the_noise_if_find_cannot(data, monkeypatch):
     monkeypatch.setattr(pipeline, "find", helpless)
     model = ls.train(data, method="co-teaching", epochs=2)
     assert model.manifest["settings"]["noise"] is None and model.manifest["chosen"]["noise"] is not None
-    assert any("cannot say" in note for note in model.manifest["notes"])
+    assert any("cannot estimate" in note for note in model.manifest["notes"])
 
 
 @pytest.mark.parametrize(
@@ -219,12 +220,12 @@ def test_the_method_estimates_the_noise_if_find_cannot(data, monkeypatch):
         ({"settings": [1]}, "The settings are [1]; they should be a dict of names and values."),
         (
             {"epochs": 3, "settings": {"epochs": 4}},
-            "epochs is given twice, by itself and in the settings; leave one of them out.",
+            "epochs is given twice, as an argument and in the settings; leave one of them out.",
         ),
         ({"noise": 0.1, "method": "o2u", "settings": {"noise": 0.2}}, "noise is given twice"),
         (
             {"network": 5},
-            "The network is 5; it should be a name, or a function of the number of classes that makes a new one.",
+            "The network is 5; pass a name, or a function that takes the number of classes and makes a new network.",
         ),
     ],
 )
@@ -267,14 +268,14 @@ def test_a_network_whose_features_are_a_module(pictures, precision, tmp_path):
 @pytest.mark.parametrize(
     ("network", "says"),
     [
-        (nn.Linear(WIDTH, 3), "is a network that is made already; it should be a name, or a function"),
+        (nn.Linear(WIDTH, 3), "is a finished network; pass a name, or a function"),
         (
             lambda classes: nn.Linear(WIDTH + 1, classes),
             "cannot take inputs of shape (2, 6) (RuntimeError: mat1 and mat2",
         ),
         (
             lambda classes: nn.Linear(WIDTH, classes + 1),
-            "gives (2, 4) for inputs of shape (2, 6); it should give logits (2, 3).",
+            "returns (2, 4) for inputs of shape (2, 6); it should return logits (2, 3).",
         ),
         (lambda classes: None, "makes a NoneType; it should make a torch.nn.Module"),
         (lambda: nn.Linear(WIDTH, 3), "cannot take inputs of shape (2, 6) (TypeError"),
@@ -298,7 +299,7 @@ def test_a_checkpoint_of_a_network_of_another_shape_is_refused(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ls.train(data, network=network, epochs=4, out=tmp_path / "model", progress=stop)
     network.__defaults__ = (9,)
-    with pytest.raises(ls.UserError, match="is of a network of another shape; name another folder"):
+    with pytest.raises(ls.UserError, match="belongs to a network of another shape; choose another folder"):
         ls.train(data, network=network, epochs=4, out=tmp_path / "model")
 
 
@@ -328,7 +329,7 @@ def test_findings_can_be_passed_directly(data, tmp_path):
     findings = ls.find(data, out=tmp_path / "run")
     one, other = (ls.train(data, method="o2u", epochs=3, run=those) for those in (findings, tmp_path / "run"))
     assert one.manifest["settings"]["noise"] == other.manifest["settings"]["noise"] is not None
-    with pytest.raises(ls.UserError, match="What was found says nothing of the example '120'"):
+    with pytest.raises(ls.UserError, match="The example '120' is missing from the findings"):
         ls.train(np.random.default_rng(0).normal(size=(124, WIDTH)), labels=["a", "b"] * 62, run=findings)
 
 
@@ -341,7 +342,7 @@ def test_classes_with_one_example_are_named(data):
     labels = np.array(data.classes, object)[data.labels]
     labels[5] = "dog"
     model = ls.train(np.asarray(data.inputs), labels=labels, epochs=2)
-    assert any(note.startswith("Classes with one example only: dog.") for note in model.manifest["notes"])
+    assert any(note.startswith("Classes with only one example: dog.") for note in model.manifest["notes"])
 
 
 def stated(data, count, low, high, p_wrong=None):
@@ -407,5 +408,5 @@ def test_a_network_with_layers_between_features_and_head_is_noted(between):
 
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
-    with pytest.raises(ls.UserError, match=r"'More' has features\(x\) and head, and gives something else"):
+    with pytest.raises(ls.UserError, match=r"'More' has features\(x\) and head, but its forward does not"):
         ls.train(x, labels=labels, network=More, epochs=1)

@@ -1,4 +1,4 @@
-"""The order of the steps: load, encode, evidence, detect, decide. The only file that knows them all."""
+"""The order of the steps of `find`: load, encode, evidence, detect, decide."""
 
 from __future__ import annotations
 
@@ -51,18 +51,14 @@ from labelsieve.store.kept_data import keep
 from labelsieve.store.previous_run import changes_since
 
 LOG = logging.getLogger(__name__)
-EVIDENCE = "evidence"  # its place in the run folder
+EVIDENCE = "evidence"  # its folder in the run folder
 NETWORK = (
-    "The evidence comes from {}, trained here: probabilities and neighbours of each image from a network that never "
-    "saw its label, "
-    "training dynamics from one that saw all, as their detectors want it."
+    "The evidence comes from {}, trained in this run: probabilities and neighbours of each image come from a network "
+    "that never saw its label, training dynamics from one that saw all labels, as their detectors require."
 )
-
-
 LOSS = (
-    "Five networks were trained with the loss {}, each without a fifth of the images; the detector {} reads what they "
-    "predict of "
-    "those."
+    "Five networks were trained with the loss {}, each without a fifth of the images; the detector {} reads their "
+    "predictions on that fifth."
 )
 
 
@@ -82,32 +78,32 @@ def find(
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Findings:
-    """Which labels are wrong? It is `gather`, then `detect`, then the decision.
+    """Find wrong labels: `gather`, then `detect`, then the decision.
 
-    Many parameters, because each is an option of the command `find`.
+    There are many parameters because each is an option of the command `find`.
 
     Args:
         data: a `Dataset`, or anything `labelsieve.load` takes (then `columns` are its arguments: label=, text=, image=,
-            id= ...). None where there are only `probs` or a `record`, with `labels=` (and `id=`) as in
+            id= ...). None if there are only `probs` or a `record`, with `labels=` (and `id=`) as in
             `load_probabilities`.
         probs: (n, K) out-of-sample probabilities of the user's own model for these data, which then judge the labels:
-            an array, a frame or a file, as in `load_probabilities`. Of features, and of images and texts where an
-            `encoder` is named, there are neighbours too.
-        record: what your own training loop recorded, a `Recorder`, its `record()` or a folder of one: one column per
-            example, in the order of the data. Its detectors read it; without `probs` it judges the labels too, by what
-            the network gave them while it learnt.
-        out: the run folder to write; None writes nothing. Data that were handed over in memory are kept in it.
+            an array, a frame or a file, as in `load_probabilities`. There are neighbours too for features, and for
+            images and texts if an `encoder` is set.
+        record: the record of your own training loop (a `Recorder`, its `record()` or a folder with one): one column per
+            example, in the order of the data. Detectors of training dynamics read it. Without `probs` it judges the
+            labels too, by the probabilities that the network gave them during training.
+        out: the run folder to write; None writes nothing. Data passed from memory are kept in it.
         encoder: name of the encoder for images and texts (`labelsieve.encode.encoder`); None is the default.
         side: image side in pixels; None is the encoder's default.
         detectors: names from `labelsieve.detectors.DETECTORS`, or a dict of name -> settings: {"o2u": {"forget_rate":
-            0.1}, "aum": {}}. None takes all that the data allow. The consensus always runs.
-        from_network: name of a network (`labelsieve.networks`) to train on the images instead of asking an encoder;
-            `side` is then that of its images, None their own between 16 and 64.
+            0.1}, "aum": {}}. None runs all that the data allow. The consensus always runs.
+        from_network: name of a network (`labelsieve.networks`) to train on the images instead of using an encoder;
+            `side` is then the side of its images, None uses their own size, clipped to 16..64.
         loss: "blurry", "piecewise-zero" or "gce": five such networks are trained with this loss, each without a fifth
-            of the images, and the detector of its name reads what they predict of those. None: three networks, and
-                heads on their features.
-        seed: of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
-        device: where heads and networks are trained: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU by NumPy,
+            of the images, and the detector of the same name reads their predictions on that fifth. None: three
+            networks, and heads on their features.
+        seed: seed of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
+        device: the device of the training: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU with NumPy,
             whatever else is installed or imported; a network (`from_network`) on a GPU if there is one.
         progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False
             never.
@@ -163,7 +159,7 @@ def gather(
     """The evidence that `find` would read, in memory: out-of-fold probabilities, training dynamics, features,
     neighbours.
 
-    Many parameters, because they are those of `find` and mean the same.
+    There are many parameters because they are those of `find`.
 
     Args:
         data, probs, record, encoder, side, detectors, from_network, loss, seed, device, progress, columns: as in
@@ -193,18 +189,18 @@ def detect(
     detectors: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Detected:
-    """What each detector says of the labels.
+    """Compute the scores of each detector.
 
     Args:
-        evidence: of `gather`, or put together by hand.
-        detectors: as in `find`; None takes those that the evidence was gathered for, or all that it allows.
+        evidence: the evidence from `gather`, or put together by hand.
+        detectors: as in `find`; None runs those for which the evidence was gathered, or all that it allows.
         progress: as in `find`.
 
     Returns:
         A mapping of the detectors' names to their scores, in the order of the data; `decide()` makes findings of them.
 
     Raises:
-        UserError: no evidence, or a detector that needs more of it.
+        UserError: the argument is not evidence, or a detector needs more evidence.
 
     >>> ls.detect(ls.gather("photos/")).decide().wrong  # doctest: +SKIP
     Estimate(count=104.2, low=88.1, high=121.7)
@@ -221,7 +217,7 @@ def detect(
         _ = detector(name)  # refuses a name that no detector has
         if name not in allowed:
             raise UserError(
-                f"The detector {name!r} needs evidence that is not there; this allows {', '.join(allowed)}."
+                f"The detector {name!r} needs evidence that is missing; this evidence allows {', '.join(allowed)}."
             )
     if named is None:
         named = {name: {} for name in allowed} if evidence.origin is None else evidence.origin.detectors
@@ -236,12 +232,12 @@ def detect(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detected(Mapping[str, Scores]):
-    """What the detectors say of the labels, by name.
+    """The scores of the detectors, by name.
 
     Attributes:
-        evidence: what they read.
+        evidence: the evidence that they read.
         scores: name -> the scores of n labels, in the order of the data.
-        seconds: what each stage took.
+        seconds: duration of each stage.
     """
 
     evidence: Evidence
@@ -261,13 +257,13 @@ class Detected(Mapping[str, Scores]):
         return f"<Detected: {', '.join(self.scores)} on {len(self.evidence.labels):,} labels>"
 
     def decide(self) -> Findings:
-        """The findings that these scores lead to.
+        """Return the findings that these scores lead to.
 
         Raises:
-            UserError: there are no probabilities among the evidence, so nothing decides.
+            UserError: the evidence has no probabilities, which the decision needs.
         """
         if "consensus" not in self.scores:
-            raise UserError("The consensus decides, and it needs probs or probs_gce among the evidence.")
+            raise UserError("The decision needs the consensus, which needs probs or probs_gce in the evidence.")
         evidence = self.evidence if self.evidence.origin is not None else _by_hand(self.evidence)
         clock = _Clock(dict(self.seconds))
         with clock("decide"):
@@ -322,10 +318,10 @@ def _plan(encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any,
     side = None if side is None else require_whole(side, "side")
     seed = require_whole(seed, "seed")
     if seed < 0:
-        raise UserError(f"The seed is {seed}; it should be zero or a positive whole number.")
+        raise UserError(f"The seed is {seed}; it must be zero or a positive whole number.")
     named = read_detectors(detectors)
     loss = makers.require_loss(loss, from_network)
-    if device is not None:  # one that is not there is told before anything is read
+    if device is not None:  # a missing device is reported before anything is read
         makers.panel_device(require_text(device, "device"))
     return _Plan(encoder, side, named, from_network, loss, seed, device)
 
@@ -354,7 +350,7 @@ def _require_columns(columns: dict[str, Any], function: Callable) -> None:
 
 @dataclass
 class _Clock:
-    """Seconds each stage took."""
+    """Measures the seconds of each stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -409,7 +405,7 @@ def _gather(
                 probs=np.asarray(data.inputs if data.probs is None else data.probs),
             )
             if found is not None:
-                evidence = replace(evidence, neighbours=_around(found, group, seed, folder, progress, notes))
+                evidence = replace(evidence, neighbours=_neighbours_only(found, group, seed, folder, progress, notes))
             if record is not None:
                 seen = record if len(data) == len(whole) else from_record.of_rows(record, _places(data.ids, whole))
                 cyclic = seen if "o2u" in chosen else None
@@ -433,7 +429,7 @@ def _gather(
 def _settings(
     data: Dataset, found: arrays.Arrays | None, plan: _Plan, chosen: list[str], seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """What was run, for the findings."""
+    """The settings of the run, for the findings."""
     named = plan.named or {}
     return {
         "source": data.source,
@@ -456,7 +452,7 @@ def _settings(
 
 
 def _decided(evidence: Evidence, scores: dict[str, Scores]) -> Findings:
-    """The findings that the scores on evidence with an origin lead to."""
+    """The findings from the scores on evidence with an origin."""
     origin = evidence.origin
     assert origin is not None
     findings = findings_of_scores(origin.data, evidence, scores, origin.copies, origin.unjudged, list(origin.notes))
@@ -465,10 +461,10 @@ def _decided(evidence: Evidence, scores: dict[str, Scores]) -> Findings:
     return replace(findings, examples=examples, settings=settings, notes=notes, content=origin.content)
 
 
-def _around(
+def _neighbours_only(
     found: arrays.Arrays, group: np.ndarray | None, seed: int, folder: Path, progress: Progress | None, notes: list[str]
 ) -> Neighbours | None:
-    """The neighbours of examples that the user's own probabilities judge."""
+    """The neighbours of the examples if the user's own probabilities judge them."""
     data = found.data
     bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
     neighbours = makers.of_panel(
@@ -479,7 +475,7 @@ def _around(
 
 
 def _few(neighbours: Neighbours | None) -> list[str]:
-    """A note where an example's own group and copies leave it fewer neighbours than the others."""
+    """A note if examples have fewer neighbours than others because of their own group and copies."""
     if neighbours is None or not len(short := np.flatnonzero((neighbours.index < 0).any(1))):
         return []
     k, none = neighbours.index.shape[1], int((neighbours.index[short] < 0).all(1).sum())
@@ -491,7 +487,7 @@ def _few(neighbours: Neighbours | None) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """What made a run: our version, NumPy's, Python's."""
+    """The versions behind a run: of labelsieve, NumPy and Python."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 

@@ -112,7 +112,7 @@ def test_probabilities_of_the_user(blobs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["find"], "Name the data"),
+        (["find"], "Pass the data"),
         (["find", "nowhere/"], "nowhere"),
         (["find", "feature.npz"], "features.npz"),
         (["find", "features.npz", "--fast", "--side", "64"], "--fast"),
@@ -133,7 +133,7 @@ def test_probabilities_of_the_user(blobs):
         (["find", "features.npz", "--side", "0"], "32 to 1024"),
         (["find", "features.npz", "--side", "100000"], "32 to 1024"),
         (["find", "features.npz", "--out", ""], "name a folder"),
-        (["find", ""], "Name the data"),
+        (["find", ""], "Pass the data"),
         (["noise", "features.npz", "--rate", "0.1", "-o", "truth.csv/x"], "truth.csv/x cannot be written"),
         (["find", "truth.csv", "--text", "id", "--image", "label"], "Both --text id and --image label"),
         (["find", "features.npz", "--label", "y"], "so --label y cannot be used"),

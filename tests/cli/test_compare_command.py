@@ -62,7 +62,7 @@ def test_without_test_data_a_note_says_that_labels_may_be_wrong(data, capsys):
 def test_too_few_labels_to_measure_accuracy(tmp_path):
     path = write(tmp_path / "few.npz", 9, 0.0, 0)
     with pytest.raises(
-        UserError, match="few.npz has 9 examples, of which 3 could be held out, too few to compare methods by"
+        UserError, match="few.npz has 9 examples, and 3 of them can be held out. That is too few to compare methods"
     ):
         compare(path)
 
@@ -84,7 +84,7 @@ def test_test_data_of_another_kind_are_refused_before_anything_is_encoded(data, 
         Image.new("RGB", (32, 32)).save(tmp_path / name)
     monkeypatch.setattr(arrays, "features", lambda *_, **__: pytest.fail("it encodes"))
     with pytest.raises(
-        UserError, match=r"train.npz holds features, .* images; the test data should be of the same kind"
+        UserError, match=r"train.npz holds features, but .* holds images; the test data must be of the same kind"
     ):
         compare(str(tmp_path), test=data[0])
 

@@ -240,29 +240,29 @@ def test_every_column_of_the_findings(whole, tmp_path):
     [
         (lambda table: table.slice(1), "it has 59 rows where run.json says 60"),
         (lambda table: pa.concat_tables([table, table]), "it has 120 rows where run.json says 60"),
-        (lambda table: table.set_column(0, "id", pa.array(["7"] * N)), "the id '7' stands in it more than once"),
+        (lambda table: table.set_column(0, "id", pa.array(["7"] * N)), "the id '7' occurs more than once"),
         (
             lambda table: table.set_column(1, "given_label", pa.array(["ferret"] * N)),
-            "the label 'ferret', which is no class of run.json",
+            "the label 'ferret', which is not a class of run.json",
         ),
         (
             lambda table: table.append_column("score_mine", pa.array([1.0] * N)),
-            "run.json is damaged (it does not name the column score_mine",
+            "run.json is damaged (it does not list the column score_mine",
         ),
         (
             lambda table: table.append_column("flag_mine", pa.array([True] * N)),
-            "run.json is damaged (it does not name the column flag_mine",
+            "run.json is damaged (it does not list the column flag_mine",
         ),
         (
             lambda table: table.append_column("suggested_mine", pa.array(["a"] * N)),
-            "run.json is damaged (it does not name the column suggested_mine",
+            "run.json is damaged (it does not list the column suggested_mine",
         ),
         (lambda table: table.drop_columns("flag_aum"), "it lacks the column flag_aum"),
         (
             lambda table: table.set_column(
                 table.column_names.index("suggested_consensus"), "suggested_consensus", pa.array(["ferret"] * N)
             ),
-            "the column suggested_consensus has the label 'ferret', which is no class of run.json",
+            "the column suggested_consensus has the label 'ferret', which is not a class of run.json",
         ),
     ],
 )
@@ -386,7 +386,7 @@ def test_known_examples_of_another_shape(whole, tmp_path, content):
     run = copied(whole, tmp_path)
     (run / "known.json").write_text(content)
     code, err = error_of(["report", str(run)], whole)
-    assert code == 2 and "known.json is damaged (it should name the class of each id); name the known examples" in err
+    assert code == 2 and "known.json is damaged (it should name the class of each id); pass --known again" in err
 
 
 @pytest.mark.parametrize("content", ["[]", '{"address": 5}', "{}", '{"address": "x"}'])
@@ -394,7 +394,7 @@ def test_a_journal_pointer_without_a_server(whole, tmp_path, content):
     run = copied(whole, tmp_path)
     (run / "journal.json").write_text(content)
     code, err = error_of(["report", str(run)], whole)
-    assert code == 2 and "journal.json is damaged (" in err and "by `review` with --journal" in err
+    assert code == 2 and "journal.json is damaged (" in err and "start `review` with --journal again" in err
 
 
 def test_the_page_names_missing_evidence(whole, tmp_path):
@@ -404,7 +404,7 @@ def test_the_page_names_missing_evidence(whole, tmp_path):
     assert "neighbours.npy is damaged (it should have 60 rows" in page(run)
     np.save(run / "evidence" / "neighbours.npy", np.full((60, 3), 60, np.int32))
     np.save(run / "evidence" / "similarity.npy", np.ones((60, 3), np.float32))
-    assert "neighbours.npy is damaged (it names rows that are not there)" in page(run)
+    assert "neighbours.npy is damaged (it has row numbers that do not exist)" in page(run)
     (run / "evidence" / "record" / "loss.npy").write_bytes(b"x")
     assert "Losses while learning are not shown" in page(run)
 

@@ -42,7 +42,7 @@ def findings(n=60, ids=None, classes=("cat", "dog", "ferret"), **change):
             Exclusion("cat/bad.jpg", "the image is truncated"),
             Exclusion("dog/bad.jpg", "the image is truncated"),
         ),
-        "notes": ("Classes with one example only: 1 (lynx).",),
+        "notes": ("Classes with only one example: 1 (lynx).",),
         "settings": {"source": "pets/", "kind": "image", "seconds": {"encode": 3.0, "detect": 1.5}},
     }
     return Findings(**fields | change)
@@ -59,7 +59,7 @@ def test_summary_contains_the_main_facts(monkeypatch, capsys):
     for message in (
         "pets/: 60 images, 3 classes, 2 left out. 4.5 s.",
         "About 9 labels are probably wrong (15.0 %; 95 % interval 6 to 13). Flagged: 10.",
-        "Note: Classes with one example only",
+        "Note: Classes with only one example",
         "cat/img_0000.jpg",
         "Duplicates: 2 groups, in 1 of them the labels disagree.",
         "2  the image is truncated",

@@ -112,7 +112,7 @@ def test_a_head_that_contradicts_the_labels_is_noted(model, capsys):
 def test_missing_inputs_of_the_head_are_named(model):
     (model / "train.npz").unlink()
     with pytest.raises(
-        UserError, match=r"train\.npz is missing, what the head was trained on; put it back, or give features="
+        UserError, match=r"train\.npz, the inputs of the head, is missing; restore it, or pass features="
     ):
         repair(model / "model", out=model / "out")
 
@@ -132,10 +132,13 @@ def test_a_state_dict_is_repaired(model):
     ("arrays", "what"),
     [
         ({"features": np.zeros((3, 6))}, "features and labels; it holds: features"),
-        ({"features": np.zeros((3, 6)), "labels": np.array(["ant", "bee", "gnu"])}, "'gnu' is none of its classes"),
-        ({"features": np.zeros((3, 6)), "labels": np.arange(4)}, "one for each"),
+        (
+            {"features": np.zeros((3, 6)), "labels": np.array(["ant", "bee", "gnu"])},
+            "'gnu' is not a class of the model",
+        ),
+        ({"features": np.zeros((3, 6)), "labels": np.arange(4)}, "one per row"),
         ({"features": np.zeros((3, 5)), "labels": np.arange(3)}, "takes 6 features"),
-        ({"features": np.zeros((3, 6)), "labels": np.array([0, 1, 4])}, "knows 4 classes"),
+        ({"features": np.zeros((3, 6)), "labels": np.array([0, 1, 4])}, "has 4 classes"),
     ],
 )
 def test_features_that_do_not_fit_are_an_error_and_nothing_is_written(model, arrays, what):
@@ -181,7 +184,7 @@ def test_heads_that_cannot_be_compared_are_an_error(model):
     with pytest.raises(UserError, match="different classes"):
         spectrum(model / "model", model / "other")
     np.savez(model / "small.npz", W=np.ones((4, 5)))
-    with pytest.raises(UserError, match="one shape"):
+    with pytest.raises(UserError, match="the same shape"):
         spectrum(model / "model", model / "small.npz")
 
 

@@ -157,9 +157,9 @@ def test_train_with_the_findings_of_a_run(here, capsys):
     out = json.loads(fine(capsys, "train", "f.npz", "--run", "run", "--drop-flagged", "-o", "b", "--json"))
     assert out["excluded"] == result.flagged.sum() > 20
     assert pq.read_table("b/examples.parquet")["id"].to_pylist() == result.ids[~result.flagged].tolist()
-    assert "name its run folder with --run RUN." in error_of(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
+    assert "pass its run folder as --run RUN." in error_of(capsys, "train", "f.npz", "--drop-flagged", "-o", "c")
     np.savez("more.npz", features=made(0)[0], labels=np.load("test.npz")["labels"], ids=[f"x{i}" for i in range(N)])
-    assert "says nothing of the example 'x0'" in error_of(capsys, "train", "more.npz", "--run", "run", "-o", "c")
+    assert "The example 'x0' is missing from run" in error_of(capsys, "train", "more.npz", "--run", "run", "-o", "c")
 
 
 def test_train_on_a_corrected_copy(here, capsys):
@@ -219,29 +219,29 @@ def test_onnx_predictions_equal_the_model(here, capsys):
         (["--method", "gce", "--set", "qq=1"], "has no setting 'qq'. Did you mean 'q'?"),
         (
             ["--method", "gce", "--set", "q=much"],
-            "The setting 'q' of 'gce' should be a number, not negative; 'much' was given.",
+            "The setting 'q' of 'gce' should be a number of 0 or more, not 'much'.",
         ),
-        (["--method", "gce", "--set", "q=-1"], "not negative; -1 was given"),
+        (["--method", "gce", "--set", "q=-1"], "of 0 or more, not -1"),
         (["--method", "gce", "--set", "q=5"], "The setting 'q' is 5; it should be between 0 and 1."),
         (["--set", "momentum=1"], "The momentum is 1; it should be less than 1."),
         (["--set", "epochs=2.5"], "should be a whole number"),
-        (["--method", "blurry", "--set", "detached=1"], "should be true or false; 1 was given"),
+        (["--method", "blurry", "--set", "detached=1"], "should be true or false, not 1"),
         (["--method", "md-dyr-sh", "--set", "start=1.5"], "The setting 'start' is 1.5; it should be between 0 and 1."),
         (
             ["--method", "gce", "--set", "delay=2.5"],
-            "'delay' of 'gce' should be a whole number, not negative; 2.5 was given.",
+            "'delay' of 'gce' should be a whole number of 0 or more, not 2.5.",
         ),
         (["--set", "q"], "--set q is not NAME=VALUE"),
         (["--set", "epochs=0"], "The number of epochs is 0"),
-        (["--set", "batch=0"], "The batch is 0; it should be 2 at least"),
+        (["--set", "batch=0"], "The batch is 0; it should be at least 2"),
         (["--set", "lr=0"], "The learning rate is 0"),
         (["--epochs", "1.5"], "1.5 is not a whole number from 1 to 100000"),
         (["--noise", "few"], "few was given; write it as 20% or 0.2"),
         (["--side", "32"], "These data are features already"),
         (["--encoder", "fast"], "These data are features already"),
-        (["--device", "gpu"], "There is no device 'gpu'; name cpu"),
+        (["--device", "gpu"], "There is no device 'gpu'; choose cpu"),
         (["--batch", "500"], "The batch of 500 is larger than the data (240 examples)"),
-        (["--lr", "-1"], "'lr' of 'standard' should be a number, not negative"),
+        (["--lr", "-1"], "'lr' of 'standard' should be a number of 0 or more"),
         (["--noise", "20"], "The share of wrong labels is 20.0; it should be 0 or more"),
         (["--device", "tpu"], "tpu"),
         (["--run", "nowhere"], "nowhere"),
@@ -255,9 +255,9 @@ def test_wrong_settings(here, capsys, arguments, says):
 
 def test_useless_options_are_refused(here, capsys):
     out = fine(capsys, "train", "f.npz", "--noise", "20%", "--epochs", "1", "-o", "model")
-    assert "The share of wrong labels was given, but standard makes no use of it." in out
+    assert "The share of wrong labels was given, but standard does not use it." in out
     out = fine(capsys, "train", "f.npz", "--method", "m-dyr-h", "--noise", "20%", "--epochs", "1", "-o", "other")
-    assert "noise 0.2" in out and "makes no use" not in out
+    assert "noise 0.2" in out and "does not use it" not in out
     pictures(here / "photos", n=2)
     assert "add --features, or leave it out" in error_of(capsys, "train", "photos", "--encoder", "fast", "-o", "third")
 
@@ -300,12 +300,12 @@ def test_excluded_examples_are_listed(here, capsys):
 def test_a_run_on_other_labels_is_refused(here, capsys):
     fine(capsys, "find", "f.npz", "--out", "f.sieve")
     message = error_of(capsys, "train", "test.npz", "--run", "f.sieve", "--drop-flagged", "-o", "model")
-    assert "f.sieve has the label '" in message and "so it was made on others" in message
+    assert "in f.sieve, but '" in message and "so the findings belong to other data" in message
 
 
 def test_files_of_the_wrong_kind_are_refused(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
-    assert "p.parquet is no .csv" in error_of(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
+    assert "p.parquet is not a .csv file" in error_of(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
     assert "s.txt is no .html" in error_of(capsys, "spectrum", "model", "model", "-o", "s.txt")
 
 
@@ -318,7 +318,7 @@ def test_only_earlier_predictions_are_overwritten(here, capsys):
     (here / "other.csv").write_text("id,label\n1,ant\n")
     before = (here / "tab.csv").read_bytes()
     for out in ("tab.csv", "./tab.csv", "link.csv"):
-        assert "is what the examples are read from" in error_of(capsys, "predict", "model", "tab.csv", "-o", out)
+        assert "The examples are read from" in error_of(capsys, "predict", "model", "tab.csv", "-o", out)
     message = error_of(capsys, "predict", "model", "tab.csv", "-o", "other.csv")
     assert "other.csv already exists and was not written by `labelsieve predict`" in message
     assert (here / "tab.csv").read_bytes() == before and (here / "other.csv").read_text() == "id,label\n1,ant\n"
@@ -397,18 +397,18 @@ def test_missing_onnx(here, capsys, monkeypatch):
 
 
 def test_unusable_output_folders(here, capsys):
-    assert "f.npz is a file; name a folder" in error_of(capsys, "train", "f.npz", "-o", "f.npz")
+    assert "f.npz is a file; choose a folder" in error_of(capsys, "train", "f.npz", "-o", "f.npz")
     (here / "full").mkdir()
     (here / "full" / "thesis.txt").write_text("mine")
     assert "full is not empty and is not a model" in error_of(capsys, "train", "f.npz", "-o", "full")
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
     second = fine(capsys, "train", "f.npz", "--epochs", "1", "--seed", "1", "-o", "model")
-    assert "It replaced the model that was in model (standard, linear, seed 0)." in second
+    assert "It replaced the earlier model in model (standard, linear, seed 0)." in second
     assert "model holds a model of f.npz, not of test.npz" in error_of(capsys, "train", "test.npz", "-o", "model")
     assert "full holds no weights.safetensors" in error_of(capsys, "score", "full", "test.npz")
-    assert "f.npz is no folder" in error_of(capsys, "predict", "f.npz", "test.npz")
+    assert "f.npz is not a folder" in error_of(capsys, "predict", "f.npz", "test.npz")
     model_file.save(here / "foreign", {"w": np.ones((3, 2), np.float32)}, {"classes": NAMES.tolist()})
-    assert "not one that `labelsieve train` wrote" in error_of(capsys, "predict", "foreign", "test.npz")
+    assert "a model that `labelsieve train` did not write" in error_of(capsys, "predict", "foreign", "test.npz")
     (here / "begun").mkdir()
     (here / "begun" / "model.json").write_text('{"finished": false}')
     for command in (["predict", "begun", "test.npz"], ["repair", "begun", "-o", "out"], ["spectrum", "begun", "model"]):
@@ -420,9 +420,11 @@ def test_wrong_data_for_a_model(here, capsys):
     x, y = made(0)
     np.savez("narrow.npz", features=x[:, :5], labels=NAMES[y])
     np.savez("others.npz", features=x, labels=np.array(["ant", "bee", "yak"])[y])
-    assert "narrow.npz has 5 features; the model was trained on 8" in error_of(capsys, "predict", "model", "narrow.npz")
+    assert "narrow.npz has 5 features, but the model was trained on 8" in error_of(
+        capsys, "predict", "model", "narrow.npz"
+    )
     assert "narrow.npz has 5 features" in error_of(capsys, "score", "model", "narrow.npz")
-    assert "others.npz has the class 'yak', which the model was never taught; it knows ant, bee, cow" in error_of(
+    assert "others.npz has the class 'yak'; the model was trained on other classes (ant, bee, cow" in error_of(
         capsys, "score", "model", "others.npz"
     )
     pictures(here / "photos", n=2)
@@ -457,7 +459,9 @@ def test_a_class_whose_examples_are_all_flagged(here, capsys):
     result = open_run("run").findings
     assert result.flagged[labels == "zebra"].all()
     message = error_of(capsys, "train", "z.npz", "--run", "run", "--drop-flagged", "-o", "model")
-    assert "No example of the class 'zebra' is left to train on; '0', for one, was left out: flagged in run" in message
+    assert (
+        "No example of the class 'zebra' is left to train on; '0', for example, was left out: flagged in run" in message
+    )
 
 
 def test_the_docs_list_every_method_network_and_option():

@@ -123,7 +123,7 @@ def error_of(capsys, *arguments):
 def test_an_interrupted_training_resumes(data_folder, monkeypatch, capsys):
     model = begin(data_folder, monkeypatch, "--method", "gce")
     assert "run the same command again to continue" in capsys.readouterr().err
-    assert "has not finished; the same `labelsieve train` command continues" in error_of(
+    assert "has not finished; run the same `labelsieve train` command again" in error_of(
         capsys, "predict", model, "f.npz"
     )
     assert main(["train", "f.npz", "--method", "gce", "-o", str(model)]) == 0
@@ -164,7 +164,9 @@ def test_a_full_disk_while_checkpointing(data_folder):
     assert main(["train", "f.npz", "--epochs", "1", "--seed", "3", "-o", str(data_folder / "model")]) == 0
     older = (data_folder / "model" / "weights.safetensors").read_bytes()
     code, err = stopped(*command, limit=60 * N)
-    assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "the one before is intact" in err, err
+    assert (
+        code == 2 and err.count("\n") == 1 and "cannot be written" in err and "the previous checkpoint is intact" in err
+    ), err
     assert (data_folder / "model" / "weights.safetensors").read_bytes() == older
     assert not list((data_folder / "model").glob(".*"))
     assert main([*map(str, command)]) == 0

@@ -62,13 +62,13 @@ MISTAKES = {
     "a file for the run": (
         partial(ls.find, "f.npz", out="f.npz"),
         "find f.npz --out f.npz",
-        "f.npz is a file; name a folder for the results with {}.",
+        "f.npz is a file; choose a folder for the results with {}.",
         ("out=", "--out"),
     ),
     "a folder of others": (
         partial(ls.find, "f.npz", out="taken"),
         "find f.npz --out taken",
-        "name another folder with {}, or empty it.",
+        "choose another folder with {}, or empty this one.",
         ("out=", "--out"),
     ),
     "no labels": (
@@ -124,8 +124,8 @@ MISTAKES = {
         partial(ls.train, "f.npz", drop_flagged=True),
         "train f.npz --drop-flagged",
         "{}.",
-        ("drop_flagged=True leaves out what `find` flagged; name its run folder with run='RUN'",
-         "--drop-flagged leaves out what `find` flagged; name its run folder with --run RUN"),
+        ("drop_flagged=True leaves out the examples that `find` flagged; pass its run folder as run='RUN'",
+         "--drop-flagged leaves out the examples that `find` flagged; pass its run folder as --run RUN"),
     ),
     "too large a batch": (
         partial(ls.train, "f.npz", batch=999),

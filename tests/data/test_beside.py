@@ -64,7 +64,7 @@ def test_the_probabilities_judge_and_the_data_are_corrected(data, tmp_path, kind
     assert sorted(rows[i] for i in np.flatnonzero(found.flagged)) == [4, 17, 33]
     assert any("Your own probabilities judge" in note for note in output["notes"])
     assert ("neighbours_agree" in found.extra) == (kind == "features") and "duplicate_group" in found.extra
-    assert any("name an encoder" in note for note in output["notes"]) == (kind != "features")
+    assert any("set an encoder" in note for note in output["notes"]) == (kind != "features")
     assert main(["apply", str(tmp_path / "r"), "-o", str(tmp_path / "out"), "--auto", "0.5"]) == 0
     again = ls.load(
         {"folder": str(tmp_path / "out"), "hf": f"hf:{tmp_path / 'out/data'}"}.get(kind, str(tmp_path / "out/t.csv"))

@@ -33,7 +33,8 @@ def test_flagged_only_if_under_the_cut_in_every_run_where_it_was_real():
     first[:] = [5, -1, -1, 5, 0, 9]  # example 4 wears the fake class: cut 0
     second[:] = [5, -1, 5, -1, -1, 0]  # example 5 does
     runs = tuple((with_margin(run), np.arange(6) == fake) for run, fake in ((first, 4), (second, 5)))
-    # 0: clean in both; 1: low in both; 2, 3: low in one; 4: real in the second only, low; 5: real in the first only, high
+    # 0: clean in both; 1: low in both; 2, 3: low in one; 4: real in the second only, low; 5: real in the first only,
+    # high
     np.testing.assert_array_equal(aum(with_margin(margin), runs).flags, [False, True, False, False, True, False])
 
 

@@ -58,7 +58,8 @@ def test_row_blocks_change_nothing(monkeypatch):
 
 
 def test_nine_neighbours_and_the_example_vote():
-    """Of twelve equally near neighbours the first four have the label, the next five another, the last three the label."""
+    """Of twelve equally near neighbours the first four have the label, the next five another, the last three the
+    label."""
     labels = np.array([0] * 5 + [1] * 5 + [0] * 3)
     graph = Neighbours(np.tile(np.arange(1, 13), (13, 1)).astype(np.int32), np.full((13, 12), 0.5, np.float32))
     scores = knn_vote(graph, labels)

@@ -1,4 +1,5 @@
-"""Augmentation: each operation against Pillow, one image at a time; the batch against its parts; crop and flip against slicing."""
+"""Augmentation: each operation against Pillow, one image at a time; the batch against its parts; crop and flip against
+slicing."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ from labelsieve.networks import network
 
 
 def test_a_device_that_is_not_there_is_told():
-    with pytest.raises(UserError, match="There is no device 'quantum'; name cpu"):
+    with pytest.raises(UserError, match="There is no device 'quantum'; choose cpu"):
         pick("quantum")
     assert pick("cpu") == torch.device("cpu")
 

@@ -53,7 +53,8 @@ def test_model_comes_back_with_its_manifest(tmp_path):
 
 
 def test_a_file_written_before_the_package_was_used_still_reads(tmp_path):
-    """Byte for byte what Labelsieve wrote by itself: header, spaces up to a multiple of eight, the widest numbers first."""
+    """Byte for byte what Labelsieve wrote by itself: header, spaces up to a multiple of eight, the widest numbers
+    first."""
     manifest = json.dumps(MANIFEST, ensure_ascii=True)
     entries = {
         "head.bias": {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]},
@@ -118,7 +119,7 @@ def test_a_damaged_header_is_told(tmp_path, entry, what):
 
 
 def test_folders_that_are_no_models_are_told(tmp_path):
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         load(tmp_path / "nowhere")
     with pytest.raises(UserError, match="holds no weights"):
         load(tmp_path)
@@ -154,5 +155,5 @@ def test_weights_replaced_without_their_copy_of_the_manifest_still_agree(tmp_pat
 
 def test_a_training_that_has_not_finished_is_no_model_yet(tmp_path):
     (tmp_path / "model.json").write_text('{"finished": false}')
-    with pytest.raises(UserError, match="has not finished; the same `labelsieve train` command continues"):
+    with pytest.raises(UserError, match="has not finished; run the same `labelsieve train` command again"):
         load(tmp_path)

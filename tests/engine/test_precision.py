@@ -1,4 +1,5 @@
-"""The precision of a training: named or usual, kept in the model, resumed with the same numbers; linear heads know none."""
+"""The precision of a training: named or usual, kept in the model, resumed with the same numbers; linear heads know
+none."""
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_a_trained_model_answers_in_float32(images, tmp_path):
 def test_a_killed_training_in_bfloat16_ends_with_the_same_numbers(images, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(images, "bfloat16", out=tmp_path / "model", die_after=2)
-    with pytest.raises(ls.UserError, match=r"is of another run \(other precision\)"):
+    with pytest.raises(ls.UserError, match=r"belongs to a different run \(precision differs\)"):
         fit(images, "float32", out=tmp_path / "model")
     assert torch.equal(weights(fit(images, "bfloat16", out=tmp_path / "model")), weights(fit(images, "bfloat16")))
 

@@ -28,7 +28,7 @@ def test_epochs_are_rows_and_the_open_one_counts():
 
 @pytest.mark.parametrize(
     ("target", "index", "said"),
-    [([0], [5], "position 5"), ([0], [-1], "position -1"), ([7], [0], "label outside"), ([0, 1], [0], "wants logits")],
+    [([0], [5], "position 5"), ([0], [-1], "position -1"), ([7], [0], "label outside"), ([0, 1], [0], "takes logits")],
 )
 def test_mistakes_are_told(target, index, said):
     with pytest.raises(UserError, match=said):
@@ -61,7 +61,7 @@ def test_a_position_twice_in_a_batch_is_refused_and_the_last_batch_counts():
 
 @pytest.mark.parametrize("n", ["5", 0, -1, 2.5, None])
 def test_a_number_of_examples_that_is_none_is_told(n):
-    with pytest.raises(UserError, match=r"n = .* is none; give Recorder"):
+    with pytest.raises(UserError, match=r"n is .*; write Recorder"):
         Recorder(n=n)
     Recorder(n=np.int64(3))  # type: ignore[arg-type]
 
@@ -76,11 +76,11 @@ def test_logits_beyond_float32_are_recorded_without_a_warning(recwarn):
 @pytest.mark.parametrize(
     ("logits", "target", "index", "message"),
     [
-        (np.eye(2), ["cat", "dog"], [0, 1], "target that holds <U3, such as .*'cat'"),
-        (np.eye(2), [0.5, 1.0], [0, 1], "target that holds float64"),
-        (np.eye(2), [0, 1], None, "index that holds object"),
-        (np.eye(2), None, [0, 1], "target that holds object"),
-        (None, [0, 1], [0, 1], "logits that are object"),
+        (np.eye(2), ["cat", "dog"], [0, 1], "target of the type <U3, such as .*'cat'"),
+        (np.eye(2), [0.5, 1.0], [0, 1], "target of the type float64"),
+        (np.eye(2), [0, 1], None, "index of the type object"),
+        (np.eye(2), None, [0, 1], "target of the type object"),
+        (None, [0, 1], [0, 1], "logits of the type object"),
     ],
 )
 def test_what_are_no_numbers_is_a_sentence(logits, target, index, message):

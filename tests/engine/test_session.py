@@ -1,4 +1,5 @@
-"""A session: its loop goes on where it stopped, refuses what is not its own, and ends at the first loss that is no number."""
+"""A session: its loop goes on where it stopped, refuses what is not its own, and ends at the first loss that is no
+number."""
 
 import errno
 import json
@@ -83,16 +84,16 @@ def test_the_seed_decides():
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        ({"method": '"toy"', "seed": "1"}, "other seed"),
-        ({"method": '"other"', "seed": "1"}, "other method, seed"),
-        ("a text", "other data, method or settings"),
+        ({"method": '"toy"', "seed": "1"}, "seed differs"),
+        ({"method": '"other"', "seed": "1"}, "method, seed differ"),
+        ("a text", "data, method or settings differ"),
     ],
 )
 def test_the_checkpoint_of_another_run_is_refused_and_kept(tmp_path, other, named):
     run(tmp_path, epochs=1)
     before = (tmp_path / CHECKPOINT).read_bytes()
     with pytest.raises(
-        UserError, match=rf"checkpoint\.pt is of another run \({named}\); name another folder with out="
+        UserError, match=rf"checkpoint\.pt belongs to a different run \({named}\); choose another folder with out="
     ) as error:
         run(tmp_path, epochs=1, key=other)
     assert str(tmp_path) in str(error.value)
@@ -104,7 +105,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path, damage):
     run(tmp_path, epochs=1)
     path = tmp_path / CHECKPOINT
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match=r"checkpoint\.pt is damaged \(\w+\); remove it to start again\.$"):
+    with pytest.raises(UserError, match=r"checkpoint\.pt is damaged \(\w+\); remove it to start from the beginning\.$"):
         run(tmp_path, epochs=1)
     assert path.exists()
 
@@ -140,7 +141,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch, fault, 
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(
-        UserError, match=rf"The checkpoint in .* cannot be written \({why}\); the one before is intact\. Mend that"
+        UserError,
+        match=rf"The checkpoint in .* cannot be written \({why}\); the previous checkpoint is intact\. Fix this",
     ):
         run(tmp_path)
     monkeypatch.undo()
@@ -159,7 +161,8 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_harms(value):
             session.step(net.weight.sum() * (value if epoch == 2 else 0), optimiser)
 
     with pytest.raises(
-        UserError, match=r"no longer a finite number in epoch 3, at a learning rate of 0\.25; .* a third of it \(lr=\)"
+        UserError,
+        match=r"no longer a finite number in epoch 3, at a learning rate of 0\.25\. .* a third of this rate \(lr=\)",
     ):
         train()
     assert net.weight.item() == before and len(session.history) == 2

@@ -58,7 +58,8 @@ def test_ten_standard_deviations_are_the_most():
 
 @pytest.mark.parametrize(("wild", "spread"), [(5_000, 1 / 50), (20_000, 1)])
 def test_a_column_a_hundred_times_as_wide_as_its_middle_is_broken(wild, spread):
-    """One wild value of ten thousand makes the standard deviation a hundredth of itself: 50 or 200, where the others have 1."""
+    """One wild value of ten thousand makes the standard deviation a hundredth of itself: 50 or 200, where the others
+    have 1."""
     x = np.random.default_rng(3).normal(size=(10_000, 1))
     x[0] = wild
     got = standardise(x).astype(np.float64)

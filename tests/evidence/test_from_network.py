@@ -130,8 +130,8 @@ def test_every_detector_runs_and_the_run_says_so(short, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "more", "sentence"),
     [
-        ("features", {}, "A network is trained on images, and toy holds features"),
-        ("image", {"encoder": "lite0"}, "takes the place of an encoder"),
+        ("features", {}, "A network is trained on images, but toy holds features"),
+        ("image", {"encoder": "lite0"}, "replaces the encoder"),
         ("image", {"network": "resnet1"}, "There is no network 'resnet1' for images"),
     ],
 )
@@ -183,7 +183,8 @@ def test_groups_and_copies_share_a_fold(short, monkeypatch):
 
 
 def test_rates_and_losses_of_every_network(short, monkeypatch):
-    """The record at a constant rate, then O2U-Net's cycles; networks of folds fall along a cosine, a third of it with cross-entropy."""
+    """The record at a constant rate, then O2U-Net's cycles; networks of folds fall along a cosine, a third of it with
+    cross-entropy."""
     seen, step = [], from_network.Session.step
     monkeypatch.setattr(
         from_network.Session,

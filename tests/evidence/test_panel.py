@@ -261,7 +261,8 @@ def test_evidence_is_that_of_heads_which_began_with_cross_entropy():
 
 
 def test_schedules_of_the_records_are_those_of_their_papers():
-    """AUM's rate never falls; O2U-Net's falls in cycles of ten epochs to a tenth, of a third of the epochs where there are few."""
+    """AUM's rate never falls; O2U-Net's falls in cycles of ten epochs to a tenth, of a third of the epochs where there
+    are few."""
     aum, cycles = tracks(["record", "cyclic_record"], 30, [], np.zeros(3, int), 1)
     assert aum.name == "record" and [aum.schedule(e, 30) for e in (0, 15, 29.9)] == [1, 1, 1]
     np.testing.assert_allclose([cycles.schedule(e, 30) for e in range(12)], [*np.linspace(0.91, 0.1, 10), 0.91, 0.82])

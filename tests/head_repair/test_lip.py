@@ -1,4 +1,5 @@
-"""LIP: the closed form against the printed one and against least squares; orientation, bias, dead directions, choices of k."""
+"""LIP: the closed form against the printed one and against least squares; orientation, bias, dead directions, choices
+of k."""
 
 import numpy as np
 import pytest
@@ -227,8 +228,8 @@ def test_weights_that_are_whole_numbers_are_repaired_as_real_ones():
         (lambda w, x, y: (w.T, x, y), "transposed"),
         (lambda w, x, y: (w, x[:, :3], y), "takes 9 features"),
         (lambda w, x, y: (w, x, y[:-1]), "120 rows of features and 119 labels"),
-        (lambda w, x, y: (w, x, y + 1), "knows 6 classes"),
-        (lambda w, x, y: (w, x, y / 2), "whole numbers"),
+        (lambda w, x, y: (w, x, y + 1), "has 6 classes"),
+        (lambda w, x, y: (w, x, y / 2), "whole-number positions"),
         (lambda w, x, y: (w * np.nan, x, y), "finite"),
         (lambda w, x, y: (w, np.where(np.arange(120)[:, None] == 7, np.nan, x), y), "Row 7"),
         (lambda w, x, y: (w, x[:0], y[:0]), "0 rows"),
@@ -245,8 +246,9 @@ def test_true_labels_have_no_door():
 
 
 def test_accuracy_on_held_out_labels_counts_the_bias():
-    """By hand: W = diag(4, 1), and least squares on each component gives diag(1, 1/4). The held-out example (1/2, 1/2) has the
-    logits (2, 1/2) with all kept, (2, 1/8) with one, (1/2, 1/8) with none; only with the bias (0, 1) is the last its label, 1."""
+    """By hand: W = diag(4, 1), and least squares on each component gives diag(1, 1/4). The held-out example (1/2, 1/2)
+    has the logits (2, 1/2) with all kept, (2, 1/8) with one, (1/2, 1/8) with none; only with the bias (0, 1) is the
+    last its label, 1."""
     parts = components(np.diag([4.0, 1.0]), np.array([[1.0, 0], [0, 4]]), np.array([0, 1]))
     np.testing.assert_allclose(parts.sigma, [1, 0.25])
     held_out = np.array([[0.5, 0.5]]), np.array([1])

@@ -105,5 +105,5 @@ def test_what_is_no_linear_model_is_told():
 
 
 def test_a_layer_that_is_no_linear_one_is_told():
-    with pytest.raises(UserError, match="wants the head itself, an nn.Linear such as model.fc; got Sequential"):
+    with pytest.raises(UserError, match="takes the head itself, an nn.Linear such as model.fc; got Sequential"):
         repair_linear(torch.nn.Sequential(torch.nn.Linear(6, 4)), *data())

@@ -113,8 +113,8 @@ def test_default_k_is_the_effective_rank_below_the_rank():
 @pytest.mark.parametrize(
     ("first", "second", "k", "what"),
     [
-        (np.eye(3), np.eye(4), None, "one shape"),
-        (np.eye(3)[0], np.eye(3)[0], None, "one shape"),
+        (np.eye(3), np.eye(4), None, "the same shape"),
+        (np.eye(3)[0], np.eye(3)[0], None, "the same shape"),
         (np.eye(3), np.eye(3) * np.nan, None, "NaN"),
         (np.eye(3), np.eye(3), 4, "1 to 3"),
     ],

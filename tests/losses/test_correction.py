@@ -108,7 +108,7 @@ def test_a_matrix_without_an_inverse_is_a_sentence_in_both_forms(dtype):
             lambda m: losses.BackwardCorrection(m),
         ):
             with pytest.raises(
-                UserError, match=r"transition matrix has no usable inverse \(its condition number .*rows 0 and 2"
+                UserError, match=r"transition matrix has no usable inverse \(condition number .*rows are 0 and 2"
             ):
                 call(matrix)
 
@@ -126,7 +126,8 @@ def test_a_matrix_that_is_none_is_a_sentence_for_the_functions_too():
 
 @pytest.mark.parametrize(("apart", "usable"), [(2.1e-6, True), (1.9e-6, False)])
 def test_an_inverse_is_of_use_up_to_a_condition_number_of_a_million(apart, usable):
-    """By hand: [[1, 0], [1 - a, a]] has the column sums 2 - a and a; its inverse [[1, 0], [-(1 - a) / a, 1 / a]] 1 / a twice."""
+    """By hand: [[1, 0], [1 - a, a]] has the column sums 2 - a and a; its inverse [[1, 0], [-(1 - a) / a, 1 / a]] 1 / a
+    twice."""
     transition = torch.tensor([[1.0, 0.0], [1 - apart, apart]], dtype=torch.float64)
     logits, target = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([0])
     if usable:

@@ -1,4 +1,5 @@
-"""gamma, c and q: each default stands in one place, and loss, module, weight, panel, method and network take it from there."""
+"""gamma, c and q: each default stands in one place, and loss, module, weight, panel, method and network take it from
+there."""
 
 import inspect
 import math

@@ -49,7 +49,8 @@ def _blobs(n=60, k=3, d=5, noise=0.3, seed=0, spread=2.0):
 
 
 def _resumed(train, samples, folder, stop_after):
-    """What `train(session)` gives in one go, and what it gives when it dies after `stop_after` epochs and starts again."""
+    """What `train(session)` gives in one go, and what it gives when it dies after `stop_after` epochs and starts
+    again."""
     whole_session = Spy(len(samples))
     whole = train(whole_session)
     with pytest.raises(InterruptedError):

@@ -1,4 +1,5 @@
-"""Losses that set in late (Blurry, piecewise-zero, GCE): steps against the formulae written out, the delay, what is left out, a kill."""
+"""Losses that set in late (Blurry, piecewise-zero, GCE): steps against the formulae written out, the delay, what is
+left out, a kill."""
 
 from dataclasses import replace
 from inspect import signature

@@ -11,7 +11,15 @@ from labelsieve import networks
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.losses import cross_entropy
-from labelsieve.methods.dividemix import chosen_lambda, dividemix, guessed, look, mixmatch, right_labels, share_wrong
+from labelsieve.methods.dividemix import (
+    chosen_lambda,
+    dividemix,
+    guessed,
+    mixmatch,
+    right_labels,
+    share_wrong,
+    update_splits,
+)
 
 
 def network(k):
@@ -122,7 +130,7 @@ def test_losses_of_five_epochs_are_remembered_the_last_one_first(blobs):
     expected = []
     for _ in range(7):
         nets = network(3), network(3)
-        look(nets, samples, Session(30), losses, right, share, held=False)
+        update_splits(nets, samples, Session(30), losses, right, share, held=False)
         x = samples.plain(torch.arange(30))
         expected.insert(0, torch.stack([cross_entropy(net(x), samples.labels) for net in nets]).detach())
     torch.testing.assert_close(losses, torch.stack(expected[:5], 1))
@@ -162,7 +170,8 @@ def test_a_part_of_one_example_counts_as_empty(labelled, spy, monkeypatch):
 
 
 def test_lambda_of_the_authors():
-    """At 20, 50, 80 and 90 % inclusive symmetric noise: wrong are nine tenths of it with ten classes, nearly all with a hundred."""
+    """At 20, 50, 80 and 90 % inclusive symmetric noise: wrong are nine tenths of it with ten classes, nearly all with a
+    hundred."""
     assert [chosen_lambda(0.9 * rate, 10) for rate in (0.2, 0.5, 0.8, 0.9)] == [0, 25, 25, 50]
     assert chosen_lambda(0.2, 10) == 0  # 40 % asymmetric
     assert [chosen_lambda(0.99 * rate, 100) for rate in (0.2, 0.5, 0.8, 0.9)] == [25, 150, 150, 150]

@@ -1,4 +1,5 @@
-"""Early-learning regularisation: memory and steps against the formulae written out, schedule, what it finds, resumption."""
+"""Early-learning regularisation: memory and steps against the formulae written out, schedule, what it finds,
+resumption."""
 
 import numpy as np
 import pytest

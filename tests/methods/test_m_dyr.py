@@ -64,8 +64,8 @@ def outputs(samples, weight, bias):
 
 
 def frozen(samples, step, order, share=None, before=None):
-    """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64; the mixture is that of the weights
-    of the step `before`."""
+    """x, y, weights with gradient, logits of the unmixed batch and w, all written out in float64; the mixture is that
+    of the weights of the step `before`."""
     x = ((samples.inputs - samples.mean) / samples.std).double()
     weight, bias = (p.double().requires_grad_() for p in step.weights)
     _, losses = outputs(samples, *(before or step).weights)
@@ -306,5 +306,6 @@ def test_the_rate_falls_tenfold_at_100_and_at_250_of_300_epochs(method, blobs, s
     samples, _ = blobs(40)
     session = spy(40)
     method(samples, network, session, epochs=60, lr=0.1, start=0.35, batch=40, noise=0.3)
-    # Epoch 106, where bootstrapping begins, is at 0.35 of the run, so 100 becomes 20 and 250 becomes 21 + 39 * 144 / 195 = 50.
+    # Epoch 106, where bootstrapping begins, is at 0.35 of the run, so 100 becomes 20 and 250 becomes 21 + 39 * 144 /
+    # 195 = 50.
     np.testing.assert_allclose([step.rate for step in session.steps], [0.1] * 20 + [0.01] * 30 + [0.001] * 10)

@@ -1,4 +1,5 @@
-"""ProMix: every step of short runs against the formulae written out in float64; selection, schedules, the two variants, resumption."""
+"""ProMix: every step of short runs against the formulae written out in float64; selection, schedules, the two variants,
+resumption."""
 
 from copy import deepcopy
 
@@ -48,7 +49,8 @@ def pictures(n):
 
 
 class Reference:
-    """The algorithm from the formulae alone. Weights are set to those of the run before each step, all else is its own."""
+    """The algorithm from the formulae alone. Weights are set to those of the run before each step, all else is its
+    own."""
 
     def __init__(self, make, samples, two_heads, seed=0):
         self.samples, self.k, self.two_heads = samples, samples.classes, two_heads

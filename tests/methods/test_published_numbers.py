@@ -1,4 +1,5 @@
-"""The numbers that papers and authors' code state for images, and those that depend on the classes or on the length of a run."""
+"""The numbers that papers and authors' code state for images, and those that depend on the classes or on the length of
+a run."""
 
 from inspect import signature
 

@@ -25,7 +25,8 @@ def toy():
 
 
 def reference(toy, loss_gradient, lr):
-    """Weights after one epoch of SGD with momentum on logits = W x / sqrt(D) + b, for d loss / d logits as given, in float64."""
+    """Weights after one epoch of SGD with momentum on logits = W x / sqrt(D) + b, for d loss / d logits as given, in
+    float64."""
     x = ((toy.inputs - toy.mean) / toy.std).double().numpy()
     y = np.eye(K)[toy.labels.numpy()]
     order = torch.randperm(N, generator=torch.Generator().manual_seed(0)).numpy()

@@ -78,7 +78,8 @@ def test_a_wrong_name_lists_the_right_ones(name, images, says):
 
 
 def constant(net, bias):
-    """The network with every convolution 0 and the same bias in every batch normalisation: each gives `bias` everywhere."""
+    """The network with every convolution 0 and the same bias in every batch normalisation: each gives `bias`
+    everywhere."""
     for part in net.modules():
         if isinstance(part, torch.nn.Conv2d):
             torch.nn.init.zeros_(part.weight)

@@ -58,7 +58,8 @@ def test_an_old_journal_may_be_opened_by_many_at_once(tmp_path):
         with sqlite3.connect(folder / FILE) as old:
             old.execute(f"CREATE TABLE decisions (seq INTEGER PRIMARY KEY, {columns}, UNIQUE (batch, id))")
             old.execute(
-                "INSERT INTO decisions VALUES (1, 'x', 'keep', NULL, 'ann', '1', 'b', 'ranked', 0, NULL, NULL, NULL, '')"
+                "INSERT INTO decisions VALUES (1, 'x', 'keep', NULL, 'ann', '1', 'b', 'ranked', 0, NULL, NULL, NULL, "
+                "'')"
             )
         old.close()
         with ThreadPoolExecutor(6) as pool:

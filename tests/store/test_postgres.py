@@ -145,6 +145,6 @@ def test_no_server_is_a_sentence_without_the_password():
 
 
 def test_an_address_of_something_else_is_told(tmp_path):
-    with pytest.raises(UserError, match="is no address of a PostgreSQL server"):
+    with pytest.raises(UserError, match="is not the address of a PostgreSQL server"):
         journal_of(tmp_path, "r", "sqlite:///x")
     assert not (tmp_path / "journal.json").exists()

@@ -22,13 +22,13 @@ def findings_of_scores(
     alone: np.ndarray | None,
     notes: list[str],
 ) -> Findings:
-    """The findings on a data set.
+    """Return the findings on a data set.
 
     Args:
         scores: name -> scores of n labels; the consensus is among them.
         group: (n,) the group of duplicates that each example belongs to, or None.
-        alone: (n,) bool, labels that nobody outside their own group could judge, or None.
-        notes: sentences so far; more are added.
+        alone: (n,) bool, labels that no example outside their own group can judge, or None.
+        notes: the sentences so far; new ones are appended.
     """
     main = scores["consensus"]
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
@@ -46,8 +46,8 @@ def findings_of_scores(
         names = sorted({dataset.classes[c] for c in dataset.labels[unjudged]})
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         notes.append(
-            f"Classes with one example only: {len(names)} ({shown}). Nothing can be said about those examples; they "
-            "get the overall rate."
+            f"Classes with only one example: {len(names)} ({shown}). Their labels cannot be judged; they get the "
+            "overall rate."
         )
     extra = dict(main.extra)
     if "knn_vote" in scores:
@@ -76,8 +76,8 @@ def findings_of_scores(
 
 
 def _without(consensus: Scores, blind: np.ndarray) -> Scores:
-    """The scores with a count that leaves out the labels of classes that the judge never knew (n,), each of which it
-    held to be wrong."""
+    """The scores with a count without the labels (n,) of classes that the judge never knew, all of which it called
+    wrong."""
     if consensus.n_wrong is None or not blind.any():
         return consensus
     return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
@@ -86,8 +86,7 @@ def _without(consensus: Scores, blind: np.ndarray) -> Scores:
 def _count(
     judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None, judged: np.ndarray
 ) -> tuple[Estimate, str | None]:
-    """The count of wrong labels; where some cannot be judged (n,), that of the others and as large a share of the
-    rest."""
+    """The count of wrong labels; labels that cannot be judged (n,) count with the same share as the others."""
     if judged.all() or not judged.any():
         return count_wrong(judge, labels, consensus, copies)
     share = float(judged.mean())

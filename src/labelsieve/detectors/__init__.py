@@ -1,7 +1,8 @@
 """Detectors: evidence in, scores out. A detector never trains.
 
-A detector is a function whose evidence parameters are named as the fields of `labelsieve.core.evidence.Evidence`; what stands after
-`*` is a hyper-parameter with the paper's value. This table lists them all, as "module:function", so that reading it costs nothing.
+A detector is a function whose evidence parameters are named as the fields of `labelsieve.core.evidence.Evidence`;
+parameters after `*` are hyper-parameters with the paper's values. This table lists all detectors as "module:function",
+so that reading it imports nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ DETECTORS = {
 
 
 def detector(name: str) -> Callable[..., Scores]:
-    """The detector called `name`.
+    """Return the detector called `name`.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no detector of that name.
     """
     if name not in DETECTORS:
         raise UserError(f"There is no detector {name!r}.{meant(name, DETECTORS)} Choose from {', '.join(DETECTORS)}.")

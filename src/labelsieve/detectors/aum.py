@@ -1,17 +1,18 @@
-"""AUM: a wrong label's logit is held down by its neighbours in training, so its margin over the other classes stays small.
+"""AUM: other examples keep the logit of a wrong label low in training, so its margin over the other classes stays
+small.
 
 Paper: Pleiss, Zhang, Elenberg, Weinberger, "Identifying mislabeled data using the area under the margin ranking",
     NeurIPS 2020, section 3 (margin) and 3.2 (threshold samples).
-Good at: a threshold that is learnt from the data, by examples that are wrong for sure because they wear a class that
+Good at: a threshold that is learnt from the data, from examples that are surely wrong because they get a class that
     does not exist.
-Bad at: training that goes on after the learning rate has dropped (margins of memorised errors grow); very few
-    examples a class.
+Bad at: training that continues after the learning rate has dropped (margins of memorised errors grow); very few
+    examples per class.
 Numbers: the first epoch is skipped; 99th percentile of the threshold samples (authors' code).
 Differs: `find` reads linear heads on frozen features, where the paper trains a deep network from scratch. A linear
-    head can learn few wrong labels by heart, so margins of wrong labels stay small to the end and training need not
-    be stopped early; what the encoder does not see no margin shows. `from_network` trains a network as the paper
-    does, but without threshold samples. The record holds margins in float32 where the authors' code rounds logits to
-    half precision.
+    head can memorise few wrong labels, so margins of wrong labels stay small to the end and training need not be
+    stopped early. But errors that the encoder does not see do not show in any margin. `from_network` trains a network
+    as the paper does, but without threshold samples. The record holds margins in float32, while the authors' code
+    rounds logits to half precision.
 Cost: one pass over the record(s).
 """
 
@@ -27,12 +28,12 @@ from labelsieve.stats.small_loss import average_seen, fill_unseen
 def aum(
     record: Record, threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None, *, percentile: float = 99
 ) -> Scores:
-    """Score examples by minus their mean margin; flag them by threshold samples, where there are any.
+    """Score examples by minus their mean margin; flag them by threshold samples, if there are any.
 
     Args:
         record: training dynamics (E, n).
-        threshold_records: pairs of (record with K + 1 classes, mask (n,) of the examples that wore the fake class).
-        percentile: of the threshold samples' margins, below which an example is flagged.
+        threshold_records: pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake class).
+        percentile: percentile of the threshold samples' margins, below which an example is flagged.
     """
     score = fill_unseen(-area_under_margin(record))
     if not threshold_records:
@@ -40,9 +41,9 @@ def aum(
     real_once, flagged = np.zeros(len(score), bool), np.ones(len(score), bool)
     for run, fake in threshold_records:
         area = area_under_margin(run)
-        worn = area[fake][np.isfinite(area[fake])]  # an infinite margin would spoil the percentile
-        cut = np.percentile(worn, percentile) if len(worn) else -np.inf
-        # Removed only if flagged in every run in which the example wore its own label.
+        margins = area[fake][np.isfinite(area[fake])]  # an infinite margin would spoil the percentile
+        cut = np.percentile(margins, percentile) if len(margins) else -np.inf
+        # Flagged only if it is flagged in every run in which the example had its own label.
         flagged &= fake | (area <= cut)
         real_once |= ~fake
     return Scores(score, flags=flagged & real_once)

@@ -1,4 +1,4 @@
-"""Blurry loss: cross-entropy that lets go of examples it finds improbable, then confident learning on what it predicts.
+"""Blurry loss: cross-entropy that backs off from improbable labels, then confident learning on its predictions.
 
 Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
     arXiv 2511.16512; loss -(p_y)^gamma ln p_y.
@@ -7,10 +7,10 @@ Bad at: training without a delay: gamma > 1/ln K un-learns from the start.
 Numbers: gamma = 0.5 and the delay are set where the heads are trained (`core.loss_defaults`); rule = "both" is the
     authors' filter.
 Differs: by default `find` reads linear heads on frozen features, trained with the loss. The paper trains a whole
-    network, whose features the loss shapes too; on frozen features the loss only decides which examples move a plane,
-    and there is little to learn by heart that it could prevent. `find(from_network=NAME, loss="blurry")` is the
-    paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` says
-    what differs there). The authors' code shares one model over all folds, so that its probabilities are not
+    network, whose features depend on the loss too. On frozen features the loss only decides which examples move the
+    decision planes, and there is little memorising that it could prevent. `find(from_network=NAME, loss="blurry")` is
+    the paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` lists
+    the differences). The authors' code shares one model over all folds, so that its probabilities are not
     out-of-sample; ours are.
 Cost: two passes over the probabilities.
 """

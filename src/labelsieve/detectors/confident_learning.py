@@ -1,12 +1,13 @@
-"""Confident learning: where a class is predicted with more confidence than its members usually get, the given label is in doubt.
+"""Confident learning: a label is doubted if another class is predicted with more confidence than its members usually
+get.
 
-Paper: Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections 3.1-3.2.
-Good at: class-dependent confusions, any classifier's probabilities, no tuning.
-Bad at: probabilities that are not out-of-sample (memorised errors look clean); weak classifiers (counts too many errors).
-Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cleanlab's names.
-Differs: flags are those of cleanlab 2.9 to the last tie, but streamed. Suspicion is 1 - p_y (self-confidence), the ranking that
-    cleanlab uses by default and the one that needs only the given label: a sample spread over several wrong classes ranks as high
-    as one with a clear rival, which the normalised margin would put behind.
+Paper: Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections
+3.1-3.2. Good at: class-dependent confusions, any classifier's probabilities, no tuning.
+Bad at: probabilities that are not out-of-sample (memorised errors look clean); weak classifiers (counts too many
+errors). Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cleanlab's names.
+Differs: flags are those of cleanlab 2.9 to the last tie, but streamed. Suspicion is 1 - p_y (self-confidence),
+    cleanlab's default ranking, which needs only the given label: an example spread over several wrong classes ranks as
+    high as one with a clear rival; the normalised margin would rank it lower.
 Cost: three passes over the probabilities in row blocks (two for the flags); K x K counts.
 """
 

@@ -1,14 +1,16 @@
 """Consensus: the robust head and the neighbours judge together, and common confusions count a little more.
 
-Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with a robust loss (GCE) and of the kNN vote; the log-odds
-    that another class explains the example better, with the estimated noise transition matrix as a tempered prior.
-Paper: pool and transition matrix in `stats.opinion_pool`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML 2022.
-Good at: staying near the best single detector on every kind of noise we tried: symmetric, pair, boundary and human.
-Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives the class away).
-Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development sets with known
-    errors, CIFAR-10N among them (docs/calibration.md). All constants stand in `stats.opinion_pool`.
-Differs: ours. The default score of `find`; with the user's own probabilities those are the only judge.
-Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
+Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with a robust loss (GCE) and of the kNN
+    vote; the log-odds that another class explains the example better, with the estimated noise transition matrix as a
+    tempered prior.
+Paper: pool and transition matrix in `stats.opinion_pool`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML
+2022. Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary and
+human. Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives
+the class away). Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development
+sets with known
+    errors, CIFAR-10N among them (docs/calibration.md). All constants are in `stats.opinion_pool`.
+Differs: this detector is ours. It is the default score of `find`; probabilities of the user are the only judge if there
+are some. Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
 """
 
 from __future__ import annotations
@@ -39,21 +41,21 @@ def consensus(
 ) -> Scores:
     """Log-odds that each given label is wrong.
 
-    Many parameters, because every constant of the fit is one, beside the evidence.
+    There are many parameters because each constant of the fit is one, besides the evidence.
 
     Args:
         labels: (n,) given labels.
         n_classes: K.
-        probs: (n, K), used only where there are no robust probabilities.
+        probs: (n, K), used only if there are no robust probabilities.
         probs_gce: (n, K).
         neighbours: the kNN graph.
-        k: neighbours that vote.
+        k: number of neighbours that vote.
         sharpness: a neighbour weighs exp(sharpness (cosine - cosine of the nearest)).
-        spread: share of a vote that goes to all classes alike.
+        spread: share of a vote that is spread evenly over all classes.
         trust: exponent of the transition matrix.
-        prior: examples per class by which one noise rate holds the rows of that matrix.
-        steps: of the EM that fits it.
-        floor: probability below which a judge says no more.
+        prior: weight, in examples per class, that pulls the rows of that matrix to a common noise rate.
+        steps: steps of the EM that fits it.
+        floor: lower bound of a judge's probabilities.
     """
     judge = probs if probs_gce is None else probs_gce
     if judge is None:
@@ -61,6 +63,6 @@ def consensus(
     require_finite(judge, labels)
     pool = Pool([judge], neighbours, labels, n_classes, k, sharpness, spread, floor)
     transition = estimate_transition(pool, steps=steps, prior=prior)
-    said = verdict(pool, transition, trust=trust)
-    why = {"p_given": said.p_given, "p_other": said.p_other, "judges_agree": said.united}
-    return Scores(said.log_odds, said.other, said.log_odds > 0, why, transition.n_wrong)
+    decided = verdict(pool, transition, trust=trust)
+    why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
+    return Scores(decided.log_odds, decided.other, decided.log_odds > 0, why, transition.n_wrong)

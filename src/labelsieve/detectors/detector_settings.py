@@ -1,4 +1,4 @@
-"""The settings of detectors that the user names: known by the detector's signature, of its types, within bounds."""
+"""The user's settings of detectors, checked by each detector's signature: names, types and bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS = {"rule": RULES, "promix.per_class": get_args(PerClass)}
 _BOUNDS: dict[str, tuple[float, float]] = {
     "percentile": (0, 100),
     "last": (1, math.inf),
-    "knn_vote.k": (2, 21),  # itself and the 20 neighbours that are kept
+    "knn_vote.k": (2, 21),  # the example itself and the 20 neighbours that are kept
     "consensus.k": (1, 20),
     "steps": (1, 1000),
     "floor": (1e-12, 0.1),
@@ -35,13 +35,15 @@ EMPTY = "detectors is an empty {}; name detectors, or leave it out to run all."
 
 
 def read_detectors(value: Any) -> Named | None:
-    """The detectors that `find` was given, a list of names or a dict of name -> settings; None is None, which runs all.
+    """Check the `detectors` argument of `find`: a list of names or a dict of name -> settings; None, which runs all,
+    stays.
 
     Returns:
-        name -> the settings that were named, each checked; of a list, no settings.
+        name -> its checked settings; {} for names in a list.
 
     Raises:
-        UserError: neither, an empty dict, an unknown detector or setting, or a value of another type or out of bounds.
+        UserError: wrong type, an empty dict, an unknown detector or setting, or a value of the wrong type or out of
+            bounds.
     """
     if value is None:
         return None
@@ -52,23 +54,23 @@ def read_detectors(value: Any) -> Named | None:
         return {name: {} for name in names}
     if not value:
         raise UserError(EMPTY.format("dict"))
-    found: Named = {}
+    checked: Named = {}
     for name, settings in value.items():
         if not isinstance(name, str):
-            raise UserError(f"detectors names {name!r}; give the name of a detector, as text.")
+            raise UserError(f"detectors contains {name!r}; use the name of a detector, as text.")
         if settings is not None and not isinstance(settings, Mapping):
             raise UserError(
-                f"The settings of the detector {name!r} are {settings!r}; give a dict, such as {{'forget_rate': 0.1}}."
+                f"The settings of the detector {name!r} are {settings!r}; pass a dict, such as {{'forget_rate': 0.1}}."
             )
-        found[name] = check(name, settings or {})
-    return found
+        checked[name] = check(name, settings or {})
+    return checked
 
 
 def check(name: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings `named` of the detector `name`, shares as numbers.
+    """Return the settings `named` of the detector `name`, with shares as numbers.
 
     Raises:
-        UserError: there is no such detector or setting, or a value is of another type or out of bounds.
+        UserError: there is no such detector or setting, or a value has the wrong type or is out of bounds.
     """
     own = {p.name: p for p in inspect.signature(detector(name)).parameters.values() if p.kind is p.KEYWORD_ONLY}
     for setting in named:
@@ -92,18 +94,18 @@ def _checked(name: str, parameter: inspect.Parameter, value: Any) -> Any:
         return value
     if kind == "bool":
         if not isinstance(value, bool):
-            raise UserError(f"{what} is {value!r}; give true or false.")
+            raise UserError(f"{what} is {value!r}; it must be true or false.")
         return value
     if parameter.name in _SHARES:
         return share(value, what)
     whole = kind == "int"
     allowed = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed) or not -math.inf < value < math.inf:
-        raise UserError(f"{what} is {value!r}; give a {'whole ' if whole else ''}number.")
+        raise UserError(f"{what} is {value!r}; it must be a {'whole ' if whole else ''}number.")
     low, high = _BOUNDS.get(f"{name}.{parameter.name}") or _BOUNDS.get(parameter.name) or (0, math.inf)
     if not low <= value <= min(high, HIGHEST):
         bounds = f"from {low:g} to {min(high, HIGHEST):g}"
         if math.isinf(high) and value < low:
             bounds = f"{low:g} or more"
-        raise UserError(f"{what} is {value!r}; it should be {bounds}.")
+        raise UserError(f"{what} is {value!r}; it must be {bounds}.")
     return value

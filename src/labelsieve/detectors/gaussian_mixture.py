@@ -1,11 +1,13 @@
-"""Gaussian mixture: DivideMix's split of the losses into a low and a high heap; the suspicion is the chance of the high one.
+"""Gaussian mixture: DivideMix's split of the losses into a low and a high group; the suspicion is that of the high
+group.
 
 Paper: Li, Socher, Hoi, "DivideMix: learning with noisy labels as semi-supervised learning", ICLR 2020, section 3.1.
-Good at: asymmetric noise, where a Beta mixture turns flat.
+Good at: asymmetric noise, where a Beta mixture becomes flat.
 Bad at: heavy-tailed losses (min-max normalisation lets one outlier squeeze the rest); data without noise.
 Numbers: 10 steps, tolerance 1e-2, variance floor 5e-4 (authors' code); flags above 0.5, their p_threshold.
-Differs: one record instead of two networks that divide for each other; the mean over the last epochs (all, unless `last` says how
-    many; the authors use 5 at 90 % noise). Ties are ranked by the loss. Nothing to separate: nobody is flagged, the loss ranks.
+Differs: one record instead of two networks that divide the data for each other; the mean over the last epochs (all,
+    unless `last` sets a number; the authors use 5 at 90 % noise). Ties are ranked by the loss. If there is nothing to
+    separate, no example is flagged and the loss ranks.
 Cost: one pass over the record and a histogram.
 """
 
@@ -22,7 +24,7 @@ def gaussian_mixture(record: Record, *, last: int | None = None, threshold: floa
 
     Args:
         record: training dynamics (E, n).
-        last: how many of the last epochs to average; None takes all.
+        last: how many of the last epochs to average; None means all.
         threshold: posterior above which an example is flagged.
     """
     mean = average_seen(record.loss if last is None else record.loss[-last:])

@@ -1,13 +1,13 @@
-"""GCE: self-confidence under the generalised cross-entropy loss, which does not chase labels it cannot explain.
+"""GCE: self-confidence under the generalised cross-entropy loss, which puts less weight on improbable labels.
 
 Paper: Zhang, Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS
     2018, section 3.
 Good at: ranking at high noise, where cross-entropy starts to fit the errors.
 Bad at: many classes (its gradient is p_y^q times that of cross-entropy, so it under-fits); it has no flag rule.
 Numbers: q = 0.7 is set where the heads are trained (`core.loss_defaults`).
-Differs: the paper trains a classifier and detects nothing; reading 1 - p_y of held-out examples, by default of linear
-    heads on frozen features, is our use of it. `find(from_network=NAME, loss="gce")` reads networks that were trained
-    with the loss.
+Differs: the paper trains a classifier and does no detection. Using 1 - p_y of held-out examples, by default from linear
+    heads on frozen features, is our idea. `find(from_network=NAME, loss="gce")` reads networks that were trained with
+    the loss.
 Cost: one pass over the probabilities.
 """
 

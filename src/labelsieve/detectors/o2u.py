@@ -1,16 +1,17 @@
-"""O2U-Net: a network driven in cycles from under- to over-fitting keeps stumbling over wrong labels, so their losses stay high.
+"""O2U-Net: a network in cycles from under- to over-fitting keeps failing on wrong labels, so their losses stay high.
 
 Paper: Huang, Qu, Jia, Zhao, "O2U-Net: a simple noisy label detection approach for deep neural networks", ICCV 2019,
     section 3.
-Good at: random label noise; needs nothing but losses.
+Good at: random label noise; needs only losses.
 Bad at: imbalanced data (a global ranking removes hard and rare classes: see per_class); ambiguous but right examples.
-Numbers: forget_rate, the share that is flagged, is the true noise rate in the authors' code. That is not ours to
-    know: without it a two-component Gaussian mixture on the score flags what more likely belongs to its upper half.
-Differs: `find` reads a linear head on frozen features that is driven through the cycles. The paper's network goes
-    from under- to over-fitting and back; a linear head hardly over-fits, so what is left of the idea is the mean of
-    the losses over a changing learning rate. Nor is there the paper's third stage, training again without what was
-    flagged. `from_network` cycles a network; the method `o2u` of `train` has all three stages. An example that was
-    missing from an epoch is averaged by count; per_class = True ranks within the given label.
+Numbers: forget_rate, the share that is flagged, is the true noise rate in the authors' code, which we cannot know.
+    Without it, a two-component Gaussian mixture on the score flags examples that more likely belong to its upper
+    component.
+Differs: `find` reads a linear head on frozen features that is trained through the cycles. The paper's network goes from
+    under- to over-fitting and back; a linear head hardly over-fits, so only the mean of the losses over a changing
+    learning rate is left of the idea. The paper's third stage, training again without the flagged examples, is missing.
+    `from_network` cycles a network; the method `o2u` of `train` has all three stages. An example that is missing from
+    an epoch is averaged by count; per_class = True ranks within the given label.
 Cost: one pass over the record (E, n); float64 sums.
 """
 
@@ -59,8 +60,8 @@ def o2u(
 
 
 def _centre(epoch: np.ndarray) -> np.ndarray:
-    """Losses (n,) of an epoch minus their mean, so that epochs of a high learning rate do not dominate. The mean is that of finite
-    losses: an infinite one would push all others to minus infinity."""
+    """Losses (n,) of an epoch minus their mean, so that epochs of a high learning rate do not dominate. Only finite
+    losses enter the mean, because an infinite one would push all others to minus infinity."""
     epoch = epoch.astype(np.float64)
     finite = np.isfinite(epoch)
     return epoch - (epoch[finite].mean() if finite.any() else 0)

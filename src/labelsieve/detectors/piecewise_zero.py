@@ -1,4 +1,5 @@
-"""Piecewise-zero loss: cross-entropy that ignores examples below a probability, then confident learning on what it predicts.
+"""Piecewise-zero loss: cross-entropy that ignores labels below a probability, then confident learning on its
+predictions.
 
 Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
     arXiv 2511.16512; loss -ln p_y where p_y >= c, else 0.
@@ -7,11 +8,11 @@ Bad at: rare classes, which can fall below c as a whole and vanish; c > 1/K with
 Numbers: c = 0.05 and the delay are set where the heads are trained (`core.loss_defaults`); rule = "both" is the
     authors' filter.
 Differs: by default `find` reads linear heads on frozen features, trained with the loss. The paper trains a whole
-    network, whose features the loss shapes too; on frozen features the loss only decides which examples move a plane,
-    and there is little to learn by heart that it could prevent. `find(from_network=NAME, loss="piecewise-zero")` is
-    the paper's protocol: a network for each of five folds, trained with the loss itself (`evidence.from_network` says
-    what differs there). The authors' code shares one model over all folds, so that its probabilities are not
-    out-of-sample; ours are.
+    network, whose features depend on the loss too. On frozen features the loss only decides which examples move the
+    decision planes, and there is little memorising that it could prevent. `find(from_network=NAME,
+    loss="piecewise-zero")` is the paper's protocol: a network for each of five folds, trained with the loss itself
+    (`evidence.from_network` lists the differences). The authors' code shares one model over all folds, so that its
+    probabilities are not out-of-sample; ours are.
 Cost: two passes over the probabilities.
 """
 
@@ -24,7 +25,8 @@ from labelsieve.stats.confident_joint import best_other, flags, given_probabilit
 
 
 def piecewise_zero(probs_piecewise_zero: np.ndarray, labels: np.ndarray, *, rule: str = "both") -> Scores:
-    """Score examples by 1 - self-confidence of heads trained with the Piecewise-zero loss, and flag them by confident learning.
+    """Score examples by 1 - self-confidence of heads trained with the Piecewise-zero loss, and flag them by confident
+    learning.
 
     Args:
         probs_piecewise_zero: (n, K) out-of-sample probabilities.

@@ -1,4 +1,5 @@
-"""ProMix's selection as a clean-set detector: suspicious is what neither a small loss nor a matched high confidence lets in.
+"""ProMix's selection of clean labels as a detector: labels with neither a small loss nor a high confidence are
+suspicious.
 
 Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise via maximizing clean sample utility",
     IJCAI 2023, section 3.1 (class-wise small-loss selection and matched high confidence selection).
@@ -6,13 +7,12 @@ Good at: keeping the classes in proportion; a clean set of high precision.
 Bad at: its flags follow rho, so they are only as good as that rate.
 Numbers: tau = 0.99 (CIFAR-10; the authors use 0.95 for 100 classes); rho is fixed at 0.5 or 0.7 in the published
     commands. Here, without it, rho = the share of examples whose given label is the prediction: from noisy data only.
-Differs: the paper selects anew in each epoch, and the two networks are trained on what was selected; here the rules
-    are read off the record of a linear head on frozen features (or of a network, `from_network`) that learned from
-    all labels alike, so that nothing is gained from one selection for the next. The method `promix` of `train` trains
-    as the paper does. Quotas follow the class sizes, as the author advises for instance-dependent noise, because n /
-    K takes rare classes whole and starves large ones; "balanced" restores the paper's. Selections of the last epochs
-    are averaged; the suspicion is the smallest rho at which the example would have been selected, which makes a
-    ranking out of a yes or no.
+Differs: the paper selects again in each epoch and trains the two networks on the selection. Here the rules are applied
+    to the record of a linear head on frozen features (or of a network, `from_network`) that learned from all labels
+    equally, so that one selection does not improve the next. The method `promix` of `train` trains as the paper does.
+    Quotas follow the class sizes, as the author advises for instance-dependent noise, because n / K takes rare classes
+    whole and too little of large ones; "balanced" restores the paper's. Selections of the last epochs are averaged; the
+    suspicion is the smallest rho at which the example would have been selected, which turns a yes or no into a ranking.
 Cost: one sort of the losses for each epoch used.
 """
 
@@ -35,14 +35,14 @@ def promix(
     last: int = 10,
     per_class: PerClass = "proportional",
 ) -> Scores:
-    """Score examples by how late ProMix's rules would take them into the clean set; flag those left out in most epochs.
+    """Score examples by the rho at which ProMix's rules would select them; flag those left out in most epochs.
 
     Args:
         record: training dynamics (E, n).
         labels: (n,) given labels.
         n_classes: K.
         rho: fraction to select by small loss; None estimates it.
-        tau: probability of the given label above which an example is taken in any case.
+        tau: probability of the given label above which an example is always selected.
         last: how many of the last epochs to use.
         per_class: "proportional" to class sizes, or the paper's "balanced".
     """
@@ -57,7 +57,7 @@ def promix(
         fair = size[labels] if per_class == "proportional" else len(labels) / n_classes
         level += np.where(matched, 0, (rank + 1) / fair)
         left_out += ~(class_small_loss(loss, labels, n_classes, share, per_class=per_class) | matched)
-    # Those taken at any rho (level 0) are told apart by what is left of their probability.
+    # Examples that are selected at any rho (level 0) are ranked by one minus their probability.
     doubt = 1 - _sound(record.p_y[-1])
     return Scores(level / len(epochs) + 1e-6 * doubt, flags=left_out > len(epochs) / 2)
 

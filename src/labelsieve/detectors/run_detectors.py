@@ -14,30 +14,29 @@ from labelsieve.detectors import DETECTORS, detector
 
 Progress = Callable[[str, int, int], None]
 
-# The default detectors above so many classes that the others would take long.
+# The default detectors if there are more classes than this, because the others would take long.
 LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote"), 200
 BESIDE = "Your own probabilities judge the labels."
-NEAR = " The neighbours are shown beside them and have no say."
+NEAR = " The neighbours are shown but not used for the decision."
 FAR = (
-    " No features were made of the {}, so there are no neighbours and only exact duplicates; name an encoder to have "
-    "them."
+    " No features of the {} were computed, so there are no neighbours, and only exact duplicates are found; set an "
+    "encoder to change that."
 )
 
 
 def evidence_of(name: str) -> dict[str, bool]:
-    """The evidence a detector takes -> whether it can do without."""
+    """The evidence that a detector takes -> whether it is optional."""
     parameters = inspect.signature(detector(name)).parameters.values()
     return {p.name: p.default is not p.empty for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
 def detector_of_loss(loss: str) -> str:
-    """The detector that reads what networks trained with a loss predict."""
+    """The detector that reads the predictions of networks trained with a loss."""
     return loss.replace("-", "_")
 
 
 def has_features(data: Dataset, encoder: str | None) -> bool:
-    """Whether there are features: not of probabilities, and beside them only those that cost nothing or were asked
-    for."""
+    """Whether there are features: never for probabilities alone; next to probabilities only free or requested ones."""
     return data.kind != "probs" and (data.probs is None or data.kind == "features" or encoder is not None)
 
 
@@ -50,9 +49,9 @@ def choose(
     recorded: bool = False,
     record_judges: bool = False,
 ) -> list[str]:
-    """The detectors to run: those that were named, or all that the data allow. The consensus decides, so it always
-    runs, and so does the detector of a loss that was named. A record that was handed over (`recorded`) serves O2U-Net
-    only where it is named, because its learning rate ought to be cyclic."""
+    """The detectors to run: the named ones, or all that the data allow. The consensus always runs, because it decides,
+    and so does the detector of a named loss. A record of the user (`recorded`) is used for O2U-Net only if O2U-Net is
+    named, because its learning rate should be cyclic."""
     of_loss = [] if loss is None else [detector_of_loss(loss)]
     own = dataset.kind == "probs" or dataset.probs is not None
     near = own and has_features(dataset, encoder)
@@ -66,7 +65,7 @@ def choose(
     if names is None:
         if not own and len(dataset.classes) > LEAN_ABOVE:
             notes.append(
-                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} are run by default; name detectors to "
+                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} run by default; name detectors to "
                 "run others."
             )
             return list(dict.fromkeys([*LEAN, *of_loss]))
@@ -75,7 +74,7 @@ def choose(
         detector(name)
         if name not in allowed:
             what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
-            raise UserError(f"The detector {name!r} needs more; {what} allow {', '.join(allowed)}.")
+            raise UserError(f"The detector {name!r} needs more evidence; {what} allow {', '.join(allowed)}.")
     return list(dict.fromkeys([*names, *of_loss, "consensus"]))
 
 
@@ -86,8 +85,8 @@ def run_detectors(
     alone: bool,
     progress: Progress | None,
 ) -> dict[str, Scores]:
-    """The scores of each detector, with the settings that were named; where the user's own probabilities judge `alone`,
-    the neighbours have no say in the consensus."""
+    """The scores of each detector, with the named settings; if the user's own probabilities judge `alone`, the
+    consensus does not use the neighbours."""
     scores = {}
     for done, name in enumerate(chosen):
         if progress:

@@ -1,4 +1,5 @@
-"""Augmentation of a whole batch at once, on the device: crop and flip, RandAugment-style distortion, cutout, dropped features."""
+"""Augmentation of a whole batch on the device: crop and flip, RandAugment-style distortion, cutout, dropped
+features."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from labelsieve.engine.image_operations import OPERATIONS
 
 
 def crop_and_flip(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Images (b, C, H, W): shifted by up to an eighth of the side (4 of 32 pixels) over a black border, half of them mirrored."""
+    """Images (b, C, H, W), shifted by up to an eighth of the side over a black border, half of them mirrored."""
     b, _, height, width = x.shape
     pad = max(1, height // 8)
     top = torch.randint(0, 2 * pad + 1, (b, 1), generator=generator).to(x.device) + torch.arange(
@@ -25,7 +26,8 @@ def crop_and_flip(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def distort(x: torch.Tensor, generator: torch.Generator, *, times: int = 3) -> torch.Tensor:
-    """Images (b, C, H, W) of values 0 to 1, each through `times` operations drawn with replacement, at uniform strength, then a cutout."""
+    """Images (b, C, H, W) in [0, 1] after `times` random operations (with replacement, of uniform strength) and a
+    cutout."""
     for _ in range(times):
         which = torch.randint(len(OPERATIONS), (len(x),), generator=generator)
         strength = torch.rand(len(x), generator=generator)
@@ -40,7 +42,7 @@ def distort(x: torch.Tensor, generator: torch.Generator, *, times: int = 3) -> t
 
 
 def cutout(x: torch.Tensor, generator: torch.Generator, *, largest: float = 0.5) -> torch.Tensor:
-    """Images (b, C, H, W), each with a grey square whose side is up to `largest` of the image's, its centre anywhere."""
+    """Images (b, C, H, W), each with a grey square anywhere, whose side is up to `largest` of the image's side."""
     b, _, height, width = x.shape
     side, down, across = torch.rand(3, b, 1, generator=generator).to(x.device)
     half = largest / 2 * side * min(height, width)
@@ -50,6 +52,6 @@ def cutout(x: torch.Tensor, generator: torch.Generator, *, largest: float = 0.5)
 
 
 def drop(x: torch.Tensor, generator: torch.Generator, *, share: float = 0.2) -> torch.Tensor:
-    """Features (b, d) with a random share set to zero, the rest scaled up."""
+    """Features (b, d) with a random share set to zero and the rest scaled up."""
     kept = (torch.rand(x.shape, generator=generator) >= share).to(x.device)
     return x * kept / (1 - share)

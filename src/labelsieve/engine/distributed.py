@@ -1,11 +1,12 @@
 """Several processes, one training run: `torchrun --nproc-per-node 4 -m labelsieve train ...`.
 
-Every process runs the whole method on the same batches with the same random numbers; only the networks divide their work. A network's
-features are computed for a process's own part of the batch and put together, so that heads, losses, selections and records see the whole
-batch everywhere, and no method knows of it. Gradients are averaged in `Session.step`: what a process's own part gives counts as many
-times as there are processes, what all compute alike (the heads) once. Process 0 writes and tells.
-Differs from one process: the order of sums; batch normalisation sees a process's own part, as in PyTorch's DistributedDataParallel.
-Cost: two all-reduces a step, of the features (b, d) and of the gradients; augmentation is not divided.
+Every process runs the whole method on the same batches with the same random numbers; only the networks divide their
+work. Each process computes a network's features for its own part of the batch, and the parts are joined. So heads,
+losses, selections and records see the whole batch in every process, and the methods need no change. Gradients are
+averaged in `Session.step`: those of a process's own part are multiplied by the number of processes, those that all
+processes compute (of the heads) count once. Process 0 writes files and progress. Differs from one process: the order of
+sums; batch normalisation sees a process's own part, as in PyTorch's DistributedDataParallel. Cost: two all-reduces per
+step, of the features (b, d) and of the gradients; augmentation is not divided.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ from torch import Tensor, distributed, nn
 
 from labelsieve.engine.wrapped_network import wrap
 
-PATIENCE = timedelta(
-    days=7
-)  # while process 0 encodes; torchrun, not the clock, ends processes that have lost the others
+# The others wait while process 0 encodes; torchrun, not this limit, ends processes that have lost the others.
+PATIENCE = timedelta(days=7)
 
 
 def join(device: torch.device) -> torch.device:
-    """Meet the other processes that torchrun started, if it did; the device of this one."""
+    """Connect to the other processes if torchrun started several; return the device of this one."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return device
     if device.type == "cuda" and device.index in (None, 0):
@@ -50,7 +50,7 @@ def rank() -> int:
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Process 0 first, then the others, which find what it wrote."""
+    """Process 0 runs the body first, then the others, which can read what it wrote."""
     if rank() > 0:
         distributed.barrier()
     yield
@@ -59,7 +59,7 @@ def in_turn() -> Iterator[None]:
 
 
 def divided(net: nn.Module) -> nn.Module:
-    """The network, the same in all processes, whose features (or output, if it has none) are computed by all of them together."""
+    """The network, equal in all processes, which compute its features (or its output, if it has none) together."""
     if size() == 1:
         return net
     for tensor in net.state_dict().values():
@@ -68,7 +68,7 @@ def divided(net: nn.Module) -> nn.Module:
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:
-    """Gradients become their mean over the processes."""
+    """Replace the gradients by their mean over the processes."""
     if size() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -76,7 +76,7 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def _together(net: Any, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    if len(x) < 2 * size():  # too few to divide: everybody does all
+    if len(x) < 2 * size():  # too few to divide: every process computes all
         return part(x)
     mine = torch.arange(len(x)).tensor_split(size())[rank()]
     own = slice(int(mine[0]), int(mine[-1]) + 1)
@@ -111,6 +111,5 @@ def _mean(tensors: list[Tensor]) -> None:
     distributed.all_reduce(flat)
     flat /= size()
     for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-        tensor.data.copy_(
-            mean.view_as(tensor)
-        )  # autograd keeps running statistics, which no backward pass in training reads
+        # `data`, because autograd keeps running statistics, which no backward pass in training reads
+        tensor.data.copy_(mean.view_as(tensor))

@@ -1,10 +1,10 @@
-"""Fourteen ways to distort images, each for a batch with one strength an image, on the device.
+"""Fourteen ways to distort images, each for a batch on the device, with one strength per image.
 
-Source: Cubuk et al., "RandAugment", CVPR 2020, in the set and the ranges of ProMix (Xiao et al., IJCAI 2023): autocontrast, brightness,
-colour, contrast, equalise, identity, posterise to 4 to 8 bits, rotate by up to 30 degrees, sharpness, shear by up to 0.3, solarise, shift
-by up to 0.3 of the side; brightness, colour, contrast and sharpness keep 0.05 to 0.95 of the image.
-Every operation takes images (b, C, H, W) of values 0 to 1 and strengths (b,) uniform in [0, 1), and follows Pillow's arithmetic, geometry
-with the nearest pixel and black outside, but does not round to 1/255.
+Source: Cubuk et al., "RandAugment", CVPR 2020, in the set and the ranges of ProMix (Xiao et al., IJCAI 2023):
+autocontrast, brightness, colour, contrast, equalise, identity, posterise to 4 to 8 bits, rotate by up to 30 degrees,
+sharpness, shear by up to 0.3, solarise, shift by up to 0.3 of the side; brightness, colour, contrast and sharpness keep
+0.05 to 0.95 of the image. Every operation takes images (b, C, H, W) of values 0 to 1 and strengths (b,) uniform in [0,
+1), and follows Pillow's arithmetic, geometry with the nearest pixel and black outside, but does not round to 1/255.
 Cost: a few passes over the batch; equalise sorts its pixels into 256 bins.
 """
 
@@ -52,7 +52,7 @@ def identity(x: Tensor, u: Tensor) -> Tensor:
 
 
 def posterise(x: Tensor, u: Tensor) -> Tensor:
-    bin = 2.0 ** (4 - (5 * u).floor())[:, None, None, None]  # 8 bits leave 1 grey value a bin, 4 bits leave 16
+    bin = 2.0 ** (4 - (5 * u).floor())[:, None, None, None]  # 8 bits leave 1 grey value per bin, 4 bits leave 16
     return ((x * 255).round() / bin).floor() * bin / 255
 
 
@@ -128,13 +128,14 @@ def _signed(u: Tensor) -> Tensor:
 
 
 def _row(*values: Tensor | float) -> Tensor:
-    """(b, 3) of numbers and (b,) tensors."""
+    """(b, 3) from numbers and (b,) tensors."""
     b = next(v for v in values if isinstance(v, Tensor))
     return torch.stack([v if isinstance(v, Tensor) else torch.full_like(b, v) for v in values], 1)
 
 
 def _moved(x: Tensor, across: Tensor, down: Tensor) -> Tensor:
-    """The pixel at (column, row) taken from column across . (column, row, 1), row down . (column, row, 1); across, down (b, 3)."""
+    """The pixel at (column, row) comes from column across . (column, row, 1) and row down . (column, row, 1); both (b,
+    3)."""
     b, c, height, width = x.shape
     column = torch.arange(width, device=x.device, dtype=x.dtype) + 0.5
     row = torch.arange(height, device=x.device, dtype=x.dtype)[:, None] + 0.5

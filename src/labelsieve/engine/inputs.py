@@ -1,8 +1,8 @@
-"""Arrays to `Samples`: pixels keep their bytes and are normalised batch by batch, features are standardised once.
+"""Arrays to `Samples`: pixels stay bytes and are normalised per batch, features are standardised once.
 
-A feature column without spread says nothing and becomes zero; what lies more than ten standard deviations out is cut. Of features none
-of which is negative, as most networks leave them, the square root is taken first: their long tails shrink (power normalisation, Perronnin
-et al., "Improving the Fisher kernel for large-scale image classification", ECCV 2010).
+A feature column without spread carries no information and becomes zero; values are cut at ten standard deviations. If
+no feature is negative, as from most networks, the square root is taken first, which shortens their long tails (power
+normalisation, Perronnin et al., "Improving the Fisher kernel for large-scale image classification", ECCV 2010).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ROWS = 4096
 
 
 class Scale(NamedTuple):
-    """How inputs are normalised: mean and standard deviation float64, (C,) of pixels over 255 or (d,); `root`: of square roots."""
+    """The normalisation of inputs: mean and std float64, (C,) of pixels / 255 or (d,); `root`: of square roots."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -28,15 +28,15 @@ class Scale(NamedTuple):
 
 
 def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale | None = None) -> tuple[Samples, Scale]:
-    """What a method or a model takes, on the CPU.
+    """Return the inputs of a method or a model as samples on the CPU, and their normalisation.
 
     Args:
         inputs: uint8 (n, C, H, W), or float (n, d), finite.
         labels: (n,) positions.
-        scale: that of the model; None takes the data's own.
+        scale: the normalisation of the model; None computes it from the data.
 
     Raises:
-        UserError: no feature differs between examples.
+        UserError: the examples do not differ in any feature.
     """
     target = torch.from_numpy(np.ascontiguousarray(labels, np.int64))
     if inputs.ndim == 4:
@@ -48,9 +48,7 @@ def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale |
         return Samples(pixels, target, classes, mean, std), scale
     scale = _scale(inputs) if scale is None else scale
     if np.isinf(scale.std).all():
-        raise UserError(
-            f"All {len(inputs)} examples have the same features, so there is nothing to tell them apart by."
-        )
+        raise UserError(f"All {len(inputs)} examples have the same features, so nothing can be learnt from them.")
     out = np.empty(inputs.shape, np.float32)
     for rows in _blocks(len(inputs)):
         block = (_values(inputs[rows], scale.root) - scale.mean) / scale.std
@@ -60,7 +58,8 @@ def samples(inputs: np.ndarray, labels: np.ndarray, classes: int, scale: Scale |
 
 
 def _scale(features: np.ndarray) -> Scale:
-    """That of features (n, d); the standard deviation of a column without spread is infinite, so that it becomes zero."""
+    """The scale of features (n, d); a column without spread gets an infinite standard deviation, so that it becomes
+    zero."""
     n, blocks = len(features), _blocks(len(features))
     root = all(np.min(features[rows]) >= 0 for rows in blocks)
     mean = sum((_values(features[rows], root).sum(0) for rows in blocks), np.zeros(features.shape[1])) / n
@@ -70,7 +69,7 @@ def _scale(features: np.ndarray) -> Scale:
 
 
 def _values(block: np.ndarray, root: bool) -> np.ndarray:
-    """Float64; with `root` their square roots, of the size for a negative one that was not in the training data."""
+    """The block as float64; with `root` the signed square roots, because new data may have negative values."""
     values = np.asarray(block, np.float64)
     return np.copysign(np.sqrt(np.abs(values)), values) if root else values
 

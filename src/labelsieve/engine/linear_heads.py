@@ -1,14 +1,14 @@
 """Many linear heads on the same features, trained in one sweep.
 
 Every head is a block of K columns of one weight matrix, so that a batch costs one product X W and one product X^T G for
-all of them. The gradient is analytic: w(p_y) (p - onehot(y)) with the w of `stats.loss_weights`, and what a loss adds
-to it. Gradient descent with momentum; a step is
+all of them. The gradient is analytic: w(p_y) (p - onehot(y)) with the w of `stats.loss_weights`, plus any term that a
+loss adds. Gradient descent with momentum; a step is
 
     velocity <- momentum velocity - rate (X^T G / b + weight_decay W)        W <- W + velocity
 
-The arithmetic is written once, for NumPy arrays and for torch tensors on any device. Heads that see the rows in other
-orders lie in lanes: X (S, b, d) and W (S, d, K H) instead of X (b, d) and W (d, K H).
-Cost: 4 b d K H floating-point operations a step; memory: weights, velocity, one batch.
+The arithmetic is written once, for NumPy arrays and for torch tensors on any device. Heads that see the rows in
+different orders are in separate lanes: X (S, b, d) and W (S, d, K H) instead of X (b, d) and W (d, K H).
+Cost: 4 b d K H floating-point operations per step; memory: weights, velocity, one batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = Any  # of NumPy or of torch
 
 
 class NumPyArrays:
-    """What the sweep does otherwise with NumPy than with torch."""
+    """The operations of the sweep that differ between NumPy and torch, for NumPy."""
 
     xp: Any = np
 
@@ -48,7 +48,7 @@ class NumPyArrays:
         return x.T @ g
 
     def of_labels(self, p: Array, labels: Array) -> Array:
-        """P_y (b, H) of p (b, K, H) and labels (b, H)."""
+        """P_y (b, H) from p (b, K, H) and labels (b, H)."""
         return p[_cells(labels)]
 
     def subtract_one(self, p: Array, labels: Array) -> None:
@@ -62,7 +62,7 @@ def _cells(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class TorchArrays:
-    """The same with torch, where the rows of a batch are the fastest axis in memory: over few classes that is fastest.
+    """The same for torch, with the rows of a batch innermost in memory, which is fastest for few classes.
 
     Attributes:
         device: where the tensors are.
@@ -108,8 +108,8 @@ class LinearHeads:
     """H heads of K classes.
 
     Attributes:
-        w, velocity: (d, K H), or (S, d, K H). Few classes: column c * H + h is class c of head h; many: column h * K +
-            c. Either way sums over classes run along the longer stretch, several times faster than along the shorter.
+        w, velocity: (d, K H), or (S, d, K H). With few classes, column c * H + h is class c of head h; with many,
+            column h * K + c. Either way, sums over classes run along the longer stretch, which is several times faster.
     """
 
     def __init__(self, arrays: Any, width: int, classes: int, heads: int, *, lanes: tuple[int, ...] = ()):
@@ -140,9 +140,8 @@ class LinearHeads:
 
         Args:
             labels: (b, H) positions of the classes.
-            weigh: p_y (b, H) -> weight of each example's gradient of cross-entropy (b, H), 0 for one that a head does not
-                see.
-            pulls: p (b, K, H) -> what the losses of some heads add to it, (b, K) each.
+            weigh: p_y (b, H) -> weight of each example's gradient of cross-entropy (b, H), 0 if a head does not see it.
+            pulls: p (b, K, H) -> head -> the term (b, K) that its loss adds to the gradient.
         """
         p = softmax(self.arrays.xp, logits)
         added = pulls(p)
@@ -154,10 +153,11 @@ class LinearHeads:
         return p
 
     def step(self, x: Array, gradient: Array, rate: Array, momentum: Any, weight_decay: Any) -> None:
-        """
+        """Make one step.
+
         Args:
             gradient: (b, K, H), overwritten.
-            rate, momentum, weight_decay: numbers, or one for each column, as `for_columns` gives them.
+            rate, momentum, weight_decay: numbers, or one per column, as from `for_columns`.
         """
         columns = self.fold_up(gradient)
         columns *= rate / x.shape[-2]
@@ -168,13 +168,13 @@ class LinearHeads:
 
     def unfold(self, columns: Array) -> Array:
         """(b, K H) -> a view (b, K, H)."""
-        before = columns.shape[:-1]
+        leading = columns.shape[:-1]
         if self.classes > self.heads:
-            return columns.reshape(*before, self.heads, self.classes).swapaxes(-1, -2)
-        return columns.reshape(*before, self.classes, self.heads)
+            return columns.reshape(*leading, self.heads, self.classes).swapaxes(-1, -2)
+        return columns.reshape(*leading, self.classes, self.heads)
 
     def fold_up(self, logits: Array) -> Array:
-        """The inverse of `unfold`, a view too."""
+        """The inverse of `unfold`, also a view."""
         if self.classes > self.heads:
             logits = logits.swapaxes(-1, -2)
         return logits.reshape(*logits.shape[:-2], -1)
@@ -185,7 +185,7 @@ class LinearHeads:
 
 
 def softmax(xp: Any, logits: Array) -> Array:
-    """Over the classes of (b, K, H), or any last axis but one; overwrites its argument."""
+    """Softmax over the classes of (b, K, H), or any second-to-last axis; overwrites its argument."""
     logits -= xp.amax(logits, -2, keepdims=True)
     xp.exp(logits, out=logits)
     logits /= xp.sum(logits, -2, keepdims=True)

@@ -1,4 +1,4 @@
-"""A trained model as ONNX, with the normalisation inside: raw input in, logits out."""
+"""A trained model as ONNX, including the normalisation: raw input in, logits out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labelsieve.engine.standardise import CUT
 
 
 class _Whole(nn.Module):
-    """Normalise, then the mean of the networks' logits."""
+    """Normalises its input and returns the mean of the networks' logits."""
 
     mean: torch.Tensor
     scale: torch.Tensor
@@ -36,7 +36,8 @@ class _Whole(nn.Module):
 
 
 def require_onnx() -> None:
-    """
+    """Check that ONNX files can be written.
+
     Raises:
         UserError: the package that writes ONNX is not installed.
     """
@@ -49,7 +50,7 @@ def require_onnx() -> None:
 
 
 def export(nets: Sequence[nn.Module], scale: Scale, shape: tuple[int, ...], path: Path) -> None:
-    """Write `path`: "input" float32 (n, *shape), images of values 0 to 1, to "logits" (n, K).
+    """Write `path`, with "input" float32 (n, *shape), images in [0, 1], and "logits" (n, K).
 
     Raises:
         UserError: a package is missing.

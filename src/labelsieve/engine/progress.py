@@ -1,4 +1,4 @@
-"""The progress of long work, on stderr: bars in a terminal, one line in a notebook, nothing where nobody looks."""
+"""The progress of long work on stderr: bars in a terminal, one line in a notebook, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def is_first() -> bool:
 
 @contextmanager
 def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress | None]:
-    """What a `progress` argument means: a function is called; None draws bars in a terminal and in a notebook, and nothing elsewhere;
-    False draws nothing.
+    """Handle a `progress` argument: a function is called; None draws bars in a terminal and in a notebook, and nothing
+    elsewhere; False draws nothing.
 
     Raises:
         UserError: it is none of these.
@@ -53,13 +53,13 @@ def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress |
 
 
 def with_progress(function: Callable[P, T]) -> Callable[P, T]:
-    """A function whose keyword `progress` means what `reporting` says; within it, it is a function to call, or None."""
+    """Handle the keyword `progress` of a function with `reporting`; inside, it is a function to call, or None."""
 
     @wraps(function)
     def run(*args: P.args, **keywords: P.kwargs) -> T:
-        given: Any = keywords.pop("progress", None)
-        with reporting(given) as told:
-            keywords["progress"] = told
+        argument: Any = keywords.pop("progress", None)
+        with reporting(argument) as report:
+            keywords["progress"] = report
             return function(*args, **keywords)
 
     return run
@@ -67,8 +67,8 @@ def with_progress(function: Callable[P, T]) -> Callable[P, T]:
 
 @contextmanager
 def bars(*, silent: bool = False) -> Iterator[Progress]:
-    """A function (stage, done, total) that draws one bar per stage with the time left in a terminal. What follows a colon in the stage is
-    news of it, not another stage."""
+    """A function (stage, done, total) that draws one bar per stage, with the time left, in a terminal. Text after a
+    colon in the stage describes the same stage."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -94,7 +94,7 @@ def bars(*, silent: bool = False) -> Iterator[Progress]:
 
 
 def _in_notebook() -> bool:
-    """Whether this is the kernel of a notebook, whose stderr is no terminal but is seen."""
+    """Whether this is the kernel of a notebook, whose stderr is visible although it is not a terminal."""
     shell = sys.modules.get("IPython")
     shell = None if shell is None else shell.get_ipython()
     return shell is not None and hasattr(shell, "kernel")
@@ -102,7 +102,7 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def _line() -> Iterator[Progress]:
-    """The same as one line that is written over, which every notebook can show; it is wiped at the end."""
+    """As `bars`, but one line that is overwritten, which every notebook can show, and cleared at the end."""
     last = 0
 
     def tell(stage: str, done: int, total: int) -> None:

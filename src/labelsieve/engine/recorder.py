@@ -12,7 +12,7 @@ from labelsieve.core.record import Record
 
 
 class Recorder:
-    """Collects what a training loop shows of each example, epoch by epoch.
+    """Collects the training dynamics of each example, epoch by epoch.
 
     >>> recorder = Recorder(n=3)
     >>> recorder.update(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), np.array([0, 2]))
@@ -22,15 +22,13 @@ class Recorder:
     """
 
     def __init__(self, n: int):
-        """`n` is the number of examples in the data set.
+        """Create an empty recorder; `n` is the number of examples in the data set.
 
         Raises:
-            UserError: n is no whole number above 0.
+            UserError: n is not a whole number above 0.
         """
         if not isinstance(n, Integral) or n < 1:
-            raise UserError(
-                f"Recorder takes the number of examples, and n = {n!r} is none; give Recorder(n=len(train_set))."
-            )
+            raise UserError(f"Recorder takes the number of examples, but n is {n!r}; write Recorder(n=len(train_set)).")
         self.n = int(n)
         self._epochs: list[Record] = []
         self._open: Record | None = None
@@ -40,16 +38,18 @@ class Recorder:
         return f"<Recorder: {epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {self.n:,} examples>"
 
     def update(self, logits: Any, target: Any, index: Any) -> None:
-        """One batch: logits (b, K), given labels (b,), positions in the data set (b,). NumPy arrays or torch tensors of any device.
+        """Add one batch: logits (b, K), given labels (b,), positions (b,), as NumPy arrays or torch tensors of any
+        device.
 
         Raises:
-            UserError: shapes that do not fit, a position outside the data set, or one that occurs twice in the batch. In an epoch an
-                example counts once: where later batches show it again, the last one does.
+            UserError: the shapes do not fit, or a position is outside the data set or occurs twice in the batch. In an
+                epoch an example counts once: if later batches show it again, the last one counts.
         """
         logits = _array(logits)
         if logits.dtype.kind not in "fiu":
             raise UserError(
-                f"Recorder.update got logits that are {logits.dtype}; give numbers (b, K), as the model returns them."
+                f"Recorder.update got logits of the type {logits.dtype}; pass numbers (b, K), as the model returns "
+                "them."
             )
         target, index = (
             whole_numbers(target, "Recorder.update", "target"),
@@ -57,15 +57,15 @@ class Recorder:
         )
         if logits.ndim != 2 or target.shape != logits.shape[:1] or index.shape != target.shape:
             shapes = f"{logits.shape}, {target.shape}, {index.shape}"
-            raise UserError(f"Recorder.update wants logits (b, K), target (b,) and index (b,); got {shapes}.")
+            raise UserError(f"Recorder.update takes logits (b, K), target (b,) and index (b,); got {shapes}.")
         outside = index[(index < 0) | (index >= self.n)]
         if len(outside):
-            raise UserError(f"Recorder.update got position {outside[0]} in a data set of {self.n} examples.")
+            raise UserError(f"Recorder.update got the position {outside[0]} in a data set of {self.n} examples.")
         if len(np.unique(index)) < len(index):
             twice = np.sort(index)[:-1][np.diff(np.sort(index)) == 0][0]
             raise UserError(
-                f"Recorder.update got position {twice} twice in one batch; index must be the position in the data set of each example, "
-                "and a batch filled up with repeats must be cut first."
+                f"Recorder.update got the position {twice} twice in one batch; index must be the position of each "
+                "example in the data set, and a batch that is filled up with repeats must be cut first."
             )
         if ((target < 0) | (target >= logits.shape[1])).any():
             raise UserError(f"Recorder.update got a label outside 0..{logits.shape[1] - 1}.")
@@ -79,7 +79,7 @@ class Recorder:
         self._open = None
 
     def record(self) -> Record:
-        """Everything so far, an epoch that is still open included.
+        """Return everything recorded so far, including an epoch that is still open.
 
         Raises:
             UserError: nothing was recorded.
@@ -96,10 +96,10 @@ class Recorder:
 
 
 def whole_numbers(values: Any, who: str, what: str) -> np.ndarray:
-    """The values as int64.
+    """Return the values as int64.
 
     Raises:
-        UserError: they are no whole numbers.
+        UserError: they are not whole numbers.
     """
     array = _array(values)
     if array.dtype.kind == "f" and np.array_equal(array, np.round(array)):
@@ -107,7 +107,7 @@ def whole_numbers(values: Any, who: str, what: str) -> np.ndarray:
     if array.dtype.kind not in "iub":
         meaning = "positions in the data set" if what == "index" else "positions of the classes"
         shown = f", such as {array.ravel()[0]!r}" if array.size and array.dtype.kind in "OUSf" else ""
-        raise UserError(f"{who} got {what} that holds {array.dtype}{shown}; give whole numbers from 0, {meaning}.")
+        raise UserError(f"{who} got {what} of the type {array.dtype}{shown}; pass whole numbers from 0, {meaning}.")
     return array.astype(np.int64)
 
 

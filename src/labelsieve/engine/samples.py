@@ -1,4 +1,4 @@
-"""What a training method sees of a data set: inputs and given labels, resident on the device. No ids, no true labels."""
+"""The data that a training method sees: inputs and given labels on the device. No ids, no true labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labelsieve.engine import augment
 from labelsieve.engine.device import has_room, layout
 
 LARGE = 2 << 30  # bytes
-LOOKED_AT = 30_000_000  # pixels for mean and standard deviation
+SAMPLED = 30_000_000  # values from which mean and standard deviation are computed
 AHEAD = 4  # batches, and threads that read them
 
 
@@ -21,12 +21,13 @@ class Samples:
     """n examples in K classes.
 
     Attributes:
-        inputs: images uint8 (n, C, H, W), or features float32 (n, d). Images beyond LARGE bytes may be mapped from a file: they are
-            never copied as a whole, stay on the CPU if the device has no room, and are read ahead, batch by batch, by threads.
+        inputs: images uint8 (n, C, H, W), or features float32 (n, d). Images beyond LARGE bytes may be mapped from a
+            file: they are never copied as a whole, stay on the CPU if the device has no room, and are read ahead, batch
+                by batch, by threads.
         labels: (n,) int64 given labels, on the device.
         classes: K.
-        mean, std: (C, 1, 1) or (d,) float32, what inputs are normalised with.
-        at: (n,) the rows of `inputs` that are meant, on their device; None is all.
+        mean, std: (C, 1, 1) or (d,) float32, the normalisation of inputs.
+        at: (n,) the rows of `inputs` that belong to the samples, on their device; None means all.
     """
 
     inputs: torch.Tensor
@@ -38,10 +39,10 @@ class Samples:
 
     @classmethod
     def of(cls, inputs: torch.Tensor, labels: torch.Tensor, classes: int) -> Samples:
-        """Samples whose mean and standard deviation are their own, channel by channel or feature by feature."""
+        """Samples normalised by their own mean and standard deviation, per channel or feature."""
         images = inputs.ndim == 4
         over = (0, 2, 3) if images else (0,)
-        few = max(1, min(10_000, LOOKED_AT // max(1, inputs[:1].numel())))
+        few = max(1, min(10_000, SAMPLED // max(1, inputs[:1].numel())))
         some = inputs[:: max(1, len(inputs) // few)].float()
         if images:
             some /= 255
@@ -60,20 +61,21 @@ class Samples:
         return self.inputs.nbytes > LARGE
 
     def to(self, device: torch.device) -> Samples:
-        here = replace(self, **{name: getattr(self, name).to(device) for name in ("labels", "mean", "std")})
+        moved = replace(self, **{name: getattr(self, name).to(device) for name in ("labels", "mean", "std")})
         if not has_room(device, self.inputs.nbytes):
-            return here
-        return replace(here, inputs=self.inputs.to(device), at=None if self.at is None else self.at.to(device))
+            return moved
+        return replace(moved, inputs=self.inputs.to(device), at=None if self.at is None else self.at.to(device))
 
     def take(self, rows: torch.Tensor) -> Samples:
-        """The examples at `rows` (m,); normalised as before."""
+        """The examples at `rows` (m,), with the same normalisation."""
         if self.are_large or self.inputs.device != self.labels.device:
             return replace(self, labels=self.labels[rows], at=self._place(rows))
         return replace(self, inputs=self.inputs[rows], labels=self.labels[rows])
 
     def batches(self, size: int, generator: torch.Generator, *, drop_last: bool = False) -> Iterator[torch.Tensor]:
-        """Positions of one epoch's shuffled batches, (b,) int64 on the device. A last batch of one is left out: batch
-        normalisation cannot take it. `drop_last` leaves out any incomplete last batch, unless it is the only one."""
+        """Positions of one epoch's shuffled batches, (b,) int64 on the device. A last batch of one example is left out,
+        because batch normalisation cannot use it. `drop_last` drops any incomplete last batch, unless it is the only
+        one."""
         n = len(self)
         order = torch.randperm(n, generator=generator).to(self.labels.device)
         batches = [b for b in order.split(size) if len(b) == size or (len(b) > 1 and not drop_last)] or [order]
@@ -84,16 +86,17 @@ class Samples:
         return self.labels[rows]
 
     def plain(self, rows: torch.Tensor) -> torch.Tensor:
-        """Normalised inputs as they are."""
+        """Normalised inputs without augmentation."""
         return self._normalised(self._raw(rows))
 
     def weak(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Images: random crop and flip. Features: as they are."""
+        """Images: random crop and flip. Features: unchanged."""
         x = self._raw(rows)
         return self._normalised(augment.crop_and_flip(x, generator) if self.are_images else x)
 
     def strong(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Images: three random operations and a cutout, then crop and flip (RandAugment as in ProMix). Features: some dropped."""
+        """Images: three random operations, a cutout, crop and flip (RandAugment as in ProMix). Features: some
+        dropped."""
         x = self._raw(rows)
         if not self.are_images:
             return augment.drop(self._normalised(x), generator)
@@ -107,7 +110,7 @@ class Samples:
         return self.inputs[self._place(rows)].to(self.labels.device, non_blocking=True)
 
     def _read_ahead(self, batches: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """The batches, while threads bring the pages of the next ones into memory."""
+        """The batches, while threads read the pages of the next ones into memory."""
         with ThreadPoolExecutor(AHEAD) as pool:
             for i, rows in enumerate(batches):
                 for later in batches[i + AHEAD : i + AHEAD + 1] if i else batches[1 : AHEAD + 1]:
@@ -115,19 +118,18 @@ class Samples:
                 yield rows
 
     def _normalised(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (b, C, H, W), bytes or values 0 to 1, as the device wants them; features (b, d)."""
+        """Images (b, C, H, W), from bytes or [0, 1], in the memory layout of the device; or features (b, d)."""
         if not self.are_images:
             return (x - self.mean) / self.std
         scale = (1 / 255 if x.dtype == torch.uint8 else 1) / self.std
         x = x.permute(0, 2, 3, 1).float() * scale.flatten() - (self.mean / self.std).flatten()
-        x = (
-            x.flatten().view(x.shape).permute(0, 3, 1, 2)
-        )  # also grey images, which `channels_last` would leave as they are
+        # flattened for grey images too, which `channels_last` would leave as they are
+        x = x.flatten().view(x.shape).permute(0, 3, 1, 2)
         return x.contiguous(memory_format=layout(x.device))
 
 
 def logits(network: torch.nn.Module, samples: Samples, *, size: int = 256) -> torch.Tensor:
-    """(n, K) float32 of the plain inputs, in evaluation mode; the mode before is restored."""
+    """Logits (n, K) float32 of the plain inputs, in evaluation mode; the network's mode is restored."""
     return outputs(network, samples, network, size=size)
 
 
@@ -135,11 +137,12 @@ def logits(network: torch.nn.Module, samples: Samples, *, size: int = 256) -> to
 def outputs(
     network: torch.nn.Module, samples: Samples, part: Callable[[torch.Tensor], torch.Tensor], *, size: int = 256
 ) -> torch.Tensor:
-    """(n, ...) float32 of what `part` of the network, or the network itself, makes of the plain inputs; as `logits`."""
-    was = network.training
+    """Outputs (n, ...) float32 of `part` of the network, or of the network itself, for the plain inputs; as
+    `logits`."""
+    was_training = network.training
     network.eval()
     device = samples.labels.device
     rows = torch.arange(len(samples), device=device).split(size)
     out = torch.cat([part(samples.plain(own)).float() for own in rows])
-    network.train(was)
+    network.train(was_training)
     return out

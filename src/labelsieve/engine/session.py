@@ -1,7 +1,8 @@
-"""One training run as its method sees it: epochs that resume, the seed, the record of training dynamics, and what is told.
+"""One training run as its method sees it: resumable epochs, the seed, the record of training dynamics, the progress.
 
-A method writes its loop over `session.epochs(total, net=net, optimiser=optimiser, ...)`. After each epoch everything named there is
-saved (temporary name, rename); started again on the same folder, the loop goes on after the last whole epoch with the same numbers.
+A method writes its loop over `session.epochs(total, net=net, optimiser=optimiser, ...)`. After each epoch all state
+named there is saved (temporary name, rename). A later run with the same folder continues after the last complete epoch,
+with the same numbers.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ LOGS = ("log", "log_metrics", "add_scalar")  # methods of a logger, one of which
 
 
 class Session:
-    """
+    """One training run.
+
     Attributes:
-        generator: the run's random numbers, on the CPU; every draw of a method comes from it.
+        generator: the run's random numbers, on the CPU; every random draw of a method comes from it.
         numpy: the same for NumPy.
-        history: one dict an epoch: its number, the mean loss, what `log` was told.
-        dynamics: the record of training dynamics, of the steps that were recorded.
+        history: one dict per epoch: its number, the mean loss, the values passed to `log`.
+        dynamics: the record of training dynamics, from the recorded steps.
     """
 
     def __init__(
@@ -45,13 +47,16 @@ class Session:
         progress: Callable[[str, int, int], None] | None = None,
         logger: Any = None,
     ):
-        """
+        """Prepare a run.
+
         Args:
-            n: examples.
-            folder: where the checkpoint lies; None keeps none.
-            key: what the run depends on, text or a dict of it part by part; a checkpoint with another key is refused.
+            n: number of examples.
+            folder: the folder of the checkpoint; None writes none.
+            key: everything that the run depends on, a text or a dict of parts; a checkpoint with another key is
+                refused.
             progress: called with (sentence, epochs done, epochs).
-            logger: anything with log(dict) (Weights & Biases), log_metrics(dict, step) (MLflow) or add_scalar(name, value, step).
+            logger: anything with log(dict) (Weights & Biases), log_metrics(dict, step) (MLflow) or add_scalar(name,
+                value, step).
         """
         if logger is not None and not any(hasattr(logger, name) for name in LOGS):
             raise UserError(f"logger is {shown(logger)}; give an object that has {', '.join(LOGS[:-1])} or {LOGS[-1]}.")
@@ -68,13 +73,15 @@ class Session:
         self._stages = 0
 
     def epochs(self, total: int, stage: str = "train", /, **state: Any) -> Iterator[int]:
-        """Epoch numbers 0 to total - 1, without those that a checkpoint has already behind it. A loop that a checkpoint has wholly
-        behind it yields nothing and restores nothing, so a later loop must name all that it needs of the earlier ones.
+        """Yield the epoch numbers 0 to total - 1, without those that the checkpoint has completed.
+
+        A loop that is complete in the checkpoint yields nothing and restores nothing, so a later loop must name all the
+        state that it needs from earlier loops.
 
         Args:
-            stage: name of this loop, for a method with several.
-            state: what changes from epoch to epoch: anything with state_dict and load_state_dict, generators, tensors (changed in
-                place), lists and dicts of plain values (changed in place).
+            stage: name of this loop, for a method with several loops.
+            state: all state that changes from epoch to epoch: objects with state_dict and load_state_dict, generators,
+                tensors (changed in place), lists and dicts of plain values (changed in place).
         """
         number, self._stages = self._stages, self._stages + 1
         done = self._restore(number, state)
@@ -86,14 +93,14 @@ class Session:
             self._save(number, epoch + 1, state)
 
     def step(self, loss: torch.Tensor, optimiser: torch.optim.Optimizer, *, clip: float | None = None) -> None:
-        """One optimiser step on a scalar loss.
+        """Make one optimiser step on a scalar loss.
 
         Raises:
             UserError: the loss is not finite.
         """
         self._losses.append(loss.detach())
         self._rate = optimiser.param_groups[0]["lr"]
-        if loss.device.type == "cpu":  # on a GPU one look an epoch, so that steps need not wait
+        if loss.device.type == "cpu":  # on a GPU once per epoch, so that steps need not wait
             self._finite()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -108,24 +115,25 @@ class Session:
             self._losses[-1] if self._losses[-1].device.type == "cpu" else torch.stack(self._losses).sum()
         ):
             raise UserError(
-                f"The loss is no longer a finite number in epoch {len(self.history) + 1}, at a learning rate of {self._rate:.3g}; start "
-                "again in another folder with a third of it (<lr>), or larger batches.",
+                f"The loss is no longer a finite number in epoch {len(self.history) + 1}, at a learning rate of "
+                f"{self._rate:.3g}. Train "
+                "again in another folder with a third of this rate (<lr>), or with larger batches.",
                 lr="",
             )
 
     def log(self, **values: float) -> None:
-        """Numbers of this epoch, for the history and the logger."""
+        """Add numbers of this epoch to the history and the logger."""
         self._now |= {name: float(value) for name, value in values.items()}
 
     def record(self, rows: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """What a training step showed: positions (b,), logits (b, K), given labels (b,)."""
+        """Record a training step: positions (b,), logits (b, K), given labels (b,)."""
         if self._open is None:
             self._open = Record.empty(1, self.n)
         self._open.write(0, rows.cpu().numpy(), logits.detach().float().cpu().numpy(), labels.cpu().numpy())
 
     @property
     def dynamics(self) -> Record | None:
-        """The record of all epochs in which steps were recorded."""
+        """The record of all epochs in which steps were recorded, or None."""
         if not self._record:
             return None
         return Record(
@@ -144,10 +152,10 @@ class Session:
             self._record.append(self._open)
         self.history.append({"epoch": len(self.history) + 1, **self._now})
         if self._progress:
-            told = ", ".join(f"{name} {value:.3g}" for name, value in self._now.items() if math.isfinite(value))
-            self._progress(f"{stage}: {told}" if told else stage, epoch + 1, total)
+            values = ", ".join(f"{name} {value:.3g}" for name, value in self._now.items() if math.isfinite(value))
+            self._progress(f"{stage}: {values}" if values else stage, epoch + 1, total)
         if self._logger is not None:
-            _tell(self._logger, self.history[-1])
+            _log_to(self._logger, self.history[-1])
 
     def _save(self, stage: int, done: int, state: dict[str, Any]) -> None:
         if self._folder is None or distributed.rank() > 0:
@@ -172,8 +180,8 @@ class Session:
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of a full disk
             why = getattr(error, "strerror", None) or "is the disk full?"
             raise UserError(
-                f"The checkpoint in {self._folder} cannot be written ({why}); the one before is intact. Mend that and give the "
-                "same command again."
+                f"The checkpoint in {self._folder} cannot be written ({why}); the previous checkpoint is intact. Fix "
+                "this and run the same command again."
             ) from error
 
     def _restore(self, stage: int, state: dict[str, Any]) -> int:
@@ -183,11 +191,13 @@ class Session:
         try:
             kept = torch.load(path, weights_only=True)
         except Exception as error:  # a damaged archive raises whatever its reader meets first
-            raise UserError(f"{path} is damaged ({type(error).__name__}); remove it to start again.") from error
+            raise UserError(
+                f"{path} is damaged ({type(error).__name__}); remove it to start from the beginning."
+            ) from error
         if kept["key"] != self._key:
             raise UserError(
-                f"{path} is of another run ({_difference(kept['key'], self._key)}); name another folder with <out>, or remove the file to "
-                "start again.",
+                f"{path} belongs to a different run ({_difference(kept['key'], self._key)}); choose another folder "
+                "with <out>, or remove the file to start from the beginning.",
                 out="",
             )
         if kept["stage"] != stage:
@@ -197,7 +207,8 @@ class Session:
                 _set(value, kept["state"][name])
             except (RuntimeError, ValueError, KeyError) as error:
                 raise UserError(
-                    f"{path} is of a network of another shape; name another folder with <out>, or remove the file to start again.",
+                    f"{path} belongs to a network of another shape; choose another folder with <out>, or remove the "
+                    "file to start from the beginning.",
                     out="",
                 ) from error
         self.generator.set_state(kept["generator"])
@@ -208,15 +219,16 @@ class Session:
         return kept["done"]
 
     def finish(self) -> None:
-        """The run is complete and saved elsewhere; the checkpoint goes."""
+        """Remove the checkpoint, because the run is complete and saved elsewhere."""
         if self._folder is not None and (self._folder / CHECKPOINT).exists():
             os.unlink(self._folder / CHECKPOINT)
 
 
-def _difference(then: Any, now: Any) -> str:
-    if not isinstance(then, dict) or not isinstance(now, dict):
-        return "other data, method or settings"
-    return "other " + ", ".join(name for name in now if then.get(name) != now[name])
+def _difference(saved: Any, current: Any) -> str:
+    if not isinstance(saved, dict) or not isinstance(current, dict):
+        return "data, method or settings differ"
+    names = [name for name in current if saved.get(name) != current[name]]
+    return f"{', '.join(names)} {'differs' if len(names) == 1 else 'differ'}"
 
 
 def _get(value: Any) -> Any:
@@ -241,7 +253,7 @@ def _set(value: Any, kept: Any) -> None:
         value.update(kept)
 
 
-def _tell(logger: Any, values: dict[str, float]) -> None:
+def _log_to(logger: Any, values: dict[str, float]) -> None:
     step = int(values["epoch"])
     if hasattr(logger, "add_scalar"):
         for name, value in values.items():

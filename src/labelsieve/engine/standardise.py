@@ -1,4 +1,4 @@
-"""Features of any encoder on one scale: zero mean, unit variance, outliers cut."""
+"""Features of any encoder on one scale: zero mean, unit variance, outliers cut off."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-CUT = 10.0  # standard deviations; a spike in one coordinate must not outvote all others
-BROKEN = 100.0  # a column's standard deviation over its robust width: beyond, a few wild values drown all others
+CUT = 10.0  # standard deviations; a spike in one coordinate must not outweigh all others
+BROKEN = 100.0  # a column's standard deviation over its robust width; above, a few extreme values hide all others
 IN_MEMORY = 2_000_000_000  # bytes; larger arrays are memory-mapped in the run folder
-_ROWS = 512  # a block stays in the cache
-WIDTH = 192  # principal directions in which neighbours are sought
-_ROTATE = 10_000  # rows that give the directions
+_ROWS = 512  # rows per block, so that it stays in the cache
+WIDTH = 192  # principal directions in which neighbours are searched
+_ROTATE = 10_000  # rows from which the directions are computed
 _SAMPLE = 2_000  # rows for the robust width
 
 
 def standardise(features: np.ndarray, folder: Path | None = None) -> np.ndarray:
-    """(n, d) float, maybe memory-mapped -> (n, d) float16 of zero mean and unit variance, cut at `CUT`; a constant column becomes zero.
+    """(n, d) float, maybe memory-mapped -> (n, d) float16, standardised, cut at `CUT`; a constant column becomes zero.
 
-    A column whose standard deviation is due to a few wild values (a broken row of 1e30) is centred on its median and divided by its
-    width without the tails instead. float64 features may be of any size.
+    A column whose standard deviation is due to a few wild values (a broken row of 1e30) is centred on its median and
+    divided by its width without the tails instead. float64 features may be of any size.
     """
     n, d = features.shape
     unit = _units(features)
@@ -39,7 +39,8 @@ def standardise(features: np.ndarray, folder: Path | None = None) -> np.ndarray:
 def allocate(
     shape: tuple[int, ...], dtype: type, folder: Path | None, name: str, *, on_disk: type | None = None
 ) -> np.ndarray:
-    """An array in memory, or a memory map `folder/name.npy` (of type `on_disk`) where it would be large and there is a folder."""
+    """An array in memory, or if it is large and a folder is given a memory map `folder/name.npy` (of type
+    `on_disk`)."""
     if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.empty(shape, dtype)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,9 +48,12 @@ def allocate(
 
 
 def project(features: np.ndarray, width: int = WIDTH, limit: int = 2 * IN_MEMORY, seed: int = 0) -> np.ndarray:
-    """The features (n, d) in their `width` leading principal directions, fewer where that would exceed `limit` bytes; the features
-    themselves where they are no wider. Neighbours there are as good a vote as in all dimensions, at a fraction of the products.
-    The directions come from a random sample of rows; their order and orientation change no cosine.
+    """The features (n, d) in their `width` leading principal directions, or the features themselves if they are not
+    wider.
+
+    There are fewer directions if the result would exceed `limit` bytes. Neighbours in them vote as well as in all
+    dimensions, at a fraction of the products. The directions come from a random sample of rows; their order and
+    orientation change no cosine.
     """
     n, d = features.shape
     width = min(width, max(32, limit // (4 * n)))
@@ -76,8 +80,8 @@ def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray) -> 
 
 
 def _units(features: np.ndarray) -> np.ndarray:
-    """What the columns are multiplied by first: float64 ones by a power of two that brings them near one, so that their squares
-    neither overflow nor vanish. float32 squares fit float64 anyway, and narrower types are read as float32."""
+    """Factors for the columns: a power of two that brings float64 columns near one, so that their squares neither
+    overflow nor vanish. Squares of float32 fit float64 anyway, and narrower types are read as float32."""
     if features.dtype != np.float64:
         return np.ones((), np.float32)
     largest = np.zeros(features.shape[1])
@@ -104,7 +108,7 @@ def _moments(features: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _robust(features: np.ndarray, unit: np.ndarray, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, in broken columns the median and what the 5th and 95th percentile say of it."""
+    """Mean and standard deviation; in broken columns the median, and the deviation from the 5th and 95th percentile."""
     n = len(features)
     rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
     sample = _block(features, rows, unit)

@@ -1,4 +1,4 @@
-"""What a robust method leaves behind."""
+"""The result of a training method."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from labelsieve.engine.samples import Samples, logits
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """
+    """The result of a training method.
+
     Attributes:
         nets: the trained networks; the model's logits are the mean of theirs.
-        settings: what the method chose, and from what, name by name.
-        p_wrong: (n,) the method's own belief that each given label is wrong (a posterior, or 0 and 1 for chosen and not), or None.
+        settings: the values that the method chose, and what it chose them from, by name.
+        p_wrong: (n,) the method's probability that each given label is wrong (a posterior, or 0 and 1 for kept and
+            removed), or None.
     """
 
     nets: tuple[torch.nn.Module, ...]
@@ -25,5 +27,5 @@ class Trained:
     p_wrong: np.ndarray | None = None
 
     def logits(self, samples: Samples) -> torch.Tensor:
-        """(n, K) float32 of the plain inputs."""
+        """Logits (n, K) float32 of the plain inputs."""
         return torch.stack([logits(net, samples) for net in self.nets]).mean(0)

@@ -1,4 +1,4 @@
-"""A network around another, which computes its features in another way: rounded to bfloat16, or divided over processes.
+"""A network around another that computes its features differently: in bfloat16, or divided over processes.
 
 The names of the state dict are those of the network inside, so that a checkpoint fits both.
 """
@@ -14,11 +14,11 @@ Compute = Callable[[Any, Callable[[Tensor], Tensor], Tensor], Tensor]
 
 
 class Wrapped(nn.Module):
-    """A network without features: its output is computed in another way.
+    """A network without features whose output is computed differently.
 
     Attributes:
         net: the network inside.
-        compute: (net, part of it, inputs) -> what the wrapping network takes for part(inputs).
+        compute: (net, part of it, inputs) -> the value to use for part(inputs).
     """
 
     def __init__(self, net: nn.Module, compute: Compute):
@@ -32,14 +32,14 @@ class Wrapped(nn.Module):
         return self.net.state_dict(*args, **settings)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """As `nn.Module` calls it before it turns to the network inside, whose names it expects to begin with `net.`"""
+        """Add the prefix `net.`, which `nn.Module` expects for the network inside."""
         for name in [name for name in state_dict if name.startswith(prefix)]:
             state_dict[f"{prefix}net.{name.removeprefix(prefix)}"] = state_dict.pop(name)
         super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 class WrappedFeatures(Wrapped):
-    """A network that computes head(features(x)): its features are computed in another way, its head is as it was."""
+    """A network that computes head(features(x)): its features are computed differently, its head is unchanged."""
 
     net: Any
 
@@ -55,8 +55,8 @@ class WrappedFeatures(Wrapped):
 
 
 def has_features(net: nn.Module) -> bool:
-    """Whether it has a method `features` and a `head`. A submodule called `features` is called with what it needs by
-    the network alone."""
+    """Whether it has a method `features` and a `head`. A submodule called `features` does not count, because only its
+    network knows its inputs."""
     return hasattr(type(net), "features") and hasattr(net, "head")
 
 

@@ -6,10 +6,11 @@ import numpy as np
 
 
 def assign(labels: np.ndarray, n_folds: int, *, groups: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """The held-out fold of each example, (n,) int64 in 0..n_folds-1.
+    """Return the held-out fold of each example, (n,) int64 in 0..n_folds-1.
 
-    Each class is spread over the folds as evenly as it goes. Examples of one group (int ids; near-duplicates, a patient, a
-    batch) share a fold, so that nothing is judged by a model that saw its twin; a group counts for its most frequent class.
+    Each class is spread over the folds as evenly as possible. Examples of one group (int ids; near-duplicates, a
+    patient, a batch) share a fold, so that no example is judged by a model that saw its twin; a group counts for its
+    most frequent class.
     """
     rng = np.random.default_rng(seed)
     n_classes = int(labels.max()) + 1 if len(labels) else 0
@@ -33,7 +34,8 @@ def assign(labels: np.ndarray, n_folds: int, *, groups: np.ndarray | None = None
 
 
 def _spread(labels: np.ndarray, n_folds: int, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Deal each class over the folds, the emptiest fold first; the remainders of the classes start at different folds."""
+    """Deal each class over the folds, the emptiest fold first; the remainders of the classes start at different
+    folds."""
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     fold = np.empty(len(labels), np.int64)

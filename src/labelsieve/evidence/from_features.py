@@ -1,4 +1,5 @@
-"""Makes the evidence that detectors ask for: one kNN graph and one sweep of the panel, each only if somebody needs it."""
+"""Makes the evidence that detectors need from features: one kNN graph and one sweep of the panel, each only if
+needed."""
 
 from __future__ import annotations
 
@@ -24,10 +25,10 @@ from labelsieve.stats.neighbours import nearest
 
 NEIGHBOURS = 20
 SMALL, LARGE = 20_000, 100_000  # examples
-_NEIGHBOURS = "neighbours.npz"  # says of what the saved neighbours are
+_NEIGHBOURS = "neighbours.npz"  # describes what the saved neighbours belong to
 _THRESHOLD = "threshold_record_{}"
 CHECKPOINTS = "networks"  # folder of checkpoints
-SCRATCH = ("standardised", "shuffled")  # arrays that only the making needs
+SCRATCH = ("standardised", "shuffled")  # arrays that are needed only during the computation
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
 _PROBS = {
@@ -40,7 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def gather(
-    wanted: Collection[str],
+    requested: Collection[str],
     features: np.ndarray,
     labels: np.ndarray,
     n_classes: int,
@@ -53,9 +54,9 @@ def gather(
     progress: Progress | None = None,
     device: str | None = None,
 ) -> Evidence:
-    """The evidence named in `wanted` (fields of `Evidence`).
+    """Return the evidence named in `requested` (fields of `Evidence`).
 
-    Many parameters, because each is one kind of input that some evidence is made of.
+    There are many parameters because each is one kind of input of some evidence.
 
     Args:
         features: (n, d) float, maybe memory-mapped.
@@ -63,31 +64,31 @@ def gather(
         n_classes: K.
         groups: (n,) int ids of examples that must share a fold, or None.
         apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
-        folder: where large arrays and records are memory-mapped; None keeps all in memory.
-        content: a hash of the features; with it and a folder, what a killed run has done is not done again.
+        folder: the folder where large arrays and records are memory-mapped; None keeps all in memory.
+        content: a hash of the features; with it and a folder, a killed run does not repeat finished work.
         progress: called with (stage, done, total).
         device: a torch device for the panel; None is NumPy.
     """
-    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. Of two processors the
-    # graph and the panel take one each, because much of either is no product; more are better used one after the other, since BLAS serves
-    # one caller at a time with all of them.
+    # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. On
+    # two processors the graph and the panel run at the same time, because much of either is not a product. On more
+    # processors they run one after the other, because BLAS serves one caller at a time with all processors.
     beside = _processors() == 2 and SMALL <= len(labels) <= LARGE
     with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
         alongside = pool if beside else None
         return _gather(
-            wanted, features, labels, n_classes, groups, apart, seed, folder, content, progress, device, alongside
+            requested, features, labels, n_classes, groups, apart, seed, folder, content, progress, device, alongside
         )
 
 
 def finish(folder: Path) -> None:
-    """The findings are safe: what only a killed run would need goes."""
+    """Remove what only a killed run would need, because the findings are saved."""
     for name in (STATE, _NEIGHBOURS):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _gather(
-    wanted: Collection[str],
+    requested: Collection[str],
     features: np.ndarray,
     labels: np.ndarray,
     n_classes: int,
@@ -98,17 +99,17 @@ def _gather(
     content: str | None,
     progress: Progress | None,
     device: str | None,
-    beside: Executor | None,
+    pool: Executor | None,
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     x = standardise(features, folder)
     graph = partial(_neighbours, x, apart, seed, folder, content, progress)
-    meeting = beside.submit(graph) if beside and "neighbours" in wanted else None
-    if meeting is None and "neighbours" in wanted:
+    pending = pool.submit(graph) if pool and "neighbours" in requested else None
+    if pending is None and "neighbours" in requested:
         evidence = replace(evidence, neighbours=graph())
     epochs, batch = passes(len(labels))
-    fakes = _fakes(labels, n_classes, seed) if "threshold_records" in wanted else []
-    chosen = tracks(wanted, epochs, fakes, labels, n_classes)
+    fakes = _fakes(labels, n_classes, seed) if "threshold_records" in requested else []
+    chosen = tracks(requested, epochs, fakes, labels, n_classes)
     if chosen:
         fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
         panel = train(
@@ -128,8 +129,8 @@ def _gather(
         )
         threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
         evidence = replace(evidence, **panel.probs, **panel.records, threshold_records=threshold or None)
-    if meeting is not None:
-        evidence = replace(evidence, neighbours=meeting.result())
+    if pending is not None:
+        evidence = replace(evidence, neighbours=pending.result())
     if folder is not None:
         for name in SCRATCH:
             (folder / f"{name}.npy").unlink(missing_ok=True)
@@ -153,24 +154,24 @@ def _neighbours(
         return Neighbours.load(folder)
     if progress:
         progress("neighbours", 0, 1)
-    found = nearest(project(x, seed=seed), NEIGHBOURS, apart=apart, seed=seed)
+    result = nearest(project(x, seed=seed), NEIGHBOURS, apart=apart, seed=seed)
     if folder is not None:
-        found.save(folder)  # the review page shows them
+        result.save(folder)  # the review page shows them
         state.write(dict, now=True)
     if progress:
         progress("neighbours", 1, 1)
-    return found
+    return result
 
 
 def tracks(
-    wanted: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int
+    requested: Collection[str], epochs: int, fakes: list[np.ndarray], labels: np.ndarray, n_classes: int
 ) -> list[Track]:
-    """The training runs of the panel that leave what is wanted; `fakes` are masks (n,) of AUM's threshold samples."""
+    """The training runs of the panel for the requested evidence; `fakes` are masks (n,) of AUM's threshold samples."""
     delay = max(1, round(DELAY_OF_HEADS * epochs))
-    out = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in wanted]
-    if "record" in wanted:
+    out = [replace(track, delay=delay if name != "probs" else 0) for name, track in _PROBS.items() if name in requested]
+    if "record" in requested:
         out.append(Track("record", held_out=False, schedule=constant, record=True))
-    if "cyclic_record" in wanted:
+    if "cyclic_record" in requested:
         out.append(
             Track(
                 "cyclic_record",
@@ -180,14 +181,14 @@ def tracks(
             )
         )
     for i, fake in enumerate(fakes):
-        wearing = np.where(fake, n_classes, labels)
-        out.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=wearing))
+        with_fakes = np.where(fake, n_classes, labels)
+        out.append(Track(_THRESHOLD.format(i), held_out=False, schedule=constant, record=True, labels=with_fakes))
     return out
 
 
 def _fakes(labels: np.ndarray, n_classes: int, seed: int) -> list[np.ndarray]:
-    """Two masks (n,) of disjoint random n / (K + 1) examples that wear a class that does not exist, one for each of AUM's two runs
-    with threshold samples (Pleiss et al. 2020, section 3.3)."""
+    """Two masks (n,) of disjoint random n / (K + 1) examples that get a class that does not exist, one for each of
+    AUM's two runs with threshold samples (Pleiss et al. 2020, section 3.3)."""
     n = len(labels)
     chosen = np.random.default_rng([seed, 1]).permutation(n)[: 2 * (n // (n_classes + 1))].reshape(2, -1)
     return [np.isin(np.arange(n), rows) for rows in chosen]

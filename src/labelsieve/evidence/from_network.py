@@ -1,16 +1,17 @@
-"""Evidence from a network that is trained on the images here, where `evidence` trains heads on frozen features.
+"""Evidence from networks that are trained on the images, while `from_features` trains heads on frozen features.
 
-One network sees everything and leaves the records: epochs at a constant learning rate (AUM), then O2U-Net's cycles (Huang et al. 2019,
-stages 1 and 2), which are in-sample by their nature. Everything else is out of sample: FOLDS more networks each leave a fold out, first
-with cross-entropy, then GCE. What such a network makes of its own fold is all that is asked of it: heads on its features of the others
-give the fold's probabilities, and each example's neighbours are the nearest of its fold, whose labels shaped none of the features.
-With a loss named (`loss`), FOLDS_OF_LOSS networks take the place of the FOLDS, and what each predicts of its fold is taken as
-it is: the k-fold cross-validation with the loss itself of Pellegrino, Szczecina and Fieguth (arXiv 2511.16512, 2025), whose
-confident learning on these probabilities is the detector `blurry` or `piecewise_zero`; of GCE likewise.
-Differs: they train ten epochs by Adam from ImageNet weights; these networks start anew, with the recipe of the others here.
-Their code trains one network on through all folds, so that it has seen what it judges; ours are fresh. AUM's threshold samples
-would take two more networks; without them AUM ranks and flags nobody.
-Cost: FOLDS + 1 trainings' worth of epochs, with a loss named FOLDS_OF_LOSS + 1; (n, d) features of one network at a time.
+One network sees all images and writes the records: epochs at a constant learning rate (AUM), then O2U-Net's cycles
+(Huang et al. 2019, stages 1 and 2), which are in-sample by their nature. All other evidence is out of sample: FOLDS
+more networks each leave a fold out, and train first with cross-entropy, then with GCE. Each is used only for its own
+fold: heads on its features of the other folds give the fold's probabilities, and each example's neighbours are the
+nearest ones of its fold, whose labels did not influence the features. With `loss`, FOLDS_OF_LOSS networks replace the
+FOLDS, and their predictions on their folds are used directly. This is the k-fold cross-validation with the loss itself
+of Pellegrino, Szczecina and Fieguth (arXiv 2511.16512, 2025), whose confident learning on these probabilities is the
+detector `blurry` or `piecewise_zero`; the same holds for GCE. Differs: they train ten epochs with Adam from ImageNet
+weights; these networks start from random weights, with the recipe of the others
+    here. Their code trains one network through all folds, so that it has seen the examples that it judges; ours are new
+    for each fold. AUM's threshold samples would need two more networks; without them AUM ranks but flags no example.
+Cost: the epochs of FOLDS + 1 trainings, with `loss` of FOLDS_OF_LOSS + 1; (n, d) features of one network at a time.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ from labelsieve.stats.neighbours import nearest
 
 FOLDS = 3
 RATE, MOMENTUM, WEIGHT_DECAY = 0.05, 0.9, 5e-4
-FOLDS_OF_LOSS = 5  # where the loss was named: Pellegrino et al.'s k
+FOLDS_OF_LOSS = 5  # with `loss`: Pellegrino et al.'s k
 Loss = Callable[[Tensor, Tensor], Tensor]
 LATE: dict[str, tuple[Callable[[int], Loss], Callable[[int], int]]] = {
-    # K -> the loss, epochs -> how many with cross-entropy before it. GCE without being named trains three networks alike.
+    # K -> the loss; epochs -> the number of epochs with cross-entropy before it. Without `loss` three networks train
+    # with GCE.
     "blurry": (lambda k: partial(blurry, gamma=gamma_to_classify(k)), delay_to_classify),
     "piecewise_zero": (lambda k: partial(piecewise_zero, c=c_to_classify(k)), delay_to_classify),
     "gce": (lambda k: gce, lambda epochs: math.ceil(DELAY_OF_HEADS * epochs)),
@@ -53,12 +55,12 @@ LATE: dict[str, tuple[Callable[[int], Loss], Callable[[int], int]]] = {
 
 
 def passes(n: int) -> tuple[int, int]:
-    """Epochs over n images and the batch: 12 to 30 epochs."""
+    """The number of epochs over n images, 12 to 30, and the batch size."""
     return int(np.clip(300_000 // max(n, 1), 12, 30)), int(np.clip(n // 20, 32, 128))
 
 
 def gather(
-    wanted: Collection[str],
+    requested: Collection[str],
     samples: Samples,
     network: Callable[[int], nn.Module],
     *,
@@ -70,35 +72,38 @@ def gather(
     content: str | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
-    """The evidence named in `wanted` (fields of `Evidence`), but features, which no single network has, and threshold records.
+    """Return the evidence named in `requested` (fields of `Evidence`), except features and threshold records.
 
     Args:
         samples: images on the device.
         network: K -> a fresh network with `features`, on the device.
         groups: (n,) int ids of examples that must share a fold, or None.
         apart: groupings (n,) int; examples with the same number in any of them are never neighbours.
-        folder: where neighbours and the record are kept for the review page; None keeps them nowhere.
-        loss: name of a loss of `LATE`, with which FOLDS_OF_LOSS networks are trained, each without a fold; what such a network
-            itself predicts of its fold are the probabilities under that loss.
-        content: a hash of images and network; with it and a folder, a killed run goes on after the last whole epoch of its network.
+        folder: the folder where neighbours and the record are saved for the review page; None saves nothing.
+        loss: name of a loss in `LATE`. FOLDS_OF_LOSS networks are trained with it, each without a fold; their own
+            predictions on their folds are the probabilities under that loss.
+        content: a hash of images and network; with it and a folder, a killed run continues after the last complete
+            epoch of its network.
         progress: called with (stage, done, total).
     """
     labels, k = samples.labels.cpu().numpy(), samples.classes
     evidence = Evidence(labels=labels, n_classes=k)
     epochs, batch = passes(len(samples))
-    kept = folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed, loss)[:16]
-    start = partial(_session, len(samples), progress=progress, kept=kept or None)
-    if {"record", "cyclic_record"} & set(wanted):
+    checkpoints = (
+        folder and content and folder / CHECKPOINTS / key_of(content, labels, groups, epochs, batch, seed, loss)[:16]
+    )
+    start = partial(_session, len(samples), progress=progress, kept=checkpoints or None)
+    if {"record", "cyclic_record"} & set(requested):
         evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))
     own_probs = None if loss is None else f"probs_{loss}"
     heads = tracks(
-        [name for name in wanted if name.startswith("probs") and name != own_probs],
+        [name for name in requested if name.startswith("probs") and name != own_probs],
         panel.passes(len(samples))[0],
         [],
         labels,
         k,
     )
-    if heads or {"neighbours", own_probs} & set(wanted):
+    if heads or {"neighbours", own_probs} & set(requested):
         fold = assign(labels, FOLDS if loss is None else FOLDS_OF_LOSS, groups=groups, seed=seed)
         fold = np.unique(fold, return_inverse=True)[1]  # of a handful of examples some folds have none
         names = [track.name for track in heads] + ([own_probs] if own_probs else [])
@@ -112,17 +117,17 @@ def gather(
             own = np.flatnonzero(fold == f)
             if own_probs:
                 probs[own_probs][own] = _predicted(net, samples, own)
-            found = nearest(
+            near_own = nearest(
                 project(x[own], seed=seed), NEIGHBOURS, apart=[grouping[own] for grouping in apart], seed=seed
             )
-            near.append((own, np.where(found.index < 0, -1, own[found.index]), found.similarity))
+            near.append((own, np.where(near_own.index < 0, -1, own[near_own.index]), near_own.similarity))
             if heads:
                 length, step = panel.passes(len(samples))
-                told = panel.train(
+                heads_result = panel.train(
                     x, labels, k, heads, (fold != f).astype(np.int64), epochs=length, batch=step, seed=seed
                 )
                 for track in heads:
-                    probs[track.name][own] = told.probs[track.name][own]
+                    probs[track.name][own] = heads_result.probs[track.name][own]
         evidence = replace(evidence, neighbours=_joined(near, len(samples)), **probs)
     if folder is not None:
         _keep(evidence, folder)
@@ -132,7 +137,7 @@ def gather(
 def _records(
     samples: Samples, network: Callable[[int], nn.Module], epochs: int, batch: int, session: Session
 ) -> dict[str, Record]:
-    """The record at a constant rate and the one of the cycles that follow, `epochs` epochs each."""
+    """The record at a constant rate and that of the following cycles, `epochs` epochs each."""
     net = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
     cycle = max(2, min(10, epochs // 3))
@@ -142,17 +147,17 @@ def _records(
         for rows, logits, given in _forward(net, samples, batch, session):
             session.step(cross_entropy(logits, given).mean(), optimiser)
             session.record(rows, logits, given)
-    seen = session.dynamics
-    assert seen is not None
+    dynamics = session.dynamics
+    assert dynamics is not None
     halves = (slice(None, epochs), slice(epochs, None))
     return {
-        name: Record(**{c: getattr(seen, c)[half] for c in COLUMNS})
+        name: Record(**{c: getattr(dynamics, c)[half] for c in COLUMNS})
         for name, half in zip(("record", "cyclic_record"), halves, strict=True)
     }
 
 
 def _late(loss: str | None, epochs: int, n_classes: int) -> tuple[Loss, int]:
-    """The loss of the fold networks, and for how many epochs cross-entropy goes before it."""
+    """The loss of the fold networks, and the number of epochs with cross-entropy before it."""
     make, delay = LATE[loss or "gce"]
     return make(n_classes), delay(epochs)
 
@@ -166,7 +171,8 @@ def _trained(
     session: Session,
     late: tuple[Loss, int],
 ) -> Any:
-    """A network that was trained where `taught` (n,): with cross-entropy, from the epoch `late[1]` on with the loss `late[0]`."""
+    """A network trained on the examples `taught` (n,): with cross-entropy, from epoch `late[1]` on with the loss
+    `late[0]`."""
     part = samples.take(torch.from_numpy(np.flatnonzero(taught)).to(samples.labels.device))
     net: Any = network(samples.classes)
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
@@ -207,7 +213,7 @@ def _rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], n: int) -> Neighbours:
-    """The neighbours of the folds' examples in one table, as many as the smallest fold has."""
+    """The neighbours of all folds in one table, as many per example as the smallest fold has."""
     k = min(index.shape[1] for _, index, _ in parts)
     joined = Neighbours(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
     for own, index, similarity in parts:

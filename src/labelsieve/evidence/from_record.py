@@ -1,9 +1,10 @@
-"""Evidence from the record of somebody's own training: the detectors that read training dynamics, and a judge where there are no
-out-of-sample probabilities.
+"""Evidence from the record of the user's own training: training dynamics, and a judge if there are no out-of-sample
+probabilities.
 
-The judge is the network while it learnt: the mean over the epochs of what it gave the given label, the rest going to the class that it
-predicted instead. A wrong label is learnt late (Toneva et al. 2019; Swayamdipta et al., "Dataset cartography", EMNLP 2020, whose confidence
-is this mean), so its mean stays low although the last epochs may have memorised it.
+The judge is the network during its training: the mean over the epochs of its probability of the given label; the rest
+goes to the class that it predicted instead. A wrong label is learnt late (Toneva et al. 2019; Swayamdipta et al.,
+"Dataset cartography", EMNLP 2020, whose confidence is this mean), so its mean stays low even if the last epochs have
+memorised it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from labelsieve.core.record import Record
 
 
 def read_record(record: Any) -> Record:
-    """The record that a `Record`, a `Recorder` or the path of a folder names.
+    """Return the record from a `Record`, a `Recorder` or the path of a folder.
 
     Raises:
         UserError: it is none of these, or empty.
@@ -32,7 +33,8 @@ def read_record(record: Any) -> Record:
         record = record.record()
     if not isinstance(record, Record):
         raise UserError(
-            f"record is of type {type(record).__name__}; give the Recorder of your training loop, its record(), or a folder with one."
+            f"record is of type {type(record).__name__}; pass the Recorder of your training loop, its record(), or a "
+            "folder with a record."
         )
     shapes = {getattr(record, field.name).shape for field in fields(Record)}
     if len(shapes) > 1 or record.loss.ndim != 2 or not record.loss.size:
@@ -41,8 +43,8 @@ def read_record(record: Any) -> Record:
 
 
 def predicted(record: Record, labels: Any = None) -> np.ndarray:
-    """(n, K) how often each class was predicted, rows add up to 1; an example that was never seen has the same for all. K covers the classes
-    that were predicted and those that `labels`, if they are a sequence, name."""
+    """(n, K) how often each class was predicted, rows add up to 1; an example that was never seen has equal shares. K
+    covers the predicted classes and those in `labels`, if they are a sequence."""
     n = record.argmax.shape[1]
     k = max(2, int(record.argmax.max()) + 1, _named(labels))
     count = np.zeros((n, k))
@@ -54,7 +56,7 @@ def predicted(record: Record, labels: Any = None) -> np.ndarray:
 
 
 def _named(labels: Any) -> int:
-    """How many classes a sequence of labels needs: positions up to the highest, or as many as there are names."""
+    """The number of classes in a sequence of labels: positions up to the highest, or the number of names."""
     if labels is None or isinstance(labels, str | os.PathLike) or not hasattr(labels, "__len__"):
         return 0
     values = [value for value in np.asarray(labels).ravel().tolist() if value is not None and value == value]
@@ -64,10 +66,10 @@ def _named(labels: Any) -> int:
 
 
 def columns_of(record: Record, data: Dataset) -> np.ndarray:
-    """(n,) for each example its column in the record, by order.
+    """Return for each example its column in the record (n,), by order.
 
     Raises:
-        UserError: the record is of another number of examples.
+        UserError: the record has another number of examples.
     """
     n, whole = record.loss.shape[1], len(data) + len(data.excluded)
     if n == whole and data.rows.max() < n:
@@ -76,7 +78,8 @@ def columns_of(record: Record, data: Dataset) -> np.ndarray:
         return np.arange(n)
     source = data.source or "the data"
     raise UserError(
-        f"The record is of {n:,} examples, and {source} has {whole:,}; a record has one column per example, in the order of the data."
+        f"The record has {n:,} examples, but {source} has {whole:,}; a record has one column per example, in the "
+        "order of the data."
     )
 
 
@@ -86,7 +89,7 @@ def of_rows(record: Record, columns: np.ndarray) -> Record:
 
 
 def require_same_labels(record: Record, data: Dataset) -> None:
-    """Of a record in the order of the data: that the network learnt the labels that the data have, class for class.
+    """Refuse a record (in the order of the data) whose network was trained on other labels than those of the data.
 
     Raises:
         UserError: an example was recorded with another label.
@@ -97,15 +100,16 @@ def require_same_labels(record: Record, data: Dataset) -> None:
         return
     epoch, i = (int(where[0]) for where in np.nonzero(other))
     raise UserError(
-        f"The record was made with other labels: {data.ids[i]!r} is {data.classes[data.labels[i]]!r} here, class "
-        f"{data.labels[i]} of {len(data.classes)}, and epoch {epoch} recorded another. Give the labels that were trained on, as their "
-        "positions, or name the classes in the order of the network's outputs."
+        f"The record was made with other labels: {data.ids[i]!r} has the label {data.classes[data.labels[i]]!r} in "
+        f"the data, class {data.labels[i]} of {len(data.classes)}, but epoch {epoch} recorded another. Pass the "
+        "labels of the training, as their positions, or name the classes in the order of the network's outputs."
     )
 
 
 def while_learning(record: Record, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """(n, K) float64, the mean over the epochs of what the network gave each class, as far as the record tells: p_y to the given label, the
-    rest to the predicted class, or to all others alike where the given label was predicted. Unseen examples have 1 / K."""
+    """(n, K) float64, the mean over the epochs of the network's probabilities, as far as the record has them: p_y for
+    the given label, the rest for the predicted class, or equally for all others if the given label was predicted.
+    Unseen examples have 1 / K."""
     n = len(labels)
     rows, out, times = np.arange(n), np.zeros((n, n_classes)), np.zeros(n)
     for p_y, best in zip(np.asarray(record.p_y, np.float64), record.argmax, strict=True):

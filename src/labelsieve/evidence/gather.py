@@ -1,4 +1,4 @@
-"""The evidence that detectors ask for, of the panel of heads on features or of a network trained on the images."""
+"""The evidence that detectors need, from the panel of heads on features or from networks trained on the images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from labelsieve.evidence import from_features
 from labelsieve.evidence.resume import key_of
 from labelsieve.stats.dependent_examples import Bonds
 
-LOSSES = ("blurry", "piecewise-zero", "gce")  # that a network can be trained with to find wrong labels
+LOSSES = ("blurry", "piecewise-zero", "gce")  # losses of networks that find wrong labels
 
 
 def require_loss(loss: str | None, network: str | None) -> str | None:
-    """The name of a loss for networks, "piecewise_zero" as "piecewise-zero".
+    """Return the name of a loss for networks, "piecewise_zero" as "piecewise-zero".
 
     Raises:
         UserError: there is no such loss, or no network to train with it.
@@ -28,10 +28,10 @@ def require_loss(loss: str | None, network: str | None) -> str | None:
     name = require_text(loss, "loss").replace("_", "-")
     if name not in LOSSES:
         choose = f"Choose from {', '.join(LOSSES)}."
-        raise UserError(f"There is no loss {loss!r} to find wrong labels with.{meant(name, LOSSES)} {choose}")
+        raise UserError(f"There is no loss {loss!r} for finding wrong labels.{meant(name, LOSSES)} {choose}")
     if network is None:
         raise UserError(
-            f"The loss {name!r} trains networks, and none is named; add <from_network>, or leave out <loss>.",
+            f"The loss {name!r} trains networks, but no network is set; add <from_network>, or leave out <loss>.",
             from_network="small-cnn",
             loss="",
         )
@@ -39,7 +39,7 @@ def require_loss(loss: str | None, network: str | None) -> str | None:
 
 
 def of_panel(
-    wanted: Collection[str],
+    requested: Collection[str],
     arrays: Arrays,
     bonds: Bonds,
     *,
@@ -48,10 +48,11 @@ def of_panel(
     progress: Progress | None,
     device: str | None = None,
 ) -> Evidence:
-    """`wanted` names the fields of `Evidence`; `bonds` says which examples share a fold and are no neighbours; `folder`
-    keeps what a killed run had; `device` is as in `panel_device`."""
+    """Return the evidence `requested` (fields of `Evidence`) from the panel. `bonds` lists the examples that share a
+    fold and those that are never neighbours; `folder` keeps the state of a killed run; `device` is as in
+    `panel_device`."""
     return from_features.gather(
-        wanted,
+        requested,
         arrays.values,
         arrays.data.labels,
         len(arrays.data.classes),
@@ -67,7 +68,7 @@ def of_panel(
 
 def of_network(
     name: str,
-    wanted: Collection[str],
+    requested: Collection[str],
     arrays: Arrays,
     bonds: Bonds,
     *,
@@ -77,8 +78,8 @@ def of_network(
     device: str | None = None,
     loss: str | None = None,
 ) -> Evidence:
-    """The same from the network `name`, trained here on pixels; `device` None is a GPU if there is one; `loss` of
-    `LOSSES` is what networks are trained with, fold by fold."""
+    """Return the evidence `requested` from networks of the kind `name`, trained on the pixels. `device` None is a GPU
+    if there is one; `loss`, one of `LOSSES`, trains one network per fold."""
     try:
         from labelsieve.engine import inputs
         from labelsieve.engine.device import pick, placed
@@ -93,7 +94,7 @@ def of_network(
     make = network(name, images=True, width=arrays.values.shape[1])
     samples, _ = inputs.samples(arrays.values, arrays.data.labels, len(arrays.data.classes))
     return from_network.gather(
-        wanted,
+        requested,
         samples.to(where),
         lambda classes: placed(make(classes), where, images=True),
         groups=bonds.fold,
@@ -107,10 +108,10 @@ def of_network(
 
 
 def panel_device(name: str | None) -> str | None:
-    """The torch device on which the panel trains; None is NumPy on the CPU, which is meant by None and "cpu".
+    """Return the torch device on which the panel trains; None, also for "cpu", means NumPy on the CPU.
 
     Raises:
-        UserError: there is no such device, or no PyTorch to use it.
+        UserError: the device is not available, or PyTorch is not installed.
     """
     if name in (None, "cpu"):
         return None

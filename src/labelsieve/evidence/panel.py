@@ -3,10 +3,10 @@
 Every head (loss x fold x schedule) is a block of K columns in one weight matrix, so that a mini-batch costs one product
 X W and one X^T G for all of them; rows that a fold holds out are masked out of that fold's gradient. The gradient is
 analytic: w(p_y) (p - onehot(y)), see `stats.loss_weights`. Features are standardised and divided by sqrt(d), which
-makes one learning rate fit all encoders. SGD with momentum over shuffled contiguous blocks of one shuffled copy of the
-features, which is memory-mapped where it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch
+makes one learning rate fit all encoders. SGD with momentum runs over shuffled contiguous blocks of one shuffled copy of
+the features, which is memory-mapped if it is large. The arithmetic is written once for NumPy and, on a GPU, PyTorch
 (`xp`).
-Cost: 4 n d K heads floating-point operations an epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
+Cost: 4 n d K heads floating-point operations per epoch; memory: the shuffled copy, the (d, heads K) weights, one batch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Schedule = Callable[[float, int], float]
 
 
 def cosine(epoch: float, epochs: int) -> float:
-    """From one to zero."""
+    """A cosine from one to zero."""
     return 0.5 * (1 + np.cos(np.pi * min(epoch / epochs, 1)))
 
 
@@ -42,7 +42,7 @@ def constant(epoch: float, epochs: int) -> float:
 
 
 def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low: float = 0.1) -> float:
-    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once an epoch, it falls from high to low in each
+    """O2U-Net's learning rate (Huang et al. 2019, section 3.2): set once per epoch, it falls from high to low in a
     cycle."""
     t = (int(epoch) % cycle + 1) / cycle
     return (1 - t) * high + t * low
@@ -50,18 +50,18 @@ def cyclic(epoch: float, epochs: int, *, cycle: int = 10, high: float = 1.0, low
 
 @dataclass(frozen=True)
 class Track:
-    """One training run of the panel: a loss under a learning-rate schedule, once for each fold or once for everything.
+    """One training run of the panel: a loss with a learning-rate schedule, once per fold or once on everything.
 
     Attributes:
         name: the key of its results.
         loss: p_y -> weight of the cross-entropy gradient (`stats.loss_weights`).
-        held_out: True: one head a fold, each example judged by the head that never saw it. False: one head on
+        held_out: True: one head per fold, each example judged by the head that never saw it. False: one head on
             everything.
-        delay: epochs of plain cross-entropy before `loss` acts (Pellegrino et al. 2025).
+        delay: epochs of plain cross-entropy before `loss` is used (Pellegrino et al. 2025).
         schedule: (epoch, epochs) -> factor on the learning rate.
-        record: keep the training dynamics, as the training step itself sees them.
-        labels: (n,) labels to train with instead of the given ones, or None; they may name one class more than there
-            are, number K.
+        record: keep the training dynamics, as seen by the training steps.
+        labels: (n,) labels to train with instead of the given ones, or None; they may contain one extra class, number
+            K.
     """
 
     name: str
@@ -75,16 +75,16 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """What a sweep left: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of those
-    that keep one."""
+    """The result of a sweep: (n, K) float32 out-of-fold probabilities of the tracks with folds, and the records of the
+    tracks that keep one."""
 
     probs: dict[str, np.ndarray]
     records: dict[str, Record]
 
 
 def passes(n: int) -> tuple[int, int]:
-    """How many epochs over n examples, and the batch size: some 2,300 steps and more for small data, fewer epochs for
-    large."""
+    """The number of epochs over n examples, and the batch size: at least some 2,300 steps for small data, fewer epochs
+    for large data."""
     batch = int(np.clip(n // 40, 16, 256))
     return int(np.clip(600_000 // max(n, 1), 4, 30)), batch
 
@@ -109,16 +109,17 @@ def train(
 ) -> Panel:
     """Train all heads of all tracks.
 
-    Many parameters, because each is a number of the schedule or a place where the state is kept.
+    There are many parameters because each is a number of the schedule or a place for the state.
 
     Args:
         features: (n, d) standardised (`standardise`), maybe memory-mapped.
         labels: (n,) int64 given labels in 0..n_classes-1.
         fold: (n,) int64, the held-out fold of each example (`folds.assign`).
         epochs: passes over the data.
-        folder: where large arrays are memory-mapped; None keeps all in memory.
-        key: what the result depends on; with it and a folder, a killed sweep goes on, with the same result, from the
-            last epoch whose state was written (every few seconds). Whoever has the result safe removes `STATE`.
+        folder: the folder where large arrays are memory-mapped; None keeps all in memory.
+        key: a hash of everything that the result depends on; with it and a folder, a killed sweep continues from the
+            last epoch whose state was written (every few seconds), with the same result. Remove `STATE` once the result
+            is saved.
         progress: called with (epochs done, epochs).
         device: a torch device to train on; None is NumPy.
     """
@@ -132,16 +133,16 @@ def train(
     put, get = arrays.put, arrays.get
     heads = LinearHeads(arrays, d + 1, tracks_of.classes, len(tracks_of.of))
     state = State(folder and folder / STATE, key)
-    before = state.find()
+    saved = state.find()
     recorded = [t.name for t in tracks if t.record]
-    if before is None or folder is None:
+    if saved is None or folder is None:
         records = {name: Record.empty(epochs, n, folder and folder / name) for name in recorded}
     else:
         records = {name: Record.resume(folder / name) for name in recorded}
-        heads.w, heads.velocity = put(before["w"]), put(before["velocity"])
-        rng.bit_generator.state = json.loads(str(before["rng"]))
+        heads.w, heads.velocity = put(saved["w"]), put(saved["velocity"])
+        rng.bit_generator.state = json.loads(str(saved["rng"]))
     starts = np.arange(0, n, batch)
-    for epoch in range(0 if before is None else int(before["epoch"]), epochs):
+    for epoch in range(0 if saved is None else int(saved["epoch"]), epochs):
         unwritten: list[tuple[slice, np.ndarray]] = []
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
@@ -171,7 +172,7 @@ def train(
 
 
 class _Heads:
-    """Which heads belong to which track and fold."""
+    """The heads, with their tracks and folds."""
 
     def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
         self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
@@ -184,11 +185,11 @@ class _Heads:
         }
 
     def judge(self, name: str, held: np.ndarray) -> np.ndarray:
-        """(b,) the head of a track with folds that never saw each row."""
+        """(b,) for each row, the head of a track with folds that never saw it."""
         return self.tracks[name][1][0] + held
 
     def taught(self, held: np.ndarray) -> np.ndarray:
-        """(b, heads) float32, 0 where a head's fold holds the row out."""
+        """(b, heads) float32, 0 if a head's fold holds the row out, else 1."""
         return (held[:, None] != self.fold).astype(np.float32)
 
     def rates(self, learning_rate: float, moment: float, epochs: int) -> np.ndarray:
@@ -197,7 +198,7 @@ class _Heads:
         return np.array(factor, np.float32) * np.float32(learning_rate)
 
     def weigh(self, taught: Any, epoch: int, p_y: Any) -> Any:
-        """The weight of each row's gradient (b, heads), written over `taught`."""
+        """The weight of each row's gradient (b, heads); overwrites `taught`."""
         for track, own in self.tracks.values():
             loss = loss_weights.cross_entropy if epoch < track.delay else track.loss
             taught[:, own[0] : own[-1] + 1] *= loss(p_y[:, own[0] : own[-1] + 1])
@@ -211,7 +212,7 @@ def _write(
     order: np.ndarray,
     targets: np.ndarray,
 ) -> None:
-    """Put the logits (b, K, records) of some steps into the records; empties the list."""
+    """Write the logits (b, K, records) of some steps into the records, and empty the list."""
     if not unwritten:
         return
     at = np.concatenate([np.arange(rows.start, rows.stop) for rows, _ in unwritten])

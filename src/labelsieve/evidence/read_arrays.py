@@ -21,24 +21,23 @@ def read_arrays(
     features: bool,
     progress: Progress | None,
 ) -> arrays.Arrays | None:
-    """Features, or pixels for a network; None where there are probabilities, which are evidence already, and no
-    features at hand."""
+    """Features, or pixels for a network; None if there are only probabilities, which are evidence already."""
     if network is not None and data.probs is not None:
         raise UserError(
-            "The probabilities judge the labels, and so would the network; leave out <probs> or <from_network>.",
+            "Both the probabilities and the network would judge the labels; leave out <probs> or <from_network>.",
             probs="",
             from_network="",
         )
     if network is not None:
         if data.kind != "image":
             raise UserError(
-                f"A network is trained on images, and {data.source or 'the data'} holds {KINDS[data.kind]}; leave out "
+                f"A network is trained on images, but {data.source or 'the data'} holds {KINDS[data.kind]}; leave out "
                 "<from_network>.",
                 from_network="",
             )
         if encoder is not None:
             raise UserError(
-                "A network takes the place of an encoder; leave out <encoder> or <from_network>.",
+                "A network replaces the encoder; leave out <encoder> or <from_network>.",
                 encoder="",
                 from_network="",
             )
@@ -47,5 +46,5 @@ def read_arrays(
         return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
     if encoder not in (None, "none") or side is not None:
         named = f"the encoder {encoder!r}" if encoder not in (None, "none") else f"the side of {side} pixels"
-        raise UserError(f"Your own probabilities judge here, and no encoder runs; leave out {named}.")
+        raise UserError(f"Your own probabilities judge the labels, so no encoder runs; leave out {named}.")
     return None

@@ -1,4 +1,4 @@
-"""What a killed run leaves of long work, so that the next one goes on: arrays, under a key that says what they depend on."""
+"""The state that a killed run leaves, so that the next one continues: arrays under a key of all that they depend on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from labelsieve.core.files import replacing
 
-OFTEN = 5.0  # seconds between two writings
+OFTEN = 5.0  # seconds between two writes
 
 
 def key_of(*parts: Any) -> str:
@@ -26,13 +26,13 @@ def key_of(*parts: Any) -> str:
 
 
 class State:
-    """The state of a loop in a file; without a path or a key nothing is written or found."""
+    """The state of a loop in a file; without a path or a key nothing is written or read."""
 
     def __init__(self, path: Path | None, key: str | None):
         self._path, self._key, self._written = path if key else None, key, time.monotonic()
 
     def find(self) -> dict[str, np.ndarray] | None:
-        """What was written last under the same key; None if there is nothing, of another key or damaged."""
+        """The last state with the same key; None if there is none, or if it is damaged or has another key."""
         if self._path is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What `find` was given: data, probabilities of the user's own model, a record of the user's own training."""
+"""The inputs of `find`: data, probabilities of the user's own model, a record of the user's own training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from labelsieve.core.record import Record
 from labelsieve.evidence import from_record
 
 RECORD = (
-    "The record of your own training judges the labels. The network had seen them, so the count is rougher than with "
-    "out-of-sample probabilities; hand them over beside the record if you have them."
+    "The record of your own training judges the labels. The network had seen the labels, so the count is rougher than "
+    "with out-of-sample probabilities; pass those with the record if you have them."
 )
 
 
@@ -20,7 +20,7 @@ def read_input(data: Any, probs: Any, record: Any, columns: dict[str, Any]) -> t
     """The data, and the record of the user's own training in their order."""
     if data is None and probs is None and record is None:
         raise UserError(
-            "Name the data; or give <probs> or <record> of your own model, with <labels>.",
+            "Pass the data, or <probs> or <record> of your own model with <labels>.",
             probs="",
             record="",
             labels="",
@@ -50,7 +50,7 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
         return load(data, probs=probs, **columns)
     require_sound(data)
     if columns:
-        raise UserError(f"The data are loaded already, so {', '.join(columns)} has no effect here; pass it to `load`.")
+        raise UserError(f"The data are already loaded, so {', '.join(columns)} has no effect here; pass it to `load`.")
     if probs is None:
         return data
     from labelsieve.data.beside import beside
@@ -61,17 +61,17 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
 
 
 def _without_data(judge: Any, columns: dict[str, Any], what: str) -> Dataset:
-    """The data where there are only probabilities, or a record, and labels."""
+    """The data if there are only probabilities, or a record, and labels."""
     from labelsieve.data import load_probabilities
 
     columns = dict(columns)
     if columns.get("labels") is None:
         raise UserError(
-            f"<{what}> without data needs the given labels: <labels>, one for each example.", **{what: "", "labels": ""}
+            f"<{what}> without data needs the given labels: <labels>, one per example.", **{what: "", "labels": ""}
         )
-    if idle := sorted(set(columns) - {"labels", "label", "id"}):
+    if unused := sorted(set(columns) - {"labels", "label", "id"}):
         raise UserError(
-            f"<{what}> without data takes labels, label and id; leave out {', '.join(idle)}, or name the data.",
+            f"<{what}> without data takes labels, label and id; leave out {', '.join(unused)}, or pass the data.",
             **{what: ""},
         )
     return load_probabilities(judge, columns.pop("labels"), **columns)

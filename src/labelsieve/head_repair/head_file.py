@@ -1,7 +1,8 @@
 """The head of a saved model: a model folder, an .npz with W and b, .safetensors, or the state dict in a PyTorch file.
 
-PyTorch files are read with weights_only=True: arrays and plain containers, nothing that could run. Pickle and joblib files are refused.
-The head is the layer that is named, or the one that the manifest of the model folder names, or the last matrix with one row for each class.
+PyTorch files are read with weights_only=True: arrays and plain containers, nothing that could run. Pickle and joblib
+files are refused. The head is the layer that the caller names, or the one in the manifest of the model folder, or the
+last matrix with one row per class.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from labelsieve.core.files import replacing
 from labelsieve.engine import model_file
 
 TORCH = {".pt", ".pth", ".ckpt", ".bin"}
-_NESTED = ("state_dict", "model_state_dict", "model", "net")  # where checkpoints keep the state dict
+_NESTED = ("state_dict", "model_state_dict", "model", "net")  # keys under which checkpoints hold the state dict
 
 
 @dataclass(frozen=True, eq=False)
 class SavedModel:
-    """Arrays by name in their order, and the manifest, {} where the format has none."""
+    """Arrays by name in their order, and the manifest, {} if the format has none."""
 
     path: Path
     arrays: dict[str, np.ndarray]
     manifest: dict[str, Any]
 
     def heads(self, names: tuple[str, ...] = (), n_classes: int | None = None) -> tuple[str, ...]:
-        """The names of the weight matrices (K, d) of the heads: those named, those of the manifest, or the one that is found."""
+        """The names of the heads' weight matrices (K, d): `names`, those in the manifest, or the most likely matrix."""
         names = names or tuple(self.manifest.get("heads") or filter(None, [self.manifest.get("head")]))
         if names:
             return tuple(self._matrix(name) for name in names)
@@ -45,7 +46,8 @@ class SavedModel:
             )
         if len(fits) > 1 and self.path.suffix.lower() not in TORCH:  # only a state dict keeps the order of the layers
             raise UserError(
-                f"{self.path} holds several matrices that could be the head; name one with <head>: {', '.join(fits)}.",
+                f"{self.path} holds several matrices that could be the head; choose one with <head>: "
+                f"{', '.join(fits)}.",
                 head="",
             )
         return (fits[-1],)
@@ -72,13 +74,13 @@ def read_model(path: Path) -> SavedModel:
     """Read a saved model.
 
     Raises:
-        UserError: the file is damaged, of an unknown kind, or of one that could run code when it is read.
+        UserError: the file is damaged, has an unknown format, or has a format that could run code when it is read.
     """
     path = Path(path)
     if path.is_dir():
         return SavedModel(path, *model_file.load(path))
     if not path.exists():
-        raise UserError(f"{path} does not exist; name a model folder, .npz, .safetensors, .pt, .pth or .ckpt.")
+        raise UserError(f"{path} does not exist; pass a model folder, .npz, .safetensors, .pt, .pth or .ckpt.")
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return SavedModel(path, read_npz(path), {})
@@ -88,20 +90,22 @@ def read_model(path: Path) -> SavedModel:
         return SavedModel(path, {name: _numbers(t) for name, t in _state(_load_torch(path), path).items()}, {})
     if suffix in (".pkl", ".pickle", ".joblib"):
         raise UserError(
-            f"{path} is a pickle, which may run any code when it is read; save np.savez('head.npz', W=coef_, b=intercept_)."
+            f"{path} is a pickle, which may run code when it is read; save np.savez('head.npz', W=coef_, "
+            "b=intercept_) instead."
         )
     raise UserError(
-        f"{path} is no kind of model that is read here; there are model folders, .npz, .safetensors, .pt, .pth and .ckpt."
+        f"{path} is not a supported model; supported are model folders, .npz, .safetensors, .pt, .pth and .ckpt."
     )
 
 
 def write_model(out: Path, source: SavedModel, changed: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
-    """Write the model with some arrays changed: .npz or a PyTorch file by the suffix of `out`, a model folder otherwise."""
+    """Write the model with some arrays changed: as .npz or a PyTorch file by the suffix of `out`, else as a model
+    folder."""
     out = Path(out)
     taken = out.is_file() or (out.is_dir() and any(out.iterdir()))
     if taken and not (out.is_dir() and (out / model_file.WEIGHTS).is_file() and "repair" in model_file.load(out)[1]):
         raise UserError(
-            f"{out} is there already and is not a model that `repair` wrote; name another place with <out>.", out=""
+            f"{out} already exists and is not a model that `repair` wrote; choose another path with <out>.", out=""
         )
     arrays, suffix = {**source.arrays, **changed}, out.suffix.lower()
     if suffix == ".npz":
@@ -130,7 +134,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist; name an .npz file.") from None
+        raise UserError(f"{path} does not exist; pass an .npz file.") from None
     except (ValueError, EOFError, KeyError, OSError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} cannot be read as an .npz file of plain arrays: {str(error).rstrip('.') or 'it is cut short'}."
@@ -142,25 +146,25 @@ def _load_torch(path: Path) -> Any:
         import torch
     except ImportError:
         raise UserError(
-            f"{path} is a PyTorch file, which needs PyTorch: pip install 'labelsieve[train]', or give W and b as .npz."
+            f"{path} is a PyTorch file, which needs PyTorch: pip install 'labelsieve[train]', or save W and b as .npz."
         ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch raise anything
+    except Exception as error:  # for a damaged file torch may raise any error
         if "weights_only" in str(error) or "Weights only" in str(error):
             raise UserError(
                 f"{path} holds Python objects, which may run code; save model.state_dict() instead."
             ) from None
-        raise UserError(f"{path} cannot be read as a PyTorch file; it is cut short or of another kind.") from None
+        raise UserError(f"{path} cannot be read as a PyTorch file; it is cut short or not a PyTorch file.") from None
 
 
 def _state(loaded: Any, path: Path) -> dict[str, Any]:
-    """The state dict in what was loaded, the very object, so that a change to it changes the whole."""
+    """The state dict inside the loaded object; the same object, so that a change to it changes the whole."""
     for candidate in (loaded, *(loaded.get(key) for key in _NESTED if isinstance(loaded, dict))):
         if isinstance(candidate, dict) and candidate and all(hasattr(value, "detach") for value in candidate.values()):
             return candidate
     raise UserError(
-        f"{path} holds no state dict (names and tensors), neither at its top nor under {', '.join(_NESTED)}."
+        f"{path} holds no state dict (names and tensors), neither at its top level nor under {', '.join(_NESTED)}."
     )
 
 

@@ -1,4 +1,5 @@
-"""What entered a head for its training examples, with their given labels: the .npz files that `repair` fits the head to."""
+"""The inputs of a head for its training examples, with their given labels: .npz files to which `repair` fits the
+head."""
 
 from __future__ import annotations
 
@@ -12,28 +13,28 @@ from labelsieve.head_repair.head_file import SavedModel, read_npz
 
 
 def recorded(saved: SavedModel) -> list[Path]:
-    """The files that the model folder names, one for each head.
+    """Return the files that the model folder lists, one per head.
 
     Raises:
-        UserError: it names none, or one is gone.
+        UserError: the folder lists none, or one is missing.
     """
-    named = [saved.path / name for name in saved.manifest.get("features") or ()]
-    if not named:
+    files = [saved.path / name for name in saved.manifest.get("features") or ()]
+    if not files:
         raise UserError(
-            f"{saved.path} does not say what its head was trained on; give <features> with features and labels.",
+            f"{saved.path} does not contain the inputs of its head; pass <features> with features and labels.",
             features="FILE.npz",
         )
-    gone = next((path for path in named if not path.is_file()), None)
-    if gone is not None:
+    missing = next((path for path in files if not path.is_file()), None)
+    if missing is not None:
         raise UserError(
-            f"{gone} is missing, what the head was trained on; put it back, or give <features> with features and labels.",
+            f"{missing}, the inputs of the head, is missing; restore it, or pass <features> with features and labels.",
             features="FILE.npz",
         )
-    return named
+    return files
 
 
 def read_inputs_of(path: Path, classes: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, d) and labels (n,) as positions; labels that are text are looked up in the classes of the model.
+    """Return features (n, d) and labels (n,) as positions; text labels are looked up in the classes of the model.
 
     Raises:
         UserError: the file cannot be read, or its arrays do not fit each other or the classes.
@@ -44,7 +45,7 @@ def read_inputs_of(path: Path, classes: Sequence[str] | None) -> tuple[np.ndarra
     features, labels = arrays["features"], arrays["labels"]
     if features.ndim != 2 or features.dtype.kind not in "fiu" or labels.shape != features.shape[:1] or not len(labels):
         raise UserError(
-            f"{path}: features {features.shape} should be numbers (n, d), and labels {labels.shape} one for each, (n,)."
+            f"{path}: features {features.shape} should be numbers (n, d), and labels {labels.shape} one per row, (n,)."
         )
     return features, labels if labels.dtype.kind in "iu" else _positions(labels, classes or (), path)
 
@@ -54,9 +55,9 @@ def _positions(labels: np.ndarray, classes: Sequence[str], path: Path) -> np.nda
     unknown = next((str(name) for name in labels.tolist() if str(name) not in positions), None)
     if unknown is not None:
         known = (
-            f"the model knows {', '.join(map(str, classes[:10]))}"
+            f"its classes are {', '.join(map(str, classes[:10]))}"
             if classes
-            else "the model names no classes: give positions"
+            else "it has no class names: use positions"
         )
-        raise UserError(f"{path}: the label {unknown!r} is none of its classes ({known}).")
+        raise UserError(f"{path}: the label {unknown!r} is not a class of the model ({known}).")
     return np.array([positions[str(name)] for name in labels.tolist()])

@@ -1,20 +1,24 @@
-"""LIP: mends the weights of a classifier head that was trained on wrong labels, in closed form and without training.
+"""LIP: repairs the weights of a classifier head that was trained on wrong labels, in closed form and without training.
 
-Paper: Si, Cui, Yang, Yang, Shen, "Why can accurate models be learned from inaccurate annotations?", arXiv 2505.16159, 2025.
+Paper: Si, Cui, Yang, Yang, Shen, "Why can accurate models be learned from inaccurate annotations?", arXiv 2505.16159,
+    2025.
     W = sum_i s_i u_i v_i'   (float64 SVD of features x classes)
-    PSP: the k leading components stay.   LAP: in the others s_i becomes
+    PSP: the k leading components stay.   LAP: in the other components s_i becomes
     sigma_i = u_i' X' (Y - X W_k) v_i / |X u_i|^2 = u_i' X' Y v_i / |X u_i|^2
-    which is the least-squares fit of the targets Y over these diagonal entries. W_k v_i = 0, so the residual term drops out, no sigma_i
-    depends on k, and k can be chosen after one pass over the data.
-Needs: X, the input of the very layer whose W it is, for the training examples (eval mode, no augmentation), and their given labels.
-When it helps: hardly ever, in our measurements on frozen features (docs/lip.md, bench/lip.py). Least-squares heads: nothing, or 0.1 to 0.8
-    points of clean accuracy under a strong ridge with 77 classes. Heads trained with cross-entropy have logits 8 to 90 times the size of
-    one-hot targets, so sigma_i all but cuts the tail off: 0.2 to 3 points lost at keep = 0.9 with 77 classes, 4 to 27 at keep = 0.5.
-    `scale="head"` multiplies sigma_i by the size of the kept components; that loses next to nothing and gains next to nothing.
-    With 10 classes there are 10 components: keep = 0.9 replaces one, which in a cross-entropy head is nearly empty.
-Differs, where the paper is silent: sigma_i may be negative and is kept so, as the optimum. Components that are empty in W (s_i at rounding
-    level, where u_i and v_i are arbitrary) or dead in X (|X u_i| = 0) get 0. The bias stays as it is and Y is fitted as printed
-    (bias="row" makes it one more row of W). k by fraction, energy, effective rank or accuracy on held-out *given* labels.
+    which is the least-squares fit of the targets Y over these diagonal entries. W_k v_i = 0, so the residual term drops
+    out, no sigma_i depends on k, and k can be chosen after one pass over the data.
+Needs: X, the input of the same layer as W, for the training examples (eval mode, no augmentation), and their given
+    labels.
+When it helps: hardly ever, in our measurements on frozen features (docs/lip.md, bench/lip.py). Least-squares heads gain
+    nothing, or 0.1 to 0.8 points of clean accuracy under a strong ridge with 77 classes. Heads trained with
+    cross-entropy have logits 8 to 90 times the size of one-hot targets, so sigma_i nearly removes the tail: they lose
+    0.2 to 3 points at keep = 0.9 with 77 classes, 4 to 27 at keep = 0.5. `scale="head"` multiplies sigma_i by the size
+    of the kept components; that loses and gains almost nothing. With 10 classes there are 10 components: keep = 0.9
+    replaces one, which in a cross-entropy head is nearly empty.
+Differs, where the paper says nothing: sigma_i may be negative and stays so, because that is the optimum. Components
+    that are empty in W (s_i at rounding level, where u_i and v_i are arbitrary) or dead in X (|X u_i| = 0) get 0. The
+    bias stays unchanged and Y is fitted as printed (bias="row" makes the bias one more row of W). k comes from a
+    fraction, the energy, the effective rank or the accuracy on held-out *given* labels.
 Cost: one SVD d x K and one product X U; 50,000 x 1,280 features with 10 classes take under a second on one core.
 """
 
@@ -36,10 +40,10 @@ Scale = Literal["targets", "head"]
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The singular components of a head and what LAP would make of each; nothing here depends on k.
+    """The singular components of a head and the LAP value of each; nothing here depends on k.
 
     Attributes:
-        weight: (K, d) as given, float64.
+        weight: (K, d) the original weight, float64.
         u: (d, r), s: (r,), vt: (r, K), the thin SVD of the transposed weight.
         sigma: (r,) closed-form LAP value of every component.
     """
@@ -51,29 +55,30 @@ class Components:
     sigma: np.ndarray
 
     def factor(self, k: int) -> float:
-        """The size of the head over that of the targets: least squares of s_i on sigma_i over the kept (all, if k = 0)."""
+        """The size of the head relative to the targets: least squares of s_i on sigma_i over the kept (all, if k =
+        0)."""
         s, sigma = (self.s[: k or None], self.sigma[: k or None])
         size = float(sigma @ sigma)
         return max(float(s @ sigma) / size, 0.0) if size > 0 else 1.0
 
     def diagonal(self, k: int, scale: Scale = "targets") -> np.ndarray:
-        """What stands in the place of the singular values, (r,): s_i for the first k, then sigma_i."""
+        """The new diagonal (r,) in place of the singular values: s_i for the first k, then sigma_i."""
         tail = self.sigma * (self.factor(k) if scale == "head" else 1.0)
         return np.where(np.arange(len(self.s)) < k, self.s, tail)
 
     def repaired(self, k: int, scale: Scale = "targets") -> np.ndarray:
-        """The repaired weight (K, d); k = r gives the weight as it was, to the last bit."""
+        """The repaired weight (K, d); k = r returns the original weight, to the last bit."""
         change = (self.diagonal(k, scale) - self.s)[k:]
         return self.weight + (self.u[:, k:] * change @ self.vt[k:]).T
 
 
 @dataclass(frozen=True, eq=False)
 class Repair:
-    """A repaired head, and what was done to it.
+    """A repaired head, and how it was repaired.
 
     Attributes:
-        weight: (K, d) and bias (K,) or None, in the dtype of those given.
-        kept: k. diagonal: (r,) the new entries, of which the first k are the old ones.
+        weight: (K, d) and bias (K,) or None, in the dtype of the originals.
+        kept: k. diagonal: (r,) the new entries; the first k are unchanged.
     """
 
     weight: np.ndarray
@@ -84,7 +89,7 @@ class Repair:
 
     @property
     def ratio(self) -> np.ndarray:
-        """(r,) sigma_i / s_i before any scale, nan where s_i = 0: 1 means that the head already has the size of its targets."""
+        """(r,) sigma_i / s_i before any scale, NaN where s_i = 0; 1 means that the head has the size of its targets."""
         s = self.components.s
         return np.divide(self.components.sigma, s, out=np.full_like(s, np.nan), where=s > 0)
 
@@ -107,49 +112,52 @@ def lip(
         weight: (K, d), rows are classes, as `nn.Linear` and scikit-learn store it.
         features: (n, d) inputs of the layer for the training examples.
         labels: (n,) given labels as positions, or targets (n, K). Never true ones.
-        bias: (K,), stays as it is unless bias_as = "row".
-        keep: fraction of the components that stay, or "energy:0.95", "effective-rank", "held-out".
+        bias: (K,), unchanged unless bias_as = "row".
+        keep: fraction of the components to keep, or "energy:0.95", "effective-rank", "held-out".
         held_out: (features, given labels) that the head was not trained on, for keep = "held-out".
-        scale: "targets" as printed, "head" brings sigma_i to the size of the kept components.
+        scale: "targets" as printed, "head" scales sigma_i to the size of the kept components.
         ridge: added to |X u_i|^2.
 
     Raises:
-        UserError: shapes that do not fit, values that are not finite, a `keep` that means nothing.
+        UserError: the shapes do not fit, values are not finite, or `keep` is not valid.
     """
-    given = np.asarray(weight)
-    given = given if given.dtype.kind == "f" else given.astype(np.float64)
+    original = np.asarray(weight)
+    original = original if original.dtype.kind == "f" else original.astype(np.float64)
     as_row = bias is not None and bias_as == "row"
     if as_row:
-        given = np.concatenate([given, np.asarray(bias, given.dtype)[:, None]], axis=1)
+        original = np.concatenate([original, np.asarray(bias, original.dtype)[:, None]], axis=1)
         features = _with_ones(features)
         held_out = (_with_ones(held_out[0]), held_out[1]) if held_out is not None else None
-    parts = components(given, features, labels, ridge=ridge)
+    parts = components(original, features, labels, ridge=ridge)
     fixed = 0.0 if bias is None or as_row else np.asarray(bias, np.float64)
     k = choose_k(parts, keep, held_out=held_out, bias=fixed, scale=scale)
-    new = parts.repaired(k, scale).astype(given.dtype)
+    new = parts.repaired(k, scale).astype(original.dtype)
     if as_row:
         return Repair(new[:, :-1].copy(), new[:, -1].copy(), k, parts, parts.diagonal(k, scale))
     return Repair(new, None if bias is None else np.array(bias), k, parts, parts.diagonal(k, scale))
 
 
 def components(weight: np.ndarray, features: np.ndarray, labels: np.ndarray, *, ridge: float = 0.0) -> Components:
-    """The SVD of weight (K, d) and sigma_i for every component, in one pass over features (n, d) and labels (n,) or targets (n, K)."""
+    """The SVD of weight (K, d) and sigma_i for every component, in one pass over features (n, d) and labels (n,) or
+    targets (n, K)."""
     weight = np.asarray(weight)
     if weight.ndim != 2 or min(weight.shape) == 0 or not np.isfinite(weight).all():
-        raise UserError(f"A head is a matrix (classes, features) of finite numbers; this one is {weight.shape}.")
+        raise UserError(
+            f"A head is a matrix (classes, features) of finite numbers; this one has the shape {weight.shape}."
+        )
     targets = _checked(weight, features, labels)
-    # Rounding level of the numbers that W holds; half precision carries values that were float32 once.
+    # Rounding level of the numbers in W; half precision holds values that were computed in float32.
     eps = np.finfo(np.float64 if weight.dtype == np.float64 else np.float32).eps
     weight = weight.astype(np.float64)
     u, s, vt = np.linalg.svd(weight.T, full_matrices=False)
     fit, power = np.zeros(len(s)), np.zeros(len(s))
     for start in range(0, len(features), BLOCK):
         along = _block(features, start, "features") @ u  # (rows, r)
-        wanted = targets[start : start + BLOCK]
+        target = targets[start : start + BLOCK]
         fit += (
-            ((along.T @ wanted.astype(np.float64)).T * vt.T).sum(0)
-            if wanted.ndim == 2
-            else (along * vt.T[wanted]).sum(0)
+            ((along.T @ target.astype(np.float64)).T * vt.T).sum(0)
+            if target.ndim == 2
+            else (along * vt.T[target]).sum(0)
         )
         power += (along**2).sum(0)
     alive = (power > DEAD * power.max()) & (s > max(weight.shape) * eps * s[0])
@@ -165,12 +173,12 @@ def choose_k(
     bias: np.ndarray | float = 0.0,
     scale: Scale = "targets",
 ) -> int:
-    """How many leading components stay; see `lip` for what `keep` may be."""
+    """How many leading components to keep; `lip` describes `keep`."""
     rule, _, number = str(keep).partition(":")
     if rule == "held-out" and not number:
         if held_out is None:
             raise UserError(
-                "<keep> needs examples that the head was not trained on; name them with <held_out>.",
+                "<keep> needs examples that the head was not trained on; pass them as <held_out>.",
                 keep="held-out",
                 held_out="",
             )
@@ -183,19 +191,19 @@ def choose_k(
         kept = -1.0
     if kept < 0 or (number and rule != "energy"):
         raise UserError(
-            f"keep is a fraction such as 0.9 or 90%, energy:0.95, effective-rank or held-out; not {keep!r}."
+            f"keep must be a fraction such as 0.9 or 90%, energy:0.95, effective-rank or held-out, not {keep!r}."
         )
     return by_energy(parts.s, kept) if rule == "energy" else int(kept * len(parts.s) + 0.5)
 
 
 def by_energy(s: np.ndarray, share: float) -> int:
-    """The fewest leading components that hold this share of sum s_i^2."""
+    """The smallest number of leading components with this share of sum s_i^2."""
     energy = np.concatenate([[0.0], np.cumsum(s**2)])
     return int(np.searchsorted(energy, share * energy[-1] * (1 - 1e-12)))
 
 
 def effective_rank(s: np.ndarray) -> float:
-    """Exp of the entropy of s_i / sum s: the number of components that a flat spectrum of that entropy would have; 0 for W = 0."""
+    """Exp of the entropy of s_i / sum s: the number of components of a flat spectrum with that entropy; 0 for W = 0."""
     p = s[s > 0] / max(float(s.sum()), np.finfo(float).tiny)
     return float(np.exp(-(p * np.log(p)).sum())) if len(p) else 0.0
 
@@ -208,10 +216,10 @@ def by_held_out(
     bias: np.ndarray | float = 0.0,
     scale: Scale = "targets",
 ) -> int:
-    """The k of the best accuracy on given labels (m,) that the head was not trained on; the largest of equals, the least change."""
+    """The k with the best accuracy on held-out given labels (m,); of equals the largest, which changes least."""
     labels = _checked(parts.weight, features, labels)
     if labels.ndim != 1:
-        raise UserError("Held-out labels are positions (m,), one for each example.")
+        raise UserError("Held-out labels are positions (m,), one per example.")
     right = np.zeros(len(parts.s) + 1, np.int64)
     for start in range(0, len(features), BLOCK):
         along = _block(features, start, "held-out features") @ parts.u
@@ -223,7 +231,7 @@ def by_held_out(
 
 
 def _block(features: np.ndarray, start: int, of: str) -> np.ndarray:
-    """Float64 rows from `start` on, all finite."""
+    """A block of float64 rows from `start`, all finite."""
     block = np.asarray(features[start : start + BLOCK], np.float64)
     if not np.isfinite(block).all():
         row = start + int(np.argmin(np.isfinite(block).all(1)))
@@ -240,24 +248,23 @@ def _checked(weight: np.ndarray, features: np.ndarray, labels: np.ndarray) -> np
     """The labels, if everything fits together."""
     (k, d), labels = weight.shape, np.asarray(labels)
     if np.ndim(features) != 2 or np.shape(features)[1] != d:
-        swapped = (
-            " It looks transposed: give (classes, features)."
-            if np.ndim(features) == 2 and np.shape(features)[1] == k
-            else ""
-        )
-        raise UserError(f"The head takes {d} features, and the features are {np.shape(features)}.{swapped}")
+        transposed = np.ndim(features) == 2 and np.shape(features)[1] == k
+        swapped = " The head looks transposed: pass (classes, features)." if transposed else ""
+        raise UserError(f"The head takes {d} features, but the features have the shape {np.shape(features)}.{swapped}")
     if len(labels) != len(features) or len(labels) == 0:
         raise UserError(
-            f"There are {len(features)} rows of features and {len(labels)} labels; there must be one label for each."
+            f"There are {len(features)} rows of features and {len(labels)} labels; there must be one label per row."
         )
     if labels.ndim == 2 and labels.shape[1] == k and np.isfinite(labels).all():
         return labels
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
-            f"Labels are positions (n,), whole numbers, or targets (n, {k}); these are {labels.shape} of {labels.dtype}."
+            f"Labels must be whole-number positions (n,) or targets (n, {k}); these are {labels.shape} of "
+            f"{labels.dtype}."
         )
     if labels.min() < 0 or labels.max() >= k:
         raise UserError(
-            f"The head knows {k} classes, and the labels go from {labels.min()} to {labels.max()}; is this its data?"
+            f"The head has {k} classes, but the labels go from {labels.min()} to {labels.max()}; check that these are "
+            "its data."
         )
     return labels.astype(np.int64)

@@ -1,8 +1,8 @@
-"""LIP on the heads of other libraries: `nn.Linear` and scikit-learn's linear classifiers. The original is left as it is.
+"""LIP on the heads of other libraries: `nn.Linear` and scikit-learn's linear classifiers. The original is not changed.
 
-Features must be the input of the head: for a network, what enters its last layer in eval mode without augmentation; for a
-scikit-learn Pipeline, raw rows, which pass through its earlier steps. Two networks of an ensemble have two heads and two sets of
-features: one call each.
+Features must be the input of the head: for a network, the input of its last layer in eval mode without augmentation;
+for a scikit-learn Pipeline, raw rows, which pass through its earlier steps. Two networks of an ensemble have two heads
+and two sets of features, so they need one call each.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 def repair_linear(layer: nn.Linear, features: Any, labels: Any, **choices: Any) -> tuple[nn.Linear, Repair]:
-    """A repaired copy of an `nn.Linear` (d -> K), on its device and in its dtype, and what was done.
+    """Return a repaired copy of an `nn.Linear` (d -> K), on its device and in its dtype, and the repair.
 
     Args:
         features: (n, d), array or tensor.
         labels: (n,) given labels, or targets (n, K).
-        choices: as for `lip`.
+        choices: keyword arguments of `lip`.
 
     Raises:
-        UserError: no `nn.Linear`, or as `lip`.
+        UserError: `layer` is not an `nn.Linear`, or as `lip`.
     """
     import torch
 
     if not isinstance(layer, torch.nn.Linear):
         raise UserError(
-            f"repair_linear wants the head itself, an nn.Linear such as model.fc; got {type(layer).__name__}."
+            f"repair_linear takes the head itself, an nn.Linear such as model.fc; got {type(layer).__name__}."
         )
     weight, bias = layer.weight.detach(), layer.bias
     repair = lip(
@@ -49,12 +49,12 @@ def repair_linear(layer: nn.Linear, features: Any, labels: Any, **choices: Any) 
 
 
 def repair_estimator(model: Any, features: Any, labels: Any, **choices: Any) -> tuple[Any, Repair]:
-    """A repaired copy of a fitted scikit-learn linear model (or a Pipeline that ends in one), and what was done.
+    """Return a repaired copy of a fitted scikit-learn linear model (or a Pipeline that ends in one), and the repair.
 
     Two classes in one row of coefficients count as two rows of opposite sign and half the size.
 
     Args:
-        labels: given labels, as they were given to `fit`; for a model that was fitted to a matrix of targets, that matrix.
+        labels: given labels, as they were passed to `fit`; for a model fitted to a matrix of targets, that matrix.
     """
     repaired = copy.deepcopy(model)
     last = repaired
@@ -85,7 +85,8 @@ def _targets(model: Any, coefficients: np.ndarray, labels: np.ndarray) -> np.nda
     if classes is None:  # LinearRegression, Ridge: fitted to a matrix of targets
         if labels.ndim != 2 or labels.shape[1] != len(coefficients) or len(coefficients) < 2:
             raise UserError(
-                f"{type(model).__name__} predicts {len(coefficients)} number(s) and knows no classes; give the targets (n, K)."
+                f"{type(model).__name__} predicts {len(coefficients)} number(s) and has no classes; pass the targets "
+                "(n, K)."
             )
         return labels
     unknown = labels[~np.isin(labels, classes)]

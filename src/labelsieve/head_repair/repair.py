@@ -1,4 +1,4 @@
-"""`repair`: LIP on the heads of a saved model, which is written anew with everything else as it was."""
+"""`repair`: LIP on the heads of a saved model; everything else in the model stays unchanged."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Inputs = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RepairedHead:
-    """One head.
+    """The result of one head.
 
     Attributes:
-        head: name of its weight matrix.
+        head: the name of its weight matrix.
         components: r, the number of its singular components.
-        kept: how many of them stay.
-        singular_values: (r,) as they were, descending.
-        new_values: (r,) what stands in their place.
+        kept: how many of them were kept.
+        singular_values: (r,) the original values, descending.
+        new_values: (r,) the values that replace them.
         ratio: (r,) refitted value over singular value, before any scale; NaN where the singular value is 0.
     """
 
@@ -45,7 +45,7 @@ class RepairedHead:
 
 @dataclass(frozen=True)
 class RepairedModel:
-    """What `repair` returns: where the model was written, and what was done to each head."""
+    """What `repair` returns: the path of the repaired model, and the result of each head."""
 
     out: Path
     scale: Scale
@@ -67,33 +67,35 @@ def repair(
     Args:
         model: a model folder, .npz with W and b, .safetensors, or a PyTorch state dict (.pt, .pth, .ckpt).
         out: the repaired model: a folder, or a name that ends in .npz or .pt.
-        features: .npz with `features` (n, d), the inputs of the head for the training set, and `labels` (n,), the given ones; one file, or
-            one for each head. By default what the model folder recorded.
-        keep: components that stay: a fraction (0.9, "90%"), "energy:0.95", "effective-rank" or "held-out".
+        features: .npz with `features` (n, d), the inputs of the head for the training set, and `labels` (n,), the given
+            labels; one file, or one per head. By default the files in the model folder.
+        keep: the components to keep: a fraction (0.9, "90%"), "energy:0.95", "effective-rank" or "held-out".
         held_out: .npz of examples that the head was not trained on, with given labels, for keep="held-out".
-        scale: "targets" refits the other components to the labels as printed in the paper; "head" brings them to the size of the head.
-        head: name of the head's layer, or one name for each head of an ensemble.
+        scale: "targets" refits the other components to the labels, as printed in the paper; "head" scales them to the
+            size of the head.
+        head: name of the head's layer, or one name per head of an ensemble.
 
     Raises:
-        UserError: a file cannot be read, arrays do not fit, or something else is already at `out`.
+        UserError: a file cannot be read, arrays do not fit, or `out` already holds something else.
 
     >>> ls.repair("model", out="repaired", keep=0.5)  # doctest: +SKIP
-    RepairedModel(out=PosixPath('repaired'), scale='targets', heads=(RepairedHead(head.weight: 5 of 10 components stay),))
+    RepairedModel(out=PosixPath('repaired'), scale='targets', heads=(RepairedHead(head.weight: 5 of 10 components
+    stay),))
     """
     require_choice(scale, get_args(Scale), "scale")
-    wanted = _names(head)
+    requested = _names(head)
     saved, target = read_model(require_path(model, "The model")), require_path(out, "out, the repaired model,")
     classes = saved.manifest.get("classes")
     data = [read_inputs_of(path, classes) for path in _files(features) or recorded(saved)]
     extra = None if held_out is None else read_inputs_of(require_path(held_out, "held_out"), classes)
-    names = saved.heads(wanted, None if classes else int(data[0][1].max()) + 1)
+    names = saved.heads(requested, None if classes else int(data[0][1].max()) + 1)
     _require_fit(names, data, extra)
     changed, heads = {}, []
     for i, name in enumerate(names):
         inputs = data[i if len(data) > 1 else 0]
-        weight, about = _repaired(saved, name, inputs, keep=keep, held_out=extra, scale=scale)
+        weight, result = _repaired(saved, name, inputs, keep=keep, held_out=extra, scale=scale)
         changed[name] = weight
-        heads.append(about)
+        heads.append(result)
     done: dict[str, Any] = {"method": "lip", "keep": str(keep), "scale": scale}
     done["heads"] = [{"head": one.head, "kept": one.kept} for one in heads]
     with written_to(target):
@@ -103,9 +105,11 @@ def repair(
 
 def _repaired(saved: SavedModel, name: str, inputs: Inputs, **settings: Any) -> tuple[np.ndarray, RepairedHead]:
     bias = saved.bias(name)
-    done = lip(saved.arrays[name], *inputs, bias=saved.arrays[bias] if bias else None, **settings)
-    about = RepairedHead(name, len(done.diagonal), done.kept, done.components.s, done.diagonal, done.ratio)
-    return done.weight, about
+    repaired = lip(saved.arrays[name], *inputs, bias=saved.arrays[bias] if bias else None, **settings)
+    result = RepairedHead(
+        name, len(repaired.diagonal), repaired.kept, repaired.components.s, repaired.diagonal, repaired.ratio
+    )
+    return repaired.weight, result
 
 
 def _files(features: Any) -> list[Path]:
@@ -125,10 +129,10 @@ def _names(head: Any) -> tuple[str, ...]:
 def _require_fit(names: Sequence[str], data: Sequence[Inputs], extra: Inputs | None) -> None:
     if len(data) not in (1, len(names)):
         raise UserError(
-            f"There are {len(names)} heads and {len(data)} files of features; give one file, or one for each head."
+            f"There are {len(names)} heads and {len(data)} files of features; pass one file, or one per head."
         )
     if extra and len(data) > 1:
         raise UserError(
-            "<held_out> serves heads with common features; repair the heads of different networks one by one.",
+            "<held_out> works only for heads with common features; repair the heads of different networks one by one.",
             held_out="",
         )

@@ -1,15 +1,18 @@
-"""Two heads compared by their singular components: how far label noise has moved the directions in which a classifier separates.
+"""Two heads compared by their singular components: how far label noise has moved the directions of a classifier.
 
-Paper: Si et al., arXiv 2505.16159, 2025, analysis part: with few wrong labels the leading singular values and directions hardly move; with
-more, the values shrink, the small ones first.
-    phi(i, j) = ||U_i' U'_j||_F^2 / min(i, j)        overlap of the i leading directions of one with the j leading of the other, 0 to 1
-    sin theta <= ||W - W'||_2 / (s_k(W) - s_{k+1}(W'))                                       Wedin 1972, from the heads alone
-    sin theta <= sigma_max(X) sqrt(n l) sqrt(p) / (delta (lambda_min(X'X) + lambda))         the paper's, for ridge heads
-Needs: two heads over the same features and the same classes in the same order. Heads of different networks live in different feature
-    spaces: compare their class space then.
-Differs: the paper leaves delta open; here it is Wedin's gap s_k(W) - s_{k+1}(W'), with which both bounds are proved. A bound without a
-    gap says nothing and is given as infinity. Heads of different size (other loss, other epochs) make ||W - W'|| large: only the angles
-    and phi are free of scale.
+Paper: Si et al., arXiv 2505.16159, 2025, analysis part: with few wrong labels the leading singular values and
+directions hardly move; with more, the values shrink, the small ones first.
+    phi(i, j) = ||U_i' U'_j||_F^2 / min(i, j)
+        overlap of the i leading directions of one head with the j leading ones of the other, 0 to 1
+    sin theta <= ||W - W'||_2 / (s_k(W) - s_{k+1}(W'))
+        Wedin 1972, from the heads alone
+    sin theta <= sigma_max(X) sqrt(n l) sqrt(p) / (delta (lambda_min(X'X) + lambda))
+        the paper's bound, for ridge heads
+Needs: two heads over the same features and the same classes in the same order. Heads of different networks live in
+    different feature spaces: then compare their class space.
+Differs: the paper does not define delta; here it is Wedin's gap s_k(W) - s_{k+1}(W'), with which both bounds are
+    proved. Without a gap there is no bound, and it is reported as infinity. Heads of different size (other loss, other
+    epochs) make ||W - W'|| large: only the angles and phi do not depend on scale.
 Cost: two SVDs d x K.
 """
 
@@ -25,7 +28,7 @@ from labelsieve.head_repair.lip import effective_rank
 
 @dataclass(frozen=True, eq=False)
 class Subspaces:
-    """What is compared in one space, of the features or of the classes.
+    """The comparison in one space, that of the features or of the classes.
 
     Attributes:
         phi: (r, r'), phi[i - 1, j - 1] for the i and j leading directions.
@@ -38,12 +41,12 @@ class Subspaces:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
-    """Two heads, the first the reference (clean), the second the other (noisy).
+    """The comparison of two heads: the first is the reference (clean), the second the other (noisy).
 
     Attributes:
         first, second: (r,) singular values, descending.
         effective: the two effective ranks.
-        k: how many leading directions the angles and the bound are about.
+        k: the number of leading directions that the angles and the bound cover.
         gap: s_k(first) - s_{k+1}(second); change: the spectral norm of the difference.
         bound: Wedin's bound on the sine of the largest angle in either space, infinity without a gap.
     """
@@ -68,15 +71,15 @@ def compare(first: np.ndarray, second: np.ndarray, *, k: int | None = None) -> S
     """Compare two heads (K, d).
 
     Args:
-        k: leading directions to compare; by default the effective rank of the first, below its rank.
+        k: number of leading directions to compare; by default the effective rank of the first head, below its rank.
 
     Raises:
-        UserError: heads of different shape, or a k that they do not have.
+        UserError: the heads differ in shape, or k is out of range.
     """
     first, second = (np.asarray(head, np.float64) for head in (first, second))
     if first.ndim != 2 or first.shape != second.shape or min(first.shape) == 0:
         raise UserError(
-            f"Two heads of one shape (classes, features) can be compared; these are {first.shape} and {second.shape}."
+            f"Two heads must have the same shape (classes, features); these are {first.shape} and {second.shape}."
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise UserError("A head holds NaN or infinity, so it has no spectrum.")
@@ -84,7 +87,7 @@ def compare(first: np.ndarray, second: np.ndarray, *, k: int | None = None) -> S
     effective = (effective_rank(s), effective_rank(s2))
     k = max(1, min(round(effective[0]), len(s) - 1)) if k is None else k
     if not 1 <= k <= len(s):
-        raise UserError(f"The heads have {len(s)} components; k = {k} is none of 1 to {len(s)}.")
+        raise UserError(f"The heads have {len(s)} components; k = {k} is not from 1 to {len(s)}.")
     gap = float(s[k - 1] - (s2[k] if k < len(s2) else 0.0))
     change = float(np.linalg.norm(first - second, 2))
     return Spectrum(
@@ -108,7 +111,8 @@ def overlap(u: np.ndarray, u2: np.ndarray) -> np.ndarray:
 
 
 def principal_angles(u: np.ndarray, u2: np.ndarray) -> np.ndarray:
-    """Angles (k,) between the spans of orthonormal columns (d, k), ascending; small ones from their sines, which keep their digits."""
+    """Angles (k,) between the spans of orthonormal columns (d, k), ascending; small angles come from their exact
+    sines."""
     cosines = np.clip(np.linalg.svd(u.T @ u2, compute_uv=False), 0, 1)
     sines = np.clip(np.linalg.svd(u2 - u @ (u.T @ u2), compute_uv=False)[::-1], 0, 1)
     return np.where(cosines > np.sqrt(0.5), np.arcsin(sines), np.arccos(cosines))

@@ -4,8 +4,8 @@
     losses.blurry(logits, target, gamma=0.5)      # (n,)
     losses.Blurry(gamma=0.5)(logits, target)      # its mean
 
-`losses.blurry` is the loss. What else its file holds is imported from it: `from labelsieve.losses.blurry import ...`.
-`LOSSES` names the losses that need nothing but logits and target.
+`losses.blurry` is the loss. Other names in its file are imported from there:
+`from labelsieve.losses.blurry import ...`. `LOSSES` lists the losses that need only logits and target.
 """
 
 from labelsieve.core.errors import UserError

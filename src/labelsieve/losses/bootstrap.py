@@ -1,10 +1,11 @@
-"""Static bootstrapping: a fixed part of the target is what the network itself predicts.
+"""Static bootstrapping: a fixed part of the target is the network's own prediction.
 
 Paper: Reed et al., "Training deep neural networks on noisy labels with bootstrapping", ICLR workshop 2015.
     hard: beta CE(y) + (1 - beta) CE(argmax p)        soft: -sum_k (beta onehot(y)_k + (1 - beta) p_k) ln p_k
 Without `guess` the soft form is differentiated as printed, prediction included: cross-entropy plus an entropy penalty.
-`guess` are logits of another pass (unmixed batch, other network, softened by a temperature) and are held constant. `beta` may be a
-tensor (n,): with beta = 1 - w, the probability that the label is right, this is the dynamic form of Arazo et al. 2019.
+`guess` are logits of another pass (unmixed batch, other network, softened by a temperature) and get no gradient. `beta`
+may be a tensor (n,): with beta = 1 - w, the probability that the label is right, this is the dynamic form of Arazo et
+al. 2019.
 Numbers: beta = 0.8 hard, 0.95 soft, the paper's.
 Cost: one log-softmax, two with `guess`.
 """
@@ -20,7 +21,8 @@ from labelsieve.losses.softmax import log_probabilities
 def bootstrap_hard(
     logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.8, guess: Tensor | None = None
 ) -> Tensor:
-    """Loss (n,) of logits (n, K) against positions (n,) and the class predicted by `guess` (n, K), or by the logits themselves."""
+    """Loss (n,) of logits (n, K) against positions (n,) and the class predicted by `guess` (n, K), or by the logits
+    themselves."""
     predicted = (logits if guess is None else guess).argmax(-1)
     return beta * cross_entropy(logits, target) + (1 - beta) * cross_entropy(logits, predicted)
 
@@ -28,7 +30,8 @@ def bootstrap_hard(
 def bootstrap_soft(
     logits: Tensor, target: Tensor, *, beta: float | Tensor = 0.95, guess: Tensor | None = None
 ) -> Tensor:
-    """Loss (n,) of logits (n, K) against positions (n,) and the probabilities of `guess` (n, K), or of the logits themselves."""
+    """Loss (n,) of logits (n, K) against positions (n,) and the probabilities of `guess` (n, K), or of the logits
+    themselves."""
     predicted = log_probabilities(logits if guess is None else guess.detach()).exp()
     return beta * cross_entropy(logits, target) + (1 - beta) * cross_entropy(logits, predicted)
 

@@ -1,10 +1,12 @@
 """Loss correction with a noise transition matrix T, T[c, j] = P(given label j | true label c).
 
-Paper: Patrini et al., "Making deep neural networks robust to label noise: a loss correction approach", CVPR 2017, theorems 1 and 2.
-    forward:  -ln (T' p)_y         the network predicts true labels, the loss sees them through the noise
-    backward: (T^-1 (-ln p))_y     its mean over the given labels is the cross-entropy with the true one; it can be negative
-Good at: class-dependent noise whose T is known or well estimated. Bad at: a wrong T; backward also at a T that is nearly singular,
-    whose inverse multiplies the variance.
+Paper: Patrini et al., "Making deep neural networks robust to label noise: a loss correction approach", CVPR 2017,
+    theorems 1 and 2.
+    forward:  -ln (T' p)_y         the network predicts true labels, the loss adds the noise to the prediction
+    backward: (T^-1 (-ln p))_y     its mean over the given labels is the cross-entropy with the true label; it can be
+                                   negative
+Good at: class-dependent noise whose T is known or well estimated. Bad at: a wrong T; backward also at a T that is
+    nearly singular, whose inverse multiplies the variance.
 Cost: forward one log-sum-exp over (n, K); backward one K x K inverse and a product (n, K).
 """
 
@@ -16,14 +18,14 @@ from torch import Tensor, nn
 from labelsieve.core.errors import UserError
 from labelsieve.losses.softmax import log_probabilities, require_one_each
 
-MOST = 1e6  # condition number (in the 1-norm) of a matrix whose inverse is of use
+MOST = 1e6  # largest condition number (in the 1-norm) of a matrix whose inverse is usable
 
 
 def forward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
     """Loss (n,) of logits (n, K) against positions (n,); transition (K, K), rows sum to 1.
 
     Raises:
-        UserError: logits and target are not as many, or the transition matrix is none.
+        UserError: logits and target differ in number, or the matrix is not a transition matrix.
     """
     _checked(transition, logits)
     return _forward(logits, target, transition)
@@ -33,7 +35,8 @@ def backward_correction(logits: Tensor, target: Tensor, transition: Tensor) -> T
     """Loss (n,) of logits (n, K) against positions (n,); transition (K, K) must have an inverse.
 
     Raises:
-        UserError: logits and target are not as many, or the transition matrix is none or has no usable inverse.
+        UserError: logits and target differ in number, or the matrix is not a transition matrix or has no usable
+            inverse.
     """
     _checked(transition, logits)
     return _backward(logits, target, _inverse(transition))
@@ -81,24 +84,26 @@ class BackwardCorrection(nn.Module):
 
 
 def _checked(transition: Tensor, logits: Tensor | None = None) -> Tensor:
-    given = torch.as_tensor(transition)
-    matrix = given.detach().to("cpu", torch.float64)
+    tensor = torch.as_tensor(transition)
+    matrix = tensor.detach().to("cpu", torch.float64)
     if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise UserError(f"A transition matrix is (K, K); this one is {tuple(matrix.shape)}.")
+        raise UserError(f"A transition matrix has the shape (K, K); this one has {tuple(matrix.shape)}.")
     if logits is not None and logits.shape[-1] != len(matrix):
         raise UserError(
-            f"The transition matrix is for {len(matrix)} classes, and the logits {tuple(logits.shape)} are for others."
+            f"The transition matrix is for {len(matrix)} classes, but the logits have the shape {tuple(logits.shape)}."
         )
-    slack = 1e-4 if given.dtype not in (torch.float16, torch.bfloat16) else 1e-2
+    slack = 1e-4 if tensor.dtype not in (torch.float16, torch.bfloat16) else 1e-2
     if not ((matrix >= 0).all() and torch.allclose(matrix.sum(1), torch.ones_like(matrix[0]), atol=slack)):
-        raise UserError("A transition matrix holds chances: no entry below 0, and every row (a true class) sums to 1.")
+        raise UserError(
+            "A transition matrix holds probabilities: no entry is below 0, and every row (a true class) sums to 1."
+        )
     if not (matrix.sum(0) > 0).all():
-        raise UserError("A column of the transition matrix is 0: no true class would ever give that label.")
+        raise UserError("A column of the transition matrix is 0: no true class would ever get that label.")
     return matrix
 
 
 def _inverse(transition: Tensor) -> Tensor:
-    """(K, K), in float64 where the device has it.
+    """Return the inverse (K, K), in float64 if the device supports it.
 
     Raises:
         UserError: the condition number is above `MOST`.
@@ -111,7 +116,8 @@ def _inverse(transition: Tensor) -> Tensor:
         distance = torch.cdist(matrix.detach(), matrix.detach(), 1.0).fill_diagonal_(torch.inf)
         one, other = divmod(int(distance.argmin()), len(matrix))
         raise UserError(
-            f"The transition matrix has no usable inverse (its condition number is {condition:.2g}, the limit {MOST:.0e}): the most alike "
-            f"are its rows {one} and {other}, two true classes that are given the same labels. Take forward correction."
+            f"The transition matrix has no usable inverse (condition number {condition:.2g}, limit {MOST:.0e}). Its "
+            "most similar rows are "
+            f"{one} and {other}, two true classes that get the same labels. Use forward correction."
         )
     return inverse

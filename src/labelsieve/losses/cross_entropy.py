@@ -1,6 +1,6 @@
-"""Cross-entropy, L = -ln p_y: the loss that fits every label, wrong ones too, if it is given time.
+"""Cross-entropy, L = -ln p_y: given enough time, it fits every label, also wrong ones.
 
-Targets are positions (n,) or probabilities (n, K), as mixup, bootstrapping and pseudo-labels make them.
+Targets are positions (n,) or probabilities (n, K), as from mixup, bootstrapping and pseudo-labels.
 Cost: one log-softmax.
 """
 
@@ -16,7 +16,8 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     if target.dim() == logits.dim():
         if target.shape != logits.shape:
             raise ValueError(
-                f"Probabilities of the classes are (n, K) as the logits are; got {tuple(target.shape)}, {tuple(logits.shape)}."
+                f"Target probabilities must have the shape of the logits, {tuple(logits.shape)}; got "
+                f"{tuple(target.shape)}."
             )
         return -(target * log_probabilities(logits)).sum(-1)
     return -log_p_y(logits, target)

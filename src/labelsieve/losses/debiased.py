@@ -1,12 +1,13 @@
-"""ProMix's debiased margin loss and debiased pseudo-labels: a running estimate of the class distribution moves the logits.
+"""ProMix's debiased margin loss and pseudo-labels: a running estimate of the class distribution shifts the logits.
 
 Paper: Xiao et al., "ProMix: combating label noise via maximizing clean sample utility", IJCAI 2023; signs of the code:
     loss          cross-entropy on z + alpha ln pi       rare classes must win by a larger margin
     pseudo-label  softmax(z - alpha ln pi)               frequent classes are held back
-    pi            m pi + (1 - m) mean softmax(z)         plain predictions of a part of the batch; an empty part changes nothing
-At test time logits are taken as they are. A uniform pi makes the loss plain cross-entropy.
-Numbers (code): alpha = 0.8 with 10 classes, 0.5 with 100; temperature 0.5; m = 0.9999, a time constant of 10,000 steps, so that short runs
-    need a smaller m.
+    pi            m pi + (1 - m) mean softmax(z)         plain predictions of a part of the batch; an empty part changes
+                                                         nothing
+At test time logits are used unchanged. A uniform pi makes the loss plain cross-entropy.
+Numbers (code): alpha = 0.8 with 10 classes, 0.5 with 100; temperature 0.5; m = 0.9999, a time constant of 10,000 steps,
+    so that short runs need a smaller m.
 Cost: one log-softmax and K numbers of state for each pi.
 """
 
@@ -30,9 +31,8 @@ def debiased_probabilities(logits: Tensor, prior: Tensor, *, alpha: float = 0.8)
 
 def sharpen(probabilities: Tensor, temperature: float = 0.5) -> Tensor:
     """P^(1/T), normalised; probabilities (n, K), each row with a positive entry."""
-    scaled = probabilities / probabilities.amax(
-        -1, keepdim=True
-    )  # the power of small numbers must not vanish in all classes at once
+    # scaled, because the power of small numbers must not vanish in all classes at once
+    scaled = probabilities / probabilities.amax(-1, keepdim=True)
     power = scaled ** (1 / temperature)
     return power / power.sum(-1, keepdim=True)
 

@@ -1,10 +1,10 @@
-"""Early-learning regularisation: the network is held to what it predicted before it began to memorise.
+"""Early-learning regularisation: the network is pulled towards its predictions from before it began to memorise.
 
 Paper: Liu et al., "Early-learning regularization prevents memorization of noisy labels", NeurIPS 2020.
     memory  t_i <- beta t_i + (1 - beta) p_i / sum p_i           loss  CE + strength * ln(1 - <t_i, p_i>)
-p is kept within [1e-4, 1 - 1e-4]; the memory starts at 0, takes no gradient and needs the position of every example.
+p is kept within [1e-4, 1 - 1e-4]; the memory starts at 0, gets no gradient and needs the position of every example.
 Numbers (paper): symmetric CIFAR-10 beta = 0.7, strength = 3; asymmetric CIFAR-10 0.9 and 1; CIFAR-100 0.9 and 7. The
-    strength is the sensitive one. After training, argmax t_i != y_i names suspicious labels.
+    strength is the sensitive parameter. After training, argmax t_i != y_i marks suspicious labels.
 Cost: N K floats of memory.
 """
 
@@ -20,13 +20,13 @@ EDGE = 1e-4  # keeps <t, p> below 1, so that the logarithm is finite
 
 
 def remember(memory: Tensor, index: Tensor, logits: Tensor, *, beta: float = 0.7) -> Tensor:
-    """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); what they are
-    now (n, K)."""
+    """Update the rows `index` (n,) of the memory (N, K) in place with the predictions of logits (n, K); return these
+    rows (n, K)."""
     return remember_probabilities(memory, index, probabilities(logits.detach()), beta=beta)
 
 
 def remember_probabilities(memory: Tensor, index: Tensor, p: Tensor, *, beta: float = 0.7) -> Tensor:
-    """The same with probabilities p (n, K)."""
+    """As `remember`, with probabilities p (n, K)."""
     p = p.clamp(EDGE, 1 - EDGE).to(memory.dtype)
     now = torch.lerp(memory.index_select(0, index), p / p.sum(-1, keepdim=True), 1 - beta)
     memory.index_copy_(0, index, now)
@@ -40,7 +40,7 @@ def elr_regulariser(logits: Tensor, remembered: Tensor) -> Tensor:
 
 
 def elr_pull(p: Tensor, remembered: Tensor) -> Tensor:
-    """The gradient of `elr_regulariser` with respect to the logits (n, K), of probabilities and remembered targets
+    """The gradient of `elr_regulariser` with respect to the logits (n, K), from probabilities and remembered targets
     (n, K)."""
     within = p.clamp(EDGE, 1 - EDGE)
     agreeing = within * remembered
@@ -54,7 +54,7 @@ def elr(logits: Tensor, target: Tensor, remembered: Tensor, *, strength: float =
 
 
 class ELR(nn.Module):
-    """Holds the memory (N, K) as a buffer; every call in train mode remembers, then gives the batch mean of `elr`."""
+    """Holds the memory (N, K) as a buffer; a call in training mode updates it, then returns the batch mean of `elr`."""
 
     memory: Tensor
 

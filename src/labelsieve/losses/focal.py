@@ -1,6 +1,7 @@
-"""Focal loss, L = -(1 - p_y)^gamma ln p_y: looks harder at improbable labels, which is the wrong way round where labels are wrong.
+"""Focal loss, L = -(1 - p_y)^gamma ln p_y: more weight on improbable labels, which is harmful if labels are wrong.
 
-Paper: Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 4. Here as the baseline of the Blurry-loss papers.
+Paper: Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 4. Here as the baseline of the
+    Blurry-loss papers.
 Numbers: gamma = 2, the value of both papers; gamma = 0 is cross-entropy.
 Cost: one log-softmax.
 """

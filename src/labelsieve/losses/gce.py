@@ -1,10 +1,13 @@
 """Generalised cross-entropy, L_q = (1 - p_y^q) / q: between cross-entropy (q -> 0) and the mean absolute error (q = 1).
 
-Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018.
-Good at: random noise with few classes. Bad at: many classes, where its gradient p_y^q times that of cross-entropy under-fits.
+Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS
+    2018.
+Good at: random noise with few classes. Bad at: many classes, where its gradient p_y^q times that of cross-entropy
+    under-fits.
 Numbers: q = 0.7 and k = 0.5, the paper's.
-Differs: the paper decides which examples are truncated every ten epochs and holds that in between; `kept` takes such a decision, which
-    `above` makes; without it every step decides anew. (The code that circulates takes it from the epoch best on the test set: a leak.)
+Differs: the paper decides every ten epochs which examples are truncated and keeps the decision in between. `kept` takes
+    such a decision, which `above` makes; without it, every step decides. (The code in circulation takes it from the
+    epoch that is best on the test set, which leaks test labels.)
 Cost: one log-softmax.
 """
 
@@ -35,7 +38,7 @@ def truncated_gce(
 
 
 def above(logits: Tensor, target: Tensor, *, k: float = 0.5) -> Tensor:
-    """Bool (n,): examples with p_y > k."""
+    """(n,) bool: examples with p_y > k."""
     return log_p_y(logits.detach(), target) > _log(k)
 
 

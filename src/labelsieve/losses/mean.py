@@ -6,6 +6,7 @@ from torch import Tensor
 
 
 def mean_over(loss: Tensor, chosen: Tensor) -> Tensor:
-    """Sum over the chosen / max(their number, 1); loss (n,), chosen (n,) bool or weights. 0, never NaN, where nobody is chosen."""
+    """Sum over the chosen / max(their number, 1); loss (n,), chosen (n,) bool or weights. 0, not NaN, if none is
+    chosen."""
     chosen = chosen.to(loss.dtype)
     return (loss * chosen).sum() / chosen.sum().clamp(min=1)

@@ -1,10 +1,12 @@
-"""Mixup and FMix: inputs of two examples in one, and the two labels in the same proportion.
+"""Mixup and FMix: the inputs of two examples mixed into one, and their labels in the same proportion.
 
-Papers: Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018; Harris et al., "FMix: enhancing mixed sample data
-augmentation", 2020: a mask from thresholded low-frequency noise, spectrum falling with frequency^-decay.
-Numbers: mixup Beta(32, 32) in dynamic bootstrapping, Beta(4, 4) with `dominant` in DivideMix and ProMix; FMix decay 3, alpha 1.
-Randomness comes from a NumPy generator, whatever the device of the data, so one seed gives one run.
-Cost: one permutation of the batch; FMix one inverse FFT of the image size a batch.
+Papers: Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018; Harris et al., "FMix: enhancing mixed
+    sample data augmentation", 2020: a mask from thresholded low-frequency noise, spectrum falling with
+    frequency^-decay.
+Numbers: mixup Beta(32, 32) in dynamic bootstrapping, Beta(4, 4) with `dominant` in DivideMix and ProMix; FMix decay 3,
+    alpha 1.
+Randomness comes from a NumPy generator on any device, so that the same seed gives the same run.
+Cost: one permutation of the batch; FMix one inverse FFT of the image size per batch.
 """
 
 from __future__ import annotations
@@ -15,19 +17,20 @@ from torch import Tensor
 
 from labelsieve.losses.cross_entropy import cross_entropy
 
-HALVES = 32.0  # dynamic bootstrapping's alpha, whose lambda is a half, 0.06 more or less
-ENOUGH = 12_000  # a tenth of the steps of dynamic bootstrapping; networks that see little but halves underfit in fewer
+HALVES = 32.0  # dynamic bootstrapping's alpha: lambda is 0.5, plus or minus 0.06
+# A tenth of the steps of dynamic bootstrapping; with fewer, networks underfit on half-and-half mixtures.
+ENOUGH = 12_000
 
 
 def draw_pairs(n: int, alpha: float, rng: np.random.Generator, *, dominant: bool = False) -> tuple[float, Tensor]:
-    """Lambda ~ Beta(alpha, alpha), and who is mixed with whom (n,); alpha 0 mixes nothing, lambda is 1; dominant: lambda is at least 1/2,
-    the first example prevails."""
+    """Draw lambda ~ Beta(alpha, alpha), and the partner of each example (n,). With alpha 0 nothing is mixed: lambda is
+    1. With `dominant` lambda is at least 1/2, so that the first example has the larger part."""
     lam = float(rng.beta(alpha, alpha)) if alpha > 0 else 1.0
     return max(lam, 1 - lam) if dominant else lam, torch.from_numpy(rng.permutation(n))
 
 
 def strength(steps: float) -> float:
-    """The alpha of mixup against wrong labels in a run of so many steps: 32, or 1 where there are fewer than ENOUGH."""
+    """The alpha of mixup against wrong labels in a run of `steps` steps: 32, or 1 if there are fewer than ENOUGH."""
     return HALVES if steps >= ENOUGH else 1.0
 
 
@@ -38,7 +41,7 @@ def mixup(inputs: Tensor, partner: Tensor, lam: float | Tensor) -> Tensor:
 
 
 def fmix(inputs: Tensor, partner: Tensor, mask: Tensor) -> Tensor:
-    """The pixels of x where the mask is 1, of x[partner] where it is 0; inputs (n, C, H, W), mask (H, W)."""
+    """The pixels of x where the mask is 1, those of x[partner] where it is 0; inputs (n, C, H, W), mask (H, W)."""
     return torch.where(mask.to(inputs.device) > 0, inputs, inputs[partner.to(inputs.device)])
 
 

@@ -1,11 +1,11 @@
-"""Piecewise-zero loss, L = -ln p_y if p_y >= c, else 0: labels that the network finds too improbable teach it nothing.
+"""Piecewise-zero loss, L = -ln p_y if p_y >= c, else 0: labels that look too improbable are ignored.
 
-Paper: Pellegrino, Szczecina, Fieguth, arXiv 2511.16512 (2025). It is truncated GCE in the limit q -> 0 with k = c, judged at every step.
-Needs: some epochs of cross-entropy first. With c > 1/K nothing is learnt from the start, and an example below c comes back only if
-    others pull it; a rare class can vanish as a whole, so watch `surviving` by class.
-Numbers: c = 0.05, a working value that appears in the authors' plots (`core.loss_defaults` says which c is used where, and
-    why); c = 0 is cross-entropy. The mean goes over all examples, zeroed
-    ones too.
+Paper: Pellegrino, Szczecina, Fieguth, arXiv 2511.16512 (2025). It is truncated GCE in the limit q -> 0 with k = c,
+    decided at every step.
+Needs: some epochs of cross-entropy first. With c > 1/K nothing is learnt at the start, and an example below c returns
+    only if others raise its p_y; a rare class can vanish as a whole, so watch `surviving` per class.
+Numbers: c = 0.05, a working value that appears in the authors' plots (`core.loss_defaults` says which c is used where,
+    and why); c = 0 is cross-entropy. The mean is over all examples, also the zeroed ones.
 Cost: one log-softmax and one softmax.
 """
 
@@ -23,8 +23,8 @@ def piecewise_zero(logits: Tensor, target: Tensor, *, c: float = C) -> Tensor:
 
 
 def surviving(logits: Tensor, target: Tensor, *, c: float = C) -> Tensor:
-    """Bool (n,): examples with p_y >= c."""
-    return p_y(logits.detach(), target) >= c  # p_y = c counts, also where all logits are equal
+    """(n,) bool: examples with p_y >= c."""
+    return p_y(logits.detach(), target) >= c  # p_y = c counts, also if all logits are equal
 
 
 class PiecewiseZero(nn.Module):

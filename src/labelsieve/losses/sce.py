@@ -1,9 +1,10 @@
-"""Symmetric cross-entropy, L = alpha CE + beta RCE: the reverse part, label and prediction exchanged, does not chase wrong labels.
+"""Symmetric cross-entropy, L = alpha CE + beta RCE: the reverse part, with label and prediction swapped, resists noise.
 
 Paper: Wang et al., "Symmetric cross entropy for robust learning with noisy labels", ICCV 2019. RCE = -sum_k p_k log y_k
 with log 0 := A, which is -A (1 - p_y).
-Numbers: alpha = 0.1, beta = 1 (paper, CIFAR-10; 6 and 0.1 for CIFAR-100), A = -4 as the paper names it. The released code clips labels at
-    1e-4 instead, that is A = -9.21: its beta = 1 is a beta of 2.3 here. Slow convergence: larger alpha; much noise: smaller.
+Numbers: alpha = 0.1, beta = 1 (paper, CIFAR-10; 6 and 0.1 for CIFAR-100), A = -4 as in the paper. The released code
+    clips labels at 1e-4 instead, that is A = -9.21: its beta = 1 is a beta of 2.3 here. Slow convergence: larger alpha;
+    much noise: smaller.
 Cost: one log-softmax.
 """
 

@@ -1,6 +1,7 @@
-"""What every loss here starts from: log-softmax in float32 at least, and its value for the given label.
+"""The base of all losses: log-softmax in at least float32, and its value for the given label.
 
-Half precision would lose p^gamma to underflow, and log(softmax(.)) is infinite where log_softmax is not; so losses see neither.
+Half precision would lose p^gamma to underflow, and log(softmax(.)) is infinite where log_softmax is not; so losses use
+neither.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Log-softmax (n, K); half precision is lifted to float32, float64 stays."""
+    """Log-softmax (n, K); half precision becomes float32, float64 stays."""
     return _over_classes(torch.log_softmax, logits)
 
 
@@ -23,22 +24,21 @@ def probabilities(logits: Tensor) -> Tensor:
 
 def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    if (
-        logits.dim() == 2 and logits.stride(0) == 1
-    ):  # classes first in memory: over few of them several times faster that way
+    if logits.dim() == 2 and logits.stride(0) == 1:  # classes first in memory: several times faster for few classes
         return softmax(logits.T, 0).T
     return softmax(logits, -1)
 
 
 def require_one_each(logits: Tensor, target: Tensor) -> None:
-    """A label for each row: `gather` would take the first rows of more.
+    """Refuse a number of labels that differs from the number of rows, which `gather` would accept.
 
     Raises:
         ValueError: logits (..., K) and target (...) do not fit.
     """
     if target.shape != logits.shape[:-1]:
         raise ValueError(
-            f"A loss wants logits (n, K) and target (n,), positions; got {tuple(logits.shape)} and {tuple(target.shape)}."
+            f"A loss takes logits (n, K) and target positions (n,); got {tuple(logits.shape)} and "
+            f"{tuple(target.shape)}."
         )
 
 

@@ -1,8 +1,8 @@
-"""Robust methods: noisy labels in, networks that withstand them out.
+"""Training methods that are robust to noisy labels.
 
-A method is a function (samples, network, session, *, ...) -> `Trained`; what stands after `*` is a hyper-parameter with
-the paper's value for images, and `FEATURES` beside the function has the values for heads on features. The table is
-text, so that reading it is free.
+A method is a function (samples, network, session, *, ...) -> `Trained`. The parameters after `*` are hyper-parameters
+with the paper's values for images; `FEATURES` in the same file has the values for heads on features. The table holds
+text, so that reading it imports nothing.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ METHODS = {
     "elr": "labelsieve.methods.elr:elr",
     "promix": "labelsieve.methods.promix:promix",
 }
-# They treat every example alone, so that heads on features can train together (engine/many_heads.py).
+# Methods that treat every example independently, so that heads on features can train together (engine/many_heads.py).
 TOGETHER = ("standard", "gce", "blurry", "piecewise-zero", "elr")
 
 
 def method(name: str) -> Callable[..., Any]:
-    """The method called `name`, a function that returns `Trained`.
+    """Return the method called `name`, a function that returns `Trained`.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no method of that name.
     """
     if require_text(name, "method") not in METHODS:
         raise UserError(f"There is no method {name!r}.{meant(name, METHODS)} Choose from {', '.join(METHODS)}.")
@@ -58,5 +58,5 @@ def all_for_features(name: str) -> dict[str, Any]:
 
 
 def head_recipe(name: str) -> Callable[..., Any]:
-    """What makes the `Recipe` of a method of `TOGETHER`: a function of (samples, seeds, settings)."""
+    """The function of (samples, seeds, settings) that makes the `Recipe` of a method in `TOGETHER`."""
     return import_module(method(name).__module__).recipe

@@ -1,13 +1,16 @@
 """Blurry loss after some epochs of cross-entropy: backs off from labels that the network finds improbable.
 
-Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off", arXiv 2511.16512.
+Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
+    arXiv 2511.16512.
 Needs: nothing but labels; the delay is essential (losses/blurry.py says why).
-Good at: random and confused labels once a network would fit them; no worse on clean ones. Bad at: short training of what is hard to
-    learn; the printed form pushes away from labels with p_y < exp(-1/gamma), hard right ones too.
-Numbers: the authors' grid of gamma goes from 0.1 to 0.6 and what the paper settles on we do not know; with 0.5, which their plots
-    show, small networks lost 3 to 6 points on clean labels, up to 24 with wrong ones, with 0.2 at most 3. The delay is 4 of 10 epochs.
-Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
-    recipe of `standard`. `detached` takes the factor p^gamma as a constant, as one of their revisions does: that is GCE with q = gamma.
+Good at: random and confused labels once a network would fit them; no worse on clean ones. Bad at: short training of
+    what is hard to learn; the printed form pushes away from labels with p_y < exp(-1/gamma), hard right ones too.
+Numbers: the authors' grid of gamma goes from 0.1 to 0.6; the paper does not say which value it uses. With 0.5, which
+    their plots show, small networks lost 3 to 6 points on clean labels and up to 24 with wrong ones; with 0.2 they lost
+    at most 3. The delay is 4 of 10 epochs.
+Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network without
+    pretrained weights uses the recipe of `standard`. `detached` treats the factor p^gamma as a constant, as one of
+    their revisions does: that is GCE with q = gamma.
 Cost: that of cross-entropy.
 """
 
@@ -27,7 +30,8 @@ from labelsieve.losses import blurry as printed
 from labelsieve.losses import blurry_detached, cross_entropy
 from labelsieve.stats import loss_weights
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels of CIFAR-10N.
+# Chosen on: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels
+# of CIFAR-10N.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 3.0, "weight_decay": 0.0}
 
 
@@ -47,12 +51,13 @@ def blurry(
 ) -> Trained:
     """Train with -p_y^gamma ln p_y.
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
 
     Args:
-        gamma: 0 is cross-entropy; None is 0.2, with more than twelve classes 1 / (2 ln K): it pushes away where p_y < 1 / K^2.
-        delay: epochs of cross-entropy before; None is four tenths of them.
-        detached: the factor p_y^gamma takes no gradient.
+        gamma: 0 is cross-entropy; None is 0.2, or 1 / (2 ln K) with more than twelve classes: it pushes away where p_y
+            < 1 / K^2.
+        delay: epochs of cross-entropy at the start; None is four tenths of all epochs.
+        detached: the factor p_y^gamma gets no gradient.
     """
     gamma, delay = _chosen(gamma, delay, epochs, samples.classes)
     net = network(samples.classes)
@@ -72,7 +77,7 @@ def blurry(
 
 
 def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
-    """The same for linear heads of several seeds that train together with others."""
+    """The same method for linear heads of several seeds that train together with others."""
     gamma, delay = _chosen(settings["gamma"], settings["delay"], settings["epochs"], samples.classes)
     late = loss_weights.gce if settings["detached"] else loss_weights.blurry
 

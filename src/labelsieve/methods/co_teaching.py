@@ -1,17 +1,18 @@
-"""Co-teaching: two networks, each taught with the examples that the other finds easy.
+"""Co-teaching: two networks, each trained on the examples with a small loss in the other.
 
 Paper: Han et al., "Co-teaching: robust training of deep neural networks with extremely noisy labels", NeurIPS 2018. In
     each batch a network ranks its own losses and passes the smallest 1 - F of them to its peer; F rises from 0 to tau
     within `ramp` epochs.
-Needs: an idea of the share of wrong labels; two networks that start apart. Two linear heads do not: with them it is the
-    rule of small losses alone. Good at: symmetric and pairwise noise, even heavy. Bad at: hard or rare right labels,
-    which have large losses too; the two networks grow alike.
-Numbers: 200 epochs of Adam 1e-3, batch 128, ramp 10; from 0.4 of the run on the rate falls to 0 along a line, beta1 is
-0.1 (CIFAR-10). Differs: tau is the true noise rate there; here it is `noise`, else the part of the losses that belongs
-to the upper component of a
-    Gaussian mixture, of examples that both networks together give to another class, judged after each epoch of the
-    ramp. Their code divides the mean loss by the number of examples once more; we do not. Images are augmented weakly,
-    theirs not at all.
+Needs: an estimate of the share of wrong labels; two networks that start differently. Two linear heads do not: with them
+    only the small-loss rule remains.
+Good at: symmetric and pairwise noise, even heavy. Bad at: hard or rare right labels, which have large losses too; the
+    two networks become similar.
+Numbers: 200 epochs of Adam 1e-3, batch 128, ramp 10; from 0.4 of the run on the rate falls linearly to 0 and beta1 is
+    0.1 (CIFAR-10).
+Differs: tau is the true noise rate there. Here it is `noise`, else the share of losses that belong to the upper
+    component of a Gaussian mixture and to examples that both networks together assign to another class, estimated after
+    each epoch of the ramp. Their code divides the mean loss by the number of examples once more; we do not. Images are
+    augmented weakly, theirs not at all.
 Cost: twice that of cross-entropy.
 """
 
@@ -29,11 +30,11 @@ from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 from labelsieve.stats.mixture import fit_gaussian
 
-# Looked at: photos, digits, texts, clothes with none, symmetric and human noise of 0.1 and 0.4; for `ramp` held-out
-# labels of CIFAR-10N too. Small steps, for Adam does not average out what single examples want: 0.02 and batch 32 cost
-# half a point. A thousand examples need small batches to be learnt at all.
+# Chosen on: photos, digits, texts, clothes with no noise and with symmetric and human noise of 0.1 and 0.4; for `ramp`
+# also held-out labels of CIFAR-10N. Small steps, because Adam does not average out single examples: 0.02 and batch 32
+# cost half a point. A thousand examples need small batches to be learnt at all.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 0.01, "ramp": 3, "batch": 64, "least": 1500}
-FEWEST = 8  # of a batch, that a part can be left out
+FEWEST = 8  # examples per batch, so that a part of it can be left out
 
 
 def co_teaching(
@@ -54,7 +55,7 @@ def co_teaching(
     Args:
         ramp: epochs until the full share is left out.
         decay: share of the run after which the learning rate falls.
-        least: steps; where n is so small that there would be fewer, batches are smaller.
+        least: smallest number of steps; if n is so small that there would be fewer, batches are smaller.
         noise: estimated share of wrong labels, tau.
     """
     nets = network(samples.classes), network(samples.classes)
@@ -92,8 +93,8 @@ def smallest(losses: Tensor, forget: float) -> Tensor:
 
 
 def share_wrong(losses: Tensor, differs: Tensor) -> float:
-    """The share of losses (n,) in the upper component of a Gaussian mixture, of examples given to another class (n,)
-    alone."""
+    """The share of losses (n,) in the upper component of a Gaussian mixture, counting only examples that the networks
+    assign to another class (n,)."""
     values = losses.cpu().numpy()
     return float((fit_gaussian(values).posterior(values) * differs.cpu().numpy()).mean())
 

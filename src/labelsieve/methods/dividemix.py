@@ -1,17 +1,19 @@
-"""DivideMix: two networks; each splits the data for the other into labelled and unlabelled, and MixMatch does the rest.
+"""DivideMix: each of two networks splits the data for the other into labelled and unlabelled, and MixMatch trains on
+both.
 
 Paper: Li, Socher, Hoi, "DivideMix: learning with noisy labels as semi-supervised learning", ICLR 2020.
-Needs: a warm-up in which losses part. Good at: heavy symmetric noise; images. Bad at: asymmetric noise with a large
-    lambda_u; very heavy noise, where runs differ; patience.
+Needs: a warm-up in which the losses separate.
+Good at: heavy symmetric noise; images. Bad at: asymmetric noise with a large lambda_u; very heavy noise, where runs
+    differ; short training times.
 Numbers: CIFAR: 300 epochs, SGD 0.02, weight decay 5e-4, the rate falls tenfold at half of the run, warm-up 10 (never
     more than a third of the run), batch 64, T = 0.5, Beta(4, 4), p > 0.5 is labelled.
-Differs: lambda_u follows the true noise there (0, 25, 50, 150); here the estimated share, `noise`, else what lies off
-    the diagonal of the confident joint when the warm-up ends, or zero where the networks differ from the labels hardly
-    more often than from each other. Below GUARD the warm-up never ends, for clean labels have nothing to divide.
-    Nothing labelled: an epoch of warm-up; nothing unlabelled: the labelled part alone. Losses are averaged over five
-    epochs from an estimated 0.8 on, where they do so at 90 % (0.81 wrong); the threshold stays (0.6 there). No entropy
-    penalty in the warm-up, which they add where they know the noise to be asymmetric. On features the chances of right
-    labels are `held`.
+Differs: lambda_u follows the true noise there (0, 25, 50, 150). Here it follows the estimated share of wrong labels:
+    `noise`, else the off-diagonal share of the confident joint at the end of the warm-up, or zero if the networks
+    differ from the labels hardly more often than from each other. Below GUARD the warm-up never ends, because clean
+    labels need no division. If nothing is labelled, the epoch is a warm-up; if nothing is unlabelled, only the labelled
+    part is used. Losses are averaged over five epochs from an estimated 0.8 on; they do so at 90 % (0.81 wrong). The
+    threshold stays (0.6 there). The warm-up has no entropy penalty, which they add if they know that the noise is
+    asymmetric. On features the probabilities of right labels are `held`.
 Cost: about eight times that of cross-entropy.
 """
 
@@ -32,9 +34,9 @@ from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.mixture import fit_gaussian
 from labelsieve.stats.odds_shift import odds_shift, shifted
 
-# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4. The mixture
-# doubts twice as many labels as are wrong where few are, and linear heads lose by much mixing: hence `held` and a small
-# alpha, each worth half a point to one.
+# Chosen on: photographs, clothes, digits and texts, with no noise and with planted and human noise of 0.1 and 0.4. If
+# few labels are wrong, the mixture doubts twice as many; and strong mixing hurts linear heads. So `held` and a small
+# alpha are used, each worth half a point to one.
 FEATURES: dict[str, Any] = {
     "epochs": 20,
     "warmup": 5,
@@ -44,9 +46,9 @@ FEATURES: dict[str, Any] = {
     "alpha": 0.5,
     "held": True,
 }
-REMEMBERED = 5  # epochs of losses
+REMEMBERED = 5  # epochs whose losses are kept
 HEAVY = 0.8
-GUARD = 0.025  # as for dynamic bootstrapping: without a wrong label 0.004 to 0.033 was seen
+GUARD = 0.025  # as for dynamic bootstrapping: without wrong labels, 0.004 to 0.033 was measured
 RAMP = 16  # epochs
 
 
@@ -68,17 +70,17 @@ def dividemix(
     held: bool = False,
     noise: float | None = None,
 ) -> Trained:
-    """Co-divide, guess together, mix and match.
+    """Train two networks with co-divide, co-guessing and MixMatch.
 
     Many parameters, because each is a number of the paper or of its optimiser.
 
     Args:
-        warmup: epochs of cross-entropy; the paper takes 30 for CIFAR-100.
-        threshold: chance of a right label above which an example counts as labelled.
-        temp: targets are sharpened with it.
+        warmup: epochs of cross-entropy; the paper uses 30 for CIFAR-100.
+        threshold: probability of a right label above which an example counts as labelled.
+        temp: temperature with which targets are sharpened.
         alpha: mixup's lambda ~ Beta(alpha, alpha), the larger part.
         lambda_u: weight of the unlabelled part, reached 16 epochs after the warm-up.
-        held: one factor on the odds makes the mean chance of a wrong label the noise.
+        held: scale the odds by one factor, so that the mean probability of a wrong label is the noise.
         noise: estimated share of wrong labels, from which lambda_u is chosen.
     """
     warmup = min(warmup, max(1, epochs // 3))
@@ -97,14 +99,13 @@ def dividemix(
     }
     for epoch in session.epochs(epochs, losses=losses, share=share, right=right, **state):
         if epoch >= warmup:
-            look(nets, samples, session, losses, right, share, held=held)
+            update_splits(nets, samples, session, losses, right, share, held=held)
         weight = chosen_lambda(share.item(), samples.classes) if lambda_u is None else lambda_u
         for k in range(2):
             believed = right[1 - k].to(samples.labels.device)  # the other's split
-            if (
-                epoch < warmup or share.item() < GUARD or (believed > threshold).sum() < 2
-            ):  # batch normalisation takes no single one
-                _warm_up(samples, nets[k], optimisers[k], session, 2 * batch, told=k == 0)
+            # batch normalisation needs two examples
+            if epoch < warmup or share.item() < GUARD or (believed > threshold).sum() < 2:
+                _warm_up(samples, nets[k], optimisers[k], session, 2 * batch, record=k == 0)
                 continue
             for at, x, px, u, pu in _guessed_together(
                 nets[k], nets[1 - k], samples, believed, session, threshold, temp, batch
@@ -120,7 +121,7 @@ def dividemix(
     )
 
 
-def look(
+def update_splits(
     nets: tuple[nn.Module, ...],
     samples: Samples,
     session: Session,
@@ -130,8 +131,8 @@ def look(
     *,
     held: bool,
 ) -> None:
-    """The losses (2, epochs, n) of plain predictions move on by one; `share`, if not known yet, and `right` (2, n)
-    follow."""
+    """Add the losses of plain predictions to `losses` (2, epochs, n), and update `right` (2, n) and, if still unknown,
+    `share`."""
     predicted = torch.stack([logits(net, samples) for net in nets])
     session.record(torch.arange(len(samples)), predicted.mean(0), samples.labels)
     losses.copy_(losses.roll(1, 1))
@@ -144,18 +145,19 @@ def look(
 
 
 def share_wrong(predicted: Tensor, labels: Tensor) -> float:
-    """What lies off the diagonal of the confident joint of the mean of the logits (2, n, K); zero if the networks
-    differ from the labels hardly more often than from each other: then they err, and the labels need not."""
-    said = predicted.argmax(2)
-    if (said != labels).float().mean() - (said[0] != said[1]).float().mean() < GUARD:
+    """The off-diagonal share of the confident joint of the mean of the logits (2, n, K). It is zero if the networks
+    differ from the labels hardly more often than from each other: then the networks err, and the labels may be
+    right."""
+    classes = predicted.argmax(2)
+    if (classes != labels).float().mean() - (classes[0] != classes[1]).float().mean() < GUARD:
         return 0.0
     probs = torch.softmax(predicted.mean(0), 1).cpu().numpy()
     return 1 - float(confident_joint(probs, labels.cpu().numpy()).trace()) / len(labels)
 
 
 def right_labels(losses: Tensor, *, averaged: bool = False, wrong: float | None = None) -> Tensor:
-    """Chance (n,) float32 that each label is right: the lower component of a Gaussian mixture; `wrong` is the share to
-    which the upper one is held. Losses (epochs, n), the last one first."""
+    """(n,) float32, the probability that each label is right: the lower component of a Gaussian mixture. `wrong` fixes
+    the mean of the upper one. Losses (epochs, n), the last epoch first."""
     scaled = (losses - losses.amin(1, keepdim=True)) / (losses.amax(1) - losses.amin(1)).clamp_min(1e-12)[:, None]
     values = (scaled[losses.any(1)].mean(0) if averaged else scaled[0]).numpy()
     mixture = fit_gaussian(values)
@@ -166,8 +168,7 @@ def right_labels(losses: Tensor, *, averaged: bool = False, wrong: float | None 
 
 
 def chosen_lambda(noise: float, n_classes: int) -> float:
-    """The weight of the unlabelled part that the authors took at about this noise (share of wrong labels) and number of
-    classes."""
+    """The authors' weight of the unlabelled part for about this noise (share of wrong labels) and number of classes."""
     if n_classes > 50:
         return 150.0 if noise > 0.3 else 25.0
     return 50.0 if noise >= HEAVY else 25.0 if noise > 0.3 else 0.0
@@ -197,8 +198,8 @@ def _guessed_together(
 def refined(
     net: nn.Module, part: Samples, rows: Tensor, right: Tensor, session: Session, temp: float
 ) -> tuple[Tensor, Tensor]:
-    """Two views (2 b, ...) and their targets (2 b, K): the label as far as it is believed, the prediction for the rest,
-    sharpened."""
+    """Two views (2 b, ...) and their targets (2 b, K): the label and the prediction, weighted by the probability that
+    the label is right, sharpened."""
     views = [part.weak(rows, session.generator) for _ in range(2)]
     given = nn.functional.one_hot(part.given(rows), part.classes).float()
     target = sharpen(right[:, None] * given + (1 - right)[:, None] * _probabilities(net, views), temp)
@@ -209,7 +210,8 @@ def refined(
 def guessed(
     net: nn.Module, peer: nn.Module, part: Samples, rows: Tensor, session: Session, temp: float
 ) -> tuple[Tensor, Tensor]:
-    """Two views (2 b, ...) and their targets (2 b, K): what both networks predict, sharpened. There may be no rows."""
+    """Two views (2 b, ...) and their targets (2 b, K): the sharpened prediction of both networks. `rows` may be
+    empty."""
     views = [part.weak(rows, session.generator) for _ in range(2)]
     target = torch.zeros(0, part.classes, device=rows.device)
     if len(rows):
@@ -230,8 +232,8 @@ def mixmatch(
     alpha: float = 4.0,
     weight: float = 0.0,
 ) -> Tensor:
-    """Labelled x with targets px, unlabelled u with pu, all mixed with each other: cross-entropy of the labelled part,
-    `weight` times the squared error of the unlabelled one, and KL(uniform || mean prediction)."""
+    """The loss of labelled x (targets px) and unlabelled u (targets pu), all mixed with each other: cross-entropy of
+    the labelled part, `weight` times the squared error of the unlabelled part, and KL(uniform || mean prediction)."""
     inputs, targets = torch.cat([x, u]), torch.cat([px, pu])
     lam, partner = draw_pairs(len(inputs), alpha, session.numpy, dominant=True)
     mixed, target = mixup(inputs, partner, lam), mixup(targets, partner, lam)
@@ -244,13 +246,13 @@ def mixmatch(
 
 
 def _warm_up(
-    samples: Samples, net: nn.Module, optimiser: torch.optim.Optimizer, session: Session, batch: int, *, told: bool
+    samples: Samples, net: nn.Module, optimiser: torch.optim.Optimizer, session: Session, batch: int, *, record: bool
 ) -> None:
     for rows in samples.batches(batch, session.generator):
         x, y = samples.weak(rows, session.generator), samples.given(rows)
         z = net(x)
         session.step(cross_entropy(z, y).mean(), optimiser)
-        if told:
+        if record:
             session.record(rows, z, y)
 
 
@@ -259,7 +261,7 @@ def _probabilities(net: nn.Module, views: list[Tensor]) -> Tensor:
 
 
 def _endless(samples: Samples, batch: int, session: Session) -> Iterator[Tensor]:
-    """Batches of as many passes as are asked for; of nothing, empty batches."""
+    """Batches of endless passes over the samples; empty batches if there are no samples."""
     while len(samples):
         yield from samples.batches(batch, session.generator)
     while True:

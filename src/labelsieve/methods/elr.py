@@ -1,16 +1,17 @@
-"""Early-learning regularisation: the network is held to what it predicted before it began to memorise.
+"""Early-learning regularisation: the network is pulled towards its predictions from before it began to memorise.
 
 Paper: Liu et al., "Early-learning regularization prevents memorization of noisy labels", NeurIPS 2020. Every example
-    has a running mean t of its predictions; ln(1 - <t, p>) pulls p towards it, which makes up for the pull of a wrong
+    has a running mean t of its predictions; ln(1 - <t, p>) pulls p towards it, which compensates the pull of a wrong
     label.
-Needs: memory of n x K floats. Good at: all kinds of noise at moderate rates, at the price of cross-entropy; asymmetric
-    noise too. Bad at: a strength that does not fit the data: too large holds early mistakes, too small memorises late.
+Needs: memory of n x K floats.
+Good at: all kinds of noise at moderate rates, at the price of cross-entropy; asymmetric noise too. Bad at: a strength
+    that does not fit the data: too large keeps early mistakes, too small memorises late.
 Numbers: 150 epochs of SGD 0.02, weight decay 1e-3, cosine restarts every ten epochs down to 1e-3. Of the paper's
-    settings for CIFAR, images have those for asymmetric noise (beta 0.9, strength 1), which is more like people's: on
-    small networks it gained 3 to 5 points with look-alikes confused and 12 with half of the labels replaced; the
-    setting for symmetric noise (0.7, 3) lost 14 and gained 18. Features have 0.7 and 3. More than 50 classes have
+    settings for CIFAR, images use those for asymmetric noise (beta 0.9, strength 1), which is closer to human errors:
+    on small networks it gained 3 to 5 points with confused look-alikes and 12 with half of the labels replaced; the
+    setting for symmetric noise (0.7, 3) lost 14 and gained 18. Features use 0.7 and 3. More than 50 classes use
     CIFAR-100's 0.9 and 7 (there with drops of the rate to 1/100 instead).
-Differs: chosen by kind and classes, since a user cannot know them. Not ELR+.
+Differs: beta and strength are chosen by kind of data and number of classes, because a user cannot know them. Not ELR+.
 Cost: that of cross-entropy.
 """
 
@@ -26,11 +27,11 @@ from labelsieve.engine.many_heads import Recipe, cosine_rates
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
-from labelsieve.losses import elr as held
+from labelsieve.losses import elr as elr_loss
 from labelsieve.losses import elr_pull, remember, remember_probabilities
 from labelsieve.stats import loss_weights
 
-# Looked at: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels
+# Chosen on: planted noise in features of Fashion-MNIST, Banking77 and AG News, human labels of NoisyAG, held-out labels
 # of CIFAR-10N.
 FEATURES: dict[str, Any] = {"epochs": 20, "lr": 6.0, "lowest": 0.3, "weight_decay": 0.0}
 
@@ -52,12 +53,12 @@ def elr(
 ) -> Trained:
     """Train with cross-entropy + strength * ln(1 - <t, p>).
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
 
     Args:
-        beta: inertia of t.
-        strength: how hard p is held to t.
-        lowest, cycle: the learning rate falls to `lowest` along a cosine, anew every `cycle` epochs.
+        beta: momentum of t.
+        strength: how strongly p is pulled towards t.
+        lowest, cycle: the learning rate falls to `lowest` along a cosine and restarts every `cycle` epochs.
     """
     beta, strength = _chosen(beta, strength, samples)
     net = network(samples.classes)
@@ -70,18 +71,18 @@ def elr(
             labels = samples.given(rows)
             logits = net(samples.weak(rows, session.generator))
             remembered = remember(memory, rows, logits, beta=beta)
-            session.step(held(logits, labels, remembered, strength=strength).mean(), optimiser)
+            session.step(elr_loss(logits, labels, remembered, strength=strength).mean(), optimiser)
             session.record(rows, logits, labels)
         schedule.step()
         session.log(agree=(memory.argmax(1) == samples.labels).float().mean().item())
     t, given = memory.cpu().double(), samples.labels.cpu()
-    whole = t.sum(1)  # 1 - beta^epochs; 0 of an example that was in no batch, which is not doubted
+    whole = t.sum(1)  # 1 - beta^epochs; 0 for an example that was in no batch and is therefore not doubted
     p_wrong = torch.where(whole > 0, 1 - t.gather(1, given[:, None])[:, 0] / whole, 0.0)
     return Trained((net,), {"beta": beta, "strength": strength}, p_wrong.numpy())
 
 
 def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
-    """The same for linear heads of several seeds that train together with others."""
+    """The same method for linear heads of several seeds that train together with others."""
     beta, strength = _chosen(settings["beta"], settings["strength"], samples)
     memory = torch.zeros(seeds * len(samples), samples.classes, device=samples.labels.device)
 

@@ -1,11 +1,13 @@
-"""Generalised cross-entropy after some epochs of cross-entropy: a loss that pays less for labels the network finds unlikely.
+"""Generalised cross-entropy after some epochs of cross-entropy: a loss with less weight on labels that look improbable.
 
-Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018.
-Good at: random noise. Bad at: look-alike classes confused.
+Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS
+    2018.
+Good at: random noise. Bad at: confused look-alike classes.
 Numbers: the paper's q 0.7 and batch 128.
-Differs: there its loss from the start, at a rate of 0.01 that falls in two steps over 120 epochs: small networks then lost up to 2.4 points
-    on clean labels in 150 epochs, up to 20 on look-alikes in 30, heads on features up to 7 with 77 classes. Here a fifth of the run is
-    cross-entropy, all by the recipe of `standard`. Without the truncated form, whose pruning costs a pass over the data every ten epochs.
+Differs: the paper uses its loss from the start, at a rate of 0.01 that falls in two steps over 120 epochs. Small
+    networks then lost up to 2.4 points on clean labels in 150 epochs and up to 20 on look-alikes in 30; heads on
+    features lost up to 7 with 77 classes. Here the first fifth of the run is cross-entropy, and the recipe is that of
+    `standard`. The truncated form, whose pruning costs a pass over the data every ten epochs, is left out.
 Cost: as `standard`.
 """
 
@@ -25,8 +27,8 @@ from labelsieve.losses import cross_entropy
 from labelsieve.losses import gce as generalised
 from labelsieve.stats import loss_weights
 
-# Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4. Ten times the decay costs half a point
-# where few labels are wrong, twice the rate up to five on a thousand photographs.
+# Chosen on: photographs, clothes, digits and texts, without noise and with planted noise of 0.1 and 0.4. Ten times the
+# decay costs half a point if few labels are wrong, twice the rate up to five on a thousand photographs.
 FEATURES = {"epochs": 30, "lr": 3.0, "weight_decay": 1e-6}
 
 
@@ -47,7 +49,7 @@ def gce(
 
     Args:
         q: 0 is cross-entropy, 1 the mean absolute error.
-        delay: epochs of cross-entropy before; None is a fifth of them.
+        delay: epochs of cross-entropy at the start; None is a fifth of all epochs.
     """
     delay = _delay(delay, epochs)
     net = network(samples.classes)
@@ -66,7 +68,7 @@ def gce(
 
 
 def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
-    """The same for linear heads of several seeds that train together with others."""
+    """The same method for linear heads of several seeds that train together with others."""
     delay = _delay(settings["delay"], settings["epochs"])
 
     def weight(p_y: Tensor, epoch: int) -> Tensor:

@@ -1,23 +1,25 @@
 """Dynamic bootstrapping with a Beta mixture: M-DYR-H, M-DYR-S and MD-DYR-SH.
 
 Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019.
-    After every epoch a two-component Beta mixture is fitted to the cross-entropies; w, the chance of the high-loss
-    component, moves an example's target from its label to the network's own prediction; mixup and a prior that wants
-    all classes go with it.
-Needs: a first phase at a rate too high to memorise. Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH).
-    Bad at: asymmetric noise at high rates, where losses do not part; very imbalanced classes (the prior is uniform); 90
-    % with M-DYR-H, which ends in one.
+    After every epoch a two-component Beta mixture is fitted to the cross-entropies; w, the probability of the high-loss
+    component, moves an example's target from its label to the network's own prediction. Mixup and a uniform prior over
+    the classes are added.
+Needs: a first phase at a rate too high to memorise.
+Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmetric noise at high rates, where the
+    losses do not separate; very imbalanced classes (the prior is uniform); 90 % with M-DYR-H, which collapses to one
+    class.
 Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on
     (MD-DYR-SH: dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1.
     Other lengths keep this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least
-    ENOUGH, for losses must have parted.
+    ENOUGH, because the losses must have separated.
 Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is
-    interpolated; the prior has K classes (their soft variant always 10); tracking takes no gradients; one seed rules
-    everything; on features w is `held`. MD-DYR-SH takes a half for lambda in the paper; with an alpha below 32 (few
-    steps, features) it takes the lambda that was drawn.
-Guard, not in the paper: with less doubt than GUARD where bootstrapping would begin, the run goes on with plain
-cross-entropy. Cost: from bootstrapping on three forward passes and one backward a step; and one forward pass over all
-examples an epoch.
+    interpolated; the prior has K classes (their soft variant always 10); tracking computes no gradients; one seed
+    controls everything; on features w is `held`. MD-DYR-SH uses one half for lambda in the paper; with an alpha below
+    32 (few steps, features) it uses the drawn lambda.
+Guard, not in the paper: if fewer labels than GUARD are doubted when bootstrapping would begin, the run continues with
+    plain cross-entropy.
+Cost: from bootstrapping on, three forward passes and one backward pass per step, and one forward pass over all examples
+    per epoch.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.mixture import BetaMixture, fit_beta
 from labelsieve.stats.odds_shift import odds_shift, shifted
 
-# Looked at: photographs, clothes, digits and texts, with none, planted and human noise of 0.1 and 0.4; reasons in
-# mixup.py and held.py.
+# Chosen on: photographs, clothes, digits and texts, with no noise and with planted and human noise of 0.1 and 0.4; the
+# reasons are in mixup.py and stats/odds_shift.py.
 FEATURES: dict[str, Any] = {
     "epochs": 20,
     "lr": 6.0,
@@ -54,14 +56,14 @@ FEATURES: dict[str, Any] = {
 }
 Network = Callable[[int], nn.Module]
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # of (net, x, y, w, lam, partner)
-GUARD = 0.025  # without a wrong label 0.004 to 0.033 was seen, with 9 % of them 0.058: above, nothing is lost either
+GUARD = 0.025  # without wrong labels 0.004 to 0.033 was measured, with 9 % of them 0.058: above, nothing is lost either
 EDGE = 1e-4  # w stays within [EDGE, 1 - EDGE]
-ENOUGH = 1000  # steps before bootstrapping; a small network on digits gained 1 to 6 points by it
+ENOUGH = 1000  # steps before bootstrapping; this gained 1 to 6 points for a small network on digits
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The paper's 300 epochs told as those of this run, whose bootstrapping begins after the share `start`."""
+    """Maps the paper's 300 epochs to those of this run, whose bootstrapping begins after the share `start`."""
 
     epochs: int
     start: float
@@ -71,8 +73,8 @@ class Schedule:
         return cls(epochs, min(max(ENOUGH * batch / (epochs * len(samples)), 0.35), 0.65) if start is None else start)
 
     def at(self, epoch: int) -> int:
-        """Where epoch `epoch` of 300 lies, counted from 0: 105, the first with bootstrapping, at `start`, the others in
-        proportion."""
+        """The epoch of this run, counted from 0, for `epoch` of 300: 105, the first with bootstrapping, maps to
+        `start`, the others in proportion."""
         return round(float(np.interp(epoch, [0, 105, 300], [0, self.start * self.epochs, self.epochs])))
 
 
@@ -94,14 +96,14 @@ def m_dyr_h(
 ) -> Trained:
     """Mixup at first; later the part w of each target goes to the class that the network predicts.
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
 
     Args:
-        alpha: mixup's lambda ~ Beta(alpha, alpha), one a batch; None is the paper's 32, or 1 in runs of few steps
+        alpha: mixup's lambda ~ Beta(alpha, alpha), one per batch; None is the paper's 32, or 1 in runs of few steps
             (`strength`).
         reg: weight of the uniform prior over classes.
-        start: share of the run before bootstrapping; None is the paper's, longer in runs of few steps.
-        held: one factor on the odds of w makes its mean the noise.
+        start: share of the run before bootstrapping; None is the paper's value, larger in runs of few steps.
+        held: scale the odds of w by one factor, so that its mean is the noise.
         noise: estimated share of wrong labels, for the guard and `held`.
     """
     net = network(samples.classes)
@@ -131,7 +133,7 @@ def m_dyr_s(
 ) -> Trained:
     """As `m_dyr_h`, but the part w goes to the predicted distribution.
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
     """
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)
@@ -158,10 +160,10 @@ def md_dyr_sh(
     weight_decay: float = 1e-4,
     batch: int = 128,
 ) -> Trained:
-    """Mixup, in which later the cleaner example prevails; then the part w of each target goes to the hardening
-    prediction.
+    """Mixup, later weighted towards the cleaner example; then the part w of each target goes to the prediction, which
+    gets harder.
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
     """
     when = Schedule.of(samples, epochs, batch, start)
     alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
@@ -219,14 +221,14 @@ def _train(
 
 
 def held_mixture(losses: Tensor, share: float, *, held: bool) -> tuple[BetaMixture, float]:
-    """The mixture of losses (n,), and what `held` adds to its log odds."""
+    """The mixture of losses (n,), and the shift that `held` adds to its log odds."""
     mixture = fit_beta(losses.numpy())
     return mixture, odds_shift(mixture.posterior(losses.numpy()), share) if held and mixture.fitted else 0.0
 
 
 def belief(losses: Tensor, share: float, *, held: bool) -> np.ndarray:
-    """(n,) the chance that each label is wrong, as training uses it; 0 below GUARD, and not held to a share that is not
-    known yet."""
+    """(n,) the probability that each label is wrong, as training uses it: 0 below GUARD, and not shifted while the
+    share is unknown."""
     if 0 <= share < GUARD:
         return np.zeros(len(losses))
     mixture, shift = held_mixture(losses, share, held=held and share >= 0)
@@ -236,7 +238,7 @@ def belief(losses: Tensor, share: float, *, held: bool) -> np.ndarray:
 def dynamic_mixup(
     net: nn.Module, x: Tensor, y: Tensor, w: Tensor, lam: float, partner: Tensor, *, even: bool
 ) -> Tensor:
-    """Inputs as `cleaner` says, labels as lam says."""
+    """The loss with inputs mixed by `cleaner` and labels mixed by lam."""
     mixed = mixup(x, partner, cleaner(w, partner, 0.5 if even else lam))
     return mixed_cross_entropy(net(mixed), y, partner, lam).mean()
 
@@ -272,7 +274,7 @@ def soft_to_hard(
     reg: float,
     even: bool,
 ) -> Tensor:
-    """MD-DYR-SH: inputs as `cleaner` says, targets as lam says; `even` takes a half for lam."""
+    """MD-DYR-SH: inputs mixed by `cleaner`, targets mixed by lam; `even` uses one half for lam."""
     u = net(x).detach() / temperature
     lam = 0.5 if even else lam
     out = net(mixup(x, partner, cleaner(w, partner, lam)))
@@ -282,15 +284,15 @@ def soft_to_hard(
 
 
 def cleaner(w: Tensor, partner: Tensor, lam: float) -> Tensor:
-    """The shares (b,) of the inputs in their mixtures: lam's odds times those of the chances 1 - w that their labels
-    are right."""
+    """The shares (b,) of the inputs in their mixtures: lam's odds times the odds of the probabilities 1 - w that their
+    labels are right."""
     own, other = lam * (1 - w), (1 - lam) * (1 - w[partner])
     return own / (own + other)
 
 
 def temperature(epoch: int, when: Schedule) -> float:
-    """From 1 where bootstrapping begins (epoch 111 of 300) to 0.001 (epoch 199), then held: hard bootstrapping in the
-    end."""
+    """From 1 where bootstrapping begins (epoch 111 of 300) to 0.001 (epoch 199), then constant: hard bootstrapping at
+    the end."""
     first, last = when.at(110), when.at(198)
     return 1 - 0.999 * min(max((epoch - first) / max(last - first, 1), 0), 1)
 
@@ -302,8 +304,8 @@ def uniform_prior(logits: Tensor) -> Tensor:
 
 
 def p_wrong(net: nn.Module, x: Tensor, y: Tensor, mixture: BetaMixture, shift: float = 0.0) -> Tensor:
-    """w (b,) of unmixed examples: today's network in evaluation mode, the mixture (its range and `shift`) of the epoch
-    before."""
+    """w (b,) of unmixed examples, from the current network in evaluation mode and the mixture (its range and `shift`)
+    of the previous epoch."""
     net.eval()
     with torch.no_grad():
         w = mixture.posterior(cross_entropy(net(x), y).cpu().numpy())
@@ -316,8 +318,8 @@ def _moved(w: np.ndarray, shift: float) -> np.ndarray:
 
 
 def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
-    """Cross-entropies (n,) on the CPU of all examples, augmented as in training, in evaluation mode; they are
-    recorded."""
+    """Record and return the cross-entropies (n,) of all examples, augmented as in training, in evaluation mode (on the
+    CPU)."""
     net.eval()
     losses = torch.empty(len(samples))
     for rows in torch.arange(len(samples), device=samples.labels.device).split(256):
@@ -329,7 +331,7 @@ def track(net: nn.Module, samples: Samples, session: Session) -> Tensor:
 
 
 def suspected(net: nn.Module, samples: Samples) -> float:
-    """The share of labels off the diagonal of the confident joint: near zero where none is wrong; a mixture finds two
-    heaps even there."""
+    """The off-diagonal share of the confident joint: near zero if no label is wrong, where a mixture would still see
+    two groups."""
     probs = torch.softmax(logits(net, samples), 1).cpu().numpy()
     return 1 - float(confident_joint(probs, samples.labels.cpu().numpy()).trace()) / len(samples)

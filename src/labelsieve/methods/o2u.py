@@ -1,17 +1,17 @@
-"""O2U-Net: fit, drive the network in cycles from under- to over-fitting and remove what keeps a high loss, train on the
-rest.
+"""O2U-Net: cycle between under- and over-fitting, remove the examples with a high loss, and train on the rest.
 
 Paper: Huang, Qu, Jia, Zhao, "O2U-Net: a simple noisy label detection approach for deep neural networks", ICCV 2019.
-Needs: time; an idea of the share of wrong labels. Good at: random noise. Bad at: hard or rare right labels, which go
-    too (`per_class` ranks within the given label); noise that depends on the example.
+Needs: time; an estimate of the share of wrong labels.
+Good at: random noise. Bad at: hard or rare right labels, which are removed too (`per_class` ranks within the given
+    label); noise that depends on the example.
 Numbers: three stages of 249 epochs, SGD, weight decay 5e-4. Stages 1 and 3: batch 128, rate 0.01, 0.005 from a quarter,
     0.001 from half of the run. Stage 2: batch 16, cycles of ten epochs from 0.01 to 0.001; the score is the sum over
-    epochs of the loss of the step itself less the mean loss of the epoch.
-Differs: what is removed is the true noise rate there; here it is `noise`, else what belongs to the upper component of a
-    Gaussian mixture on the score and has an average loss above ln 2 (p_y below a half): hard but right labels of clean
-    data stay. Stage 3 starts from fresh weights; their code goes on with those of stage 1, which know the removed
-    labels by heart (`restore`). Gradients of stage 2 can be clipped, because users report NaN there. In the first cycle
-    all ten rates occur, in their code nine.
+    epochs of the loss of the training step minus the mean loss of the epoch.
+Differs: the removed share is the true noise rate there. Here it is `noise`, else the examples in the upper component of
+    a Gaussian mixture on the score that have an average loss above ln 2 (p_y below a half), so that hard but right
+    labels of clean data stay. Stage 3 starts from fresh weights; their code continues with those of stage 1, which have
+    memorised the removed labels (`restore`). Gradients of stage 2 can be clipped, because users report NaN there. In
+    the first cycle all ten rates occur, in their code nine.
 Cost: three trainings, the second with many small steps.
 """
 
@@ -33,7 +33,7 @@ from labelsieve.losses import cross_entropy
 from labelsieve.stats.mixture import fit_gaussian
 from labelsieve.stats.small_loss import rank_in_class
 
-# Looked at: planted noise in features of Fashion-MNIST.
+# Chosen on: planted noise in features of Fashion-MNIST.
 FEATURES: dict[str, Any] = {"epochs": 20, "lr": 3.0, "weight_decay": 1e-5, "small": 64}
 ROUNDING = 1e-9  # 0.29 * 100 is 28.999999999999996, and 29 is meant
 
@@ -57,9 +57,9 @@ def o2u(
     weight_decay: float = 5e-4,
     batch: int = 128,
 ) -> Trained:
-    """Three stages; the network is that of the third.
+    """Train in three stages; the result is the network of the third.
 
-    Many parameters, because each is a number of the paper or of its optimiser.
+    There are many parameters because each is a number of the paper or of its optimiser.
 
     Args:
         cycle, highest, lowest: the rate of stage 2 falls from `highest` (None: lr) to `lowest` (None: lr / 10) in each
@@ -67,18 +67,16 @@ def o2u(
         small: batch of stage 2.
         clip: largest norm of a gradient in stage 2.
         per_class: rank within the given label.
-        restore: stage 3 goes on from the weights of stage 1.
+        restore: stage 3 continues from the weights of stage 1.
         noise: estimated share of wrong labels, the share to remove.
-        epochs: of each stage.
+        epochs: number of epochs of each stage.
 
     Raises:
         EmptyClass: nothing of some class would be left.
     """
     net, last = network(samples.classes), network(samples.classes)
-    score, level = (
-        torch.zeros(2, len(samples), dtype=torch.float64),
-        torch.zeros(1, dtype=torch.float64),
-    )  # score: sum and times seen
+    score = torch.zeros(2, len(samples), dtype=torch.float64)  # the sum, and how often the example was seen
+    level = torch.zeros(1, dtype=torch.float64)
     state = {"net": net, "last": last, "score": score, "level": level}
     everyone = torch.arange(len(samples), device=samples.labels.device)
 
@@ -113,7 +111,7 @@ def step_rate(epoch: int, epochs: int, lr: float) -> float:
 
 
 def cyclic_rate(epoch: int, highest: float = 0.01, lowest: float = 0.001, cycle: int = 10) -> float:
-    """Learning rate of stage 2: 0.0091, 0.0082, ..., 0.0010, and again; epochs count from 0."""
+    """Learning rate of stage 2: 0.0091, 0.0082, ..., 0.0010, repeated; epochs count from 0."""
     t = (epoch % cycle + 1) / cycle
     return (1 - t) * highest + t * lowest
 
@@ -127,8 +125,8 @@ def to_remove(
     per_class: bool = False,
     least: float = -math.inf,
 ) -> np.ndarray:
-    """Bool (n,): the share `noise` of the highest scores (n,); if that is None, as many as are in the upper component
-    of a Gaussian mixture and above `least`.
+    """(n,) bool: the share `noise` of the highest scores (n,). If `noise` is None, as many as are in the upper
+    component of a Gaussian mixture and above `least`.
 
     Raises:
         EmptyClass: nothing of some class would be left.
@@ -140,12 +138,12 @@ def to_remove(
     else:
         removed = np.zeros(len(score), bool)
         removed[np.argsort(-score, kind="stable")[: int(share * len(score) + ROUNDING)]] = True
-    before, left = (np.bincount(y, minlength=n_classes) for y in (labels, labels[~removed]))
-    gone = np.flatnonzero((before > 0) & (left == 0)).tolist()
-    if gone:
+    sizes, left = (np.bincount(y, minlength=n_classes) for y in (labels, labels[~removed]))
+    empty = np.flatnonzero((sizes > 0) & (left == 0)).tolist()
+    if empty:
         raise EmptyClass(
-            "O2U would remove every example of the class {}; rank within the classes (per_class) or lower noise.",
-            gone[0],
+            "O2U would remove every example of the class {}; set per_class to rank within each class, or lower noise.",
+            empty[0],
         )
     return removed
 
@@ -168,10 +166,10 @@ def _fit(
     *,
     clip: float | None = None,
 ) -> Tensor:
-    """One epoch of cross-entropy on examples whose positions in the record are `own`; the losses (n,) float64 of the
-    steps themselves, on the CPU, NaN for an example that was left out."""
+    """Train one epoch with cross-entropy on examples whose positions in the record are `own`. Returns the losses (n,)
+    float64 of the training steps, on the CPU; NaN for an example that was left out."""
     net.train()
-    losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU knows no float64
+    losses = torch.full((len(samples),), torch.nan, device=own.device)  # float32: Apple's GPU has no float64
     for rows in samples.batches(batch, session.generator):
         labels = samples.given(rows)
         logits = net(samples.weak(rows, session.generator))

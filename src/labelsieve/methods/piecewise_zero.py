@@ -1,15 +1,17 @@
-"""Piecewise-zero loss after some epochs of cross-entropy: labels that the network finds too improbable teach it nothing.
+"""Piecewise-zero loss after some epochs of cross-entropy: labels that look too improbable are ignored.
 
-Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off", arXiv 2511.16512.
+Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
+    arXiv 2511.16512.
 Needs: nothing but labels; the delay is essential (losses/piecewise_zero.py says why).
-Good at: wrong labels that look nothing like their class, once a network would fit them; no worse on clean ones. Bad at: short training
-    of what is hard to learn; a rare class, which can fall below c as a whole and vanish: the share that still teaches, of all examples
-    and of the worst-off class, is told every epoch.
-Numbers: c 0.1 and a delay of 4 epochs of 10 are from the authors' grids; what the paper settles on we do not know. With c 0.2 small
-    networks gained more in 150 epochs and lost up to 11 points in ten to forty. Linear heads on features, which learn little by heart,
-    take twice the c: where 0.4 were wrong they gained up to 5 points more by it.
-Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network that starts anew takes the
-    recipe of `standard`, with which small networks lost no more than a point on clean labels, by Adam up to 2.3.
+Good at: wrong labels that look nothing like their class, once a network would fit them; no worse on clean ones. Bad at:
+    short training of what is hard to learn; a rare class, which can fall below c as a whole and vanish. The share of
+    examples that still contribute, of all examples and of the worst class, is logged every epoch.
+Numbers: c 0.1 and a delay of 4 epochs of 10 are from the authors' grids; the paper does not say which values it uses.
+    With c 0.2 small networks gained more in 150 epochs and lost up to 11 points in ten to forty. Linear heads on
+    features, which memorise little, use twice the c: with a share of 0.4 wrong labels they gained up to 5 points more.
+Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network without
+    pretrained weights uses the recipe of `standard`, with which small networks lost no more than a point on clean
+    labels; with Adam they lost up to 2.3.
 Cost: that of cross-entropy.
 """
 
@@ -27,11 +29,11 @@ from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
-from labelsieve.losses import piecewise_zero as from_c_on
+from labelsieve.losses import piecewise_zero as zero_below_c
 from labelsieve.losses.piecewise_zero import surviving
 from labelsieve.stats import loss_weights
 
-# Looked at: photographs, clothes, digits and texts, with none and with planted noise of 0.1 and 0.4.
+# Chosen on: photographs, clothes, digits and texts, without noise and with planted noise of 0.1 and 0.4.
 FEATURES: dict[str, Any] = {"epochs": 15, "lr": 4.0, "weight_decay": 0.0}
 
 
@@ -51,8 +53,8 @@ def piecewise_zero(
     """Train with -ln p_y where p_y >= c, 0 elsewhere; zeroed examples stay in the mean.
 
     Args:
-        c: 0 is cross-entropy; None is 1 / K, what guessing gives, at most 0.1, and twice as much on features.
-        delay: epochs of cross-entropy before; None is four tenths of them.
+        c: 0 is cross-entropy; None is 1 / K, the probability by guessing, at most 0.1, and twice as much on features.
+        delay: epochs of cross-entropy at the start; None is four tenths of all epochs.
     """
     c, delay = _chosen(c, delay, epochs, samples)
     net = network(samples.classes)
@@ -67,7 +69,7 @@ def piecewise_zero(
             if epoch < delay:
                 loss = cross_entropy(logits, labels)
             else:
-                loss = from_c_on(logits, labels, c=c)
+                loss = zero_below_c(logits, labels, c=c)
                 alive[rows] = surviving(logits, labels, c=c)
             session.step(loss.mean(), optimiser)
             session.record(rows, logits, labels)
@@ -81,7 +83,7 @@ def piecewise_zero(
 
 
 def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
-    """The same for linear heads of several seeds that train together with others."""
+    """The same method for linear heads of several seeds that train together with others."""
     c, delay = _chosen(settings["c"], settings["delay"], settings["epochs"], samples)
 
     def weight(p_y: Tensor, epoch: int) -> Tensor:
@@ -97,6 +99,6 @@ def _chosen(c: float | None, delay: int | None, epochs: int, samples: Samples) -
 
 
 def _worst(alive: Tensor, labels: Tensor, classes: int) -> float:
-    """The smallest share of a class that still teaches."""
-    there, left = (torch.bincount(y, minlength=classes) for y in (labels, labels[alive]))
-    return (left[there > 0] / there[there > 0]).min().item()
+    """The smallest share of examples of any class that still contribute."""
+    sizes, left = (torch.bincount(y, minlength=classes) for y in (labels, labels[alive]))
+    return (left[sizes > 0] / sizes[sizes > 0]).min().item()

@@ -1,8 +1,9 @@
-"""Cross-entropy and nothing else: what every robust method must beat.
+"""Plain cross-entropy: the baseline for every robust method.
 
 Recipe: SGD with momentum, weight decay, random crop and flip, one cosine from `lr` to zero; the usual one for ResNets
-on small images. Good at: clean labels. Bad at: wrong ones, which it fits in the end.
-Cost: one forward and one backward pass an example and epoch.
+    on small images.
+Good at: clean labels. Bad at: wrong labels, which it fits in the end.
+Cost: one forward and one backward pass per example and epoch.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from labelsieve.engine.trained import Trained
 from labelsieve.losses import cross_entropy
 from labelsieve.stats import loss_weights
 
-# Looked at: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which is what it
-# is for.
+# Chosen on: features of Fashion-MNIST, Banking77, AG News, photos and digits with their true labels, which it is made
+# for.
 FEATURES = {"epochs": 15, "lr": 3.0, "weight_decay": 1e-5}
 
 
@@ -52,7 +53,7 @@ def standard(
 
 
 def recipe(samples: Samples, seeds: int, settings: Mapping[str, Any]) -> Recipe:
-    """The same for linear heads of several seeds that train together with others."""
+    """The same method for linear heads of several seeds that train together with others."""
     rates = cosine_rates(settings["lr"], settings["epochs"])
     weight = lambda p_y, epoch: loss_weights.cross_entropy(p_y)  # noqa: E731
     return Recipe(rates, settings["momentum"], settings["weight_decay"], weight)

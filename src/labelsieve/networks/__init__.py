@@ -1,8 +1,8 @@
-"""Networks by name. A factory takes the number of classes and the channels of the images (or the width of the
-features).
+"""Networks by name. A factory takes the number of classes and the number of channels (or the width of the features).
 
-Our own networks have `.features(x)` and `.head`, an `nn.Linear`, and compute head(features(x)): detectors and repair
-look in between. The table is text, so that reading it costs nothing; `timm:NAME` names any model of timm.
+Our own networks have `.features(x)` and `.head`, an `nn.Linear`, and compute head(features(x)), because detectors and
+`repair` use the features in between. The table holds text, so that reading it imports nothing; `timm:NAME` names any
+model of timm.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ HEADS = ("linear", "mlp")  # for features; the others are for images
 
 
 def network(name: str, *, images: bool, width: int, pretrained: bool = True) -> Callable[[int], nn.Module]:
-    """K -> a fresh network called `name` for images of `width` channels, or for features of that width.
+    """Return a function from K to a new network called `name`, for images of `width` channels or features of that
+    width.
 
     Args:
-        pretrained: whether timm may fetch weights; loading a trained model needs none.
+        pretrained: whether timm may download weights; loading a trained model needs none.
 
     Raises:
-        UserError: there is none of that name, or it takes another kind of input.
+        UserError: there is no network of that name, or it takes another kind of input.
     """
     if name.startswith("timm:") and images:
         from labelsieve.networks.timm_network import timm_model

@@ -1,8 +1,8 @@
-"""Heads for features of unit variance: a linear one, and one with a hidden layer.
+"""Heads for features of unit variance: a linear head, and a head with a hidden layer.
 
-Both divide by the square root of the width before a layer, so that a learning rate means the same for 64 and for 2048
+Both divide by the square root of the width before a layer, so that a learning rate has the same effect for 64 and 2048
 features. The last layer starts at zero: every class is equally likely.
-Cost: d K multiplications an example; with a hidden layer of h units (d + K) h.
+Cost: d K multiplications per example; with a hidden layer of h units (d + K) h.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Linear(nn.Module):
         self.head = _zero(nn.Linear(width, classes))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, d) of features (b, d)."""
+        """(b, d) from features (b, d)."""
         return x * self.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -36,7 +36,7 @@ class OneHidden(nn.Module):
         self.head = _zero(nn.Linear(hidden, classes))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, hidden) of features (b, d)."""
+        """(b, hidden) from features (b, d)."""
         return torch.relu(self.hidden(x * self.narrow)) * self.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,9 @@
 
 Papers: Huang et al., "O2U-Net", ICCV 2019; Han et al., "Co-teaching", NeurIPS 2018, table 3. Channels 128x3, 256x3,
 512, 256, 128, batch normalisation, leaky ReLU 0.01, channel dropout 0.25 after the two max-pools, global mean. The last
-three convolutions have no border. Differs: images under 28 px keep the border in the last three, which would else leave
-nothing. Cost: 1.1 thousand million multiplications an image of 32 px; 4.4 million weights.
+three convolutions have no border.
+Differs: images under 28 px keep the border in the last three convolutions, because nothing would be left otherwise.
+Cost: 1.1 billion multiplications per image of 32 px; 4.4 million weights.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class O2UCNN(nn.Module):
         self.head = nn.Linear(128, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, 128) of images (b, C, H, W)."""
+        """(b, 128) from images (b, C, H, W)."""
         x = self.body(x)
         if min(x.shape[2:]) < 7:
             x = nn.functional.pad(x, (3, 3, 3, 3))

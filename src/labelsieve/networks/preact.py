@@ -15,8 +15,8 @@ from labelsieve.networks.global_mean import global_mean
 
 
 class PreActBlock(nn.Module):
-    """Two 3x3 convolutions, each after its normalisation; the shortcut starts after the first where the shape
-    changes."""
+    """Two 3x3 convolutions, each after its normalisation; if the shape changes, the shortcut starts after the first
+    normalisation."""
 
     def __init__(self, width: int, out: int, stride: int):
         super().__init__()
@@ -28,8 +28,8 @@ class PreActBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         active = F.relu(self.norm1(x))
-        around = x if self.shortcut is None else self.shortcut(active)
-        return self.conv2(F.relu(self.norm2(self.conv1(active)))) + around
+        shortcut = x if self.shortcut is None else self.shortcut(active)
+        return self.conv2(F.relu(self.norm2(self.conv1(active)))) + shortcut
 
 
 class PreActResNet18(nn.Module):
@@ -48,7 +48,7 @@ class PreActResNet18(nn.Module):
         self.head = nn.Linear(512, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, 512) of images (b, C, H, W)."""
+        """(b, 512) from images (b, C, H, W)."""
         return global_mean(self.stages(self.stem(x)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

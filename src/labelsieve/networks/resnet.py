@@ -1,9 +1,9 @@
 """ResNet-18 and ResNet-34 for small images.
 
 Paper: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, table 1, basic blocks.
-Differs: the stem is one 3x3 convolution without pooling, as usual on 32 px, since the first two halvings would leave 8
-px of 32. Cost: ResNet-18 0.56, ResNet-34 1.16 thousand million multiplications an image of 32 px; 11.2 and 21.3 million
-weights.
+Differs: the stem is one 3x3 convolution without pooling, as usual on 32 px, because the first two halvings would leave
+    8 px of 32.
+Cost: ResNet-18 0.56, ResNet-34 1.16 billion multiplications per image of 32 px; 11.2 and 21.3 million weights.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ResNet(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, 512) of images (b, C, H, W)."""
+        """(b, 512) from images (b, C, H, W)."""
         return global_mean(self.stages(self.stem(x)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""A small convolutional network for grey or coloured images of about 28 to 64 px, fast on a CPU.
+"""A small convolutional network for grey or colour images of about 28 to 64 px, fast on a CPU.
 
 Three 3x3 convolutions of 32, 64, 128 channels, each with batch normalisation and ReLU; the first two halve the image,
-before the ReLU, which then has a quarter of the work and the same result; global mean.
-Cost: 8 million multiplications a grey image of 28 px; 94 thousand weights.
+before the ReLU, which gives the same result with a quarter of the work; global mean.
+Cost: 8 million multiplications per grey image of 28 px; 94 thousand weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SmallCNN(nn.Module):
         self.head = nn.Linear(128, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, 128) of images (b, C, H, W)."""
+        """(b, 128) from images (b, C, H, W)."""
         return global_mean(self.body(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

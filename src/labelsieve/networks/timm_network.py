@@ -13,9 +13,10 @@ from labelsieve.core.image_sides import refusal
 
 
 class TimmModel(nn.Module):
-    """
+    """A model of timm with a linear head.
+
     Args:
-        side: pixels of the images that the model was made for, where it says so.
+        side: pixels of the images that the model was made for, if known.
     """
 
     def __init__(self, name: str, body: nn.Module, classes: int, width: int, side: int | None = None):
@@ -25,10 +26,10 @@ class TimmModel(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, width) of images (b, C, H, W).
+        """(b, width) from images (b, C, H, W).
 
         Raises:
-            UserError: the model does not take images of this size; the message names one that works.
+            UserError: the model does not take images of this size; the message names a size that works.
         """
         try:
             return self._pooled(x)
@@ -48,7 +49,7 @@ class TimmModel(nn.Module):
         return states
 
     def _refuses(self, x: torch.Tensor, side: int) -> Exception | None:
-        """What the model raises for two images like those of x, of this side; None if it takes them."""
+        """The error of the model for two images similar to those of x, of this side; None if it takes them."""
         training = self.training
         try:
             with torch.no_grad():
@@ -65,7 +66,7 @@ def timm_model(name: str, classes: int, channels: int, *, pretrained: bool) -> T
     """The model `name` ("timm:..."); `pretrained` weights may be downloaded.
 
     Raises:
-        UserError: timm cannot be imported, or has no such model or no way to its weights.
+        UserError: timm cannot be imported, does not have the model, or cannot get its weights.
     """
     try:
         import timm
@@ -73,14 +74,14 @@ def timm_model(name: str, classes: int, channels: int, *, pretrained: bool) -> T
         raise UserError(
             f"The network {name!r} needs {error.name}, which is not installed: pip install 'labelsieve[timm]'"
         ) from error
-    except RuntimeError as error:  # torchvision, whose operators are those of one version of torch
+    except RuntimeError as error:  # torchvision, whose operators need one version of torch
         raise UserError(
             f"timm cannot be imported ({first_line(error)}); install the torchvision for torch {torch.__version__}."
         ) from error
     own = name.removeprefix("timm:")
     try:
         body: Any = timm.create_model(own, pretrained=pretrained, num_classes=0, in_chans=channels)
-    except Exception as error:  # models raise anything where a name, an option or the network is at fault
+    except Exception as error:  # models raise any error if a name, an option or the network is wrong
         hint = "" if timm.is_model(own) else meant(own, timm.list_models())
         raise UserError(f"timm cannot make {name!r}: {first_line(error)}.{hint}") from error
     width = getattr(body, "head_hidden_size", None) or body.num_features

@@ -1,5 +1,4 @@
-"""What the classes mean: a name for a code, a guideline, an example. Kept in the run folder (`classes.csv`) for whoever
-reviews."""
+"""What the classes mean (a name for a code, a guideline, an example), kept in the run folder (`classes.csv`)."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ HEADER = ("class", "name", "guideline", "example", "content")
 
 
 def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | None = None) -> None:
-    """Keep the meaning of each class, by its label, and with `findings` what its example is; what was kept before
-    goes."""
+    """Save the meaning of each class, by its label, and with `findings` the content of its example; replace the old
+    file."""
     if findings is not None:
         place = {key: i for i, key in enumerate(findings.ids.tolist())}
         known = {
@@ -40,13 +39,13 @@ def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | 
 
 
 def load(folder: str | Path) -> dict[str, Meaning]:
-    """Label -> meaning; {} where nothing is kept.
+    """Return label -> meaning; {} if nothing was saved.
 
     Raises:
         UserError: the file is damaged.
     """
     path = Path(folder) / FILE
-    before = csv.field_size_limit(1 << 30)
+    old_limit = csv.field_size_limit(1 << 30)
     try:
         with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file, strict=True)
@@ -60,10 +59,10 @@ def load(folder: str | Path) -> dict[str, Meaning]:
         return {}
     except (OSError, csv.Error, KeyError, TypeError, UnicodeError) as error:
         raise UserError(
-            f"{path} is damaged ({cause(error)}); name the classes with <classes> again, or remove it.", classes=""
+            f"{path} is damaged ({cause(error)}); pass <classes> again, or remove the file.", classes=""
         ) from error
     finally:
-        csv.field_size_limit(before)
+        csv.field_size_limit(old_limit)
 
 
 def _meaning(row: dict[str, str]) -> Meaning:

@@ -1,5 +1,4 @@
-"""The journal: an append-only table of decisions in SQLite (write-ahead log). Many processes may append and read at
-once."""
+"""The journal: an append-only table of decisions in SQLite (write-ahead log), for many processes at once."""
 
 from __future__ import annotations
 
@@ -21,23 +20,26 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import scratch_name
 
 FILE = "decisions.sqlite"
-LATER = {"given", "content"}  # columns that the first versions did not write
+LATER = {"given", "content"}  # columns that older versions did not write
 COLUMNS = tuple(field.name for field in fields(Decision))
 _OPTIONAL = {"label", "suggestion", "target"} | LATER  # texts that may be missing
-_ASIDE = (
-    "put it aside with its -wal file and work on without it, or save its rows with `.recover` of the program sqlite3"
+_REPAIR = (
+    "move it and its -wal file away to continue without it, or save its rows with `.recover` of the program sqlite3"
 )
 _values = attrgetter(*COLUMNS)
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL,
-    batch TEXT NOT NULL, pick TEXT NOT NULL, blind INTEGER NOT NULL, p_wrong REAL, suggestion TEXT, target TEXT, note TEXT NOT NULL,
-    given TEXT, content TEXT, UNIQUE (batch, id))"""
-_INSERT = f"INSERT INTO decisions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT (batch, id) DO NOTHING"
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT, reviewer TEXT NOT NULL,
+    at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind INTEGER NOT NULL, p_wrong REAL, suggestion TEXT,
+    target TEXT, note TEXT NOT NULL, given TEXT, content TEXT, UNIQUE (batch, id))"""
+_INSERT = (
+    f"INSERT INTO decisions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+    "ON CONFLICT (batch, id) DO NOTHING"
+)
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM decisions WHERE seq > ? ORDER BY seq"
 
 
 class Store(Protocol):
-    """What a journal does, wherever its rows lie."""
+    """What a journal does, wherever its rows are stored."""
 
     def append(self, rows: Sequence[Decision]) -> int: ...
     def read(self, after: int = 0) -> tuple[list[Decision], int]: ...
@@ -45,18 +47,16 @@ class Store(Protocol):
 
 
 class Journal:
-    """The decisions of one run folder. Where the folder cannot be written, they are read from a copy, and none can be
-    added.
+    """The decisions of one run folder. If the folder is read-only, they are read from a copy, and none can be added.
 
     Raises:
-        UserError: the file cannot be opened, is no journal, or is damaged.
+        UserError: the file cannot be opened, is not a journal, or is damaged.
     """
 
     def __init__(self, folder: str | Path):
         self._path = path = Path(folder) / FILE
-        self._copy = (
-            None if os.access(folder, os.W_OK) else _copy(path)
-        )  # SQLite cannot read a write-ahead log without writing
+        # SQLite cannot read a write-ahead log without writing.
+        self._copy = None if os.access(folder, os.W_OK) else _copy(path)
         try:
             place = path if self._copy is None else Path(self._copy.name) / FILE
             _require_content(path)
@@ -68,19 +68,18 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise UserError(f"{path} cannot be opened as a journal of decisions ({error}).") from error
         except sqlite3.Error as error:
-            raise UserError(f"{path} is damaged ({error}); {_ASIDE}.") from error
+            raise UserError(f"{path} is damaged ({error}); {_REPAIR}.") from error
 
     def append(self, rows: Sequence[Decision]) -> int:
-        """Write the rows in one transaction; a row whose batch and id are there already is not written again.
-        Returns how many were new.
+        """Write the rows in one transaction, except rows whose batch and id already exist; return how many were new.
 
         Raises:
-            OSError: they could not be written (no right to, a full disk, another writer that does not end); none of
-                them is.
+            OSError: they could not be written (no permission, a full disk, another writer that does not finish). Then
+                none of them is written.
         """
         if self._copy is not None:
             raise PermissionError(
-                errno.EACCES, "no decision can be added, the run folder is read-only", str(self._path)
+                errno.EACCES, "no decision can be added because the run folder is read-only", str(self._path)
             )
         before = self._db.total_changes
         try:
@@ -97,11 +96,11 @@ class Journal:
         return self._db.total_changes - before
 
     def read(self, after: int = 0) -> tuple[list[Decision], int]:
-        """The rows after number `after`, in order, and the number of the last."""
+        """The rows after number `after`, in order, and the number of the last row."""
         try:
             rows = self._db.execute(_SELECT, (after,)).fetchall()
         except (sqlite3.DatabaseError, ValueError, OverflowError) as error:
-            raise UserError(f"{self._path} is damaged ({error}); {_ASIDE}.") from error
+            raise UserError(f"{self._path} is damaged ({error}); {_REPAIR}.") from error
         return [decision(row, self._path) for row in rows], rows[-1][0] if rows else after
 
     def close(self) -> None:
@@ -111,8 +110,8 @@ class Journal:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    """What journals of older versions lack. Two processes may open one at once, so it is looked up again under a
-    lock."""
+    """Add the columns that journals of older versions lack. Two processes may open one at once, so the check is
+    repeated under a lock."""
     if _columns(db) >= LATER:
         return
     db.execute("BEGIN IMMEDIATE")
@@ -126,7 +125,7 @@ def _columns(db: sqlite3.Connection) -> set[str]:
 
 
 def _copy(path: Path) -> TemporaryDirectory[str]:
-    """The journal and its log in a folder of their own."""
+    """A temporary folder with a copy of the journal and its log."""
     folder = TemporaryDirectory(prefix=scratch_name())
     for suffix in ("", "-wal"):
         if os.path.exists(f"{path}{suffix}"):
@@ -135,27 +134,27 @@ def _copy(path: Path) -> TemporaryDirectory[str]:
 
 
 def _require_content(path: Path) -> None:
-    """Refuse a file of no bytes, which SQLite would take for a new journal; one that another process has just made soon
-    has some."""
+    """Refuse an empty file, which SQLite would take for a new journal; a file that another process has just created
+    soon has content."""
     for _ in range(20):
         if not path.exists() or path.stat().st_size or os.path.exists(f"{path}-wal"):
             return
         time.sleep(0.05)
-    raise UserError(f"{path} is damaged (it is empty); {_ASIDE}.")
+    raise UserError(f"{path} is damaged (it is empty); {_REPAIR}.")
 
 
 def decision(row: Sequence[Any], where: object) -> Decision:
-    """A row of a journal, its number first.
+    """Return the decision in a row of a journal, whose first value is its number.
 
     Raises:
-        UserError: a value is missing, of another type, or none that we write.
+        UserError: a value is missing, has the wrong type, or is never written by `append`.
     """
     values: dict[str, Any] = dict(zip(COLUMNS, row[1:], strict=True))
     wrong = next((name for name, value in values.items() if not _sound(name, value)), None)
     if wrong is None and values["act"] == "relabel" and values["label"] is None:
         wrong = "label"
     if wrong is not None:
-        raise UserError(f"{where} is damaged (row {row[0]} has {str(values[wrong])[:60]!r} as its {wrong}); {_ASIDE}.")
+        raise UserError(f"{where} is damaged (row {row[0]} has {str(values[wrong])[:60]!r} as its {wrong}); {_REPAIR}.")
     values["blind"] = bool(values["blind"])
     return Decision(**values)
 

@@ -1,10 +1,9 @@
-"""What was handed over in Python stays with the run, in `RUN/data/`, so that it can be reviewed, corrected and exported
-like a file.
+"""Data passed from memory are kept with the run, in `RUN/data/`, so that they can be reviewed, corrected and exported.
 
-A frame stays a table with all its columns (`data.parquet`), a `datasets.Dataset` a saved one (`hf/`); a list of texts
-becomes a table of id, text and label; arrays become `data.npz`, images of several sizes a table of PNG files
-(`pictures.parquet`). Labels that were handed over for data in a file become `labels.parquet`, probabilities
-`probs.npz`. What is larger than `LIMIT` is not kept, and a note says so.
+A frame is kept as a table with all its columns (`data.parquet`), a `datasets.Dataset` as a saved one (`hf/`). A list of
+texts becomes a table of id, text and label; arrays become `data.npz`, images of several sizes a table of PNG files
+(`pictures.parquet`). Labels that were passed for data in a file become `labels.parquet`, probabilities `probs.npz`.
+Data larger than `LIMIT` are not kept, and a note says so.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ OPTIONS = ("label", "text", "image", "id", "group")
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """
+    """What was kept of the data of a run.
+
     Attributes:
         recipe: the arguments that read the data again, as in `Dataset`; paths in the run folder begin with
-            `store.run.INSIDE`. None where nothing could be kept.
-        note: what the user should know, "" where there is nothing.
-        content: (n,) uint64 hashes of the inputs as they are kept, where they are others than those handed over; else
-            None.
+            `store.run.INSIDE`. None if nothing could be kept.
+        note: what the user should know, or "".
+        content: (n,) uint64 hashes of the inputs as they are kept, if they differ from those passed; else None.
     """
 
     recipe: Mapping[str, str] | None
@@ -53,38 +52,40 @@ class _TooLarge(Exception):
 
 
 def keep(data: Dataset, run: Path) -> Kept:
-    """Write what can be kept of `data` into the folder `run`; what an earlier run left there goes."""
-    place = run / DATA
-    shutil.rmtree(place, ignore_errors=True)
+    """Write what can be kept of `data` into the folder `run`, in place of what an earlier run kept there."""
+    folder = run / DATA
+    shutil.rmtree(folder, ignore_errors=True)
     if data.recipe is not None:
         return Kept(data.recipe)
-    for way in _ways(data):
-        partial = temporary(place)
+    for save_as in _ways(data):
+        partial = temporary(folder)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            recipe = way(data, partial)
-            again = _read(recipe, partial)
-            if recipe is None or again is None or not _same(data, again):
+            recipe = save_as(data, partial)
+            reloaded = _read(recipe, partial)
+            if recipe is None or reloaded is None or not _same(data, reloaded):
                 continue
-            moved = (
-                content_hash.of(again.inputs, again.kind) if recipe.get("source") == PICTURES else None
+            content = (
+                content_hash.of(reloaded.inputs, reloaded.kind) if recipe.get("source") == PICTURES else None
             )  # pixels became files
-            put(partial, place)
-            return Kept({name: value.replace(HERE, INSIDE + DATA) for name, value in recipe.items()}, content=moved)
+            put(partial, folder)
+            return Kept({name: value.replace(HERE, INSIDE + DATA) for name, value in recipe.items()}, content=content)
         except _TooLarge:
-            return Kept(None, f"The data were handed over in memory and hold more than {LIMIT / 1e6:,.0f} MB, so they "
-                "are not kept in the "
-                        "run: review shows no inputs, and apply cannot correct them. Write them to a file and name "
-                        "that.")  # fmt: skip
+            size = f"{LIMIT / 1e6:,.0f} MB"
+            return Kept(
+                None,
+                f"The data were passed from memory and are larger than {size}, so they are not kept in the run: review "
+                "shows no inputs, and apply cannot correct them. Write them to a file and pass its path.",
+            )
         except (OSError, UserError) as error:
-            return Kept(None, f"The data were handed over in memory and could not be kept in the run ({error}).")
+            return Kept(None, f"The data were passed from memory and could not be kept in the run ({error}).")
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return Kept(
         None,
-        "The data were handed over in memory in a form that cannot be kept in the run; write them to a file and name "
-        "that.",
+        "The data were passed from memory in a form that cannot be kept in the run; write them to a file and pass its "
+        "path.",
     )
 
 
@@ -95,7 +96,7 @@ Way = Callable[[Dataset, Path], dict[str, str] | None]
 
 
 def _ways(data: Dataset) -> list[Way]:
-    """How the data may be kept, the most faithful first."""
+    """The functions that may keep the data, the most faithful first."""
     handed = data.handed or {}
     source = handed.get("source")
     if data.kind == "probs":
@@ -111,7 +112,7 @@ def _ways(data: Dataset) -> list[Way]:
 
 
 def _read(recipe: dict[str, str] | None, folder: Path) -> Dataset | None:
-    """The data as they will be read again; None where they cannot."""
+    """The data as a later command will read them; None if they cannot be read."""
     if recipe is None:
         return None
     here = {name: value.replace(HERE, str(folder)) for name, value in recipe.items()}
@@ -122,7 +123,7 @@ def _read(recipe: dict[str, str] | None, folder: Path) -> Dataset | None:
 
 
 def _same(one: Dataset, other: Dataset) -> bool:
-    """Whether they are the same examples with the same labels, whatever the order of the classes; what was left out may
+    """Whether they are the same examples with the same labels, in any order of the classes; left-out examples may
     differ."""
     place = {key: i for i, key in enumerate(other.ids.tolist())}
     if not all(key in place for key in one.ids.tolist()) or one.kind != other.kind:
@@ -145,7 +146,7 @@ def _probabilities(data: Dataset, folder: Path) -> dict[str, str]:
 
 
 def _named(data: Dataset, folder: Path) -> dict[str, str]:
-    """Data in a file, with labels or probabilities that are not."""
+    """Data in a file, with labels or probabilities from memory."""
     handed = data.handed or {}
     recipe = {name: os.fspath(handed[name]) for name in ("source", *OPTIONS) if name in handed}
     if isinstance(labels := handed.get("labels"), (str, os.PathLike)):
@@ -157,7 +158,7 @@ def _named(data: Dataset, folder: Path) -> dict[str, str]:
 
 
 def _beside(data: Dataset, folder: Path) -> dict[str, str]:
-    """The probabilities beside the data, if there are some."""
+    """The probabilities that came with the data, if any."""
     if data.probs is None:
         return {}
     given = (data.handed or {}).get("probs")
@@ -188,7 +189,7 @@ def _saved(data: Dataset, folder: Path) -> dict[str, str]:
 
 
 def _frame(data: Dataset, folder: Path) -> dict[str, str] | None:
-    """A frame with all its columns; an index that is the ids becomes a column, and paths of images become absolute."""
+    """A frame with all its columns; an index of ids becomes a column, and paths of images become absolute."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -210,7 +211,7 @@ def _frame(data: Dataset, folder: Path) -> dict[str, str] | None:
 
 
 def _absolute(table: Any, data: Dataset) -> Any:
-    """The table with the paths of the images absolute, because it now lies in another folder."""
+    """The table with absolute paths of the images, because it is now in another folder."""
     import pyarrow as pa
 
     paths = set(data.inputs.paths)  # pyright: ignore[reportAttributeAccessIssue]
@@ -227,7 +228,7 @@ def _absolute(table: Any, data: Dataset) -> Any:
 
 
 def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
-    """Texts, features or images that were handed over as values: the usable examples, with their ids and labels."""
+    """Texts, features or images that were passed as values: the usable examples, with their ids and labels."""
     groups = {} if data.groups is None else {GROUP: data.groups.tolist()}
     named = {"label": LABEL, "id": ID, **({"group": GROUP} if groups else {})}
     about = {ID: data.ids.tolist(), LABEL: _names(data), **groups}
@@ -254,7 +255,7 @@ def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
 
 
 def _pictures(data: Dataset, path: Path, about: Mapping[str, Sequence[Any]]) -> None:
-    """A table of encoded images: files as they are, pixels as PNG, which loses nothing."""
+    """A table of encoded images: files as they are, pixels as PNG, which is lossless."""
     from PIL import Image
 
     files, size = [], 0

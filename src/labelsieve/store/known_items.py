@@ -1,5 +1,4 @@
-"""Examples whose true class is known, kept in the run folder (`known.json`) and planted among the others to see how a
-reviewer does."""
+"""Examples whose true class is known, kept in the run folder (`known.json`) and planted to measure reviewers."""
 
 from __future__ import annotations
 
@@ -18,20 +17,20 @@ FILE = "known.json"
 
 
 def save(folder: str | Path, known: Mapping[str, str], findings: Findings | None = None) -> None:
-    """Keep the known class of each id, and with `findings` what the example is; what was kept before goes."""
+    """Save the known class of each id, and with `findings` the content of the example; replace the old file."""
     place = {} if findings is None else {key: i for i, key in enumerate(findings.ids.tolist())}
-    told = {
+    entries = {
         key: {"label": label, **(stamp(findings, place[key]) if findings and key in place else {})}
         for key, label in known.items()
     }
-    write_json(Path(folder) / FILE, told)
+    write_json(Path(folder) / FILE, entries)
 
 
 def load(folder: str | Path, follow: Follow | None = None) -> dict[str, str]:
-    """Id -> known class; {} where there are none.
+    """Return id -> known class; {} if there are none.
 
     Args:
-        follow: gives the ids that the examples have in the findings now; None takes those of the file.
+        follow: maps to the ids that the examples have in the current findings; None uses the ids of the file.
 
     Raises:
         UserError: the file is damaged.
@@ -40,18 +39,18 @@ def load(folder: str | Path, follow: Follow | None = None) -> dict[str, str]:
 
 
 def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, str], list[Refused]]:
-    """As `load`; and the examples that the findings no longer have."""
+    """As `load`, with the examples that the findings no longer have."""
     path = Path(folder) / FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
             raise ValueError("it should name the class of each id")
-        known = [_entry(str(key), value) for key, value in found.items()]
+        known = [_entry(str(key), value) for key, value in loaded.items()]
     except FileNotFoundError:
         return {}, []
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged ({cause(error)}); name the known examples with <known> again, or remove it.", known=""
+            f"{path} is damaged ({cause(error)}); pass <known> again, or remove the file.", known=""
         ) from error
     if follow is None:
         return {key: label for key, label, *_ in known}, []
@@ -63,8 +62,8 @@ def read(folder: str | Path, follow: Follow | None = None) -> tuple[dict[str, st
 
 def _entry(key: str, value: Any) -> tuple[str, str, str | None, str | None]:
     """Id, class, given label and content; older versions wrote the class alone."""
-    told = {"label": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
-    label, given, content = (told.get(name) for name in ("label", "given", "content"))
+    entry = {"label": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    label, given, content = (entry.get(name) for name in ("label", "given", "content"))
     if not isinstance(label, str) or not all(part is None or isinstance(part, str) for part in (given, content)):
         raise ValueError("it should name the class of each id")
     if content is not None and not re.fullmatch("[0-9a-f]{16}", content):

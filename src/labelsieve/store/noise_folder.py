@@ -1,4 +1,4 @@
-"""`noise`: a data set with labels that are wrong on purpose, and the folder that keeps them with the labels before."""
+"""`noise`: a data set with labels that are wrong on purpose, and the folder with the noisy and the original labels."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ def noise(
 ) -> Noise:
     """Make labels wrong on purpose, for tests and benchmarks.
 
-    Many parameters, because four of them name the columns of a table, as in `ls.load`.
+    There are many parameters because four of them name the columns of a table, as in `ls.load`.
 
     Args:
         data: a `Dataset`, or anything `ls.load` takes.
-        rate: the share of the labels to touch, 0.2 or "20%".
-        out: a folder for labels.csv (the noisy ones), truth.csv (those before) and noise.json; None writes nothing.
+        rate: the share of the labels to change, 0.2 or "20%".
+        out: a folder for labels.csv (noisy labels), truth.csv (original labels) and noise.json; None writes nothing.
         kind: "symmetric", "pair", "asymmetric" or "instance" (`data/noise.py`).
-        inclusive: symmetric noise may draw the own class again.
-        bernoulli: touch each label independently instead of an exact number.
+        inclusive: symmetric noise may draw the original class again.
+        bernoulli: change each label independently instead of an exact number.
         transition: for asymmetric noise: a matrix (K, K) whose rows sum to one, or its .npy or .csv file.
         seed: same seed, same noise.
         image, text, label, id: columns of a table.
-        progress: called with (stage, done, total) while an encoder runs. None draws a bar on stderr in a terminal and in a notebook,
-            False never.
+        progress: called with (stage, done, total) while an encoder runs. None draws a bar on stderr in a terminal and
+            in a notebook, False never.
 
     Raises:
-        UserError: the data cannot be read, a setting means nothing for this kind, or the folder holds other things.
+        UserError: the data cannot be read, a setting does not apply to this kind, or the folder holds other files.
 
     >>> ls.noise("photos/", rate="20%", out="noisy")  # doctest: +SKIP
     Noise(symmetric, 20.00 % of 1,000 labels wrong)
@@ -73,17 +73,17 @@ def noise(
     notes = data.notes
     if kind == "instance" and data.kind in ("image", "text"):
         data, features = _encoded(data, folder, progress or None)
-    made = inject(
+    noisy = inject(
         data, kind, rate, inclusive=inclusive, exact=not bernoulli, transition=matrix, features=features, seed=seed
     )
     if folder is not None:
         try:
-            write(made, data, folder)
+            write(noisy, data, folder)
         except OSError as error:
             raise UserError(
                 f"{folder} cannot be written ({error.strerror or error}); name another folder with <out>.", out=""
             ) from error
-    return replace(made, ids=data.ids, notes=notes)
+    return replace(noisy, ids=data.ids, notes=notes)
 
 
 def _require_own(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run with its decisions, as every command and every Python verb reads it. Reading never makes a journal, and needs no training library."""
+"""A run with its decisions, as every command and Python verb reads it. Reading never creates a journal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labelsieve.decide.diff import DatasetVersion
     from labelsieve.store.journal import Store
 
-NAMED = 3  # ids that a sentence lists
+NAMED = 3  # ids that a message lists
 LARGEST = 50_000_000  # bytes of a file that is read again only to show examples
 
 
@@ -47,9 +47,10 @@ class Run:
     findings: Findings
 
     def __repr__(self) -> str:
-        found = self.findings
-        wrong = f"about {found.wrong.count:,.0f} wrong ({found.wrong.low:,.0f} to {found.wrong.high:,.0f})"
-        what = f"{len(found):,} examples, {len(found.classes):,} classes, {wrong}, {found.flagged.sum():,} flagged"
+        findings = self.findings
+        wrong = f"about {findings.wrong.count:,.0f} wrong ({findings.wrong.low:,.0f} to {findings.wrong.high:,.0f})"
+        size = f"{len(findings):,} examples, {len(findings.classes):,} classes"
+        what = f"{size}, {wrong}, {findings.flagged.sum():,} flagged"
         return f"<Run {str(self.path)!r}: {what}>"
 
     def __len__(self) -> int:
@@ -92,7 +93,7 @@ class Run:
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """Every row of the journal, in order, under the id that its example has now; what could not be matched is in `unmatched`.
+        """Every row of the journal, in order, under the current id of its example; the rest is in `unmatched`.
 
         Raises:
             UserError: the journal is damaged, or its server cannot be reached.
@@ -116,36 +117,37 @@ class Run:
 
     @cached_property
     def fold(self) -> Fold:
-        """The state that the decisions lead to: who says what of which example now."""
+        """The state after all decisions: the current answers on each example."""
         return Fold(self.decisions)
 
     @cached_property
     def calibrated(self) -> Calibrated:
-        """What the decisions say of every example, decided or not."""
+        """What the decisions imply for every example, decided or not."""
         from labelsieve.decide.calibrate import calibrate
 
         return calibrate(self.findings, self.fold)
 
     @property
     def p_wrong(self) -> np.ndarray:
-        """(n,) float64, the probability that each given label is wrong, calibrated by the decisions; in the order of the data."""
+        """(n,) float64, the probability that each given label is wrong, calibrated by the decisions; in the order of
+        the data."""
         return self.calibrated.p_wrong
 
     @property
     def left(self) -> Estimate:
-        """How many wrong labels are left among the examples that nobody has decided."""
+        """How many wrong labels are left among the undecided examples."""
         return self.calibrated.left
 
     @cached_property
     def now(self) -> DatasetVersion:
-        """The data set as it stands after the decisions: the labels now, what is excluded, what is reviewed."""
+        """The data set after the decisions: the current labels, what is excluded, what is reviewed."""
         from labelsieve.decide.diff import dataset_version
 
         return dataset_version(self.findings, self.fold, self.p_wrong, self.left)
 
     @property
     def unmatched_notes(self) -> list[str]:
-        """A sentence that counts and names the unmatched decisions, or none."""
+        """A sentence that counts and lists the unmatched decisions, or none."""
         if not self.unmatched:
             return []
         n = len(self.unmatched)
@@ -155,13 +157,14 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that the user should read: those of `find`, and of decisions that are not counted."""
+        """Sentences that the user should read: the notes of `find`, and one on decisions that are not counted."""
         return (*self.findings.notes, *self.unmatched_notes)
 
     def table(self) -> pa.Table:
-        """The findings with their decisions as an Arrow table, most suspicious first: the columns of `Findings.table` with the calibrated
-        p_wrong and its rank, then `label` (the label now; None where the example is excluded) and `decision` (keep, relabel, exclude,
-        ambiguous, later, "conflict" where reviewers differ, None where nobody decided)."""
+        """The findings with their decisions as an Arrow table, most suspicious first: the columns of `Findings.table`
+        with the calibrated p_wrong and its rank, then `label` (the label now; None where the example is excluded) and
+        `decision` (keep, relabel, exclude, ambiguous, later, "conflict" where reviewers differ, None where nobody
+        decided)."""
         import pyarrow as pa
 
         findings, rank = self.findings, self.calibrated.rank
@@ -193,7 +196,7 @@ def open_run(run: str | PathLike[str] | Run) -> Run:
         The run. Its findings are read and checked now, its decisions when they are first used.
 
     Raises:
-        UserError: no path, no run there, one that has not finished, or a damaged file.
+        UserError: the argument is not a path, the folder is not a run or has not finished, or a file is damaged.
 
     Example:
         >>> run = ls.open_run("photos.sieve")
@@ -206,12 +209,12 @@ def open_run(run: str | PathLike[str] | Run) -> Run:
 
     path = require_path(run, "The run folder")
     findings = load(path)
-    again = Examples(partial(_data_of, path, findings), findings.settings.get("levels"))
-    return Run(path, replace(findings, examples=again))
+    examples = Examples(partial(_data_of, path, findings), findings.settings.get("levels"))
+    return Run(path, replace(findings, examples=examples))
 
 
 def _data_of(path: Path, findings: Findings) -> Dataset | None:
-    """The data of a run in the order of its findings; None where they cannot be had, or only by reading a large file."""
+    """The data of a run in the order of its findings; None if they cannot be read, or only by reading a large file."""
     from labelsieve.store.reopen import located, reopen
 
     if findings.settings.get("recipe") is None:
@@ -227,20 +230,20 @@ def _data_of(path: Path, findings: Findings) -> Dataset | None:
 
 
 def with_decisions_of_now(run: str | PathLike[str] | Run) -> Run:
-    """The run with every decision that was made until now, also where it was opened before."""
+    """The run with every decision up to now, even if it was opened earlier."""
     opened = open_run(run)
     return Run(opened.path, opened.findings)
 
 
 def journal_for(run: Run) -> Store:
-    """The journal of a run, the file in it or the server it remembers; made if there is none."""
+    """The journal of a run: the file in it, or the server that it remembers; created if there is none."""
     from labelsieve.store.postgres import journal_of
 
     return journal_of(run.path, str(run.findings.settings.get("data_hash", "run")))
 
 
 def compared(run: Run) -> list[str]:
-    """Notes of what has changed in the data since `find`; none where they cannot be read again."""
+    """Notes on what has changed in the data since `find`; none if the data cannot be read."""
     from labelsieve.store.reopen import reopen
 
     if run.findings.settings.get("recipe") is None:
@@ -252,10 +255,10 @@ def compared(run: Run) -> list[str]:
 
 
 def require_current(run: Run) -> list[str]:
-    """Notes on a run that is about to be judged: decisions that are not counted, and what has changed in its data since `find`.
+    """Notes on a run before a verdict: decisions that are not counted, and what has changed in its data since `find`.
 
     Raises:
-        UserError: the data have changed so that the run no longer speaks of them.
+        UserError: the data have changed, so that the run no longer describes them.
     """
     from labelsieve.store.reopen import reopen
 
@@ -263,12 +266,10 @@ def require_current(run: Run) -> list[str]:
     if run.findings.settings.get("recipe") is None:
         return notes
     try:
-        again = reopen(run.path, run.findings, thorough=True)
+        reopened = reopen(run.path, run.findings, thorough=True)
     except UserError as error:
         return [*notes, f"Not compared with the data: {error.in_words()}"]
-    stale = again.stale(run.now)
+    stale = reopened.stale(run.now)
     if stale:
-        raise UserError(
-            f"The data of {run.path} are no longer those that it speaks of: {' '.join(stale)} Run find on them again."
-        )
-    return [*notes, *again.notes()]
+        raise UserError(f"The data of {run.path} have changed since find: {' '.join(stale)} Run find on them again.")
+    return [*notes, *reopened.notes()]

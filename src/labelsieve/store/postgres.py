@@ -1,5 +1,4 @@
-"""The journal in PostgreSQL, for teams whose reviewers sit at several machines: the same few statements as
-`store.journal`."""
+"""The journal in PostgreSQL, for reviewers on several machines, with the same few statements as `store.journal`."""
 
 from __future__ import annotations
 
@@ -17,12 +16,13 @@ from labelsieve.core.files import write_json
 from labelsieve.store.journal import COLUMNS, FILE, LATER, Journal, Store, decision
 
 POINTER = "journal.json"
-_NAME_AGAIN = "remove it, and name the journal again, by `review` with <journal>"
+_REPAIR = "remove it, and start `review` with <journal> again"
 SCHEMES = ("postgresql://", "postgres://")
 _TABLE = """CREATE TABLE IF NOT EXISTS labelsieve_decisions (
-    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
-    reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION,
-    suggestion TEXT, target TEXT, note TEXT NOT NULL, given TEXT, content TEXT)"""
+    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, act TEXT NOT NULL,
+    label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL,
+    blind BOOLEAN NOT NULL, p_wrong DOUBLE PRECISION, suggestion TEXT,
+    target TEXT, note TEXT NOT NULL, given TEXT, content TEXT)"""
 _COLUMNS = (
     "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('labelsieve_decisions') AND NOT attisdropped "
     f"AND attname IN ({', '.join(map(repr, sorted(LATER)))})"
@@ -40,26 +40,28 @@ _LOCK = 0x6C61_6265  # "labe"
 
 
 def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
-    """The journal of a run folder: the file in it, or the PostgreSQL server that was named once, which `journal.json`
-    remembers.
+    """Return the journal of a run folder: its file, or the PostgreSQL server that `journal.json` remembers.
 
     Args:
         folder: the run folder.
-        run: its data hash; the one under which the decisions were first kept on a server is remembered, so that a later
-            `find` in the same folder goes on with them.
-        address: "postgresql://..." to use from now on, by every command. The password is not kept: libpq finds it in
+        run: its data hash. `journal.json` remembers the hash under which the decisions were first saved on a server, so
+            that a later `find` in the same folder continues with them.
+        address: "postgresql://..." that every command uses from now on. The password is not saved: libpq reads it from
             ~/.pgpass or PGPASSWORD.
+
+    Raises:
+        UserError: the address or `journal.json` is not valid, or the server cannot be used.
     """
     pointer = folder / POINTER
     if address is not None:
         if not address.startswith(SCHEMES):
             raise UserError(
-                f"{without_password(address)} is no address of a PostgreSQL server; write "
+                f"{without_password(address)} is not the address of a PostgreSQL server; write "
                 "postgresql://user@host/database."
             )
         run = _kept(pointer).get("run", run)
         shared = PostgresJournal(address, run)
-        if (folder / FILE).exists():  # what was decided here before goes with it; a second time adds nothing
+        if (folder / FILE).exists():  # earlier decisions move to the server; a second time adds nothing
             own = Journal(folder)
             shared.append(own.read()[0])
             own.close()
@@ -69,7 +71,7 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
         kept = _kept(pointer)
         if not kept.get("address", "").startswith(SCHEMES):
             raise UserError(
-                f"{pointer} is damaged (it names no address of a PostgreSQL server); {_NAME_AGAIN}.", journal=""
+                f"{pointer} is damaged (it holds no address of a PostgreSQL server); {_REPAIR}.", journal=""
             )
         if "run" not in kept and os.access(folder, os.W_OK):  # an older version wrote it
             write_json(pointer, {**kept, "run": run})
@@ -78,10 +80,10 @@ def journal_of(folder: Path, run: str, address: str | None = None) -> Store:
 
 
 def _kept(pointer: Path) -> dict[str, str]:
-    """What `journal.json` says; {} where there is none.
+    """The content of `journal.json`; {} if it does not exist.
 
     Raises:
-        UserError: it is damaged.
+        UserError: the file is damaged.
     """
     try:
         kept = json.loads(pointer.read_text(encoding="utf-8"))
@@ -91,7 +93,7 @@ def _kept(pointer: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{pointer} is damaged ({cause(error)}); {_NAME_AGAIN}.", journal="") from error
+        raise UserError(f"{pointer} is damaged ({cause(error)}); {_REPAIR}.", journal="") from error
 
 
 class PostgresJournal:
@@ -105,7 +107,7 @@ class PostgresJournal:
         """
         Args:
             address: "postgresql://user@host/database", as libpq takes it.
-            run: what tells this run's decisions from others'; the data hash serves.
+            run: the key that separates this run's decisions from others, such as the data hash.
         """
         try:
             import psycopg
@@ -115,7 +117,7 @@ class PostgresJournal:
             ) from error
         self._run = run
         try:
-            # Without a client encoding a database of SQL_ASCII, as `LC_ALL=C initdb` makes it, answers in bytes.
+            # Without a client encoding, a database of SQL_ASCII (as `LC_ALL=C initdb` makes it) returns bytes.
             self._db: Any = psycopg.connect(address, autocommit=True, client_encoding="utf8")
             with self._db.transaction():
                 self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # two servers may start at once
@@ -129,8 +131,7 @@ class PostgresJournal:
             ) from error
 
     def append(self, rows: Sequence[Decision]) -> int:
-        """Write the rows in one transaction; a row whose batch and id are there already is not written again.
-        Returns how many were new."""
+        """Write the rows in one transaction, except rows whose batch and id already exist; return how many were new."""
         # One writer at a time, so that no reader sees row 8 before row 7 is committed and then misses 7 for good.
         with self._db.transaction(), self._db.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -138,7 +139,7 @@ class PostgresJournal:
             return max(cursor.rowcount, 0)
 
     def read(self, after: int = 0) -> tuple[list[Decision], int]:
-        """The rows after number `after`, in order, and the number of the last."""
+        """The rows after number `after`, in order, and the number of the last row."""
         rows = self._db.execute(_SELECT, (self._run, after)).fetchall()
         return [decision(row, "The journal on the server") for row in rows], rows[-1][0] if rows else after
 
@@ -147,12 +148,12 @@ class PostgresJournal:
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL holds no NUL in text."""
+    """The value without NUL in text, which PostgreSQL cannot store."""
     return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
 def without_password(address: str) -> str:
-    """The address without what must not be written down, wherever it stands: before the host, or among the options."""
+    """The address without its secrets, whether they stand before the host or among the options."""
     scheme, mark, rest = address.partition("://") if "://" in address else ("", "", address)
     end = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
     name, _, host = rest[:end].rpartition("@")

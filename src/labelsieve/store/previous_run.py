@@ -1,4 +1,4 @@
-"""What has changed since the run that a folder held until now."""
+"""What has changed since the previous run in a folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from labelsieve.store import run
 
 
 def changes_since(findings: Findings, folder: Path) -> dict[str, Any]:
-    """Settings of what has changed since the run that the folder held until now: ids that stood for other examples, and
-    identical examples of which some have gone."""
+    """Settings on what has changed since the previous run in the folder: ids that named other examples, and identical
+    examples some of which are gone."""
     try:
-        before = run.load(folder)
+        previous = run.load(folder)
     except UserError:  # there is none, or it is damaged
         return {}
-    ids = reused_ids.reused(before, findings)
-    twins = removed_copies.thinned(before, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    ids = reused_ids.reused(previous, findings)
+    twins = removed_copies.thinned(previous, findings, datetime.now(UTC).isoformat(timespec="milliseconds"))
     return {name: value for name, value in ((reused_ids.SETTING, ids), (removed_copies.SETTING, twins)) if value}

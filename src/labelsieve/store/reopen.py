@@ -1,8 +1,7 @@
-"""The data of a run, read again from where they were, and matched to its findings: by id, and by content where rows
-have moved.
+"""The data of a run, read again and matched to its findings: by id, and by content if rows have moved.
 
-Texts, features, probabilities and images in memory are hashed at once. Image files are hashed at once where ids are row
-numbers or where all of them are wanted (`thorough`); elsewhere a file is checked when it is read.
+Texts, features, probabilities and images in memory are hashed at once. Image files are hashed at once if ids are row
+numbers or if all files are to be checked (`thorough`); otherwise a file is checked when it is read.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ CHANGED = "it has changed since `find`"
 
 @dataclass(frozen=True, eq=False)
 class Reopened:
-    """The data of now beside the n examples of the findings.
+    """The current data, matched to the n examples of the findings.
 
     Attributes:
-        data: every usable example of the data as they are now, in their order.
-        at: (n,) int64, where each example of the findings stands in `data`; -1 where it is not there, or not clearly.
-        findings: those of the run.
-        changed: (n,) bool, its id is there and stands for something else now.
-        relabelled: (n,) bool, it is there with another given label.
-        moved: (n,) bool, it is there under another id.
-        added: how many examples of `data` the run has not seen.
-        compared: (n,) bool, its content was compared already; the others are compared when they are read.
+        data: every usable example of the current data, in their order.
+        at: (n,) int64, the position of each example of the findings in `data`; -1 if it is missing or ambiguous.
+        findings: the findings of the run.
+        changed: (n,) bool, its id exists but now names another example.
+        relabelled: (n,) bool, it exists with another given label.
+        moved: (n,) bool, it exists under another id.
+        added: how many examples of `data` are new since the run.
+        compared: (n,) bool, its content is already compared; the others are compared when they are read.
     """
 
     data: Dataset
@@ -53,31 +52,31 @@ class Reopened:
     moved: np.ndarray
     added: int
     compared: np.ndarray
-    _left: np.ndarray | None = None  # content of the data of now, once it was wanted
+    _left: np.ndarray | None = None  # content of the current data, once it is needed
 
     @property
     def lost(self) -> np.ndarray:
-        """(k,) positions of the examples that are not there, or have changed."""
+        """(k,) positions of the examples that are missing or have changed."""
         return np.flatnonzero(self.at < 0)
 
     def copies_gone(self, i: int) -> bool:
-        """Whether the example at position i of the findings is one of several identical ones of which fewer are left,
-        so that its id alone does not tell whether it is among them: ids that are row numbers."""
-        before = self.findings.content
-        if self.data.named or before is None or before[i] == 0:
+        """Whether the example at position i of the findings is one of several identical ones and some of them are gone.
+        Then an id that is a row number does not show which of them is left."""
+        old = self.findings.content
+        if self.data.named or old is None or old[i] == 0:
             return False
         if self._left is None:
             object.__setattr__(self, "_left", of(self.data.inputs, self.data.kind))
         assert self._left is not None
-        return int((before == before[i]).sum()) > int((self._left == before[i]).sum())
+        return int((old == old[i]).sum()) > int((self._left == old[i]).sum())
 
     def why(self, i: int) -> str:
-        """Why the example at position i of the findings cannot be had."""
+        """Why the example at position i of the findings is not available."""
         return CHANGED if self.changed[i] else GONE
 
     def stale(self, version: DatasetVersion | None = None) -> list[str]:
-        """What makes the findings speak of other data than those of now, one sentence each. Rows that only moved do
-        not, nor do decisions, as in the data `version` after them, that were carried out in the data themselves."""
+        """How the current data differ from those of the findings, one sentence each. Rows that only moved are no
+        difference, nor are decisions (given by `version`, the data set after them) that were applied to the data."""
         gone, other = (self.at < 0) & ~self.changed, self.relabelled
         if version is not None and len(self.data):
             gone &= version.kept
@@ -87,16 +86,16 @@ class Reopened:
             (np.flatnonzero(gone), GONE.removeprefix("it ")),
             (np.flatnonzero(other), "has another given label than in the run"),
         )
-        found = [f"{_counted(self.findings.ids[rows], what)}." for rows, what in facts if len(rows)]
+        sentences = [f"{_counted(self.findings.ids[rows], what)}." for rows, what in facts if len(rows)]
         if self.added:
-            found.append(
+            sentences.append(
                 f"{self.added:,} {'example' if self.added == 1 else 'examples'} of {self.data.source} are new since "
                 "`find`."
             )
-        return found
+        return sentences
 
     def _labels_now(self) -> np.ndarray:
-        """(n,) class names in the data of now; of no use where the example is not there."""
+        """(n,) class names in the current data; meaningless where the example is missing."""
         return np.array(self.data.classes, object)[self.data.labels[np.maximum(self.at, 0)]]
 
     def notes(self) -> list[str]:
@@ -105,15 +104,15 @@ class Reopened:
         if not len(moved):
             return self.stale()
         i = int(moved[0])
-        told = f"the first, {self.findings.ids[i]!r} in the run, is {self.data.ids[self.at[i]]!r} now"
+        first = f"the first, {self.findings.ids[i]!r} in the run, is {self.data.ids[self.at[i]]!r} now"
         return [
-            f"{len(moved):,} examples stand under another id than in the run and were found by their content; {told}.",
+            f"{len(moved):,} examples have another id than in the run and were matched by their content; {first}.",
             *self.stale(),
         ]
 
     def aligned(self) -> Dataset:
-        """The data in the order of the findings and under their ids; reading the input of an example that is not there
-        raises UserError (a row of numbers is NaN instead)."""
+        """The data in the order and under the ids of the findings; reading the input of a missing example raises
+        UserError (a row of numbers is NaN instead)."""
         some = self.data.pick(np.maximum(self.at, 0)) if len(self.data) else self.data
         inputs: Any = some.inputs
         if isinstance(inputs, np.ndarray) and self.data.kind in ("features", "probs"):
@@ -132,20 +131,20 @@ class Reopened:
 
 
 def reopen(folder: str | Path, findings: Findings | None = None, *, thorough: bool = False) -> Reopened:
-    """The data set that a run was made on, read again.
+    """Read the data set of a run again.
 
     Args:
         thorough: read and hash every image file, too.
 
     Raises:
-        UserError: the data were handed over in Python, or have moved, or cannot be read.
+        UserError: the data were passed from memory and not kept, or have moved, or cannot be read.
     """
     findings = findings or run.load(folder)
     return matched(read(folder, findings), findings, thorough=thorough)
 
 
 def read(folder: str | Path, findings: Findings) -> Dataset:
-    """The data of the run as they are now.
+    """Read the current data of the run.
 
     Raises:
         UserError: as `reopen`.
@@ -153,7 +152,7 @@ def read(folder: str | Path, findings: Findings) -> Dataset:
     recipe = findings.settings.get("recipe")
     if recipe is None:
         raise UserError(
-            f"The run in {folder} was made on data handed over in Python, which were not kept; make it on a file."
+            f"The run in {folder} was made from data in memory, which were not kept; run find on a file instead."
         )
     here = located(findings, folder)
     if "source" not in here:
@@ -172,31 +171,31 @@ def read(folder: str | Path, findings: Findings) -> Dataset:
 
 
 def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reopened:
-    """The data of now beside the findings."""
+    """Match the current data to the findings."""
     names = {name: c for c, name in enumerate(findings.classes)}
     code = np.array([names.get(name, -1 - c) for c, name in enumerate(data.classes)], np.int64)[data.labels]
-    before = np.zeros(len(findings), np.uint64) if findings.content is None else findings.content
-    now = np.zeros(len(data), np.uint64)
-    if before.any():
-        now = _content(data, findings, thorough)
-    at = match(findings.ids, before, findings.given, data.ids, now, code)
-    there, here = np.maximum(at, 0), at >= 0
+    old_content = np.zeros(len(findings), np.uint64) if findings.content is None else findings.content
+    content = np.zeros(len(data), np.uint64)
+    if old_content.any():
+        content = _content(data, findings, thorough)
+    at = match(findings.ids, old_content, findings.given, data.ids, content, code)
+    position, present = np.maximum(at, 0), at >= 0
     free = np.ones(len(data), bool)
-    free[at[here]] = False
-    other = set(data.ids[free].tolist())  # rows that are none of the examples of the run
-    changed = ~here & np.fromiter((key in other for key in findings.ids.tolist()), bool, len(findings))
-    relabelled, moved = here.copy(), here.copy()
+    free[at[present]] = False
+    others = set(data.ids[free].tolist())  # rows that are none of the examples of the run
+    changed = ~present & np.fromiter((key in others for key in findings.ids.tolist()), bool, len(findings))
+    relabelled, moved = present.copy(), present.copy()
     if len(data):
-        relabelled &= code[there] != findings.given
-        moved &= (data.ids[there] != findings.ids).astype(bool)
+        relabelled &= code[position] != findings.given
+        moved &= (data.ids[position] != findings.ids).astype(bool)
     unread = {item.id for item in findings.excluded} - {item.id for item in data.excluded}
-    added = max(0, len(other - unread) - int(changed.sum()))
-    compared = here & (now[there] != 0) if len(data) else here
+    added = max(0, len(others - unread) - int(changed.sum()))
+    compared = present & (content[position] != 0) if len(data) else present
     return Reopened(data, at, findings, changed, relabelled, moved, added, compared)
 
 
 def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
-    """(m,) content of the data, 0 for image files that keep their id and need not be read now."""
+    """(m,) content of the data, 0 for image files that keep their id and need not be read yet."""
     if thorough or not hasattr(data.inputs, "paths") or row_numbers(data):
         return of(data.inputs, data.kind, named=data.named)
     out = np.zeros(len(data), np.uint64)
@@ -217,32 +216,34 @@ def row_numbers(data: Dataset) -> bool:
 
 
 class _Inputs(Sequence):
-    """The inputs in the order of the findings; one that is not there, or is another now, raises UserError."""
+    """The inputs in the order of the findings; one that is missing or has changed raises UserError."""
 
-    def __init__(self, found: Reopened):
-        self._found = found
+    def __init__(self, reopened: Reopened):
+        self._reopened = reopened
 
     def __len__(self) -> int:
-        return len(self._found.at)
+        return len(self._reopened.at)
 
     @property
     def paths(self) -> list[str]:
-        """The paths of inputs that are files, of one that is not there an empty one; other inputs have no such attribute."""
-        inner: Any = self._found.data.inputs
+        """The paths of inputs that are files, "" for a missing one; other inputs have no such attribute."""
+        inner: Any = self._reopened.data.inputs
         paths = inner.paths
-        return [paths[i] if i >= 0 else "" for i in self._found.at.tolist()]
+        return [paths[i] if i >= 0 else "" for i in self._reopened.at.tolist()]
 
     def __getitem__(self, i: int) -> Any:
-        found = self._found
+        reopened = self._reopened
         i = int(i)
-        if found.at[i] < 0:
-            raise UserError(f"{found.findings.ids[i]!r}: {found.why(i)}; run find again.")
-        value = found.data.inputs[int(found.at[i])]
-        before = 0 if found.findings.content is None else int(found.findings.content[i])
-        seen = found.compared[i] and not hasattr(found.data.inputs, "paths")  # a file may change after it was compared
-        raw = digest(value) if before and not seen else None
-        if raw is not None and int(numbered(raw)[0]) != before:
-            raise UserError(f"{found.findings.ids[i]!r}: {CHANGED}; run find again.")
+        if reopened.at[i] < 0:
+            raise UserError(f"{reopened.findings.ids[i]!r}: {reopened.why(i)}; run find again.")
+        value = reopened.data.inputs[int(reopened.at[i])]
+        old_content = 0 if reopened.findings.content is None else int(reopened.findings.content[i])
+        checked = reopened.compared[i] and not hasattr(
+            reopened.data.inputs, "paths"
+        )  # a file may change after it was compared
+        raw = digest(value) if old_content and not checked else None
+        if raw is not None and int(numbered(raw)[0]) != old_content:
+            raise UserError(f"{reopened.findings.ids[i]!r}: {CHANGED}; run find again.")
         return value
 
 
@@ -254,15 +255,17 @@ def _counted(ids: np.ndarray, what: str) -> str:
 
 
 def located(findings: Findings, run_folder: str | Path) -> dict[str, str]:
-    """The arguments that read the data of a run again, with its files where they are now; {} for data in memory that
+    """The arguments that read the data of a run again, with the current paths of its files; {} for data in memory that
     were not kept."""
     folder, recipe = findings.settings.get("folder", "."), findings.settings.get("recipe") or {}
-    return {name: _found(value, folder, run_folder) if name in PLACES else value for name, value in recipe.items()}
+    return {
+        name: _located_path(value, folder, run_folder) if name in PLACES else value for name, value in recipe.items()
+    }
 
 
-def _found(name: str, folder: str, run_folder: str | Path) -> str:
-    """A path of the recipe: inside the run folder, or relative to `folder`: then from here if it is here, else from
-    there."""
+def _located_path(name: str, folder: str, run_folder: str | Path) -> str:
+    """A path of the recipe: inside the run folder, or relative to the current folder if it exists there, else to
+    `folder`."""
     inner = name.removeprefix("hf:")
     if inner.startswith(run.INSIDE):
         return name[: len(name) - len(inner)] + os.path.join(run_folder, inner.removeprefix(run.INSIDE))

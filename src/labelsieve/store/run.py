@@ -1,5 +1,4 @@
-"""The run folder (`photos.sieve/`): findings as Parquet, everything else that the summary says as JSON, exclusions as
-CSV."""
+"""The run folder (`photos.sieve/`): findings as Parquet, exclusions as CSV, all other results as JSON."""
 
 from __future__ import annotations
 
@@ -33,12 +32,11 @@ INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run
 
 
 def save(findings: Findings, folder: Path) -> None:
-    """Write the findings into a run folder; each file appears whole or not at all. The manifest comes last, when all
-    else is on the disk."""
+    """Write the findings into a run folder; each file appears whole or not at all, and the manifest last."""
     import pyarrow.parquet as pq
 
     table = findings.table(ranked=False)
-    # An open file, because Arrow takes no path that is not UTF-8, and reads columns into one like "label=cat.sieve".
+    # An open file, because Arrow accepts only UTF-8 paths, and reads a path such as "label=cat.sieve" as a column.
     with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
         pq.write_table(table, file, write_page_checksum=True)
     write_excluded(folder / EXCLUDED, findings.excluded)
@@ -68,9 +66,9 @@ def write_excluded(path: Path, excluded: Iterable[Exclusion]) -> None:
 
 
 def load(folder: str | Path) -> Findings:
-    """The findings of a finished run; every file of the folder is checked.
+    """Return the findings of a finished run; every file of the folder is checked.
 
     Raises:
-        UserError: no path, no run there, one that has not finished, or a damaged file.
+        UserError: the argument is not a path, the folder is not a run or has not finished, or a file is damaged.
     """
     return read(require_path(folder, "The run folder"))

@@ -1,4 +1,4 @@
-"""Whose a run folder is: claimed before a run begins, let go again where nothing worth keeping has come of it."""
+"""Claims a run folder before a run begins, and removes it if the run fails before anything was saved."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ from labelsieve.store.run_reader import read_manifest, require_manifest
 
 
 def claim(folder: Path, source: str) -> Path:
-    """The folder, made if it is not there, for a run on `source`.
+    """Return the folder, created if it does not exist, claimed for a run on `source`.
 
     Raises:
-        UserError: it is a file, a folder with other things in it, a run on another source, or cannot be written.
+        UserError: it is a file, holds other files or a run on another source, or cannot be written.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the results with <out>.", out="")
+        raise UserError(f"{folder} is a file; choose a folder for the results with <out>.", out="")
     sweep(folder)
     require_manifest(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise UserError(
-            f"{folder} is not empty and is not a run of Labelsieve; name another folder with <out>, or empty it.",
+            f"{folder} is not empty and is not a run of Labelsieve; choose another folder with <out>, or empty this "
+            "one.",
             out="",
         )
     try:
         make_folder(folder)
         if _is_fresh(folder):
             write_json(folder / MANIFEST, {"finished": False, "settings": {"source": source}})
-        before = read_manifest(folder)["settings"]["source"]
-        if before != source:
+        old_source = read_manifest(folder)["settings"]["source"]
+        if old_source != source:
             raise UserError(
-                f"{folder} holds a run on {before or 'other data'}, not on {source or 'these'}; name another folder "
-                "with <out>.",
+                f"{folder} holds a run on {old_source or 'other data'}, not on {source or 'these'}; choose another "
+                "folder with <out>.",
                 out="",
             )
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror or error}); name another folder with <out>.", out=""
+            f"{folder} cannot be written ({error.strerror or error}); choose another folder with <out>.", out=""
         ) from error
     return folder
 
 
 @contextmanager
 def claimed(folder: Path, source: str) -> Iterator[Path]:
-    """`claim`; a run that fails on its data, or before anything was saved, leaves no folder behind. What a killed run,
-    or one whose disk is full, has saved stays, and the same command goes on from there.
+    """As `claim`, but a run that fails on its data, or before anything was saved, leaves no folder behind.
+
+    What a killed run, or a run with a full disk, has saved stays, and the same command continues from there.
 
     Raises:
         UserError: as `claim`.
@@ -70,21 +72,20 @@ def claimed(folder: Path, source: str) -> Iterator[Path]:
 
 
 def _is_fresh(folder: Path) -> bool:
-    """Whether the folder is empty, or holds a claim of which nothing has come."""
-    there = {path.name for path in folder.iterdir()}
-    return not there or (there == {MANIFEST} and read_manifest(folder).get("finished") is False)
+    """Whether the folder is empty, or holds nothing but a claim."""
+    names = {path.name for path in folder.iterdir()}
+    return not names or (names == {MANIFEST} and read_manifest(folder).get("finished") is False)
 
 
 def _has_state(folder: Path) -> bool:
-    """Whether anything was saved that the same command can go on from."""
+    """Whether anything was saved from which the same command can continue."""
     if not folder.is_dir():
         return False
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     for path in files:
         if path.parts[0] == "features":
-            if (
-                path.name == "journal.jsonl" and (folder / path).read_bytes().count(b"\n") > 1
-            ):  # a header, then a line for each block
+            # a header, then one line per block
+            if path.name == "journal.jsonl" and (folder / path).read_bytes().count(b"\n") > 1:
                 return True
         elif path.name != MANIFEST:
             return True

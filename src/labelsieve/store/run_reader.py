@@ -1,7 +1,7 @@
-"""Reads a run folder and checks every file of it, so that no later step meets a missing key, another type or another length.
+"""Reads a run folder and checks each of its files: keys, types and lengths.
 
-What is checked stands here in plain tables: the keys of `run.json`, and the columns of `findings.parquet`. A damaged file is a
-`UserError` of one sentence: which file, what is wrong with it, and what to do.
+The checks are plain tables: the keys of `run.json`, and the columns of `findings.parquet`. A damaged file raises a
+`UserError` with one sentence: which file, what is wrong with it, and what to do.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from labelsieve.core.run_files import EVIDENCE, EXCLUDED, FINDINGS, MANIFEST
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AGAIN = "run the same `labelsieve find` command again, which writes it anew and keeps the decisions"
-AFRESH = "put decisions.sqlite in a safe place, remove {}, run `labelsieve find` again and put decisions.sqlite back"
+AGAIN = "run the same `labelsieve find` command again; it rewrites the file and keeps the decisions"
+AFRESH = "copy decisions.sqlite to a safe place, remove {}, run `labelsieve find` again and copy decisions.sqlite back"
 
 
 def damaged(path: Path, why: object, then: str) -> NoReturn:
-    """Raise the one sentence on a damaged file; `then` is what to do."""
+    """Raise the UserError on a damaged file; `then` is what to do."""
     raise UserError(f"{path} is damaged ({why}); {then}.")
 
 
-# --- run.json ---------------------------------------------------------------------------------------------------------------------
+# --- run.json
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _text(value: Any) -> bool:
@@ -79,7 +80,7 @@ def _dict_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _levels(value: Any) -> bool:
-    """What `Levels.plain` gives, or null."""
+    """Whether it is what `Levels.plain` returns, or null."""
     if value is None:
         return True
     pairs = value.values() if isinstance(value, dict) and set(value) <= {"whole", "decimal"} else [None]
@@ -151,13 +152,13 @@ _OF_FIND = tuple(
 
 
 def require_manifest(folder: Path) -> None:
-    """Refuse a run folder whose `run.json` is gone; other folders pass."""
+    """Refuse a run folder whose `run.json` is missing; other folders pass."""
     if (folder / FINDINGS).exists() and not (folder / MANIFEST).exists():
-        damaged(folder / MANIFEST, f"it is missing, and {FINDINGS} is there", AFRESH.format(folder))
+        damaged(folder / MANIFEST, f"it is missing, but {FINDINGS} exists", AFRESH.format(folder))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What `run.json` holds of a finished run, or of one that has only begun (its keys `finished` and `settings` alone).
+    """The content of `run.json`; that of a run that has only begun has the keys `finished` and `settings` alone.
 
     Raises:
         UserError: it is damaged.
@@ -169,14 +170,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         damaged(path, cause(error), AFRESH.format(folder))
     settings = manifest.get("settings") if isinstance(manifest, dict) else None
     if not isinstance(settings, dict) or not _text(settings.get("source")):
-        damaged(
-            path, "it does not say which data the run was made on, under settings and source", AFRESH.format(folder)
-        )
+        damaged(path, "settings.source, the data of the run, is missing", AFRESH.format(folder))
     return manifest
 
 
 def _checked(manifest: dict[str, Any], path: Path) -> None:
-    """Refuse a manifest of a finished run that lacks a key or has one of another type."""
+    """Refuse a manifest of a finished run that lacks a key or has a value of the wrong type."""
     _check(manifest, _KEYS, path, "", _KEYS)
     _check(manifest, _LATER, path, "", ())
     settings = manifest["settings"]
@@ -186,15 +185,16 @@ def _checked(manifest: dict[str, Any], path: Path) -> None:
 
 
 def _check(values: dict[str, Any], checks: dict[str, Check], path: Path, prefix: str, needed: Any) -> None:
-    for name, (sound, wanted) in checks.items():
+    for name, (sound, expected) in checks.items():
         if name not in values:
             if name in needed:
                 damaged(path, f"it lacks {prefix}{name}", AGAIN)
         elif not sound(values[name]):
-            damaged(path, f"{prefix}{name} should be {wanted}", AGAIN)
+            damaged(path, f"{prefix}{name} should be {expected}", AGAIN)
 
 
-# --- findings.parquet -------------------------------------------------------------------------------------------------------------
+# --- findings.parquet
+# -------------------------------------------------------------------------------------------------------------
 
 _LABELS = ("given_label", "suggested_label", "other_label")
 _FLOATS, _INTS = ("p_wrong", "p_given", "p_other", "neighbours_agree"), ("rank", "duplicate_group", "neighbours")
@@ -207,9 +207,8 @@ def _read_table(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        with pa.OSFile(
-            os.fsencode(path)
-        ) as file:  # a Python file would be let go by a thread of Arrow's, maybe too late
+        # a Python file would be closed by a thread of Arrow's, maybe too late
+        with pa.OSFile(os.fsencode(path)) as file:
             table = pq.read_table(file, page_checksum_verification=True)
         table.validate(full=True)
     except PermissionError:
@@ -222,7 +221,7 @@ def _read_table(path: Path) -> pa.Table:
 
 
 class _Columns:
-    """The columns of `findings.parquet`, each as an array of the type that it must have."""
+    """The columns of `findings.parquet`, each as an array of its required type."""
 
     def __init__(self, table: pa.Table, path: Path):
         self._table, self._path = table, path
@@ -255,10 +254,10 @@ class _Columns:
         )
         return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
 
-    def numbers(self, name: str, kinds: str, dtype: type | None, wanted: str) -> np.ndarray:
+    def numbers(self, name: str, kinds: str, dtype: type | None, expected: str) -> np.ndarray:
         values = self._column(name).to_numpy()
         if values.dtype.kind not in kinds:
-            self.refuse(f"the column {name} should hold {wanted}, not {self._table[name].type}")
+            self.refuse(f"the column {name} should hold {expected}, not {self._table[name].type}")
         return values if dtype is None else values.astype(dtype, copy=False)
 
     def ids(self) -> np.ndarray:
@@ -267,7 +266,7 @@ class _Columns:
         ids = names[coded.indices.to_numpy()] if len(names) else np.empty(0, object)
         several = np.bincount(coded.indices.to_numpy(), minlength=len(names)) > 1 if len(names) else np.empty(0, bool)
         if several.any():
-            self.refuse(f"the id {names[several][0][:80]!r} stands in it more than once")
+            self.refuse(f"the id {names[several][0][:80]!r} occurs more than once")
         return ids
 
     def labels(self, name: str, classes: tuple[str, ...]) -> np.ndarray:
@@ -276,7 +275,7 @@ class _Columns:
         used = coded.dictionary.to_pylist()
         strange = next((label for label in used if label not in position), None)
         if strange is not None:
-            self.refuse(f"the column {name} has the label {strange[:80]!r}, which is no class of {MANIFEST}")
+            self.refuse(f"the column {name} has the label {strange[:80]!r}, which is not a class of {MANIFEST}")
         return (
             np.array([position[label] for label in used], np.int64)[coded.indices.to_numpy()]
             if used
@@ -284,7 +283,7 @@ class _Columns:
         )
 
     def content(self) -> np.ndarray | None:
-        """(n,) uint64; None where an older version wrote the run."""
+        """(n,) uint64; None if an older version wrote the run."""
         if "content" not in self._table.column_names:
             return None
         written = self.texts("content")
@@ -295,14 +294,14 @@ class _Columns:
         return known[written.indices.to_numpy()] if len(known) else np.empty(0, np.uint64)
 
     def named(self, name: str) -> np.ndarray:
-        """A column by its name: of the type that the name has, of any plain type where the name is not ours."""
+        """A column by its name, with the type that the name requires; any plain type if the name is not one of ours."""
         if name in _BOOLS or name.startswith("flag_"):
             return self.numbers(name, "b", None, "true or false")
         if name in _INTS:
             return self.numbers(name, "iu", np.int64, "whole numbers")
         if name in _FLOATS or name.startswith("score_"):
             values = self.numbers(name, "fiu", np.float64, "numbers")
-            unknown = np.isnan(values) & (name != "p_wrong")  # no neighbour, or no model that judges
+            unknown = np.isnan(values) & (name != "p_wrong")  # no neighbour, or no model to judge it
             if name in _FLOATS and not ((values >= -1e-6) & (values <= 1 + 1e-6) | unknown).all():
                 self.refuse(f"the column {name} has values outside 0 to 1")
             return values
@@ -317,7 +316,7 @@ def _findings(table: pa.Table, manifest: dict[str, Any], excluded: tuple[Exclusi
         columns.refuse(f"it has {n:,} rows where {MANIFEST} says {manifest['examples']:,}")
     for several in _PAIRS if "versions" in manifest["settings"] else ():
         if len([name for name in several if name in manifest["extra"]]) == 1:
-            damaged(path.with_name(MANIFEST), f"extra should name {' and '.join(several)} together", AGAIN)
+            damaged(path.with_name(MANIFEST), f"extra should list {' and '.join(several)} together", AGAIN)
     ours = {*_FLOATS, *_INTS, *_BOOLS} - {"p_wrong", "rank", "flagged"}
     per_detector = {"score_": "scores", "flag_": "flags", "suggested_": "suggestions"}
     of_detectors = {key: manifest.get(key, []) for key in per_detector.values()}
@@ -325,7 +324,7 @@ def _findings(table: pa.Table, manifest: dict[str, Any], excluded: tuple[Exclusi
     for name in table.column_names:
         ours_too = name.startswith(tuple(per_detector)) and name != "suggested_label"
         if (ours_too or name in ours) and not (name in known or name in manifest["extra"]):
-            damaged(path.with_name(MANIFEST), f"it does not name the column {name} of {FINDINGS}", AGAIN)
+            damaged(path.with_name(MANIFEST), f"it does not list the column {name} of {FINDINGS}", AGAIN)
     labels = {name: columns.labels(name, classes) for name in _LABELS}
     rank = columns.named("rank")
     if n and (rank.min() < 1 or not np.diff(np.sort(rank)).all()):
@@ -354,11 +353,13 @@ def _findings(table: pa.Table, manifest: dict[str, Any], excluded: tuple[Exclusi
     )
 
 
-# --- excluded.csv and the whole ---------------------------------------------------------------------------------------------------
+# --- excluded.csv and the whole
+# ---------------------------------------------------------------------------------------------------
 
 
 def read_excluded(path: Path, many: int | None = None, then: str = AGAIN) -> tuple[Exclusion, ...]:
-    """What was left out; `many` is how many rows there must be, where that is known, and `then` what to do about a damaged file.
+    """Return what was left out. `many` is the expected number of rows, if known; `then` is what to do about a damaged
+    file.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -378,10 +379,10 @@ def read_excluded(path: Path, many: int | None = None, then: str = AGAIN) -> tup
 
 
 def read(folder: str | Path) -> Findings:
-    """The findings of a finished run, every file checked.
+    """Return the findings of a finished run, with every file checked.
 
     Raises:
-        UserError: no run there, one that has not finished, or a damaged file.
+        UserError: the folder is not a run, the run has not finished, or a file is damaged.
     """
     import pyarrow as pa
 
@@ -392,12 +393,13 @@ def read(folder: str | Path) -> Findings:
         beside = folder.with_name(f"{folder.name.partition('.')[0]}.sieve") if folder.name else folder
         meant = f" Did you mean {beside}?" if (beside / MANIFEST).exists() else ""
         raise UserError(
-            f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve find`.{meant}"
+            f"{folder} is not a run folder of Labelsieve (it has no {MANIFEST}); make one with `labelsieve "
+            f"find`.{meant}"
         )
     manifest = read_manifest(folder)
     if manifest.get("finished") is False:
         raise UserError(
-            f"The run in {folder} has not finished; the same `labelsieve find` command continues where it stopped."
+            f"The run in {folder} has not finished; run the same `labelsieve find` command again to continue it."
         )
     if manifest.get("finished") is not True:
         damaged(path, "finished should be true or false", AGAIN)
@@ -406,22 +408,24 @@ def read(folder: str | Path) -> Findings:
     table = _read_table(folder / FINDINGS)
     try:
         return _findings(table, manifest, excluded, folder / FINDINGS)
-    except (pa.ArrowException, UnicodeDecodeError) as error:  # a type that Arrow reads and cannot make an array of
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # a type that Arrow reads but cannot convert to an array
         damaged(folder / FINDINGS, cause(error), AGAIN)
 
 
-# --- evidence/ --------------------------------------------------------------------------------------------------------------------
+# --- evidence/
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def read_neighbours(folder: Path, n: int) -> tuple[Neighbours | None, str]:
-    """The nearest examples of each of the n examples of a run, or None; then why they cannot be shown, "" where the run has none."""
+    """The nearest examples of each of the n examples, or None; then why they cannot be shown, "" if the run has
+    none."""
     return _evidence(
         folder / EVIDENCE / "neighbours.npy", "Neighbours", lambda: _sound_neighbours(folder / EVIDENCE, n)
     )
 
 
 def read_record(folder: Path, n: int) -> tuple[Record | None, str]:
-    """The training dynamics of the n examples of a run, or None; then why they cannot be shown, "" where the run has none."""
+    """The training dynamics of the n examples, or None; then why they cannot be shown, "" if the run has none."""
     place = folder / EVIDENCE / "record"
     return _evidence(place / "loss.npy", "Losses while learning", lambda: _sound_record(place, n))
 
@@ -436,25 +440,25 @@ def _evidence(path: Path, what: str, load: Callable[[], Any]) -> tuple[Any, str]
 
 
 def _sound_neighbours(folder: Path, n: int) -> Neighbours:
-    found = Neighbours.load(folder)
-    index, similarity = found.index, found.similarity
+    loaded = Neighbours.load(folder)
+    index, similarity = loaded.index, loaded.similarity
     if index.ndim != 2 or len(index) != n or index.dtype.kind not in "iu":
         raise ValueError(
-            f"it should have {n:,} rows of whole numbers, and has the shape {index.shape} of {index.dtype}"
+            f"it should have {n:,} rows of whole numbers, but has the shape {index.shape} of {index.dtype}"
         )
     if similarity.shape != index.shape or similarity.dtype.kind != "f":
         raise ValueError(f"similarity.npy beside it has the shape {similarity.shape}, not {index.shape}")
     for start in range(0, n, 1 << 16):
         block = index[start : start + (1 << 16)]
         if block.size and (block.min() < 0 or block.max() >= n):
-            raise ValueError("it names rows that are not there")
-    return found
+            raise ValueError("it has row numbers that do not exist")
+    return loaded
 
 
 def _sound_record(folder: Path, n: int) -> Record:
-    found = Record.load(folder)
-    if found.loss.ndim != 2 or found.loss.shape[1] != n or found.loss.dtype.kind != "f":
+    loaded = Record.load(folder)
+    if loaded.loss.ndim != 2 or loaded.loss.shape[1] != n or loaded.loss.dtype.kind != "f":
         raise ValueError(
-            f"it should have {n:,} columns of numbers, and has the shape {found.loss.shape} of {found.loss.dtype}"
+            f"it should have {n:,} columns of numbers, but has the shape {loaded.loss.shape} of {loaded.loss.dtype}"
         )
-    return found
+    return loaded

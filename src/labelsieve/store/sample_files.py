@@ -29,10 +29,10 @@ def save(folder: str | Path, sample: Sample) -> Path:
 
 
 def load(folder: str | Path, name: str) -> Sample:
-    """A sample of the run folder.
+    """Return a sample of the run folder.
 
     Raises:
-        UserError: no sample of that name there, or its file is damaged.
+        UserError: the folder has no sample of that name, or its file is damaged.
     """
     path = _path(folder, name)
     try:
@@ -47,14 +47,14 @@ def load(folder: str | Path, name: str) -> Sample:
         _require_sound(sample, name)
         return sample
     except FileNotFoundError:
-        there = ", ".join(names(folder)) or "none"
-        raise UserError(f"{folder} has no sample named {name!r} (there: {there}).") from None
+        existing = ", ".join(names(folder)) or "none"
+        raise UserError(f"{folder} has no sample named {name!r} (existing samples: {existing}).") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({cause(error)}); remove it and draw the sample again.") from error
 
 
 def _require_sound(sample: Sample, name: str) -> None:
-    """Raise a ValueError on what `save` never writes."""
+    """Raise a ValueError for anything that `save` never writes."""
     sound = {
         "name": sample.name == name,
         "seed": _whole(sample.seed),
@@ -68,7 +68,7 @@ def _require_sound(sample: Sample, name: str) -> None:
     }
     for key, well in sound.items():
         if not well:
-            raise ValueError(f"its {key} is not what a sample has")
+            raise ValueError(f"its {key} is not valid for a sample")
 
 
 def _texts(values: tuple[Any, ...], n: int) -> bool:
@@ -77,7 +77,7 @@ def _texts(values: tuple[Any, ...], n: int) -> bool:
 
 
 def _is_plan(plan: dict[str, Any]) -> bool:
-    """Whether it is the plan of an acceptance: its terms, and the counts of a plan that counts."""
+    """Whether it is the plan of an acceptance: its terms, and the counts of a single or double plan."""
     counts = plan.get("counts")
     counting = counts is None or (
         isinstance(counts, dict) and set(counts) == _COUNTS and all(map(_whole, counts.values()))
@@ -102,15 +102,15 @@ def _chance(value: Any) -> bool:
 
 
 def save_strata(folder: str | Path, name: str, content: np.ndarray, stratum: np.ndarray) -> None:
-    """Keep the stratum of every row that the sample was drawn from, by content (n,) uint64: a later `find` may score it
-    anew."""
+    """Save the stratum of every row that the sample was drawn from, by content (n,) uint64, because a later `find` may
+    change its score."""
     path = _path(folder, name).with_suffix(".npz")
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, content=content, stratum=stratum.astype(np.uint8))
 
 
 def load_strata(folder: str | Path, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Content and stratum (n,) of the rows that a sample was drawn from; None where they were not kept.
+    """Return content and stratum (n,) of the rows that a sample was drawn from; None if they were not saved.
 
     Raises:
         UserError: the file is damaged.
@@ -119,10 +119,10 @@ def load_strata(folder: str | Path, name: str) -> tuple[np.ndarray, np.ndarray] 
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as found:
-            return found["content"].astype(np.uint64), found["stratum"].astype(np.int64)
+        with np.load(path, allow_pickle=False) as loaded:
+            return loaded["content"].astype(np.uint64), loaded["stratum"].astype(np.int64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({cause(error)}); draw a sample of another name.") from error
+        raise UserError(f"{path} is damaged ({cause(error)}); draw a sample with another name.") from error
 
 
 def names(folder: str | Path) -> list[str]:
@@ -131,10 +131,10 @@ def names(folder: str | Path) -> list[str]:
 
 
 def require_name(name: str) -> None:
-    """Refuse what cannot be the name of a sample.
+    """Refuse a text that cannot be the name of a sample.
 
     Raises:
-        UserError: it has other characters than letters, digits, "-" and "_", or too many.
+        UserError: it has characters other than letters, digits, "-" and "_", or too many.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise UserError(f"{name!r} cannot be the name of a sample; use up to 64 letters, digits, '-' and '_'.")

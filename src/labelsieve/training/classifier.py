@@ -1,4 +1,4 @@
-"""A trained classifier: its folder, what it says of new data, how often that is the given label."""
+"""A trained classifier: its folder, its predictions on new data, and its accuracy."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class Model:
     """A trained classifier.
 
     Attributes:
-        nets: its networks; the logits are the mean of theirs.
-        classes: what it was taught, in the order of its outputs.
-        manifest: all that `model.json` says.
-        scale: how inputs are normalised, from the training data.
+        nets: its networks; the logits of the model are the mean of theirs.
+        classes: the classes that it was trained on, in the order of its outputs.
+        manifest: the content of `model.json`.
+        scale: the normalisation of inputs, from the training data.
         excluded: examples that could not be trained on, and why.
-        p_wrong: (n,) what the method believes of each given label, or None; n as trained on, in the order of `examples.parquet`.
+        p_wrong: (n,) the method's probability that each given label is wrong, or None; for the n training examples, in
+            the order of `examples.parquet`.
     """
 
     nets: tuple[nn.Module, ...]
@@ -62,10 +63,10 @@ class Model:
 
     @classmethod
     def load(cls, folder: str | Path, network: Callable[[int], nn.Module] | None = None) -> Model:
-        """The model in a folder; `network` makes its network if that was a function of the user's.
+        """Load the model in a folder; `network` makes its network if that was a function of the user.
 
         Raises:
-            UserError: no finished model is there, or its weights are not those of its network.
+            UserError: the folder holds no finished model, or the weights do not fit the network.
         """
         need_torch("Model.load")
         import torch
@@ -78,7 +79,8 @@ class Model:
             classes, take, name = tuple(manifest["classes"]), manifest["input"], manifest["network"]
             if network is None and name not in NETWORKS and not name.startswith("timm:"):
                 raise UserError(
-                    f"The network {name!r} of {folder} is your own; load it in Python, with Model.load(folder, network)."
+                    f"The network {name!r} of {folder} is your own; load the model in Python with Model.load(folder, "
+                    "network)."
                 )
             make = network or named(name, images=take["kind"] == "image", width=take["width"], pretrained=False)
             nets = tuple(make(len(classes)).eval() for _ in range(manifest["nets"]))
@@ -92,15 +94,15 @@ class Model:
             scale = Scale(weights["input.mean"], weights["input.std"], bool(weights["input.root"]))
             return cls(nets, classes, manifest, scale, *_of_training(folder))
         except (KeyError, TypeError) as error:
-            raise UserError(f"{folder} is a model, but not one that `labelsieve train` wrote (no {error}).") from error
+            raise UserError(f"{folder} holds a model that `labelsieve train` did not write (no {error}).") from error
         except RuntimeError as error:
             what = f"the network {manifest['network']!r} with {len(manifest['classes'])} classes"
             raise UserError(
-                f"The weights in {folder} do not fit {what}; the folder mixes two models, train again."
+                f"The weights in {folder} do not fit {what}; the folder mixes two models. Train the model again."
             ) from error
 
     def save(self, folder: Path, **more: Any) -> None:
-        """Write weights and manifest into a folder, both at once; `more` goes into the manifest."""
+        """Write weights and manifest into a folder, both at once; `more` is added to the manifest."""
         weights = {
             f"net{i}.{key}": value.cpu().numpy()
             for i, net in enumerate(self.nets)
@@ -118,13 +120,14 @@ class Model:
         progress: Progress | Literal[False] | None = None,
         **columns: Any,
     ) -> tuple[Dataset, np.ndarray]:
-        """The examples that could be read, and their probabilities (n, K) float32.
+        """Return the examples that could be read, and their probabilities (n, K) float32.
 
         Args:
-            data: a `Dataset`, or anything `labelsieve.load` takes; it need not have labels (`columns`: label, text, image, id).
+            data: a `Dataset`, or anything `labelsieve.load` takes; it need not have labels (`columns`: label, text,
+                image, id).
 
         Raises:
-            UserError: the data are of another kind or width than what the model was trained on.
+            UserError: the data differ from the training data in kind or width.
         """
         import torch
 
@@ -139,7 +142,8 @@ class Model:
             data, inputs, _ = read_inputs(data, folder, take, progress or None)
             if inputs.shape[1] != take["width"]:
                 raise UserError(
-                    f"{data.source or 'The data'} has {inputs.shape[1]} features; the model was trained on {take['width']}."
+                    f"{data.source or 'The data'} has {inputs.shape[1]} features, but the model was trained on "
+                    f"{take['width']}."
                 )
             ready, _ = samples(inputs, np.zeros(len(inputs), np.int64), len(self.classes), self.scale)
         where = pick(device)
@@ -158,16 +162,16 @@ class Model:
         device: str | None = None,
         progress: Progress | Literal[False] | None = None,
     ) -> Predictions:
-        """The label that the model gives to each example, with its probability.
+        """Predict the label of each example, with its probability.
 
         Args:
             data: a `Dataset`, or anything `ls.load` takes; it need not have labels.
             out: a CSV file to write: id, label, probability.
-            image, text, label, id: columns of a table; labels are passed over.
+            image, text, label, id: columns of a table; labels are ignored.
             device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
 
         Raises:
-            UserError: the data are of another kind or width than what the model was trained on, or `out` holds something else.
+            UserError: the data differ from the training data in kind or width, or `out` holds something else.
         """
         from labelsieve.training.predictions import Predictions, csv_file
 
@@ -175,10 +179,10 @@ class Model:
         file = None if out is None else csv_file(out, data)
         require_no_columns(data, columns)
         data, probs = self.probabilities(data, device=device, progress=progress, **columns)
-        found = Predictions(data.ids, self.classes, probs, data.excluded, data.notes)
+        predictions = Predictions(data.ids, self.classes, probs, data.excluded, data.notes)
         if file is not None:
-            found.save(file)
-        return found
+            predictions.save(file)
+        return predictions
 
     def score(
         self,
@@ -192,16 +196,16 @@ class Model:
         device: str | None = None,
         progress: Progress | Literal[False] | None = None,
     ) -> Score:
-        """How often the model says the given label: accuracy, and recall and precision of each class.
+        """How often the model predicts the given label: accuracy, and recall and precision of each class.
 
         Args:
             data: a `Dataset`, or anything `ls.load` takes, with labels.
             image, text, label, id: columns of a table.
-            labels: labels to take instead of those in the source, as in `ls.load`.
+            labels: labels to use instead of those in the source, as in `ls.load`.
             device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
 
         Raises:
-            UserError: the data are of another kind, or hold a class that the model was never taught.
+            UserError: the data are of another kind, or hold a class that the model was not trained on.
         """
         from labelsieve.data import load_test
         from labelsieve.training.score import measure
@@ -210,25 +214,25 @@ class Model:
         require_no_columns(data, {**columns, "labels": labels})
         if not isinstance(data, Dataset):
             data = load_test(data, labels=labels, feature_columns=self.manifest["input"].get("columns"), **columns)
-        _require_kind(data, self.manifest["input"])  # before the classes, which differ too where the data are others
+        _require_kind(data, self.manifest["input"])  # before the classes
         return measure(self, data, device=device, progress=progress)
 
 
 def _of_training(folder: Path) -> tuple[tuple[Exclusion, ...], np.ndarray | None]:
-    """What could not be trained on, and p_wrong (n,); nothing of a model that `repair` wrote."""
+    """The excluded training examples, and p_wrong (n,); empty for a model that `repair` wrote."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    gone, examples, told = folder / run.EXCLUDED, folder / EXAMPLES, None
+    excluded, examples, p_wrong = folder / run.EXCLUDED, folder / EXAMPLES, None
     if examples.exists():
         with pa.OSFile(os.fsencode(examples)) as file:  # a name need not be UTF-8
             if "p_wrong" in pq.read_schema(file).names:
-                told = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
-    return run.read_excluded(gone, then="train the model again") if gone.exists() else (), told
+                p_wrong = pq.read_table(file, columns=["p_wrong"])["p_wrong"].to_numpy()
+    return run.read_excluded(excluded, then="train the model again") if excluded.exists() else (), p_wrong
 
 
 def export_onnx(model: Model, path: str | Path) -> None:
-    """Write the model as ONNX: input float32 (n, C, side, side) of values 0 to 1, or features (n, d); output logits (n, K).
+    """Write the model as ONNX: input float32 (n, C, side, side) in [0, 1], or features (n, d); output logits (n, K).
 
     Raises:
         UserError: a package is missing.
@@ -243,32 +247,38 @@ def export_onnx(model: Model, path: str | Path) -> None:
 def read_inputs(
     data: Dataset, folder: Path, take: dict[str, Any], progress: Progress | None
 ) -> tuple[Dataset, np.ndarray, dict[str, Any]]:
-    """The examples that can be read, their pixels or features, and what was taken: kind, side, width, encoder."""
+    """The examples that can be read, their pixels or features, and the input settings: kind, side, width, encoder."""
     if data.kind == "probs":
-        raise UserError("Probabilities are no inputs of a model; name the images, texts or features that they are of.")
+        raise UserError("Probabilities cannot be the inputs of a model; pass the images, texts or features instead.")
     _require_kind(data, take)
     if data.kind == "features":
         data = data.by_name(take.get("columns"))
-        found = np.asarray(data.inputs)
-        named = {} if data.columns is None else {"columns": list(data.columns.names)}
-        return data, found, {"kind": "features", "of": "features", "width": found.shape[1], **named}
+        loaded = np.asarray(data.inputs)
+        columns = {} if data.columns is None else {"columns": list(data.columns.names)}
+        return data, loaded, {"kind": "features", "of": "features", "width": loaded.shape[1], **columns}
     levels = Levels.of(take["levels"]) if take.get("levels") else None
     if take["kind"] == "features":
         encoder, side = take.get("encoder"), take.get("side")
-        found = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress)
-        about = {"kind": "features", "of": data.kind, "width": found.values.shape[1], "encoder": encoder, "side": side}
-        return found.data, found.values, about | _kept(found)
-    found = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"), levels=levels)
-    _, channels, side, _ = found.values.shape
-    return found.data, found.values, {"kind": "image", "of": "image", "width": channels, "side": side} | _kept(found)
+        loaded = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress)
+        settings = {
+            "kind": "features",
+            "of": data.kind,
+            "width": loaded.values.shape[1],
+            "encoder": encoder,
+            "side": side,
+        }
+        return loaded.data, loaded.values, settings | _kept(loaded)
+    loaded = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"), levels=levels)
+    _, channels, side, _ = loaded.values.shape
+    return loaded.data, loaded.values, {"kind": "image", "of": "image", "width": channels, "side": side} | _kept(loaded)
 
 
-def _kept(found: arrays.Arrays) -> dict[str, Any]:
-    """How pictures of more than 8 bits are to be shown to the model; nothing where there are none."""
-    return {"levels": found.levels.plain()} if found.levels.plain() else {}
+def _kept(loaded: arrays.Arrays) -> dict[str, Any]:
+    """How images of more than 8 bits are scaled for the model; {} if there are none."""
+    return {"levels": loaded.levels.plain()} if loaded.levels.plain() else {}
 
 
 def _require_kind(data: Dataset, take: dict[str, Any]) -> None:
-    wants = take.get("of", "image" if take["kind"] == "image" else data.kind)
-    if data.kind != wants:
-        raise UserError(f"{data.source or 'The data'} holds {KINDS[data.kind]}; this model takes {KINDS[wants]}.")
+    expected = take.get("of", "image" if take["kind"] == "image" else data.kind)
+    if data.kind != expected:
+        raise UserError(f"{data.source or 'The data'} holds {KINDS[data.kind]}; this model takes {KINDS[expected]}.")

@@ -1,7 +1,7 @@
-"""Robust methods side by side: a head on features for each method and seed, and how often it is right on other data.
+"""Robust methods side by side: a head on features per method and seed, and its accuracy on other data.
 
-Methods that treat every example alone train together, all seeds of all of them in one sweep (`engine/many_heads.py`); the others train
-one head after another.
+Methods that treat every example independently train together, with all their seeds in one sweep
+(`engine/many_heads.py`); the others train one head after another.
 """
 
 from __future__ import annotations
@@ -33,31 +33,21 @@ if TYPE_CHECKING:
     from labelsieve.engine.samples import Samples
 
 HELD_OUT = 0.2
-FEWEST = 10  # labels held out; of fewer, each is worth more than ten points
-_T = (
-    12.706,
-    4.303,
-    3.182,
-    2.776,
-    2.571,
-    2.447,
-    2.365,
-    2.306,
-    2.262,
-    2.228,
-)  # 97.5 % quantiles of Student's t, 1 to 10 degrees
+FEWEST = 10  # held-out labels; with fewer, each label counts more than ten percentage points
+# 97.5 % quantiles of Student's t, 1 to 10 degrees of freedom
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """The result of one method.
 
     Attributes:
-        accuracy: share of the test data on which its heads say the given label, mean over seeds.
-        margin: half of the 95 % interval of that mean over seeds, by Student's t; None for one seed. What the choice of the test data
-            adds is not in it; it is the same for all methods.
+        accuracy: share of the test data on which its heads predict the given label, mean over seeds.
+        margin: half of the 95 % interval of that mean over seeds, by Student's t; None for one seed. The uncertainty
+            from the choice of the test data is not included; it is the same for all methods.
         each: the accuracy of each seed.
-        seconds: that its training took; those who trained together share the seconds of the sweep.
+        seconds: duration of its training; methods that trained together share the seconds of the sweep.
         together: whether it trained in one sweep with others.
         settings: its hyper-parameters.
     """
@@ -76,12 +66,13 @@ class Comparison:
     """Methods side by side.
 
     Attributes:
-        rows: the methods, the most accurate first.
+        rows: the results of the methods, the most accurate first.
         trained_on, tested_on: numbers of examples.
-        held_out: the test data are a part of the data themselves, whose labels may be wrong.
-        excluded: examples of either that could not be used, and why.
-        noise: what the methods that ask were told of the share of wrong labels; None where none asks or `find` cannot say.
-        notes: of either, what `load` has to say.
+        held_out: the test data are a part of the data, whose labels may be wrong.
+        excluded: examples of both data sets that could not be used, and why.
+        noise: the share of wrong labels that methods that need it got; None if no method needs it or `find` cannot
+            estimate it.
+        notes: the notes of `load` on both data sets.
     """
 
     rows: tuple[Row, ...]
@@ -94,7 +85,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         best = self.rows[0]
-        return f"Comparison({len(self.rows)} methods; {best.method} is best: {best.accuracy:.4f} on {self.tested_on:,} examples)"
+        result = f"{best.method} is best: {best.accuracy:.4f} on {self.tested_on:,} examples"
+        return f"Comparison({len(self.rows)} methods; {result})"
 
 
 @with_progress
@@ -117,25 +109,26 @@ def compare(
 ) -> Comparison:
     """Train linear heads on features with several methods and seeds, and measure each on other data.
 
-    Methods that need the share of wrong labels get what `find` expects of the features, as in `train`. Many parameters, because five of
-    them name columns of a table, as in `ls.load`.
+    Methods that need the share of wrong labels get the estimate of `find` on the features, as in `train`. There are
+    many parameters because five of them name columns of a table, as in `ls.load`.
 
     Args:
         data: features, or images or texts for the encoder: a `Dataset`, or anything `ls.load` takes.
-        test: data of the same kind whose labels can be trusted; None holds out of each class of `data` the whole number nearest to a
-            fifth (none of one or two examples), as labelled as they are.
-        methods: names of `labelsieve.methods.METHODS`, a list or separated by commas; by default all that train in one sweep.
-        seeds: number of heads per method, each with its own order of rows.
-        epochs: instead of each method's own.
+        test: data of the same kind whose labels can be trusted; None holds out about a fifth of each class of `data`
+            (rounded; none of one or two examples), with the labels as they are.
+        methods: names from `labelsieve.methods.METHODS`, a list or separated by commas; by default all that train in
+            one sweep.
+        seeds: number of heads per method, each with its own shuffling.
+        epochs: number of epochs instead of each method's default.
         encoder, side: as in `find`.
         image, text, label, id: columns of both tables.
-        labels: given labels to take instead of those in `data`, as in `ls.load`.
+        labels: given labels to use instead of those in `data`, as in `ls.load`.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
         progress: called with (sentence, done, total). None draws a bar on stderr in a terminal and in a notebook,
             False never.
 
     Raises:
-        UserError: no such method, or data that cannot be used.
+        UserError: a method does not exist, or the data cannot be used.
 
     >>> ls.compare("features.npz", test="test.npz").rows[0].method  # doctest: +SKIP
     'm-dyr-h'
@@ -148,26 +141,26 @@ def compare(
     functions = {name: _with_settings(name, epochs) for name in _names(methods)}
     seeds, where = require_whole(seeds, "seeds, the number of heads per method,"), pick(device)
     if seeds < 1:
-        raise UserError(f"<seeds> is {seeds}; give 1 or more.", seeds="")
+        raise UserError(f"<seeds> is {seeds}; it must be 1 or more.", seeds="")
     columns = {"image": image, "text": text, "label": label, "id": id}
     data = as_dataset(data, labels=labels, **columns)
     progress = progress or None
-    made = _two_sets(data, _test_data(test, data, columns), encoder, side, progress)
-    noise = _noise(functions, made, progress)
+    two_sets = _two_sets(data, _test_data(test, data, columns), encoder, side, progress)
+    noise = _noise(functions, two_sets, progress)
     if noise is not None:
         functions = {name: partial(f, noise=noise) if "noise" in f.keywords else f for name, f in functions.items()}
     try:
-        rows = _train(made.ready.to(where), made.tested.to(where), functions, range(seeds), progress)
+        rows = _train(two_sets.ready.to(where), two_sets.tested.to(where), functions, range(seeds), progress)
     except EmptyClass as error:
-        raise error.named(made.data.classes) from error
+        raise error.named(two_sets.data.classes) from error
     rows.sort(key=lambda row: -row.accuracy)
-    n, m = len(made.data), len(made.test)
-    return Comparison(tuple(rows), n, m, test is None, made.excluded, noise, made.notes)
+    n, m = len(two_sets.data), len(two_sets.test)
+    return Comparison(tuple(rows), n, m, test is None, two_sets.excluded, noise, two_sets.notes)
 
 
 @dataclass(frozen=True, eq=False)
 class _TwoSets:
-    """The data to train on and to measure on, read, with the features of the former and both on their way to the device."""
+    """The training and the test data, with the features of the former and the samples of both."""
 
     data: Dataset
     test: Dataset
@@ -184,18 +177,19 @@ def _names(methods: Any) -> tuple[str, ...]:
         return TOGETHER
     names = methods.split(",") if isinstance(methods, str) else require_texts(methods, "methods")
     if not names:
-        raise UserError("<methods> is empty; name one method or more, or leave it out.", methods="")
+        raise UserError("<methods> is empty; name at least one method, or leave it out.", methods="")
     return tuple(dict.fromkeys(name.strip() for name in names))
 
 
 def _test_data(test: Any, data: Dataset, columns: dict[str, str | None]) -> Dataset | None:
-    """The data to measure on; as features, the columns of the data to train on."""
+    """The test data; for features, with the columns of the training data."""
     if test is not None and not isinstance(test, Dataset):
         test = load_test(test, feature_columns=data.columns and data.columns.names, **columns)
     if test is not None and test.kind != data.kind:
         of, other = data.source or "the data", test.source or "The test data"
         raise UserError(
-            f"{other} holds {KINDS[test.kind]}, {of} {KINDS[data.kind]}; the test data should be of the same kind."
+            f"{other} holds {KINDS[test.kind]}, but {of} holds {KINDS[data.kind]}; the test data must be of the same "
+            "kind."
         )
     return test
 
@@ -203,7 +197,7 @@ def _test_data(test: Any, data: Dataset, columns: dict[str, str | None]) -> Data
 def _two_sets(
     data: Dataset, test: Dataset | None, encoder: str | None, side: int | None, progress: Progress | None
 ) -> _TwoSets:
-    """Read the features of both; without test data, hold out a part of the data."""
+    """Read the features of both data sets; without test data, hold out a part of the data."""
     from labelsieve.engine.inputs import samples
 
     with scratch() as folder:
@@ -224,23 +218,23 @@ def _two_sets(
         labels = _positions(test, data.classes)
         if others.shape[1] != inputs.shape[1]:
             of, other = data.source or "the data", test.source or "The test data"
-            raise UserError(f"{other} has {others.shape[1]} features, {of} {inputs.shape[1]}.")
+            raise UserError(f"{other} has {others.shape[1]} features, but {of} has {inputs.shape[1]}.")
         ready, scale = samples(inputs, data.labels, len(data.classes))
         tested, _ = samples(others, labels, len(data.classes), scale)
     notes = (*data.notes, *(f"Test data: {note}" for note in test.notes if note not in data.notes))
     return _TwoSets(data, test, inputs, ready, tested, excluded, notes)
 
 
-def _noise(functions: dict[str, partial], made: _TwoSets, progress: Progress | None) -> float | None:
-    """The share of wrong labels that `find` expects, if a method needs it and `find` can say."""
+def _noise(functions: dict[str, partial], two_sets: _TwoSets, progress: Progress | None) -> float | None:
+    """The share of wrong labels that `find` estimates, if a method needs it and `find` can estimate it."""
     if not any("noise" in function.keywords for function in functions.values()):
         return None
-    features = replace(made.data, kind="features", inputs=made.inputs)
-    return noise_rate.asked(features, None, "", seed=0, progress=progress)[0]
+    features = replace(two_sets.data, kind="features", inputs=two_sets.inputs)
+    return noise_rate.estimated(features, None, "", seed=0, progress=progress)[0]
 
 
 def _with_settings(name: str, epochs: int | None) -> partial:
-    """The method with what it uses on features; every keyword is bound."""
+    """The method with its settings for features; every keyword is bound."""
     settings = methods.all_for_features(name) | ({} if epochs is None else {"epochs": epochs})
     return partial(methods.method(name), **settings)
 
@@ -250,14 +244,14 @@ def _a_part_of_each_class(data: Dataset) -> np.ndarray:
     labels = data.labels
     order = np.random.default_rng(0).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
-    there = np.bincount(labels)
-    place = np.arange(len(labels)) - np.repeat(there.cumsum() - there, there)
+    sizes = np.bincount(labels)
+    place = np.arange(len(labels)) - np.repeat(sizes.cumsum() - sizes, sizes)
     mask = np.zeros(len(labels), bool)
-    mask[order] = place < np.round(HELD_OUT * there)[labels[order]]
+    mask[order] = place < np.round(HELD_OUT * sizes)[labels[order]]
     if mask.sum() < FEWEST:
         raise UserError(
-            f"{data.source or 'The data'} has {len(labels)} examples, of which {mask.sum()} could be held out, too few to compare methods "
-            f"by ({FEWEST} at least); name test data with <test>.",
+            f"{data.source or 'The data'} has {len(labels)} examples, and {mask.sum()} of them can be held out. That "
+            f"is too few to compare methods (at least {FEWEST} are needed); pass test data with <test>.",
             test="",
         )
     return mask
@@ -267,7 +261,7 @@ def _positions(test: Dataset, classes: tuple[str, ...]) -> np.ndarray:
     unknown = [name for name in test.classes if name not in classes]
     if unknown:
         raise UserError(
-            f"{test.source or 'The test data'} has the class {unknown[0]!r}, which is not among those trained on."
+            f"{test.source or 'The test data'} has the class {unknown[0]!r}, which is not in the training data."
         )
     return np.array([classes.index(name) for name in test.classes])[test.labels]
 
@@ -332,8 +326,8 @@ def _alone(
 
 
 def _accuracy(trained: Any, tested: Samples) -> float:
-    said: torch.Tensor = trained.logits(tested).argmax(1)
-    return (said == tested.labels).double().mean().item()
+    predicted: torch.Tensor = trained.logits(tested).argmax(1)
+    return (predicted == tested.labels).double().mean().item()
 
 
 def _row(name: str, each: list[float], seconds: float, function: partial, *, together: bool) -> Row:

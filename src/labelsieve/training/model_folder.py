@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: weights and model.json, history, examples, training dynamics, the head's inputs."""
+"""The model folder that training writes: weights, model.json, history, examples, training dynamics, head inputs."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ if TYPE_CHECKING:
     from labelsieve.engine.trained import Trained
     from labelsieve.training.classifier import Model
 
-CACHE = "features"  # those of the encoder, until the training has finished
+CACHE = "features"  # features of the encoder, kept until the training has finished
 
 
 def claim(folder: Path, source: str) -> Path:
-    """The folder, made if it is not there, for a model of `source`.
+    """Return the folder, created if it does not exist, claimed for a model of `source`.
 
     Raises:
-        UserError: it is a file, a folder with other things in it, a model of other data, or cannot be written.
+        UserError: it is a file, holds other files or a model of other data, or cannot be written.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the model with <out>.", out="")
+        raise UserError(f"{folder} is a file; choose a folder for the model with <out>.", out="")
     sweep(folder)
     manifest = folder / model_file.MANIFEST
     if folder.is_dir() and not manifest.exists() and any(folder.iterdir()):
         raise UserError(
-            f"{folder} is not empty and is not a model of Labelsieve; name another folder with <out>, or empty it.",
+            f"{folder} is not empty and is not a model of Labelsieve; choose another folder with <out>, or empty this "
+            "one.",
             out="",
         )
     try:
@@ -50,46 +51,48 @@ def claim(folder: Path, source: str) -> Path:
         if not manifest.exists() or _only_begun(folder, source):
             shutil.rmtree(folder / CACHE, ignore_errors=True)
             write_json(manifest, {"finished": False, "source": source})
-        before = json.loads(manifest.read_bytes()).get("source")
+        old_source = json.loads(manifest.read_bytes()).get("source")
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror or error}); name another folder with <out>.", out=""
+            f"{folder} cannot be written ({error.strerror or error}); choose another folder with <out>.", out=""
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{manifest} is damaged or not of Labelsieve; name another folder with <out>.", out=""
+            f"{manifest} is damaged or was not written by Labelsieve; choose another folder with <out>.", out=""
         ) from error
-    if before != source:
+    if old_source != source:
         raise UserError(
-            f"{folder} holds a model of {before or 'other data'}, not of {source or 'these'}; name another folder with <out>.",
+            f"{folder} holds a model of {old_source or 'other data'}, not of {source or 'these'}; choose another "
+            "folder with <out>.",
             out="",
         )
     return folder
 
 
 def _only_begun(folder: Path, source: str) -> bool:
-    """Whether nothing is there yet but the claim of a run on another source, which failed before its first epoch."""
-    said = json.loads((folder / model_file.MANIFEST).read_bytes())
+    """Whether the folder holds only the claim of a run on another source that failed before its first epoch."""
+    manifest = json.loads((folder / model_file.MANIFEST).read_bytes())
     return (
-        not said["finished"]
-        and said["source"] != source
+        not manifest["finished"]
+        and manifest["source"] != source
         and {path.name for path in folder.iterdir()} <= {model_file.MANIFEST, CACHE}
     )
 
 
 def replaced(folder: Path) -> str | None:
-    """A note of the model that lies in the folder, finished, until this one takes its place."""
-    before = json.loads((folder / model_file.MANIFEST).read_bytes())
-    if not before.get("finished"):
+    """A note on the finished model in the folder that the new one will replace, or None."""
+    manifest = json.loads((folder / model_file.MANIFEST).read_bytes())
+    if not manifest.get("finished"):
         return None
-    return f"It replaced the model that was in {folder} ({before.get('method')}, {before.get('network')}, seed {before.get('seed')})."
+    made_by = f"{manifest.get('method')}, {manifest.get('network')}, seed {manifest.get('seed')}"
+    return f"It replaced the earlier model in {folder} ({made_by})."
 
 
 def save(model: Model, folder: Path, data: Dataset, session: Session, trained: Trained, ready: Samples) -> None:
-    """Everything else first, the weights last: who finds them finds all. Then the checkpoint and the cache go.
+    """Write the model folder, the weights last, so that a folder with weights is complete; then remove the checkpoint.
 
     Raises:
-        UserError: it cannot be written; the checkpoint is still there.
+        UserError: the folder cannot be written; the checkpoint is kept.
     """
     try:
         _write_tables(folder, data, session, trained)
@@ -101,8 +104,8 @@ def save(model: Model, folder: Path, data: Dataset, session: Session, trained: T
         model.save(folder, features=files)
     except OSError as error:
         raise UserError(
-            f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. Mend that and "
-            "give the same command again."
+            f"The model cannot be written into {folder} ({error.strerror or error}); the last checkpoint is intact. "
+            "Fix this and run the same command again."
         ) from error
     session.finish()
     shutil.rmtree(folder / CACHE, ignore_errors=True)
@@ -136,6 +139,6 @@ def _write_table(path: Path, table: pa.Table) -> None:
 def _write_head_inputs(path: Path, net, ready: Samples, labels: np.ndarray) -> None:
     from labelsieve.engine.samples import outputs
 
-    seen = outputs(net, ready, net.features).half().cpu().numpy()
+    features = outputs(net, ready, net.features).half().cpu().numpy()
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, features=seen, labels=labels)
+        np.savez(file, features=features, labels=labels)

@@ -1,6 +1,7 @@
-"""What `find` expects of the labels, for training: the share that is wrong, from which a method chooses its settings.
+"""The share of wrong labels that `find` estimates, from which a training method chooses its settings.
 
-From a run that is there, or by asking: the consensus of the default encoder's features of images, or of the features that are trained on.
+It comes from an existing run, or from `find` itself: the consensus on the default encoder's features of images, or on
+the training features.
 """
 
 from __future__ import annotations
@@ -23,76 +24,80 @@ from labelsieve.training.model_folder import CACHE
 
 
 def of_run(data: Dataset, source: str | PathLike[str] | Run | Findings, *, drop: bool) -> tuple[Dataset, float]:
-    """The data, with `drop` without what was flagged, and the share of wrong labels that findings, or those in a run folder, expect.
+    """The data (with `drop` without the flagged examples), and the share of wrong labels that the findings estimate.
 
     Raises:
         UserError: the run was made on other data, or with other labels.
     """
     if isinstance(source, Findings):
-        found, folder = source, "What was found"
+        findings, folder = source, "the findings"
     else:
         opened = open_run(source)
-        found, folder = opened.findings, opened.path
-    rows, known = _rows(data, found), {item.id for item in found.excluded}
-    strange = next((key for key, i in zip(data.ids, rows, strict=True) if i < 0 and key not in known), None)
-    if strange is not None:
+        findings, folder = opened.findings, opened.path
+    rows, known = _rows(data, findings), {item.id for item in findings.excluded}
+    missing = next((key for key, i in zip(data.ids, rows, strict=True) if i < 0 and key not in known), None)
+    if missing is not None:
         raise UserError(
-            f"{folder} says nothing of the example {strange!r}, so it was made on other data, or with another <id>; run `find` on these.",
+            f"The example {missing!r} is missing from {folder}, so the findings belong to other data, or to another "
+            "<id>; run `find` on these data.",
             id="",
         )
     for key, i, label in zip(data.ids.tolist(), rows.tolist(), data.labels.tolist(), strict=True):
-        if i >= 0 and found.classes[found.given[i]] != data.classes[label]:
+        if i >= 0 and findings.classes[findings.given[i]] != data.classes[label]:
             raise UserError(
-                f"{folder} has the label {found.classes[found.given[i]]!r} for the example {key!r}, and these data have "
-                f"{data.classes[label]!r}, so it was made on others; run `find` on these."
+                f"The example {key!r} has the label {findings.classes[findings.given[i]]!r} in {folder}, but "
+                f"{data.classes[label]!r} in these data, so the findings belong to other data; run `find` on these "
+                "data."
             )
     if not drop:
-        return data, _share(found.wrong, len(found.ids))
-    keep = ~(found.flagged[np.maximum(rows, 0)] & (rows >= 0))
-    share = found.p_wrong[~found.flagged]
+        return data, _share(findings.wrong, len(findings.ids))
+    keep = ~(findings.flagged[np.maximum(rows, 0)] & (rows >= 0))
+    share = findings.p_wrong[~findings.flagged]
     why = "flagged by `find`" if isinstance(source, Findings) else f"flagged in {folder}"
-    gone = [Exclusion(key, why) for key in data.ids[~keep]]
-    return data.take(keep, gone), float(share.mean()) if len(share) else 0.0
+    dropped = [Exclusion(key, why) for key in data.ids[~keep]]
+    return data.take(keep, dropped), float(share.mean()) if len(share) else 0.0
 
 
-def _rows(data: Dataset, found: Findings) -> np.ndarray:
-    """For each example its position in the findings, -1 where they say nothing of it: by id; by content where ids are row numbers and both
-    hold the same kind of inputs, because rows may have moved."""
-    same = found.content is not None and found.settings.get("kind") == data.kind and row_numbers(data)
-    again = matched(data, found) if same else None
-    if again is not None and again.compared.any():
+def _rows(data: Dataset, findings: Findings) -> np.ndarray:
+    """For each example its position in the findings, -1 if they have no entry for it: by id, or by content if ids are
+    row numbers and both hold the same kind of inputs, because rows may have moved."""
+    same = findings.content is not None and findings.settings.get("kind") == data.kind and row_numbers(data)
+    reopened = matched(data, findings) if same else None
+    if reopened is not None and reopened.compared.any():
         rows = np.full(len(data), -1, np.int64)
-        rows[again.at[again.at >= 0]] = np.flatnonzero(again.at >= 0)
+        rows[reopened.at[reopened.at >= 0]] = np.flatnonzero(reopened.at >= 0)
         return rows
-    place = {key: i for i, key in enumerate(found.ids.tolist())}
+    place = {key: i for i, key in enumerate(findings.ids.tolist())}
     return np.array([place.get(key, -1) for key in data.ids.tolist()], np.int64)
 
 
-def asked(
+def estimated(
     data: Dataset, folder: Path | None, key: str, *, seed: int, progress: Progress | None = None
 ) -> tuple[float | None, str]:
-    """The share of wrong labels that `find` expects in the data (None: it cannot say), and a note of it. The folder of a model keeps
-    both under `key` until its training has finished, so that one that goes on, or another of its processes, need not ask again."""
-    kept = None if folder is None else folder / CACHE / "noise.json"
-    before = {} if kept is None or not kept.exists() else json.loads(kept.read_bytes())
-    if before.get("key") == key:
-        return before["noise"], before["note"]
+    """The share of wrong labels that `find` estimates in the data (None if it cannot), and a note on it. The model
+    folder keeps both under `key` until the training has finished, so that a resumed run, or another process of the same
+    run, need not repeat it."""
+    cache_file = None if folder is None else folder / CACHE / "noise.json"
+    cached = {} if cache_file is None or not cache_file.exists() else json.loads(cache_file.read_bytes())
+    if cached.get("key") == key:
+        return cached["noise"], cached["note"]
     try:
         wrong, n = pipeline.find(data, detectors=("consensus",), seed=seed, progress=progress or False).wrong, len(data)
         noise = _share(wrong, n)
         count, low, high = (f"{part / n:.0%}" for part in (wrong.count, wrong.low, wrong.high))
-        note = f"`find` expects {count} of the labels to be wrong ({low} to {high}); the method was told {noise:.0%}."
+        note = f"`find` estimates that {count} of the labels are wrong ({low} to {high}); the method uses {noise:.0%}."
     except UserError as error:
         noise, note = (
             None,
-            f"`find` cannot say how many labels are wrong, so the method estimates it: {error.in_words()}",
+            f"`find` cannot estimate how many labels are wrong, so the method estimates it: {error.in_words()}",
         )
-    if kept is not None:
-        kept.parent.mkdir(exist_ok=True)
-        write_json(kept, {"key": key, "noise": noise, "note": note})
+    if cache_file is not None:
+        cache_file.parent.mkdir(exist_ok=True)
+        write_json(cache_file, {"key": key, "noise": noise, "note": note})
     return noise, note
 
 
 def _share(wrong: Estimate, n: int) -> float:
-    """None of n labels is taken to be wrong if none may be, so that a method does no harm to clean ones."""
+    """The estimated share of wrong labels, 0 if the interval includes 0, so that a method does no harm to clean
+    data."""
     return wrong.count / max(1, n) if wrong.low > 0 else 0.0

@@ -1,4 +1,4 @@
-"""The label that a model gives to each example, with its probability, and the CSV file of them."""
+"""The predicted label of each example with its probability, and the CSV file of them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DIGITS = 6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
-    """What a model says of n examples.
+    """The predictions of a model on n examples.
 
     Attributes:
         ids: (n,) object array of str.
         classes: the K class names, in the order of the columns of `probabilities`.
         probabilities: (n, K) float32.
         excluded: examples that could not be read, and why.
-        notes: what `load` has to say of the data.
+        notes: the notes of `load` on the data.
     """
 
     ids: np.ndarray
@@ -81,17 +81,17 @@ class Predictions:
 
 
 def csv_file(out: Any, source: Any) -> Path:
-    """The file to write, which is neither the source nor something else of the user's.
+    """Return the file to write; it must not be the source or another file of the user.
 
     Raises:
-        UserError: it is.
+        UserError: it is the source, not a CSV file, or a file that `predict` did not write.
     """
     path = require_path(out, "out, the CSV file,")
     if path.is_dir() or path.suffix.lower() != ".csv":
-        what = "a folder" if path.is_dir() else "no .csv"
-        raise UserError(f"{path} is {what}; name a CSV file with <out>, or leave <out> out.", out="")
+        what = "a folder" if path.is_dir() else "not a .csv file"
+        raise UserError(f"{path} is {what}; choose a CSV file with <out>, or leave <out> out.", out="")
     read_from = Path(source) if isinstance(source, str | Path) else None
     if read_from is not None and path.exists() and read_from.exists() and path.samefile(read_from):
-        raise UserError(f"{path} is what the examples are read from; name another file with <out>.", out="")
+        raise UserError(f"The examples are read from {path}; choose another file with <out>.", out="")
     require_own(path, ",".join(COLUMNS) + "\n", "predict")
     return path

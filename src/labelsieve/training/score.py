@@ -1,4 +1,4 @@
-"""How often a model says the given label of other data, as a whole and class by class."""
+"""How often a model predicts the given label of other data, in total and per class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: number of examples with that label, recall and precision; None where a share has no whole."""
+    """One class: number of examples with that label, recall and precision; None if the denominator is zero."""
 
     n: int
     recall: float | None
@@ -26,13 +26,13 @@ class ClassScore:
 
 @dataclass(frozen=True, repr=False)
 class Score:
-    """A model against the labels of n examples.
+    """A model compared with the labels of n examples.
 
     Attributes:
-        accuracy: share of the examples on which the model says the given label.
+        accuracy: share of the examples on which the model predicts the given label.
         excluded: examples that could not be read, and why.
-        notes: what `load` has to say of the data.
-        classes: by name, in the order of the model.
+        notes: the notes of `load` on the data.
+        classes: class name -> its score, in the order of the model.
     """
 
     accuracy: float
@@ -48,17 +48,17 @@ class Score:
 def measure(
     model: Model, data: Dataset, *, device: str | None = None, progress: Progress | Literal[False] | None = None
 ) -> Score:
-    """Compare what the model says with the given labels.
+    """Compare the predictions of the model with the given labels.
 
     Raises:
-        UserError: the data hold a class that the model was never taught, or none of them can be read.
+        UserError: the data hold a class that the model was not trained on, or none of them can be read.
     """
     position = {name: i for i, name in enumerate(model.classes)}
     unknown = [name for name in data.classes if name not in position]
     source = data.source or "The data"
     if unknown:
         known = ", ".join(model.classes[:5]) + (", ..." if len(model.classes) > 5 else "")
-        raise UserError(f"{source} has the class {unknown[0]!r}, which the model was never taught; it knows {known}.")
+        raise UserError(f"{source} has the class {unknown[0]!r}; the model was trained on other classes ({known}).")
     data, probs = model.probabilities(data, device=device, progress=progress)
     if len(data) == 0:
         raise UserError(
@@ -67,9 +67,9 @@ def measure(
     given = np.array([position[name] for name in data.classes])[data.labels]
     k = len(model.classes)
     table = np.bincount(given * k + probs.argmax(1), minlength=k * k).reshape(k, k)
-    hits, there, predicted = table.diagonal(), table.sum(1), table.sum(0)
+    hits, sizes, predicted = table.diagonal(), table.sum(1), table.sum(0)
     classes = {
-        name: ClassScore(int(there[c]), _ratio(hits[c], there[c]), _ratio(hits[c], predicted[c]))
+        name: ClassScore(int(sizes[c]), _ratio(hits[c], sizes[c]), _ratio(hits[c], predicted[c]))
         for c, name in enumerate(model.classes)
     }
     return Score(float(hits.sum() / len(data)), len(data), data.excluded, data.notes, classes)

@@ -71,36 +71,38 @@ def train(
     progress: Progress | Literal[False] | None = None,
     logger: Any = None,
 ) -> Model:
-    """Train a classifier that withstands wrong labels. A killed run, started again, continues after its last whole epoch.
+    """Train a classifier that is robust to wrong labels. A killed run continues after its last complete epoch.
 
-    Many parameters, because each is an option of the command `train`: five name columns of a table, as in `ls.load`, three are the settings
-    that every method has.
+    There are many parameters because each is an option of the command `train`: five name columns of a table, as in
+    `ls.load`, and three are settings that every method has.
 
     Args:
         data: a `Dataset`, or anything `ls.load` takes.
-        method: a name of `labelsieve.methods.METHODS`.
-        network: a name of `labelsieve.networks.NETWORKS`, "timm:NAME", or a function of the number of classes that makes one; None is
-            "linear" for features, ResNet-18 for images on a GPU, a small network for images on a CPU.
+        method: a name from `labelsieve.methods.METHODS`.
+        network: a name from `labelsieve.networks.NETWORKS`, "timm:NAME", or a function that takes the number of
+            classes; None is "linear" for features, ResNet-18 for images on a GPU, a small network for images on a CPU.
         out: the model folder; None writes nothing.
-        epochs, lr, batch: instead of the method's own.
+        epochs, lr, batch: values instead of the method's defaults.
         settings: further hyper-parameters of the method by name.
-        run: findings on these data: a run folder, a `Run` or `Findings`; the method may use their estimate of the share of wrong labels.
-        drop_flagged: leave out what `run` flagged, instead of withstanding it.
-        noise: the share of wrong labels, if it is known, as 0.2 or "20%". Where a method needs it and neither this nor `run` is given, `find`
-            estimates it (consensus of the default encoder's features, or of the features that are trained on); where it cannot, the
-            method estimates it.
-        features: train a head on the features of an encoder instead of a network on the images. Texts always do.
-        encoder, side: the encoder as in `find`; side is that of the images, None is their own between 16 and 64.
+        run: findings on these data (a run folder, a `Run` or `Findings`); the method may use their share of wrong
+            labels.
+        drop_flagged: leave out the examples that `run` flagged.
+        noise: the share of wrong labels, if it is known, as 0.2 or "20%". If a method needs it and neither this nor
+            `run` is given, `find` estimates it (the consensus on the default encoder's features, or on the training
+            features). If that fails, the method estimates it.
+        features: train a head on the features of an encoder instead of a network on the images. For texts this is
+            always so.
+        encoder, side: the encoder as in `find`; the side of the images, None uses their own size, clipped to 16..64.
         image, text, label, id: columns of a table.
-        labels: given labels to take instead of those in the source, as in `ls.load`.
+        labels: given labels to use instead of those in the source, as in `ls.load`.
         seed: same seed, same model.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
-        precision: "float32" or "bfloat16", in which a network multiplies (a linear head is float32); None is bfloat16 where the device
-            does so itself.
+        precision: "float32" or "bfloat16" for the products of a network (a linear head uses float32); None is bfloat16
+            if the device supports it natively.
         onnx: write model.onnx into the model folder too.
-        progress: called with (sentence, epochs done, epochs). None draws a bar on stderr in a terminal and in a notebook,
-            False never.
-        logger: see `Session`.
+        progress: called with (sentence, epochs done, epochs). None draws a bar on stderr in a terminal and in a
+            notebook, False never.
+        logger: as in `Session`.
 
     Raises:
         UserError: the data, the settings or the folder cannot be used; the message says why and what to do.
@@ -117,45 +119,45 @@ def train(
     _require_onnx(onnx, out)
     seed, where, precision = require_seed(seed), *_placed(device, precision)
     progress = progress if progress and distributed.rank() == 0 else None
-    whole = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
-    _require_use(whole, features=features, encoder=encoder, side=side)
-    data, noise = _for_training(whole, run, drop_flagged, noise)
-    with scratch() as spare:
-        take = {"kind": "image" if whole.kind == "image" and not features else "features"}
+    all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
+    _require_use(all_data, features=features, encoder=encoder, side=side)
+    data, noise = _for_training(all_data, run, drop_flagged, noise)
+    with scratch() as spare_folder:
+        take = {"kind": "image" if all_data.kind == "image" and not features else "features"}
         take |= {"side": side, "encoder": encoder}
-        made = _made_ready(data, whole, out, spare, take, where, progress)
-        name, make = maker(network, made.take, where, precision)
+        ready = _made_ready(data, all_data, out, spare_folder, take, where, progress)
+        name, make = maker(network, ready.take, where, precision)
         if not isinstance(network, str | None):
-            try_out(make, name, made.samples)
+            try_out(make, name, ready.samples)
         precision = "float32" if name == "linear" else precision
-        chosen = method_settings(function, method, made.take["kind"], len(made.data), named, noise)
-        expected = _fill_in_noise(chosen, made, seed, progress)
-        about = _about(method, name, chosen, seed, precision, made)
-        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(made.data), chosen)
-        session = _session(about, made, seed, progress, logger)
-        trained = _run(partial(function, made.samples, make, session, **chosen), method, named, made.data)
-    trained = _settled(trained, made, chosen)
+        chosen = method_settings(function, method, ready.take["kind"], len(ready.data), named, noise)
+        noise_note = _fill_in_noise(chosen, ready, seed, progress)
+        identity = _identity(method, name, chosen, seed, precision, ready)
+        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(ready.data), chosen)
+        session = _session(identity, ready, seed, progress, logger)
+        trained = _run(partial(function, ready.samples, make, session, **chosen), method, named, ready.data)
+    trained = _settled(trained, ready, chosen)
     unused = noise is not None and "noise" not in chosen and not drop_flagged
-    idle = f"The share of wrong labels was given, but {method} makes no use of it." if unused else None
-    model = _model(trained, made, about, [expected, idle, made.replaces])
-    if made.folder is not None and distributed.rank() == 0:
-        save(model, made.folder, made.data, session, trained, made.samples)
+    unused_note = f"The share of wrong labels was given, but {method} does not use it." if unused else None
+    model = _model(trained, ready, identity, [noise_note, unused_note, ready.replaces])
+    if ready.folder is not None and distributed.rank() == 0:
+        save(model, ready.folder, ready.data, session, trained, ready.samples)
         if onnx:
-            export_onnx(model, made.folder / "model.onnx")
+            export_onnx(model, ready.folder / "model.onnx")
     return model
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """What the method is run on.
+    """The inputs of the method.
 
     Attributes:
         data, inputs: the n examples that could be read, and their pixels or features.
-        take: what the model takes: kind, side, width, encoder.
-        samples, scale: the inputs on the device, normalised, and by what.
+        take: the input settings of the model: kind, side, width, encoder.
+        samples, scale: the normalised inputs on the device, and their normalisation.
         folder: the model folder, or None.
-        replaces: a note of the model that is in the folder now, or None.
-        digest: a hash of the data and inputs.
+        replaces: a note on the model that is in the folder now, or None.
+        digest: a hash of the data and the inputs.
     """
 
     data: Dataset
@@ -178,11 +180,11 @@ def _placed(device: str | None, precision: str | None) -> tuple[Any, str]:
 
 
 def _for_training(whole: Dataset, run: Any, drop: bool, noise: float | None) -> tuple[Dataset, float | None]:
-    """The data to train on and the share of wrong labels, by what `find` found in them."""
+    """The training data and the share of wrong labels, according to the findings of `run`."""
     if run is None:
         if drop:
             raise UserError(
-                "<drop_flagged> leaves out what `find` flagged; name its run folder with <run>.",
+                "<drop_flagged> leaves out the examples that `find` flagged; pass its run folder as <run>.",
                 drop_flagged=True,
                 run="RUN",
             )
@@ -194,7 +196,7 @@ def _for_training(whole: Dataset, run: Any, drop: bool, noise: float | None) -> 
 def _made_ready(
     data: Dataset, whole: Dataset, out: Any, spare: Path, take: dict[str, Any], where: Any, progress: Progress | None
 ) -> _Ready:
-    """Claim the folder, read the inputs, put them on the device; of several processes one after the other."""
+    """Claim the folder, read the inputs and put them on the device; several processes do this one after the other."""
     from labelsieve.engine import distributed
     from labelsieve.engine.inputs import samples
 
@@ -209,7 +211,7 @@ def _made_ready(
 
 
 def _fill_in_noise(chosen: dict[str, Any], made: _Ready, seed: int, progress: Progress | None) -> str | None:
-    """The share of wrong labels that `find` expects, where the method needs one and has none; returns a note of it."""
+    """Set the share of wrong labels to the estimate of `find` if the method needs one; return a note on it."""
     if "noise" not in chosen or chosen["noise"] is not None:
         return None
     from labelsieve.engine import distributed
@@ -217,29 +219,29 @@ def _fill_in_noise(chosen: dict[str, Any], made: _Ready, seed: int, progress: Pr
     features = replace(made.data, kind="features", inputs=made.inputs)
     data = made.data if made.take["kind"] == "image" else features
     with distributed.in_turn():
-        chosen["noise"], note = noise_rate.asked(
+        chosen["noise"], note = noise_rate.estimated(
             data, made.folder, f"{made.digest} {seed}", seed=seed, progress=progress
         )
     return note
 
 
-def _about(
+def _identity(
     method: str, network: str, chosen: dict[str, Any], seed: int, precision: str, made: _Ready
 ) -> dict[str, Any]:
-    """What the manifest says of how the model is made; a checkpoint belongs to it."""
+    """The part of the manifest that identifies how the model is made; a checkpoint belongs to it."""
     about = {"method": method, "network": network, "settings": chosen, "seed": seed, "precision": precision}
     return {**about, "input": made.take, "data_hash": made.digest}
 
 
-def _session(about: dict[str, Any], made: _Ready, seed: int, progress: Progress | None, logger: Any) -> Session:
+def _session(identity: dict[str, Any], made: _Ready, seed: int, progress: Progress | None, logger: Any) -> Session:
     from labelsieve.engine.session import Session
 
-    key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in about.items()}
+    key = {part.replace("data_hash", "data"): json.dumps(value, default=str) for part, value in identity.items()}
     return Session(len(made.data), seed=seed, folder=made.folder, key=key, progress=progress, logger=logger)
 
 
 def _settled(trained: Trained, made: _Ready, chosen: dict[str, Any]) -> Trained:
-    """What was trained, its networks without wrappers and with the batch statistics of all data."""
+    """The trained networks without wrappers and with the batch statistics of all data."""
     from labelsieve.engine.batch_statistics import settle
     from labelsieve.engine.wrapped_network import unwrap
 
@@ -248,7 +250,7 @@ def _settled(trained: Trained, made: _Ready, chosen: dict[str, Any]) -> Trained:
     return trained
 
 
-def _model(trained: Trained, made: _Ready, about: dict[str, Any], notes: list[str | None]) -> Model:
+def _model(trained: Trained, made: _Ready, identity: dict[str, Any], notes: list[str | None]) -> Model:
     """The model with its manifest."""
     data = made.data
     more = {
@@ -258,39 +260,48 @@ def _model(trained: Trained, made: _Ready, about: dict[str, Any], notes: list[st
         "source": data.source,
         "noise": _noise(data),
     }
-    said = [*data.notes, *filter(None, [*notes, _single(data), _silent(trained, made.samples, data)])]
-    manifest = {"finished": True, "classes": data.classes, **about, **more, "notes": said, "versions": _versions()}
+    sentences = [*data.notes, *filter(None, [*notes, _single(data), _silent(trained, made.samples, data)])]
+    manifest = {
+        "finished": True,
+        "classes": data.classes,
+        **identity,
+        **more,
+        "notes": sentences,
+        "versions": _versions(),
+    }
     plain = json.loads(json.dumps(manifest, default=_plain))
     return Model(trained.nets, data.classes, plain, made.scale, data.excluded, trained.p_wrong)
 
 
 def _require_onnx(onnx: bool, out: Any) -> None:
-    """What `onnx` needs is there, before hours of training."""
+    """Refuse `onnx` before hours of training if something that it needs is missing."""
     if not onnx:
         return
     if out is None:
-        raise UserError("<onnx> writes into the model folder; name one with <out>.", onnx=True, out="")
+        raise UserError("<onnx> writes into the model folder; choose one with <out>.", onnx=True, out="")
     from labelsieve.engine.onnx_export import require_onnx
 
     require_onnx()
 
 
 def _named(settings: Any, *, noise: float | None, **given: Any) -> dict[str, Any]:
-    """The settings that the user named, each once; the noise stays apart, as not every method has it."""
+    """The settings of the user, each once; the noise stays separate, because not every method has it."""
     settings = {} if settings is None else settings
     if not isinstance(settings, Mapping):
         raise UserError(f"The settings are {settings!r}; they should be a dict of names and values.")
     given = {name: value for name, value in given.items() if value is not None}
     twice = settings.keys() & (given.keys() if noise is None else {*given, "noise"})
     if twice:
-        raise UserError(f"{min(twice)} is given twice, by itself and in the settings; leave one of them out.")
+        raise UserError(f"{min(twice)} is given twice, as an argument and in the settings; leave one of them out.")
     return {**settings, **given}
 
 
 def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: int | None) -> None:
-    """Nothing was named that these data have no use for."""
+    """Refuse arguments that these data do not use."""
     if data.kind == "image" and not features and encoder is not None:
-        raise UserError("The encoder is for training on its features; add <features>, or leave it out.", features=True)
+        raise UserError(
+            "An encoder is used only with training on features; add <features>, or leave it out.", features=True
+        )
     if data.kind == "features" and (features or encoder is not None or side is not None):
         raise UserError(
             "These data are features already; leave out <features>, <encoder> and <side>.",
@@ -299,7 +310,7 @@ def _require_use(data: Dataset, *, features: bool, encoder: str | None, side: in
             side="",
         )
     if data.kind == "text" and side is not None:
-        raise UserError("The side is that of images, and these data are texts; leave it out.")
+        raise UserError("The side is for images, but these data are texts; leave it out.")
 
 
 def _listed(named: dict[str, Any]) -> str:
@@ -318,28 +329,29 @@ def _run(training: Callable[[], Trained], method: str, named: dict[str, Any], da
 
 
 def _require_each_class(data: Dataset, whole: Dataset) -> None:
-    """Every class that the data held at first is still there."""
-    gone = np.setdiff1d(whole.labels, data.labels)
-    if len(gone):
-        example = whole.ids[np.argmax(whole.labels == gone[0])]
+    """Refuse data that lost all examples of a class."""
+    lost = np.setdiff1d(whole.labels, data.labels)
+    if len(lost):
+        example = whole.ids[np.argmax(whole.labels == lost[0])]
         why = next((item.reason for item in data.excluded if item.id == example), "it could not be used")
         raise UserError(
-            f"No example of the class {whole.classes[gone[0]]!r} is left to train on; {example!r}, for one, was left out: {why}."
+            f"No example of the class {whole.classes[lost[0]]!r} is left to train on; {example!r}, for example, was "
+            f"left out: {why}."
         )
 
 
 def _single(data: Dataset) -> str | None:
     names = _shown(data, np.bincount(data.labels) == 1)
-    return f"Classes with one example only: {names}. Nothing speaks for or against its label." if names else None
+    return f"Classes with only one example: {names}. Nothing can confirm or question its label." if names else None
 
 
 def _silent(trained: Trained, ready: Samples, data: Dataset) -> str | None:
-    """A note of the classes that the model gives to no training example: they have collapsed."""
+    """A note on the classes that the model predicts for no training example: they have collapsed."""
     k = len(data.classes)
-    said = np.bincount(trained.logits(ready).argmax(1).cpu().numpy(), minlength=k)
-    names = _shown(data, (said == 0) & (np.bincount(data.labels, minlength=k) > 0))
+    predicted = np.bincount(trained.logits(ready).argmax(1).cpu().numpy(), minlength=k)
+    names = _shown(data, (predicted == 0) & (np.bincount(data.labels, minlength=k) > 0))
     return (
-        f"The model takes no training example for {names}: more epochs, or a smaller learning rate, may help."
+        f"The model predicts none of its training examples as {names}: more epochs or a smaller learning rate may help."
         if names
         else None
     )
