@@ -127,6 +127,6 @@ def test_in_a_folder_that_cannot_be_written_decisions_are_read_and_none_is_lost_
     monkeypatch.setattr("labelsieve.store.journal.os.access", lambda path, mode: False)
     journal = Journal(tmp_path)
     assert [row.id for row in journal.read()[0]] == ["x"]
-    with pytest.raises(PermissionError, match="no decision can be added, the run folder is read-only"):
+    with pytest.raises(PermissionError, match="no decision can be added because the run folder is read-only"):
         journal.append([said("y")])
     journal.close()

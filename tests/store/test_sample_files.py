@@ -62,7 +62,7 @@ def test_a_sample_comes_back_as_it_was(tmp_path, plan):
 def test_what_a_sample_never_has_is_refused(tmp_path, key, value):
     path = sample_files.save(tmp_path, sample())
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-    with pytest.raises(UserError, match=rf"drawn.json is damaged \(its {key} is not what a sample has\)"):
+    with pytest.raises(UserError, match=rf"drawn.json is damaged \(its {key} is not valid for a sample\)"):
         sample_files.load(tmp_path, "drawn")
 
 

@@ -82,7 +82,7 @@ class Run:
 
     @cached_property
     def _ranked_now(self) -> Findings:
-        """The findings with the probabilities, the order and the count of wrong labels as they are after the decisions."""
+        """The findings with the probabilities, the ranking and the count of wrong labels after the decisions."""
         now = self.calibrated
         return replace(self.findings, p_wrong=now.p_wrong, rank=now.rank, wrong=now.wrong, notes=self.notes)
 
