@@ -25,7 +25,9 @@ def test_a_device_that_is_not_there_is_told():
 def test_a_device_that_this_machine_lacks_is_one_short_sentence(name):
     if name == "mps" and torch.backends.mps.is_available():
         pytest.skip("this machine has it")
-    with pytest.raises(UserError, match=f"There is no device '{name}' here .*; leave it out, or name cpu.") as told:
+    with pytest.raises(
+        UserError, match=f"The device '{name}' is not available .*; leave it out, or choose cpu."
+    ) as told:
         pick(name)
     assert len(str(told.value)) < 200
 

@@ -87,8 +87,8 @@ def continued(findings: Findings, sample: Sample, requested: dict[str, Any], siz
         if value is not None and value != sample.plan.get(key):
             option = "plan" if key == "kind" else key
             raise UserError(
-                f"The sample {sample.name!r} was drawn with {plain_words(option)} {sample.plan.get(key)}; a plan cannot "
-                f"change after its sample is drawn. Leave <{option}> out, or draw a sample with another <name>.",
+                f"The sample {sample.name!r} was drawn with {plain_words(option)} {sample.plan.get(key)}; a plan "
+                f"cannot change after its sample is drawn. Leave <{option}> out, or draw a sample with another <name>.",
                 **{option: "", "name": ""},
             )
     if size is None or size == len(sample.ids):
