@@ -1,5 +1,4 @@
-"""Every loss over (logits, target) keeps one contract, and each its own identities (methods: value, gradient,
-limits)."""
+"""Every loss over (logits, target) keeps one contract, and each its own identities (methods: value, gradient, limits)."""
 
 import math
 import subprocess
