@@ -144,11 +144,7 @@ def test_every_page_is_reached_from_the_readme(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_have_at_most_120_characters(page):
-    long = {
-        number: len(line)
-        for number, line in enumerate(page.read_text().split("\n"), 1)
-        if len(line) > (400 if line.startswith("|") else 130)
-    }
+    long = {number: len(line) for number, line in enumerate(page.read_text().split("\n"), 1) if len(line) > 120}
     assert not long
 
 
