@@ -95,3 +95,9 @@ def odd_texts(tmp_path):
     run.save(findings_of(load(str(tmp_path / "t.csv"), text="text", label="label")), tmp_path / "t.sieve")
     with TestClient(application(Desk(tmp_path / "t.sieve")), base_url="http://127.0.0.1:8765") as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Every answer waits for the newest calibration, however busy the machine is."""
+    monkeypatch.setattr("labelsieve.page.desk.PATIENCE", 60.0)
