@@ -336,7 +336,7 @@ def test_a_missing_argument_is_named_with_an_example(features, capsys, monkeypat
     err = refused(capsys, "report")
     assert "`report` needs RUN (a run folder that `find` wrote). For example: labelsieve report photos.sieve" in err
     assert "`diff` needs NEW" in refused(capsys, "diff", "a.sieve")
-    assert "`check` needs --contract (the rules, a TOML file)" in refused(capsys, "check", "a.sieve")
+    assert "`check` needs --contract (a TOML file with the rules)" in refused(capsys, "check", "a.sieve")
     assert refused(capsys, "find", "--text") == "labelsieve: --text needs a value.\n"
     assert "--max-error needs a value; '-3%' begins with a dash" in refused(
         capsys, "accept", "a.sieve", "--max-error", "-3%"

@@ -306,7 +306,7 @@ def test_a_run_on_other_labels_is_refused(here, capsys):
 def test_files_of_the_wrong_kind_are_refused(here, capsys):
     fine(capsys, "train", "f.npz", "--epochs", "1", "-o", "model")
     assert "p.parquet is not a .csv file" in error_of(capsys, "predict", "model", "test.npz", "-o", "p.parquet")
-    assert "s.txt is no .html" in error_of(capsys, "spectrum", "model", "model", "-o", "s.txt")
+    assert "s.txt is not an HTML file" in error_of(capsys, "spectrum", "model", "model", "-o", "s.txt")
 
 
 def test_only_earlier_predictions_are_overwritten(here, capsys):

@@ -25,8 +25,7 @@ def find(
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
     labels: Annotated[
-        str | None,
-        Parameter(help="File of given labels to use instead (id,label), or the labels that belong to --probs."),
+        str | None, Parameter(help="File of given labels to use instead (id,label), or those for --probs.")
     ] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
@@ -34,8 +33,7 @@ def find(
         int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
     ] = None,
     fast: Annotated[
-        bool,
-        Parameter(help="Use images at 96 px: about five times faster, but it finds fewer wrong labels.", negative=""),
+        bool, Parameter(help="Images at 96 px: about five times faster, finds fewer wrong labels.", negative="")
     ] = False,
     detectors: Annotated[
         str | None,

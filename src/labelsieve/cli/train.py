@@ -51,9 +51,7 @@ def train(
     encoder: Annotated[str | None, Parameter(help="Encoder for --features and texts, as in `find`.")] = None,
     side: Annotated[
         int | None,
-        Parameter(
-            help="Image side in pixels; default: that of the images, 16 to 64.", converter=within((16, SIDES[1]))
-        ),
+        Parameter(help="Image side in pixels; default: the images' own, 16 to 64.", converter=within((16, SIDES[1]))),
     ] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
@@ -63,8 +61,7 @@ def train(
     seed: Annotated[int, Parameter(help="Same seed, same model.", converter=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
     precision: Annotated[
-        str | None,
-        Parameter(help="Precision of matrix products: float32, bfloat16; default: bfloat16 if the device supports it."),
+        str | None, Parameter(help="Matrix products in float32 or bfloat16; default: bfloat16 if supported.")
     ] = None,
     onnx: Annotated[bool, Parameter(help="Also write model.onnx.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print model.json.", negative="")] = False,
