@@ -2,8 +2,9 @@
 
     python docs/write_reference.py
 
-In `docs/commands.md` it replaces what stands between `<!-- options: NAME -->` and `<!-- end -->`; `docs/python-reference.md` it writes
-whole. `tests/test_docs.py` fails when either page is not what this script would write.
+In `docs/commands.md` it replaces what stands between `<!-- options: NAME -->` and `<!-- end -->`;
+`docs/python-reference.md` it writes whole. `tests/test_docs.py` fails when either page is not what this script would
+write.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def commands_page(text: str) -> str:
 
 
 def options_of(command: str) -> str:
-    """What one command does, its Python door, and a list of its arguments and options; "every" is what all commands share."""
+    """What one command does, its Python door, and a list of its arguments and options; "every" is what all commands
+    share."""
     if command == "every":
         return "\n".join(_option(one) for one in app.meta.assemble_argument_collection() if one.show)
     function, example = next(group[command] for group in COMMANDS.values() if command in group)
@@ -77,7 +79,8 @@ def _value(hint: Any) -> str:
 def python_page() -> str:
     """The reference of every public name: signature, what it does, arguments, results, an example."""
     head = _wrap(
-        "Every public name, as its docstring describes it; `help(ls.find)` shows the same text. [Python](python.md) shows how they are "
+        "Every public name, as its docstring describes it; `help(ls.find)` shows the same text. [Python](python.md) "
+        "shows how they are "
         "used together. This page is written by `docs/write_reference.py`."
     )
     names = sorted((name for name in labelsieve.__all__ if name != "__version__"), key=lambda n: (n[0].isupper(), n))

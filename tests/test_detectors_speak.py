@@ -1,4 +1,5 @@
-"""What each detector flags and suggests by its own rule reaches the table, the run, the exports, the page and the command line."""
+"""What each detector flags and suggests by its own rule reaches the table, the run, the exports, the page and the
+command line."""
 
 import csv
 import json

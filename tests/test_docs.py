@@ -207,7 +207,8 @@ def calls_in(code: str) -> list[ast.Call]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python_named_in_the_text_exists(page):
-    """Names such as `ls.find` and `labelsieve.decide.calibrate`, and the keywords of calls such as `ls.find(record=...)`."""
+    """Names such as `ls.find` and `labelsieve.decide.calibrate`, and the keywords of calls such as
+    `ls.find(record=...)`."""
     for code in re.findall(r"`((?:ls|labelsieve)\.[a-zA-Z_][^`\n]*)`", prose(page)):
         names = re.match(r"(?:ls|labelsieve)\.([\w.]+)", code)[1].rstrip(".").split(".")
         thing: object = ls

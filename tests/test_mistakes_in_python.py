@@ -1,4 +1,5 @@
-"""A mistake in a call of Python ends in one sentence that names the argument, in every verb; what is shown of a run is consistent."""
+"""A mistake in a call of Python ends in one sentence that names the argument, in every verb; what is shown of a run is
+consistent."""
 
 import json
 import urllib.request

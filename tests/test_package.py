@@ -35,7 +35,8 @@ def test_import_is_light():
 
 
 def test_find_on_features_needs_no_torch_and_no_onnxruntime():
-    code = "import numpy as np, labelsieve as ls\nls.find(np.random.default_rng(0).normal(size=(40, 3)), labels=np.arange(40) % 2)"
+    code = "import numpy as np, labelsieve as ls\nx = np.random.default_rng(0).normal(size=(40, 3))\n"
+    code += "ls.find(x, labels=np.arange(40) % 2)"
     assert not modules_after(code).intersection(
         {"torch", "onnxruntime", "onnx", "sklearn", "scipy", "rich", "cyclopts"}
     )

@@ -1,4 +1,5 @@
-"""Every verb from Python does what the command of its name does: the same result, and files that are equal byte for byte."""
+"""Every verb from Python does what the command of its name does: the same result, and files that are equal byte for
+byte."""
 
 import json
 import os
@@ -44,7 +45,8 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def doors(made, tmp_path, monkeypatch, capsys):
-    """Calls Python in one copy of the folder and the command in another; returns the result, the printed JSON and both copies."""
+    """Calls Python in one copy of the folder and the command in another; returns the result, the printed JSON and both
+    copies."""
 
     def call(python, *command, code=0):
         copies = [shutil.copytree(made, tmp_path / name, dirs_exist_ok=True) for name in ("python", "shell")]

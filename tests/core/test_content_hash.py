@@ -41,8 +41,9 @@ def test_texts_differ_by_a_space_and_pictures_by_a_pixel():
 def test_a_journal_of_an_older_version_gets_the_new_columns(tmp_path):
     old = sqlite3.connect(tmp_path / "decisions.sqlite")
     old.execute(
-        """CREATE TABLE decisions (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL, label TEXT,
-        reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL, blind INTEGER NOT NULL, p_wrong REAL,
+        """CREATE TABLE decisions (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, act TEXT NOT NULL,
+        label TEXT, reviewer TEXT NOT NULL, at TEXT NOT NULL, batch TEXT NOT NULL, pick TEXT NOT NULL,
+        blind INTEGER NOT NULL, p_wrong REAL,
         suggestion TEXT, target TEXT, note TEXT NOT NULL, UNIQUE (batch, id))"""
     )
     old.execute(

@@ -1,4 +1,5 @@
-"""The fold of decisions for any order of acts, undos, redos and reviewers, against one that is written slowly and plainly."""
+"""The fold of decisions for any order of acts, undos, redos and reviewers, against one that is written slowly and
+plainly."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,8 @@ ANSWERS = tuple(act for act in ACTS if act not in ("undo", "redo"))
 
 @st.composite
 def journals(draw):
-    """Rows as a journal may hold them: batches of one or several examples; undos and redos, also of what is undone, of somebody else's
-    batch, or of a batch that is not there; times that need not grow, for clocks differ."""
+    """Rows as a journal may hold them: batches of one or several examples; undos and redos, also of what is undone, of
+    somebody else's batch, or of a batch that is not there; times that need not grow, for clocks differ."""
     rows, batches = [], []
     for n in range(draw(st.integers(0, 14))):
         who, at = draw(st.sampled_from(PEOPLE)), f"2026-01-01T00:00:{draw(st.integers(0, 59)):02d}"

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the names of op
 
 @pytest.fixture
 def calls(monkeypatch):
-    """("sync", inode, digest of the bytes or None for a folder) and ("rename", new path) in the order in which they were made."""
+    """("sync", inode, digest of the bytes or None for a folder) and ("rename", new path) in the order in which they
+    were made."""
     made, sync, replace = [], os.fsync, os.replace
 
     def fsync(handle):
@@ -38,7 +39,8 @@ def digest(path):
 
 
 def require_lasting(path, calls):
-    """The bytes of the file were synced, then it, or a folder that holds it, got its name, then the folder of that name was synced."""
+    """The bytes of the file were synced, then it, or a folder that holds it, got its name, then the folder of that name
+    was synced."""
     whole = [at for at, call in enumerate(calls) if call == ("sync", path.stat().st_ino, digest(path))]
     names = [
         at for at, call in enumerate(calls) if call[0] == "rename" and (call[1] == path or call[1] in path.parents)

@@ -140,15 +140,24 @@ def test_at_most_twenty_offenders_are_named_but_all_are_counted():
     found = findings()
     many = 50
     big = Findings(
-        np.array([f"id{i}" for i in range(many)], object), found.classes, np.zeros(many, np.int64), np.ones(many, np.int64),
-        np.full(many, 0.95), np.arange(1, many + 1), np.ones(many, bool), {}, {}, Estimate(45, 40, 50),
-    )  # fmt: skip
+        np.array([f"id{i}" for i in range(many)], object),
+        found.classes,
+        np.zeros(many, np.int64),
+        np.ones(many, np.int64),
+        np.full(many, 0.95),
+        np.arange(1, many + 1),
+        np.ones(many, bool),
+        {},
+        {},
+        Estimate(45, 40, 50),
+    )
     broken = one({"no_unreviewed_above": 0.9}, dataset_version(big, Fold(), big.p_wrong, big.wrong))
     assert broken.offending == 50 and len(broken.ids) == 20
 
 
 def test_contract_is_read_and_its_types_kept(tmp_path):
-    text = 'max_error_upper = 0.03\nconflicting_duplicates = 0\nmax_excluded = 0.05\nmin_reviewed = 200\nclasses = ["cat", "dög"]\n'
+    text = "max_error_upper = 0.03\nconflicting_duplicates = 0\nmax_excluded = 0.05\n"
+    text += 'min_reviewed = 200\nclasses = ["cat", "dög"]\n'
     assert read_contract(write(tmp_path, text)) == Contract(
         max_error_upper=0.03, conflicting_duplicates=0, max_excluded=0.05, min_reviewed=200, classes=("cat", "dög")
     )

@@ -12,7 +12,8 @@ import pytest
 
 import labelsieve as ls
 
-CODE = "import labelsieve as ls, numpy as np; P = np.eye(2).repeat(9, 0) * .8 + .1; ls.find(probs=P, labels=[0, 1] * 9{more})"
+PROBS = "import labelsieve as ls, numpy as np; P = np.eye(2).repeat(9, 0) * .8 + .1; "
+CODE = PROBS + "ls.find(probs=P, labels=[0, 1] * 9{more})"
 
 
 def seen(more=""):

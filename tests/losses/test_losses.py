@@ -1,4 +1,5 @@
-"""Every loss over (logits, target) keeps one contract, and each its own identities (methods: value, gradient, limits)."""
+"""Every loss over (logits, target) keeps one contract, and each its own identities (methods: value, gradient,
+limits)."""
 
 import math
 import subprocess
@@ -242,7 +243,9 @@ def run(code):
 
 
 def test_losses_are_reached_from_the_package():
-    code = "import torch, labelsieve as ls\nassert ls.losses.blurry(torch.zeros(2, 3), torch.tensor([0, 1])).shape == (2,)"
+    code = (
+        "import torch, labelsieve as ls\nassert ls.losses.blurry(torch.zeros(2, 3), torch.tensor([0, 1])).shape == (2,)"
+    )
     done = run(code)
     assert done.returncode == 0, done.stderr
 

@@ -48,7 +48,8 @@ def written_to(path: Path, advice: str = "name another place with <out>", **opti
 
 
 def require_keyword(name: str, known: Sequence[str], function: str) -> None:
-    """Refuse a keyword that a function with further keywords does not take, as Python does, with the name that is meant.
+    """Refuse a keyword that a function with further keywords does not take, as Python does, with the name that is
+    meant.
 
     Raises:
         TypeError: there is no such keyword.

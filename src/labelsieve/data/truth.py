@@ -32,8 +32,8 @@ def read_truth(
     """The true class name of each of n examples, None where the file has none (oracle: true labels never reach `find`).
 
     Args:
-        path: a table with the columns `id` and `label`, or one label per row in the order of `ids`: a table without ids,
-            an .npy array, a .txt file.
+        path: a table with the columns `id` and `label`, or one label per row in the order of `ids`: a table without
+            ids, an .npy array, a .txt file.
         ids: (n,) ids of the examples.
         classes: the K class names. Integers from 0 are positions in it, if the names are not numbers themselves.
 
