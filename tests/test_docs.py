@@ -190,6 +190,7 @@ def test_the_readme_shows_what_find_prints(prepared, tmp_path, monkeypatch, caps
     """Headings and explanations; names and numbers are those of larger data."""
     shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("COLUMNS", "120")
     assert main(["find", "photos/"]) == 0
     printed = {" ".join(line.split()) for line in capsys.readouterr().out.split("\n")}
     readme = {" ".join(line.split()) for line in (ROOT / "README.md").read_text().split("\n")}

@@ -131,7 +131,7 @@ def _confusions(summary: Summary, width: int) -> Table:
 
 
 def _classes(summary: Summary, width: int) -> Table:
-    table = blank_table("Classes with the largest share of wrong labels")
+    table = blank_table("Classes by share of wrong labels")
     table.add_column("class", no_wrap=True)
     table.add_column("examples", justify="right")
     table.add_column("probably wrong", justify="right")
