@@ -105,7 +105,7 @@ def test_a_damaged_sample_is_said_to_be(tmp_path, text):
 
 
 def test_a_missing_sample_or_a_name_that_leaves_the_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no sample named 'x' \\(there: none\\)"):
+    with pytest.raises(UserError, match="no sample named 'x' \\(existing samples: none\\)"):
         sample_files.load(tmp_path, "x")
     with pytest.raises(UserError, match="cannot be the name"):
         sample_files.load(tmp_path, "../run")

@@ -123,8 +123,8 @@ def follow(sample: Sample, opened: Run, data: Reopened | None) -> Sample:
         first = "; ".join(lost[:LISTED]) + ("; ..." if len(lost) > LISTED else "")
         raise UserError(
             f"{len(lost)} of the {len(sample.ids):,} rows of the sample {sample.name!r} are missing or have changed "
-            f"({first}), "
-            "so it no longer represents the batch. Run find on the data again and draw a sample with another <name>.",
+            f"({first}), so it no longer represents the batch. Run find on the data again and draw a sample with "
+            "another <name>.",
             name="",
         )
     return replace(sample, ids=tuple(str(findings.ids[i]) for i in rows))

@@ -41,8 +41,8 @@ def markdown(record: dict[str, Any]) -> str:
         f"- Plan: {terms['kind']}, at most {percent(terms['max_error'], '.4g')} wrong, confidence "
         f"{percent(terms['confidence'], '.4g')}, reviewers err on at most {percent(terms['reviewer_error'], '.4g')}",
         f"- Sample: {len(record['sample']['ids']):,} rows drawn with seed {record['sample']['seed']}, "
-        f"{result['reviewed']:,} reviewed, "
-        f"{result['found']:,} called wrong, {result['unclear']:,} without one clear answer",
+        f"{result['reviewed']:,} reviewed, {result['found']:,} called wrong, {result['unclear']:,} without one clear "
+        "answer",
     ]
     if record["note"]:
         lines.append(f"- {in_markdown(record['note'])}")

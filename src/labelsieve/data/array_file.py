@@ -68,8 +68,7 @@ def from_values(values: Any, source: str | None = None) -> Draft:
         what = shown(values) + (f" of {array.dtype}" if array.ndim else "")
         raise UserError(
             f"{what[:1].upper()}{what[1:]} cannot be read as data; load reads a path, an array of features (n, d) or "
-            "of images "
-            "(n, H, W[, C]) uint8, a list of texts, or a frame."
+            "of images (n, H, W[, C]) uint8, a list of texts, or a frame."
         )
     if not array.size and array.ndim == 1:
         raise UserError(f"The data are an empty {type(values).__name__}; give one example or more.")

@@ -116,8 +116,8 @@ class Session:
         ):
             raise UserError(
                 f"The loss is no longer a finite number in epoch {len(self.history) + 1}, at a learning rate of "
-                f"{self._rate:.3g}. Train "
-                "again in another folder with a third of this rate (<lr>), or with larger batches.",
+                f"{self._rate:.3g}. Train again in another folder with a third of this rate (<lr>), or with larger "
+                "batches.",
                 lr="",
             )
 

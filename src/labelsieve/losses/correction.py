@@ -117,7 +117,7 @@ def _inverse(transition: Tensor) -> Tensor:
         one, other = divmod(int(distance.argmin()), len(matrix))
         raise UserError(
             f"The transition matrix has no usable inverse (condition number {condition:.2g}, limit {MOST:.0e}). Its "
-            "most similar rows are "
-            f"{one} and {other}, two true classes that get the same labels. Use forward correction."
+            f"most similar rows are {one} and {other}, two true classes that get the same labels. Use forward "
+            "correction."
         )
     return inverse
