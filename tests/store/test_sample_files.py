@@ -89,7 +89,7 @@ def test_a_sentence_lists_the_samples_there_in_alphabetical_order(tmp_path):
     for name in ("two", "one", "three"):
         sample_files.save(tmp_path, Sample(name, 0, 0, (), (), (), {}))
     assert sample_files.names(tmp_path) == ["one", "three", "two"]
-    with pytest.raises(UserError, match=r"no sample named 'four' \(there: one, three, two\)"):
+    with pytest.raises(UserError, match=r"no sample named 'four' \(existing samples: one, three, two\)"):
         sample_files.load(tmp_path, "four")
 
 
