@@ -228,7 +228,8 @@ def _difference(saved: Any, current: Any) -> str:
     if not isinstance(saved, dict) or not isinstance(current, dict):
         return "data, method or settings differ"
     names = [name for name in current if saved.get(name) != current[name]]
-    return f"{', '.join(names)} {'differs' if len(names) == 1 else 'differ'}"
+    single = len(names) == 1 and names[0] not in ("settings", "data")
+    return f"{', '.join(names)} {'differs' if single else 'differ'}"
 
 
 def _get(value: Any) -> Any:
