@@ -137,13 +137,13 @@ def test_a_checkpoint_of_a_different_run_is_refused_and_kept(data_folder, monkey
     before = (model / "checkpoint.pt").read_bytes()
     assert "(method, settings differ)" in error_of(capsys, "train", "f.npz", "--method", "gce", "-o", model)
     assert "(settings differ)" in error_of(capsys, "train", "f.npz", "--lr", "0.5", "-o", model)
-    assert "(other network" in error_of(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
-    assert "(other seed)" in error_of(capsys, "train", "f.npz", "--seed", "5", "-o", model)
+    assert "(network" in error_of(capsys, "train", "f.npz", "--network", "mlp", "-o", model)
+    assert "(seed differs)" in error_of(capsys, "train", "f.npz", "--seed", "5", "-o", model)
     assert "holds a model of f.npz, not of g.npz" in error_of(capsys, "train", "g.npz", "-o", model)
     (data_folder / "changed").mkdir()
     monkeypatch.chdir(data_folder / "changed")
     (data_folder / "changed" / "f.npz").write_bytes((place / "g.npz").read_bytes())
-    assert "(other data)" in error_of(capsys, "train", "f.npz", "-o", model)
+    assert "(data differ)" in error_of(capsys, "train", "f.npz", "-o", model)
     assert (model / "checkpoint.pt").read_bytes() == before
 
 
