@@ -8,7 +8,8 @@ Lightning (2.0 or newer, as `lightning` or `pytorch_lightning`) passes that dict
 optimisation. A step may return None (Lightning then skips the batch): it is not recorded, and a warning at the end
 counts such steps. If every step of an epoch returns None, as a loop with manual optimisation may, there is nothing to
 record, which is an error. Validation is not recorded. Only one process may train: each process of a distributed run
-sees only a part of the data. Cost: the logits of each batch are copied to the CPU, which waits for the GPU.
+sees only a part of the data.
+Cost: the logits of each batch are copied to the CPU, which waits for the GPU.
 """
 
 from __future__ import annotations

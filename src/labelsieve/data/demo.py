@@ -2,7 +2,8 @@
 
 Nothing is downloaded. About 8 % of the labels are wrong: half of those confuse letters that look alike, half use any
 other letter. Some pictures occur twice under different labels, byte for byte or slightly changed; one file is truncated
-and one is not a picture. Cost: about 3 ms per picture.
+and one is not a picture.
+Cost: about 3 ms per picture.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The gate: does a data set, after its decisions, keep a contract? Each rule gives a sentence and the offending ids.
 
 The contract is a TOML file with one line per rule; rules that it does not name are not checked. docs/gate.md explains
-each rule. Cost: sorts of the labels and of the groups of duplicates; nothing is trained, and only the run is read.
+each rule.
+Cost: sorts of the labels and of the groups of duplicates; nothing is trained, and only the run is read.
 """
 
 from __future__ import annotations

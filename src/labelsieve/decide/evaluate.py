@@ -5,7 +5,8 @@ among the first E (E = number of true errors), precision among the first 100, pr
 relative error of the count, expected calibration error (Naeini et al., AAAI 2015; 15 bins of equal mass) and Brier
 score of p_wrong. Intervals: 95 %, percentiles of a bootstrap over examples (Efron 1979) with the ranking fixed. A
 resample is a vector of weights, so that nothing is sorted again. Resampling adds noise to the calibration error, so its
-interval is extended to contain the value itself. Cost: replicates x ten passes over n numbers; 50,000 examples x 500
+interval is extended to contain the value itself.
+Cost: replicates x ten passes over n numbers; 50,000 examples x 500
 take seconds.
 """
 

@@ -2,9 +2,11 @@
 get.
 
 Paper: Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections
-3.1-3.2. Good at: class-dependent confusions, any classifier's probabilities, no tuning.
+3.1-3.2.
+Good at: class-dependent confusions, any classifier's probabilities, no tuning.
 Bad at: probabilities that are not out-of-sample (memorised errors look clean); weak classifiers (counts too many
-errors). Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cleanlab's names.
+errors).
+Numbers: rule = "prune_by_noise_rate", cleanlab's default; the other rules by cleanlab's names.
 Differs: flags are those of cleanlab 2.9 to the last tie, but streamed. Suspicion is 1 - p_y (self-confidence),
     cleanlab's default ranking, which needs only the given label: an example spread over several wrong classes ranks as
     high as one with a clear rival; the normalised margin would rank it lower.

@@ -4,13 +4,17 @@ Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with
     vote; the log-odds that another class explains the example better, with the estimated noise transition matrix as a
     tempered prior.
 Paper: pool and transition matrix in `stats.opinion_pool`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML
-2022. Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary and
-human. Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives
-the class away). Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development
+2022.
+Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary and
+human.
+Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives
+the class away).
+Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development
 sets with known
     errors, CIFAR-10N among them (docs/calibration.md). All constants are in `stats.opinion_pool`.
 Differs: this detector is ours. It is the default score of `find`; probabilities of the user are the only judge if there
-are some. Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
+are some.
+Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
 """
 
 from __future__ import annotations

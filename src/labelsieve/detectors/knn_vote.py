@@ -2,7 +2,8 @@
 suspicious.
 
 Paper: Zhu, Dong, Liu, "Detecting corrupted labels without training a model to predict" (SimiFeat), ICML 2022, section
-4. Good at: any good encoder, without any training; human label noise on clear images.
+4.
+Good at: any good encoder, without any training; human label noise on clear images.
 Bad at: encoders tuned on the noisy labels; confusions between classes that the features do not separate;
     near-duplicates that carry the same wrong label.
 Numbers: k = 10 counts the example itself, so nine neighbours vote (authors' setting).

@@ -3,7 +3,8 @@
 Source: Wu and Johnson, "Rethinking 'batch' in BatchNorm", arXiv 2105.07576 (2021), section 3: statistics of the final
 weights instead of a moving average. Runs of STEPS or more keep the moving average, as the papers' do: on 500 images of
 Fashion-MNIST both gave the same accuracy there, within half a point, while after a dozen steps the moving average cost
-up to 19 points. Cost: one forward pass over the examples.
+up to 19 points.
+Cost: one forward pass over the examples.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ work. Each process computes a network's features for its own part of the batch, 
 losses, selections and records see the whole batch in every process, and the methods need no change. Gradients are
 averaged in `Session.step`: those of a process's own part are multiplied by the number of processes, those that all
 processes compute (of the heads) count once. Process 0 writes files and progress. Differs from one process: the order of
-sums; batch normalisation sees a process's own part, as in PyTorch's DistributedDataParallel. Cost: two all-reduces per
+sums; batch normalisation sees a process's own part, as in PyTorch's DistributedDataParallel.
+Cost: two all-reduces per
 step, of the features (b, d) and of the gradients; augmentation is not divided.
 """
 

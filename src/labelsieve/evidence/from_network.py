@@ -7,7 +7,8 @@ fold: heads on its features of the other folds give the fold's probabilities, an
 nearest ones of its fold, whose labels did not influence the features. With `loss`, FOLDS_OF_LOSS networks replace the
 FOLDS, and their predictions on their folds are used directly. This is the k-fold cross-validation with the loss itself
 of Pellegrino, Szczecina and Fieguth (arXiv 2511.16512, 2025), whose confident learning on these probabilities is the
-detector `blurry` or `piecewise_zero`; the same holds for GCE. Differs: they train ten epochs with Adam from ImageNet
+detector `blurry` or `piecewise_zero`; the same holds for GCE.
+Differs: they train ten epochs with Adam from ImageNet
 weights; these networks start from random weights, with the recipe of the others
     here. Their code trains one network through all folds, so that it has seen the examples that it judges; ours are new
     for each fold. AUM's threshold samples would need two more networks; without them AUM ranks but flags no example.

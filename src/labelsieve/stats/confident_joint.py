@@ -4,7 +4,8 @@ Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset
 The rules and the order of the arithmetic are those of cleanlab 2.9 (`filter_by`), so that the same probabilities give
 the same flags, ties included: a class threshold is a mean in the dtype of the probabilities, and ties are ordered as by
 `numpy.argsort`. Probabilities may be a memory map; they are read once in row blocks and, for the noise-rate rules, once
-more class by class. Cost: two passes; memory is a few numbers per example, K x K counts, and one block.
+more class by class.
+Cost: two passes; memory is a few numbers per example, K x K counts, and one block.
 """
 
 from __future__ import annotations

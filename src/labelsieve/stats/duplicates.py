@@ -8,7 +8,8 @@ resembles the next but the ends do not resemble each other, falls apart.
 at least 3 are untouched by d flipped bits, so two near sketches agree on one of the C(d + 3, 3) choices of three blocks
 (20 sorts for d = 3) and only those meet. A flat image, or one that shows little but its lighting, has an uninformative
 sketch that many unrelated examples share; such a sketch forms no pairs. Lighting alone (a slope, a vignette or a spot)
-changes direction once per row; of 800 photographs 1 % have as few changes. Cost: 20 sorts of the distinct sketches,
+changes direction once per row; of 800 photographs 1 % have as few changes.
+Cost: 20 sorts of the distinct sketches,
 memory linear in n; no step is quadratic.
 """
 

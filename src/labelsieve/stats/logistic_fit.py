@@ -3,9 +3,11 @@
 logit p = logit(p_before) + x'b with b ~ N(0, spread^2): no review, no change (Platt 1999 scaling, as a correction; the
 fit is the posterior mode, its covariance the inverse Hessian: MacKay, Neural Computation 1992). A reviewer who errs at
 a rate e calls a label wrong with the probability e + (1 - 2e) p; that likelihood is fitted by Fisher scoring with
-halved steps, and its evidence says how well e explains the answers. Differs: the prior of the intercept is 0 +- 1, that
+halved steps, and its evidence says how well e explains the answers.
+Differs: the prior of the intercept is 0 +- 1, that
 of the slope 1 +- 0.2 (chosen on development sets, docs/calibration.md), so that ten reviews change a correct
-probability little, and two hundred change a wrong one as much as needed. Cost: a few solves of (columns, columns) over
+probability little, and two hundred change a wrong one as much as needed.
+Cost: a few solves of (columns, columns) over
 the reviewed rows.
 """
 

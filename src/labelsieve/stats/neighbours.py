@@ -11,7 +11,8 @@ inserted. So the selection costs less than the matrix product; a partition of ea
 
 An example is never its own neighbour. A zero row has similarity 0 to all others. Identical rows are each other's
 neighbours, unless they are in the same group: dependent examples (scans of one patient, copies of one picture) are
-excluded inside each block. Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters).
+excluded inside each block.
+Cost: exact n^2 d multiply-adds; approximate about n d (n probes / clusters + 2 clusters).
 Memory: 4 n d bytes, n k results, a block.
 """
 

@@ -3,7 +3,8 @@
 A mixture of two components splits losses where they separate, not where labels become wrong: for linear heads on
 features with 9 % wrong labels the mean posterior was 0.15 to 0.2 (both Beta and Gaussian mixtures), and hard but
 correct labels were doubted with the wrong ones. One factor on the odds is a change of the prior, and keeps the order.
-Differs: no paper does this, so it is used on features only. Cost: fifty passes over the posteriors.
+Differs: no paper does this, so it is used on features only.
+Cost: fifty passes over the posteriors.
 """
 
 from __future__ import annotations

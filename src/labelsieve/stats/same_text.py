@@ -11,7 +11,8 @@ Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3). The texts of each c
   must be common.
 
 So reports, invoices or messages that fill the same form with different content are different texts, even if the form is
-long. Cost: 15 sorts of the signatures, a bounded number of candidates per text, and word comparisons for those that
+long.
+Cost: 15 sorts of the signatures, a bounded number of candidates per text, and word comparisons for those that
 resemble each other.
 """
 

@@ -2,7 +2,8 @@
 
 Sources: class-wise small-loss selection (CSS) and matched high confidence (MHCS) of Xiao et al., "ProMix", IJCAI 2023,
 section 3.1; `average_seen` is the bookkeeping that all loss-based methods need (an example may be missing from an
-epoch). Cost: one sort of the losses.
+epoch).
+Cost: one sort of the losses.
 """
 
 from __future__ import annotations
