@@ -63,7 +63,7 @@ from labelsieve.evidence.folds import assign
 from labelsieve.methods import METHODS, method
 from labelsieve.networks import network
 from labelsieve.stats.confident_joint import given_probability
-from labelsieve.training.noise_rate import asked
+from labelsieve.training.noise_rate import estimated
 
 K, BATCH, TEST = 10, 32, 5000
 IMAGES, EPOCHS = 1000, 150
@@ -90,7 +90,7 @@ def share(samples: Samples, seed: int) -> float | None:
     images = np.repeat(images, 3, 3) if images.shape[3] == 1 else images
     names = np.array([str(i) for i in range(n)])
     data = Dataset(ids=names, labels=samples.labels.numpy(), classes=tuple("abcdefghij"), kind="image", inputs=images)
-    return asked(data, None, "", seed=seed)[0]
+    return estimated(data, None, "", seed=seed)[0]
 
 
 def fashion(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

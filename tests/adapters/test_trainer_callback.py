@@ -133,7 +133,7 @@ def test_unknown_label_names_are_an_error_before_training():
     ("labels", "message"),
     [
         (LABELS[:5], "5 labels, but its recorder is for 20"),
-        (LABELS + 0.5, "labels that holds float64"),
+        (LABELS + 0.5, "labels of the type float64"),
         (np.eye(3)[LABELS], "one label per row"),
         (None, "labels"),
         ([None] * N, "labels"),

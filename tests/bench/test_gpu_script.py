@@ -52,7 +52,7 @@ def test_stops_and_goes_on_with_the_same_numbers(script, parts, tmp_path):
 
     assert start("whole", 1e6) == 0
     starts = 1
-    while start("parts", 0) == script.AGAIN:  # one epoch a start
+    while start("parts", 0) == script.NOT_FINISHED:  # one epoch a start
         starts += 1
     whole, pieces = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "parts"))
     assert list(whole["jobs"]) == list(script.SHARES)
