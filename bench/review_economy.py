@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibrate import SETS, found, review
+from calibrate import SETS, load_set, review
 from labelsieve.core.decision import Fold
 from labelsieve.core.findings import Findings
 from labelsieve.decide.calibrate import calibrate
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     for name in arguments.sets.split(","):
-        findings, wrong = found(name, arguments.shared, arguments.runs)
+        findings, wrong = load_set(name, arguments.shared, arguments.runs)
         row = economy(findings, wrong, arguments.rounds)
         print(json.dumps({"set": name, "wrong": int(wrong.sum())} | row), flush=True)
 

@@ -32,7 +32,7 @@ from labelsieve.engine.inputs import samples
 from labelsieve.engine.many_heads import together
 from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
-from labelsieve.methods import METHODS, TOGETHER, for_features, method
+from labelsieve.methods import METHODS, TOGETHER, all_for_features, for_features, head_recipe, method
 from labelsieve.networks import network
 
 RESAMPLED = 2000
@@ -100,7 +100,7 @@ def compare(
 
 def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) -> ls.Findings:
     if (run / "run.json").exists():
-        return ls.load_run(run)
+        return ls.open_run(run).findings
     ids = np.array([str(i) for i in range(len(labels))], object)
     return ls.find(
         Dataset(ids, labels, tuple(str(k) for k in range(classes)), features, "features", "features"), out=run
@@ -114,12 +114,11 @@ def correct(
     start = time.perf_counter()
     calls = {name: partial(method(name), **for_features(name), **told_noise(name, noise)) for name in methods}
     if head == "linear" and all(name in TOGETHER for name in methods):
-        order = sorted(calls, key=lambda name: -for_features(name)["epochs"])
-        nets = {
-            name: out.nets[0].apart()
-            for name, out in zip(order, together(train, [calls[n] for n in order], seeds), strict=True)
-        }
-        logits = {name: [net(test.plain(torch.arange(len(test)))) for net in nets[name]] for name in order}
+        settings = {name: all_for_features(name) for name in methods}
+        recipes = [head_recipe(name)(train, len(seeds), own) for name, own in settings.items()]
+        made = together(train, recipes, seeds, batch=settings[methods[0]]["batch"])
+        rows = torch.arange(len(test))
+        logits = {name: [net(test.plain(rows)) for net in nets] for name, nets in zip(methods, made, strict=True)}
     else:
         plain = network(head, images=False, width=train.inputs.shape[1])
 

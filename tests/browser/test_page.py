@@ -142,12 +142,11 @@ def test_hidden_data_are_not_sent_in_blind_mode(serve, open_page, pictures):
     server = serve(pictures)
     page = open_page(f"{server.url}/focus")
     suggestion = page.locator(".label.other bdi").inner_text()
-    answers = []
-    page.on("response", lambda answer: answers.append(answer.json()) if "/api/items" in answer.url else None)
-    page.keyboard.press("b")
+    with page.expect_response("**/api/items*") as answer:
+        page.keyboard.press("b")
     eventually(lambda: shown(page).startswith("#"))
-    eventually(lambda: answers)
-    assert all(item["given"] is None and item["other"] is None and item["p"] is None for item in answers[0]["items"])
+    items = answer.value.json()["items"]
+    assert items and all(item["given"] is None and item["other"] is None and item["p"] is None for item in items)
     assert page.locator(".label, .suggested, .given, .near").count() == 0
     page.keyboard.press("w")  # nothing to take
     page.wait_for_timeout(200)
