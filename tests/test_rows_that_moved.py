@@ -955,6 +955,6 @@ def test_a_patch_names_ids_that_the_data_do_not_have(tmp_path, ask):
     code, output, err = ask("apply", "d.csv", "--text", "text", "--patch", "p.csv", "--dry-run", "--json")
     assert code == 0 and [c["id"] for c in output["conflicts"]] == ["k99", "k2"] and output["changes"] == [], err
     assert (
-        "no such id" in output["conflicts"][0]["reason"]
+        "neither this id" in output["conflicts"][0]["reason"]
         and "now holds a different example" in output["conflicts"][1]["reason"]
     )

@@ -181,8 +181,8 @@ def test_added_columns_do_not_change_the_findings_of_round_two(tmp_path, name, k
         plain, more = frame(table), frame(table | added)
     a, b = ls.find(ls.load(plain)), ls.find(ls.load(more))
     same_findings(a, b)
-    assert any("label_before, label_decision" in note and "passed over" in note for note in b.notes)
-    assert not any("passed over" in note for note in a.notes)
+    assert any("label_before, label_decision" in note and "Ignored" in note for note in b.notes)
+    assert not any("Ignored" in note for note in a.notes)
 
 
 def test_joined_columns_of_findings_are_not_features(tmp_path):

@@ -147,7 +147,7 @@ def test_an_encoder_adds_neighbours(data, tmp_path):
     ("arguments", "word"),
     [
         (["--from-network", "small-cnn"], "leave out --probs or --from-network"),
-        (["--detectors", "gce"], "needs more; probabilities beside the data allow"),
+        (["--detectors", "gce"], "needs more evidence; probabilities beside the data allow"),
     ],
 )
 def test_arguments_that_do_not_fit_probabilities_are_refused(data, tmp_path, arguments, word, capsys):

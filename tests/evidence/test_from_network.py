@@ -326,7 +326,7 @@ def test_another_loss_does_not_continue_what_was_killed(short, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"loss": "blurry"}, "The loss 'blurry' trains networks, and none is named; add from_network='small-cnn'"),
+        ({"loss": "blurry"}, "The loss 'blurry' trains networks, but no network is set; add from_network='small-cnn'"),
         ({"loss": "blury", "from_network": "small-cnn"}, "There is no loss 'blury'.* Did you mean 'blurry'"),
         ({"loss": "focal", "from_network": "small-cnn"}, "Choose from blurry, piecewise-zero, gce"),
         ({"loss": 0.5, "from_network": "small-cnn"}, "loss is 0.5; give its name"),

@@ -61,7 +61,7 @@ def _require_values(arguments: list[str]) -> None:
             continue
         unset = "A shell variable that is not set leaves an empty value."
         if not option:
-            raise UserError(f"One of the arguments is empty. Name the data or the run folder. {unset}")
+            raise UserError(f"One of the arguments is empty. Pass the data or the run folder. {unset}")
         give = "name a folder" if option in ("--out", "-o") else "give it a value"
         raise UserError(f"The value of {option} is empty; {give}, or leave the option out. {unset}")
 

@@ -34,7 +34,7 @@ def read_source(
     if source:
         data = load(source, labels=labels, probs=probs, **columns)
     elif probs is None:
-        raise UserError("Name the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
+        raise UserError("Pass the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
     elif labels is None:
         raise UserError(
             "--probs needs the data that they belong to, or --labels, a file of the given labels "
