@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from waiting import decided, eventually, shown
+from waiting import decided, eventually, press, shown
 
 import labelsieve as ls
 from labelsieve.store.run import load
@@ -68,7 +68,7 @@ def test_older_counts_do_not_replace_newer_ones(serve, open_page, ten):
         }"""
     )
     for turn in range(1, 7):
-        page.keyboard.press("q")
+        press(page, "q")  # waits for the next example, or the key would be lost
         eventually(lambda turn=turn: len(server.decisions()) == turn)
         page.wait_for_timeout(450)
     page.locator(".states button", has_text="Decided 6").wait_for()
