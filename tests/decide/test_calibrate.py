@@ -11,9 +11,14 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.calibrate import MANY, calibrate
 from labelsieve.decide.estimate import gather
-from labelsieve.decide.outlook import cuts, next_for, reliability, trail
+from labelsieve.decide.outlook import cuts, plan, reliability, trail
 from labelsieve.decide.random_sample import draw
 from labelsieve.stats.logistic_fit import fit, log_odds, logistic
+
+
+def next_for(calibrated, share=0.9):
+    """How many rows to review, most suspicious first, to see about `share` of the wrong labels that are left."""
+    return plan(calibrated, (share,))[0].reviews
 
 
 def made(n=4000, *, shift=0.0, slope=1.0, seed=0):

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.decide.calibrate import calibrate
-from labelsieve.decide.outlook import AHEAD, CATCHES, YIELD, cuts, next_for, plan, stop
+from labelsieve.decide.outlook import AHEAD, CATCHES, YIELD, cuts, plan, stop
+
+
+def next_for(calibrated, share=0.9):
+    """How many rows to review, most suspicious first, to see about `share` of the wrong labels that are left."""
+    return plan(calibrated, (share,))[0].reviews
 
 
 def found(p):

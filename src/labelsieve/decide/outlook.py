@@ -97,11 +97,6 @@ def cuts(calibrated: Calibrated, at: Sequence[float] = CUTS) -> tuple[Cut, ...]:
     return tuple(out)
 
 
-def next_for(calibrated: Calibrated, share: float = 0.9) -> int:
-    """How many unreviewed rows to review, most suspicious first, to see about `share` of the remaining wrong labels."""
-    return plan(calibrated, (share,))[0].reviews
-
-
 def plan(calibrated: Calibrated, shares: Sequence[float] = CATCHES) -> tuple[Effort, ...]:
     """The effort to find each share of the remaining wrong labels."""
     expected = np.cumsum(np.sort(calibrated.p_model[~calibrated.reviewed_rows])[::-1])

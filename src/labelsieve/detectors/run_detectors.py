@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence
+from labelsieve.core.progress_callback import Progress
 from labelsieve.core.scores import Scores
 from labelsieve.detectors import DETECTORS, detector
-
-Progress = Callable[[str, int, int], None]
 
 # The default detectors if there are more classes than this, because the others would take long.
 LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote"), 200

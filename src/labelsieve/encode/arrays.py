@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -11,6 +11,7 @@ import numpy as np
 
 from labelsieve.core.dataset import Dataset, Exclusion, Subset
 from labelsieve.core.errors import UserError
+from labelsieve.core.progress_callback import Progress
 from labelsieve.encode import Encoder, encode
 from labelsieve.encode import encoder as load_encoder
 from labelsieve.encode.decode_image import EIGHT, UNSCALED
@@ -21,8 +22,6 @@ from labelsieve.encode.pixels import pixels as decoded
 from labelsieve.encode.pixels import sketches, usual_side, without
 from labelsieve.stats import same_picture, same_text
 from labelsieve.stats.duplicates import grouped, hashes
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

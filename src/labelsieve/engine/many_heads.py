@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.progress_callback import Progress
 from labelsieve.engine import device
 from labelsieve.engine.linear_heads import LinearHeads, TorchArrays
 from labelsieve.engine.samples import Samples
 from labelsieve.networks.heads import Linear
 
-Progress = Callable[[str, int, int], None]
 _ALIGNED = 8  # columns: rows with a multiple of 8 two-byte numbers are aligned for fast products
 
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
+from labelsieve.core.progress_callback import Progress
 
-Progress = Callable[[str, int, int], None]
 P = ParamSpec("P")
 T = TypeVar("T")
 WIDTH = 30  # characters of the bar in a notebook

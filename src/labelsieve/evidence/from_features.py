@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.loss_defaults import DELAY_OF_HEADS
+from labelsieve.core.progress_callback import Progress
 from labelsieve.engine.standardise import project, standardise
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
@@ -37,7 +38,6 @@ _PROBS = {
     "probs_blurry": Track("probs_blurry", loss_weights.blurry),
     "probs_piecewise_zero": Track("probs_piecewise_zero", loss_weights.piecewise_zero),
 }
-Progress = Callable[[str, int, int], None]
 
 
 def gather(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.progress_callback import Progress
 from labelsieve.encode import arrays
-
-Progress = Callable[[str, int, int], None]
 
 
 def read_arrays(

@@ -127,7 +127,7 @@ def facts(
 
 def figures(findings: Findings, calibrated: Calibrated, contents: dict[str, Any]) -> dict[str, str]:
     """The figures that have data to show: name -> SVG."""
-    rows = [("estimated by the models alone", findings.wrong)]
+    rows = [("by the models alone", findings.wrong)]
     if contents["reviewed"]:
         rows += [
             (f"after {contents['reviewed']:,} reviews", calibrated.wrong),
