@@ -118,7 +118,7 @@ def test_many_classes_use_the_fast_detectors_with_a_note():
             "features",
         )
     )
-    assert set(findings.scores) == {"consensus", "gce", "knn_vote"} and "300 classes" in findings.notes[0]
+    assert set(findings.scores) == {"consensus", "gce", "knn_vote", "lda"} and "300 classes" in findings.notes[0]
 
 
 def test_constant_features_give_no_findings_and_no_error():

@@ -47,9 +47,9 @@ def evidence(labels, n_classes, truth, features, rng, dtype=np.float32):
         (record(np.where(mask, n_classes, labels), n_classes + 1), mask)
         for mask in (fake, ~fake & (rng.random(n) < 0.2))
     ]
-    four = [probs() for _ in range(4)]
+    five = [probs() for _ in range(5)]
     return Evidence(
-        labels, n_classes, features, nearest(features, 15), *four, record(labels), record(labels), tuple(halves)
+        labels, n_classes, features, nearest(features, 15), *five, record(labels), record(labels), tuple(halves)
     )
 
 
@@ -172,7 +172,7 @@ class TestEveryDetector:
 
     def test_half_precision_probabilities_and_a_perfect_prediction(self, name):
         what, wrong = toy(dtype=np.float16)
-        for probs in (what.probs, what.probs_gce, what.probs_blurry, what.probs_piecewise_zero):
+        for probs in (what.probs, what.probs_gce, what.probs_blurry, what.probs_piecewise_zero, what.probs_lda):
             probs[:5] = np.eye(4)[what.labels[:5]]
             probs[5:9] = np.eye(4)[(what.labels[5:9] + 1) % 4]
         scores = call(name, what)

@@ -8,6 +8,7 @@ import pytest
 from labelsieve.detectors.blurry import blurry
 from labelsieve.detectors.confident_learning import confident_joint, confident_learning, flags
 from labelsieve.detectors.gce import gce
+from labelsieve.detectors.lda import lda
 from labelsieve.detectors.piecewise_zero import piecewise_zero
 
 
@@ -20,7 +21,8 @@ def problem(n=900, n_classes=6, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("detect", "rule"), [(confident_learning, "prune_by_noise_rate"), (blurry, "both"), (piecewise_zero, "both")]
+    ("detect", "rule"),
+    [(confident_learning, "prune_by_noise_rate"), (blurry, "both"), (piecewise_zero, "both"), (lda, "both")],
 )
 def test_flags_are_cleanlabs(detect, rule):
     find_label_issues = pytest.importorskip("cleanlab.filter").find_label_issues
@@ -32,7 +34,7 @@ def test_flags_are_cleanlabs(detect, rule):
     np.testing.assert_array_equal(detect(probs, labels).flags, expected)
 
 
-@pytest.mark.parametrize("detect", [confident_learning, gce, blurry, piecewise_zero])
+@pytest.mark.parametrize("detect", [confident_learning, gce, blurry, piecewise_zero, lda])
 def test_suspicion_is_what_is_left_of_self_confidence(detect):
     probs, labels = problem()
     scores = detect(probs, labels)

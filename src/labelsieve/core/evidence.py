@@ -80,6 +80,7 @@ class Evidence:
         probs: (n, K) out-of-sample probabilities of a head trained with cross-entropy, or the user's own.
         probs_gce, probs_blurry, probs_piecewise_zero: the same with the generalised cross-entropy, Blurry and
             Piecewise-zero loss.
+        probs_lda: the same by linear discriminant analysis.
         record: training dynamics at a constant learning rate.
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
         threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake
@@ -95,6 +96,7 @@ class Evidence:
     probs_gce: np.ndarray | None = None
     probs_blurry: np.ndarray | None = None
     probs_piecewise_zero: np.ndarray | None = None
+    probs_lda: np.ndarray | None = None
     record: Record | None = None
     cyclic_record: Record | None = None
     threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None

@@ -22,6 +22,7 @@ DETECTORS = {
     "gaussian_mixture": "labelsieve.detectors.gaussian_mixture:gaussian_mixture",
     "gce": "labelsieve.detectors.gce:gce",
     "knn_vote": "labelsieve.detectors.knn_vote:knn_vote",
+    "lda": "labelsieve.detectors.lda:lda",
     "o2u": "labelsieve.detectors.o2u:o2u",
     "piecewise_zero": "labelsieve.detectors.piecewise_zero:piecewise_zero",
     "promix": "labelsieve.detectors.promix:promix",

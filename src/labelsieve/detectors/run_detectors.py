@@ -14,7 +14,7 @@ from labelsieve.core.scores import Scores
 from labelsieve.detectors import DETECTORS, detector
 
 # The default detectors if there are more classes than this, because the others would take long.
-LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote"), 200
+LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote", "lda"), 200
 BESIDE = "Your own probabilities judge the labels."
 NEAR = " The neighbours are shown but not used for the decision."
 FAR = (

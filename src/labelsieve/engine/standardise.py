@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +17,25 @@ _ROTATE = 10_000  # rows from which the directions are computed
 _SAMPLE = 2_000  # rows for the robust width
 
 
-def standardise(features: np.ndarray, folder: Path | None = None) -> np.ndarray:
+def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool = False) -> np.ndarray:
     """(n, d) float, maybe memory-mapped -> (n, d) float16, standardised, cut at `CUT`; a constant column becomes zero.
+
+    With `root`, the square roots of the features are standardised: sign(x) sqrt|x|.
 
     A column whose standard deviation is due to a few wild values (a broken row of 1e30) is centred on its median and
     divided by its width without the tails instead. float64 features may be of any size.
     """
     n, d = features.shape
     unit = _units(features)
-    mean, std = _moments(features, unit)
-    mean, std = _robust(features, unit, mean, std)
+    read = partial(_block, features, unit=unit, root=root)
+    mean, std = _moments(n, d, read)
+    mean, std = _robust(n, read, mean, std)
     resolution = 1e-12 if features.dtype == np.float64 else 1e-6
     scale = np.where(std > resolution * np.abs(mean), 1 / np.maximum(std, 1e-300), 0)
     mean, scale = mean.astype(unit.dtype), np.minimum(scale, np.finfo(unit.dtype).max).astype(unit.dtype)
     out = allocate((n, d), np.float16, folder, "standardised")
     for rows in _blocks(n):
-        block = _block(features, rows, unit) - mean
+        block = read(rows) - mean
         block *= scale
         out[rows] = np.clip(block, -CUT, CUT, out=block)
     return out
@@ -74,9 +79,10 @@ def _blocks(n: int) -> list[slice]:
     return [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
 
 
-def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray) -> np.ndarray:
+def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray, root: bool) -> np.ndarray:
     block = np.asarray(features[rows], unit.dtype)
-    return block * unit if unit.ndim else block
+    block = block * unit if unit.ndim else block
+    return np.copysign(np.sqrt(np.abs(block)), block) if root else block
 
 
 def _units(features: np.ndarray) -> np.ndarray:
@@ -91,14 +97,14 @@ def _units(features: np.ndarray) -> np.ndarray:
     return np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
 
 
-def _moments(features: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(n: int, d: int, read: Callable[[slice | np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (d,) of each column; two passes, so that large offsets cost no digits."""
-    n, d = features.shape
     mean, variance = np.zeros(d), np.zeros(d)
     for rows in _blocks(n):
-        mean += _block(features, rows, unit).sum(0, dtype=np.float64) / n
+        mean += read(rows).sum(0, dtype=np.float64) / n
     for rows in _blocks(n):
-        block = _block(features, rows, unit) - mean.astype(unit.dtype)
+        block = read(rows)
+        block = block - mean.astype(block.dtype)
         with np.errstate(over="ignore"):
             squares = np.einsum("ij,ij->j", block, block)
         if not (np.isfinite(squares) & (squares > 1e-30)).all():  # float32 squares overflowed or vanished
@@ -107,11 +113,12 @@ def _moments(features: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.nda
     return mean, np.sqrt(variance)
 
 
-def _robust(features: np.ndarray, unit: np.ndarray, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _robust(
+    n: int, read: Callable[[slice | np.ndarray], np.ndarray], mean: np.ndarray, std: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation; in broken columns the median, and the deviation from the 5th and 95th percentile."""
-    n = len(features)
     rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
-    sample = _block(features, rows, unit)
+    sample = read(rows)
     low, middle, high = np.percentile(sample, [5, 50, 95], axis=0)
     width = (high - low) / 3.29
     broken = (width > 0) & (std > BROKEN * width)

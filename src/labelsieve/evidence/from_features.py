@@ -18,6 +18,7 @@ from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.loss_defaults import DELAY_OF_HEADS
 from labelsieve.core.progress_callback import Progress
 from labelsieve.engine.standardise import project, standardise
+from labelsieve.evidence import linear_discriminant
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
 from labelsieve.evidence.resume import State, key_of
@@ -102,16 +103,21 @@ def _gather(
     pool: Executor | None,
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
-    x = standardise(features, folder)
-    graph = partial(_neighbours, x, apart, seed, folder, content, progress)
+    fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
+    root = linear_discriminant.prefers_roots(features, labels, n_classes, fold)
+    x = standardise(features, folder, root=root)
+    graph = partial(_neighbours, x, apart, seed, folder, content and key_of(content, root), progress)
     pending = pool.submit(graph) if pool and "neighbours" in requested else None
     if pending is None and "neighbours" in requested:
         evidence = replace(evidence, neighbours=graph())
     epochs, batch = passes(len(labels))
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in requested else []
     chosen = tracks(requested, epochs, fakes, labels, n_classes)
+    if "probs_lda" in requested:
+        evidence = replace(
+            evidence, probs_lda=linear_discriminant.out_of_fold(x, labels, n_classes, fold, folder=folder)
+        )
     if chosen:
-        fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
         panel = train(
             x,
             labels,
@@ -123,7 +129,7 @@ def _gather(
             seed=seed,
             folder=folder,
             key=content
-            and key_of(content, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device),
+            and key_of(content, root, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device),
             device=device,
             progress=_stage(progress, "panel"),
         )

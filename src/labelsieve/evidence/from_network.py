@@ -35,7 +35,7 @@ from labelsieve.core.record import COLUMNS, Record
 from labelsieve.engine.samples import Samples, outputs
 from labelsieve.engine.session import Session
 from labelsieve.engine.standardise import project, standardise
-from labelsieve.evidence import panel
+from labelsieve.evidence import linear_discriminant, panel
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.from_features import CHECKPOINTS, NEIGHBOURS, Progress, tracks
 from labelsieve.evidence.resume import key_of
@@ -98,16 +98,17 @@ def gather(
         evidence = replace(evidence, **_records(samples, network, epochs, batch, start("network", seed)))
     own_probs = None if loss is None else f"probs_{loss}"
     heads = tracks(
-        [name for name in requested if name.startswith("probs") and name != own_probs],
+        [name for name in requested if name.startswith("probs") and name not in (own_probs, "probs_lda")],
         panel.passes(len(samples))[0],
         [],
         labels,
         k,
     )
-    if heads or {"neighbours", own_probs} & set(requested):
+    if heads or {"neighbours", "probs_lda", own_probs} & set(requested):
         fold = assign(labels, FOLDS if loss is None else FOLDS_OF_LOSS, groups=groups, seed=seed)
         fold = np.unique(fold, return_inverse=True)[1]  # of a handful of examples some folds have none
         names = [track.name for track in heads] + ([own_probs] if own_probs else [])
+        names += ["probs_lda"] if "probs_lda" in requested else []
         probs = {name: np.empty((len(samples), k), np.float32) for name in names}
         late = _late(loss, epochs, k)
         near = []
@@ -122,6 +123,9 @@ def gather(
                 project(x[own], seed=seed), NEIGHBOURS, apart=[grouping[own] for grouping in apart], seed=seed
             )
             near.append((own, np.where(near_own.index < 0, -1, own[near_own.index]), near_own.similarity))
+            if "probs_lda" in probs:
+                only_own = np.where(fold == f, 0, -1)
+                probs["probs_lda"][own] = linear_discriminant.out_of_fold(x, labels, k, only_own)[own]
             if heads:
                 length, step = panel.passes(len(samples))
                 heads_result = panel.train(
