@@ -130,6 +130,13 @@ def test_texts_are_the_mean_of_their_own_tokens(tmp_path, extra, place):
     assert made.width == 6
 
 
+def test_a_text_has_the_same_features_in_any_company(tmp_path):
+    tokenizer(tmp_path / "tokenizer.json")
+    made = encoder(f"onnx:{text_model(tmp_path)}", "text")
+    texts = [f"{'red ' * (i * 7 % 31)}green {'blue ' * (i * 5 % 12)}" for i in range(40)]
+    assert np.allclose(made(texts), np.concatenate([made([text]) for text in texts]), atol=1e-6)
+
+
 def test_long_texts_are_read_in_parts(tmp_path):
     tokenizer(tmp_path / "tokenizer.json")
     made = encoder(f"onnx:{text_model(tmp_path)}", "text")

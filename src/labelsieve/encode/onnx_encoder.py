@@ -28,6 +28,7 @@ from labelsieve.encode.image_processor import FILES, IMAGENET, ImageProcessor, a
 from labelsieve.encode.long_texts import MOST, averaged, tokenized
 
 TOKENS = 256  # longest text if the tokenizer names no limit, as in the MiniLM family
+TOGETHER = 8  # texts of like length in one call; each is padded to the longest of them
 _IMAGE_OUTPUTS = ("image_embeds", "pooler_output")
 # Outputs for texts, preferred first. `pooler_output` of the BERT family is not among them: it was trained to predict
 # the next sentence.
@@ -113,9 +114,7 @@ class OnnxTexts:
                 f"{path} is not a text model: it has no input called input_ids (its inputs: {', '.join(self._inputs)})."
             )
         self._tokenizer, tokenizer_hash = _tokenizer(path, name)
-        self._pad = {
-            name: (self._tokenizer.padding or {})[name] for name in ("pad_id", "pad_token", "pad_type_id", "direction")
-        }
+        self._pad = _padding(self._tokenizer)
         self._limit = self._tokenizer.truncation["max_length"]
         self.size = f"{self._limit} tokens"
         self._output = _choose_output(self._session, _TEXT_OUTPUTS)
@@ -131,12 +130,14 @@ class OnnxTexts:
     def read(self, batch: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Features (b, d) and how many parts each text has (b,)."""
         flat, parts = tokenized(batch, self._limit, self._tokenize)
+        weight = np.array([len(part.ids) for _, part in flat])
+        order = np.argsort(weight, kind="stable")
         some = [
-            self._states([part for _, part in flat[at : at + self.batch]]) for at in range(0, len(flat), self.batch)
+            self._states([flat[at][1] for at in order[start : start + TOGETHER]])
+            for start in range(0, len(flat), TOGETHER)
         ]
-        weight = np.array([sum(part.attention_mask) for _, part in flat])
-        features = averaged(np.concatenate(some), np.array([i for i, _ in flat]), len(batch), weight)
-        return features, parts
+        states = np.concatenate(some)[np.argsort(order)]
+        return averaged(states, np.array([i for i, _ in flat]), len(batch), weight), parts
 
     def _tokenize(self, texts: list[str]) -> list[list[Any]]:
         return [[encoding, *encoding.overflowing] for encoding in self._tokenizer.encode_batch(texts)]
@@ -144,9 +145,8 @@ class OnnxTexts:
     def _states(self, tokens: list[Any]) -> np.ndarray:
         """Features of tokenized parts."""
         longest = max(len(token.ids) for token in tokens)
-        for token in tokens:  # from another batch, or the last part of a long text
-            if len(token.ids) < longest:
-                token.pad(longest, **self._pad)
+        for token in tokens:
+            token.pad(longest, **self._pad)
         ids = np.array([token.ids for token in tokens], np.int64)
         mask = np.array([token.attention_mask for token in tokens], np.int64)
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
@@ -219,15 +219,19 @@ def _tokenizer(path: Path, encoder: str) -> tuple[Any, str]:
     tokenizers = require("tokenizers", encoder, "text")
     tokenizer = tokenizers.Tokenizer.from_file(str(file))
     limit = min((tokenizer.truncation or {}).get("max_length", TOKENS), 512)
-    padding = tokenizer.padding or {}
-    pad = next((token for token in ("[PAD]", "<pad>") if tokenizer.token_to_id(token) is not None), None)
     tokenizer.enable_truncation(limit)
-    pad_id, pad_token = (
-        padding.get("pad_id", tokenizer.token_to_id(pad) if pad else 0),
-        padding.get("pad_token", pad or "[PAD]"),
-    )
-    tokenizer.enable_padding(pad_id=pad_id, pad_token=pad_token)
     return tokenizer, f"{_file_hash(file)}-{limit}"
+
+
+def _padding(tokenizer: Any) -> dict[str, Any]:
+    """How the tokenizer pads, and that it leaves the padding to its caller from now on."""
+    own = tokenizer.padding or {}
+    pad = next((token for token in ("[PAD]", "<pad>") if tokenizer.token_to_id(token) is not None), None)
+    tokenizer.no_padding()
+    return {
+        "pad_id": own.get("pad_id", tokenizer.token_to_id(pad) if pad else 0),
+        "pad_token": own.get("pad_token", pad or "[PAD]"),
+    }
 
 
 def _beside(path: Path, name: str) -> Path | None:
