@@ -312,3 +312,19 @@ def test_the_default_rate_is_six():
     given = {"epochs": 3, "batch": 32, "lr": 6.0, "momentum": 0.9, "decay": 5e-6, "seed": 5}
     expected = plain_head(x, y, 3, fold != 1, weight=loss_weights.cross_entropy, **given)
     np.testing.assert_allclose(panel.probs["main"][fold == 1], expected[fold == 1], atol=2e-5)
+
+
+def test_heads_that_begin_alike_are_trained_once_until_they_part(tmp_path):
+    x, y = blobs()
+    fold = assign(y, 3)
+    losses = {"ce": loss_weights.cross_entropy, "gce": loss_weights.gce, "zero": loss_weights.piecewise_zero}
+    alike = [Track(name, loss, delay=2 * (name != "ce")) for name, loss in losses.items()]
+    how = {"epochs": 5, "batch": 32, "seed": 1}
+    together = train(x, y, 3, alike, fold, **how)
+    for track in alike:
+        np.testing.assert_allclose(
+            together.probs[track.name], train(x, y, 3, [track], fold, **how).probs[track.name], atol=1e-5
+        )
+    assert np.abs(together.probs["ce"] - together.probs["gce"]).max() > 0.01
+    ends_early = train(x, y, 3, alike, fold, **how | {"epochs": 2})
+    np.testing.assert_array_equal(ends_early.probs["ce"], ends_early.probs["zero"])

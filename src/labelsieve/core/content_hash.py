@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core import memory_map
+
 _HEX = re.compile("[0-9a-f]{16}")
 BITS = 32  # of the mantissa of a number
 _ROWS = 512  # at a time: they stay in the cache
@@ -66,12 +68,12 @@ def of_input(inputs: Sequence[Any] | np.ndarray, i: int) -> int:
 def of_rows(rows: np.ndarray) -> np.ndarray:
     """Numbers (n, d) -> (n,) uint64. The type in which they are stored does not matter."""
     out = np.empty(len(rows), np.uint64)
-    for start in range(0, len(rows), _ROWS):
-        block = _rounded(np.asarray(rows[start : start + _ROWS]))
+    for own in memory_map.blocks(rows, _ROWS):
+        block = _rounded(np.asarray(rows[own]))
         raw = block.tobytes()
         size = block.shape[1] * 8
         hashed = (hashlib.blake2b(raw[i * size : (i + 1) * size], digest_size=16).digest() for i in range(len(block)))
-        out[start : start + len(block)] = numbered(b"".join(hashed))
+        out[own] = numbered(b"".join(hashed))
     return out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core import added_columns
+from labelsieve.core import added_columns, memory_map
 from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array, plain_labels
@@ -112,8 +112,7 @@ def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
         return {}
     step = max(1, _BLOCK // max(1, matrix.shape[1]))
     bad = [
-        start + np.flatnonzero(~np.isfinite(matrix[start : start + step]).all(axis=1))
-        for start in range(0, len(matrix), step)
+        rows.start + np.flatnonzero(~np.isfinite(matrix[rows]).all(axis=1)) for rows in memory_map.blocks(matrix, step)
     ]
     return {int(i): reason for rows in bad for i in rows}
 

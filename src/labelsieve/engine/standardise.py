@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.memory_map import blocks
+
 CUT = 10.0  # standard deviations; a spike in one coordinate must not outweigh all others
 BROKEN = 100.0  # a column's standard deviation over its robust width; above, a few extreme values hide all others
-IN_MEMORY = 2_000_000_000  # bytes; larger arrays are memory-mapped in the run folder
+IN_MEMORY = 600_000_000  # bytes; larger arrays are memory-mapped in the run folder
 _ROWS = 512  # rows per block, so that it stays in the cache
 WIDTH = 192  # principal directions in which neighbours are searched
 _ROTATE = 10_000  # rows from which the directions are computed
 _SAMPLE = 2_000  # rows for the robust width
+_PROJECTED = 500_000_000  # bytes of the features in the principal directions
 
 
 def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool = False) -> np.ndarray:
@@ -28,13 +31,14 @@ def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool 
     n, d = features.shape
     unit = _units(features)
     read = partial(_block, features, unit=unit, root=root)
-    mean, std = _moments(n, d, read)
-    mean, std = _robust(n, read, mean, std)
+    rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
+    low, middle, high = np.percentile(read(rows), [5, 50, 95], axis=0)
+    mean, std = _robust(*_moments(features, read, middle.astype(unit.dtype)), low, middle, high)
     resolution = 1e-12 if features.dtype == np.float64 else 1e-6
     scale = np.where(std > resolution * np.abs(mean), 1 / np.maximum(std, 1e-300), 0)
     mean, scale = mean.astype(unit.dtype), np.minimum(scale, np.finfo(unit.dtype).max).astype(unit.dtype)
     out = allocate((n, d), np.float16, folder, "standardised")
-    for rows in _blocks(n):
+    for rows, _ in zip(blocks(features, _ROWS), blocks(out, _ROWS), strict=True):
         block = read(rows) - mean
         block *= scale
         out[rows] = np.clip(block, -CUT, CUT, out=block)
@@ -52,7 +56,7 @@ def allocate(
     return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=on_disk or dtype, shape=shape)
 
 
-def project(features: np.ndarray, width: int = WIDTH, limit: int = 2 * IN_MEMORY, seed: int = 0) -> np.ndarray:
+def project(features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, seed: int = 0) -> np.ndarray:
     """The features (n, d) in their `width` leading principal directions, or the features themselves if they are not
     wider.
 
@@ -70,13 +74,9 @@ def project(features: np.ndarray, width: int = WIDTH, limit: int = 2 * IN_MEMORY
     for _ in range(3):  # subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)
         leading, _ = np.linalg.qr(sample.T @ (sample @ leading))
     out = np.empty((n, width), np.float32)
-    for rows in _blocks(n):
+    for rows in blocks(features, _ROWS):
         out[rows] = features[rows].astype(np.float32) @ leading
     return out
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
 
 
 def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray, root: bool) -> np.ndarray:
@@ -91,35 +91,34 @@ def _units(features: np.ndarray) -> np.ndarray:
     if features.dtype != np.float64:
         return np.ones((), np.float32)
     largest = np.zeros(features.shape[1])
-    for rows in _blocks(len(features)):
+    for rows in blocks(features, _ROWS):
         np.maximum(largest, np.abs(features[rows]).max(0), out=largest)
     _, exponent = np.frexp(largest)
     return np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
 
 
-def _moments(n: int, d: int, read: Callable[[slice | np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (d,) of each column; two passes, so that large offsets cost no digits."""
-    mean, variance = np.zeros(d), np.zeros(d)
-    for rows in _blocks(n):
-        mean += read(rows).sum(0, dtype=np.float64) / n
-    for rows in _blocks(n):
-        block = read(rows)
-        block = block - mean.astype(block.dtype)
+def _moments(
+    features: np.ndarray, read: Callable[[slice | np.ndarray], np.ndarray], middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (d,) of each column, from the differences to `middle`, so that large offsets cost no
+    digits."""
+    n, d = features.shape
+    total, squared = np.zeros(d), np.zeros(d)
+    for rows in blocks(features, _ROWS):
+        block = read(rows) - middle
         with np.errstate(over="ignore"):
             squares = np.einsum("ij,ij->j", block, block)
         if not (np.isfinite(squares) & (squares > 1e-30)).all():  # float32 squares overflowed or vanished
             squares = np.square(block, dtype=np.float64).sum(0)
-        variance += squares / n
-    return mean, np.sqrt(variance)
+        total += block.sum(0, dtype=np.float64) / n
+        squared += squares / n
+    return middle + total, np.sqrt(np.maximum(squared - total**2, 0))
 
 
 def _robust(
-    n: int, read: Callable[[slice | np.ndarray], np.ndarray], mean: np.ndarray, std: np.ndarray
+    mean: np.ndarray, std: np.ndarray, low: np.ndarray, middle: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation; in broken columns the median, and the deviation from the 5th and 95th percentile."""
-    rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
-    sample = read(rows)
-    low, middle, high = np.percentile(sample, [5, 50, 95], axis=0)
     width = (high - low) / 3.29
     broken = (width > 0) & (std > BROKEN * width)
     return np.where(broken, middle, mean), np.where(broken, width, std)

@@ -160,7 +160,8 @@ def _neighbours(
         return Neighbours.load(folder)
     if progress:
         progress("neighbours", 0, 1)
-    result = nearest(project(x, seed=seed), NEIGHBOURS, apart=apart, seed=seed)
+    projected = project(x, seed=seed)
+    result = nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x)
     if folder is not None:
         result.save(folder)  # the review page shows them
         state.write(dict, now=True)

@@ -18,22 +18,24 @@ Cost: n d^2 multiply-adds for X'X and for each solve d^3 / 3; memory: (folds, d,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.memory_map import blocks
 from labelsieve.engine.standardise import allocate, standardise
 
 SHRINKAGES = (0.1, 0.2, 0.4, 0.6, 0.85)  # that are tried
-TEMPERATURES = np.exp(np.linspace(np.log(0.02), np.log(4), 54))  # that are tried
+TEMPERATURES = np.exp(np.linspace(np.log(0.02), np.log(4), 36))  # that are tried
 SLIP = 0.1  # share of given labels that may be anything, in the likelihood that chooses
 NEARLY = 0.002  # difference of two mean log-likelihoods that says nothing
 _JUDGED = 1_000  # examples that choose s; t is chosen by more
-_COMPARED = 5_000  # examples that choose between features and their roots
+_COMPARED, _COLUMNS = 5_000, 500  # examples and features that choose between features and their roots
 _ROWS = 4096  # in a block
-_SAMPLE = 2_000_000  # numbers (rows x K) by which t is chosen
+_SAMPLE = 200_000  # numbers (rows x K) by which s and t are chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +81,18 @@ class Discriminant:
 
 def collect(features: np.ndarray, labels: np.ndarray, n_classes: int, fold: np.ndarray) -> Statistics:
     """The statistics of each fold, in one pass over row blocks. Those of fold -1 are the last."""
-    (n, d), folds = features.shape, int(fold.max()) + 1 + bool((fold < 0).any())
+    d, folds = features.shape[1], int(fold.max()) + 1 + bool((fold < 0).any())
     out = Statistics(np.zeros((folds, n_classes)), np.zeros((folds, n_classes, d)), np.zeros((folds, d, d)))
-    for rows in _blocks(n):
-        rows = rows[np.lexsort((labels[rows], fold[rows]))]
+    for own in blocks(features, _ROWS):
+        rows = own.start + np.lexsort((labels[own], fold[own]))
         x = features[rows].astype(np.float32)
         cell = fold[rows] * n_classes + labels[rows]
         first = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
         at = cell[first] // n_classes, cell[first] % n_classes
         out.counts[at] += np.diff(first, append=len(rows))
         out.sums[at] += np.add.reduceat(x, first)
-        for f in np.unique(at[0]):
-            own = x[fold[rows] == f]
-            out.products[f] += own.T @ own
+        for f, part in _runs(fold[rows]):
+            out.products[f] += x[part].T @ x[part]
     return out
 
 
@@ -130,22 +131,23 @@ def out_of_fold(
     shrinkage = _best_shrinkage(features, labels, fold, statistics, width)
     fits = [fit(statistics.without(f), shrinkage, width) for f in range(int(fold.max()) + 1)]
     sample = _sample(np.flatnonzero(fold >= 0), max(2000, _SAMPLE // n_classes))
-    t, _ = _best(_held_out(fits, features, fold, sample), labels[sample])
+    t, _ = _best(_held_out(fits, features[sample], fold[sample]), labels[sample])
     probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
-    for rows in _blocks(n):
-        probs[rows[0] : rows[-1] + 1] = _softmax(t * _held_out(fits, features, fold, rows)) * (fold[rows] >= 0)[:, None]
+    for own in blocks(features, _ROWS):
+        z = _held_out(fits, features[own], fold[own])
+        probs[own] = _softmax(t * z) * (fold[own] >= 0)[:, None]
     return probs
 
 
 def prefers_roots(features: np.ndarray, labels: np.ndarray, n_classes: int, fold: np.ndarray) -> bool:
-    """Whether held-out given labels of a sample are likelier, by more than one standard error, by the square roots of
+    """Whether held-out given labels of a sample are likelier, by more than two standard errors, by the square roots of
     the features than by the features.
 
     Roots make skewed features, such as the means over a map that follow a rectifier, nearly normal, as LDA assumes.
     """
     rows = _sample(np.arange(len(labels)), min(max(_COMPARED, 20 * n_classes), 4 * _COMPARED))
     y, part = labels[rows], np.where(fold[rows] == fold[rows[0]], 0, -1)
-    x, of = np.asarray(features[rows]), []
+    x, of = np.asarray(features[rows][:, :: -(-features.shape[1] // _COLUMNS)]), []
     for root in (False, True):
         standard = standardise(x, root=root)
         standard = standard if x.shape[1] <= len(x) else _in_span(standard)
@@ -153,7 +155,7 @@ def prefers_roots(features: np.ndarray, labels: np.ndarray, n_classes: int, fold
         own = np.flatnonzero(part == 0)
         of.append(_best(judge.logits(standard[own].astype(np.float32)), y[own])[1])
     gain = of[1] - of[0]
-    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
 
 
 def _in_span(features: np.ndarray) -> np.ndarray:
@@ -171,21 +173,28 @@ def _best_shrinkage(
     enough = np.cumsum(np.bincount(fold[fold >= 0])) >= min(_JUDGED, (fold >= 0).sum())
     judged = range(int(np.argmax(enough)) + 1)
     rows = _sample(np.flatnonzero((fold >= 0) & (fold < len(judged))), max(2000, _SAMPLE // statistics.counts.shape[1]))
-    others = [statistics.without(f) for f in judged]
-    likelihoods = []
+    x, others, likelihoods = features[rows].astype(np.float32), [statistics.without(f) for f in judged], []
     for s in SHRINKAGES:
-        z = _held_out([fit(other, s, width) for other in others], features, fold, rows)
+        z = _held_out([fit(other, s, width) for other in others], x, fold[rows])
         likelihoods.append(_best(z, labels[rows])[1].mean())
     return SHRINKAGES[int(np.flatnonzero(np.array(likelihoods) >= max(likelihoods) - NEARLY)[-1])]
 
 
-def _held_out(fits: list[Discriminant], features: np.ndarray, fold: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(b, K) logits of rows (b,), each by the discriminant of the other folds; zeros in fold -1."""
-    x, of = features[rows].astype(np.float32), fold[rows]
-    z = np.zeros((len(rows), len(fits[0].a)), np.float32)
-    for f in np.unique(of[of >= 0]):
-        z[of == f] = fits[f].logits(x[of == f])
+def _held_out(fits: list[Discriminant], x: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """(b, K) logits of features (b, d), each by the discriminant of the other folds; zeros in fold -1."""
+    order = np.argsort(fold, kind="stable")
+    x, z = x[order].astype(np.float32), np.zeros((len(x), len(fits[0].a)), np.float32)
+    for f, part in _runs(fold[order]):
+        if f >= 0:
+            z[order[part]] = fits[f].logits(x[part])
     return z
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, slice]]:
+    """Each value of sorted ones, and where it is."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        yield int(values[start]), slice(int(start), int(end))
 
 
 def _best(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -206,7 +215,3 @@ def _softmax(z: np.ndarray) -> np.ndarray:
 def _sample(rows: np.ndarray, size: int) -> np.ndarray:
     """Random ones of some rows, ascending; all if there are not more than `size`."""
     return rows if len(rows) <= size else np.sort(np.random.default_rng(0).choice(rows, size, replace=False))
-
-
-def _blocks(n: int) -> list[np.ndarray]:
-    return [np.arange(start, min(start + _ROWS, n)) for start in range(0, n, _ROWS)]

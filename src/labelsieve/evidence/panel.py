@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.memory_map import blocks, release
 from labelsieve.core.record import Record
 from labelsieve.engine.linear_heads import LinearHeads, NumPyArrays, TorchArrays, softmax
 from labelsieve.engine.standardise import allocate
@@ -28,6 +29,7 @@ from labelsieve.stats import loss_weights
 
 STATE = "panel.npz"
 _WRITTEN_TOGETHER = 32  # steps; writing a record costs some fifteen small calls
+_RELEASED = 200  # steps between two releases of the pages of a memory map
 Schedule = Callable[[float, int], float]
 
 
@@ -127,8 +129,9 @@ def train(
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     x, held = _shuffled(features, order, folder), fold[order]
-    tracks_of = _Heads(tracks, int(fold.max()) + 1, n_classes)
-    targets = np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in tracks_of.of], axis=1)
+    whole = _Heads(tracks, int(fold.max()) + 1, n_classes)
+    together, parting = _alike_at_first(tracks)
+    tracks_of = _Heads(together, int(fold.max()) + 1, n_classes)
     arrays = NumPyArrays() if device is None else TorchArrays(device)
     put, get = arrays.put, arrays.get
     heads = LinearHeads(arrays, d + 1, tracks_of.classes, len(tracks_of.of))
@@ -139,10 +142,15 @@ def train(
         records = {name: Record.empty(epochs, n, folder and folder / name) for name in recorded}
     else:
         records = {name: Record.resume(folder / name) for name in recorded}
+        if int(saved["epoch"]) > parting:  # at `parting` itself they have not parted yet
+            tracks_of, heads = whole, heads.only(whole.begun_as(tracks_of))
         heads.w, heads.velocity = put(saved["w"]), put(saved["velocity"])
         rng.bit_generator.state = json.loads(str(saved["rng"]))
     starts = np.arange(0, n, batch)
     for epoch in range(0 if saved is None else int(saved["epoch"]), epochs):
+        if epoch == parting:
+            tracks_of, heads = whole, heads.only(whole.begun_as(tracks_of))
+        targets = tracks_of.targets(labels, order)
         unwritten: list[tuple[slice, np.ndarray]] = []
         for step, start in enumerate(rng.permutation(starts)):
             rows = slice(int(start), min(int(start) + batch, n))
@@ -157,18 +165,36 @@ def train(
             gradient = heads.gradient(logits, put(targets[rows]), weigh)
             rate = heads.for_columns(tracks_of.rates(learning_rate, epoch + step / len(starts), epochs))
             heads.step(xb, gradient, put(rate), momentum, weight_decay)
+            if step % _RELEASED == 0:
+                release(x)
         _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
         state.write(
             lambda: {
                 "epoch": epoch + 1,  # noqa: B023
-                "w": get(heads.w),
-                "velocity": get(heads.velocity),
+                "w": get(heads.w),  # noqa: B023
+                "velocity": get(heads.velocity),  # noqa: B023
                 "rng": json.dumps(rng.bit_generator.state),
             }
         )
         if progress:
             progress(epoch + 1, epochs)
-    return Panel(_probabilities(x, heads, tracks_of, n_classes, held, order, batch, folder), records)
+    if tracks_of is not whole:  # no epochs
+        heads = heads.only(whole.begun_as(tracks_of))
+    return Panel(_probabilities(x, heads, whole, n_classes, held, order, batch, folder), records)
+
+
+def _alike_at_first(tracks: Sequence[Track]) -> tuple[list[Track], int]:
+    """One track of each kind that is the same until the first loss begins to act, and the epoch in which it does."""
+    parting = min((track.delay for track in tracks if track.delay), default=0)
+    return list({_kind(track): track for track in reversed(tracks)}.values())[::-1] if parting else list(
+        tracks
+    ), parting
+
+
+def _kind(track: Track) -> Any:
+    """What a track is until its loss begins to act."""
+    plain = not track.record and (track.delay or track.loss is loss_weights.cross_entropy)
+    return (track.held_out, track.schedule, id(track.labels)) if plain else track.name
 
 
 class _Heads:
@@ -183,6 +209,15 @@ class _Heads:
         self.tracks = {
             track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks
         }
+
+    def begun_as(self, first: _Heads) -> list[int]:
+        """For each head the one of `first` that was the same until now."""
+        place = {(_kind(track), fold): h for h, (track, fold) in enumerate(first.of)}
+        return [place[_kind(track), fold] for track, fold in self.of]
+
+    def targets(self, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """(n, heads) the class that each head learns."""
+        return np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in self.of], axis=1)
 
     def judge(self, name: str, held: np.ndarray) -> np.ndarray:
         """(b,) for each row, the head of a track with folds that never saw it."""
@@ -227,9 +262,10 @@ def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> n
     n, d = features.shape
     out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
     scale = np.float32(1 / np.sqrt(d))
-    for start in range(0, n, 4096):
-        out[start : start + 4096, :d] = features[order[start : start + 4096]] * scale
-    out[:, d] = scale
+    for rows in blocks(out, 4096):
+        out[rows, :d] = features[order[rows]] * scale
+        out[rows, d] = scale
+        release(features)  # they are read in a random order
     return out
 
 
@@ -246,8 +282,7 @@ def _probabilities(
     names = [name for name, (track, _) in tracks_of.tracks.items() if track.held_out]
     probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     w = heads.arrays.get(heads.w)
-    for start in range(0, len(x), batch) if names else ():
-        rows = slice(start, start + batch)
+    for rows in blocks(x, batch) if names else ():
         logits = heads.unfold(np.asarray(x[rows], np.float32) @ w)[:, :n_classes]
         for name in names:
             own = logits[np.arange(len(logits)), :, tracks_of.judge(name, held[rows])]

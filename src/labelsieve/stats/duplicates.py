@@ -19,6 +19,8 @@ from itertools import combinations
 
 import numpy as np
 
+from labelsieve.core import memory_map
+
 BITS = 64
 _HASHED = 256  # rows at a time: they stay in the cache
 
@@ -32,15 +34,15 @@ def hashes(rows: np.ndarray) -> np.ndarray:
     key = np.random.default_rng(0).integers(1, 2**63, words, dtype=np.uint64) | np.uint64(1)
     padded = np.zeros((min(n, _HASHED), 8 * words // kind.itemsize), kind)
     out = np.empty(n, np.uint64)
-    for start in range(0, n, _HASHED):
-        block = padded[: min(n - start, _HASHED)]
-        block[:, :d] = rows[start : start + _HASHED]
+    for own in memory_map.blocks(rows, _HASHED):
+        block = padded[: own.stop - own.start]
+        block[:, :d] = rows[own]
         raw = block.view(f"u{kind.itemsize}")
         raw[raw == 1 << (8 * kind.itemsize - 1)] = 0  # -0.0 is 0.0
         bits = block.view(np.uint64)
         bits ^= bits >> np.uint64(29)
         bits *= key
-        out[start : start + _HASHED] = bits.sum(1)
+        out[own] = bits.sum(1)
         bits[:, -1] = 0  # the padding
     return out
 
