@@ -6,8 +6,10 @@ interruption, and stores the features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from labelsieve.core.errors import UserError, meant
 from labelsieve.encode.encoder import Encoder
@@ -20,17 +22,25 @@ __all__ = ["DEFAULTS", "FAST_SIDE", "SIDE", "Encoded", "Encoder", "encode", "enc
 SIDE, FAST_SIDE = 224, 96
 LARGEST = 1024  # pixels; above, a batch of images fills the memory
 DEFAULTS = {"image": "lite0", "text": "use"}
-_NAMES = {"image": ("lite0", "fast", "onnx:FILE", "hf:NAME", "timm:NAME"), "text": ("use", "onnx:FILE", "hf:NAME")}
+_NAMES = {
+    "image": ("lite0", "fast", "onnx:FILE", "hf:NAME", "timm:NAME"),
+    "text": ("use", "use-ngrams", "onnx:FILE", "hf:NAME"),
+}
 
 
-def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder | None:
+def encoder(
+    name: str | None, kind: str, *, side: int | None = None, inputs: Sequence[Any] | None = None
+) -> Encoder | None:
     """The encoder called `name` for inputs of a kind, its weights loaded.
 
     Args:
-        name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "onnx:FILE", "hf:NAME_OR_DIR",
-            "timm:NAME", or "none" for inputs that are features already. None is the default of the kind.
+        name: "lite0" (images, default), "fast" (lite0 at 96 px), "use" (texts, default), "use-ngrams" (texts in a
+            language that "use" does not know), "onnx:FILE", "hf:NAME_OR_DIR", "timm:NAME", or "none" for inputs that
+            are features already. None is the default of the kind.
         kind: "image", "text" or "features".
         side: image side in pixels, 1 to 1024, if the encoder allows a choice.
+        inputs: those to be encoded. The default for texts looks at some of them and adds n-grams if it does not know
+            their language.
 
     Returns:
         The encoder, or None for features, which need none.
@@ -51,10 +61,10 @@ def encoder(name: str | None, kind: str, *, side: int | None = None) -> Encoder 
         raise UserError(f"A side of {side} pixels is outside 1 to {LARGEST}.")
     if kind == "image" and not rest and family in ("lite0", "fast"):
         return _lite0(side or (FAST_SIDE if family == "fast" else SIDE))
-    if kind == "text" and name in (None, "use"):
+    if kind == "text" and name in (None, "use", "use-ngrams"):
         from labelsieve.encode.sentence_encoder import Sentence
 
-        return Sentence()
+        return Sentence(name == "use-ngrams", inputs if name is None else None)
     if rest and family in ("onnx", "hf", "timm") and family in _families(kind):
         return _named(family, rest, kind, side)
     raise UserError(_unknown(name or "", kind))

@@ -36,6 +36,7 @@ class Arrays:
         encoder: the encoder's name, None without one.
         raw: (n,) uint64 hashes of the original inputs (`core.content_hash`), if encoding read them anyway; else None.
         levels: the values shown as black and white in pictures of more than 8 bits per channel.
+        option: the name to load the encoder by (`encode.encoder`); None is the default.
     """
 
     data: Dataset
@@ -45,6 +46,7 @@ class Arrays:
     encoder: str | None = None
     raw: np.ndarray | None = None
     levels: Levels = Levels()
+    option: str | None = None
 
 
 def features(
@@ -60,7 +62,8 @@ def features(
     are the scales for pictures of more than 8 bits, None fits them to the data."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
-    model = load_encoder(encoder, data.kind, side=side)
+    model = load_encoder(encoder, data.kind, side=side, inputs=data.inputs)
+    option = getattr(model, "option", encoder)
     if model is None:
         values = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
         return Arrays(data, values, hashes(values))
@@ -79,7 +82,8 @@ def features(
     )
     data = replace(data, notes=(*data.notes, *reading_notes))
     values = encoded.features if keep.all() else encoded.features[keep]
-    return Arrays(data, values, encoded.content[keep], encoded.sketch[keep], model.name, encoded.raw[keep], levels)
+    content, sketch, raw = encoded.content[keep], encoded.sketch[keep], encoded.raw[keep]
+    return Arrays(data, values, content, sketch, model.name, raw, levels, option)
 
 
 def pixels(

@@ -264,7 +264,7 @@ def read_inputs(
             "kind": "features",
             "of": data.kind,
             "width": loaded.values.shape[1],
-            "encoder": encoder,
+            "encoder": loaded.option,
             "side": side,
         }
         return loaded.data, loaded.values, settings | _kept(loaded)
