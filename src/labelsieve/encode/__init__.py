@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labelsieve.core.errors import UserError, meant
 from labelsieve.encode.encoder import Encoder
 from labelsieve.encode.stream import Encoded, encode
@@ -29,7 +31,7 @@ _NAMES = {
 
 
 def encoder(
-    name: str | None, kind: str, *, side: int | None = None, inputs: Sequence[Any] | None = None
+    name: str | None, kind: str, *, side: int | None = None, inputs: Sequence[Any] | np.ndarray | None = None
 ) -> Encoder | None:
     """The encoder called `name` for inputs of a kind, its weights loaded.
 

