@@ -20,13 +20,14 @@ def assign(labels: np.ndarray, n_folds: int, *, groups: np.ndarray | None = None
     size = np.bincount(group)
     fold = np.empty(len(labels), np.int64)
     taken = np.zeros((n_folds, n_classes), np.int64)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(size)[:-1])
+    order, end = np.argsort(group, kind="stable"), np.cumsum(size)
     several = np.flatnonzero(size > 1)
     for g in several[np.argsort(-size[several], kind="stable")]:  # large groups first: small ones even them out
-        counts = np.bincount(labels[members[g]], minlength=n_classes)
+        members = order[end[g] - size[g] : end[g]]
+        counts = np.bincount(labels[members], minlength=n_classes)
         main = counts.argmax()
         best = np.lexsort((taken.sum(1), taken[:, main]))[0]
-        fold[members[g]] = best
+        fold[members] = best
         taken[best] += counts
     single = size[group] == 1
     fold[single] = _spread(labels[single], n_folds, taken, rng)

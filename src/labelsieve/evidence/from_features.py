@@ -71,7 +71,7 @@ def gather(
         device: a torch device for the panel; None is NumPy.
     """
     # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. On
-    # two processors the graph and the panel run at the same time, because much of either is not a product. On more
+    # two processors the panel and the rest run at the same time, because much of either is not a product. On more
     # processors they run one after the other, because BLAS serves one caller at a time with all processors.
     beside = _processors() == 2 and SMALL <= len(labels) <= LARGE
     with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
@@ -107,16 +107,14 @@ def _gather(
     root = linear_discriminant.prefers_roots(features, labels, n_classes, fold)
     x = standardise(features, folder, root=root)
     graph = partial(_neighbours, x, apart, seed, folder, content and key_of(content, root), progress)
-    pending = pool.submit(graph) if pool and "neighbours" in requested else None
-    if pending is None and "neighbours" in requested:
-        evidence = replace(evidence, neighbours=graph())
+    judge = partial(linear_discriminant.out_of_fold, x, labels, n_classes, fold, folder=folder)
+    beside = {name: make for name, make in (("neighbours", graph), ("probs_lda", judge)) if name in requested}
+    pending = {name: pool.submit(make) for name, make in beside.items()} if pool else {}
+    if pool is None:
+        evidence = replace(evidence, **{name: make() for name, make in beside.items()})
     epochs, batch = passes(len(labels))
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in requested else []
     chosen = tracks(requested, epochs, fakes, labels, n_classes)
-    if "probs_lda" in requested:
-        evidence = replace(
-            evidence, probs_lda=linear_discriminant.out_of_fold(x, labels, n_classes, fold, folder=folder)
-        )
     if chosen:
         panel = train(
             x,
@@ -135,8 +133,7 @@ def _gather(
         )
         threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
         evidence = replace(evidence, **panel.probs, **panel.records, threshold_records=threshold or None)
-    if pending is not None:
-        evidence = replace(evidence, neighbours=pending.result())
+    evidence = replace(evidence, **{name: made.result() for name, made in pending.items()})
     if folder is not None:
         for name in SCRATCH:
             (folder / f"{name}.npy").unlink(missing_ok=True)
