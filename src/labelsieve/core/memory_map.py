@@ -21,6 +21,13 @@ def release(array: np.ndarray) -> None:
         array.base.madvise(mmap.MADV_DONTNEED)
 
 
+def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows, in memory; what was read of a memory map is released again."""
+    taken = np.asarray(array[rows])
+    release(array)
+    return taken
+
+
 def blocks(array: np.ndarray, rows: int) -> Iterator[slice]:
     """Consecutive blocks of `rows` rows of an array; what was read of a memory map is released again."""
     often = max(1, _BYTES // max(1, rows * array.strides[0] if array.ndim else 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks
+from labelsieve.core.memory_map import blocks, release, take
 
 CUT = 10.0  # standard deviations; a spike in one coordinate must not outweigh all others
 BROKEN = 100.0  # a column's standard deviation over its robust width; above, a few extreme values hide all others
@@ -32,7 +32,9 @@ def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool 
     unit = _units(features)
     read = partial(_block, features, unit=unit, root=root)
     rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
-    low, middle, high = np.percentile(read(rows), [5, 50, 95], axis=0)
+    sample = read(rows)
+    release(features)
+    low, middle, high = np.percentile(sample, [5, 50, 95], axis=0)
     mean, std = _robust(*_moments(features, read, middle.astype(unit.dtype)), low, middle, high)
     resolution = 1e-12 if features.dtype == np.float64 else 1e-6
     scale = np.where(std > resolution * np.abs(mean), 1 / np.maximum(std, 1e-300), 0)
@@ -69,7 +71,7 @@ def project(features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, s
     if width >= d:
         return features
     rows = np.arange(n) if n <= _ROTATE else np.sort(np.random.default_rng(seed).choice(n, _ROTATE, replace=False))
-    sample = features[rows].astype(np.float32) / np.float32(np.sqrt(d))
+    sample = take(features, rows).astype(np.float32) / np.float32(np.sqrt(d))
     leading = np.random.default_rng(seed).normal(size=(d, width)).astype(np.float32)
     for _ in range(3):  # subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)
         leading, _ = np.linalg.qr(sample.T @ (sample @ leading))

@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks
+from labelsieve.core.memory_map import blocks, take
 from labelsieve.engine.standardise import allocate, standardise
 
-SHRINKAGES = (0.1, 0.2, 0.4, 0.6, 0.85)  # that are tried
+SHRINKAGES = (0.02, 0.1, 0.2, 0.4, 0.6, 0.85)  # that are tried
 TEMPERATURES = np.exp(np.linspace(np.log(0.02), np.log(4), 36))  # that are tried
 SLIP = 0.1  # share of given labels that may be anything, in the likelihood that chooses
-NEARLY = 0.002  # difference of two mean log-likelihoods that says nothing
+NEARLY = 0.001  # difference of two mean log-likelihoods that says nothing
 _JUDGED = 1_000  # examples that choose s; t is chosen by more
 _COMPARED, _COLUMNS = 5_000, 500  # examples and features that choose between features and their roots
 _ROWS = 4096  # in a block
@@ -131,7 +131,7 @@ def out_of_fold(
     shrinkage = _best_shrinkage(features, labels, fold, statistics, width)
     fits = [fit(statistics.without(f), shrinkage, width) for f in range(int(fold.max()) + 1)]
     sample = _sample(np.flatnonzero(fold >= 0), max(2000, _SAMPLE // n_classes))
-    t, _ = _best(_held_out(fits, features[sample], fold[sample]), labels[sample])
+    t, _ = _best(_held_out(fits, take(features, sample), fold[sample]), labels[sample])
     probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
     for own in blocks(features, _ROWS):
         z = _held_out(fits, features[own], fold[own])
@@ -147,7 +147,7 @@ def prefers_roots(features: np.ndarray, labels: np.ndarray, n_classes: int, fold
     """
     rows = _sample(np.arange(len(labels)), min(max(_COMPARED, 20 * n_classes), 4 * _COMPARED))
     y, part = labels[rows], np.where(fold[rows] == fold[rows[0]], 0, -1)
-    x, of = np.asarray(features[rows][:, :: -(-features.shape[1] // _COLUMNS)]), []
+    x, of = take(features, rows)[:, :: -(-features.shape[1] // _COLUMNS)], []
     for root in (False, True):
         standard = standardise(x, root=root)
         standard = standard if x.shape[1] <= len(x) else _in_span(standard)
@@ -173,7 +173,7 @@ def _best_shrinkage(
     enough = np.cumsum(np.bincount(fold[fold >= 0])) >= min(_JUDGED, (fold >= 0).sum())
     judged = range(int(np.argmax(enough)) + 1)
     rows = _sample(np.flatnonzero((fold >= 0) & (fold < len(judged))), max(2000, _SAMPLE // statistics.counts.shape[1]))
-    x, others, likelihoods = features[rows].astype(np.float32), [statistics.without(f) for f in judged], []
+    x, others, likelihoods = take(features, rows).astype(np.float32), [statistics.without(f) for f in judged], []
     for s in SHRINKAGES:
         z = _held_out([fit(other, s, width) for other in others], x, fold[rows])
         likelihoods.append(_best(z, labels[rows])[1].mean())

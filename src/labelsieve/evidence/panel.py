@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks, release
+from labelsieve.core.memory_map import blocks, release, take
 from labelsieve.core.record import Record
 from labelsieve.engine.linear_heads import LinearHeads, NumPyArrays, TorchArrays, softmax
 from labelsieve.engine.standardise import allocate
@@ -262,10 +262,9 @@ def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> n
     n, d = features.shape
     out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
     scale = np.float32(1 / np.sqrt(d))
-    for rows in blocks(out, 4096):
-        out[rows, :d] = features[order[rows]] * scale
+    for rows in blocks(out, 1024):
+        out[rows, :d] = take(features, order[rows]) * scale
         out[rows, d] = scale
-        release(features)  # they are read in a random order
     return out
 
 
