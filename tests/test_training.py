@@ -410,3 +410,21 @@ def test_a_network_with_layers_between_features_and_head_is_noted(between):
     x, labels = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
     with pytest.raises(ls.UserError, match=r"'More' has features\(x\) and head, but its forward does not"):
         ls.train(x, labels=labels, network=More, epochs=1)
+
+
+def test_promix_keeps_the_hard_right_labels_of_a_head(tmp_path):
+    """Classes that overlap, a quarter of the labels wrong: a selection of easy examples only is worse than none."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x = x - x.mean(0)
+    x = (x @ np.linalg.svd(x, full_matrices=False)[2][:16].T).astype(np.float32)
+    rows, rng = np.random.default_rng(0).permutation(len(y)), np.random.default_rng(1)
+    taught, unseen = rows[:1200], rows[1200:]
+    given = np.where(rng.random(1200) < 0.25, (y[taught] + rng.integers(1, 10, 1200)) % 10, y[taught])
+    data, test = ls.load(x[taught], labels=given), ls.load(x[unseen], labels=y[unseen])
+    right = {
+        method: ls.train(data, method=method, out=tmp_path / method, **more).score(test).accuracy
+        for method, more in {"standard": {}, "promix": {"noise": 0.25}}.items()
+    }
+    assert right["promix"] > right["standard"], right

@@ -308,10 +308,7 @@ def test_rho_leaves_room_below_the_right_labels():
     rho = np.array([chosen_rho(x) for x in noise])
     assert (rho <= 0.9 * (1 - noise) + 1e-12).all() and (np.diff(rho) <= 1e-12).all()
     assert chosen_rho(0.4, short=True) == pytest.approx(0.54)
-    assert chosen_rho(0, head=True) == 1 and chosen_rho(0.09, head=True) == pytest.approx(0.883)
-    heads = np.array([chosen_rho(x, head=True) for x in noise])
-    assert (np.diff(heads) <= 1e-12).all() and (heads >= rho - 1e-12).all()
-    np.testing.assert_allclose(heads[noise >= 0.3], rho[noise >= 0.3], atol=1e-12)
+    assert [chosen_rho(x, head=True) for x in (0, 0.17, 0.4)] == pytest.approx([1, 0.83, 0.6])  # all right labels
 
 
 def test_quotas_follow_what_the_networks_confirm_only_where_a_class_would_be_taken_whole():

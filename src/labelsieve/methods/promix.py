@@ -12,12 +12,12 @@ Numbers: CIFAR: 600 epochs, SGD 0.05 by a cosine to a thousandth, weight decay 5
     classes), alpha 0.8 (0.5), warm-up 10 (30), LGA in the last 250 epochs up to 0.9 of a batch, T 0.5, m 0.9999. In a
     shorter run LGA and m shrink in proportion, the warm-up to a sixth of the run and the ramps to a third, if these are
     smaller. Pseudo-labels end with their ramp.
-Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs and of heads;
-    class quotas if n / K would take a whole class (`quotas`); pi has a floor; the confidence penalty in the warm-up,
-    which they use if noise is asymmetric, is used in the challenge version only; alpha 0 keeps the ramp of
-    pseudo-labels. On features the strong view drops some features, FMix takes random features, not a patch (as SAINT
-    does for tables), and a network that is all head has no auxiliary head. Views share a pass if there is no batch
-    normalisation.
+Differs: rho, 0.5 or 0.7 there, follows the estimated share of wrong labels, and is higher in short runs; a head on
+    features takes the whole share of right labels (`chosen_rho`). Class quotas if n / K would take a whole class
+    (`quotas`); pi has a floor; the confidence penalty in the warm-up, which they use if noise is asymmetric, is used in
+    the challenge version only; alpha 0 keeps the ramp of pseudo-labels. On features the strong view drops some
+    features, FMix takes random features, not a patch (as SAINT does for tables), and a network that is all head has no
+    auxiliary head. Views share a pass if there is no batch normalisation.
 Cost: twelve passes per batch and two passes of inference per epoch; eight to ten times that of `standard`.
 """
 

@@ -34,11 +34,12 @@ def chosen_rho(noise: float, *, short: bool = False, head: bool = False) -> floa
 
     It is the share of right labels in a class with twice the average noise, but at least the authors' 0.5 and at most
     nine tenths of the share of right labels. A short run, which memorises little and needs examples more than clean
-    labels, takes these nine tenths. A head on features takes more, the less noise there is, up to all labels without
-    noise."""
+    labels, takes these nine tenths. A head on features takes the whole share of right labels. Its probabilities are
+    low, so that tau brings back few right labels that the small losses miss: without the hard ones of them a linear
+    head falls below `standard`, and it memorises too little to be harmed by the wrong ones that come with them."""
     most = 0.9 * (1 - noise)
     if head:
-        return max(1 - noise * (1 + min(noise / 0.3, 1)), min(0.5, most))
+        return 1 - noise
     return most if short else min(max(1 - 2 * noise, 0.5), most)
 
 
