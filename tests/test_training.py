@@ -428,3 +428,16 @@ def test_promix_keeps_the_hard_right_labels_of_a_head(tmp_path):
         for method, more in {"standard": {}, "promix": {"noise": 0.25}}.items()
     }
     assert right["promix"] > right["standard"], right
+
+
+def test_co_teaching_learns_clean_labels_of_few_features_as_well_as_cross_entropy(tmp_path):
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    rows = np.random.default_rng(1).permutation(len(y))
+    data, test = (ls.load(x[part].astype(np.float32), labels=y[part]) for part in (rows[:1000], rows[1000:]))
+    right = {
+        method: ls.train(data, method=method, out=tmp_path / method, **more).score(test).accuracy
+        for method, more in {"standard": {}, "co-teaching": {"noise": 0.01}}.items()
+    }
+    assert right["co-teaching"] > right["standard"] - 0.005, right
