@@ -174,20 +174,20 @@ def _approximate(
     unit: np.ndarray, best: _Best, clusters: int, probes: int, rng: np.random.Generator, most: float
 ) -> None:
     near = _nearest_centroids(unit, _centroids(unit, clusters, rng), min(probes, clusters))
-    visits = near.shape[1] - 1
-    pieces = []
-    for inside, visitors in zip(_lists(near[:, 0], clusters), _lists(near[:, 1:].reshape(-1), clusters), strict=True):
-        # Thousands of identical rows share one list, which is split: whole, it would be quadratic.
-        parts = 1 + len(inside) * clusters // (16 * len(unit))
-        pieces += zip(np.array_split(inside, parts), np.array_split(visitors // visits, parts), strict=True)
+    inside, *visiting = (_lists(column, clusters) for column in near.T)
+    # Thousands of identical rows share one list, which is split: whole, it would be quadratic.
+    pieces = [np.array_split(own, 1 + len(own) * clusters // (16 * len(unit))) for own in inside]
     # Own list first: it fills every example's k best, so that later blocks have few candidates.
-    for inside, _ in pieces:
-        _meet(unit, inside, best)
-    for inside, visitors in pieces:
-        for partners in _parts(inside, BLOCK):
-            listed = unit[partners].T
-            for rows in _parts(visitors, BLOCK):
-                best.offer(rows, partners, unit[rows] @ listed)
+    for members in pieces:
+        for part in members:
+            _meet(unit, part, best)
+    for cluster, members in enumerate(pieces):
+        visitors = np.sort(np.concatenate([lists[cluster] for lists in visiting])) if visiting else members[0][:0]
+        for part, visitors_of_part in zip(members, np.array_split(visitors, len(members)), strict=True):
+            for partners in _parts(part, BLOCK):
+                listed = unit[partners].T
+                for rows in _parts(visitors_of_part, BLOCK):
+                    best.offer(rows, partners, unit[rows] @ listed)
     _fill(unit, best, rng, most)
 
 
