@@ -34,10 +34,13 @@ def test_a_row_names_its_id_and_its_old_label(tmp_path, row, empty):
         patch.read(tmp_path / "p.csv")
 
 
-def test_auto_takes_undecided_examples_and_those_exactly_at_the_share():
+def test_what_is_automatic_stops_at_a_decision_until_it_is_undone():
     keep = Decision("a", "keep", None, "ann", "1", "one")
     undo = Decision("", "undo", None, "ann", "2", "two", target="one")
-    taken = [patch.from_decisions(found(), Fold(rows), found().p_wrong, 0.5)[0] for rows in ([], [keep], [keep, undo])]
+    taken = [
+        patch.from_decisions(found(), Fold(rows), found().p_wrong, dict.fromkeys(range(3), "sure"))[0]
+        for rows in ([], [keep], [keep, undo])
+    ]
     assert [[change.id for change in changes] for changes in taken] == [["a", "b", "c"], ["b", "c"], ["a", "b", "c"]]
 
 

@@ -57,7 +57,8 @@ def apply(
     source: str | Path | Run,
     *,
     out: str | Path | None = None,
-    auto: float | str | None = None,
+    auto: float | str | bool | None = None,
+    max_wrong: float | str | None = None,
     dry_run: bool = False,
     patch: str | Path | None = None,
     image: str | None = None,
@@ -66,12 +67,16 @@ def apply(
     id: str | None = None,
     labels: str | None = None,
 ) -> Applied:
-    """Write a corrected copy of the data with a patch that lists the pending. The source is only read.
+    """Write a corrected copy of the data with a patch that lists the changes. The source is only read.
+
+    There are many parameters because each is an option of the command `apply`.
 
     Args:
         source: a run folder, or an open run; with `patch` also the name of the data themselves.
         out: the new folder of the corrected copy.
-        auto: also apply suggestions where p_wrong is at least this, 0.95 or "95%".
+        auto: also apply suggestions where p_wrong is at least this, 0.95 or "95%"; or True with `max_wrong`.
+        max_wrong: with `auto` True: apply as many suggestions as possible while at most this share of them, 0.05 or
+            "5%", is wrong on average (`decide.sure_fixes`). It rests on the reviewed part of a random sample.
         dry_run: write nothing; only return what would change.
         patch: apply this patch file instead of the run's decisions.
         image, text, label, id: columns, where the source is data.
@@ -95,7 +100,7 @@ def apply(
     folder = None if out is None or dry_run else require_path(out, "The name of the new folder")
     columns = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
     pending = _open_changes(
-        source, patch, _checked_auto(auto, patch), {name: value for name, value in columns.items() if value}
+        source, patch, *_checked_auto(auto, max_wrong, patch), {name: value for name, value in columns.items() if value}
     )
     copied = Copied() if folder is None else write_copy(pending.data, pending.changes, pending.conflicts, folder)
     left_out = sum(not change.new for change in pending.changes)
@@ -115,20 +120,43 @@ def apply(
     )
 
 
-def _checked_auto(auto: float | str | None, patch: str | Path | None) -> float | None:
-    if auto is None:
-        return None
-    if patch is not None:
+def _checked_auto(
+    auto: float | str | bool | None, max_wrong: float | str | None, patch: str | Path | None
+) -> tuple[float | None, float | None]:
+    """The least p_wrong, and the greatest share of wrong fixes."""
+    wanted = auto is not None and auto is not False
+    if wanted and patch is not None:
         raise UserError("<patch> already lists the changes; leave out <auto>.", patch="", auto="")
+    if max_wrong is not None:
+        most = share(max_wrong, "max_wrong")
+        if auto is not True:
+            raise UserError(
+                "<max_wrong> chooses the suggestions that <auto> applies; give both, and no p_wrong.",
+                max_wrong=float(f"{most:g}"),
+                auto=True,
+            )
+        if not 0 < most < 1:
+            raise UserError("<max_wrong>: give a share above 0 and below 1, such as 5%.", max_wrong=float(f"{most:g}"))
+        return None, most
+    if not wanted:
+        return None, None
+    if auto is True:
+        raise UserError(
+            "<auto> needs the share of wrong fixes that you accept, <max_wrong>.", auto=True, max_wrong=0.05
+        )
     least = share(auto, "auto")
     if least < 0.5:
         shown = float(f"{least:g}")
         raise UserError("<auto>: only labels with p_wrong above 0.5 have a suggestion; give 0.5 to 1.", auto=shown)
-    return least
+    return least, None
 
 
 def _open_changes(
-    source: str | Path | Run, patch: str | Path | None, auto: float | None, columns: dict[str, str]
+    source: str | Path | Run,
+    patch: str | Path | None,
+    auto: float | None,
+    max_wrong: float | None,
+    columns: dict[str, str],
 ) -> OpenChanges:
     file = None if patch is None else require_path(patch, "The name of the patch")
     if not isinstance(source, Run):
@@ -145,4 +173,4 @@ def _open_changes(
         name = next(iter(columns))
         raise UserError(f"A run stores its columns and labels; leave out <{name}>.", **{name: ""})
     run = with_decisions_of_now(source)
-    return of_decisions(run, auto) if file is None else of_patch_on_run(run, file)
+    return of_decisions(run, auto, max_wrong) if file is None else of_patch_on_run(run, file)

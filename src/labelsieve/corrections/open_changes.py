@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from labelsieve.core.reused_ids import WHY, is_reused
 from labelsieve.corrections import patch as patches
 from labelsieve.corrections.corrected_copy import given_labels
 from labelsieve.corrections.patch import Change
+from labelsieve.decide.next_steps import SAMPLE
+from labelsieve.decide.sure_fixes import sure_fixes
 from labelsieve.store.open_run import Run
 from labelsieve.store.reopen import Reopened, reopen
 
@@ -56,17 +59,23 @@ def of_patch_on_run(run: Run, file: Path) -> OpenChanges:
     return OpenChanges(data, tuple(changes), (*doubtful, *conflicts, *unfit), tuple(reopened.notes()))
 
 
-def of_decisions(run: Run, auto: float | None) -> OpenChanges:
-    """The decisions on a run, and suggestions without a decision whose p_wrong is at least `auto` (None: no such).
+def of_decisions(run: Run, auto: float | None = None, max_wrong: float | None = None) -> OpenChanges:
+    """The decisions on a run, and suggestions for examples without one.
+
+    Args:
+        auto: take those whose p_wrong is at least this; None takes none.
+        max_wrong: take those of which at most this share is wrong (`decide.sure_fixes`); None takes none.
 
     Raises:
-        UserError: an example with a decision is not in the data any more, or has changed.
+        UserError: an example with a decision is not in the data any more, or has changed; or `max_wrong` is given and
+            no random sample was reviewed.
     """
     reopened = reopen(run.path, run.findings, thorough=True)
     data = _usable(reopened)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    p_wrong = run.findings.p_wrong if auto is None and not run.decisions else run.p_wrong
-    changes, conflicts = patches.from_decisions(run.findings, run.fold, p_wrong, auto, now)
+    p_wrong = run.p_wrong if run.decisions else run.findings.p_wrong
+    automatic, told = _automatic(run, p_wrong, auto, max_wrong)
+    changes, conflicts = patches.from_decisions(run.findings, run.fold, p_wrong, automatic, now)
     barred = run.follow.barred  # these have decisions, so their suggestions are not applied
     changes = [change for change in changes if change.who != patches.AUTO or change.id not in barred]
     changes = _with_current_ids(changes, reopened, run.path)
@@ -74,7 +83,39 @@ def of_decisions(run: Run, auto: float | None) -> OpenChanges:
     given = given_labels(data)
     changes, finished = _without_finished(changes, given)
     changes, unfit = patches.fitting(changes, given, "this was decided when the given label was")
-    return OpenChanges(data, tuple(changes), (*unmatched, *conflicts, *unfit), (*reopened.notes(), *finished))
+    return OpenChanges(data, tuple(changes), (*unmatched, *conflicts, *unfit), (*reopened.notes(), *finished, *told))
+
+
+def _automatic(
+    run: Run, p_wrong: np.ndarray, auto: float | None, max_wrong: float | None
+) -> tuple[dict[int, str], list[str]]:
+    """Position -> why its suggestion is taken, and notes."""
+    if auto is not None:
+        return dict.fromkeys(np.flatnonzero(p_wrong >= auto).tolist(), f"p_wrong >= {auto:g}"), []
+    if max_wrong is None:
+        return {}, []
+    fixes, at = sure_fixes(run.findings, run.fold, max_wrong), f"{100 * max_wrong:g} %"
+    if not fixes.sampled:
+        raise UserError(
+            "<max_wrong> needs a reviewed random sample, which says how often suggestions are wrong; this run has "
+            f"none. Review one first: labelsieve review {shlex.quote(str(run.path))} --sample {SAMPLE}",
+            max_wrong="",
+        )
+    rests = f"{fixes.sampled:,} reviewed examples of the random sample"
+    if len(fixes.rows):
+        many = f"{len(fixes.rows):,} labels are" if len(fixes.rows) > 1 else "1 label is"
+        note = f"{many} fixed without a look. On average at most {at} of such fixes are wrong; this rests on {rests}."
+    elif fixes.more:
+        note = (
+            f"Nothing is fixed without a look: {rests} are too few for at most {at} of wrong fixes. At "
+            f"least {fixes.more:,} more are needed."
+        )
+    else:
+        note = (
+            f"Nothing is fixed without a look: after {rests}, no suggestion is sure enough for at most {at} of wrong "
+            "fixes, and more of the sample would not change that. Review the most suspicious examples instead."
+        )
+    return {row: f"at most {at} wrong, p_wrong {p_wrong[row]:.3f}" for row in fixes.rows.tolist()}, [note]
 
 
 def _without_finished(changes: list[Change], given: dict[str, str]) -> tuple[list[Change], list[str]]:

@@ -49,14 +49,18 @@ FILE, CONFLICTS = "patch.csv", "conflicts.csv"
 
 
 def from_decisions(
-    findings: Findings, fold: Fold, p_wrong: np.ndarray, auto: float | None = None, now: str = ""
+    findings: Findings,
+    fold: Fold,
+    p_wrong: np.ndarray,
+    automatic: Mapping[int, str] | None = None,
+    now: str = "",
 ) -> tuple[list[Change], list[Conflict]]:
     """The changes that follow from the decisions, in the order of the data.
 
     Args:
         p_wrong: (n,) float, the current probabilities.
-        auto: also apply the most likely other class where p_wrong >= auto and there is no decision; None applies none.
-        now: the time to write for changes by `auto`.
+        automatic: position -> why the row gets its likeliest other class, if there is no decision on it.
+        now: the time to write for these changes.
     """
     changes: list[Change] = []
     conflicts: list[Conflict] = []
@@ -65,9 +69,8 @@ def from_decisions(
     conflicts += [
         Conflict(key, "the run does not have the example of this decision") for key in fold.ids() if key not in row_of
     ]
-    without_decision = {row for row in rows if not fold.of(findings.ids[row])}
-    automatic = set() if auto is None else set(np.flatnonzero(p_wrong >= auto).tolist()) - (rows - without_decision)
-    for row in sorted(rows | automatic):
+    automatic = {row: why for row, why in (automatic or {}).items() if not fold.of(findings.ids[row])}
+    for row in sorted(rows | set(automatic)):
         key, old, p = findings.ids[row], findings.classes[findings.given[row]], float(p_wrong[row])
         verdict, content = fold.verdict(key), stamp(findings, row)["content"] or ""
         if fold.conflict(key):
@@ -75,7 +78,7 @@ def from_decisions(
             conflicts.append(Conflict(key, f"reviewers differ ({', '.join(sorted(opinions))}); the given label stays"))
         elif row in automatic:
             changes.append(
-                Change(key, old, findings.classes[findings.other[row]], AUTO, now, f"p_wrong >= {auto:g}", p, content)
+                Change(key, old, findings.classes[findings.other[row]], AUTO, now, automatic[row], p, content)
             )
         elif verdict and (verdict.act == "exclude" or (verdict.act == "relabel" and verdict.label != old)):
             why = verdict.act + (f": {verdict.note}" if verdict.note else "")

@@ -27,11 +27,11 @@ import numpy as np
 from labelsieve.core.decision import Fold
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate, Findings
-from labelsieve.decide.estimate import DRAWS, WIDE, draws_left, gather, summed
+from labelsieve.decide.estimate import DRAWS, Count, after_call, any_curve, gather, near, plausible, summed
 from labelsieve.decide.outcomes import Answers, answers
 from labelsieve.decide.random_sample import strata
 from labelsieve.decide.reviewers import overlap
-from labelsieve.stats.logistic_fit import BASE, fit, log_odds, logistic
+from labelsieve.stats.logistic_fit import BASE, Curve, fit, log_odds, logistic
 
 FEW = 20  # answers; below, the interval stays that of `find`: one that jumps at the first key press helps nobody
 MANY = 150  # answers; from here on classes and the other detectors are used too
@@ -128,9 +128,7 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
         left = _around(p_model[~reviewed], low - called_wrong.sum(), high - called_wrong.sum())
         wrong = _around(np.append(p_model[~reviewed], called_wrong.sum()), low, high)
     else:
-        rng = np.random.default_rng(seed)
-        unseen_wrong, seen_wrong = _count(findings, answered, odds, ~reviewed, errors, weight, of_row, rng)
-        drawn, all_drawn = summed(unseen_wrong), summed(unseen_wrong + seen_wrong)
+        drawn, all_drawn = _count(findings, answered, odds, ~reviewed, errors, prior, curves, design, seed)
         if answered.drawn.sum() >= FEW:
             p_model = _shifted(p_model, ~reviewed, drawn.count)
         left = _around(p_model[~reviewed], drawn.low, drawn.high)
@@ -248,12 +246,9 @@ def _normalised(log: np.ndarray) -> np.ndarray:
 
 
 def _after(p: np.ndarray, wrong: np.ndarray, errors: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(m,) Bayes: the probability that a label is wrong, given its scores and the reviewer's answer."""
+    """(m,) the probability that a label is wrong, given its scores and the reviewer's answer."""
     error = float(weight @ errors)
-    if error == 0:
-        return wrong.copy()
-    yes = p * np.where(wrong > 0, 1 - error, error)
-    return yes / (yes + (1 - p) * np.where(wrong > 0, error, 1 - error))
+    return wrong.copy() if error == 0 else after_call(p, wrong, error)
 
 
 def _count(
@@ -262,48 +257,46 @@ def _count(
     odds: np.ndarray,
     unseen: np.ndarray,
     errors: np.ndarray,
-    weight: np.ndarray,
-    of_row: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draws of the number of wrong labels among rows not reviewed, and among those reviewed."""
+    prior: np.ndarray,
+    curves: list[Curve],
+    design: _Design,
+    seed: int,
+) -> tuple[Estimate, Estimate]:
+    """The number of wrong labels among the rows not reviewed, and among all rows that are not set aside."""
+    rng = np.random.default_rng(seed)
+    sampled = answered.drawn if answered.drawn.sum() >= FEW else np.zeros(len(answered.row), bool)
     drawable = np.ones(len(findings), bool)
-    if answered.drawn.any():
-        drawable[answered.row[: int(np.argmax(answered.drawn))]] = False  # decided before the first row of a sample
-    drawn, picked = answered.row[answered.drawn], answered.row[~answered.drawn]
+    if sampled.any():
+        drawable[answered.row[: int(np.argmax(sampled))]] = False  # decided before the first row of a sample
     strata_held = gather(
         odds,
         strata(findings.p_wrong),
         unseen=unseen,
         drawable=drawable,
-        drawn=drawn,
-        wrong=answered.wrong[answered.drawn],
+        drawn=answered.row[sampled],
+        wrong=answered.wrong[sampled],
     )
-    columns = np.stack([np.ones(len(odds)), odds], 1)
-    spread = WIDE if len(drawn) else np.array(BASE)  # without a sample, the earlier estimate is the only anchor
-    left = []
-    # the answers alone hardly tell an error of the reviewer from one of the model
-    doubt = np.sqrt(weight) / np.sqrt(weight).sum()
-    for error, w in zip(errors, doubt, strict=True):
-        many = round(DRAWS * float(w))
-        if many:
-            apart = fit(odds[picked], columns[picked], spread, answered.wrong[~answered.drawn], error)
-            together = fit(odds[answered.row], columns[answered.row], spread, answered.wrong, error)
-            left.append(
-                draws_left(
-                    strata_held,
-                    apart,
-                    together,
-                    spread=spread,
-                    picked_rows=len(picked),
-                    error=error,
-                    many=many,
-                    rng=rng,
-                )
-            )
-    total = np.concatenate(left)
-    slips = np.sqrt((of_row * (1 - of_row)).sum())
-    return total, np.clip(of_row.sum() + slips * rng.standard_normal(len(total)), 0, len(answered.row))
+    picked, called = answered.row[~sampled], answered.wrong[~sampled]
+    columns, spread = np.stack([np.ones(len(picked)), odds[picked]], 1), np.array(BASE)
+    if sampled.any():
+        count = Count(strata_held, any_curve())
+        weight = prior + np.array([count.evidence(error) for error in errors])
+    else:
+        weight = prior + np.array([curve.evidence for curve in curves])
+    possible = plausible(weight)
+    left, total = [], []
+    for i in possible:
+        error = float(errors[i])
+        if not sampled.any():
+            count = Count(strata_held, near(fit(odds[picked], columns, spread, called, error), spread, len(picked)))
+        unseen_wrong, seen_wrong = count.draws(error, DRAWS, rng)
+        p = after_call(logistic(odds[picked] + design.columns(picked) @ curves[i].b), called, error)
+        slips = np.sqrt((p * (1 - p)).sum())
+        seen_wrong += np.clip(p.sum() + slips * rng.standard_normal(DRAWS), 0, len(picked))
+        left.append(unseen_wrong)
+        total.append(unseen_wrong + seen_wrong)
+    likely = np.exp(weight[possible] - weight.max())
+    return summed(left, likely), summed(total, likely)
 
 
 def _around(p: np.ndarray, low: float, high: float) -> Estimate:

@@ -1,16 +1,23 @@
-"""How many wrong labels are left: a hierarchical count over the strata of the score, with an interval for few reviews.
+"""How many labels are wrong: a count over the strata of a random sample, with an interval for few reviews.
 
-In stratum h the share of wrong labels theta_h varies around the value of the curve, theta_h ~ Beta(c pi_h(b), c (1 -
-pi_h(b))). Of a random sample of n_h of its rows, k_h are called wrong (a beta-binomial model of finite strata: Ericson,
-JRSS B 1969; the unreviewed rows are drawn, so no correction for the finite population is needed). The coefficients b
-are integrated out on a grid. Strata with many sampled rows are estimated from their own answers; strata with few depend
-on the curve, and all strata together on its uncertainty. Rows that were picked because they looked suspicious inform
-the curve, not their stratum. So without a random sample the interval is the curve's own and wide; `_TRUST` bounds the
-weight of such rows, because the curve is a model.
-Numbers: c = 15, as if the curve were worth fifteen reviews in each stratum; from simulated reviews of development sets
-    (docs/calibration.md).
-Cost: n numbers once; then a grid of 225 curves x 10 strata x 141 shares, and 2,000 draws, for each rate of reviewer
-    error.
+The log-odds of the share of wrong labels in stratum h are those of a curve plus a deviation of its own:
+
+    logit theta_h = logit pi_h(b) + eta_h,   eta_h ~ N(0, tau^2),   pi_h(b) = mean of logistic(b0 + (1 + b1) x)
+
+over the rows of the stratum, x being their log-odds before the reviews. It is a hierarchical model of finite strata
+(Ericson, JRSS B 1969): the unreviewed rows are drawn, so no correction for the finite population is needed. b and tau
+are integrated out on a grid. A stratum with many sampled rows follows its own answers, one with few follows the curve,
+and tau says how closely. The prior of b has heavy tails: where answers contradict the scores, the answers win (O'Hagan,
+JRSS B 1979). Before its answers no stratum counts as surer than +-4 in the log-odds.
+
+A reviewer who errs at the rate e calls the share e + (1 - 2e) theta_h wrong. Answers alone hardly tell e from theta, so
+the interval holds for every plausible rate: it begins where that of the highest rate begins and ends where that of the
+lowest ends.
+
+Rows that were picked because they looked suspicious say little about the rows that nobody picked. With a random sample
+they count as reviewed and no more. Without one the curve is fitted to them, and `_TRUST` bounds their weight.
+Numbers: chosen by leaving out whole data sets (docs/calibration.md).
+Cost: n numbers once; 779 curves x 3 deviations x 10 strata, and 1,000 draws, for each rate of reviewer error.
 """
 
 from __future__ import annotations
@@ -23,14 +30,17 @@ from labelsieve.core.findings import Estimate
 from labelsieve.decide.random_sample import STRATA
 from labelsieve.stats.logistic_fit import Curve, log_odds, logistic
 
-_STRENGTH = 15.0  # c
-_MIDDLE = (1.5, 98.5)  # per cent; a little more than 95 %, because the posterior depends on the model
+DRAWS = 1000  # for each rate of reviewer error
+_TAIL = 1.0  # per cent on either side; more than 95 %, because the posterior depends on the model
+_SPREAD, _FREEDOM = (2.0, 1.0), 3  # of the t prior of b0 and b1
+_DEVIATIONS = ((0.5, 0.4), (1.0, 0.4), (2.0, 0.2))  # tau and its prior
+_SURE = 4.0  # log-odds
+_PLAUSIBLE = 0.03  # rates of reviewer error that are less likely than the likeliest by this factor are left out
 _TRUST = 50  # reviews: hand-picked rows together never weigh more than this many on the curve
-DRAWS = 2000
-# Spread of intercept and slope if a random sample can move them: the count is constrained less than p_wrong.
-WIDE = np.array([2.0, 0.6])
+_LOGITS = np.linspace(-14, 14, 113)
+_SHARES = logistic(_LOGITS)
 _AXIS = np.linspace(-3.5, 3.5, 15)
-_SHARES = logistic(np.linspace(-14, 14, 141))
+_B0, _B1 = 4.25 * np.sinh(np.linspace(-1.5, 1.5, 41)), np.linspace(-3, 1.5, 19)
 _POINTS = 64  # points per stratum, to average the curve over
 
 
@@ -89,70 +99,120 @@ def _points(before: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     return before[order][np.minimum(at, max(len(before) - 1, 0))] if len(before) else np.zeros((STRATA, _POINTS))
 
 
-def draws_left(
-    strata: Strata,
-    picked: Curve,
-    together: Curve,
-    *,
-    spread: np.ndarray,
-    picked_rows: int,
-    error: float,
-    many: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """(many,) draws from the posterior of the number of wrong labels among the rows not reviewed.
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """A grid of curves: coefficients (g, 2) and the logs of their prior weights (g,)."""
+
+    b: np.ndarray
+    weight: np.ndarray
+
+
+def any_curve() -> Curves:
+    """The curves that a random sample can choose from."""
+    b = np.stack(np.meshgrid(_B0, _B1, indexing="ij"), -1).reshape(-1, 2)
+    cell = np.log(np.outer(np.gradient(_B0), np.gradient(_B1))).ravel()
+    tails = -(_FREEDOM + 1) / 2 * np.log1p((b / _SPREAD) ** 2 / _FREEDOM)
+    return Curves(b, cell + tails.sum(1))
+
+
+def near(fitted: Curve, spread: np.ndarray, rows: int) -> Curves:
+    """The curves around one that was fitted to rows which nobody drew at random.
 
     Args:
-        strata: from `gather`.
-        picked: the curve fitted to the rows outside the random sample, with the prior; intercept and slope.
-        together: the curve fitted to all rows; the grid is laid around it.
-        spread: spread of the prior of both.
-        picked_rows: how many rows `picked` was fitted to.
-        error: the rate at which reviewers err.
-        many: number of draws.
-        rng: the source of randomness.
+        fitted: the curve, with the prior; intercept and slope.
+        spread: (2,) spread of the prior.
+        rows: how many rows it was fitted to.
     """
     hold = np.diag(1 / spread**2)
-    trust = min(1.0, _TRUST / max(picked_rows, 1))
-    precision = hold + trust * (np.linalg.inv(picked.covariance) - hold)
-    width = np.linalg.cholesky(np.linalg.inv(hold + trust * (np.linalg.inv(together.covariance) - hold)))
-    grid = together.b + 1.3 * np.stack(np.meshgrid(_AXIS, _AXIS), -1).reshape(-1, 2) @ width.T
-    source = np.clip(_mean(grid, strata.source), 1e-7, 1 - 1e-7)
-    chance = error + (1 - 2 * error) * _SHARES
-    answers = strata.wrong[:, None] * np.log(np.maximum(chance, 1e-300)) + (strata.drawn - strata.wrong)[
-        :, None
-    ] * np.log1p(-chance)
-    off = grid - picked.b
-    weight = -np.einsum("gi,ij,gj->g", off, precision, off) / 2
-    for h in np.flatnonzero(strata.drawn):
-        prior = _beta(source[:, h])
-        weight += np.log(prior @ np.exp(answers[h] - answers[h].max()))
-    weight = np.exp(weight - weight.max())
-    chosen = rng.choice(len(grid), many, p=weight / weight.sum())
-    source, open_ = source[chosen], np.clip(_mean(grid, strata.points), 1e-7, 1 - 1e-7)[chosen]
-    left = np.zeros(many)
-    for h in np.flatnonzero(strata.open):
-        posterior = np.cumsum(_beta(source[:, h]) * np.exp(answers[h] - answers[h].max()), axis=1)
-        share = _SHARES[(posterior < rng.random((many, 1)) * posterior[:, -1:]).sum(1).clip(max=len(_SHARES) - 1)]
-        share = logistic(log_odds(share) + log_odds(open_[:, h]) - log_odds(source[:, h]))
-        left += rng.binomial(int(strata.open[h]), share)
-    return left
+    trust = min(1.0, _TRUST / max(rows, 1))
+    precision = hold + trust * (np.linalg.inv(fitted.covariance) - hold)
+    off = 1.3 * np.stack(np.meshgrid(_AXIS, _AXIS), -1).reshape(-1, 2) @ np.linalg.cholesky(np.linalg.inv(precision)).T
+    return Curves(fitted.b + off, -np.einsum("gi,ij,gj->g", off, precision, off) / 2)
 
 
-def _mean(grid: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(g, STRATA) the mean of each curve over the points of each stratum."""
-    return np.stack([logistic(b0 + (1 + b1) * points).mean(1) for b0, b1 in grid])
+class Count:
+    """The number of wrong labels in strata, for curves with a prior."""
+
+    def __init__(self, strata: Strata, curves: Curves):
+        self._strata, self._prior = strata, curves.weight - np.logaddexp.reduce(curves.weight)
+        source, open_ = _means(curves.b, strata.source), _means(curves.b, strata.points)
+        self._step = open_ - source  # the rows that are left differ from those that were drawn
+        self._place = np.rint((source - _LOGITS[0]) / (_LOGITS[1] - _LOGITS[0])).astype(np.int64)
+
+    def evidence(self, error: float) -> float:
+        """The log of the probability of the answers if reviewers err at this rate."""
+        return self._posterior(error)[2]
+
+    def draws(self, error: float, many: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(many,) draws of the number of wrong labels among the rows not reviewed, and (many,) among those sampled."""
+        weight, likelihood, _ = self._posterior(error)
+        deviation, curve = np.divmod(rng.choice(weight.size, many, p=weight.ravel()), weight.shape[1])
+        left, seen = np.zeros(many), np.zeros(many)
+        for h in range(STRATA):
+            chance = np.cumsum(_DEVIATE[deviation, self._place[curve, h]] * likelihood[h], axis=1)
+            at = (chance < rng.random((many, 1)) * chance[:, -1:]).sum(1).clip(max=len(_SHARES) - 1)
+            left += rng.binomial(int(self._strata.open[h]), logistic(_LOGITS[at] + self._step[curve, h]))
+            called, drawn, theta = int(self._strata.wrong[h]), int(self._strata.drawn[h]), _SHARES[at]
+            if error == 0:
+                seen += called
+            elif drawn:
+                seen += rng.binomial(called, after_call(theta, 1, error))
+                seen += rng.binomial(drawn - called, after_call(theta, 0, error))
+        return left, seen
+
+    def _posterior(self, error: float) -> tuple[np.ndarray, np.ndarray, float]:
+        """(deviations, g) weights that add up to 1, (STRATA, shares) likelihoods up to a factor, the log evidence."""
+        strata, called = self._strata, error + (1 - 2 * error) * _SHARES
+        answers = np.stack([strata.wrong, strata.drawn - strata.wrong], 1)
+        log_likelihood = answers @ np.log(np.maximum([called, 1 - called], 1e-300))
+        best = log_likelihood.max(1, keepdims=True)
+        likelihood = np.exp(np.maximum(log_likelihood - best, -600))
+        of_mean = np.log(np.einsum("tij,hj->thi", _DEVIATE, likelihood, optimize=True))
+        log = np.log([share for _, share in _DEVIATIONS])[:, None] + self._prior
+        for h in np.flatnonzero(strata.drawn):
+            log = log + of_mean[:, h][:, self._place[:, h]]
+        total = np.logaddexp.reduce(log, axis=None)
+        weight = np.exp(log - total)
+        return weight / weight.sum(), likelihood, float(total + best.sum())
 
 
-def _beta(mean: np.ndarray) -> np.ndarray:
-    """(g, shares) weights of a Beta prior with each mean, on the grid of shares (even steps in the log-odds)."""
-    log = _STRENGTH * (mean[:, None] * np.log(_SHARES) + (1 - mean[:, None]) * np.log1p(-_SHARES))
-    prior = np.exp(log - log.max(1, keepdims=True))
-    return prior / prior.sum(1, keepdims=True)
+def after_call(p: np.ndarray, wrong: np.ndarray | float, error: float) -> np.ndarray:
+    """Bayes: the probability that a label is wrong, given its probability before and a reviewer's answer, 1 = called
+    wrong, of somebody who errs at the rate `error`."""
+    yes = p * np.where(np.asarray(wrong) > 0, 1 - error, error)
+    no = (1 - p) * np.where(np.asarray(wrong) > 0, error, 1 - error)
+    return yes / np.maximum(yes + no, 1e-300)
 
 
-def summed(draws: np.ndarray) -> Estimate:
-    """The mean of the draws and an interval that should contain the truth 95 times in 100."""
-    low, high = np.percentile(draws, _MIDDLE)
-    mean = float(draws.mean())
-    return Estimate(mean, min(float(low), mean), max(float(high), mean))
+def _deviate(tau: float) -> np.ndarray:
+    """(shares, shares) the distribution of a stratum's log-odds for each log-odds of the curve."""
+    chance = np.exp(-(((_LOGITS[:, None] - _LOGITS) / tau) ** 2) / 2)
+    return chance / chance.sum(1, keepdims=True)
+
+
+_DEVIATE = np.stack([_deviate(tau) for tau, _ in _DEVIATIONS])
+
+
+def _means(b: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(g, STRATA) the log-odds of the mean of each curve over the points of each stratum."""
+    x = np.clip(points, -_SURE, _SURE)
+    mean = np.stack([logistic(b0 + (1 + b1) * x).mean(1) for b0, b1 in b])
+    return log_odds(np.clip(mean, 1e-5, 1 - 1e-5))
+
+
+def plausible(log_weight: np.ndarray) -> np.ndarray:
+    """The positions of the rates of reviewer error that the answers and the prior leave possible."""
+    return np.flatnonzero(log_weight >= log_weight.max() + np.log(_PLAUSIBLE))
+
+
+def summed(draws: list[np.ndarray], weight: np.ndarray) -> Estimate:
+    """The mean of the draws, and an interval that should contain the truth 95 times in 100 whichever of several rates
+    of reviewer error holds.
+
+    Args:
+        draws: r arrays of draws, one for each rate.
+        weight: (r,) how likely each rate is; the mean is weighted.
+    """
+    ends = np.array([np.percentile(some, (_TAIL, 100 - _TAIL)) for some in draws])
+    mean = float(np.average([some.mean() for some in draws], weights=weight))
+    return Estimate(mean, min(float(ends[:, 0].min()), mean), max(float(ends[:, 1].max()), mean))
