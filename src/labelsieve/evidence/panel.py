@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.memory_map import blocks, release, take
-from labelsieve.core.record import Record
+from labelsieve.core.record import COLUMNS, Record
 from labelsieve.engine.linear_heads import LinearHeads, NumPyArrays, TorchArrays, softmax
 from labelsieve.engine.standardise import allocate
 from labelsieve.evidence.resume import State
@@ -168,6 +168,9 @@ def train(
             if step % _RELEASED == 0:
                 release(x)
         _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
+        for record in records.values():
+            for column in COLUMNS:
+                release(getattr(record, column))
         state.write(
             lambda: {
                 "epoch": epoch + 1,  # noqa: B023
