@@ -5,6 +5,7 @@ import pytest
 
 from labelsieve.core.evidence import Neighbours
 from labelsieve.detectors.consensus import consensus
+from labelsieve.stats.confident_joint import flagged_by
 from labelsieve.stats.opinion_pool import Pool, estimate_transition, verdict
 
 N, K = 400, 3
@@ -23,36 +24,45 @@ def ring():
     return Neighbours(index.astype(np.int32), np.full((N, 5), 0.5, np.float32))
 
 
-def test_the_robust_head_and_the_neighbours_are_asked():
+def test_lda_the_robust_head_and_the_neighbours_are_asked():
     robust, labels = judged()
     plain, _ = judged(seed=1)
     near = ring()
-    scores = consensus(labels, K, plain, robust, near)
-    pool = Pool([robust], near, labels, K)
+    scores = consensus(labels, K, plain, robust, plain, near)
+    pool = Pool([robust, plain], near, labels, K, weights=(1, 4, 1)).tempered()
     transition = estimate_transition(pool)
     said = verdict(pool, transition)
     np.testing.assert_array_equal(scores.suspicion, said.log_odds)
     np.testing.assert_array_equal(scores.suggestion, said.other)
     np.testing.assert_array_equal(scores.extra["judges_agree"], said.united)
     assert scores.n_wrong == transition.n_wrong
-    np.testing.assert_array_equal(consensus(labels, K, None, robust, near).suspicion, said.log_odds)
+    np.testing.assert_array_equal(consensus(labels, K, None, robust, plain, near).suspicion, said.log_odds)
 
 
 def test_probabilities_of_ones_own_are_the_only_judge():
     plain, labels = judged()
-    pool = Pool([plain], None, labels, K)
+    pool = Pool([plain], None, labels, K).tempered()
     np.testing.assert_array_equal(
         consensus(labels, K, plain).suspicion, verdict(pool, estimate_transition(pool)).log_odds
     )
-    with pytest.raises(ValueError, match="probs or probs_gce"):
+    with pytest.raises(ValueError, match="probs_gce or probs_lda"):
         consensus(labels, K)
 
 
-def test_flagged_is_what_another_class_explains_better():
+def test_flags_are_those_of_confident_learning_on_the_pool():
     probs, labels = judged()
-    scores = consensus(labels, K, probs)
-    assert ((scores.suspicion > 0) & (scores.suspicion < 1)).sum() > 5, "otherwise the test could not fail"
-    np.testing.assert_array_equal(scores.flags, scores.suspicion > 0)
+    near = ring()
+    np.testing.assert_array_equal(consensus(labels, K, probs).flags, flagged_by(probs, labels))
+    pool = Pool([probs], near, labels, K, weights=(1, 1)).tempered()
+    flags = consensus(labels, K, None, probs, neighbours=near).flags
+    np.testing.assert_array_equal(flags, flagged_by(pool.probabilities(), labels))
+    assert 0 < flags.sum() < N
+
+
+def test_labels_too_unlikely_for_a_millionth_are_still_ordered():
+    """A network can be that sure; a floor would make all of its disputes equal."""
+    p = np.array([[1 - 1e-7, 1e-7], [1 - 1e-9, 1e-9], [0.4, 0.6], [0.1, 0.9]])
+    assert np.argsort(-consensus(np.ones(4, np.int64), 2, p).suspicion).tolist() == [1, 0, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -63,5 +73,5 @@ def test_each_constant_is_heard(name, value):
     probs, labels = judged()
     near = ring()
     near.similarity[:] = np.linspace(0.9, 0.5, 5)
-    plain = consensus(labels, K, None, probs, near)
-    assert np.abs(consensus(labels, K, None, probs, near, **{name: value}).suspicion - plain.suspicion).max() > 1e-3
+    plain = consensus(labels, K, None, probs, neighbours=near)
+    assert np.abs(consensus(labels, K, None, probs, neighbours=near, **{name: value}).suspicion - plain.suspicion).max() > 1e-3

@@ -48,7 +48,7 @@ def test_another_setting_in_the_same_folder_is_computed_anew(data, tmp_path):
 
 def test_defaults_by_name_are_the_defaults(data):
     x, y = data
-    constants = {"k": 20, "sharpness": 8.0, "spread": 0.1, "trust": 0.25, "prior": 2.0, "steps": 12, "floor": 1e-6}
+    constants = {"k": 20, "sharpness": 8.0, "spread": 0.1, "trust": 0.5, "prior": 2.0, "steps": 12, "floor": 1e-6}
     named = {"consensus": constants, "knn_vote": {"k": 10}, "promix": {"tau": 0.99, "last": 10, "rho": None}}
     loaded = ls.load(x, labels=y)
     assert ls.find(loaded, detectors=named).table().equals(ls.find(loaded, detectors=list(named)).table())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labelsieve.core.evidence import Neighbours
-from labelsieve.stats.opinion_pool import Pool, Transition, estimate_transition, verdict, vote
+from labelsieve.stats.opinion_pool import Pool, Transition, estimate_transition, explanations, verdict, vote
 
 
 def noisy_judge(n, k, transition, seed=0, certainty=4.0):
@@ -73,15 +73,69 @@ def test_zero_probabilities_stay_finite():
     assert np.isfinite(odds).all() and odds.argmax() == 3
 
 
-def test_log_odds_by_hand_count_common_confusions_a_little_more():
-    """ln sum over j != y of p_j T[j, y]^(1/4), less ln p_y T[y, y]^(1/4); probabilities as the judge gives them."""
-    p = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
-    t = np.array([[0.9, 0.1, 0.0001], [0.4, 0.5, 0.1], [0.1, 0.1, 0.8]])
-    result = verdict(Pool([p], None, np.array([0, 2]), 3), Transition(np.diag(t), t, 0.0, 1.0))
-    first = np.log((0.3 * 0.4**0.25 + 0.2 * 0.1**0.25) / (0.5 * 0.9**0.25))
-    second = np.log((0.5 * 0.0001**0.25 + 0.3 * 0.1**0.25) / (0.2 * 0.8**0.25))
-    np.testing.assert_allclose(result.log_odds, [first, second], atol=1e-4)
-    assert result.other.tolist() == [1, 1], "0 is likelier, but hardly ever given the label 2"
+def test_one_way_confusions_explain_a_label_better_by_hand():
+    """One judge: class j explains y with p_j (J[j, y] / J[y, j])^(1/2), the weights of a given label averaging one."""
+    labels = np.repeat([0, 1, 2], 1000)
+    p = np.tile([0.5, 0.3, 0.2], (3000, 1))
+    t = np.array([[0.8, 0.2, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    fitted = Transition(np.diag(t), np.maximum(t, 1e-9), 0.0, 1.0)
+    joint = np.maximum(t, 1e-9) * 1001
+    joint = joint + 0.02 * joint.sum() / 6 + 1
+    weight = np.sqrt(joint / joint.T)
+    by_hand = []
+    for y, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1))):
+        share = p[0, list(others)] / p[0, list(others)].sum()
+        of = weight[list(others), y]
+        by_hand.append(np.log((p[0, list(others)] * of / (share @ of)).sum() / p[0, y]))
+    log, odds = explanations(Pool([p], None, labels, 3), fitted)
+    result = verdict(Pool([p], None, labels, 3), fitted)
+    np.testing.assert_allclose(result.log_odds[::1000], by_hand + 0.1 * odds, atol=1e-4)
+    assert odds[1] == odds.max(), "labels 1 are the doubtful ones: 0 is given as 1"
+    assert log[0, 1] > log[2, 1] and log[1, 2] == pytest.approx(log[0, 2], abs=0.1)
+
+
+def test_confusions_that_go_both_ways_change_nothing():
+    t = np.array([[0.8, 0.2, 1e-9], [0.2, 0.8, 1e-9], [1e-9, 1e-9, 1.0]])
+    p, given, _ = noisy_judge(3000, 3, t)
+    given = np.concatenate([given, np.array([1, 0, 2])[given]])
+    p = np.concatenate([p, p[:, [1, 0, 2]]])
+    log, _ = explanations(Pool([p], None, given, 3), Transition(np.diag(t), t, 0.0, 1.0))
+    np.testing.assert_allclose(log, 0, atol=1e-3)
+
+
+def test_two_classes_have_one_explanation():
+    t = np.array([[0.7, 0.3], [0.05, 0.95]])
+    p, given, _ = noisy_judge(500, 2, t)
+    pool = Pool([p], None, given, 2)
+    odds = verdict(pool, estimate_transition(pool)).log_odds
+    p_y = p[np.arange(500), given]
+    np.testing.assert_array_equal(np.argsort(odds, kind="stable"), np.argsort(-p_y, kind="stable"))
+
+
+def test_judges_are_weighed_and_brought_to_their_own_temperature():
+    """A judge four times as sure as its record allows counts as much as before."""
+    t = np.full((3, 3), 0.05) + 0.85 * np.eye(3)
+    p, given, _ = noisy_judge(3000, 3, t, certainty=2.0)
+    q, _, _ = noisy_judge(3000, 3, t, seed=1, certainty=2.0)
+    over = p**4 / (p**4).sum(1, keepdims=True)
+    calm = Pool([p, q], None, given, 3, weights=(4, 1)).tempered()
+    sure = Pool([over, q], None, given, 3, weights=(4, 1)).tempered()
+    assert calm.temperatures[0] == pytest.approx(4 * sure.temperatures[0], rel=0.3)
+    rows = np.arange(3000)
+    assert np.abs(np.exp(calm.rows(rows)) - np.exp(sure.rows(rows))).mean() < 0.05
+    equal = Pool([p, q], None, given, 3).tempered()
+    assert np.abs(calm.rows(rows) - equal.rows(rows)).max() > 0.1, "the weights are heard"
+
+
+def test_pooled_probabilities_fit_a_file_as_well_as_memory(monkeypatch):
+    t = np.full((3, 3), 0.05) + 0.85 * np.eye(3)
+    p, given, _ = noisy_judge(500, 3, t)
+    pool = Pool([p, p[:, ::-1]], None, given, 3).tempered()
+    memory = pool.probabilities()
+    monkeypatch.setattr("labelsieve.stats.opinion_pool._IN_MEMORY", 10)
+    np.testing.assert_array_equal(memory, pool.probabilities())
+    np.testing.assert_allclose(memory.sum(1), 1, atol=1e-5)
+    assert Pool([p], None, given, 3).probabilities() is p
 
 
 @pytest.mark.parametrize("prior", [2.0, 0.5, 10.0])
@@ -111,8 +165,7 @@ def test_pooled_judges_are_averaged_in_their_logarithms():
     p, q = np.array([[0.8, 0.15, 0.05]]), np.array([[0.2, 0.7, 0.1]])
     pooled = np.sqrt(p * q)[0]
     result = verdict(Pool([p, q], None, np.array([0]), 3), Transition(np.full(3, 0.9), None, 0.0, 1.0))
-    off = (0.05 / 0.9) ** 0.25  # one rate: what is not kept is spread over the two others
-    assert result.log_odds[0] == pytest.approx(np.log((pooled[1] + pooled[2]) * off / pooled[0]), abs=1e-4)
+    assert result.log_odds[0] == pytest.approx(np.log((pooled[1] + pooled[2]) / pooled[0]), abs=1e-4)
     assert (result.p_given[0], result.p_other[0]) == pytest.approx(pooled[:2] / pooled.sum(), abs=1e-4)
     assert result.other[0] == 1 and not result.united[0]
 

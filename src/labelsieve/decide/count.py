@@ -1,17 +1,18 @@
 """From scores to findings: the probability that each label is wrong, how many are wrong in total, what to flag.
 
-Two counts of the wrong labels frame the truth. The confident joint of the robust judge (Northcutt et al. 2021) counts
-confident disagreement; it is close on human noise, which sits on hard examples, and too high where the judge itself
-errs (it never exceeds the number of labels that the consensus disputes). The transition model (`stats.opinion_pool`)
-counts what class-dependent noise explains; it is close on artificial noise and too low on human noise. Without reviews
-nobody can know which one holds, so the first count is the estimate. The interval begins at the second count minus half
-of the examples on which the judges name different classes: there at least one judge errs, and its error may have been
-counted. It ends a tenth above the first count, and is widened by sampling error. If both counts roughly agree and no
-class is small, the interval begins no lower than a third below the estimate.
+Noisy labels alone do not tell how many of them are wrong: a label that the judges dispute may be wrong, or the example
+may be hard. So the count comes with a range that depends on what is assumed, not with a confidence interval.
+- The estimate is the number of labels that confident learning flags on the pooled probabilities (Northcutt et al.
+  2021). It counts confident disagreement.
+- The low end believes the transition model (`stats.opinion_pool`), which counts what noise that depends on the class
+  alone explains, less a share of the other disputes, because as many hard examples may look like such noise.
+- The high end is a third to a half more than the judges dispute, because wrong labels that the judges have learnt are
+  disputed by nobody.
+Both ends are widened by sampling error. The three constants were chosen by leaving whole data sets out
+(docs/calibration.md has the coverage). Only reviews make the range a confidence interval (`decide.calibrate`).
 
-If the judges often name different classes, both counts include the judges' own errors. Then the estimate is the second
-count minus a quarter of the divided examples. The interval reaches from the second count minus half of them to the
-first count.
+Flags are what is worth a look: as many of the first rows of the ranking as confident learning flags; with several
+judges, half way from there to the number of disputes. The mean of `p_wrong` over them is their expected precision.
 
 `p_wrong` is a logistic curve over the consensus log-odds, shifted so that it adds up to the estimate. It is meant to be
 a probability, and roughly is one (docs/calibration.md has the measured errors); only reviews can confirm it.
@@ -23,55 +24,63 @@ import numpy as np
 
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
-from labelsieve.stats.confident_joint import confident_joint
 from labelsieve.stats.logistic_fit import logistic
 from labelsieve.stats.probability_rows import unknown
 
-# The mean of two judges' log-odds understates their joint evidence: between 1 (the same evidence) and 2 (independent).
-SLOPE = 1.5
+# The pool's mean of log-odds understates the joint evidence of its judges.
+SLOPE = 2.0
+# The low end gives back this share of the disputes that class-dependent noise does not explain: several judges, one.
+GIVEN_BACK = (0.5, 1.0)
+UNDISPUTED = (1.5, 1.35)  # wrong labels for each dispute, at most: several judges, one
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
-# Share of examples on which the judges name different classes; above it, their own errors outnumber the wrong labels.
-_DIVIDED = 0.28
-_DISAGREE = 0.4  # counts further apart than this ratio: report it, and use the wide interval
-_NARROW = 0.67
-_SMALL_CLASS = 50  # examples; below, class thresholds of the confident joint are unreliable
+_DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so
 HARD = (
-    "These features separate the classes poorly (the judges often disagree), so the count is rough and many flags will "
-    "be false."
-)
-TWO_COUNTS = (
-    "Two ways of counting the wrong labels differ more than usual; the interval covers both. A hundred reviewed "
-    "examples would settle it."
+    "The judges often disagree: either these features separate the classes poorly, or very many labels are wrong. The "
+    "count is rough, and many flags may be false. A hundred reviewed examples would tell."
 )
 
 
-def count_wrong(
-    judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None = None
-) -> tuple[Estimate, str | None]:
+def count_wrong(consensus: Scores, copies: np.ndarray | None = None) -> tuple[Estimate, str | None]:
     """The estimated number of wrong labels, and a sentence if it is more uncertain than usual.
 
     Args:
-        judge: (n, K) out-of-sample probabilities, best from a robust loss.
-        labels: (n,) given labels.
-        consensus: log-odds that each label is wrong; its own count is that of the transition model.
+        consensus: scores of n labels: flags are those of confident learning, n_wrong is the count of the transition
+            model, extra has p_given and p_other, and judges_agree if there are several judges.
         copies: (n,) int, duplicates have the same number: a disagreement of the judges counts once for all copies.
     """
-    n = len(labels)
-    joint = confident_joint(judge, labels)
-    confident = min(float(joint.sum() - np.trace(joint)), float((consensus.suspicion > 0).sum()))
-    modelled = confident if consensus.n_wrong is None else consensus.n_wrong
-    weight = np.ones(n) if copies is None else _once(copies)
-    divided = float(weight[~consensus.extra["judges_agree"]].sum()) if "judges_agree" in consensus.extra else 0.0
-    if divided > _DIVIDED * weight.sum():
-        count, low, high = max(0.0, modelled - divided / 4), max(0.0, modelled - divided / 2), max(confident, modelled)
-        return _widened(count, low, high, n), HARD
-    low, high = min(modelled, confident), max(1.1 * confident, modelled)
-    agree = low >= _DISAGREE * max(confident, modelled) or high < 5
-    low = max(0.0, low - divided / 2)
-    size = np.bincount(labels)
-    if agree and size[size > 0].min() >= _SMALL_CLASS:
-        low = max(low, _NARROW * confident)
-    return _widened(confident, low, high, n), None if agree else TWO_COUNTS
+    n = len(consensus.suspicion)
+    count, disputes = _confident(consensus), float(disputed(consensus).sum())
+    modelled = count if consensus.n_wrong is None else consensus.n_wrong
+    divided = 0.0
+    if "judges_agree" in consensus.extra:
+        weight = np.ones(n) if copies is None else _once(copies)
+        divided = float(weight[~consensus.extra["judges_agree"]].sum() / max(weight.sum(), 1))
+    alone = not several(consensus)
+    low = max(0.0, min(count, modelled - GIVEN_BACK[alone] * max(0.0, disputes - modelled)))
+    high = max(count, UNDISPUTED[alone] * disputes)
+    return _widened(count, low, high, n), HARD if divided > _DIVIDED else None
+
+
+def to_flag(consensus: Scores) -> int:
+    """How many rows are worth a look."""
+    count = _confident(consensus)
+    return round((count + float(disputed(consensus).sum())) / 2 if several(consensus) else count)
+
+
+def several(consensus: Scores) -> bool:
+    """Whether several judges were pooled: one judge always agrees with itself."""
+    agree = consensus.extra.get("judges_agree")
+    return agree is not None and not agree.all()
+
+
+def disputed(consensus: Scores) -> np.ndarray:
+    """(n,) bool: the pool finds another class more likely than the given one."""
+    return consensus.extra["p_other"] > consensus.extra["p_given"]
+
+
+def _confident(consensus: Scores) -> float:
+    assert consensus.flags is not None
+    return float(consensus.flags.sum())
 
 
 def _once(copies: np.ndarray) -> np.ndarray:

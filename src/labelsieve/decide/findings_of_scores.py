@@ -10,7 +10,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
-from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, unjudgeable, unseen
+from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, to_flag, unjudgeable, unseen
 from labelsieve.stats import duplicates
 
 
@@ -36,8 +36,11 @@ def findings_of_scores(
     unjudged = unjudgeable(dataset.labels)
     shut_in = np.zeros(len(dataset), bool) if alone is None else alone
     blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
-    wrong, doubt = _count(judge, dataset.labels, _without(main, blind), group, ~(shut_in | blind))
-    p_wrong = probability_wrong(main, wrong, unjudged | shut_in | blind)
+    counted = _without(main, blind)
+    wrong, doubt = _count(counted, group, ~(shut_in | blind))
+    out = unjudged | shut_in | blind
+    p_wrong = probability_wrong(main, wrong, out)
+    place = rank(p_wrong, main.suspicion)
     if doubt:
         encoded = dataset.kind in ("image", "text") and dataset.probs is None
         other = " Another encoder may do better." if doubt == HARD and encoded else ""
@@ -63,8 +66,8 @@ def findings_of_scores(
         given=dataset.labels,
         other=main.suggestion,
         p_wrong=p_wrong,
-        rank=rank(p_wrong, main.suspicion),
-        flagged=p_wrong > 0.5,
+        rank=place,
+        flagged=_first(place, out, to_flag(_part(counted, np.flatnonzero(~out), 1.0)) if (~out).any() else 0),
         scores={name: np.asarray(score.suspicion, np.float64) for name, score in scores.items()},
         extra=extra,
         wrong=wrong,
@@ -83,16 +86,28 @@ def _without(consensus: Scores, blind: np.ndarray) -> Scores:
     return replace(consensus, n_wrong=max(0.0, consensus.n_wrong - float(blind.sum())) / float((~blind).mean()))
 
 
-def _count(
-    judge: np.ndarray, labels: np.ndarray, consensus: Scores, copies: np.ndarray | None, judged: np.ndarray
-) -> tuple[Estimate, str | None]:
+def _first(place: np.ndarray, out: np.ndarray, many: int) -> np.ndarray:
+    """(n,) bool: the first `many` rows of the ranking among those that could be judged."""
+    flagged = np.zeros(len(place), bool)
+    order = np.argsort(place)
+    flagged[order[~out[order]][:many]] = True
+    return flagged
+
+
+def _count(consensus: Scores, copies: np.ndarray | None, judged: np.ndarray) -> tuple[Estimate, str | None]:
     """The count of wrong labels; labels that cannot be judged (n,) count with the same share as the others."""
     if judged.all() or not judged.any():
-        return count_wrong(judge, labels, consensus, copies)
-    share = float(judged.mean())
-    rows = np.flatnonzero(judged)
-    seen = None if consensus.n_wrong is None else consensus.n_wrong * share
+        return count_wrong(consensus, copies)
+    share, rows = float(judged.mean()), np.flatnonzero(judged)
+    wrong, doubt = count_wrong(_part(consensus, rows, share), None if copies is None else copies[rows])
+    return Estimate(wrong.count / share, wrong.low / share, min(float(len(judged)), wrong.high / share)), doubt
+
+
+def _part(consensus: Scores, rows: np.ndarray, share: float) -> Scores:
+    """The scores of some rows, which hold this share of the modelled count."""
+    assert consensus.flags is not None
+    modelled = None if consensus.n_wrong is None else consensus.n_wrong * share
     extra = {name: column[rows] for name, column in consensus.extra.items()}
-    part = replace(consensus, suspicion=consensus.suspicion[rows], extra=extra, n_wrong=seen)
-    wrong, doubt = count_wrong(np.asarray(judge)[rows], labels[rows], part, None if copies is None else copies[rows])
-    return Estimate(wrong.count / share, wrong.low / share, min(float(len(labels)), wrong.high / share)), doubt
+    return replace(
+        consensus, suspicion=consensus.suspicion[rows], flags=consensus.flags[rows], extra=extra, n_wrong=modelled
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from labelsieve.core.findings import Findings
 from labelsieve.core.wording import shell_command
 from labelsieve.decide.calibrate import Calibrated, calibrate
-from labelsieve.decide.count import HARD, TWO_COUNTS
+from labelsieve.decide.count import HARD
 
 SAMPLE = "random"  # the name of the sample that is drawn first
 SIZE = 100  # reviews of it
@@ -52,7 +52,7 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     count, doubted = state.left.count, int(state.doubted.sum())
     apart = abs(count - doubted) > max(LEAST, APART * max(count, doubted))
     wide = state.left.high - state.left.low > max(2 * LEAST, WIDE * count)
-    if not (apart or wide or any(note in (HARD, TWO_COUNTS) for note in findings.notes)):
+    if not (apart or wide or any(note.startswith(HARD) for note in findings.notes)):
         return None
     counts = {"count": count, "low": state.left.low, "high": state.left.high, "doubted": doubted}
     return {"name": SAMPLE, "size": size, "minutes": _minutes(size), **counts}

@@ -131,11 +131,13 @@ def stop(p: np.ndarray, *, below: float = YIELD, ahead: int = AHEAD) -> Stop | N
 
 
 def as_now(findings: Findings, calibrated: Calibrated) -> Findings:
-    """The findings after the decisions: p_wrong is what each row adds to the count, doubted rows are flagged, reviewed
-    rows are ranked last. Class health and confusions of these findings add up to the calibrated count."""
+    """The findings after the decisions: p_wrong is what each row adds to the count, undecided rows are flagged if they
+    were before or are more likely wrong than right, reviewed rows are ranked last. Class health and confusions of these
+    findings add up to the calibrated count."""
     rank = np.empty(len(findings), np.int64)
     rank[np.lexsort((calibrated.rank, calibrated.reviewed_rows))] = np.arange(1, len(findings) + 1)
-    now = {"p_wrong": calibrated.expected, "flagged": calibrated.doubted, "wrong": calibrated.wrong}
+    flagged = calibrated.doubted | (findings.flagged & ~calibrated.reviewed_rows)
+    now = {"p_wrong": calibrated.expected, "flagged": flagged, "wrong": calibrated.wrong}
     return replace(findings, rank=rank, **now)
 
 

@@ -1,20 +1,20 @@
-"""Consensus: the robust head and the neighbours judge together, and common confusions count a little more.
+"""Consensus: three judges of the features, or the probabilities of the user, judge together.
 
-Idea: a log-opinion pool of the out-of-fold probabilities of a head trained with a robust loss (GCE) and of the kNN
-    vote; the log-odds that another class explains the example better, with the estimated noise transition matrix as a
-    tempered prior.
-Paper: pool and transition matrix in `stats.opinion_pool`; GCE: Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML
-2022.
-Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary and
-human.
-Bad at: a class with a handful of examples; data on which both judges share a blind spot (a background that gives
-the class away).
-Numbers: k = 20 neighbours; the matrix enters with exponent `trust` = 0.25; both chosen on development
-sets with known
-    errors, CIFAR-10N among them (docs/calibration.md). All constants are in `stats.opinion_pool`.
+Idea: a log-opinion pool of the out-of-fold probabilities of linear discriminant analysis, of a head trained with a
+    robust loss (GCE) and of the kNN vote; the log-odds that another class explains the example better, with a small
+    part for confusions that the noise transition matrix shows.
+Paper: pool and transition matrix in `stats.opinion_pool`; LDA: Fisher 1936, in `evidence.linear_discriminant`; GCE:
+    Zhang and Sabuncu, NeurIPS 2018; kNN: Zhu et al., ICML 2022; flags: confident learning (Northcutt et al., JAIR 2021)
+    on the pooled probabilities.
+Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary, distant and
+    human.
+Bad at: a class with a handful of examples; whole neighbourhoods with the same wrong label, which all judges learn.
+Numbers: LDA weighs 4, GCE and the vote of k = 20 neighbours 1 each; the transition matrix enters with an exponent that
+    adds up to `trust` = 0.5. Chosen by leaving whole data sets out (docs/calibration.md). All constants are in
+    `stats.opinion_pool`.
 Differs: this detector is ours. It is the default score of `find`; probabilities of the user are the only judge if there
-are some.
-Cost: one pass over (n, K) in blocks, and an EM on a sample of rows.
+    are some.
+Cost: three passes over (n, K) in blocks, and an EM on a sample of rows.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import numpy as np
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.scores import Scores
 from labelsieve.stats import opinion_pool
-from labelsieve.stats.confident_joint import require_finite
-from labelsieve.stats.opinion_pool import Pool, estimate_transition, verdict
+from labelsieve.stats.confident_joint import flagged_by, require_finite
+from labelsieve.stats.opinion_pool import WEIGHTS, Pool, estimate_transition, verdict
 
 
 def consensus(
@@ -33,6 +33,7 @@ def consensus(
     n_classes: int,
     probs: np.ndarray | None = None,
     probs_gce: np.ndarray | None = None,
+    probs_lda: np.ndarray | None = None,
     neighbours: Neighbours | None = None,
     *,
     k: int = opinion_pool.NEIGHBOURS,
@@ -43,15 +44,16 @@ def consensus(
     steps: int = opinion_pool.STEPS,
     floor: float = opinion_pool.FLOOR,
 ) -> Scores:
-    """Log-odds that each given label is wrong.
+    """Log-odds that each given label is wrong; flags are those of confident learning on the pooled probabilities.
 
     There are many parameters because each constant of the fit is one, besides the evidence.
 
     Args:
         labels: (n,) given labels.
         n_classes: K.
-        probs: (n, K), used only if there are no robust probabilities.
+        probs: (n, K), used only if there are neither GCE nor LDA probabilities.
         probs_gce: (n, K).
+        probs_lda: (n, K).
         neighbours: the kNN graph.
         k: number of neighbours that vote.
         sharpness: a neighbour weighs exp(sharpness (cosine - cosine of the nearest)).
@@ -59,14 +61,22 @@ def consensus(
         trust: exponent of the transition matrix.
         prior: weight, in examples per class, that pulls the rows of that matrix to a common noise rate.
         steps: steps of the EM that fits it.
-        floor: lower bound of a judge's probabilities.
+        floor: lower bound of a judge's probabilities; of a single judge at most 1e-12.
     """
-    judge = probs if probs_gce is None else probs_gce
-    if judge is None:
-        raise ValueError("consensus needs probs or probs_gce")
-    require_finite(judge, labels)
-    pool = Pool([judge], neighbours, labels, n_classes, k, sharpness, spread, floor)
+    judges = {"probs_gce": probs_gce, "probs_lda": probs_lda}
+    if probs_gce is None and probs_lda is None:
+        judges = {"probs": probs}
+    named = {name: judge for name, judge in judges.items() if judge is not None}
+    if not named:
+        raise ValueError("consensus needs probs, probs_gce or probs_lda")
+    for judge in named.values():
+        require_finite(judge, labels)
+    weights = [WEIGHTS.get(name, 1.0) for name in (*named, *(["neighbours"] if neighbours is not None else []))]
+    pool = Pool(
+        list(named.values()), neighbours, labels, n_classes, k, sharpness, spread, floor, weights=weights
+    ).tempered()
     transition = estimate_transition(pool, steps=steps, prior=prior)
     decided = verdict(pool, transition, trust=trust)
     why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
-    return Scores(decided.log_odds, decided.other, decided.log_odds > 0, why, transition.n_wrong)
+    flags = flagged_by(pool.probabilities(), labels, "prune_by_noise_rate")
+    return Scores(decided.log_odds, decided.other, flags, why, transition.n_wrong)

@@ -1,9 +1,18 @@
 """Combines judges: a pool of class probabilities, the noise transition matrix, and the log-odds of a wrong label.
 
-Pool: the mean of the judges' log-probabilities (a logarithmic opinion pool). Transition matrix: maximum likelihood of
-the given labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T and a search over the sharpness t, with a
-weak prior towards uniform noise (Dawid and Skene 1979 with the classifier in the place of the prior class). Real noise
-depends on the example, not only on the class, so T enters the log-odds with an exponent below one.
+Pool: a weighted mean of the judges' log-probabilities (a logarithmic opinion pool: Genest and Zidek 1986). Each judge's
+log-probabilities are first multiplied by one number, its temperature, that makes the given labels most likely under
+.9 p + .1/K (Guo et al. 2017 with room for wrong labels), so that no judge outweighs the others by being sure of itself.
+A single judge is left as it is.
+Transition matrix: maximum likelihood of the given labels under P(given = y | x) = sum_j p_j(x)^t T[j, y], by EM over T
+and a search over the sharpness t, with a weak prior towards uniform noise (Dawid and Skene 1979 with the classifier in
+the place of the prior class).
+Its part in the log-odds is small, because hard pairs of classes look like label noise: a model confuses them both ways.
+Confusions that mostly go one way are evidence of label noise. So class j as the explanation of the label y weighs
+(J[j, y] / J[y, j])^(1/2), with J the expected numbers of (true, given) pairs. Where several judges agree on J, half of
+this exponent and T[j, y]^(1/4) share the work. The weights of each given label average to one, so that they decide
+between explanations; the noise rate of the class itself enters with a tenth of its log-odds. With two classes neither
+has an effect.
 """
 
 from __future__ import annotations
@@ -11,21 +20,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from tempfile import TemporaryFile
 
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
 
-# The constants of the consensus, defined only here; the detector has them as keyword arguments.
+# The constants of the consensus, defined only here. They were chosen by leaving whole data sets out
+# (docs/calibration.md); the detector has the first seven as keyword arguments.
 NEIGHBOURS = 20  # that vote
 SHARPNESS = 8.0  # the weight of a neighbour is exp(sharpness (cosine - cosine of the nearest))
 SPREAD = 0.1  # share of a vote that is spread equally over all classes, so that no class is impossible
-TRUST = 0.25  # exponent of T; 0 ignores that some confusions are common, 1 believes that nothing else matters
+TRUST = 0.5  # exponent of the transition matrix; 0 ignores that some confusions are common
 PRIOR = 2.0  # weight of the single noise rate in each row of T, in examples
 STEPS = 12  # of the EM
 FLOOR = 1e-6  # added to a judge's probability before the logarithm
-_SAMPLE = 4_000_000  # numbers (rows x K) that the EM uses
+WEIGHTS = {"probs_gce": 1.0, "probs_lda": 4.0, "neighbours": 1.0}  # of the judges of features
+CLASS_RATE = 0.1  # weight of the log-odds of each class's noise rate
+_ONE_FLOOR = 1e-12  # the floor of a single judge: below it, ties
+_EXPECTED = 0.02  # pairs of classes that are confused: prior of J, as a share of its mean cell
+_TEMPERATURES = np.exp(np.linspace(-2.5, 0.75, 27))
+_ROBUST = 0.1  # share of labels that may be anything
+_SAMPLE = 4_000_000  # numbers (rows x K) that the EM and the temperatures use
 _BLOCK = 1 << 21  # numbers in a block
+_IN_MEMORY = 1 << 28  # bytes of pooled probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +107,8 @@ class Pool:
         n_classes: K.
         k, sharpness, spread: parameters of `vote`.
         floor: added to each probability before its logarithm.
+        weights: one number per judge, the neighbours last; None weighs all equally.
+        temperatures: what each judge's log-probabilities are multiplied by; None is 1. `tempered` fits them.
     """
 
     probs: Sequence[np.ndarray]
@@ -99,6 +119,13 @@ class Pool:
     sharpness: float = SHARPNESS
     spread: float = SPREAD
     floor: float = FLOOR
+    weights: Sequence[float] | None = None
+    temperatures: Sequence[float] | None = None
+
+    @property
+    def several(self) -> bool:
+        """More than one judge."""
+        return len(self.probs) + (self.neighbours is not None) > 1
 
     def judges(self, rows: np.ndarray) -> list[np.ndarray]:
         """The class probabilities (b, K) float64 of each judge."""
@@ -109,25 +136,60 @@ class Pool:
         return judges
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
-        """(b, K) float64 mean log-probability over the judges."""
+        """(b, K) float64 log-probabilities of the pool."""
         return self.pooled(self.judges(rows))
 
     def pooled(self, judges: list[np.ndarray]) -> np.ndarray:
-        """(b, K) mean of the logarithms of class probabilities (b, K)."""
-        return np.mean([np.log(np.maximum(p, 0) + self.floor) for p in judges], axis=0)
+        """(b, K) log-probabilities of the pool from class probabilities (b, K) of each judge."""
+        temperatures = self.temperatures or [1.0] * len(judges)
+        weights = np.array(self.weights or [1.0] * len(judges), np.float64)
+        total = sum(
+            weight * _log_softmax(temperature * np.log(np.maximum(p, 0) + self.floor))
+            for p, temperature, weight in zip(judges, temperatures, weights / weights.sum(), strict=True)
+        )
+        return _log_softmax(np.asarray(total))
+
+    def tempered(self, *, seed: int = 0) -> Pool:
+        """This pool with each judge at the temperature that suits the given labels best; one judge stays as it is."""
+        if not self.several:
+            return replace(self, floor=min(self.floor, _ONE_FLOOR))
+        rows = _sample(len(self.labels), self.n_classes, seed)
+        y, at = self.labels[rows], np.arange(len(rows))
+        chosen = []
+        for p in self.judges(rows):
+            log = np.log(np.maximum(p, 0) + self.floor)
+            fit = [
+                np.log((1 - _ROBUST) * _softmax(t * log)[at, y] + _ROBUST / self.n_classes).mean()
+                for t in _TEMPERATURES
+            ]
+            chosen.append(float(_TEMPERATURES[np.argmax(fit)]))
+        return replace(self, temperatures=chosen)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers of consecutive blocks."""
         n, size = len(self.labels), max(1, _BLOCK // self.n_classes)
         return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
 
+    def probabilities(self) -> np.ndarray:
+        """(n, K) float32 pooled class probabilities; of a single judge its own. In a temporary file if they are
+        large."""
+        if not self.several and self.probs:
+            return self.probs[0]
+        shape = len(self.labels), self.n_classes
+        if shape[0] * shape[1] * 4 <= _IN_MEMORY:
+            out = np.empty(shape, np.float32)
+        else:
+            out = np.memmap(TemporaryFile(), np.float32, "w+", shape=shape)
+        for rows in self.blocks():
+            out[rows] = np.exp(self.rows(rows))
+        return out
+
 
 def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR, seed: int = 0) -> Transition:
     """Fit T and the sharpness of the pool to the given labels. T is a full matrix if there is an example per cell, else
     one noise rate."""
     n, k = len(pool.labels), pool.n_classes
-    size = min(n, max(2000, _SAMPLE // k))
-    rows = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+    rows = _sample(n, k, seed)
     z, y = pool.rows(rows), pool.labels[rows]
     fit = _one_rate if n < k * k else partial(_matrix, prior=prior)
     sharpness, transition = 1.0, _one_rate(0.9 * np.eye(k)[y] + 0.1 / k, y, k)
@@ -158,21 +220,50 @@ class Verdict:
     united: np.ndarray
 
 
+def explanations(pool: Pool, transition: Transition, *, trust: float = TRUST) -> tuple[np.ndarray, np.ndarray]:
+    """What the transition matrix adds to the log-odds: (K, K) log-weights of each class as the explanation of a given
+    label, rows = true, columns = given, the diagonal 0; and (K,) the log-odds that a given label of each class is
+    wrong, around their mean."""
+    k = pool.n_classes
+    if transition.matrix is None or k == 2 or trust == 0:
+        return np.zeros((k, k)), np.zeros(k)
+    matrix, count = transition.matrix, np.bincount(pool.labels, minlength=k)
+    joint = matrix * (count[:, None] + 1)
+    joint = joint + _EXPECTED * joint.sum() / (k * (k - 1)) + 1
+    one_way = np.log(joint) - np.log(joint.T)
+    log = trust * (0.5 * one_way + 0.5 * np.log(matrix) if pool.several else one_way)
+    # the mean probability of each class among the examples of each given label
+    likely = np.zeros((k, k))
+    for rows in pool.blocks():
+        p = np.exp(pool.rows(rows))
+        for c in np.unique(pool.labels[rows]):
+            likely[:, c] += p[pool.labels[rows] == c].sum(0)
+    np.fill_diagonal(likely, 0)
+    likely = likely + 1e-12
+    np.fill_diagonal(likely, 0)
+    share = likely / likely.sum(0)
+    log = log - np.log((share * np.exp(log)).sum(0))
+    np.fill_diagonal(log, 0)
+    odds = np.log((share * matrix).sum(0)) - np.log(np.diag(matrix))
+    return log, odds - (odds * count).sum() / count.sum()
+
+
 def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
-    """The log-odds that each label is wrong: pooled probability of other classes against the given one, times tempered
-    T."""
+    """The log-odds that each label is wrong: pooled probability of other classes, weighed by `explanations`, against
+    that of the given one."""
     n = len(pool.labels)
     out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
+    log, odds = explanations(pool, transition, trust=trust)
     for rows in pool.blocks():
         judges, y, at = pool.judges(rows), pool.labels[rows], np.arange(len(rows))
         z = pool.pooled(judges)
-        p = _softmax(z)
-        z += trust * np.log(transition.column(y))
+        p = np.exp(z)
+        z = z + log[:, y].T
         own = z[at, y].copy()
         z[at, y] = -np.inf
         best = z.argmax(1)
         top = z[at, best]
-        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own
+        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own + CLASS_RATE * odds[y]
         out.other[rows], out.p_given[rows], out.p_other[rows] = best, p[at, y], p[at, best]
         named = [judge.argmax(1) for judge in judges]
         out.united[rows] = np.all([name == named[0] for name in named], axis=0)
@@ -202,6 +293,17 @@ def _posterior(z: np.ndarray, transition: Transition, y: np.ndarray) -> np.ndarr
 
 def _likelihood(z: np.ndarray, transition: Transition, y: np.ndarray) -> float:
     return float(np.log((_softmax(z) * transition.column(y)).sum(1) + 1e-300).mean())
+
+
+def _sample(n: int, k: int, seed: int) -> np.ndarray:
+    """Sorted row numbers, all or a random part that keeps rows x K bounded."""
+    size = min(n, max(2000, _SAMPLE // k))
+    return np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+
+
+def _log_softmax(z: np.ndarray) -> np.ndarray:
+    z = z - z.max(1, keepdims=True)
+    return z - np.log(np.exp(z).sum(1, keepdims=True))
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
