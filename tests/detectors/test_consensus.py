@@ -74,4 +74,5 @@ def test_each_constant_is_heard(name, value):
     near = ring()
     near.similarity[:] = np.linspace(0.9, 0.5, 5)
     plain = consensus(labels, K, None, probs, neighbours=near)
-    assert np.abs(consensus(labels, K, None, probs, neighbours=near, **{name: value}).suspicion - plain.suspicion).max() > 1e-3
+    other = consensus(labels, K, None, probs, neighbours=near, **{name: value})
+    assert np.abs(other.suspicion - plain.suspicion).max() > 1e-3

@@ -55,10 +55,15 @@ def count_wrong(consensus: Scores, copies: np.ndarray | None = None) -> tuple[Es
     if "judges_agree" in consensus.extra:
         weight = np.ones(n) if copies is None else _once(copies)
         divided = float(weight[~consensus.extra["judges_agree"]].sum() / max(weight.sum(), 1))
-    alone = not several(consensus)
-    low = max(0.0, min(count, modelled - GIVEN_BACK[alone] * max(0.0, disputes - modelled)))
-    high = max(count, UNDISPUTED[alone] * disputes)
-    return _widened(count, low, high, n), HARD if divided > _DIVIDED else None
+    return range_of(count, modelled, disputes, n, several(consensus)), HARD if divided > _DIVIDED else None
+
+
+def range_of(confident: float, modelled: float, disputes: float, n: int, pooled: bool) -> Estimate:
+    """The estimate and its range from three counts over n labels: those that confident learning flags, those that
+    class-dependent noise explains, and those that the judges dispute; `pooled` if there are several judges."""
+    alone = not pooled
+    low = max(0.0, min(confident, modelled - GIVEN_BACK[alone] * max(0.0, disputes - modelled)))
+    return _widened(confident, low, max(confident, UNDISPUTED[alone] * disputes), n)
 
 
 def to_flag(consensus: Scores) -> int:

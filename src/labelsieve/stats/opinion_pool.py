@@ -179,7 +179,8 @@ class Pool:
         if shape[0] * shape[1] * 4 <= _IN_MEMORY:
             out = np.empty(shape, np.float32)
         else:
-            out = np.memmap(TemporaryFile(), np.float32, "w+", shape=shape)
+            with TemporaryFile() as file:  # the map keeps it
+                out = np.memmap(file, np.float32, "w+", shape=shape)
         for rows in self.blocks():
             out[rows] = np.exp(self.rows(rows))
         return out
