@@ -29,7 +29,7 @@ def test_lda_the_robust_head_and_the_neighbours_are_asked():
     plain, _ = judged(seed=1)
     near = ring()
     scores = consensus(labels, K, plain, robust, plain, near)
-    pool = Pool([robust, plain], near, labels, K, weights=(1, 4, 1)).tempered()
+    pool = Pool([robust, plain], near, labels, K, weights=(2, 4, 1)).tempered()
     transition = estimate_transition(pool)
     said = verdict(pool, transition)
     np.testing.assert_array_equal(scores.suspicion, said.log_odds)
@@ -53,7 +53,7 @@ def test_flags_are_those_of_confident_learning_on_the_pool():
     probs, labels = judged()
     near = ring()
     np.testing.assert_array_equal(consensus(labels, K, probs).flags, flagged_by(probs, labels))
-    pool = Pool([probs], near, labels, K, weights=(1, 1)).tempered()
+    pool = Pool([probs], near, labels, K, weights=(2, 1)).tempered()
     flags = consensus(labels, K, None, probs, neighbours=near).flags
     np.testing.assert_array_equal(flags, flagged_by(pool.probabilities(), labels))
     assert 0 < flags.sum() < N

@@ -9,7 +9,7 @@ Paper: pool and transition matrix in `stats.opinion_pool`; LDA: Fisher 1936, in 
 Good at: staying close to the best single detector on all tested kinds of noise: symmetric, pair, boundary, distant and
     human.
 Bad at: a class with a handful of examples; whole neighbourhoods with the same wrong label, which all judges learn.
-Numbers: LDA weighs 4, GCE and the vote of k = 20 neighbours 1 each; the transition matrix enters with an exponent that
+Numbers: LDA weighs 4, GCE 2 and the vote of k = 20 neighbours 1; the transition matrix enters with an exponent that
     adds up to `trust` = 0.5. Chosen by leaving whole data sets out (docs/calibration.md). All constants are in
     `stats.opinion_pool`.
 Differs: this detector is ours. It is the default score of `find`; probabilities of the user are the only judge if there
