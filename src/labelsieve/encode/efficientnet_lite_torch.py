@@ -1,38 +1,45 @@
-"""EfficientNet-Lite0 on a GPU: the same ONNX graph, carried out by PyTorch in bfloat16 and channels_last.
+"""EfficientNet-Lite on a GPU: the same ONNX graph, carried out by PyTorch in bfloat16 and channels_last.
 
-The graph is the one that `lite0.build` makes, so both runtimes share one set of folded weights and one definition of
-the network. Only the nine operations that occur in it are implemented. It runs at the requested precision: float32 on a
-CPU agrees with ONNX Runtime up to rounding.
+The graph is the one that `efficientnet_lite.build` makes in float, so both runtimes share one set of folded weights and
+one definition of the networks. Only the eight operations that occur in it are implemented. It runs at the requested
+precision: float32 on a CPU agrees with ONNX Runtime up to rounding.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
-from labelsieve.encode import lite0
+from labelsieve.encode import efficientnet_lite
 from labelsieve.encode.encoder import require
 
 
-class Lite0Torch:
-    """EfficientNet-Lite0 through PyTorch, 1280 features."""
+class LiteTorch:
+    """EfficientNet-Lite0, Lite2 or both through PyTorch; arguments as in `efficientnet_lite.build`."""
 
-    kind, width, batch = "image", lite0.FEATURES, 256
+    kind, batch = "image", 256
 
-    def __init__(self, side: int, device: str = "cuda", dtype: str = "bfloat16"):
-        if side < 32:
-            raise UserError(f"The encoder lite0 needs images of at least 32 px, not {side}.")
-        torch = require("torch", "lite0", "train")
-        model = lite0.build()
-        self.side = side
-        self.name = f"lite0-{side}-{hashlib.sha256(model).hexdigest()[:12]}-{device}-{dtype}"
+    def __init__(
+        self,
+        name: str,
+        networks: Sequence[str],
+        side: int,
+        *,
+        pooled: Sequence[int] = (),
+        device: str = "cuda",
+        dtype: str = "bfloat16",
+    ):
+        torch = require("torch", name, "train")
+        model = efficientnet_lite.build(networks, pooled=pooled)
+        self.option, self.side = name, side
+        self.name = f"{name}-{side}-{dtype}-{hashlib.sha256(model).hexdigest()[:12]}-{device}"
         self._device, self._dtype = torch.device(device), {"bfloat16": torch.bfloat16, "float32": torch.float32}[dtype]
-        self._graph, self._constants = self._read(model)
+        self.width, self._graph, self._constants = self._read(model)
 
-    def _read(self, model: bytes) -> tuple[Any, dict[str, Any]]:
+    def _read(self, model: bytes) -> tuple[int, Any, dict[str, Any]]:
         import onnx
         import torch
 
@@ -50,7 +57,7 @@ class Lite0Torch:
             )
             for node in graph.node
         ]
-        return steps, constants
+        return graph.output[0].type.tensor_type.shape.dim[1].dim_value, steps, constants
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         import torch
@@ -65,12 +72,8 @@ class Lite0Torch:
         import torch
 
         match kind:
-            case "Cast":
-                return x[0].to(self._dtype)
-            case "Sub":
-                return x[0] - x[1]
-            case "Mul":
-                return x[0] * x[1]
+            case "DequantizeLinear":
+                return (x[0].to(self._dtype) - x[2]) * x[1]
             case "Add":
                 return x[0] + x[1]
             case "Transpose":
@@ -86,6 +89,8 @@ class Lite0Torch:
                 return x[0].float().mean((2, 3))
             case "Flatten":
                 return x[0].flatten(1)
+            case "Concat":
+                return torch.cat(x, attributes["axis"])
         raise NotImplementedError(kind)
 
 
