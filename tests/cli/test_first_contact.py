@@ -271,7 +271,7 @@ def test_quiet_and_verbose(features, capsys, monkeypatch):
     assert main(["--verbose", *arguments]) == 0
     verbose = capsys.readouterr()
     assert usual.err == quiet.err == "" and "labelsieve.pipeline INFO: evidence:" in verbose.err
-    assert "Flagged" in quiet.out and "Flagged" in usual.out and "Flagged" in verbose.out
+    assert "flagged" in quiet.out and "flagged" in usual.out and "flagged" in verbose.out
     assert main([*arguments, "--log-level", "info"]) == 0
     assert "labelsieve.pipeline INFO" in capsys.readouterr().err
     assert main(["find", "nowhere", "--quiet"]) == 2

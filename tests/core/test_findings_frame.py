@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,12 +30,22 @@ def findings(n=1000):
 
 
 def test_short_in_a_session():
-    assert repr(findings()) == "<Findings: 1,000 examples, 2 classes, about 1,234 wrong (900 to 1,500), 500 flagged>"
+    assert repr(findings()) == (
+        "<Findings: 1,000 examples, 2 classes, about 1,234 wrong (between 900 and 1,500, depending on what is assumed; "
+        "review 100 at random to know), 500 flagged, about 75 % of them wrong>"
+    )
     gone = (Exclusion("x", "torn"),)
     data = Dataset(
         findings().ids, findings().given, ("cat", "dog"), np.zeros((1000, 9)), "features", "f.npz", excluded=gone
     )
     assert repr(data) == "<Dataset 'f.npz': 1,000 of kind 'features', 2 classes, 1 left out>"
+
+
+def test_the_precision_of_the_flags_is_the_mean_of_their_probabilities_and_unknown_without_flags():
+    result = replace(findings(5), flagged=np.array([0, 1, 0, 1, 1], bool))
+    assert result.expected_precision == pytest.approx((0.25 + 0.75 + 1) / 3)
+    assert np.isnan(replace(result, flagged=np.zeros(5, bool)).expected_precision)
+    assert result.suggested.tolist() == [0, 1, 0, 1, 1]  # also the flagged one that is more likely right
 
 
 def test_confusions_by_name():

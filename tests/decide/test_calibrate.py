@@ -128,7 +128,7 @@ def test_a_census_leaves_nothing_to_estimate():
     now = calibrate(findings, Fold(decided(np.arange(120), wrong)), reviewer_error=0.0)
     assert now.left == Estimate(0.0, 0.0, 0.0)
     assert now.wrong == Estimate(float(wrong.sum()), float(wrong.sum()), float(wrong.sum()))
-    assert next_for(now) == 0
+    assert next_for(now) == 0 and now.measured
 
 
 def test_more_reviews_tighten_the_interval():
@@ -146,6 +146,7 @@ def test_reviewing_the_most_suspicious_first_does_not_blow_up_the_count():
     findings, wrong = made()
     top = findings.order()[:200]
     now = calibrate(findings, Fold(decided(top, wrong, pick="ranked")))
+    assert not now.measured and not calibrate(findings, Fold()).measured
     assert now.drawn == 0 and wrong[top].mean() > 0.75
     assert now.wrong.low <= wrong.sum() <= now.wrong.high
     assert now.wrong.count < 2 * wrong.sum()
@@ -366,3 +367,4 @@ def test_twenty_sampled_rows_move_all_probabilities_until_they_add_up_to_the_cou
     inside = np.abs(before) < 6
     assert np.ptp(shift[inside]) < 1e-6
     assert (abs(shift[inside].mean()) > 1e-5) == moved
+    assert now.measured == moved

@@ -16,6 +16,7 @@ CLASSES = ("ant", "bee", "cat")
 IDS = ("u", "v", "w", "x", "y", "z")
 TEXTS = [f"text of {key}" for key in IDS]
 P = np.array([0.95, 0.9, 0.8, 0.7, 0.3, 0.2])
+FLAGGED = P > 0.25  # "y" is worth a look, though more likely right
 
 
 def act(key, who, what, label=None, *, day=1, note=""):
@@ -29,7 +30,7 @@ def exported(tmp_path, capsys):
     given = np.array([0, 1, 2, 0, 1, 2])
     flag, says = np.array([1, 0, 0, 1, 0, 0], bool), (given + 2) % 3
     findings = Findings(
-        np.array(IDS, object), CLASSES, given, (given + 1) % 3, P, np.arange(1, 7), P > 0.5, {"consensus": P}, {},
+        np.array(IDS, object), CLASSES, given, (given + 1) % 3, P, np.arange(1, 7), FLAGGED, {"consensus": P}, {},
         Estimate(P.sum(), 0, 6), (), (), {"source": "d.csv", "kind": "text", "data_hash": "x"}, of_inputs(TEXTS),
         flags={"aum": flag}, suggestions={"aum": says},
     )  # fmt: skip
@@ -74,11 +75,12 @@ def test_each_kind_of_state(exported):
     assert [rows[key]["given_label"] for key in IDS] == ["ant", "bee", "cat", "ant", "bee", "cat"]
 
 
-def test_only_what_is_doubted_and_open_has_a_suggestion(exported):
+def test_only_what_is_open_and_flagged_or_doubted_has_a_suggestion(exported):
     rows = exported(act("u", "ann", "exclude"), act("v", "ann", "later"))
     assert [row["suggested_label"] != row["given_label"] for row in rows.values()] == [
-        key != "u" and float(rows[key]["p_wrong"]) > 0.5 for key in IDS
+        key not in ("u", "z") for key in IDS
     ]
+    assert float(rows["y"]["p_wrong"]) < 0.5 and rows["y"]["flagged"].lower() == "true"
     assert rows["v"]["suggested_label"] == "cat" and float(rows["z"]["p_wrong"]) < 0.5
 
 

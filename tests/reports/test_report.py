@@ -97,7 +97,8 @@ def test_the_report_begins_with_a_plain_summary(tmp_path):
     page = Reader(written(make(tmp_path / "a.sieve")))
     assert re.search(r"of 300 labels are probably wrong", page.text)
     assert "Nobody has reviewed anything yet" in page.text
-    assert "95 % interval" in page.text and "What to do" in page.text
+    assert "depending on what is assumed; review 100 at random to know" in page.text and "What to do" in page.text
+    assert re.search(r"30 flagged, about (79|80|81) % of them wrong", page.text)
     assert "randomly drawn" in page.text
     assert not (tmp_path / "a.sieve" / FILE).exists()
 
@@ -153,6 +154,7 @@ def test_reviews_change_the_count_and_appear_in_the_history(tmp_path):
     result = sum(row.act == "relabel" for row in rows)
     assert f"People have reviewed 60 examples and found {result} wrong" in page.text
     assert "label is right" in page.text and "ann 60" in page.text
+    assert "95 % interval" in page.text and "depending on" not in page.text
     assert "Decisions on 1 example are not counted ('nobody.png'" in page.text
 
 

@@ -4,17 +4,19 @@ export type State = 'open' | 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'lat
 export type Kind = 'image' | 'text' | 'features' | 'probs'
 export type Reason = ModelReason | NeighbourReason | BareReason
 
-/** A number of labels with its 95 % interval. */
+/** A number of labels; low to high is a 95 % interval once it is measured, and depends on assumptions before. */
 export type Estimate = {
   low: number
   count: number
   high: number
 }
 
-/** How far the review is: `wrong` labels in all, and those `left` among the examples without a decision. */
+/** How far the review is: `wrong` labels in all, and those `left` among the examples without a decision; `measured`
+    says whether reviews measured both. */
 export type Progress = {
   wrong: Estimate
   left: Estimate
+  measured: boolean
   reviewed: number
   found: number
   doubted: number
@@ -440,6 +442,7 @@ export type Run = {
   plan: PlanStep[]
   states: States
   flagged: number
+  flags_expected: number | null
   reviewer: string
   first: FirstSample | null
   stop: Stop | null

@@ -22,11 +22,11 @@ export const reviewEn = {
   end_title: 'Result so far',
   end_wait: '{conflict} conflicts are unresolved, {later} examples are postponed.',
   first_counts:
-    'The number of wrong labels is uncertain: about {count} are expected ({low} to {high}), {doubted} are ' +
+    'The number of wrong labels is uncertain: about {count} are expected (between {low} and {high}), {doubted} are ' +
       'doubted. A random sample measures it.',
   first_open: '{n} blind reviews, about {minutes} minutes',
   first_title: 'First: a random sample',
-  flagged_why: '{flagged} were flagged by find; {doubted} are doubted now, after the decisions.',
+  flagged_how: '{flagged} were flagged by find as worth a look; about {share} of them should be wrong.',
   go_on: 'Continue reviewing',
   left_alone: '{n} without a suggestion were left alone.',
   minutes: 'about {n} min left',
@@ -70,10 +70,10 @@ export const reviewZh: Record<keyof typeof reviewEn, string> = {
   end_sample: '抽样已审核完毕，数量估计现在以它为依据。',
   end_title: '审核进展',
   end_wait: '{conflict} 个冲突待解决，{later} 个留待稍后。',
-  first_counts: '错误标签的数量不确定：预计约 {count} 个（{low} 至 {high}），存疑 {doubted} 个。随机抽样可以测定。',
+  first_counts: '错误标签的数量不确定：预计约 {count} 个（{low} 到 {high} 之间），存疑 {doubted} 个。随机抽样可以测定。',
   first_open: '盲审 {n} 个，约 {minutes} 分钟',
   first_title: '首先：随机抽样',
-  flagged_why: 'find 标记了 {flagged} 个；根据目前的决定，存疑的有 {doubted} 个。',
+  flagged_how: 'find 标记了 {flagged} 个值得查看的，预计其中约 {share} 有误。',
   go_on: '继续审核',
   left_alone: '{n} 个没有建议，保持不变。',
   minutes: '约剩 {n} 分钟',

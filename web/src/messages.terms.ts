@@ -34,7 +34,9 @@ export const termsEn = {
     'GCE, generalised cross-entropy: wrong labels have less influence. Labels that the models do not fit are ' +
       'suspicious.',
   term_given: 'Given: the label in the data.',
-  term_interval: 'The true number is in such an interval about 19 times in 20, if the assumptions hold for the data.',
+  term_interval:
+    'A 95% interval contains the true number about 19 times in 20; it needs a reviewed random sample. Before that, the ' +
+    'range depends on what is assumed: hard examples look like wrong labels.',
   term_kappa: 'κ (kappa): agreement beyond chance. 1 is always the same answer, 0 no more agreement than by chance.',
   term_knn_vote: 'kNN vote: the labels of the nearest neighbours.',
   term_lda: 'LDA, linear discriminant analysis: how far the example is from the others of its class, against other classes.',
@@ -76,7 +78,8 @@ export const termsZh: Record<keyof typeof termsEn, string> = {
   term_gaussian_mixture: '高斯混合：把损失分成低、高两组；高的一组可疑。',
   term_gce: 'GCE（广义交叉熵）：错误标签的影响较小；模型未能拟合的标签可疑。',
   term_given: '原标签：数据自带的标签。',
-  term_interval: '若假设符合数据，真实数量约二十次中有十九次落在这样的区间内。',
+  term_interval:
+    '95% 区间在二十次中约有十九次包含真实数量，需要先审核随机样本。在此之前，范围取决于所作的假设：难例看起来与错误标签相似。',
   term_kappa: 'κ（kappa）：扣除偶然后的一致程度。1 为始终一致，0 为不高于偶然。',
   term_knn_vote: 'kNN 投票：最近邻带有哪些标签。',
   term_lda: 'LDA（线性判别分析）：样本离本类有多远，离其他类别又有多远。',

@@ -28,7 +28,9 @@ const en = {
   away: 'The server does not answer. Your decisions are kept in this browser and are sent as soon as it does.',
   back: 'Back',
   bar_label: '{found} wrong labels found, about {left} left',
-  between: '{share} of the data; with 95% confidence between {low} and {high}',
+  between: '{share} of the data; 95% interval {low} to {high}',
+  between_assumed:
+    '{share} of the data; between {low} and {high}, depending on what is assumed; review {n} at random to know',
   blind: 'Blind',
   blind_why:
     'Blind: the given label, the suggestion and the evidence are hidden, so that your answer is independent. ' +
@@ -209,9 +211,9 @@ const en = {
   theme: 'Colours: {now}',
   tightens: 'The estimate after each decision',
   tightens_wider:
-    'The interval is wider than before: the most suspicious examples, reviewed first, say little about the ' +
+    'The range is wider than before: the most suspicious examples, reviewed first, say little about the ' +
       'others. A random sample narrows it.',
-  tightens_label: 'Estimated number of wrong labels with its 95% interval, by number of decisions',
+  tightens_label: 'Estimated number of wrong labels with its range, by number of decisions',
   to_label: 'Give the class {label}',
   undone: 'Taken back: {what}',
   unsaved: '{n} not saved yet',
@@ -246,6 +248,7 @@ const zh: Record<Message, string> = {
   back: '返回',
   bar_label: '已发现 {found} 个错误标签，约剩 {left} 个',
   between: '占数据的 {share}；95% 置信区间为 {low} 至 {high}',
+  between_assumed: '占数据的 {share}；视假设不同，在 {low} 到 {high} 之间；随机审核 {n} 个即可确定',
   blind: '盲审',
   blind_why: '盲审：隐藏原标签、建议和证据，让判断出自您自己。请选择类别。',
   by: '排序',
@@ -415,8 +418,8 @@ const zh: Record<Message, string> = {
   taken_why: '几乎采纳所有建议的人可能已不再细看：请试试盲审。',
   theme: '配色：{now}',
   tightens: '每次决定之后的估计',
-  tightens_wider: '区间比之前更宽：先看最可疑的样本，对其余样本说明不了多少。随机抽样可以收窄它。',
-  tightens_label: '错误标签估计数及其 95% 区间，随决定数变化',
+  tightens_wider: '范围比之前更宽：先看最可疑的样本，对其余样本说明不了多少。随机抽样可以收窄它。',
+  tightens_label: '错误标签估计数及其范围，随决定数变化',
   to_label: '改为类别 {label}',
   undone: '已撤销：{what}',
   unsaved: '{n} 个尚未保存',

@@ -41,7 +41,10 @@ def _plain(difference: Difference) -> dict[str, Any]:
         "removed": difference.removed.tolist(),
         "relabelled": [{"id": key, "old": old_label, "new": new_label} for key, old_label, new_label in rows],
         "classes": {name: {"old": before, "new": after} for name, (before, after) in difference.sizes.items()},
-        "error_rate": {"old": asdict(difference.before), "new": asdict(difference.now)},
+        "error_rate": {
+            "old": asdict(difference.before) | {"ends": difference.ends[0]},
+            "new": asdict(difference.now) | {"ends": difference.ends[1]},
+        },
         "notes": difference.notes,
     }
 
@@ -51,13 +54,14 @@ def _show(difference: Difference) -> None:
 
     from labelsieve.cli.id_table import print_rows, whole
     from labelsieve.cli.terminal import blank_table, printer, safe
+    from labelsieve.core.shares import percent
 
     console = printer()
     ids, old_labels, new_labels = difference.relabelled
     console.print(f"Added: {len(difference.added):,}. Removed: {len(difference.removed):,}. Relabelled: {len(ids):,}.")
-    for name, estimate in (("before", difference.before), ("now", difference.now)):
-        interval = f"95 % interval {100 * estimate.low:.2f} to {100 * estimate.high:.2f} %"
-        console.print(f"Labels still wrong, {name}: {100 * estimate.count:.2f} % ({interval})")
+    rates = (difference.before.count, difference.now.count)
+    for name, rate, spread in zip(("before", "now"), rates, difference.ends, strict=True):
+        console.print(f"Labels still wrong, {name}: {percent(rate, '.2f')} ({spread})")
     for sign, keys in (("+", difference.added), ("-", difference.removed)):
         for key in keys[:ROWS]:
             console.print(Text(f"  {sign} {whole(key)}"))

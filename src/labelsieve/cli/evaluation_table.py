@@ -14,13 +14,13 @@ def show(result: Evaluation) -> None:
     """Print an evaluation to stdout."""
     console = printer()
     low, count, high = result.estimate
-    position = {True: ", inside the interval", False: ", outside the interval", None: ""}[result.inside]
+    position = {True: ", inside that range", False: ", outside that range", None: ""}[result.inside]
     without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
     console.print(
         Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}.")
     )
     console.print(
-        f"Estimated {count:,.0f} wrong labels, interval {low:,.0f} to {high:,.0f}; the true number is "
+        f"Estimated {count:,.0f} wrong labels, between {low:,.0f} and {high:,.0f}; the true number is "
         f"{result.n_wrong:,}{position}."
     )
     table = blank_table()

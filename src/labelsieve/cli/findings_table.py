@@ -11,6 +11,7 @@ from rich.text import Text
 
 from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.terminal import blank_table, printer, safe
+from labelsieve.core.count_words import flags
 from labelsieve.core.shares import percent
 from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import Summary
@@ -33,8 +34,8 @@ def show(summary: Summary, folder: Path) -> None:
                 "why: the model's probability for the likely and for the given label; "
                 "neighbours are the nearest examples."
             )
-        if any(s.p_wrong >= LIKELY and not s.flagged for s in summary.top):
-            console.print("(class): the next most likely class; the given label is more likely right than wrong.")
+        if any(s.p_wrong >= LIKELY and s.suggested_label == s.given_label for s in summary.top):
+            console.print("(class): the next most likely class; the label is not flagged, and more likely right.")
     if summary.confusions:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
@@ -59,8 +60,8 @@ def _next_steps(console: Console, summary: Summary, folder: Path) -> None:
     if summary.first:
         size, minutes = summary.first["size"], summary.first["minutes"]
         console.print(
-            f"The number of wrong labels is uncertain ({_counts(summary)}). Reviewing {size:,} random examples blind, "
-            f"about {minutes} minutes, makes it precise."
+            f"The number of wrong labels is uncertain. Reviewing {size:,} random examples blind, about {minutes} "
+            "minutes, measures it."
         )
         steps[f"labelsieve review {named} --sample {summary.first['name']}"] = "first: review a random sample"
     steps |= {
@@ -76,17 +77,12 @@ def _next_steps(console: Console, summary: Summary, folder: Path) -> None:
         )
 
 
-def _counts(summary: Summary) -> str:
-    low, count, high = summary.estimate
-    return f"about {count:,.0f} expected, {low:,.0f} to {high:,.0f}; {summary.flagged:,} flagged"
-
-
 def _headline(console: Console, summary: Summary) -> None:
     seconds = sum(summary.settings.get("seconds", {}).values())
     left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
     size = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}"
-    low, count, high = summary.estimate
-    rate = f" ({percent(summary.rate)}; 95 % interval {low:,.0f} to {high:,.0f}). Flagged: {summary.flagged:,}."
+    _, count, _ = summary.estimate
+    rate = f" ({percent(summary.rate)}): {summary.ends}. {flags(summary.flagged, summary.expected_precision)}."
     console.print(
         Text.assemble((safe(summary.source, 48), "bold"), ": " if summary.source else "", f"{size}. {seconds:.1f} s.")
     )
@@ -105,7 +101,8 @@ def _suspects(console: Console, summary: Summary) -> None:
     """The most suspicious examples, each with its text or values on the line below."""
     rows = [s for s in summary.top if s.p_wrong >= LIKELY]
     label = 18 if console.width >= NARROW else 11
-    likely = [safe(s.other_label, label) if s.flagged else f"({safe(s.other_label, label)})" for s in rows]
+    other = [(safe(s.other_label, label), s.suggested_label != s.given_label) for s in rows]
+    likely = [name if suggested else f"({name})" for name, suggested in other]
     print_rows(
         console,
         "Most suspicious",

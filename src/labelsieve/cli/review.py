@@ -65,14 +65,16 @@ def _print_state(run: Path, state: Reviewed) -> None:
     from rich.text import Text
 
     from labelsieve.cli.terminal import printer
+    from labelsieve.core.count_words import ends
     from labelsieve.core.wording import shell_command
     from labelsieve.decide.next_steps import Step, next_steps
 
     console = printer()
     console.print(f"\nReviewed: {state.reviewed:,} of {state.examples:,}, {state.wrong:,} of them found wrong.")
     if state.reviewed < state.examples:
-        left = f"about {state.left.count:,.0f} ({state.left.low:,.0f} to {state.left.high:,.0f})"
-        console.print(f"Expected wrong labels among the other {state.examples - state.reviewed:,}: {left}.")
+        rest, low, high = state.examples - state.reviewed, f"{state.left.low:,.0f}", f"{state.left.high:,.0f}"
+        spread = ends(low, high, measured=state.measured, n=rest)
+        console.print(f"Expected wrong labels among the other {rest:,}: about {state.left.count:,.0f} ({spread}).")
     if state.conflicts:
         console.print(f"Unresolved conflicts: {state.conflicts:,}.")
     console.print("Every decision is saved. Next:")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core import count_words
 from labelsieve.core.arguments import require_whole
 from labelsieve.core.content_hash import hexed
 from labelsieve.core.dataset import Exclusion
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimated number of wrong labels with a 95 % interval, low <= count <= high."""
+    """An estimated number of wrong labels, low <= count <= high.
+
+    Before any review, low to high is what different assumptions lead to, not a confidence interval. It is a 95 %
+    interval once a random sample has been reviewed (`decide.calibrate.Calibrated.measured`).
+    """
 
     count: float
     low: float
@@ -41,7 +47,8 @@ class Findings:
         other: (n,) int64, the likeliest class apart from the given one.
         p_wrong: (n,) float64 in [0, 1], the estimated probability that the given label is wrong.
         rank: (n,) int64, 1 = most suspicious.
-        flagged: (n,) bool, true where the flag rule calls the label wrong.
+        flagged: (n,) bool, the labels worth a look: the first rows of the ranking, as many as `decide.count.to_flag`
+            says. Their share of wrong labels should be `expected_precision`.
         scores: detector name -> (n,) float, higher = more suspicious.
         flags: detector name -> (n,) bool, what the detector's own rule calls wrong; a detector may have no rule.
         suggestions: detector name -> (n,) int64, the class that the detector would give instead; it may name none.
@@ -81,11 +88,20 @@ class Findings:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        wrong = (
-            f"about {self.wrong.count:,.0f} wrong ({self.wrong.low:,.0f} to {self.wrong.high:,.0f}), "
-            f"{self.flagged.sum():,} flagged"
-        )
-        return f"<Findings: {len(self):,} examples, {len(self.classes):,} classes, {wrong}>"
+        return f"<Findings: {self.in_words()}>"
+
+    def in_words(self, *, measured: bool = False, unreviewed: int | None = None) -> str:
+        """The size, the count and the flags in one line.
+
+        Args:
+            measured: whether reviews measured the count (`core.count_words`).
+            unreviewed: examples that nobody has reviewed; None: all.
+        """
+        left = len(self) if unreviewed is None else unreviewed
+        spread = count_words.ends(f"{self.wrong.low:,.0f}", f"{self.wrong.high:,.0f}", measured=measured, n=left)
+        size = f"{len(self):,} examples, {len(self.classes):,} classes"
+        count = f"about {self.wrong.count:,.0f} wrong ({spread})"
+        return f"{size}, {count}, {count_words.flags(int(self.flagged.sum()), self.expected_precision)}"
 
     def __iter__(self) -> Iterator[Finding]:
         """Every row, the most suspicious first."""
@@ -102,7 +118,7 @@ class Findings:
         return Top(self, self.order()[: int(n)])
 
     def _repr_html_(self) -> str:
-        return notebook(self)
+        return notebook(self, f"Findings: {self.in_words()}")
 
     def plot(self) -> Any:
         """A matplotlib figure: a histogram of p_wrong and the most frequent confusions.
@@ -116,8 +132,15 @@ class Findings:
 
     @property
     def suggested(self) -> np.ndarray:
-        """(n,) int64, the likely label: `other` where that is likelier than the given label or the row is flagged."""
+        """(n,) int64, the likely label: `other` where the row is flagged or its label is more likely wrong than right
+        (p_wrong above one half), else `given`."""
         return np.where(self.flagged | (self.p_wrong > 0.5), self.other, self.given)
+
+    @property
+    def expected_precision(self) -> float:
+        """The share of the flagged labels that is expected to be wrong: the mean of p_wrong over them; NaN without
+        flags."""
+        return float(self.p_wrong[self.flagged].mean()) if self.flagged.any() else math.nan
 
     def flagged_by(self, i: int) -> tuple[str, ...]:
         """The detectors whose own rule calls row `i` wrong."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.count_words import ends
 from labelsieve.core.extras import need
 from labelsieve.core.printable import visible
 
@@ -32,8 +33,9 @@ def plot(findings: Findings) -> Any:
     left.set(
         xlabel="p(wrong)",
         ylabel="examples",
-        title=f"about {wrong.count:,.0f} wrong ({wrong.low:,.0f} to {wrong.high:,.0f})",
     )
+    spread = ends(f"{wrong.low:,.0f}", f"{wrong.high:,.0f}", measured=False, n=len(findings))
+    left.set_title(f"about {wrong.count:,.0f} wrong\n{spread}", fontsize="medium")
     left.legend()
     rows = [row for row in findings.named_confusions(CONFUSIONS) if row[2] > 0][::-1]
     names = [f"{visible(given, 20)} → {visible(likely, 20)}".replace("$", r"\$") for given, likely, _ in rows]

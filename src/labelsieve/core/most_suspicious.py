@@ -110,11 +110,10 @@ def finding(findings: Findings, row: int) -> Finding:
     )
 
 
-def notebook(findings: Findings) -> str:
-    """Whole findings as HTML: the count in words, the worst examples, the notes."""
+def notebook(findings: Findings, head: str) -> str:
+    """Whole findings as HTML: a line about all, the worst examples, the notes."""
     notes = "".join(f"<li>{escape(visible(note, 300))}</li>" for note in findings.notes[:PLAIN])
-    head = f"<p>{escape(repr(findings)[1:-1])}</p>"
-    return head + findings.top(PLAIN)._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
+    return f"<p>{escape(head)}</p>" + findings.top(PLAIN)._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _cell(example: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.reused_ids import WHY, is_reused
+from labelsieve.core.wording import shell_command
 from labelsieve.corrections import patch as patches
 from labelsieve.corrections.corrected_copy import given_labels
 from labelsieve.corrections.patch import Change
@@ -98,7 +98,7 @@ def _automatic(
     if not fixes.sampled:
         raise UserError(
             "<max_wrong> needs a reviewed random sample, which says how often suggestions are wrong; this run has "
-            f"none. Review one first: labelsieve review {shlex.quote(str(run.path))} --sample {SAMPLE}",
+            f"none. Review one first: {shell_command('review', run.path, sample=SAMPLE)}",
             max_wrong="",
         )
     rests = f"{fixes.sampled:,} reviewed examples of the random sample"

@@ -58,7 +58,7 @@ class Calibrated:
         left: how many are wrong among the rows not reviewed.
         reviewed: reviewed rows.
         found: rows called wrong.
-        drawn: rows called right or wrong that came from a random sample; 0 means that the count rests on the model.
+        drawn: rows called right or wrong that came from a random sample.
         reviewer_error: the rate of reviewer error, as stated or as estimated from the answers.
         unknown: ids with decisions that are not among the findings.
     """
@@ -77,6 +77,12 @@ class Calibrated:
     unknown: tuple[str, ...] = ()
 
     @property
+    def measured(self) -> bool:
+        """Whether the reviews measured the count, so that its ends are a 95 % interval: by 20 answers or more from a
+        random sample, or by a review of every row. Else the count rests on the model, and its ends on assumptions."""
+        return self.drawn >= FEW or FEW <= len(self.p_wrong) == self.reviewed
+
+    @property
     def expected(self) -> np.ndarray:
         """(n,) float64, what each row adds to the count: 1 if it was called wrong, 0 if it was reviewed otherwise, else
         p_model. Sums over classes, cells or any other parts therefore add up to `wrong.count`."""
@@ -84,7 +90,7 @@ class Calibrated:
 
     @property
     def doubted(self) -> np.ndarray:
-        """(n,) bool, undecided and more likely wrong than right: only such rows have a suggestion."""
+        """(n,) bool, undecided and more likely wrong than right."""
         return ~self.reviewed_rows & (self.p_model > 0.5)
 
 

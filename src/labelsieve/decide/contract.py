@@ -147,8 +147,7 @@ def _error_upper(limit: float | None, now: DatasetVersion) -> Rule | None:
     if limit is None:
         return None
     rate = now.rate_left
-    span = f"95 % interval {percent(rate.low, '.2f')} to {percent(rate.high, '.2f')}"
-    sentence = f"{percent(rate.count, '.2f')} of the labels are still wrong ({span})"
+    sentence = f"{percent(rate.count, '.2f')} of the labels are still wrong ({now.rate_ends})"
     suspects = np.flatnonzero(~now.reviewed)
     suspects = now.ids[suspects[np.argsort(-now.p_wrong[suspects], kind="stable")]]
     return _rule(

@@ -12,9 +12,11 @@ from itertools import repeat
 
 import numpy as np
 
+from labelsieve.core.count_words import ends
 from labelsieve.core.decision import Fold
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.row_matching import match
+from labelsieve.core.shares import percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class DatasetVersion:
         left: estimated number of wrong labels among the examples without an answer.
         group: (n,) int64, group of duplicates, -1 for none; or None if none were looked for.
         left_out: ids of the examples that could not be read.
+        measured: whether reviews measured `left`, so that its ends are a 95 % interval.
         content: (n,) uint64 as in `Findings`; None if it is not known.
     """
 
@@ -43,6 +46,7 @@ class DatasetVersion:
     left: Estimate
     group: np.ndarray | None
     left_out: tuple[str, ...]
+    measured: bool = False
     content: np.ndarray | None = None
 
     @property
@@ -51,15 +55,24 @@ class DatasetVersion:
         n = max(1, int(self.kept.sum()))
         return Estimate(self.left.count / n, self.left.low / n, min(1.0, self.left.high / n))
 
+    @property
+    def rate_ends(self) -> str:
+        """The ends of `rate_left` in words."""
+        rate = self.rate_left
+        low, high = percent(rate.low, ".2f"), percent(rate.high, ".2f")
+        return ends(low, high, measured=self.measured, n=int((~self.reviewed).sum()))
+
     def class_sizes(self) -> dict[str, int]:
         """Kept examples of each class, by name."""
         count = np.bincount(self.labels[self.kept], minlength=len(self.names))
         return dict(zip(self.names, count.tolist(), strict=True))
 
 
-def dataset_version(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate) -> DatasetVersion:
-    """The data set of a run after its decisions; `p_wrong` (n,) and `left` are the calibrated ones. Decisions on ids
-    that the run does not have change nothing."""
+def dataset_version(
+    findings: Findings, fold: Fold, p_wrong: np.ndarray, left: Estimate, *, measured: bool = False
+) -> DatasetVersion:
+    """The data set of a run after its decisions; `p_wrong` (n,), `left` and `measured` are the calibrated ones.
+    Decisions on ids that the run does not have change nothing."""
     labels, names = findings.given.copy(), list(findings.classes)
     kept, reviewed = np.ones(len(findings), bool), np.zeros(len(findings), bool)
     number = {name: i for i, name in enumerate(names)}
@@ -79,7 +92,7 @@ def dataset_version(findings: Findings, fold: Fold, p_wrong: np.ndarray, left: E
     group = findings.extra.get("duplicate_group")
     left_out = tuple(e.id for e in findings.excluded)
     return DatasetVersion(
-        findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out, findings.content
+        findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out, measured, findings.content
     )
 
 
@@ -92,6 +105,7 @@ class Difference:
         relabelled: (id, old label, new label) as three aligned arrays: ids, names, names.
         sizes: class name -> (examples before, examples now), for classes of either version.
         before, now: the share of labels still wrong.
+        ends: the ends of both in words (before, now).
         common: how many ids both versions have, kept or not.
         notes: decisions that could not be matched to an example.
     """
@@ -103,6 +117,7 @@ class Difference:
     before: Estimate
     now: Estimate
     common: int
+    ends: tuple[str, str] = ("", "")
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -130,6 +145,7 @@ def difference(old: DatasetVersion, new: DatasetVersion) -> Difference:
         sizes={name: (sizes.get(name, 0), sizes_now.get(name, 0)) for name in dict.fromkeys([*sizes, *sizes_now])},
         before=old.rate_left,
         now=new.rate_left,
+        ends=(old.rate_ends, new.rate_ends),
         common=int((at >= 0).sum()) or int((_positions(old.ids, new.ids) >= 0).sum()),
     )
 

@@ -59,7 +59,7 @@ class Evaluation:
         unknown: how many have none.
         n_wrong: how many given labels are wrong.
         estimate: (low, count, high) that the findings state.
-        inside: whether `n_wrong` lies in the interval; None if some true labels are unknown.
+        inside: whether `n_wrong` lies from low to high; None if some true labels are unknown.
         measures: by the names in `MEANING`.
         notes: ids of the file of true labels that the run does not have, and other doubts about the file.
     """

@@ -8,17 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from labelsieve.core.count_words import REVIEWS
 from labelsieve.core.findings import Findings
 from labelsieve.core.wording import shell_command
 from labelsieve.decide.calibrate import Calibrated, calibrate
 from labelsieve.decide.count import HARD
 
 SAMPLE = "random"  # the name of the sample that is drawn first
-SIZE = 100  # reviews of it
+SIZE = REVIEWS  # of it
 SECONDS = 5.0  # per blind review, before the pace of the reviewer is known
 APART = 0.25  # two counts differ if they are further apart than this share of the larger one
 LEAST = 5.0  # labels; closer counts do not differ
-WIDE = 1.5  # if the interval is wider than this many times the count, the count is not known
+WIDE = 1.5  # if the range is wider than this many times the count, the count is not known
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     """The random sample to review first, or None where none is needed.
 
     It is needed if the two counts of wrong labels differ: the sum of the probabilities, and the number of doubted
-    labels (p above one half). They differ if they are more than a quarter apart, if the interval is more than one and a
+    labels (p above one half). They differ if they are more than a quarter apart, if the range is more than one and a
     half times as wide as the count, or if a note of `find` says so. The sample is no longer needed once half of its
     size has been reviewed.
 

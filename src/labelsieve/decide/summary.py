@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.count_words import ends
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
 from labelsieve.core.shares import percent
@@ -24,8 +25,9 @@ FEW = 9  # neighbours; below, their share is shown as a count
 @dataclass(frozen=True)
 class Suspect:
     """One example of the ranked list, with the reason in words and a snippet of its content (`core.snippet`), "" for an
-    image. `suggested_label` is the likely class if the label is doubted, else the given label; `other_label` is the
-    likeliest other class; `flagged_by` lists the detectors whose own rule calls the label wrong."""
+    image. `suggested_label` is the likely class if the label is flagged or more likely wrong than right, else the given
+    label; `other_label` is the likeliest other class; `flagged_by` lists the detectors whose own rule calls the label
+    wrong."""
 
     rank: int
     id: str
@@ -70,7 +72,9 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Summary:
-    """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels with a 95 % interval.
+    """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels. Low to high depends on what
+    is assumed; it is a 95 % interval if `measured` (`Calibrated.measured`). `expected_precision` is the share of the
+    flagged labels that should be wrong; None without flags.
 
     `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
     leave out, so that each list plus its rest adds up to the count. `first` is the random sample to review first, or
@@ -85,7 +89,10 @@ class Summary:
     exclusion_reasons: tuple[tuple[str, int], ...]
     estimate: tuple[float, float, float]
     rate: float
+    measured: bool
+    unreviewed: int
     flagged: int
+    expected_precision: float | None
     worst_classes: tuple[ClassHealth, ...]
     classes_rest: float
     confusions: tuple[Confusion, ...]
@@ -95,6 +102,12 @@ class Summary:
     notes: tuple[str, ...]
     settings: dict[str, Any]
     first: dict[str, Any] | None = None
+
+    @property
+    def ends(self) -> str:
+        """The two ends of the estimate in words."""
+        low, _, high = self.estimate
+        return ends(f"{low:,.0f}", f"{high:,.0f}", measured=self.measured, n=self.unreviewed)
 
 
 def summarise(
@@ -117,7 +130,10 @@ def summarise(
         exclusion_reasons=tuple(Counter(e.reason for e in findings.excluded).most_common()),
         estimate=(findings.wrong.low, findings.wrong.count, findings.wrong.high),
         rate=findings.wrong.count / max(1, len(findings)),
+        measured=calibrated is not None and calibrated.measured,
+        unreviewed=len(findings) - (0 if calibrated is None else calibrated.reviewed),
         flagged=int(findings.flagged.sum()),
+        expected_precision=findings.expected_precision if findings.flagged.any() else None,
         worst_classes=health[:top],
         classes_rest=sum(each.expected_wrong for each in health[top:]),
         confusions=tuple(

@@ -202,6 +202,7 @@ def _of_one_reviewer(
         else:
             answers_of[answer.id].add((act, answer.label if act == "relabel" else ""))
             notes[answer.id] = answer.note
+    likely = findings.suggested
     rows: list[Decision] = []
     for key, several in answers_of.items():
         if len(several) > 1:
@@ -218,7 +219,7 @@ def _of_one_reviewer(
             continue
         row = row_of[key]
         p = float(findings.p_wrong[row])
-        other = findings.classes[findings.other[row]] if p > 0.5 else None  # only doubted labels have a suggestion
+        other = None if likely[row] == findings.given[row] else findings.classes[likely[row]]
         checked: Any = act  # checked above
         decision = Decision(
             key, checked, label or None, reviewer, now, batch, "import", p_wrong=p, suggestion=other, note=notes[key]

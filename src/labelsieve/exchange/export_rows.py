@@ -58,13 +58,14 @@ def columns(rows: Sequence[Row]) -> list[str]:
 def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) -> list[Row]:
     """One row per example, in the order of the data.
 
-    Only doubted examples (no decision, and p_wrong above one half) have a suggestion other than the given label.
+    Only examples without a decision that are flagged, or whose p_wrong is above one half, have a suggestion other than
+    the given label.
 
     Args:
         p_wrong, rank: (n,) the current values.
     """
     out = []
-    suggested = np.where(p_wrong > 0.5, findings.other, findings.given)
+    suggested = np.where(findings.flagged | (p_wrong > 0.5), findings.other, findings.given)
     columns = (findings.given.tolist(), suggested.tolist(), p_wrong.tolist(), rank.tolist(), findings.flagged.tolist())
     touched = set(fold.ids())
     for i, (key, given, other, p, place, flagged) in enumerate(zip(findings.ids.tolist(), *columns, strict=True)):

@@ -14,7 +14,7 @@ Kind = Literal["image", "text", "features", "probs"]
 
 
 class Estimate(TypedDict):
-    """A number of labels with its 95 % interval."""
+    """A number of labels; low to high is a 95 % interval once it is measured, and depends on assumptions before."""
 
     low: float
     count: float
@@ -22,10 +22,12 @@ class Estimate(TypedDict):
 
 
 class Progress(TypedDict):
-    """How far the review is: `wrong` labels in all, and those `left` among the examples without a decision."""
+    """How far the review is: `wrong` labels in all, and those `left` among the examples without a decision; `measured`
+    says whether reviews measured both."""
 
     wrong: Estimate
     left: Estimate
+    measured: bool
     reviewed: int
     found: int
     doubted: int
@@ -477,6 +479,7 @@ class Run(TypedDict):
     plan: list[PlanStep]
     states: States
     flagged: int
+    flags_expected: float | None
     reviewer: str
     first: FirstSample | None
     stop: Stop | None

@@ -103,6 +103,7 @@ def estimates(now: Calibrated) -> Progress:
     return {
         "wrong": interval(now.wrong),
         "left": interval(now.left),
+        "measured": now.measured,
         "reviewed": now.reviewed,
         "found": now.found,
         "doubted": int(np.count_nonzero(now.doubted)),
@@ -110,7 +111,7 @@ def estimates(now: Calibrated) -> Progress:
 
 
 def interval(estimate: Estimate) -> Interval:
-    """An estimate with its interval in JSON."""
+    """An estimate with its ends in JSON."""
     return {"low": estimate.low, "count": estimate.count, "high": estimate.high}
 
 

@@ -62,6 +62,7 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "plan": [{"review": step.reviews, "catch": step.catch, "wrong": step.wrong} for step in plan(now)],
         "states": cast(States, {name: states[code] for code, name in enumerate(STATES)}),
         "flagged": int(findings.flagged.sum()),
+        "flags_expected": findings.expected_precision if findings.flagged.any() else None,
         "reviewer": default,
         "first": cast(FirstSample | None, go_on(sample_first(findings, now), [*map(dict, drawn)])),
         "stop": _stop(now),

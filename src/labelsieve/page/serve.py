@@ -41,7 +41,8 @@ class Reviewed:
         examples: number of examples in the run.
         reviewed: number of examples with a decision.
         wrong: number of reviewed examples whose label was judged wrong.
-        left: expected number of wrong labels among the other examples, with a 95 % interval.
+        left: expected number of wrong labels among the other examples.
+        measured: whether reviews measured it, so that its ends are a 95 % interval.
         conflicts: number of examples on which reviewers differ.
     """
 
@@ -49,6 +50,7 @@ class Reviewed:
     reviewed: int
     wrong: int
     left: Estimate
+    measured: bool
     conflicts: int
 
 
@@ -99,7 +101,7 @@ class ReviewPage:
             desk.latest()
         now = desk.now()
         conflicts = int((desk.state == CONFLICT).sum())
-        return Reviewed(len(desk.findings), now.reviewed, now.found, now.left, conflicts)
+        return Reviewed(len(desk.findings), now.reviewed, now.found, now.left, now.measured, conflicts)
 
     def wait(self) -> None:
         """Serve until Ctrl-C (in a notebook: until the cell is interrupted) or until another thread calls `close`."""

@@ -89,7 +89,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
     description = "; ".join(
         f"{visible(name, 28)} {count:,.0f} ({low:,.0f} to {high:,.0f})" for name, low, count, high in rows
     )
-    return _svg(width, base + 26, f"Estimated wrong labels with 95 % intervals: {description}", parts)
+    return _svg(width, base + 26, f"Estimated wrong labels, lowest to highest: {description}", parts)
 
 
 def reliability(points: Sequence[tuple[float, float, float, float, int]]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.count_words import flags
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
@@ -93,10 +94,12 @@ def facts(
         "reviewed": calibrated.reviewed,
         "found": calibrated.found,
         "drawn": calibrated.drawn,
-        "flagged": int(findings.flagged.sum()),
+        "flags": flags(summary.flagged, summary.expected_precision),
         "doubted": int(calibrated.doubted.sum()),
         "before": asdict(findings.wrong),
         "now": asdict(calibrated.wrong),
+        "measured": calibrated.measured,
+        "ends": summary.ends,
         "left": asdict(calibrated.left),
         "rate": calibrated.wrong.count / max(1, len(findings)),
         "effort": [
@@ -181,7 +184,8 @@ def advice(contents: dict[str, Any]) -> list[str]:
             steps.append(
                 f"First review {first['size']:,} randomly drawn {contents['kind']} blind; this takes about "
                 f"{first['minutes']} minutes. The number of wrong labels is uncertain: about {first['count']:,.0f} "
-                f"expected ({first['low']:,.0f} to {first['high']:,.0f}), {first['doubted']:,} doubted. The command: "
+                f"expected (between {first['low']:,.0f} and {first['high']:,.0f}), {first['doubted']:,} doubted. The "
+                "command: "
                 f"{shell_command('review', contents['run'], sample=first['name'])}"
             )
         steps.append(

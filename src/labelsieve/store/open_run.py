@@ -47,11 +47,7 @@ class Run:
     findings: Findings
 
     def __repr__(self) -> str:
-        findings = self.findings
-        wrong = f"about {findings.wrong.count:,.0f} wrong ({findings.wrong.low:,.0f} to {findings.wrong.high:,.0f})"
-        size = f"{len(findings):,} examples, {len(findings.classes):,} classes"
-        what = f"{size}, {wrong}, {findings.flagged.sum():,} flagged"
-        return f"<Run {str(self.path)!r}: {what}>"
+        return f"<Run {str(self.path)!r}: {self.findings.in_words()}>"
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -69,7 +65,9 @@ class Run:
         return self._ranked_now.top(n)
 
     def _repr_html_(self) -> str:
-        return notebook(self._ranked_now)
+        now = self.calibrated
+        words = self._ranked_now.in_words(measured=now.measured, unreviewed=len(self) - now.reviewed)
+        return notebook(self._ranked_now, f"Run {str(self.path)!r}: {words}")
 
     def to_pandas(self) -> Any:
         """The table of `table` as a pandas frame.
@@ -143,7 +141,7 @@ class Run:
         """The data set after the decisions: the current labels, what is excluded, what is reviewed."""
         from labelsieve.decide.diff import dataset_version
 
-        return dataset_version(self.findings, self.fold, self.p_wrong, self.left)
+        return dataset_version(self.findings, self.fold, self.p_wrong, self.left, measured=self.calibrated.measured)
 
     @property
     def unmatched_notes(self) -> list[str]:

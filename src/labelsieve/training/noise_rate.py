@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from labelsieve import pipeline
+from labelsieve.core.count_words import ends
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
 from labelsieve.core.findings import Estimate, Findings
+from labelsieve.core.shares import percent
 from labelsieve.pipeline import Progress
 from labelsieve.store.open_run import Run, open_run
 from labelsieve.store.reopen import matched, row_numbers
@@ -84,8 +86,11 @@ def estimated(
     try:
         wrong, n = pipeline.find(data, detectors=("consensus",), seed=seed, progress=progress or False).wrong, len(data)
         noise = _share(wrong, n)
-        count, low, high = (f"{part / n:.0%}" for part in (wrong.count, wrong.low, wrong.high))
-        note = f"`find` estimates that {count} of the labels are wrong ({low} to {high}); the method uses {noise:.0%}."
+        count, low, high = (percent(part / n, ".0f") for part in (wrong.count, wrong.low, wrong.high))
+        note = (
+            f"`find` estimates that {count} of the labels are wrong ({ends(low, high, measured=False, n=n)}). The "
+            f"method uses {percent(noise, '.0f')}."
+        )
     except UserError as error:
         noise, note = (
             None,
@@ -98,6 +103,6 @@ def estimated(
 
 
 def _share(wrong: Estimate, n: int) -> float:
-    """The estimated share of wrong labels, 0 if the interval includes 0, so that a method does no harm to clean
+    """The estimated share of wrong labels, 0 if the range reaches 0, so that a method does no harm to clean
     data."""
     return wrong.count / max(1, n) if wrong.low > 0 else 0.0
