@@ -48,7 +48,7 @@ def widened(count, low, high, n=1000):
         (110, 10, 100, 180, None),  # never above the estimate, although it would be 110 - 5
         (80, 10, 60, 180, None),  # several judges: 80 less half of the 40 other disputes; half again the 120 disputes
         (30, 10, 0, 180, None),
-        (80, 0, 40, 162, None),  # one judge: less all of the 40; 1.35 times the disputes
+        (110, 0, 80, 180, None),  # one judge: less three times the 10 other disputes
         (80, 281, 60, 180, HARD),
         (80, 280, 60, 180, None),
     ],

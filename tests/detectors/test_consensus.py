@@ -42,9 +42,10 @@ def test_lda_the_robust_head_and_the_neighbours_are_asked():
 def test_probabilities_of_ones_own_are_the_only_judge():
     plain, labels = judged()
     pool = Pool([plain], None, labels, K).tempered()
-    np.testing.assert_array_equal(
-        consensus(labels, K, plain).suspicion, verdict(pool, estimate_transition(pool)).log_odds
-    )
+    own = verdict(pool, estimate_transition(pool)).log_odds
+    flags = flagged_by(plain, labels)
+    np.testing.assert_array_equal(consensus(labels, K, plain).suspicion, own + 0.5 * flags)
+    assert 0 < flags.sum() < N
     with pytest.raises(ValueError, match="probs_gce or probs_lda"):
         consensus(labels, K)
 
@@ -60,8 +61,8 @@ def test_flags_are_those_of_confident_learning_on_the_pool():
 
 
 def test_labels_too_unlikely_for_a_millionth_are_still_ordered():
-    """A network can be that sure; a floor would make all of its disputes equal."""
-    p = np.array([[1 - 1e-7, 1e-7], [1 - 1e-9, 1e-9], [0.4, 0.6], [0.1, 0.9]])
+    """A network or naive Bayes can be that sure; a floor would make all of its disputes equal."""
+    p = np.array([[1.0, 1e-20], [1.0, 1e-40], [0.4, 0.6], [0.1, 0.9]])
     assert np.argsort(-consensus(np.ones(4, np.int64), 2, p).suspicion).tolist() == [1, 0, 2, 3]
 
 

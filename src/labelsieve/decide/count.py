@@ -6,7 +6,7 @@ may be hard. So the count comes with a range that depends on what is assumed, no
   2021). It counts confident disagreement.
 - The low end believes the transition model (`stats.opinion_pool`), which counts what noise that depends on the class
   alone explains, less a share of the other disputes, because as many hard examples may look like such noise.
-- The high end is a third to a half more than the judges dispute, because wrong labels that the judges have learnt are
+- The high end is half again as many as the judges dispute, because wrong labels that the judges have learnt are
   disputed by nobody.
 Both ends are widened by sampling error. The three constants were chosen by leaving whole data sets out
 (docs/calibration.md has the coverage). Only reviews make the range a confidence interval (`decide.calibrate`).
@@ -29,9 +29,10 @@ from labelsieve.stats.probability_rows import unknown
 
 # The pool's mean of log-odds understates the joint evidence of its judges.
 SLOPE = 2.0
-# The low end gives back this share of the disputes that class-dependent noise does not explain: several judges, one.
-GIVEN_BACK = (0.5, 1.0)
-UNDISPUTED = (1.5, 1.35)  # wrong labels for each dispute, at most: several judges, one
+# The low end gives back this many labels for each dispute that class-dependent noise does not explain: several judges,
+# one. One judge's errors are taken for such noise more easily.
+GIVEN_BACK = (0.5, 3.0)
+UNDISPUTED = 1.5  # wrong labels for each dispute, at most
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so
 HARD = (
@@ -63,7 +64,7 @@ def range_of(confident: float, modelled: float, disputes: float, n: int, pooled:
     class-dependent noise explains, and those that the judges dispute; `pooled` if there are several judges."""
     alone = not pooled
     low = max(0.0, min(confident, modelled - GIVEN_BACK[alone] * max(0.0, disputes - modelled)))
-    return _widened(confident, low, max(confident, UNDISPUTED[alone] * disputes), n)
+    return _widened(confident, low, max(confident, UNDISPUTED * disputes), n)
 
 
 def to_flag(consensus: Scores) -> int:

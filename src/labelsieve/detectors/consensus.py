@@ -79,4 +79,5 @@ def consensus(
     decided = verdict(pool, transition, trust=trust)
     why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
     flags = flagged_by(pool.probabilities(), labels, "prune_by_noise_rate")
-    return Scores(decided.log_odds, decided.other, flags, why, transition.n_wrong)
+    odds = decided.log_odds if pool.several else decided.log_odds + opinion_pool.CONFIDENT * flags
+    return Scores(odds, decided.other, flags, why, transition.n_wrong)

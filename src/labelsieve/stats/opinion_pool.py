@@ -11,8 +11,8 @@ Its part in the log-odds is small, because hard pairs of classes look like label
 Confusions that mostly go one way are evidence of label noise. So class j as the explanation of the label y weighs
 (J[j, y] / J[y, j])^(1/2), with J the expected numbers of (true, given) pairs. Where several judges agree on J, half of
 this exponent and T[j, y]^(1/4) share the work. The weights of each given label average to one, so that they decide
-between explanations; the noise rate of the class itself enters with a tenth of its log-odds. With two classes neither
-has an effect.
+between explanations. Of several judges, the noise rate of the class itself enters with a tenth of its log-odds. With two
+classes neither has an effect.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ PRIOR = 2.0  # weight of the single noise rate in each row of T, in examples
 STEPS = 12  # of the EM
 FLOOR = 1e-6  # added to a judge's probability before the logarithm
 WEIGHTS = {"probs_gce": 2.0, "probs_lda": 4.0, "neighbours": 1.0}  # of the judges of features
-CLASS_RATE = 0.1  # weight of the log-odds of each class's noise rate
-_ONE_FLOOR = 1e-12  # the floor of a single judge: below it, ties
+CLASS_RATE = 0.1  # weight of the log-odds of each class's noise rate, if several judges agree on it
+CONFIDENT = 0.5  # log-odds that a single judge's label gains if confident learning flags it too
+_ONE_FLOOR = 1e-45  # the floor of a single judge: the smallest float32, because it makes ties
 _EXPECTED = 0.02  # pairs of classes that are confused: prior of J, as a share of its mean cell
 _TEMPERATURES = np.exp(np.linspace(-2.5, 0.75, 27))
 _ROBUST = 0.1  # share of labels that may be anything
@@ -223,8 +224,8 @@ class Verdict:
 
 def explanations(pool: Pool, transition: Transition, *, trust: float = TRUST) -> tuple[np.ndarray, np.ndarray]:
     """What the transition matrix adds to the log-odds: (K, K) log-weights of each class as the explanation of a given
-    label, rows = true, columns = given, the diagonal 0; and (K,) the log-odds that a given label of each class is
-    wrong, around their mean."""
+    label, rows = true, columns = given, the diagonal 0; and (K,) the part of the log-odds that a given label of each
+    class is wrong, around their mean."""
     k = pool.n_classes
     if transition.matrix is None or k == 2 or trust == 0:
         return np.zeros((k, k)), np.zeros(k)
@@ -245,8 +246,10 @@ def explanations(pool: Pool, transition: Transition, *, trust: float = TRUST) ->
     share = likely / likely.sum(0)
     log = log - np.log((share * np.exp(log)).sum(0))
     np.fill_diagonal(log, 0)
+    if not pool.several:
+        return log, np.zeros(k)
     odds = np.log((share * matrix).sum(0)) - np.log(np.diag(matrix))
-    return log, odds - (odds * count).sum() / count.sum()
+    return log, CLASS_RATE * (odds - (odds * count).sum() / count.sum())
 
 
 def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
@@ -264,7 +267,7 @@ def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verd
         z[at, y] = -np.inf
         best = z.argmax(1)
         top = z[at, best]
-        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own + CLASS_RATE * odds[y]
+        out.log_odds[rows] = top + np.log(np.exp(z - top[:, None]).sum(1)) - own + odds[y]
         out.other[rows], out.p_given[rows], out.p_other[rows] = best, p[at, y], p[at, best]
         named = [judge.argmax(1) for judge in judges]
         out.united[rows] = np.all([name == named[0] for name in named], axis=0)
