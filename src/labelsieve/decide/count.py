@@ -31,7 +31,7 @@ from labelsieve.stats.probability_rows import unknown
 SLOPE = 2.0
 # The low end gives back this many labels for each dispute that class-dependent noise does not explain: several judges,
 # one. One judge's errors are taken for such noise more easily.
-GIVEN_BACK = (0.5, 3.0)
+GIVEN_BACK = (1.0, 5.0)
 UNDISPUTED = 1.5  # wrong labels for each dispute, at most
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so

@@ -11,7 +11,7 @@ Its part in the log-odds is small, because hard pairs of classes look like label
 Confusions that mostly go one way are evidence of label noise. So class j as the explanation of the label y weighs
 (J[j, y] / J[y, j])^(1/2), with J the expected numbers of (true, given) pairs. Where several judges agree on J, half of
 this exponent and T[j, y]^(1/4) share the work. The weights of each given label average to one, so that they decide
-between explanations. Of several judges, the noise rate of the class itself enters with a tenth of its log-odds. With two
+between explanations. Of several judges, the noise rate of the class enters with a tenth of its log-odds. With two
 classes neither has an effect.
 """
 
