@@ -33,7 +33,7 @@ def test_the_parts_together_are_find(features):
     assert evidence.probs.shape == (150, 3) and evidence.record.loss.shape[1] == 150 and evidence.neighbours is not None
     assert not any(isinstance(x, np.memmap) for x in (evidence.probs, evidence.record.loss, evidence.features))
     found = ls.detect(evidence)
-    assert len(found) == 11 and "aum" in found and found["aum"].suspicion.shape == (150,)
+    assert len(found) == 12 and "aum" in found and found["aum"].suspicion.shape == (150,)
     assert repr(evidence).startswith("<Evidence of 150 labels in 3 classes: features, neighbours, probs")
     assert repr(found).startswith("<Detected: aum, ") and "\n" not in repr(found)
     same(found.decide(), ls.find(features, seed=3))

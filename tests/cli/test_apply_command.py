@@ -321,7 +321,7 @@ def test_mistakes_are_reported(photos, tmp_path):
         ({"source": str(tmp_path / "r"), "dry_run": True, "auto": 1.5}, "auto is 1.5"),
         (
             {"source": str(tmp_path / "r"), "dry_run": True, "auto": 0.3},
-            "only labels with p_wrong above 0.5 have a suggestion",
+            "below 0.5 a label is more likely right than wrong",
         ),
         ({"source": str(tmp_path / "r"), "dry_run": True, "label": "x"}, "leave out label="),
         ({"source": str(photos), "dry_run": True, "patch": tmp_path / "none.csv"}, "cannot be read"),

@@ -18,7 +18,7 @@ def report(
     figures: Annotated[Path | None, Parameter(help="Also write every figure as an SVG file into this folder.")] = None,
     json: Annotated[bool, Parameter(help="Print the contents of the report as one JSON object.", negative="")] = False,
 ) -> None:
-    """Write one HTML file that can be mailed: the count with its interval, advice, the worst examples, the method."""
+    """Write one HTML file that can be mailed: the count with its range, advice, the worst examples, the method."""
     from labelsieve.cli.terminal import print_json, safe
     from labelsieve.reports import write_report
 

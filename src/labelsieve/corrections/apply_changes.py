@@ -147,7 +147,7 @@ def _checked_auto(
     least = share(auto, "auto")
     if least < 0.5:
         shown = float(f"{least:g}")
-        raise UserError("<auto>: only labels with p_wrong above 0.5 have a suggestion; give 0.5 to 1.", auto=shown)
+        raise UserError("<auto>: below 0.5 a label is more likely right than wrong; give 0.5 to 1.", auto=shown)
     return least, None
 
 

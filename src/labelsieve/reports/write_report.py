@@ -49,7 +49,7 @@ class Report:
 
 
 def report(run: str | Path | Run, *, out: str | Path | None = None, figures: str | Path | None = None) -> Report:
-    """Write one HTML file that can be mailed: the count with its interval, what to do, the worst examples, the method.
+    """Write one HTML file that can be mailed: the count with its range, what to do, the worst examples, the method.
 
     Args:
         run: a run folder, or an open run.
