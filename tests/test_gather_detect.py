@@ -47,6 +47,8 @@ def test_only_what_was_named(features, detectors):
     assert list(ls.detect(evidence, detectors=["gce"])) == ["gce", "consensus"]
     with pytest.raises(ls.UserError, match="'blurry' needs evidence that is missing; this evidence allows "):
         ls.detect(evidence, detectors=["blurry"])
+    with pytest.raises(ls.UserError, match="'lda' needs evidence that is missing; this evidence allows no detector"):
+        ls.detect(ls.Evidence(labels=np.array([0, 1, 0, 1]), n_classes=2), detectors=["lda"])
 
 
 def test_own_probabilities(features):

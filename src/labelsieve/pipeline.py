@@ -217,7 +217,8 @@ def detect(
         _ = detector(name)  # refuses a name that no detector has
         if name not in allowed:
             raise UserError(
-                f"The detector {name!r} needs evidence that is missing; this evidence allows {', '.join(allowed)}."
+                f"The detector {name!r} needs evidence that is missing; this evidence allows "
+                f"{', '.join(allowed) or 'no detector'}."
             )
     if named is None:
         named = {name: {} for name in allowed} if evidence.origin is None else evidence.origin.detectors

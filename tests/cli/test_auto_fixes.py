@@ -88,6 +88,15 @@ def test_python_says_the_same_and_writes_nothing_for_a_small_sample(sieve, capsy
     assert note in json.loads(capsys.readouterr().out)["notes"]
 
 
+def test_a_dry_run_does_not_name_a_file_that_it_did_not_write(sieve, tmp_path, capsys):
+    folder = sieve[0]
+    assert main(["apply", str(folder), "--dry-run", "--auto", "90%"]) == 0
+    said = capsys.readouterr().out
+    assert "more, see --json" in said and "patch.csv" not in said
+    assert main(["apply", str(folder), "-o", str(tmp_path / "clean"), "--auto", "90%"]) == 0
+    assert "more, see patch.csv or --json" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -97,7 +106,7 @@ def test_python_says_the_same_and_writes_nothing_for_a_small_sample(sieve, capsy
         (["--auto", "--max-wrong", "few"], "write it as 20% or 0.2"),
         (["--max-wrong", "5%"], "--max-wrong 0.05 chooses the suggestions that --auto applies; give both"),
         (["--auto", "90%", "--max-wrong", "5%"], "give both, and no p_wrong"),
-        (["--auto"], "--auto needs the share of wrong fixes that you accept, --max-wrong 0.05"),
+        (["--auto"], "--max-wrong 0.05, or instead the least p_wrong, such as 98%."),
         (["--max-wrong"], "--max-wrong needs a value"),
         (["--auto", "--max-wrong", "5%", "--patch", "p.csv"], "--patch already lists the changes"),
     ],

@@ -99,8 +99,23 @@ def test_the_report_begins_with_a_plain_summary(tmp_path):
     assert "Nobody has reviewed anything yet" in page.text
     assert "depending on what is assumed; review 100 at random to know" in page.text and "What to do" in page.text
     assert re.search(r"30 flagged, about (79|80|81) % of them wrong", page.text)
-    assert "randomly drawn" in page.text
+    assert "Let people review 100 randomly drawn examples" in page.text
+    high = load(tmp_path / "a.sieve").wrong.high
+    assert f"can be wrong by up to about {100 * high / 300:.1f} percentage points" in page.text
     assert not (tmp_path / "a.sieve" / FILE).exists()
+
+
+def test_a_measured_count_no_longer_comes_from_models_alone(tmp_path):
+    folder = make(tmp_path / "a.sieve")
+    journal = Journal(folder)
+    ids = load(folder).ids[::12]
+    journal.append(
+        [Decision(id, "keep", None, "ann", f"2026-01-01T00:00:{t:02}", f"b{t}", "sample") for t, id in enumerate(ids)]
+    )
+    journal.close()
+    assert len(ids) == 25
+    page = Reader(written(folder))
+    assert "95 % interval" in page.text and "models alone;" not in page.text
 
 
 def test_the_report_loads_nothing_and_forbids_scripts(tmp_path):

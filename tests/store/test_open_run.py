@@ -47,6 +47,15 @@ def test_without_decisions_it_says_what_find_said(folder):
     assert repr(run).startswith(f"<Run '{folder}': 180 examples, 3 classes, about ") and "\n" not in repr(run)
 
 
+def test_it_says_what_reviews_measured(folder):
+    before = ls.open_run(folder)
+    assert "depending on what is assumed" in repr(before)
+    decide(folder, *(Decision(id, "keep", None, "ann", pick="sample") for id in before.findings.ids[::6]))
+    run = ls.open_run(folder)
+    wrong = run.calibrated.wrong
+    assert f"about {wrong.count:,.0f} wrong (95 % interval {wrong.low:,.0f} to {wrong.high:,.0f})" in repr(run)
+
+
 def test_decisions_calibrate_and_are_listed(folder):
     first = ls.open_run(folder).findings
     worst, second, third, fourth = first.ids[first.order()[:4]]

@@ -31,7 +31,7 @@ def show(done: Applied) -> None:
         title = "What changed" if done.out else "What would change"
         print_rows(console, title, ("id", "old", "new", "who", "why"), cells)
     if len(changes) > SHOWN:
-        console.print(f"and {len(changes) - SHOWN:,} more, see patch.csv or --json")
+        console.print(f"and {len(changes) - SHOWN:,} more, see {'patch.csv or ' if done.out else ''}--json")
     _list(console, "Conflicts, which were not applied", [(c.id, c.reason) for c in done.conflicts])
     other = [(item.id, item.file) for item in done.renamed]
     _list(console, "Renamed, because the folder already has a file of this name", other)

@@ -142,7 +142,10 @@ def _checked_auto(
         return None, None
     if auto is True:
         raise UserError(
-            "<auto> needs the share of wrong fixes that you accept, <max_wrong>.", auto=True, max_wrong=0.05
+            "<auto> needs the share of wrong fixes that you accept, <max_wrong>, or instead the least p_wrong, such as "
+            "98%.",
+            auto=True,
+            max_wrong=0.05,
         )
     least = share(auto, "auto")
     if least < 0.5:

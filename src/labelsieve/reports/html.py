@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.count_words import flags
+from labelsieve.core.count_words import REVIEWS, flags
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.findings import Findings
 from labelsieve.core.printable import visible
@@ -102,6 +102,7 @@ def facts(
         "ends": summary.ends,
         "left": asdict(calibrated.left),
         "rate": calibrated.wrong.count / max(1, len(findings)),
+        "highest_rate": calibrated.wrong.high / max(1, len(findings)),
         "effort": [
             {"catch": e.catch, "reviews": e.reviews, "wrong": e.wrong, "precision": e.wrong / e.reviews}
             for e in effort
@@ -196,10 +197,10 @@ def advice(contents: dict[str, Any]) -> list[str]:
         steps.append(
             "Nothing more to review: hardly any wrong label is expected among the examples that nobody has reviewed."
         )
-    elif contents["drawn"] < 50 and not contents["first"]:
+    elif not contents["measured"] and not contents["first"]:
         steps.append(
-            "Let people review about 200 randomly drawn examples. Until then the count comes from models alone; "
-            "their answers make it more precise."
+            f"Let people review {min(REVIEWS, contents['examples'] - contents['reviewed']):,} randomly drawn examples. "
+            "Until then the count comes from models alone; their answers measure it."
         )
     if contents["found"]:
         steps.append(

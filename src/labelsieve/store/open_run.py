@@ -47,7 +47,7 @@ class Run:
     findings: Findings
 
     def __repr__(self) -> str:
-        return f"<Run {str(self.path)!r}: {self.findings.in_words()}>"
+        return f"<Run {str(self.path)!r}: {self._in_words}>"
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -65,9 +65,12 @@ class Run:
         return self._ranked_now.top(n)
 
     def _repr_html_(self) -> str:
+        return notebook(self._ranked_now, f"Run {str(self.path)!r}: {self._in_words}")
+
+    @property
+    def _in_words(self) -> str:
         now = self.calibrated
-        words = self._ranked_now.in_words(measured=now.measured, unreviewed=len(self) - now.reviewed)
-        return notebook(self._ranked_now, f"Run {str(self.path)!r}: {words}")
+        return self._ranked_now.in_words(measured=now.measured, unreviewed=len(self) - now.reviewed)
 
     def to_pandas(self) -> Any:
         """The table of `table` as a pandas frame.
