@@ -187,7 +187,7 @@ def test_a_method_that_needs_the_noise_rate_runs_find_once(data, tmp_path, monke
     assert len(logged) == 1
     assert model.manifest["settings"]["noise"] == model.manifest["chosen"]["noise"] == pytest.approx(found.count / N)
     assert any(
-        note.startswith(f"`find` estimates that {found.count / N:.0%} of the labels")
+        note.startswith(f"`find` estimates that {100 * found.count / N:.0f} % of the labels")
         for note in model.manifest["notes"]
     )
     assert not (tmp_path / "model" / "features").exists()
@@ -196,10 +196,9 @@ def test_a_method_that_needs_the_noise_rate_runs_find_once(data, tmp_path, monke
     assert len(logged) == 1
 
 
-def test_labels_that_may_all_be_right_are_reported(data):
+def test_of_right_labels_next_to_none_is_taken_to_be_wrong(data):
     model = ls.train(data, method="co-teaching", epochs=2)
-    assert ls.find(data, detectors=("consensus",)).wrong.low == 0
-    assert model.manifest["settings"]["noise"] == 0
+    assert model.manifest["settings"]["noise"] <= 0.05
 
 
 def test_the_method_estimates_the_noise_if_find_cannot(data, monkeypatch):
@@ -352,10 +351,10 @@ def stated(data, count, low, high, p_wrong=None):
     return replace(found, wrong=Estimate(count, low, high), **more)
 
 
-@pytest.mark.parametrize(("low", "share"), [(0.0, 0.0), (1.0, 0.3)])
-def test_a_method_takes_no_label_to_be_wrong_if_none_may_be(data, low, share):
+@pytest.mark.parametrize("low", [0.0, 1.0])
+def test_a_method_takes_as_many_labels_to_be_wrong_as_estimated_whatever_the_range(data, low):
     model = ls.train(data, method="o2u", epochs=2, run=stated(data, 0.3 * N, low, 0.5 * N))
-    assert model.manifest["settings"]["noise"] == pytest.approx(share)
+    assert model.manifest["settings"]["noise"] == pytest.approx(0.3)
 
 
 def test_without_what_was_flagged_the_share_is_that_of_the_rest(data):

@@ -16,12 +16,12 @@ from labelsieve.store import sample_files
 from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
-WRONG = 12
+WRONG = 30
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """300 rows of ten classes named "0" to "9"; twelve carry another label, a few lie between two classes."""
+    """300 rows of ten classes named "0" to "9"; thirty carry another label, a few lie between two classes."""
     folder, rng = tmp_path_factory.mktemp("digits"), np.random.default_rng(1)
     labels = rng.integers(0, 10, 300)
     features = rng.normal(size=(300, 16)) + 4 * np.eye(10, 16)[labels]
@@ -259,7 +259,6 @@ def test_a_line_marks_where_to_stop_and_the_end_shows_next_steps(serve, open_pag
     server, result = serve(digits), load(digits)
     page = open_page(f"{server.url}/grid", quiet=False)
     page.wait_for_selector(".slot")
-    assert page.get_by_role("note").count() == 0  # far below
     view = page.evaluate("fetch('/api/view').then((said) => said.json())")
     p = result.p_wrong[result.order()]
     at = view["stop"]["at"]

@@ -18,7 +18,9 @@ def release(array: np.ndarray) -> None:
     while isinstance(array, np.ndarray) and not (isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)):
         array = array.base  # type: ignore[assignment]
     if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-        array.base.madvise(mmap.MADV_DONTNEED)
+        file = array.base
+        assert isinstance(file, mmap.mmap)  # checked above
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:

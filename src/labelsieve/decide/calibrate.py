@@ -284,17 +284,18 @@ def _count(
     )
     picked, called = answered.row[~sampled], answered.wrong[~sampled]
     columns, spread = np.stack([np.ones(len(picked)), odds[picked]], 1), np.array(BASE)
-    if sampled.any():
-        count = Count(strata_held, any_curve())
-        weight = prior + np.array([count.evidence(error) for error in errors])
+    of_sample = Count(strata_held, any_curve()) if sampled.any() else None
+    if of_sample:
+        weight = prior + np.array([of_sample.evidence(error) for error in errors])
     else:
         weight = prior + np.array([curve.evidence for curve in curves])
     possible = plausible(weight)
     left, total = [], []
     for i in possible:
         error = float(errors[i])
-        if not sampled.any():
-            count = Count(strata_held, near(fit(odds[picked], columns, spread, called, error), spread, len(picked)))
+        count = of_sample or Count(
+            strata_held, near(fit(odds[picked], columns, spread, called, error), spread, len(picked))
+        )
         unseen_wrong, seen_wrong = count.draws(error, DRAWS, rng)
         p = after_call(logistic(odds[picked] + design.columns(picked) @ curves[i].b), called, error)
         slips = np.sqrt((p * (1 - p)).sum())

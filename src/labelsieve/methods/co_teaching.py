@@ -18,6 +18,7 @@ Cost: twice that of cross-entropy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +62,7 @@ def co_teaching(
         least: smallest number of steps; if n is so small that there would be fewer, batches are smaller.
         noise: estimated share of wrong labels, tau.
     """
-    lr = MOVE * samples.inputs[0].numel() ** -0.5 if lr is None else lr
+    lr = MOVE / math.sqrt(samples.inputs[0].numel()) if lr is None else lr
     nets = network(samples.classes), network(samples.classes)
     optimisers = [optim.Adam(net.parameters(), lr) for net in nets]
     losses, differs = torch.zeros(2, len(samples), device=samples.labels.device)  # of the steps of this epoch
