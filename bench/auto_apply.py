@@ -5,8 +5,9 @@
 
 Every repeat draws a stratified sample, answers it with the true labels (whether the suggestion is right is reversed for
 a share `error` of the answers), and lets `decide.sure_fixes` choose. Prints per set, number of reviews and stated
-share: the share of wrong fixes averaged over the repeats with its standard error, and the share of the wrong labels
-outside the sample that were set right.
+share: the share of wrong fixes averaged over the repeats with its standard error, the share of the wrong labels outside
+the sample that were set right, how many repeats made any fix, and for those alone the mean share of wrong fixes and how
+often it was above the stated one.
 """
 
 from __future__ import annotations
@@ -54,11 +55,17 @@ def main() -> None:
     for known in read_all(arguments.sets, arguments.only):
         repeats = np.array([one(known, sizes, arguments.error, seed) for seed in range(arguments.repeats)])
         mean, spread = repeats.mean(0), repeats.std(0) / np.sqrt(len(repeats))
+        some = repeats.any(2)  # the repeats with fixes, right or wrong
         cells = [(size, share) for size in sizes for share in SHARES]
-        for (size, share), (wrong, fixed), (error, _) in zip(cells, mean, spread, strict=True):
+        for i, ((size, share), (wrong, fixed), (error, _)) in enumerate(zip(cells, mean, spread, strict=True)):
             row = {"set": known.name, "wrong": int(known.wrong.sum()), "reviews": size, "stated": share}
             row |= {"realised": round(float(wrong), 4), "standard_error": round(float(error), 4)}
-            print(json.dumps(row | {"fixed": round(float(fixed), 3)}), flush=True)
+            row |= {"fixed": round(float(fixed), 3), "with_fixes": int(some[:, i].sum())}
+            of_those = repeats[some[:, i], i, 0]
+            if len(of_those):
+                above = float((of_those > share).mean())
+                row |= {"of_those": round(float(of_those.mean()), 4), "above": round(above, 3)}
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":
