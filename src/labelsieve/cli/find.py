@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +66,7 @@ def find(
     from labelsieve.cli.detectors_option import read_option
     from labelsieve.cli.find_source import FAST, default_folder, read_classes, read_source, require_fast
     from labelsieve.cli.findings_table import show
-    from labelsieve.cli.terminal import print_notes, progress_bar
+    from labelsieve.cli.terminal import print_json, print_notes, progress_bar
     from labelsieve.decide.summary import summarise
     from labelsieve.store import class_guide
 
@@ -93,9 +92,8 @@ def find(
         class_guide.save(run, meanings, findings)
     summary = summarise(findings, data=data)
     if json:
-        print(json_format.dumps({"run": os.fspath(run), **asdict(summary)}, ensure_ascii=True))
-        return 0
-    show(summary, run)
-    if fast:
-        print_notes([FAST])
+        print_json({"run": os.fspath(run), **asdict(summary)})
+    else:
+        show(summary, run)
+        print_notes([FAST] if fast else [])
     return 0
