@@ -119,6 +119,8 @@ def _features(inputs: Any, kind: str, side: int | None, folder: Path) -> np.ndar
 def corpus_sets(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as arrays:
+            if "features" not in arrays.files:
+                continue
             given = {name[6:]: arrays[name].astype(int) for name in arrays.files if name.startswith("given_")}
             yield path.stem, np.nan_to_num(arrays["features"].astype(np.float32)), arrays["true"].astype(int), given
 
@@ -331,7 +333,7 @@ def _report(route: str, lines: list[dict[str, Any]]) -> None:
         f"({100 * mean(held, everything):.1f} % of families), median width {np.median(wide):.3f} n; chosen "
         f"{ {key: chosen.count(key) for key in sorted(set(chosen))} }"
     )
-    low, high = (np.array([line[name] for line in lines]) for name in ("low", "high"))
+    low, high = _ranges(lines)
     inside = (low <= truth) & (truth <= high)
     print(
         f"  range as shipped: holds {100 * inside.mean():.1f} % ({100 * mean(inside, everything):.1f} % of families), "
@@ -350,10 +352,13 @@ def _report(route: str, lines: list[dict[str, Any]]) -> None:
     )
 
 
-def _ranges(lines: list[dict[str, Any]], back: float, undisputed: float) -> tuple[np.ndarray, np.ndarray]:
-    """The range of each set with other constants."""
+def _ranges(
+    lines: list[dict[str, Any]], back: float | None = None, undisputed: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The range of each set, with the shipped constants or others."""
     shipped = counting.GIVEN_BACK, counting.UNDISPUTED
-    counting.GIVEN_BACK, counting.UNDISPUTED = (back, back), undisputed
+    if back is not None and undisputed is not None:
+        counting.GIVEN_BACK, counting.UNDISPUTED = (back, back), undisputed
     made = [
         counting.range_of(line["confident"], line["modelled"], line["disputes"], line["n"], line["several"])
         for line in lines
