@@ -44,7 +44,7 @@ def test_probabilities_of_ones_own_are_the_only_judge():
     pool = Pool([plain], None, labels, K).tempered()
     own = verdict(pool, estimate_transition(pool)).log_odds
     flags = flagged_by(plain, labels)
-    np.testing.assert_array_equal(consensus(labels, K, plain).suspicion, own + 0.5 * flags)
+    np.testing.assert_array_equal(consensus(labels, K, plain).suspicion, own + 0.25 * flags)
     assert 0 < flags.sum() < N
     with pytest.raises(ValueError, match="probs_gce or probs_lda"):
         consensus(labels, K)
