@@ -217,7 +217,7 @@ def _line(scores: Any, given: np.ndarray, true: np.ndarray, peer: np.ndarray) ->
         "f1_cleanlab": _f1(theirs, wrong),
         "flags": int(flagged.sum()),
         "precision": float(wrong[flagged].mean()) if flagged.any() else None,
-        "several": counting.several(scores),
+        "surer": counting.surer_than_right(scores),
         "confident": float(scores.flags.sum()),
         "modelled": float(scores.n_wrong),
         "disputes": int(counting.disputed(scores).sum()),
@@ -358,9 +358,9 @@ def _ranges(
     """The range of each set, with the shipped constants or others."""
     shipped = counting.GIVEN_BACK, counting.UNDISPUTED
     if back is not None and undisputed is not None:
-        counting.GIVEN_BACK, counting.UNDISPUTED = (back, back), undisputed
+        counting.GIVEN_BACK, counting.UNDISPUTED = back, undisputed
     made = [
-        counting.range_of(line["confident"], line["modelled"], line["disputes"], line["n"], line["several"])
+        counting.range_of(line["confident"], line["modelled"], line["disputes"], line["n"], line["surer"])
         for line in lines
     ]
     counting.GIVEN_BACK, counting.UNDISPUTED = shipped

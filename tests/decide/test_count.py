@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
-from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, to_flag, unjudgeable
+from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, surer_than_right, to_flag, unjudgeable
 
 
 @settings(max_examples=50, deadline=None)
@@ -48,7 +48,7 @@ def widened(count, low, high, n=1000):
         (118, 10, 100, 180, None),  # never above the estimate, although it would be 118 - 2
         (80, 10, 40, 180, None),  # several judges: 80 less the 40 other disputes; half again the 120 disputes
         (30, 10, 0, 180, None),
-        (110, 0, 60, 180, None),  # one judge: less five times the 10 other disputes
+        (110, 0, 100, 180, None),  # one judge: the same
         (80, 281, 40, 180, HARD),
         (80, 280, 40, 180, None),
     ],
@@ -58,6 +58,19 @@ def test_the_estimate_by_hand(modelled, divided, low, high, says):
     expected = widened(100, low, high)
     assert (estimate.count, estimate.low, estimate.high) == pytest.approx((100, expected.low, expected.high))
     assert told == says
+
+
+def test_a_judge_that_claims_more_than_it_keeps_has_no_low_end():
+    """It disputes 120 of 1,000 labels, so it keeps .88; it claims .98."""
+    said = scores(modelled=120.0)
+    said.extra["p_given"][:] = np.where(np.arange(1000) >= 880, 0.02, 0.98)
+    said.extra["p_other"][:] = 1 - said.extra["p_given"]
+    assert surer_than_right(said)
+    estimate, told = count_wrong(said)
+    assert estimate.low == pytest.approx(widened(100, 0, 180).low) and estimate.high > 180
+    assert "98 % for the likeliest class" in told and "only 88 % of the examples" in told
+    said.extra["judges_agree"][:10] = False
+    assert not surer_than_right(said), "several judges are brought to their own temperature"
 
 
 def test_copies_are_divided_on_once():

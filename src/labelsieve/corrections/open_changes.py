@@ -104,7 +104,10 @@ def _automatic(
     rests = f"{fixes.sampled:,} reviewed examples of the random sample"
     if len(fixes.rows):
         many = f"{len(fixes.rows):,} labels are" if len(fixes.rows) > 1 else "1 label is"
-        note = f"{many} fixed without a look. On average at most {at} of such fixes are wrong; this rests on {rests}."
+        note = (
+            f"{many} fixed without a look. On average over random samples at most {at} of such fixes are "
+            f"wrong, with one sample it can be more; this rests on {rests}."
+        )
     elif fixes.more:
         note = (
             f"Nothing is fixed without a look: {rests} are too few for at most {at} of wrong fixes. At "

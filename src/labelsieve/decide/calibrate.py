@@ -80,7 +80,7 @@ class Calibrated:
     def measured(self) -> bool:
         """Whether the reviews measured the count, so that its ends are a 95 % interval: by 20 answers or more from a
         random sample, or by a review of every row. Else the count rests on the model, and its ends on assumptions."""
-        return self.drawn >= FEW or FEW <= len(self.p_wrong) == self.reviewed
+        return self.drawn >= FEW or len(self.p_wrong) == self.reviewed
 
     @property
     def expected(self) -> np.ndarray:
@@ -130,7 +130,8 @@ def calibrate(findings: Findings, fold: Fold, *, reviewer_error: float | None = 
     reviewed[answered.row] = reviewed[answered.aside] = True
     called_wrong[answered.row] = answered.wrong > 0
     if len(answered.row) < FEW:
-        low, high = findings.wrong.low, findings.wrong.high
+        found = float(called_wrong.sum())
+        low, high = (found, found) if reviewed.all() else (findings.wrong.low, findings.wrong.high)
         left = _around(p_model[~reviewed], low - called_wrong.sum(), high - called_wrong.sum())
         wrong = _around(np.append(p_model[~reviewed], called_wrong.sum()), low, high)
     else:

@@ -5,7 +5,8 @@ may be hard. So the count comes with a range that depends on what is assumed, no
 - The estimate is the number of labels that confident learning flags on the pooled probabilities (Northcutt et al.
   2021). It counts confident disagreement.
 - The low end believes the transition model (`stats.opinion_pool`), which counts what noise that depends on the class
-  alone explains, less a share of the other disputes, because as many hard examples may look like such noise.
+  alone explains, less one label for each further dispute, because as many hard examples may look like such noise. It is
+  zero for a single judge that claims more than it keeps: its own errors look like such noise too.
 - The high end is half again as many as the judges dispute, because wrong labels that the judges have learnt are
   disputed by nobody.
 Both ends are widened by sampling error. The three constants were chosen by leaving whole data sets out
@@ -24,20 +25,25 @@ import numpy as np
 
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
+from labelsieve.core.shares import percent
 from labelsieve.stats.logistic_fit import logistic
 from labelsieve.stats.probability_rows import unknown
 
 # The pool's mean of log-odds understates the joint evidence of its judges.
 SLOPE = 2.0
-# The low end gives back this many labels for each dispute that class-dependent noise does not explain: several judges,
-# one. One judge's errors are taken for such noise more easily.
-GIVEN_BACK = (1.0, 5.0)
+GIVEN_BACK = 1.0  # labels off the low end for each dispute that class-dependent noise does not explain
 UNDISPUTED = 1.5  # wrong labels for each dispute, at most
+_CLAIMED = 0.5  # a judge claims too much if its claim exceeds what it keeps by this share of its disputes
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so
 HARD = (
     "The judges often disagree: either these features separate the classes poorly, or very many labels are wrong. The "
     "count is rough, and many flags may be false. A hundred reviewed examples would tell."
+)
+CLAIMS = (
+    "The probabilities claim more than they keep: on average {claimed} for the likeliest class, which is the given "
+    "label of only {kept} of the examples. Many disputes may be errors of the model. Calibrate it, or review a hundred "
+    "examples."
 )
 
 
@@ -52,19 +58,36 @@ def count_wrong(consensus: Scores, copies: np.ndarray | None = None) -> tuple[Es
     n = len(consensus.suspicion)
     count, disputes = _confident(consensus), float(disputed(consensus).sum())
     modelled = count if consensus.n_wrong is None else consensus.n_wrong
+    surer = surer_than_right(consensus)
+    estimate = range_of(count, modelled, disputes, n, surer)
+    if surer:
+        return estimate, CLAIMS.format(
+            claimed=percent(_claimed(consensus), ".0f"), kept=percent(1 - disputes / n, ".0f")
+        )
     divided = 0.0
     if "judges_agree" in consensus.extra:
         weight = np.ones(n) if copies is None else _once(copies)
         divided = float(weight[~consensus.extra["judges_agree"]].sum() / max(weight.sum(), 1))
-    return range_of(count, modelled, disputes, n, several(consensus)), HARD if divided > _DIVIDED else None
+    return estimate, HARD if divided > _DIVIDED else None
 
 
-def range_of(confident: float, modelled: float, disputes: float, n: int, pooled: bool) -> Estimate:
+def range_of(confident: float, modelled: float, disputes: float, n: int, surer: bool) -> Estimate:
     """The estimate and its range from three counts over n labels: those that confident learning flags, those that
-    class-dependent noise explains, and those that the judges dispute; `pooled` if there are several judges."""
-    alone = not pooled
-    low = max(0.0, min(confident, modelled - GIVEN_BACK[alone] * max(0.0, disputes - modelled)))
+    class-dependent noise explains, and those that the judges dispute; `surer` as in `surer_than_right`."""
+    low = 0.0 if surer else max(0.0, min(confident, modelled - GIVEN_BACK * max(0.0, disputes - modelled)))
     return _widened(confident, low, max(confident, UNDISPUTED * disputes), n)
+
+
+def surer_than_right(consensus: Scores) -> bool:
+    """Whether a single judge claims more for its likeliest classes than it keeps. A model that was fitted to noisy
+    labels and is calibrated claims what it keeps, whatever share of them is wrong."""
+    share = float(disputed(consensus).mean())
+    return not several(consensus) and _claimed(consensus) - (1 - share) > _CLAIMED * share > 0
+
+
+def _claimed(consensus: Scores) -> float:
+    """The mean probability of the likeliest class."""
+    return float(np.maximum(consensus.extra["p_given"], consensus.extra["p_other"]).mean())
 
 
 def to_flag(consensus: Scores) -> int:

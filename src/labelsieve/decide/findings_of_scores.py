@@ -95,12 +95,13 @@ def _first(place: np.ndarray, out: np.ndarray, many: int) -> np.ndarray:
 
 
 def _count(consensus: Scores, copies: np.ndarray | None, judged: np.ndarray) -> tuple[Estimate, str | None]:
-    """The count of wrong labels; labels that cannot be judged (n,) count with the same share as the others."""
+    """The count of wrong labels. Labels that cannot be judged (n,) count with the same share as the others; the low end
+    takes none of them for wrong, and the high end all."""
     if judged.all() or not judged.any():
         return count_wrong(consensus, copies)
     share, rows = float(judged.mean()), np.flatnonzero(judged)
     wrong, doubt = count_wrong(_part(consensus, rows, share), None if copies is None else copies[rows])
-    return Estimate(wrong.count / share, wrong.low / share, min(float(len(judged)), wrong.high / share)), doubt
+    return Estimate(wrong.count / share, wrong.low, wrong.high + float((~judged).sum())), doubt
 
 
 def _part(consensus: Scores, rows: np.ndarray, share: float) -> Scores:

@@ -12,7 +12,7 @@ from labelsieve.core.count_words import REVIEWS
 from labelsieve.core.findings import Findings
 from labelsieve.core.wording import shell_command
 from labelsieve.decide.calibrate import Calibrated, calibrate
-from labelsieve.decide.count import HARD
+from labelsieve.decide.count import CLAIMS, HARD
 
 SAMPLE = "random"  # the name of the sample that is drawn first
 SIZE = REVIEWS  # of it
@@ -53,7 +53,7 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
     count, doubted = state.left.count, int(state.doubted.sum())
     apart = abs(count - doubted) > max(LEAST, APART * max(count, doubted))
     wide = state.left.high - state.left.low > max(2 * LEAST, WIDE * count)
-    if not (apart or wide or any(note.startswith(HARD) for note in findings.notes)):
+    if not (apart or wide or any(note.startswith((HARD, CLAIMS[:30])) for note in findings.notes)):
         return None
     counts = {"count": count, "low": state.left.low, "high": state.left.high, "doubted": doubted}
     return {"name": SAMPLE, "size": size, "minutes": _minutes(size), **counts}
