@@ -68,7 +68,8 @@ def test_fixes_are_made_listed_and_told_apart_from_decisions(sieve, tmp_path, ca
     assert np.mean([row["new"] != found.classes[true[place[row["id"]]]] for row in auto]) < 0.1
     assert f"{len(auto)} of them by --auto" in text
     said = (
-        f"{len(auto)} labels are fixed without a look. On average at most 10 % of such fixes are wrong; this rests on"
+        f"{len(auto)} labels are fixed without a look. On average over random samples at most 10 % of such fixes are "
+        "wrong, with one sample it can be more; this rests on"
     )
     assert f"{said} 200 reviewed examples of the random sample." in text
     with np.load(out / "data.npz") as clean:
