@@ -296,7 +296,7 @@ MISTAKES = {
     "apply with low certainty": (
         "apply",
         {"out": "x", "auto": 0.3},
-        "{}: only labels with p_wrong above 0.5 have a",
+        "{}: below 0.5 a label is more likely right than wrong",
         ("auto=0.3", "--auto 0.3"),
     ),
     "apply a patch and suggestions": (

@@ -18,6 +18,7 @@ class Scores:
             in the findings.
         extra: columns (n,) by name that explain a row; also columns of the findings.
         n_wrong: the estimated number of wrong labels (consensus), or None.
+        judges: how many judges were pooled (consensus).
     """
 
     suspicion: np.ndarray
@@ -25,6 +26,7 @@ class Scores:
     flags: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     n_wrong: float | None = None
+    judges: int = 1
 
     def __repr__(self) -> str:
         flagged = "" if self.flags is None else f", {int(self.flags.sum()):,} flagged"

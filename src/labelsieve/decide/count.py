@@ -34,6 +34,7 @@ SLOPE = 2.0
 GIVEN_BACK = 1.0  # labels off the low end for each dispute that class-dependent noise does not explain
 UNDISPUTED = 1.5  # wrong labels for each dispute, at most
 _CLAIMED = 0.5  # a judge claims too much if its claim exceeds what it keeps by this share of its disputes
+_WORTH_SAYING = 0.02  # share of disputes
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so
 HARD = (
@@ -41,9 +42,9 @@ HARD = (
     "count is rough, and many flags may be false. A hundred reviewed examples would tell."
 )
 CLAIMS = (
-    "The probabilities claim more than they keep: on average {claimed} for the likeliest class, which is the given "
-    "label of only {kept} of the examples. Many disputes may be errors of the model. Calibrate it, or review a hundred "
-    "examples."
+    "The probabilities are surer than the given labels bear out: on average {claimed} for the likeliest class, which "
+    "is the given label of only {kept} of the examples. Either the other labels are wrong or the model is; a review of a "
+    "hundred examples would tell."
 )
 
 
@@ -97,9 +98,8 @@ def to_flag(consensus: Scores) -> int:
 
 
 def several(consensus: Scores) -> bool:
-    """Whether several judges were pooled: one judge always agrees with itself."""
-    agree = consensus.extra.get("judges_agree")
-    return agree is not None and not agree.all()
+    """Whether several judges were pooled."""
+    return consensus.judges > 1
 
 
 def disputed(consensus: Scores) -> np.ndarray:

@@ -52,8 +52,8 @@ def sample_first(findings: Findings, calibrated: Calibrated | None = None) -> di
         return None
     count, doubted = state.left.count, int(state.doubted.sum())
     apart = abs(count - doubted) > max(LEAST, APART * max(count, doubted))
-    wide = state.left.high - state.left.low > max(2 * LEAST, WIDE * count)
-    if not (apart or wide or any(note.startswith((HARD, CLAIMS[:30])) for note in findings.notes)):
+    wide = state.left.high - state.left.low > max(4 * LEAST, WIDE * count)
+    if not (apart or wide or any(note.startswith((HARD, CLAIMS[:20])) for note in findings.notes)):
         return None
     counts = {"count": count, "low": state.left.low, "high": state.left.high, "doubted": doubted}
     return {"name": SAMPLE, "size": size, "minutes": _minutes(size), **counts}

@@ -80,4 +80,4 @@ def consensus(
     why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
     flags = flagged_by(pool.probabilities(), labels, "prune_by_noise_rate")
     odds = decided.log_odds if pool.several else decided.log_odds + opinion_pool.CONFIDENT * flags
-    return Scores(odds, decided.other, flags, why, transition.n_wrong)
+    return Scores(odds, decided.other, flags, why, transition.n_wrong, judges=len(weights))
