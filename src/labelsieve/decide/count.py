@@ -43,8 +43,8 @@ HARD = (
 )
 CLAIMS = (
     "The probabilities are surer than the given labels bear out: on average {claimed} for the likeliest class, which "
-    "is the given label of only {kept} of the examples. Either the other labels are wrong or the model is; a review of a "
-    "hundred examples would tell."
+    "is the given label of only {kept} of the examples. Either the other labels are wrong or the model is; a review of "
+    "a hundred examples would tell."
 )
 
 
