@@ -27,10 +27,10 @@ import numpy as np
 
 from labelsieve.core.memory_map import blocks, take
 from labelsieve.engine.standardise import allocate, standardise
+from labelsieve.stats.temperature import best_temperature
 
 SHRINKAGES = (0.02, 0.1, 0.2, 0.4, 0.6, 0.85)  # that are tried
 TEMPERATURES = np.exp(np.linspace(np.log(0.02), np.log(4), 36))  # that are tried
-SLIP = 0.1  # share of given labels that may be anything, in the likelihood that chooses
 NEARLY = 0.001  # difference of two mean log-likelihoods that says nothing
 _JUDGED = 1_000  # examples that choose s; t is chosen by more
 _COMPARED, _COLUMNS = 5_000, 500  # examples and features that choose between features and their roots
@@ -131,7 +131,7 @@ def out_of_fold(
     shrinkage = _best_shrinkage(features, labels, fold, statistics, width)
     fits = [fit(statistics.without(f), shrinkage, width) for f in range(int(fold.max()) + 1)]
     sample = _sample(np.flatnonzero(fold >= 0), max(2000, _SAMPLE // n_classes))
-    t, _ = _best(_held_out(fits, take(features, sample), fold[sample]), labels[sample])
+    t, _ = best_temperature(_held_out(fits, take(features, sample), fold[sample]), labels[sample], TEMPERATURES)
     probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
     for own in blocks(features, _ROWS):
         z = _held_out(fits, features[own], fold[own])
@@ -153,7 +153,7 @@ def prefers_roots(features: np.ndarray, labels: np.ndarray, n_classes: int, fold
         standard = standard if x.shape[1] <= len(x) else _in_span(standard)
         judge = fit(collect(standard, y, n_classes, part).without(0), 0.4, x.shape[1])
         own = np.flatnonzero(part == 0)
-        of.append(_best(judge.logits(standard[own].astype(np.float32)), y[own])[1])
+        of.append(best_temperature(judge.logits(standard[own].astype(np.float32)), y[own], TEMPERATURES)[1])
     gain = of[1] - of[0]
     return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
 
@@ -176,7 +176,7 @@ def _best_shrinkage(
     x, others, likelihoods = take(features, rows).astype(np.float32), [statistics.without(f) for f in judged], []
     for s in SHRINKAGES:
         z = _held_out([fit(other, s, width) for other in others], x, fold[rows])
-        likelihoods.append(_best(z, labels[rows])[1].mean())
+        likelihoods.append(best_temperature(z, labels[rows], TEMPERATURES)[1].mean())
     return SHRINKAGES[int(np.flatnonzero(np.array(likelihoods) >= max(likelihoods) - NEARLY)[-1])]
 
 
@@ -195,16 +195,6 @@ def _runs(values: np.ndarray) -> Iterator[tuple[int, slice]]:
     starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
         yield int(values[start]), slice(int(start), int(end))
-
-
-def _best(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """The t under which the given labels (b,) are likeliest, and the log-likelihood (b,) of each."""
-    n, k = logits.shape
-    below = logits - logits.max(1, keepdims=True)
-    own = below[np.arange(n), y]
-    of = [np.log((1 - SLIP) * np.exp(t * own) / np.exp(t * below).sum(1) + SLIP / k) for t in TEMPERATURES]
-    best = int(np.argmax([each.mean() for each in of]))
-    return float(TEMPERATURES[best]), of[best]
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:

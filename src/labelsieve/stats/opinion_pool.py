@@ -25,6 +25,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
+from labelsieve.stats.temperature import best_temperature
 
 # The constants of the consensus, defined only here. They were chosen by leaving whole data sets out
 # (docs/calibration.md); the detector has the first seven as keyword arguments.
@@ -41,7 +42,6 @@ CONFIDENT = 0.25  # log-odds that a single judge's label gains if confident lear
 _ONE_FLOOR = 1e-45  # the floor of a single judge: the smallest float32, because it makes ties
 _EXPECTED = 0.02  # pairs of classes that are confused: prior of J, as a share of its mean cell
 _TEMPERATURES = np.exp(np.linspace(-2.5, 0.75, 27))
-_ROBUST = 0.1  # share of labels that may be anything
 _SAMPLE = 4_000_000  # numbers (rows x K) that the EM and the temperatures use
 _BLOCK = 1 << 21  # numbers in a block
 _IN_MEMORY = 1 << 28  # bytes of pooled probabilities
@@ -155,15 +155,10 @@ class Pool:
         if not self.several:
             return replace(self, floor=min(self.floor, _ONE_FLOOR))
         rows = _sample(len(self.labels), self.n_classes, seed)
-        y, at = self.labels[rows], np.arange(len(rows))
-        chosen = []
-        for p in self.judges(rows):
-            log = np.log(np.maximum(p, 0) + self.floor)
-            fit = [
-                np.log((1 - _ROBUST) * _softmax(t * log)[at, y] + _ROBUST / self.n_classes).mean()
-                for t in _TEMPERATURES
-            ]
-            chosen.append(float(_TEMPERATURES[np.argmax(fit)]))
+        chosen = [
+            best_temperature(np.log(np.maximum(p, 0) + self.floor), self.labels[rows], _TEMPERATURES)[0]
+            for p in self.judges(rows)
+        ]
         return replace(self, temperatures=chosen)
 
     def blocks(self) -> Iterator[np.ndarray]:
