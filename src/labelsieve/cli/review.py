@@ -51,9 +51,9 @@ def review(
         browser=browser,
         block=False,
     )
+    opened = f"{run} is open for review at {page.url}  (Ctrl+C ends it; decisions are saved as they are made)"
     with suppress(KeyboardInterrupt):  # Ctrl-C is the normal end of a review, not a failure
-        print(f"{run} is open for review at {page.url}  (Ctrl+C ends it; decisions are saved as they are made)")
-        print(*(safe(note, 600) for note in page.notes), sep="\n", end="\n" if page.notes else "", flush=True)
+        print("\n".join((opened, *(safe(note, 600) for note in page.notes))), flush=True)  # Ctrl-C cuts off no note
         page.wait()
     page.close()
     _print_state(run, page.reviewed)
