@@ -18,7 +18,7 @@ from labelsieve.corrections import patch as patches
 from labelsieve.corrections.history import History
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan
-from labelsieve.data import paths
+from labelsieve.places import paths
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
-from labelsieve.data import array_file, columns, paths
+from labelsieve.data import array_file, columns
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.frames import aligned, categories_of, index_ids
@@ -24,6 +24,7 @@ from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
+from labelsieve.places import paths
 
 LONGEST = 255  # bytes in a name, for most file systems
 

@@ -12,10 +12,10 @@ from labelsieve.core import added_columns, memory_map
 from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array, plain_labels
-from labelsieve.data import paths
 from labelsieve.data.class_names import readable
 from labelsieve.data.labels import is_missing
 from labelsieve.data.raw_data import Draft
+from labelsieve.places import paths
 
 _BLOCK = 1 << 22  # values checked at once
 KEYS = ("features", "images", "labels", "ids", "classes", "groups")

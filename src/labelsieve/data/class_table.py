@@ -7,8 +7,8 @@ from typing import Any
 
 from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.errors import UserError
-from labelsieve.data import paths
 from labelsieve.data.readers import READERS, open_table
+from labelsieve.places import paths
 
 CODES = ("class", "code", "label", "class_id")
 NAMES = ("name", "class_name", "title")

@@ -16,9 +16,9 @@ from itertools import compress
 from labelsieve.core.added_columns import FILES, is_own_file
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.data import paths
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.splits import is_split, splits_among
+from labelsieve.places import paths
 
 SUFFIXES = (
     ".jpg",

@@ -11,11 +11,11 @@ import numpy as np
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_labels
-from labelsieve.data import paths
 from labelsieve.data.array_file import read_npy
 from labelsieve.data.labels import require_unique
 from labelsieve.data.readers import READERS
 from labelsieve.data.table import read_columns
+from labelsieve.places import paths
 
 NAMED = 3  # how many ids or names a message lists
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import paths
 from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
 from labelsieve.data.columns import PICTURES, Columns
+from labelsieve.places import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa

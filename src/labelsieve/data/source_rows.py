@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.data import paths
 from labelsieve.data.columns import INDEXES, Columns
 from labelsieve.data.readers import READERS, TableFile, in_memory, open_table
 from labelsieve.data.table import roles
+from labelsieve.places import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,6 @@ import numpy as np
 from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN, short
-from labelsieve.data import paths
 from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.class_names import misread, readable, word
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
@@ -25,6 +24,7 @@ from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arro
 from labelsieve.data.labels import faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
+from labelsieve.places import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,11 +17,11 @@ from labelsieve.core.findings import Findings
 from labelsieve.core.reused_ids import is_reused
 from labelsieve.core.row_matching import Follow
 from labelsieve.data import labels as given
-from labelsieve.data import paths
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import encode
 from labelsieve.data.label_file import read_labels
 from labelsieve.data.readers import READERS, open_table
+from labelsieve.places import paths
 
 NAMED, FEW = 3, 3  # ids that a note lists; differing labels below which there is no note
 

@@ -19,8 +19,9 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.row_matching import match
-from labelsieve.data import load, load_probabilities, paths
+from labelsieve.data import load, load_probabilities
 from labelsieve.decide.diff import DatasetVersion
+from labelsieve.places import paths
 from labelsieve.store import run
 
 PLACES = ("source", "labels", "probs")  # arguments that name files

@@ -1,0 +1,1 @@
+"""Places of files: local paths and fsspec addresses ("s3://...") alike."""
