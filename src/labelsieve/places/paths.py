@@ -1,15 +1,20 @@
-"""Local paths and fsspec addresses alike: read a file, list a folder. A path with "://" is an address; only addresses
-need fsspec."""
+"""Local paths and fsspec addresses alike: read, write and remove a file, list a folder. A path with "://" is an
+address; only addresses need fsspec.
+
+A read is one GET, a write one PUT: nobody asks for the size first. A write is seen whole or not at all.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import replacing
 
 
 def is_remote(path: str) -> bool:
@@ -65,10 +70,116 @@ def read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     try:
-        with opened(path) as file:
-            return file.read()
+        system, inner = _system(path)
+        return system.cat_file(inner, **_one_get(system))
     except Exception as error:  # each storage has its own exceptions, and one bad file must not stop a run
         raise OSError(str(error) or type(error).__name__) from error
+
+
+def _one_get(system: Any) -> dict[str, Any]:
+    """What makes s3fs send one GET; else it asks for the size first, to read a large file in parts."""
+    return {"max_concurrency": 1} if "s3" in _protocols(system) else {}
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file; it is seen whole or not at all. An address gets one PUT (parts from 100 MB), a local path a
+    temporary name first.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not is_remote(path):
+        with replacing(Path(path)) as partial:
+            partial.write_bytes(data)
+        return
+    system, inner = _system(path)
+    if "file" in _protocols(system):
+        return write(inner, data)
+    try:
+        if not system.async_impl:  # it has real folders; in an object store this would make a bucket
+            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
+        system.pipe_file(inner, data)
+    except Exception as error:  # each storage has its own exceptions
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it exists.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        if is_remote(path):
+            system, inner = _system(path)
+            system.rm_file(inner)
+        else:
+            os.remove(path)
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # each storage has its own exceptions
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def _protocols(system: Any) -> tuple[str, ...]:
+    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file below a folder.
+
+    Attributes:
+        name: its path below the folder, with "/".
+        size: in bytes.
+        version: another one if the content was replaced: the ETag of an object store, else the time of the change.
+    """
+
+    name: str
+    size: int
+    version: str
+
+
+def files_below(folder: str) -> list[Stored]:
+    """All files in the folder and in folders below it, sorted by name; none if there is no such folder. An object store
+    answers with 1,000 of them a request.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    if not is_remote(folder):
+        return sorted(_local_below(folder), key=lambda file: file.name)
+    system, inner = _system(folder)
+    inner = inner.rstrip("/") + "/"
+    try:
+        system.invalidate_cache()  # another machine may have written since
+        listing = system.find(inner, detail=True).values()
+    except Exception as error:  # each storage has its own exceptions
+        raise OSError(str(error) or type(error).__name__) from error
+    named = ((item["name"].removeprefix(inner), item) for item in listing if item["type"] == "file")
+    return sorted(
+        (
+            Stored(name, item.get("size") or 0, _version(item))
+            for name, item in named
+            if name and not name.endswith("/")  # object stores list an empty marker for a folder
+        ),
+        key=lambda file: file.name,
+    )
+
+
+def _version(item: dict[str, Any]) -> str:
+    names = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "last_modified", "mtime", "created")
+    return next((str(item[name]).strip('"') for name in names if item.get(name)), "")
+
+
+def _local_below(folder: str) -> Iterator[Stored]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with suppress(OSError):  # removed meanwhile, or a dangling link
+                state = os.stat(path)
+                below = os.path.relpath(path, folder).replace(os.sep, "/")
+                yield Stored(below, state.st_size, str(state.st_mtime_ns))
 
 
 @dataclass(frozen=True)
