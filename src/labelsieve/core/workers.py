@@ -31,7 +31,12 @@ class Workers(Protocol):
     count: int
 
     def run(
-        self, work: Callable[[Any, Any], Any], items: Sequence[Any], *, start: Callable[[], Any] | None = None
+        self,
+        work: Callable[[Any, Any], Any],
+        items: Sequence[Any],
+        *,
+        start: Callable[[], Any] | None = None,
+        waiting: Callable[[Sequence[int]], None] | None = None,
     ) -> Iterator[tuple[int, Any]]:
         """Do the work on every item, in any order.
 
@@ -40,6 +45,8 @@ class Workers(Protocol):
             items: what to work on. An item whose worker died, or whose work raised an error, is given to a living
                 worker, `TRIES` times at most.
             start: makes the state, once in each worker; pickled. None: the state is None.
+            waiting: called in this process with the positions that are being worked on, whenever there was no result
+                for `PATIENCE` seconds.
 
         Yields:
             The position of an item and its result, as soon as it is there; `GivenUp` instead of the result if the item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
@@ -10,6 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from labelsieve.core.errors import UserError, first_line
+from labelsieve.core.processors import threads
+
+__all__ = ["Encoder", "require", "threads"]
 
 
 class Encoder(Protocol):
@@ -36,16 +38,6 @@ class Encoder(Protocol):
     def __call__(self, batch: Any) -> np.ndarray:
         """Features (b, d) float32."""
         ...
-
-
-def threads() -> int:
-    """How many threads encoding may use: LABELSIEVE_THREADS, or the processors this process may run on."""
-    setting = os.environ.get("LABELSIEVE_THREADS", "")
-    if setting:
-        if not setting.isdigit() or int(setting) == 0:
-            raise UserError(f"LABELSIEVE_THREADS is {setting!r}; it must be a whole number, at least 1.")
-        return int(setting)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def require(module: str, encoder: str, extra: str) -> ModuleType:

@@ -17,7 +17,12 @@ class InTurn:
     count: int = 1
 
     def run(
-        self, work: Callable[[Any, Any], Any], items: Sequence[Any], *, start: Callable[[], Any] | None = None
+        self,
+        work: Callable[[Any, Any], Any],
+        items: Sequence[Any],
+        *,
+        start: Callable[[], Any] | None = None,
+        waiting: Callable[[Sequence[int]], None] | None = None,  # never called: nothing works beside this process
     ) -> Iterator[tuple[int, Any]]:
         state = None if start is None else start()
         for position, item in enumerate(items):
