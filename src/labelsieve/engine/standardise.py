@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,22 +14,55 @@ from labelsieve.core.memory_map import blocks, release, take
 CUT = 10.0  # standard deviations; a spike in one coordinate must not outweigh all others
 BROKEN = 100.0  # a column's standard deviation over its robust width; above, a few extreme values hide all others
 IN_MEMORY = 600_000_000  # bytes; larger arrays are memory-mapped in the run folder
+_ALL = slice(None)
 _ROWS = 512  # rows per block, so that it stays in the cache
 WIDTH = 192  # principal directions in which neighbours are searched
-_ROTATE = 10_000  # rows from which the directions are computed
+ROTATE = 10_000  # rows from which the directions are computed
 _SAMPLE = 2_000  # rows for the robust width
 _PROJECTED = 500_000_000  # bytes of the features in the principal directions
+
+
+@dataclass(frozen=True, eq=False)
+class Standardiser:
+    """What makes features standardised, so that some rows alone become what they are among all.
+
+    Attributes:
+        unit: a factor for all columns, or (d,) one for each.
+        mean, scale: (d,) what is taken from each column, and what it is then multiplied by.
+        root: whether square roots are standardised: sign(x) sqrt|x|.
+    """
+
+    unit: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    root: bool
+
+    def of(self, features: np.ndarray, rows: slice | np.ndarray = _ALL) -> np.ndarray:
+        """(n, d) features -> some rows of them (b, d), standardised and cut at `CUT`, in float32 or float64."""
+        block = _block(features, rows, self.unit, self.root) - self.mean
+        block *= self.scale
+        return np.clip(block, -CUT, CUT, out=block)
 
 
 def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool = False) -> np.ndarray:
     """(n, d) float, maybe memory-mapped -> (n, d) float16, standardised, cut at `CUT`; a constant column becomes zero.
 
     With `root`, the square roots of the features are standardised: sign(x) sqrt|x|.
+    """
+    scale = standardiser(features, root=root)
+    out = allocate(features.shape, np.float16, folder, "standardised")
+    for rows, _ in zip(blocks(features, _ROWS), blocks(out, _ROWS), strict=True):
+        out[rows] = scale.of(features, rows)
+    return out
+
+
+def standardiser(features: np.ndarray, *, root: bool = False) -> Standardiser:
+    """What standardises these features.
 
     A column whose standard deviation is due to a few wild values (a broken row of 1e30) is centred on its median and
     divided by its width without the tails instead. float64 features may be of any size.
     """
-    n, d = features.shape
+    n = len(features)
     unit = _units(features)
     read = partial(_block, features, unit=unit, root=root)
     rows = np.arange(n) if n <= _SAMPLE else np.sort(np.random.default_rng(0).choice(n, _SAMPLE, replace=False))
@@ -38,13 +72,8 @@ def standardise(features: np.ndarray, folder: Path | None = None, *, root: bool 
     mean, std = _robust(*_moments(features, read, middle.astype(unit.dtype)), low, middle, high)
     resolution = 1e-12 if features.dtype == np.float64 else 1e-6
     scale = np.where(std > resolution * np.abs(mean), 1 / np.maximum(std, 1e-300), 0)
-    mean, scale = mean.astype(unit.dtype), np.minimum(scale, np.finfo(unit.dtype).max).astype(unit.dtype)
-    out = allocate((n, d), np.float16, folder, "standardised")
-    for rows, _ in zip(blocks(features, _ROWS), blocks(out, _ROWS), strict=True):
-        block = read(rows) - mean
-        block *= scale
-        out[rows] = np.clip(block, -CUT, CUT, out=block)
-    return out
+    scale = np.minimum(scale, np.finfo(unit.dtype).max).astype(unit.dtype)
+    return Standardiser(unit, mean.astype(unit.dtype), scale, root)
 
 
 def allocate(
@@ -70,15 +99,22 @@ def project(features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, s
     width = min(width, max(32, limit // (4 * n)))
     if width >= d:
         return features
-    rows = np.arange(n) if n <= _ROTATE else np.sort(np.random.default_rng(seed).choice(n, _ROTATE, replace=False))
-    sample = take(features, rows).astype(np.float32) / np.float32(np.sqrt(d))
-    leading = np.random.default_rng(seed).normal(size=(d, width)).astype(np.float32)
-    for _ in range(3):  # subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)
-        leading, _ = np.linalg.qr(sample.T @ (sample @ leading))
+    rows = np.arange(n) if n <= ROTATE else np.sort(np.random.default_rng(seed).choice(n, ROTATE, replace=False))
+    leading = directions(take(features, rows), width, seed)
     out = np.empty((n, width), np.float32)
     for rows in blocks(features, _ROWS):
         out[rows] = features[rows].astype(np.float32) @ leading
     return out
+
+
+def directions(sample: np.ndarray, width: int, seed: int) -> np.ndarray:
+    """(d, width) float32: the leading principal directions of standardised rows (b, d)."""
+    d = sample.shape[1]
+    sample = sample.astype(np.float32) / np.float32(np.sqrt(d))
+    leading = np.random.default_rng(seed).normal(size=(d, width)).astype(np.float32)
+    for _ in range(3):  # subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)
+        leading, _ = np.linalg.qr(sample.T @ (sample @ leading))
+    return leading
 
 
 def _block(features: np.ndarray, rows: slice | np.ndarray, unit: np.ndarray, root: bool) -> np.ndarray:

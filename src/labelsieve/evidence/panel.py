@@ -84,6 +84,23 @@ class Panel:
     records: dict[str, Record]
 
 
+@dataclass(frozen=True)
+class Descent:
+    """The settings of gradient descent.
+
+    Attributes:
+        epochs: passes over the data, by the end of which the schedules end.
+        batch: rows of a step.
+        learning_rate, momentum, weight_decay: as in `engine.linear_heads`.
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
 def passes(n: int) -> tuple[int, int]:
     """The number of epochs over n examples, and the batch size: at least some 2,300 steps for small data, fewer epochs
     for large data."""
@@ -128,10 +145,11 @@ def train(
     n, d = features.shape
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    x, held = _shuffled(features, order, folder), fold[order]
-    whole = _Heads(tracks, int(fold.max()) + 1, n_classes)
+    x, held = shuffled(features, order, folder), fold[order]
+    whole = Heads(tracks, int(fold.max()) + 1, n_classes)
     together, parting = _alike_at_first(tracks)
-    tracks_of = _Heads(together, int(fold.max()) + 1, n_classes)
+    tracks_of = Heads(together, int(fold.max()) + 1, n_classes)
+    descent = Descent(epochs, batch, learning_rate, momentum, weight_decay)
     arrays = NumPyArrays() if device is None else TorchArrays(device)
     put, get = arrays.put, arrays.get
     heads = LinearHeads(arrays, d + 1, tracks_of.classes, len(tracks_of.of))
@@ -151,23 +169,9 @@ def train(
         if epoch == parting:
             tracks_of, heads = whole, heads.only(whole.begun_as(tracks_of))
         targets = tracks_of.targets(labels, order)
-        unwritten: list[tuple[slice, np.ndarray]] = []
-        for step, start in enumerate(rng.permutation(starts)):
-            rows = slice(int(start), min(int(start) + batch, n))
-            xb = put(np.asarray(x[rows], np.float32))
-            logits = heads.logits(xb)
-            logits[:, n_classes:, tracks_of.plain] = -np.inf
-            if records:
-                unwritten.append((rows, get(logits[:, :, tracks_of.recorded])))
-                if len(unwritten) == _WRITTEN_TOGETHER:
-                    _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
-            weigh = partial(tracks_of.weigh, put(tracks_of.taught(held[rows])), epoch)
-            gradient = heads.gradient(logits, put(targets[rows]), weigh)
-            rate = heads.for_columns(tracks_of.rates(learning_rate, epoch + step / len(starts), epochs))
-            heads.step(xb, gradient, put(rate), momentum, weight_decay)
-            if step % _RELEASED == 0:
-                release(x)
-        _write(records, epoch, unwritten, order, targets[:, tracks_of.recorded])
+        moments = epoch + np.arange(len(starts)) / len(starts)
+        write = partial(_write, records, epoch, order, targets[:, tracks_of.recorded])
+        learn(heads, tracks_of, x, held, targets, rng.permutation(starts), moments, descent, write)
         for record in records.values():
             for column in COLUMNS:
                 release(getattr(record, column))
@@ -186,6 +190,50 @@ def train(
     return Panel(_probabilities(x, heads, whole, n_classes, held, order, batch, folder), records)
 
 
+def learn(
+    heads: LinearHeads,
+    tracks_of: Heads,
+    x: np.ndarray,
+    held: np.ndarray,
+    targets: np.ndarray,
+    starts: np.ndarray,
+    moments: np.ndarray,
+    descent: Descent,
+    write: Callable[[list[tuple[slice, np.ndarray]]], None],
+) -> None:
+    """One step of the heads for each batch of shuffled rows.
+
+    Args:
+        heads: what is trained, in place; `tracks_of` says what each head is.
+        x: (m, d + 1) shuffled rows as from `shuffled`.
+        held: (m,) their folds.
+        targets: (m, heads) the classes that they teach.
+        starts: (steps,) where the batch of each step begins.
+        moments: (steps,) float, the epoch and the part of it that is over.
+        descent: the settings.
+        write: takes the rows of some steps with their logits (b, K, records), and empties the list.
+    """
+    put, get, m = heads.arrays.put, heads.arrays.get, len(x)
+    k = heads.classes - tracks_of.extra
+    unwritten: list[tuple[slice, np.ndarray]] = []
+    for step, (start, moment) in enumerate(zip(starts, moments, strict=True)):
+        rows = slice(int(start), min(int(start) + descent.batch, m))
+        xb = put(np.asarray(x[rows], np.float32))
+        logits = heads.logits(xb)
+        logits[:, k:, tracks_of.plain] = -np.inf
+        if tracks_of.recorded:
+            unwritten.append((rows, get(logits[:, :, tracks_of.recorded])))
+            if len(unwritten) == _WRITTEN_TOGETHER:
+                write(unwritten)
+        weigh = partial(tracks_of.weigh, put(tracks_of.taught(held[rows])), int(moment))
+        gradient = heads.gradient(logits, put(targets[rows]), weigh)
+        rate = heads.for_columns(tracks_of.rates(descent.learning_rate, moment, descent.epochs))
+        heads.step(xb, gradient, put(rate), descent.momentum, descent.weight_decay)
+        if step % _RELEASED == 0:
+            release(x)
+    write(unwritten)
+
+
 def _alike_at_first(tracks: Sequence[Track]) -> tuple[list[Track], int]:
     """One track of each kind that is the same until the first loss begins to act, and the epoch in which it does."""
     parting = min((track.delay for track in tracks if track.delay), default=0)
@@ -200,20 +248,21 @@ def _kind(track: Track) -> Any:
     return (track.held_out, track.schedule, id(track.labels)) if plain else track.name
 
 
-class _Heads:
+class Heads:
     """The heads, with their tracks and folds."""
 
     def __init__(self, tracks: Sequence[Track], n_folds: int, n_classes: int):
         self.of = [(track, fold) for track in tracks for fold in (range(n_folds) if track.held_out else [-1])]
         self.fold = np.array([fold for _, fold in self.of])
-        self.classes = n_classes + any(track.labels is not None for track in tracks)
+        self.extra = int(any(track.labels is not None for track in tracks))  # classes that do not exist
+        self.classes = n_classes + self.extra
         self.plain = [h for h, (track, _) in enumerate(self.of) if track.labels is None]  # without the class number K
         self.recorded = [h for h, (track, _) in enumerate(self.of) if track.record]
         self.tracks = {
             track.name: (track, [h for h, (t, _) in enumerate(self.of) if t.name == track.name]) for track in tracks
         }
 
-    def begun_as(self, first: _Heads) -> list[int]:
+    def begun_as(self, first: Heads) -> list[int]:
         """For each head the one of `first` that was the same until now."""
         place = {(_kind(track), fold): h for h, (track, fold) in enumerate(first.of)}
         return [place[_kind(track), fold] for track, fold in self.of]
@@ -246,9 +295,9 @@ class _Heads:
 def _write(
     records: dict[str, Record],
     epoch: int,
-    unwritten: list[tuple[slice, np.ndarray]],
     order: np.ndarray,
     targets: np.ndarray,
+    unwritten: list[tuple[slice, np.ndarray]],
 ) -> None:
     """Write the logits (b, K, records) of some steps into the records, and empty the list."""
     if not unwritten:
@@ -260,7 +309,7 @@ def _write(
     unwritten.clear()
 
 
-def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
+def shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
     """The features in a random order over sqrt(d), with a column of ones for the bias; float32, on disk float16."""
     n, d = features.shape
     out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
@@ -274,7 +323,7 @@ def _shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> n
 def _probabilities(
     x: np.ndarray,
     heads: LinearHeads,
-    tracks_of: _Heads,
+    tracks_of: Heads,
     n_classes: int,
     held: np.ndarray,
     order: np.ndarray,
