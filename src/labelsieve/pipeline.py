@@ -44,6 +44,7 @@ from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
+from labelsieve.places.many_files import replaced_files
 from labelsieve.stats import duplicates
 from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
@@ -389,7 +390,7 @@ def _gather(
         usable = has_features(data, plan.encoder)
         found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress)
     if found is not None:
-        notes += found.data.notes[len(data.notes) :]  # of the encoder
+        notes += [*found.data.notes[len(data.notes) :], *replaced_files(data.inputs)]  # of the encoder, of the storage
     if found is None:
         raw = content_hash.of(data.inputs, data.kind, named=data.named)
         group = None if data.kind == "probs" else duplicates.known_groups(raw)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core import memory_map
+from labelsieve.core.read_many import read_many
 
 _HEX = re.compile("[0-9a-f]{16}")
 BITS = 32  # of the mantissa of a number
@@ -51,18 +52,19 @@ def numbered(digests: bytes) -> np.ndarray:
 def of_inputs(inputs: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Images or texts -> (n,) uint64; 0 where one cannot be read. Cost: each is read once."""
     out = np.zeros(len(inputs), np.uint64)
-    for i in range(len(inputs)):
-        out[i] = of_input(inputs, i)
+    for i, value in enumerate(read_many(inputs, range(len(inputs)))):
+        out[i] = _content(value)
     return out
 
 
 def of_input(inputs: Sequence[Any] | np.ndarray, i: int) -> int:
     """The content of one image or text; 0 where it cannot be read."""
-    try:
-        value = digest(inputs[i])
-    except (OSError, ValueError, EOFError):
-        return 0
-    return 0 if value is None else int(numbered(value)[0])
+    return _content(next(read_many(inputs, [i])))
+
+
+def _content(value: Any) -> int:
+    own = digest(value)
+    return 0 if own is None else int(numbered(own)[0])
 
 
 def of_rows(rows: np.ndarray) -> np.ndarray:

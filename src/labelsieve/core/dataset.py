@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import FeatureColumns
+from labelsieve.core.read_many import read_many
 
 Kind = Literal["image", "text", "features", "probs"]
 KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
@@ -147,6 +148,16 @@ class Subset(Sequence):
 
     def __getitem__(self, i: int) -> Any:
         return self._inputs[int(self._rows[i])]
+
+    def many(self, positions: Sequence[int], again: bool = False) -> Iterator[Any]:
+        """As `core.read_many`."""
+        return read_many(self._inputs, self._rows[positions], again=again)
+
+    @property
+    def listing(self) -> Any:
+        """What was listed to find inputs that are files; inputs of other kinds have no such attribute."""
+        inner: Any = self._inputs
+        return inner.listing
 
     @property
     def paths(self) -> list[str]:

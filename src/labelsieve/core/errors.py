@@ -45,6 +45,10 @@ def _filled(message: str, options: dict[str, Any], written: Callable[[str, Any],
     return message
 
 
+class Unreachable(UserError):
+    """The storage itself fails (credentials, network): every other file in it would fail too."""
+
+
 class EmptyClass(UserError):
     """No example of a class would be left. The code that raises it knows the class's position; `named` adds its
     name."""

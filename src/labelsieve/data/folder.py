@@ -5,7 +5,8 @@ for `photos/train/cat/1.jpg` a message says to name `photos/train`, and folders 
 classes. A few images in a folder inside a class folder are listed as left out. A folder of images without class folders
 can be read if the labels come from a file.
 
-Cost: one listing per folder; the images themselves are read when the encoder needs them.
+Cost: one listing per folder, or one of everything below an address; the images themselves are read when the encoder
+needs them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from __future__ import annotations
 from collections import Counter
 from itertools import compress
 
+import numpy as np
+
 from labelsieve.core.added_columns import FILES, is_own_file
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.splits import is_split, splits_among
 from labelsieve.places import paths
+from labelsieve.places.many_files import Files
+from labelsieve.places.tree import Tree
 
 SUFFIXES = (
     ".jpg",
@@ -48,7 +53,8 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     Raises:
         UserError: no image at all, images but no class folders, or class folders one level too deep.
     """
-    top = paths.entries(root)
+    tree = Tree(root)
+    top = tree.entries()
     if not top:
         raise UserError(f"The folder {root} is empty; it should hold one folder of images per class.")
     folders = [entry.name for entry in top if entry.is_folder]
@@ -56,23 +62,25 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     loose = [entry.name for entry in top if entry.is_file and entry.name not in ours]
     broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
     if relabelled and not folders:
-        ids, labels = [name for name in loose if is_image(name)], None
+        images = [entry for entry in top if entry.name in set(loose) and is_image(entry.name)]
+        ids, labels, sizes = [entry.name for entry in images], None, [entry.size for entry in images]
         excluded = [Exclusion(name, _NOT_IMAGE) for name in loose if not is_image(name)]
     else:
-        ids, labels, excluded = _classes(root, folders)
+        ids, labels, sizes, excluded = _classes(tree, folders)
         excluded += [
             Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE) for name in loose
         ]
     excluded += broken
     if not ids:
-        raise UserError(_nothing(root, folders, loose), labels="FILE")
+        raise UserError(_nothing(tree, folders, loose), labels="FILE")
     messages: tuple[str, ...] = ()
     if labels is not None and not relabelled:
-        ids, labels, left, messages = _without_splits(root, folders, ids, labels)
+        keep, left, messages = _without_splits(tree, folders, ids, labels)
+        ids, labels, sizes = list(compress(ids, keep)), list(compress(labels, keep)), list(compress(sizes, keep))
         excluded += left
     messages += _without_images(root, folders, labels, excluded) if labels is not None else ()
     notes = (*messages, f"Ignored, because `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else messages
-    inputs = paths.Files([paths.join(root, name) for name in ids])
+    inputs = Files([paths.join(root, name) for name in ids], np.array(sizes, np.int64), tree.listing)
     return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
 
 
@@ -94,9 +102,9 @@ def _without_images(root: str, folders: list[str], labels: list[str], excluded: 
 
 
 def _without_splits(
-    root: str, folders: list[str], ids: list[str], labels: list[str]
-) -> tuple[list[str], list[str], list[Exclusion], tuple[str, ...]]:
-    """Ids and labels without those in folders that are splits, not classes; what is left out; and notes.
+    tree: Tree, folders: list[str], ids: list[str], labels: list[str]
+) -> tuple[list[bool], list[Exclusion], tuple[str, ...]]:
+    """Which images are kept: those in folders that are classes, not splits; what is left out; and notes.
 
     Raises:
         UserError: all folders with images are splits.
@@ -104,33 +112,34 @@ def _without_splits(
     count = Counter(labels)
     splits = splits_among(list(count))
     if len(splits) == len(count):
-        raise UserError(_only_splits(root, folders, splits), labels="FILE")
+        raise UserError(_only_splits(tree, folders, splits), labels="FILE")
     alone = next((name for name in count if not splits and is_split(name)), None)
     if alone is not None:
         message = (
             f"The folder {alone!r} ({count[alone]:,} images) is read as a class, although that is a usual name of a "
             "split; if it is not a class, remove it."
         )
-        return ids, labels, [], (message,)
+        return [True] * len(ids), [], (message,)
     keep = [label not in splits for label in labels]
     why = "its folder has the name of a split of the data, so it is not read as a class"
     left = [Exclusion(key, why) for key, label in zip(ids, labels, strict=True) if label in splits]
     if not left:
-        return ids, labels, [], ()
+        return keep, [], ()
     listed = ", ".join(f"{name} ({count[name]:,} images)" for name in splits)
     message = (
         f"Left out, because their names are those of splits of the data, not of classes: {listed}. If they are "
         "classes, rename them."
     )
-    return list(compress(ids, keep)), list(compress(labels, keep)), left, (message,)
+    return keep, left, (message,)
 
 
-def _only_splits(root: str, folders: list[str], splits: list[str]) -> str:
+def _only_splits(tree: Tree, folders: list[str], splits: list[str]) -> str:
     """Why a folder of train, val and test is not a data set, and what to do."""
+    root = tree.root
     inner = [
         paths.join(root, name)
         for name in folders
-        if is_split(name) and any(entry.is_folder for entry in paths.entries(paths.join(root, name)))
+        if is_split(name) and any(entry.is_folder for entry in tree.entries(name))
     ]
     named = " and ".join(paths.join(root, name) for name in splits[:3])
     advice = (
@@ -160,35 +169,36 @@ def _is_ours(root: str, name: str) -> bool:
         return is_own_file(name, file.read(1000).partition(b"\n")[0].decode("utf-8", "replace"))
 
 
-def _classes(root: str, folders: list[str]) -> tuple[list[str], list[str], list[Exclusion]]:
-    """Ids, labels and exclusions of what lies in the class folders."""
+def _classes(tree: Tree, folders: list[str]) -> tuple[list[str], list[str], list[int], list[Exclusion]]:
+    """Ids, labels, sizes and exclusions of what lies in the class folders."""
     ids: list[str] = []
     labels: list[str] = []
+    sizes: list[int] = []
     excluded: list[Exclusion] = []
     for name in folders:
         first = len(ids)
-        for entry in paths.entries(paths.join(root, name)):
+        for entry in tree.entries(name):
             key = f"{name}/{entry.name}"
             if entry.is_folder:
-                deeper = paths.entries(paths.join(root, key))
+                deeper = tree.entries(key)
                 excluded += [Exclusion(f"{key}/{item.name}", _DEEPER) for item in deeper]
             elif entry.is_file and is_image(entry.name):
                 ids.append(key)
                 labels.append(name)
+                sizes.append(entry.size)
             else:
                 excluded.append(Exclusion(key, _NOT_IMAGE if entry.is_file else _NO_FILE))
         if len(ids) == first:
             excluded.append(Exclusion(f"{name}/", "the class folder holds no image"))
-    return ids, labels, excluded
+    return ids, labels, sizes, excluded
 
 
-def _nothing(root: str, folders: list[str], loose: list[str]) -> str:
+def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
     """Why no class folder has an image, and what to do."""
+    root = tree.root
     if _HUGGING_FACE & set(loose):
         return f"{root} is a saved Hugging Face data set; name it hf:{root}."
-    inner = [
-        (name, entry.name) for name in folders for entry in paths.entries(paths.join(root, name)) if entry.is_folder
-    ]
+    inner = [(name, entry.name) for name in folders for entry in tree.entries(name) if entry.is_folder]
     if inner:
         outer = list(dict.fromkeys(name for name, _ in inner))
         name, deeper = inner[0]

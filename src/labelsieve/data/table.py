@@ -25,6 +25,7 @@ from labelsieve.data.labels import faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
 from labelsieve.places import paths
+from labelsieve.places.many_files import Files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -297,7 +298,7 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
         # Addresses are not checked here, to avoid one request per row; a missing one is listed when the image is read.
         if path and not paths.is_remote(path) and not paths.is_file(path):
             unusable[i] = f"there is no file {path}"
-    return replace(draft, inputs=paths.Files([path or "" for path in paths_of_rows]), kind="image", unusable=unusable)
+    return replace(draft, inputs=Files([path or "" for path in paths_of_rows]), kind="image", unusable=unusable)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.content_hash import digest, tagged
+from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode import text_keys
 from labelsieve.encode.decode_image import DecodeError, decode
 from labelsieve.encode.image_processor import BICUBIC
@@ -44,7 +45,7 @@ class Batch:
 
 def digests(inputs: Sequence[Any] | np.ndarray, span: range) -> bytes:
     """Digests of the raw inputs at `span`, 16 bytes each."""
-    return b"".join(_read(inputs, position)[1] for position in span)
+    return b"".join(_read(value)[1] for value in read_many(inputs, span))
 
 
 def joined(digests: bytes) -> str:
@@ -62,8 +63,8 @@ def prepare(
 ) -> Batch:
     """Read and prepare the inputs at `span`. Never raises for a bad input: it is listed in `failed`."""
     values, keys, sketches, bits, failed, digests = [], [], [], [], [], []
-    for position in span:
-        value, raw, reason = _read(inputs, position)
+    for position, given in zip(span, read_many(inputs, span), strict=True):
+        value, raw, reason = _read(given)
         digests.append(raw)
         if not reason and kind == "image":
             try:
@@ -97,12 +98,10 @@ def sketch_bytes(kind: str) -> int:
     return text_keys.BYTES if kind == "text" else same_picture.BYTES
 
 
-def _read(inputs: Sequence[Any] | np.ndarray, position: int) -> tuple[Any, bytes, str]:
-    """One raw input, its digest, and the reason if it is unusable (or "")."""
-    try:
-        value = inputs[position]
-    except (OSError, ValueError, EOFError) as error:
-        reason = f"it could not be read ({error or type(error).__name__})"
+def _read(value: Any) -> tuple[Any, bytes, str]:
+    """One raw input (or the error with which it was not read), its digest, and the reason if it is unusable (or "")."""
+    if isinstance(value, UNREAD):
+        reason = f"it could not be read ({value or type(value).__name__})"
         return None, tagged(b"unread", reason.encode("utf-8", "backslashreplace")), reason
     hashed = digest(value)
     if hashed is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode.pixel_levels import Levels, fitted, some
 
 if TYPE_CHECKING:
@@ -58,18 +59,17 @@ def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarr
     if not len(at) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
         return Levels()
     chosen = at[np.unique(np.linspace(0, len(at) - 1, LOOK).round().astype(int))]
-    parts = (_sampled_values(inputs, int(i)) for i in chosen)
+    parts = map(_sampled_values, read_many(inputs, chosen, again=True))
     return fitted([part for part in parts if part is not None])
 
 
-def _sampled_values(inputs: Sequence[Any] | np.ndarray, i: int) -> np.ndarray | None:
+def _sampled_values(value: Any) -> np.ndarray | None:
     """Some values of a picture of more than 8 bits; None for any other, or if it is unreadable (reported later)."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
     try:
-        value = inputs[i]
         array = deep_values(bytes(value)) if isinstance(value, (bytes, bytearray, memoryview)) else None
-    except (DecodeError, OSError, ValueError, EOFError):
+    except (DecodeError, *UNREAD):
         return None
     return None if array is None else some(array[..., :3] if array.ndim == 3 else array)
 

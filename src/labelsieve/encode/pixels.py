@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode.decode_image import DecodeError, Opened, picture, sketch
 from labelsieve.encode.encoder import threads
 from labelsieve.encode.pixel_levels import Levels
@@ -32,9 +33,9 @@ _MOVED = 4096
 def usual_side(inputs: Sequence[Any] | np.ndarray) -> int:
     """The median of the shorter sides, between 16 and 64."""
     sides = []
-    for i in np.unique(np.linspace(0, len(inputs) - 1, _LOOK).astype(int)):
+    for value in read_many(inputs, np.unique(np.linspace(0, len(inputs) - 1, _LOOK).astype(int)), again=True):
         try:
-            sides.append(min(_read(inputs, int(i), 10**6).image.size))
+            sides.append(min(_read(value, 10**6).image.size))
         except DecodeError:
             continue  # reported when all are read
     return int(np.clip(np.median(sides or [LARGEST]), SMALLEST, LARGEST))
@@ -105,9 +106,9 @@ def _fill(
     from PIL.Image import Resampling
 
     grey, failed, side = True, [], out.shape[2]
-    for i in span:
+    for i, value in zip(span, read_many(inputs, span), strict=True):
         try:
-            opened = _read(inputs, i, side, levels)
+            opened = _read(value, side, levels)
             bits[i] = opened.bits(levels or Levels())
             image = opened.image.convert("L" if out.shape[1] == 1 else "RGB")
         except DecodeError as error:
@@ -121,11 +122,9 @@ def _fill(
     return grey, failed
 
 
-def _read(inputs: Sequence[Any] | np.ndarray, i: int, side: int, levels: Levels | None = None) -> Opened:
-    try:
-        value = inputs[i]
-    except (OSError, ValueError, EOFError) as error:
-        raise DecodeError(f"it could not be read ({error or type(error).__name__})") from error
+def _read(value: Any, side: int, levels: Levels | None = None) -> Opened:
+    if isinstance(value, UNREAD):
+        raise DecodeError(f"it could not be read ({value or type(value).__name__})") from value
     if not isinstance(value, (bytes, bytearray, memoryview, np.ndarray)):
         raise DecodeError("it is missing" if value is None else f"it is a {type(value).__name__}")
     return picture(value if isinstance(value, np.ndarray) else bytes(value), side, levels)

@@ -6,8 +6,9 @@ A read is one GET, a write one PUT: nobody asks for the size first. A write is s
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+from labelsieve.places.storage_error import storage_error
 
 
 def is_remote(path: str) -> bool:
@@ -58,22 +60,60 @@ def opened(path: str) -> IO[bytes]:
     try:
         file = system.open(inner, "rb")
     except Exception as error:  # each storage has its own exceptions
-        raise OSError(str(error) or type(error).__name__) from error
+        raise storage_error(path, error) from error
     with suppress(AttributeError):
         file.labelsieve_system = system  # an archive is closed once nothing refers to its file system
     return file
 
 
 def read(path: str) -> bytes:
-    """The whole content of the file; any error of the storage becomes an OSError."""
+    """The whole content of the file.
+
+    Raises:
+        OSError: it cannot be read.
+        Unreachable: the storage itself fails.
+    """
     if not is_remote(path):
         with open(path, "rb") as file:
             return file.read()
     try:
         system, inner = _system(path)
         return system.cat_file(inner, **_one_get(system))
-    except Exception as error:  # each storage has its own exceptions, and one bad file must not stop a run
-        raise OSError(str(error) or type(error).__name__) from error
+    except Exception as error:  # each storage has its own exceptions
+        raise storage_error(path, error) from error
+
+
+def read_all(addresses: Sequence[str]) -> list[bytes | OSError]:
+    """The content of each file, or the error. Files in an object store are fetched at the same time, so pass no more
+    than memory holds.
+
+    Raises:
+        Unreachable: the storage itself fails.
+    """
+    if len(addresses) < 2 or not all(map(is_remote, addresses)):
+        return [_read_or_error(path) for path in addresses]
+    systems = [_system(path) for path in addresses]
+    if not all(system.async_impl for system, _ in systems):
+        return [_read_or_error(path) for path in addresses]
+    from fsspec.asyn import sync
+
+    results = sync(systems[0][0].loop, _gathered, systems)
+    return [
+        storage_error(path, result) if isinstance(result, Exception) else result
+        for path, result in zip(addresses, results, strict=True)
+    ]
+
+
+def _read_or_error(path: str) -> bytes | OSError:
+    try:
+        return read(path)
+    except OSError as error:
+        return error
+
+
+async def _gathered(systems: list[tuple[Any, str]]) -> list[bytes | BaseException]:
+    requests = (system._cat_file(inner, **_one_get(system)) for system, inner in systems)
+    return await asyncio.gather(*requests, return_exceptions=True)
 
 
 def _one_get(system: Any) -> dict[str, Any]:
@@ -100,7 +140,7 @@ def write(path: str, data: bytes) -> None:
             system.makedirs(inner.rpartition("/")[0], exist_ok=True)
         system.pipe_file(inner, data)
     except Exception as error:  # each storage has its own exceptions
-        raise OSError(str(error) or type(error).__name__) from error
+        raise storage_error(path, error) from error
 
 
 def remove(path: str) -> None:
@@ -118,7 +158,7 @@ def remove(path: str) -> None:
     except FileNotFoundError:
         pass
     except Exception as error:  # each storage has its own exceptions
-        raise OSError(str(error) or type(error).__name__) from error
+        raise storage_error(path, error) from error
 
 
 def _protocols(system: Any) -> tuple[str, ...]:
@@ -155,7 +195,7 @@ def files_below(folder: str) -> list[Stored]:
         system.invalidate_cache()  # another machine may have written since
         listing = system.find(inner, detail=True).values()
     except Exception as error:  # each storage has its own exceptions
-        raise OSError(str(error) or type(error).__name__) from error
+        raise storage_error(folder, error) from error
     named = ((item["name"].removeprefix(inner), item) for item in listing if item["type"] == "file")
     return sorted(
         (
@@ -182,13 +222,15 @@ def _local_below(folder: str) -> Iterator[Stored]:
                 yield Stored(below, state.st_size, str(state.st_mtime_ns))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in a folder. `is_file` is false for folders and for pipes, sockets and dangling links."""
+    """One name in a folder. `is_file` is false for folders and for pipes, sockets and dangling links; `size` in bytes
+    is known at addresses only."""
 
     name: str
     is_folder: bool
     is_file: bool
+    size: int = 0
 
 
 def entries(folder: str) -> list[Entry]:
@@ -198,8 +240,13 @@ def entries(folder: str) -> list[Entry]:
     except UserError:
         raise
     except Exception as error:  # each storage has its own exceptions
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        reason = str(storage_error(folder, error))
         raise UserError(f"{folder} cannot be listed: {reason}.") from error
+    return visible(listing)
+
+
+def visible(listing: Iterable[Entry]) -> list[Entry]:
+    """The entries, sorted by name, without hidden names and files that desktops leave behind."""
     kept = (entry for entry in listing if not entry.name.startswith(".") and entry.name.lower() not in _LITTER)
     return sorted(kept, key=lambda entry: entry.name)
 
@@ -244,19 +291,13 @@ def parent(path: str) -> str:
     return f"{before}{protocol}{mark}{inner.rpartition('/')[0]}{after}"
 
 
-@dataclass(frozen=True, eq=False)
-class Files(Sequence):
-    """The content of n files as bytes, read when indexed."""
-
-    paths: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, i: int) -> bytes:
-        return read(self.paths[i])
-
-
+# Of botocore: as many connections as `many_files.TOGETHER`, and an end to waiting for a server that does not answer.
+_S3 = {
+    "max_pool_connections": 32,
+    "connect_timeout": 5,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+}
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -264,8 +305,8 @@ def _query(path: str, question: str) -> bool:
     system, inner = _system(path)
     try:
         return system.isfile(inner) if question == "isfile" else system.isdir(inner)
-    except Exception as error:
-        raise UserError(f"{path} cannot be reached: {error or type(error).__name__}.") from error
+    except Exception as error:  # each storage has its own exceptions
+        raise UserError(f"{path} cannot be reached: {storage_error(path, error)}.") from error
 
 
 def _system(path: str) -> tuple[Any, str]:
@@ -274,7 +315,14 @@ def _system(path: str) -> tuple[Any, str]:
     except ImportError as error:
         raise UserError(f"{path} is an address, which needs fsspec: pip install 'labelsieve[remote]'.") from error
     try:
-        return url_to_fs(path)
+        if not path.startswith(("s3://", "s3a://")) or "::" in path:
+            return url_to_fs(path)
+        from fsspec.config import conf
+
+        own = conf.get("s3", {}).get("config_kwargs", {})
+        system, inner = url_to_fs(path, config_kwargs={**_S3, **own})
+        system.retries = 2  # rounds of total_max_attempts each; with five, an address that never answers takes minutes
+        return system, inner
     # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, a missing archive
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

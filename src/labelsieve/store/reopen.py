@@ -7,7 +7,7 @@ numbers or if all files are to be checked (`thorough`); otherwise a file is chec
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from labelsieve.core.content_hash import digest, numbered, of, of_input
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
+from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.core.row_matching import match
 from labelsieve.data import load, load_probabilities
 from labelsieve.decide.diff import DatasetVersion
@@ -233,11 +234,25 @@ class _Inputs(Sequence):
         return [paths[i] if i >= 0 else "" for i in self._reopened.at.tolist()]
 
     def __getitem__(self, i: int) -> Any:
+        at = int(self._reopened.at[int(i)])
+        return self._checked(int(i), self._reopened.data.inputs[at] if at >= 0 else None)
+
+    def many(self, positions: Sequence[int], again: bool = False) -> Iterator[Any]:
+        """As `core.read_many`."""
+        at = self._reopened.at[positions]
+        values = read_many(self._reopened.data.inputs, at[at >= 0], again=again)
+        for i in positions:
+            value = next(values) if self._reopened.at[i] >= 0 else None
+            try:
+                yield value if isinstance(value, UNREAD) else self._checked(i, value)
+            except UserError as error:
+                yield error
+
+    def _checked(self, i: int, value: Any) -> Any:
+        """The value read for the example at position i of the findings, if it is the same example as then."""
         reopened = self._reopened
-        i = int(i)
         if reopened.at[i] < 0:
             raise UserError(f"{reopened.findings.ids[i]!r}: {reopened.why(i)}; run find again.")
-        value = reopened.data.inputs[int(reopened.at[i])]
         old_content = 0 if reopened.findings.content is None else int(reopened.findings.content[i])
         checked = reopened.compared[i] and not hasattr(
             reopened.data.inputs, "paths"
