@@ -56,12 +56,17 @@ def sweep(folder: Path) -> None:
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for temporary files, removed after the block; leftovers of killed processes are removed too."""
+    sweep_scratch()
+    with TemporaryDirectory(prefix=scratch_name()) as folder:
+        yield Path(folder)
+
+
+def sweep_scratch() -> None:
+    """Remove the temporary folders that killed processes left."""
     with suppress(OSError):
         for entry in os.scandir(gettempdir()):
             if left_over := _SCRATCH.fullmatch(entry.name):
                 _remove_if_left(Path(entry.path), left_over)
-    with TemporaryDirectory(prefix=scratch_name()) as folder:
-        yield Path(folder)
 
 
 def scratch_name() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -139,6 +140,27 @@ def write(path: str, data: bytes) -> None:
         if not system.async_impl:  # it has real folders; in an object store this would make a bucket
             system.makedirs(inner.rpartition("/")[0], exist_ok=True)
         system.pipe_file(inner, data)
+    except Exception as error:  # each storage has its own exceptions
+        raise storage_error(path, error) from error
+
+
+def upload(file: Path, path: str) -> None:
+    """Write the content of a local file of any size to another path or address.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    if not is_remote(path):
+        with replacing(Path(path)) as partial:
+            shutil.copyfile(file, partial)
+        return
+    system, inner = _system(path)
+    if "file" in _protocols(system):
+        return upload(file, inner)
+    try:
+        if not system.async_impl:
+            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
+        system.put_file(str(file), inner)
     except Exception as error:  # each storage has its own exceptions
         raise storage_error(path, error) from error
 
