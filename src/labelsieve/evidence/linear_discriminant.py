@@ -79,9 +79,34 @@ class Discriminant:
         return x @ self.b + self.a
 
 
-def collect(features: np.ndarray, labels: np.ndarray, n_classes: int, fold: np.ndarray) -> Statistics:
-    """The statistics of each fold, in one pass over row blocks. Those of fold -1 are the last."""
-    d, folds = features.shape[1], int(fold.max()) + 1 + bool((fold < 0).any())
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """One discriminant for each fold, from the examples of the others.
+
+    Attributes:
+        fits: for each fold.
+        temperature: what all logits are multiplied by.
+    """
+
+    fits: list[Discriminant]
+    temperature: float
+
+    def probabilities(self, x: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        """(b, K) float32 of standardised features (b, d); zeros in fold -1."""
+        return _softmax(self.temperature * _held_out(self.fits, x, fold)) * (fold >= 0)[:, None]
+
+
+def n_parts(fold: np.ndarray) -> int:
+    """How many folds there are; fold -1 counts as one."""
+    return int(fold.max()) + 1 + bool((fold < 0).any())
+
+
+def collect(
+    features: np.ndarray, labels: np.ndarray, n_classes: int, fold: np.ndarray, folds: int | None = None
+) -> Statistics:
+    """The statistics of each fold, in one pass over row blocks. Those of fold -1 are the last. `folds` is how many
+    there are (`n_parts`) if these are not all examples."""
+    d, folds = features.shape[1], n_parts(fold) if folds is None else folds
     out = Statistics(np.zeros((folds, n_classes)), np.zeros((folds, n_classes, d)), np.zeros((folds, d, d)))
     for own in blocks(features, _ROWS):
         rows = own.start + np.lexsort((labels[own], fold[own]))
@@ -127,16 +152,21 @@ def out_of_fold(
     """
     n, width = features.shape
     features = features if width <= n else _in_span(features)
-    statistics = collect(features, labels, n_classes, fold)
+    judge = fitted(features, labels, fold, collect(features, labels, n_classes, fold), width)
+    probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
+    for own in blocks(features, _ROWS):
+        probs[own] = judge.probabilities(features[own], fold[own])
+    return probs
+
+
+def fitted(features: np.ndarray, labels: np.ndarray, fold: np.ndarray, statistics: Statistics, width: int) -> Judge:
+    """The judge whose shrinkage and temperature are chosen by some of the examples; `width` as in `fit`."""
+    n_classes = statistics.counts.shape[1]
     shrinkage = _best_shrinkage(features, labels, fold, statistics, width)
     fits = [fit(statistics.without(f), shrinkage, width) for f in range(int(fold.max()) + 1)]
     sample = _sample(np.flatnonzero(fold >= 0), max(2000, _SAMPLE // n_classes))
     t, _ = best_temperature(_held_out(fits, take(features, sample), fold[sample]), labels[sample], TEMPERATURES)
-    probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
-    for own in blocks(features, _ROWS):
-        z = _held_out(fits, features[own], fold[own])
-        probs[own] = _softmax(t * z) * (fold[own] >= 0)[:, None]
-    return probs
+    return Judge(fits, t)
 
 
 def prefers_roots(features: np.ndarray, labels: np.ndarray, n_classes: int, fold: np.ndarray) -> bool:
