@@ -59,8 +59,8 @@ def nearest(
         outside its own groups has its last places empty: index -1, similarity 0.
     """
     n, d = features.shape
-    unit = _unit_rows(features, features if overwrite and features.dtype == np.float32 else None)
-    best = _Best(n, min(k, n - 1), [_numbered(groups) for groups in apart])
+    unit = unit_rows(features, features if overwrite and features.dtype == np.float32 else None)
+    best = Best(n, min(k, n - 1), [numbered(groups) for groups in apart])
     if best.k > 0:
         if float(n) * n * d <= exact_up_to or n < 4 * cluster_size:
             _meet(unit, _alike_together(unit, np.random.default_rng(seed)), best)
@@ -70,13 +70,13 @@ def nearest(
     return best.result()
 
 
-def _numbered(groups: np.ndarray) -> np.ndarray:
+def numbered(groups: np.ndarray) -> np.ndarray:
     """(n,) int32: the number of each row's group; a row that is alone in its group has a unique negative number."""
     _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
     return np.where(size[number] > 1, number, -1 - np.arange(len(number))).astype(np.int32)
 
 
-class _Best:
+class Best:
     """The k best partners of each row so far, unordered; `floor` (n,) is the worst of them."""
 
     def __init__(self, n: int, k: int, apart: Sequence[np.ndarray] = ()):
@@ -105,16 +105,16 @@ class _Best:
         self._insert(rows[across // width], partners[across % width], flat[across])
         self._insert(partners[down % width], rows[down // width], flat[down])
 
+    def improve(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
+        """Use similarity (rows, partners) to improve the k best of the rows alone; the partners may have any
+        numbers."""
+        across = _positions(similarity > self.floor[rows][:, None])
+        width, flat = similarity.shape[1], similarity.reshape(-1)
+        self._insert(rows[across // width], partners[across % width], flat[across])
+
     def _part(self, rows: np.ndarray, partners: np.ndarray, similarity: np.ndarray) -> None:
-        """Exclude pairs of the same group from a block, in place."""
         for groups in self._apart:
-            one, other = groups[rows], groups[partners]
-            left, right = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
-            if len(left) + len(right) > len(rows) // 4:  # many have siblings: the whole block at once is faster
-                np.putmask(similarity, one[:, None] == other, -np.inf)
-            elif len(left) and len(right):
-                i, j = np.nonzero(one[left][:, None] == other[right])
-                similarity[left[i], right[j]] = -np.inf
+            keep_apart(similarity, groups[rows], groups[partners])
 
     def _insert(self, target: np.ndarray, partner: np.ndarray, value: np.ndarray) -> None:
         """Insert candidates: the best of each target first, then the second best, until none beats the floor."""
@@ -147,6 +147,17 @@ class _Best:
         return Neighbours(self.index, self.similarity)
 
 
+def keep_apart(similarity: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
+    """Exclude pairs of the same group from a block, in place. `one` and `other` are the groups of its rows and columns,
+    as from `numbered`."""
+    left, right = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
+    if len(left) + len(right) > len(one) // 4:  # many have siblings: the whole block at once is faster
+        np.putmask(similarity, one[:, None] == other, -np.inf)
+    elif len(left) and len(right):
+        i, j = np.nonzero(one[left][:, None] == other[right])
+        similarity[left[i], right[j]] = -np.inf
+
+
 def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """All positions, ordered by cluster. The first block of an example then has most of its neighbours, and few later
     candidates beat them."""
@@ -154,12 +165,12 @@ def _alike_together(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     clusters = n // BLOCK
     if clusters < 2:
         return np.arange(n, dtype=np.int32)
-    return np.concatenate(_lists(_nearest_centroids(unit, _centroids(unit, clusters, rng), 1)[:, 0], clusters))
+    return np.concatenate(_lists(nearest_centroids(unit, find_centroids(unit, clusters, rng), 1)[:, 0], clusters))
 
 
-def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:
+def _meet(unit: np.ndarray, members: np.ndarray, best: Best) -> None:
     """Compare all pairs among `members`, each once."""
-    blocks = _parts(members, max(BLOCK, best.k + 1))
+    blocks = in_parts(members, max(BLOCK, best.k + 1))
     for rows in blocks:
         similarity = unit[rows] @ unit[rows].T
         np.fill_diagonal(similarity, -np.inf)
@@ -171,9 +182,9 @@ def _meet(unit: np.ndarray, members: np.ndarray, best: _Best) -> None:
 
 
 def _approximate(
-    unit: np.ndarray, best: _Best, clusters: int, probes: int, rng: np.random.Generator, most: float
+    unit: np.ndarray, best: Best, clusters: int, probes: int, rng: np.random.Generator, most: float
 ) -> None:
-    near = _nearest_centroids(unit, _centroids(unit, clusters, rng), min(probes, clusters))
+    near = nearest_centroids(unit, find_centroids(unit, clusters, rng), min(probes, clusters))
     inside, *visiting = (_lists(column, clusters) for column in near.T)
     # Thousands of identical rows share one list, which is split: whole, it would be quadratic.
     pieces = [np.array_split(own, 1 + len(own) * clusters // (16 * len(unit))) for own in inside]
@@ -184,27 +195,27 @@ def _approximate(
     for cluster, members in enumerate(pieces):
         visitors = np.sort(np.concatenate([lists[cluster] for lists in visiting])) if visiting else members[0][:0]
         for part, visitors_of_part in zip(members, np.array_split(visitors, len(members)), strict=True):
-            for partners in _parts(part, BLOCK):
+            for partners in in_parts(part, BLOCK):
                 listed = unit[partners].T
-                for rows in _parts(visitors_of_part, BLOCK):
+                for rows in in_parts(visitors_of_part, BLOCK):
                     best.offer(rows, partners, unit[rows] @ listed)
     _fill(unit, best, rng, most)
 
 
-def _fill(unit: np.ndarray, best: _Best, rng: np.random.Generator, most: float) -> None:
+def _fill(unit: np.ndarray, best: Best, rng: np.random.Generator, most: float) -> None:
     """Compare rows whose lists had too few partners with all rows, or with as many random ones as `most` allows."""
     short = np.flatnonzero(best.short())
     partners = np.arange(len(unit), dtype=np.int32)
     allowed = int(max(most, 1e9) / max(1, len(short) * unit.shape[1]))
     if allowed < len(unit):
         partners = np.sort(rng.choice(partners, max(4 * BLOCK, allowed), replace=False))
-    for rows in _parts(short, 64):
+    for rows in in_parts(short, 64):
         similarity = unit[rows] @ unit[partners].T
         similarity[partners == rows[:, None]] = -np.inf
         best.start(rows, partners, similarity)
 
 
-def _unit_rows(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def unit_rows(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Rows of length one, (n, d) float32; zero rows stay zero. Written to `out`, which may be the features."""
     unit = np.empty(features.shape, np.float32) if out is None else out
     for start in range(0, len(features), _UNIT):
@@ -229,7 +240,7 @@ def _positions(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([at[flat[at]], whole + np.flatnonzero(flat[whole:])])
 
 
-def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
+def in_parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
@@ -239,24 +250,24 @@ def _lists(cluster: np.ndarray, clusters: int) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(cluster, minlength=clusters))[:-1])
 
 
-def _centroids(
+def find_centroids(
     unit: np.ndarray, clusters: int, rng: np.random.Generator, *, steps: int = 6, per_cluster: int = 40
 ) -> np.ndarray:
     """Spherical k-means on a sample; a centroid without members restarts from a random row."""
     sample = unit[np.sort(rng.choice(len(unit), min(len(unit), clusters * per_cluster), replace=False))]
     centroids = sample[rng.choice(len(sample), clusters, replace=False)]
     for _ in range(steps):
-        assigned = _nearest_centroids(sample, centroids, 1)[:, 0]
+        assigned = nearest_centroids(sample, centroids, 1)[:, 0]
         size = np.bincount(assigned, minlength=clusters)
         order = np.argsort(assigned, kind="stable")
         filled = np.flatnonzero(size)
         moved = sample[rng.choice(len(sample), clusters)]
         moved[filled] = np.add.reduceat(sample[order], (np.cumsum(size) - size)[filled], axis=0)
-        centroids = _unit_rows(moved)
+        centroids = unit_rows(moved)
     return centroids
 
 
-def _nearest_centroids(unit: np.ndarray, centroids: np.ndarray, probes: int) -> np.ndarray:
+def nearest_centroids(unit: np.ndarray, centroids: np.ndarray, probes: int) -> np.ndarray:
     """(n, probes) int32 cluster numbers, nearest first."""
     near = np.empty((len(unit), probes), np.int32)
     step = max(1, math.ceil((1 << 22) / len(centroids)))
