@@ -1,6 +1,6 @@
 """Evidence that several workers made of shards against that of one process."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.workers import GivenUp
 from labelsieve.engine.standardise import standardise, standardiser
 from labelsieve.evidence import divided_discriminant, linear_discriminant
-from labelsieve.evidence.feature_shards import Shard, Shards, deal
+from labelsieve.evidence.feature_shards import Shard, deal
 from labelsieve.evidence.folds import assign
 from labelsieve.workers.in_turn import InTurn
 
@@ -38,7 +37,7 @@ def shards(tmp_path):
 class Backwards(InTurn):
     """Workers whose last item is the first to be done."""
 
-    def run(self, work, items, *, start=None):
+    def run(self, work, items, *, start=None, waiting=None):
         order = range(len(items))[::-1]
         for position, result in super().run(work, [items[i] for i in order], start=start):
             yield order[position], result

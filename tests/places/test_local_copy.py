@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -47,7 +48,7 @@ sys.stdin.read()
     asked = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     copies = {process.stdout.readline().strip() for process in asked}
     assert len(copies) == 1
-    assert open(copies.pop(), "rb").read() == b"shared"
+    assert Path(copies.pop()).read_bytes() == b"shared"
     for process in asked:
         process.communicate()
     assert [path.suffix for path in temporary.iterdir()] == [".lock"]

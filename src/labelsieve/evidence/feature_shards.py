@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelsieve.core.errors import UserError
-from labelsieve.core.workers import GivenUp, Workers
+from labelsieve.core.workers import PATIENCE, GivenUp, Workers
 from labelsieve.engine.standardise import Standardiser
 from labelsieve.places import paths
 
+LOG = logging.getLogger(__name__)
 _SHARD = 4096  # rows
 
 
@@ -93,7 +95,12 @@ def divided(
     Raises:
         UserError: an item was given up; `what` says what it was a part of.
     """
-    for position, result in workers.run(work, items, start=start):
+
+    def waiting(positions: Sequence[int]) -> None:
+        listed = ", ".join(str(position + 1) for position in positions)
+        LOG.warning("No part of %s was finished for %d seconds; waiting for part %s.", what, PATIENCE, listed)
+
+    for position, result in workers.run(work, items, start=start, waiting=waiting):
         if isinstance(result, GivenUp):
             reason = result.reason.rstrip(".")
             raise UserError(f"Part {position + 1} of {len(items)} of {what} failed each time: {reason}.")
