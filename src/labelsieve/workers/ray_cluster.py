@@ -1,0 +1,435 @@
+"""The work on a Ray cluster: one actor for each worker, on whatever machine has room for it. Needs the extra `ray`.
+
+Only Ray core is used: actors that are never restarted by Ray and calls that are never repeated by it
+(`max_restarts=0, max_task_retries=0`; with -1, a lost node left calls that never returned). What is lost is known here,
+and given to a living worker. Where the cluster has room, also on a node that joined later, another worker is asked for.
+
+An actor takes `threads` processors of its node. It has one call in progress and one waiting behind it. The work and
+what makes the state travel once per node, through Ray's object store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import labelsieve
+from labelsieve.core import workers as core
+from labelsieve.core.errors import UserError, cause, first_line
+from labelsieve.core.extras import need
+from labelsieve.core.files import temporary
+from labelsieve.core.processors import THREADS, threads
+from labelsieve.core.workers import TRIES, GivenUp
+
+LOG = logging.getLogger(__name__)
+LOCAL = "local"
+TICK = 2.0  # seconds between two looks at the room in the cluster
+REACH = 15  # seconds for a cluster to answer
+_NAMED = 5  # items or nodes in a message
+_START = -1  # instead of the position of an item
+
+
+@dataclass(frozen=True)
+class RayWorkers:
+    """`core.workers.Workers` over actors of the cluster that this process is connected to.
+
+    Attributes:
+        workers: how many; None: as many as the cluster has room for, at any time.
+        threads: processors of one worker.
+        folder: a local folder, in which every worker must find a file that this process writes; None: no such check.
+        seen: local paths that every worker must find.
+    """
+
+    workers: int | None = None
+    threads: int = 1
+    folder: Path | None = None
+    seen: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return self.workers or max(1, sum(int(node.processors // self.threads) for node in _nodes()))
+
+    def run(
+        self,
+        work: Callable[[Any, Any], Any],
+        items: Sequence[Any],
+        *,
+        start: Callable[[], Any] | None = None,
+        waiting: Callable[[Sequence[int]], None] | None = None,
+    ) -> Iterator[tuple[int, Any]]:
+        import ray
+        from ray import cloudpickle
+
+        todo, tries, unsolved = deque(range(len(items))), [0] * len(items), len(items)
+        team: list[_Worker] = []
+        failed_starts, looked, heard = 0, -TICK, time.monotonic()
+        with self._mark() as mark:
+            order = ray.put(cloudpickle.dumps((work, start)))
+            orders = (order, labelsieve.__version__, os.getcwd(), mark, self.seen)
+            actor = _actor_class(self.threads)
+            try:
+                while unsolved:
+                    if time.monotonic() - looked >= TICK:
+                        looked = time.monotonic()
+                        team += [_Worker(actor.remote(), orders) for _ in range(self._wanted(team, unsolved))]
+                    for worker in team:
+                        # one ahead, but not of the last items, which another worker may have time for
+                        while worker.node and todo and len(worker.calls) < (2 if len(todo) > len(team) else 1):
+                            worker.call(todo[0], items[todo.popleft()])
+
+                    worker = _first_answered(team)
+                    if worker is None:
+                        if time.monotonic() - heard >= core.PATIENCE:
+                            heard = time.monotonic()
+                            self._say_what_is_missing(team)
+                            if waiting is not None:
+                                waiting([worker.calls[0][1] for worker in team if worker.node and worker.calls])
+                        continue
+                    heard = time.monotonic()
+                    position, answer, value = worker.answer()
+                    if answer == "lost":
+                        team.remove(worker)
+                        todo.extendleft(behind for _, behind in reversed(worker.calls))
+                        looked = -TICK  # look for room at once
+
+                    if answer in ("user", "wrong"):
+                        raise value if answer == "user" else UserError(value)
+                    if answer == "ready":
+                        worker.node, failed_starts = value, 0
+                    elif position == _START:
+                        failed_starts += 1
+                        LOG.warning("a worker did not start: %s", value)
+                        if failed_starts >= TRIES and not any(worker.node for worker in team):
+                            raise UserError(f"No worker could start on the Ray cluster: {value}.")
+                        if answer == "failed":
+                            worker.end()
+                            team.remove(worker)
+                    else:
+                        tries[position] += 1
+                        if answer != "done" and tries[position] < TRIES:
+                            LOG.warning("tried again: %s", value)
+                            todo.append(position)
+                            continue
+                        unsolved -= 1
+                        yield position, value if answer == "done" else GivenUp(value)
+            finally:
+                for worker in team:
+                    worker.end()
+
+    def _wanted(self, team: Sequence[_Worker], unsolved: int) -> int:
+        """How many more workers to ask for."""
+        import ray
+
+        if self.workers is not None:
+            more = self.workers - len(team)
+        else:
+            free = int(ray.available_resources().get("CPU", 0) // self.threads)
+            more = max(free - sum(not worker.node for worker in team), 1 - len(team))
+        return max(0, min(more, unsolved - len(team)))
+
+    @contextmanager
+    def _mark(self) -> Iterator[tuple[str, str] | None]:
+        """A file in the folder, and its content; removed afterwards."""
+        if self.folder is None:
+            yield None
+            return
+        path, content = temporary(self.folder / "seen"), secrets.token_hex(16)
+        path.write_text(content)
+        try:
+            yield str(path.absolute()), content
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _say_what_is_missing(self, team: Sequence[_Worker]) -> None:
+        """After `PATIENCE` seconds without a result.
+
+        Raises:
+            UserError: no worker has started, and no node is large enough for one.
+        """
+        import ray
+
+        nodes, silent = _nodes(), f"No result for {core.PATIENCE:g} seconds"
+        largest = max((node.processors for node in nodes), default=0)
+        if largest < self.threads and not any(worker.node for worker in team):
+            raise UserError(
+                f"No worker found a place on the Ray cluster: each needs {self.threads} processors, and the largest of "
+                f"{len(nodes)} nodes has {largest:g}; set {THREADS} to at most that, or add a node."
+            )
+        at_work = sorted((worker.calls[0][1], worker.node) for worker in team if worker.node and worker.calls)
+        busy = [f"item {position} on node {node}" for position, node in at_work]
+        if busy:
+            more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
+            LOG.warning("%s: waiting for %s%s.", silent, ", ".join(busy[:_NAMED]), more)
+        if unplaced := sum(not worker.node for worker in team):
+            LOG.warning(
+                "%s: %d workers have not started; each needs %d processors, and %g of %g are free on %d nodes (%s).",
+                silent,
+                unplaced,
+                self.threads,
+                ray.available_resources().get("CPU", 0),
+                sum(node.processors for node in nodes),
+                len(nodes),
+                ", ".join(sorted({node.address for node in nodes})[:_NAMED]),
+            )
+
+
+@contextmanager
+def on_ray(
+    address: str, *, workers: int | None = None, folder: Path | None = None, seen: Sequence[str] = ()
+) -> Iterator[RayWorkers]:
+    """Workers on a Ray cluster.
+
+    Args:
+        address: "auto" for the cluster that runs here, or that RAY_ADDRESS names; "local" starts one on this machine
+            and ends it afterwards; else HOST:PORT of its head. A process that is connected to a cluster uses that.
+        workers, folder, seen: as in `RayWorkers`. LABELSIEVE_THREADS sets the processors of one worker; default 1.
+
+    Raises:
+        UserError: Ray is not installed, no cluster answers, or its versions do not fit.
+    """
+    need("ray", "A Ray cluster", "ray")
+    each = threads() if os.environ.get(THREADS) else 1
+    with _connected(address):
+        yield RayWorkers(workers, each, folder, tuple(os.path.abspath(path) for path in seen))
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    import ray
+
+    if ray.is_initialized():
+        if address == LOCAL:
+            raise UserError("This process is connected to a Ray cluster; use ray='auto', or call ray.shutdown() first.")
+        yield
+        return
+    if address.startswith("ray://"):
+        raise UserError(
+            f"{address} is an address for Ray's client; run labelsieve on a machine of the cluster, as with: ray job "
+            "submit -- labelsieve find ... --ray auto"
+        )
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        if address == LOCAL:
+            # Ray ties its servers to this process: they end with it, even if it is killed
+            ray.init(address=LOCAL, num_cpus=threads(), include_dashboard=False, **quiet)
+        else:
+            _require_answer(address)
+            ray.init(address=address, **quiet)
+    except UserError:
+        raise
+    except Exception as error:
+        ray.shutdown()  # it may be half connected
+        raise UserError(_sentence(error, address)) from error
+    try:
+        with _quiet():
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without this, Ray prints to the standard output of this process, where results belong, the last lines of the log
+    of a lost node; they stay in its folder of logs."""
+    try:
+        from ray._private.ray_logging import stdout_deduplicator as printed
+
+        before, printed.skip_re = printed.skip_re, re.compile("")
+    except (ImportError, AttributeError):  # another version of Ray
+        yield
+        return
+    try:
+        yield
+    finally:
+        printed.skip_re = before
+
+
+def _require_answer(address: str) -> None:
+    """Ask the cluster for a sign of life in a process of its own: `ray.init` itself would try for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise UserError(f"{address!r} is no address of a Ray cluster; give HOST:PORT of its head, auto or local.")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+        except OSError as error:
+            raise UserError(f"No Ray cluster answers at {address}: {cause(error)}.") from error
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check"]
+    try:
+        asked = subprocess.run([*command, "--address", address], capture_output=True, text=True, timeout=REACH)
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"No Ray cluster answers at {_place(address)}.") from error
+    if asked.returncode == 0:
+        return
+    if "AuthToken" in asked.stderr or "authentication token" in asked.stderr:
+        raise UserError(
+            "The Ray cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token of the cluster."
+        )
+    if "Could not find any running Ray instance" in asked.stderr:
+        raise UserError(
+            "No Ray cluster runs on this machine, and RAY_ADDRESS names none; start one with: ray start --head, or use "
+            "--ray local."
+        )
+    raise UserError(f"No Ray cluster answers at {_place(address)}.")
+
+
+def _place(address: str) -> str:
+    return os.environ.get("RAY_ADDRESS", "the address of the last cluster here") if address == "auto" else address
+
+
+def _sentence(error: Exception, address: str) -> str:
+    """Why there is no connection."""
+    text = str(error)
+    if "Version mismatch" in text:
+        parts = [line.strip() for line in text.splitlines() if line.strip().startswith(("Ray:", "Python:"))]
+        theirs, ours = ", ".join(parts[:2]), ", ".join(parts[2:4])
+        return (
+            f"The Ray cluster and this process have different versions: there {theirs}; here {ours}. Use the same here."
+        )
+    return f"The Ray cluster at {_place(address)} cannot be used: {first_line(error)}."
+
+
+@dataclass(frozen=True)
+class _Node:
+    address: str
+    processors: float
+
+
+def _nodes() -> list[_Node]:
+    """The living nodes."""
+    import ray
+
+    return [_Node(node["NodeManagerAddress"], node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+
+
+@dataclass(eq=False)
+class _Worker:
+    """An actor as this process sees it.
+
+    Attributes:
+        node: the address of its node; empty until it has started.
+        calls: its unanswered calls in their order, each with the position of its item, or `_START`.
+    """
+
+    actor: Any
+    orders: tuple[Any, ...]
+    node: str = ""
+    calls: deque[tuple[Any, int]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.calls.append((self.actor.begin.remote(*self.orders), _START))
+
+    def call(self, position: int, item: Any) -> None:
+        self.calls.append((self.actor.do.remote(item), position))
+
+    def answer(self) -> tuple[int, str, Any]:
+        """The position of the first call, the kind of its answer as in `_actor_class`, or "lost", and the answer."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        call, position = self.calls.popleft()
+        try:
+            return (position, *ray.get(call))
+        except RayTaskError as error:  # a result that cannot be pickled
+            return position, "failed", f"{type(error.cause).__name__}: {first_line(error.cause)}"
+        except RayError:
+            self.end()  # it may live on, out of reach
+            where = f" on node {self.node}" if self.node else ""
+            return position, "lost", f"the worker{where} was killed, ran out of memory, or its node was lost"
+
+    def end(self) -> None:
+        import ray
+
+        with suppress(Exception):  # the connection to the cluster may be lost
+            ray.kill(self.actor, no_restart=True)
+
+
+def _first_answered(team: Sequence[_Worker]) -> _Worker | None:
+    """A worker whose first call is answered; None after `TICK` seconds."""
+    import ray
+
+    first = {worker.calls[0][0]: worker for worker in team if worker.calls}
+    if not first:
+        time.sleep(TICK)
+        return None
+    ready, _ = ray.wait(list(first), num_returns=1, timeout=TICK)
+    return first[ready[0]] if ready else None
+
+
+def _actor_class(processors: int) -> Any:
+    """The class of the actors. It is defined here, so that Ray sends its code along: a machine without this version of
+    Labelsieve can then say so."""
+    import ray
+
+    class LabelsieveWorker:
+        """Answers with ("ready", address of the node), ("done", result), ("failed", reason), ("user", UserError) or
+        ("wrong", a sentence for the user)."""
+
+        def begin(self, order: bytes, version: str, folder: str, mark: Any, seen: Sequence[str]) -> tuple[str, Any]:
+            import os
+            import pickle
+
+            import ray
+
+            address = ray.util.get_node_ip_address()
+            try:
+                from labelsieve import __version__ as own
+            except ImportError:
+                own = "missing"
+            if own != version:
+                return "wrong", (
+                    f"Labelsieve {version} runs here, but on the node {address} of the Ray cluster it is {own}; "
+                    f"install it there with: pip install 'labelsieve=={version}'"
+                )
+            for path in ((mark[0],) if mark else ()) + tuple(seen):
+                if not os.path.exists(path):
+                    what = f"the run folder {os.path.dirname(path)}" if mark and path == mark[0] else path
+                    return "wrong", (
+                        f"The node {address} of the Ray cluster does not see {what}; use a folder that all machines "
+                        "share, or an address such as s3://bucket/folder."
+                    )
+            if mark:
+                with open(mark[0]) as file:
+                    if file.read() != mark[1]:
+                        return "wrong", f"The node {address} of the Ray cluster sees another file as {mark[0]}."
+            if os.path.isdir(folder):
+                os.chdir(folder)  # relative paths mean the same as in the driver
+            return self._tried(lambda: self._begin(pickle.loads(order), address))
+
+        def _begin(self, order: tuple[Any, Any], address: str) -> tuple[str, Any]:
+            self.work, start = order
+            self.state = None if start is None else start()
+            return "ready", address
+
+        def do(self, item: Any) -> tuple[str, Any]:
+            return self._tried(lambda: ("done", self.work(self.state, item)))
+
+        def _tried(self, function: Callable[[], tuple[str, Any]]) -> tuple[str, Any]:
+            from labelsieve.core.errors import UserError, first_line
+
+            try:
+                return function()
+            except UserError as error:
+                return "user", error
+            except Exception as error:  # whatever the work raises counts as a failure of this item
+                return "failed", f"{type(error).__name__}: {first_line(error)}"
+
+    own = {THREADS: str(processors), "OMP_NUM_THREADS": str(processors)}
+    return ray.remote(
+        num_cpus=processors,
+        max_restarts=0,
+        max_task_retries=0,
+        runtime_env={"env_vars": own},
+    )(LabelsieveWorker)

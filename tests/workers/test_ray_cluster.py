@@ -1,0 +1,222 @@
+"""Work on a Ray cluster of two nodes on this machine: every item once, whatever dies; one sentence if it cannot be."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import labelsieve as ls
+from labelsieve.core import workers
+from labelsieve.core.workers import GivenUp
+from labelsieve.workers.ray_cluster import RayWorkers, on_ray
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc of Linux")]
+
+SOURCE = str(Path(ls.__file__).parents[1])
+TASKS = """
+import os, signal, time
+from pathlib import Path
+from labelsieve.core.errors import UserError
+
+def state():
+    return os.getpid(), os.environ["LABELSIEVE_THREADS"], os.environ["OMP_NUM_THREADS"], os.getcwd()
+
+def square(state, item):
+    time.sleep(0.02)
+    return item * item, state
+
+def dies(state, item):
+    folder, number, times = item
+    with open(Path(folder, str(number)), "a") as file:
+        file.write("x")
+    if Path(folder, str(number)).stat().st_size <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+def fails(state, item):
+    if item == 1:
+        raise ZeroDivisionError("one")
+    if item == 2:
+        return lambda: state  # a result that plain pickle refuses
+    if item == 9:
+        raise UserError("Nine is wrong for everybody, with <out>.", out="x")
+    return item
+
+def breaks():
+    raise RuntimeError("no weights here")
+
+def sleeps(state, seconds):
+    time.sleep(seconds)
+    return seconds
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    from ray.cluster_utils import Cluster
+
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "ray_tasks.py").write_text(TASKS)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, str(folder)])  # the nodes inherit it
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    sys.path.insert(0, str(folder))
+    quick = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 2}
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
+    )
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+    sys.path.remove(str(folder))
+    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+
+
+@pytest.fixture
+def tasks(cluster):
+    import ray_tasks
+
+    return ray_tasks
+
+
+@pytest.fixture
+def ray_workers(cluster, monkeypatch):
+    monkeypatch.delenv("LABELSIEVE_THREADS", raising=False)
+    with on_ray(cluster.address) as workers:
+        yield workers
+
+
+def test_every_item_once_with_one_state_a_worker(tasks, ray_workers, tmp_path, monkeypatch):
+    assert ray_workers.count == 2 and list(ray_workers.run(tasks.square, [])) == []
+    monkeypatch.chdir(tmp_path)
+    results = dict(ray_workers.run(tasks.square, range(100), start=tasks.state))
+    assert {position: result[0] for position, result in results.items()} == {i: i * i for i in range(100)}
+    states = {result[1] for result in results.values()}
+    assert len(states) == 2 and {state[1:] for state in states} == {("1", "1", str(tmp_path))}
+
+
+def test_the_item_of_a_killed_worker_goes_to_another_and_three_times_is_enough(tasks, ray_workers, tmp_path, capfd):
+    items = [(str(tmp_path), i, {2: 1, 7: 99}.get(i, 0)) for i in range(10)]
+    results = dict(ray_workers.run(tasks.dies, items))
+    assert isinstance(given_up := results.pop(7), GivenUp) and "was killed" in given_up.reason
+    assert results == {i: i for i in range(10) if i != 7}
+    tried = {i: (tmp_path / str(i)).stat().st_size for i in range(10)}
+    assert tried == {i: {2: 2, 7: 3}.get(i, 1) for i in range(10)}
+    assert capfd.readouterr().out == ""
+
+
+def test_an_error_is_tried_again_and_a_mistake_of_the_user_ends_all(tasks, ray_workers):
+    results = dict(ray_workers.run(tasks.fails, range(4)))
+    assert results.pop(1) == GivenUp("ZeroDivisionError: one") and callable(results.pop(2)) and results == {0: 0, 3: 3}
+    with pytest.raises(ls.UserError, match="Nine is wrong") as caught:
+        list(ray_workers.run(tasks.fails, [0, 9, 3]))
+    assert caught.value.for_command_line() == "Nine is wrong for everybody, with --out x."
+    with pytest.raises(ls.UserError, match="No worker could start on the Ray cluster: RuntimeError: no weights here."):
+        list(ray_workers.run(tasks.square, range(4), start=tasks.breaks))
+
+
+def test_it_says_what_it_waits_for(tasks, cluster, ray_workers, monkeypatch, caplog):
+    monkeypatch.setattr(workers, "PATIENCE", 1.5)
+    told, three = [], RayWorkers(workers=3)
+    assert sorted(dict(three.run(tasks.sleeps, [4, 4, 0], waiting=told.append))) == [0, 1, 2]
+    assert [0, 1] in map(sorted, told)
+    address = cluster.head_node.node_ip_address
+    assert f"No result for 1.5 seconds: waiting for item 0 on node {address}, item 1 on node {address}." in caplog.text
+    assert "1 workers have not started; each needs 1 processors, and 0 of 2 are free on 2 nodes" in caplog.text
+    with pytest.raises(ls.UserError, match="each needs 64 processors, and the largest of 2 nodes has 1; set LABELS"):
+        list(RayWorkers(threads=64).run(tasks.square, range(4)))
+
+
+def test_a_worker_that_sees_other_files_or_another_labelsieve(tasks, cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos.sieve").mkdir()
+    with on_ray(cluster.address, folder=Path("photos.sieve")) as ours:
+        assert dict(ours.run(tasks.square, [2])) == {0: (4, None)}
+        assert os.listdir("photos.sieve") == []
+    elsewhere = Path("/proc/self/cwd/photos.sieve")  # another folder in every process
+    for given in ({"folder": elsewhere}, {"seen": [str(elsewhere)]}):
+        with on_ray(cluster.address, **given) as ours, pytest.raises(ls.UserError, match="does not see .*photos.sieve"):
+            list(ours.run(tasks.square, [2]))
+    assert os.listdir("photos.sieve") == []
+
+    (tmp_path / "labelsieve").mkdir()
+    (tmp_path / "labelsieve" / "__init__.py").write_text("__version__ = '0.0.9'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    other = cluster.add_node(num_cpus=4)
+    try:
+        with on_ray(cluster.address) as ours, pytest.raises(ls.UserError, match=r"it is 0\.0\.9; install it there"):
+            list(RayWorkers(threads=4, workers=ours.workers).run(tasks.square, [2]))
+    finally:
+        cluster.remove_node(other)
+
+
+def test_a_cluster_that_cannot_be_used(cluster, monkeypatch):
+    import ray
+    from ray._private import ray_constants
+    from ray._raylet import GcsClient
+
+    with pytest.raises(ls.UserError, match=r"^No Ray cluster answers at 127\.0\.0\.1:9: Conn"), on_ray("127.0.0.1:9"):
+        pass
+    with pytest.raises(ls.UserError, match="'cluster' is no address of a Ray cluster"), on_ray("cluster"):
+        pass
+    with pytest.raises(ls.UserError, match="an address for Ray's client"), on_ray("ray://127.0.0.1:10001"):
+        pass
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "ray", None)
+        with pytest.raises(ls.UserError, match=r"pip install 'labelsieve\[ray\]'"), on_ray("auto"):
+            pass
+    server, name = GcsClient(address=cluster.address), ray_constants.KV_NAMESPACE_CLUSTER
+    written = server.internal_kv_get(b"CLUSTER_METADATA", name)
+    other = json.dumps({**json.loads(written), "ray_version": "2.1.0"}).encode()
+    server.internal_kv_put(b"CLUSTER_METADATA", other, True, name)
+    try:
+        with pytest.raises(ls.UserError, match=rf"there Ray: 2\.1\.0, .*here Ray: {ray.__version__}"):
+            on_ray(cluster.address).__enter__()
+    finally:
+        server.internal_kv_put(b"CLUSTER_METADATA", written, True, name)
+
+
+PROGRAM = """
+from labelsieve.workers.ray_cluster import on_ray
+import ray_tasks
+with on_ray("local") as workers:
+    list(workers.run(ray_tasks.sleeps, [60, 60]))
+"""
+
+
+def test_nothing_is_left_of_a_local_cluster_when_its_driver_is_killed(tmp_path):
+    (tmp_path / "ray_tasks.py").write_text(TASKS)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, str(tmp_path)]), "LABELSIEVE_THREADS": "2"}
+    environment |= {"HOME": str(tmp_path)}  # Ray keeps the token of its local clusters there
+    command = [sys.executable, "-c", PROGRAM]
+    driver = subprocess.Popen(command, env=environment, cwd=tmp_path)
+    until(lambda: "ray::LabelsieveWorker.do" in commands(tmp_path) or driver.poll() is not None)
+    assert "raylet" in commands(tmp_path) and "gcs_server" in commands(tmp_path)
+    driver.kill()
+    driver.wait()
+    # two agents of Ray stay for a minute
+    until(lambda: not any(name in commands(tmp_path) for name in ("raylet/raylet", "gcs_server", "Worker")), 20)
+
+
+def commands(folder):
+    """The command lines of the living processes whose working directory is this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd") == str(folder):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended meanwhile
+            continue
+    return "\n".join(found)
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
