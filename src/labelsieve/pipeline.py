@@ -24,6 +24,7 @@ from labelsieve.core.files import scratch
 from labelsieve.core.findings import Findings
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
+from labelsieve.core.workers import Workers
 from labelsieve.decide.findings_of_scores import findings_of_scores
 from labelsieve.decide.plausibility import plausibility
 from labelsieve.detectors import DETECTORS, detector
@@ -50,6 +51,7 @@ from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
 from labelsieve.store.previous_run import changes_since
+from labelsieve.workers.processes import require_processes
 
 LOG = logging.getLogger(__name__)
 EVIDENCE = "evidence"  # its folder in the run folder
@@ -76,6 +78,7 @@ def find(
     loss: str | None = None,
     seed: int = 0,
     device: str | None = None,
+    workers: int | None = None,
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Findings:
@@ -106,6 +109,9 @@ def find(
         seed: seed of folds, panel and neighbours. The same seed gives the same findings on the same type of machine.
         device: the device of the training: "cpu", "cuda", "cuda:1", "mps". None: heads on the CPU with NumPy,
             whatever else is installed or imported; a network (`from_network`) on a GPU if there is one.
+        workers: processes of this machine that share the encoding of images and texts; they share its processors too.
+            None encodes in this process, and uses the shards that workers or `encode_shards` left in `out`. The
+            findings are the same.
         progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False
             never.
 
@@ -116,7 +122,7 @@ def find(
     Estimate(count=104.2, low=88.1, high=121.7)
     """
     _require_columns(columns, find)
-    plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers)
     if out is not None:
         out = require_path(out, "out, the run folder,")
     with reporting(progress) as told:
@@ -154,6 +160,7 @@ def gather(
     loss: str | None = None,
     seed: int = 0,
     device: str | None = None,
+    workers: int | None = None,
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Evidence:
@@ -163,8 +170,8 @@ def gather(
     There are many parameters because they are those of `find`.
 
     Args:
-        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, progress, columns: as in
-            `find`.
+        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, workers, progress, columns: as
+            in `find`.
 
     Returns:
         The evidence; its `origin` remembers the data, so that `detect` can lead to findings.
@@ -179,7 +186,7 @@ def gather(
         >>> ls.detect(evidence).decide()                    # what ls.find("photos/") returns
     """
     _require_columns(columns, gather)
-    plan = _plan(encoder, side, detectors, from_network, loss, seed, device)
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers)
     with reporting(progress) as told, scratch() as folder:
         return _in_memory(_gather(*read_input(data, probs, record, columns), folder, plan, told, _Clock()))
 
@@ -312,9 +319,12 @@ class _Plan:
     loss: str | None
     seed: int
     device: str | None
+    workers: Workers | None = None
 
 
-def _plan(encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any, seed: Any, device: Any) -> _Plan:
+def _plan(
+    encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any, seed: Any, device: Any, workers: Any
+) -> _Plan:
     for what, value in (("encoder", encoder), ("from_network", from_network)):
         require_text(value if value is not None else "", what)
     side = None if side is None else require_whole(side, "side")
@@ -325,7 +335,8 @@ def _plan(encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any,
     loss = makers.require_loss(loss, from_network)
     if device is not None:  # a missing device is reported before anything is read
         makers.panel_device(require_text(device, "device"))
-    return _Plan(encoder, side, named, from_network, loss, seed, device)
+    processes = None if workers is None else require_processes(workers)
+    return _Plan(encoder, side, named, from_network, loss, seed, device, processes)
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
@@ -388,7 +399,7 @@ def _gather(
     chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes)
     with clock("encode"):
         usable = has_features(data, plan.encoder)
-        found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress)
+        found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress, plan.workers)
     if found is not None:
         notes += [*found.data.notes[len(data.notes) :], *replaced_files(data.inputs)]  # of the encoder, of the storage
     if found is None:

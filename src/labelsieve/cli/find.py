@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Workers, folder, within
 
 
 def find(
@@ -44,18 +44,14 @@ def find(
     from_network: Annotated[
         str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
     ] = None,
-    loss: Annotated[
-        str | None,
-        Parameter(help="Loss for the networks of --from-network: blurry, piecewise-zero or gce."),
-    ] = None,
-    classes: Annotated[
-        str | None, Parameter(help="Table with the meaning of each class: class,name,guideline,example.")
-    ] = None,
+    loss: Annotated[str | None, Parameter(help="Loss of --from-network: blurry, piecewise-zero or gce.")] = None,
+    classes: Annotated[str | None, Parameter(help="Meaning of classes: class,name,guideline,example.")] = None,
     seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
     device: Annotated[
         str | None,
         Parameter(help="Where heads or networks train: cpu, cuda, mps; default: heads on the CPU, a network on a GPU."),
     ] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
     ] = None,
@@ -86,6 +82,7 @@ def find(
             loss=loss,
             seed=seed,
             device=device,
+            workers=workers,
             progress=progress,
         )
     if meanings is not None:

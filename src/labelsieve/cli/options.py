@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
@@ -46,3 +48,9 @@ def folder(_: Any, tokens: Sequence[Any]) -> Path:
     if not tokens[0].value.strip():
         raise ValueError("The name is empty; give the name of a folder.")
     return Path(tokens[0].value)
+
+
+Workers = Annotated[
+    int | None,
+    Parameter(help="Processes that share the encoding of images and texts.", converter=within((1, 1024))),
+]

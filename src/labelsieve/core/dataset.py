@@ -11,6 +11,7 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import FeatureColumns
+from labelsieve.core.input_parts import Inputs, groups, part, row_bytes
 from labelsieve.core.read_many import read_many
 
 Kind = Literal["image", "text", "features", "probs"]
@@ -158,6 +159,18 @@ class Subset(Sequence):
         """What was listed to find inputs that are files; inputs of other kinds have no such attribute."""
         inner: Any = self._inputs
         return inner.listing
+
+    def part(self, rows: np.ndarray) -> Inputs:
+        return part(self._inputs, self._rows[rows])
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        at = groups(self._inputs)
+        return None if at is None else at[self._rows]
+
+    @property
+    def row_bytes(self) -> float:
+        return row_bytes(self._inputs)
 
     @property
     def paths(self) -> list[str]:

@@ -28,7 +28,8 @@ class Workers(Protocol):
         count: how many items they work on at the same time.
     """
 
-    count: int
+    @property
+    def count(self) -> int: ...
 
     def run(
         self,

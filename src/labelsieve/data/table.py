@@ -313,6 +313,13 @@ class ArrowColumn(Sequence):
     def __getitem__(self, i: int) -> Any:
         return self.column[int(i)].as_py()
 
+    @property
+    def row_bytes(self) -> float:
+        return self.column.nbytes / max(1, len(self))
+
+    def part(self, rows: np.ndarray) -> ArrowColumn:
+        return ArrowColumn(_taken(self.column, rows))
+
 
 @dataclass(frozen=True, eq=False)
 class ArrowImages(Sequence):
@@ -333,6 +340,29 @@ class ArrowImages(Sequence):
                 else value["bytes"]
             )
         return value
+
+    @property
+    def row_bytes(self) -> float:
+        return self.column.nbytes / max(1, len(self))
+
+    def part(self, rows: np.ndarray) -> ArrowImages:
+        return ArrowImages(_taken(self.column, rows), self.folder)
+
+
+def _taken(column: pa.ChunkedArray, rows: np.ndarray) -> pa.ChunkedArray:
+    """Some rows of a column, copied chunk by chunk: only what is taken is pickled, however long the column is."""
+    import pyarrow as pa
+
+    ends = np.cumsum([len(chunk) for chunk in column.chunks])
+    at = np.searchsorted(ends, rows, side="right")
+    parts = [
+        column.chunk(int(at[run[0]])).take(
+            pa.array(rows[run] - (ends[at[run[0]]] - len(column.chunk(int(at[run[0]])))))
+        )
+        for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(at)) + 1)
+        if len(run)
+    ]
+    return pa.chunked_array(parts, column.type)
 
 
 def contents(schema: pa.Schema, source: str) -> dict[str, Content]:

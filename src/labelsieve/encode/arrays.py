@@ -12,7 +12,8 @@ import numpy as np
 from labelsieve.core.dataset import Dataset, Exclusion, Subset
 from labelsieve.core.errors import UserError
 from labelsieve.core.progress_callback import Progress
-from labelsieve.encode import Encoder, encode
+from labelsieve.core.workers import Workers
+from labelsieve.encode import Encoded, Encoder, encode, shard_plan, shards
 from labelsieve.encode import encoder as load_encoder
 from labelsieve.encode.decode_image import EIGHT, UNSCALED
 from labelsieve.encode.deep_pixels import look
@@ -20,8 +21,13 @@ from labelsieve.encode.long_texts import MOST
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.encode.pixels import pixels as decoded
 from labelsieve.encode.pixels import sketches, usual_side, without
+from labelsieve.encode.shards import Loader
+from labelsieve.encode.stream import is_encoded
 from labelsieve.stats import same_picture, same_text
 from labelsieve.stats.duplicates import grouped, hashes
+from labelsieve.workers.in_turn import InTurn
+
+FEATURES = "features"  # their folder in the run folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +62,32 @@ def features(
     encoder: str | None = None,
     side: int | None = None,
     levels: Levels | None = None,
+    workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> Arrays:
     """The features of any data except probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels`
-    are the scales for pictures of more than 8 bits, None fits them to the data."""
+    are the scales for pictures of more than 8 bits, None fits them to the data. `workers` encode in shards; None is
+    this process, which uses the shards that there are."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
     model = load_encoder(encoder, data.kind, side=side, inputs=data.inputs)
     option = getattr(model, "option", encoder)
     if model is None:
+        if workers is not None:
+            raise UserError(
+                f"Workers share the encoding of images and texts, and these are {data.kind}; leave out <workers>.",
+                workers="",
+            )
         values = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
         return Arrays(data, values, hashes(values))
-    stage = None if progress is None else lambda done, total: progress("encode", done, total)
-    levels = _levels(data, levels)
-    encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
+    levels, cache = _levels(data, levels), folder / FEATURES
+    load = Loader(option, data.kind, side, model.name)
+    encoded = _encoded(data, model, load, cache, levels, workers, progress)
     if data.kind == "image" and len(
         more := np.flatnonzero(encoded.reading == UNSCALED)
     ):  # none of those was in the sample for the levels
         levels = levels.filled(look(data.inputs, more))
-        encoded = encode(data.inputs, model, folder / "features", key="", levels=levels, progress=stage)
+        encoded = _encoded(data, model, load, cache, levels, workers, progress)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
     reading_notes = (
@@ -84,6 +97,31 @@ def features(
     values = encoded.features if keep.all() else encoded.features[keep]
     content, sketch, raw = encoded.content[keep], encoded.sketch[keep], encoded.raw[keep]
     return Arrays(data, values, content, sketch, model.name, raw, levels, option)
+
+
+def _encoded(
+    data: Dataset,
+    model: Encoder,
+    load: Loader,
+    folder: Path,
+    levels: Levels,
+    workers: Workers | None,
+    progress: Progress | None,
+) -> Encoded:
+    """Encode here, or in shards if there are workers, or if somebody has planned the same shards in this folder."""
+    place, found = str(folder), shard_plan.planned(str(folder))
+    if len(data) and (
+        found is not None or (workers is not None and not is_encoded(data.inputs, model, folder, levels))
+    ):
+        plan = shard_plan.plan_of(data, model, levels.key)
+        if found is None or found["plan"] != plan.identity:
+            found = None if workers is None else shard_plan.start(plan, data, place)
+        if found is not None:
+            jobs, start = shards.Jobs(data, plan, place, levels, range(len(plan))), load
+            shards.run(jobs, workers or InTurn(), start if workers else lambda: model, progress)
+            return shards.collect(plan, place, model, folder, levels=levels)
+    stage = None if progress is None else lambda done, total: progress("encode", done, total)
+    return encode(data.inputs, model, folder, key="", levels=levels, progress=stage)
 
 
 def pixels(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.input_parts import spread
 from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode.pixel_levels import Levels, fitted, some
 
@@ -55,10 +56,13 @@ def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
 def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarray | None = None) -> Levels:
     """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Only headers
     are read, and values if there are more than 8 bits."""
-    at = np.arange(len(inputs)) if positions is None else np.asarray(positions)
-    if not len(at) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
+    if not len(inputs) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
         return Levels()
-    chosen = at[np.unique(np.linspace(0, len(at) - 1, LOOK).round().astype(int))]
+    if positions is None:
+        chosen = spread(inputs, LOOK)
+    else:
+        at = np.asarray(positions)
+        chosen = at[np.unique(np.linspace(0, len(at) - 1, LOOK).round().astype(int))].tolist() if len(at) else []
     parts = map(_sampled_values, read_many(inputs, chosen, again=True))
     return fitted([part for part in parts if part is not None])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+
+JOURNAL = "journal.jsonl"
 
 _VERSION = 2
 
@@ -64,7 +66,7 @@ class Blocks:
     def start(self, keep: Iterable[int]) -> None:
         """Forget every finished block but `keep`, before any of the others is overwritten."""
         self.finished = {block: self.finished[block] for block in sorted(keep)}
-        with _writing(self.folder):
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._columns_fit():
                 self._journal.unlink(missing_ok=True)
@@ -75,7 +77,7 @@ class Blocks:
 
     def write(self, block: int, done: Finished, **columns: np.ndarray) -> None:
         """Store a block's rows, then record them in the journal."""
-        with _writing(self.folder):
+        with writing(self.folder):
             for name, rows in columns.items():
                 with open(self._path(name), "r+b") as file:
                     np.lib.format.read_magic(file)
@@ -88,13 +90,48 @@ class Blocks:
                 _to_disk(file)
         self.finished[block] = done
 
+    def scatter(self, rows: np.ndarray, **columns: np.ndarray) -> None:
+        """Store some rows (m,), ascending, anywhere. They count only once `close` has recorded their blocks."""
+        runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
+        with writing(self.folder):
+            for name, values in columns.items():
+                with open(self._path(name), "r+b") as file:
+                    np.lib.format.read_magic(file)
+                    np.lib.format.read_array_header_1_0(file)
+                    begin = file.tell()
+                    for run in runs:
+                        file.seek(begin + int(rows[run[0]]) * values[0].nbytes)
+                        file.write(values[run[0] : run[-1] + 1].tobytes())
+
+    def close(self, digests: Callable[[range], str], failed: Iterable[tuple[int, str]]) -> None:
+        """Record every block as finished, once all rows are stored and on the disk. `digests` gives the digest of the
+        inputs in a span."""
+        spans = self.spans()
+        of_block: list[list[tuple[int, str]]] = [[] for _ in spans]
+        for position, reason in sorted(failed):
+            of_block[position // self.header.block].append((position, reason))
+        done = {i: Finished(digests(span), tuple(of_block[i])) for i, span in enumerate(spans)}
+        with writing(self.folder):
+            for name in self.header.columns():
+                with open(self._path(name), "r+b") as file:
+                    _to_disk(file)
+            with open(self._journal, "a", encoding="utf-8") as file:
+                file.writelines(_line(block, finished) + "\n" for block, finished in done.items())
+                _to_disk(file)
+        self.finished = done
+
+    def spans(self) -> list[range]:
+        """The rows of each block."""
+        n, size = self.header.n, self.header.block
+        return [range(start, min(n, start + size)) for start in range(0, n, size)]
+
     def load(self, name: str) -> np.ndarray:
         """A column, memory-mapped read-only."""
         return np.load(self._path(name), mmap_mode="r")
 
     @property
     def _journal(self) -> Path:
-        return self.folder / "journal.jsonl"
+        return self.folder / JOURNAL
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
@@ -145,7 +182,8 @@ def _to_disk(file) -> None:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path | str) -> Iterator[None]:
+    """Errors of the disk, while features are written to `folder`, become sentences."""
     try:
         yield
     except OSError as error:

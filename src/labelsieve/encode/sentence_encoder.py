@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.input_parts import spread
 from labelsieve.encode.encoder import require
 from labelsieve.encode.long_texts import MOST, averaged, cut
 from labelsieve.encode.text_keys import fold, ngrams
@@ -93,9 +94,9 @@ class Sentence:
 
 def _some(inputs: Sequence[Any] | np.ndarray) -> Iterator[str]:
     """The beginnings of some texts, spread over the data set; without those that cannot be read."""
-    for at in np.unique(np.linspace(0, len(inputs) - 1, min(LOOK, len(inputs))).round().astype(int)):
+    for at in spread(inputs, LOOK):
         try:
-            text = inputs[int(at)]
+            text = inputs[at]
         except (OSError, ValueError, EOFError):
             continue
         if isinstance(text, str) and text.strip():

@@ -31,6 +31,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+BLOCK = 1024  # examples that are finished together; a killed run repeats one block at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def encode(
     key: str,
     levels: Levels | None = None,
     progress: Progress | None = None,
-    block: int = 1024,
+    block: int = BLOCK,
 ) -> Encoded:
     """Encode every input, except for blocks in `folder` that an earlier run finished.
 
@@ -82,12 +83,9 @@ def encode(
         none = np.zeros(0, np.uint64)
         sketch = np.zeros((0, sketch_bytes(encoder.kind)), np.uint8)
         return Encoded(np.zeros((0, encoder.width), np.float16), none, sketch, (), none, none.astype(np.uint16))
-    blocks = Blocks(
-        Path(folder),
-        Header(encoder.name, key + (levels.key if levels else ""), n, encoder.width, block, sketch_bytes(encoder.kind)),
-    )
-    spans = [range(start, min(n, start + block)) for start in range(0, n, block)]
-    done, raw, resample = 0, np.zeros(n, np.uint64), getattr(encoder, "resample", BICUBIC)
+    blocks = Blocks(Path(folder), header(encoder, n, key, levels, block))
+    spans = blocks.spans()
+    done, raw = 0, np.zeros(n, np.uint64)
 
     with ThreadPoolExecutor(workers) as pool:
         unchanged = []
@@ -108,18 +106,35 @@ def encode(
             for i in todo
             for start in range(0, len(spans[i]), encoder.batch)
         )
-        ready = _ahead(
-            pool,
-            lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample, levels)),
-            parts,
-            workers + 2,
-        )
+        ready = prepared(pool, inputs, parts, encoder, levels)
         for number, batches in groupby(ready, key=lambda pair: pair[0]):
-            block_digests = _encode_block(blocks, number, spans[number], encoder, (batch for _, batch in batches))
+            rows = encode_rows(encoder, spans[number], (batch for _, batch in batches))
+            block_digests = rows.digests
+            blocks.write(number, Finished(joined(block_digests), rows.failed), **rows.columns)
             raw[spans[number].start : spans[number].stop] = numbered(block_digests)
             done = _report(progress, done + len(spans[number]), n)
 
-    failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(spans))))
+    return loaded(blocks, raw)
+
+
+def header(encoder: Encoder, n: int, key: str, levels: Levels | None, block: int = BLOCK) -> Header:
+    """What stored features of n inputs must match."""
+    return Header(
+        encoder.name, key + (levels.key if levels else ""), n, encoder.width, block, sketch_bytes(encoder.kind)
+    )
+
+
+def is_encoded(
+    inputs: Sequence[Any] | np.ndarray, encoder: Encoder, folder: Path, levels: Levels | None = None
+) -> bool:
+    """Whether `encode` would find every block finished in `folder`, if no input has changed."""
+    blocks = Blocks(folder, header(encoder, len(inputs), "", levels))
+    return len(blocks.finished) == len(blocks.spans())
+
+
+def loaded(blocks: Blocks, raw: np.ndarray) -> Encoded:
+    """The result, once every block is finished."""
+    failed = tuple(chain.from_iterable(blocks.finished[number].failed for number in range(len(blocks.spans()))))
     features, content, sketch, reading = (blocks.load(name) for name in ("features", "content", "sketch", "reading"))
     return Encoded(features, content, sketch, failed, raw, reading)
 
@@ -147,9 +162,41 @@ def _ahead(
             future.cancel()
 
 
-def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, batches: Iterable[Batch]) -> bytes:
-    """Encode one block and store it; failed rows stay zero, and a row of features that is not finite counts as failed.
-    Returns the digests of its inputs."""
+def prepared(
+    pool: ThreadPoolExecutor,
+    inputs: Sequence[Any] | np.ndarray,
+    parts: Iterable[tuple[_Item, range]],
+    encoder: Encoder,
+    levels: Levels | None,
+) -> Iterator[tuple[_Item, Batch]]:
+    """A batch of the inputs in each span, read and decoded ahead of the encoder; each with its own mark."""
+    resample = getattr(encoder, "resample", BICUBIC)
+    return _ahead(
+        pool,
+        lambda part: (part[0], prepare(inputs, part[1], encoder.kind, encoder.side, resample, levels)),
+        parts,
+        threads() + 2,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some consecutive inputs, encoded.
+
+    Attributes:
+        columns: features, content, sketch and reading, as in `Encoded`.
+        failed: (position, reason), in order.
+        digests: of the inputs, 16 bytes each, joined.
+    """
+
+    columns: dict[str, np.ndarray]
+    failed: tuple[Failure, ...]
+    digests: bytes
+
+
+def encode_rows(encoder: Encoder, span: range, batches: Iterable[Batch]) -> Rows:
+    """Encode the batches of a span; failed rows stay zero, and a row of features that is not finite counts as
+    failed."""
     features = np.zeros((len(span), encoder.width), np.float16)
     content, sketch = np.zeros(len(span), np.uint64), np.zeros((len(span), sketch_bytes(encoder.kind)), np.uint8)
     reading = np.zeros(len(span), np.uint16)
@@ -167,16 +214,8 @@ def _encode_block(blocks: Blocks, number: int, span: range, encoder: Encoder, ba
             rows = batch.positions[finite] - span.start
             features[rows] = np.clip(values[finite], -_FLOAT16_MAX, _FLOAT16_MAX)
             content[rows], sketch[rows], reading[rows] = batch.content[finite], batch.sketch[finite], per_input[finite]
-    block_digests = b"".join(digests)
-    blocks.write(
-        number,
-        Finished(joined(block_digests), tuple(sorted(failed))),
-        features=features,
-        content=content,
-        sketch=sketch,
-        reading=reading,
-    )
-    return block_digests
+    columns = {"features": features, "content": content, "sketch": sketch, "reading": reading}
+    return Rows(columns, tuple(sorted(failed)), b"".join(digests))
 
 
 def _read(encoder: Encoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.progress_callback import Progress
+from labelsieve.core.workers import Workers
 from labelsieve.encode import arrays
 
 
@@ -18,8 +19,13 @@ def read_arrays(
     network: str | None,
     features: bool,
     progress: Progress | None,
+    workers: Workers | None = None,
 ) -> arrays.Arrays | None:
     """Features, or pixels for a network; None if there are only probabilities, which are evidence already."""
+    if workers is not None and (network is not None or not features):
+        raise UserError(
+            "Workers share the encoding of images and texts, and here no encoder runs; leave out <workers>.", workers=""
+        )
     if network is not None and data.probs is not None:
         raise UserError(
             "Both the probabilities and the network would judge the labels; leave out <probs> or <from_network>.",
@@ -41,7 +47,7 @@ def read_arrays(
             )
         return arrays.pixels(data, folder, side=side)
     if features:
-        return arrays.features(data, folder, encoder=encoder, side=side, progress=progress)
+        return arrays.features(data, folder, encoder=encoder, side=side, workers=workers, progress=progress)
     if encoder not in (None, "none") or side is not None:
         named = f"the encoder {encoder!r}" if encoder not in (None, "none") else f"the side of {side} pixels"
         raise UserError(f"Your own probabilities judge the labels, so no encoder runs; leave out {named}.")

@@ -78,11 +78,13 @@ class Files(Sequence):
         paths: n paths or addresses.
         sizes: (n,) int64 bytes, to fetch no more at a time than fits into memory; None if unknown.
         listing: what was listed to find them, or None.
+        carry: whether contents that were kept go with it to another process.
     """
 
     paths: Sequence[str]
     sizes: np.ndarray | None = None
     listing: Listing | None = None
+    carry: bool = False
     _kept: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -92,7 +94,16 @@ class Files(Sequence):
         return paths.read(self.paths[i])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}}
+        return self.__dict__ if self.carry else {**self.__dict__, "_kept": {}}
+
+    row_bytes = 0  # only paths travel, and a few contents that were kept
+
+    def part(self, rows: np.ndarray) -> Files:
+        """As `core.input_parts`."""
+        chosen: list[int] = rows.tolist()
+        kept = {at: self._kept.pop(row) for at, row in enumerate(chosen) if row in self._kept}
+        sizes = None if self.sizes is None else self.sizes[rows]
+        return Files([self.paths[row] for row in chosen], sizes, None, True, kept)
 
     def many(self, positions: Sequence[int], again: bool = False) -> Iterator[bytes | OSError]:
         """The files at the positions, in that order; the error in place of one that cannot be read. Of those at

@@ -320,6 +320,8 @@ _S3 = {
     "read_timeout": 20,
     "retries": {"mode": "standard", "total_max_attempts": 3},
 }
+
+
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 

@@ -19,11 +19,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
 from labelsieve.core import workers
+from labelsieve.core.arguments import require_whole
 from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.processors import THREADS, threads
 from labelsieve.core.workers import TRIES, GivenUp
@@ -32,6 +32,7 @@ LOG = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 _LAUNCH = threading.Lock()
 _KILLED = "the process that worked on it was killed, or ran out of memory"
+MOST = 1024  # processes
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,18 @@ class Processes:
                 worker.leave()
             for worker in hired:
                 worker.end()
+
+
+def require_processes(count: Any) -> Processes:
+    """`Processes` for a number that a user gave.
+
+    Raises:
+        UserError: it is not a whole number of 1 to `MOST`.
+    """
+    number = require_whole(count, "workers")
+    if not 1 <= number <= MOST:
+        raise UserError(f"{number} workers were asked for; give a number of processes, 1 to {MOST:,}.")
+    return Processes(number)
 
 
 class _Worker:
@@ -161,12 +174,12 @@ def _launching(threads: int) -> Iterator[None]:
 _STATE: list[Any] = []
 
 
-def _begin(driver: Connection) -> None:
+def _begin(driver: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
 
 
-def _end_with(driver: Connection) -> None:
+def _end_with(driver: Any) -> None:
     """End this process, in the middle of its work, when the other end of the pipe closes."""
     try:
         driver.recv_bytes()
