@@ -12,7 +12,7 @@ import pytest
 import labelsieve as ls
 from labelsieve.core import workers
 from labelsieve.core.workers import GivenUp
-from labelsieve.workers.ray_cluster import RayWorkers, on_ray
+from labelsieve.workers.ray_cluster import RayWorkers, ray_workers
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc of Linux")]
@@ -85,24 +85,25 @@ def tasks(cluster):
 
 
 @pytest.fixture
-def ray_workers(cluster, monkeypatch):
+def on_ray(cluster, monkeypatch):
     monkeypatch.delenv("LABELSIEVE_THREADS", raising=False)
-    with on_ray(cluster.address) as workers:
-        yield workers
+    ours = ray_workers(cluster.address)
+    with ours.connected():
+        yield ours
 
 
-def test_every_item_once_with_one_state_a_worker(tasks, ray_workers, tmp_path, monkeypatch):
-    assert ray_workers.count == 2 and list(ray_workers.run(tasks.square, [])) == []
+def test_every_item_once_with_one_state_a_worker(tasks, on_ray, tmp_path, monkeypatch):
+    assert on_ray.count == 2 and list(on_ray.run(tasks.square, [])) == []
     monkeypatch.chdir(tmp_path)
-    results = dict(ray_workers.run(tasks.square, range(100), start=tasks.state))
+    results = dict(on_ray.run(tasks.square, range(100), start=tasks.state))
     assert {position: result[0] for position, result in results.items()} == {i: i * i for i in range(100)}
     states = {result[1] for result in results.values()}
     assert len(states) == 2 and {state[1:] for state in states} == {("1", "1", str(tmp_path))}
 
 
-def test_the_item_of_a_killed_worker_goes_to_another_and_three_times_is_enough(tasks, ray_workers, tmp_path, capfd):
+def test_the_item_of_a_killed_worker_goes_to_another_and_three_times_is_enough(tasks, on_ray, tmp_path, capfd):
     items = [(str(tmp_path), i, {2: 1, 7: 99}.get(i, 0)) for i in range(10)]
-    results = dict(ray_workers.run(tasks.dies, items))
+    results = dict(on_ray.run(tasks.dies, items))
     assert isinstance(given_up := results.pop(7), GivenUp) and "was killed" in given_up.reason
     assert results == {i: i for i in range(10) if i != 7}
     tried = {i: (tmp_path / str(i)).stat().st_size for i in range(10)}
@@ -110,17 +111,17 @@ def test_the_item_of_a_killed_worker_goes_to_another_and_three_times_is_enough(t
     assert capfd.readouterr().out == ""
 
 
-def test_an_error_is_tried_again_and_a_mistake_of_the_user_ends_all(tasks, ray_workers):
-    results = dict(ray_workers.run(tasks.fails, range(4)))
+def test_an_error_is_tried_again_and_a_mistake_of_the_user_ends_all(tasks, on_ray):
+    results = dict(on_ray.run(tasks.fails, range(4)))
     assert results.pop(1) == GivenUp("ZeroDivisionError: one") and callable(results.pop(2)) and results == {0: 0, 3: 3}
     with pytest.raises(ls.UserError, match="Nine is wrong") as caught:
-        list(ray_workers.run(tasks.fails, [0, 9, 3]))
+        list(on_ray.run(tasks.fails, [0, 9, 3]))
     assert caught.value.for_command_line() == "Nine is wrong for everybody, with --out x."
     with pytest.raises(ls.UserError, match="No worker could start on the Ray cluster: RuntimeError: no weights here."):
-        list(ray_workers.run(tasks.square, range(4), start=tasks.breaks))
+        list(on_ray.run(tasks.square, range(4), start=tasks.breaks))
 
 
-def test_it_says_what_it_waits_for(tasks, cluster, ray_workers, monkeypatch, caplog):
+def test_it_says_what_it_waits_for(tasks, cluster, on_ray, monkeypatch, caplog):
     monkeypatch.setattr(workers, "PATIENCE", 1.5)
     told, three = [], RayWorkers(workers=3)
     assert sorted(dict(three.run(tasks.sleeps, [4, 4, 0], waiting=told.append))) == [0, 1, 2]
@@ -132,16 +133,14 @@ def test_it_says_what_it_waits_for(tasks, cluster, ray_workers, monkeypatch, cap
         list(RayWorkers(threads=64).run(tasks.square, range(4)))
 
 
-def test_a_worker_that_sees_other_files_or_another_labelsieve(tasks, cluster, tmp_path, monkeypatch):
+def test_a_worker_that_sees_other_files_or_another_labelsieve(tasks, cluster, on_ray, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("photos.sieve").mkdir()
-    with on_ray(cluster.address, folder=Path("photos.sieve")) as ours:
-        assert dict(ours.run(tasks.square, [2])) == {0: (4, None)}
-        assert os.listdir("photos.sieve") == []
-    elsewhere = Path("/proc/self/cwd/photos.sieve")  # another folder in every process
-    for given in ({"folder": elsewhere}, {"seen": [str(elsewhere)]}):
-        with on_ray(cluster.address, **given) as ours, pytest.raises(ls.UserError, match="does not see .*photos.sieve"):
-            list(ours.run(tasks.square, [2]))
+    assert dict(on_ray.beside(Path("photos.sieve"), str(tmp_path)).run(tasks.square, [2])) == {0: (4, None)}
+    elsewhere = "/proc/self/cwd/photos.sieve"  # another folder in every process
+    for folder, source in ((Path(elsewhere), "s3://bucket"), (Path("photos.sieve"), elsewhere)):
+        with pytest.raises(ls.UserError, match="does not see .*photos.sieve"):
+            list(on_ray.beside(folder, source).run(tasks.square, [2]))
     assert os.listdir("photos.sieve") == []
 
     (tmp_path / "labelsieve").mkdir()
@@ -149,8 +148,8 @@ def test_a_worker_that_sees_other_files_or_another_labelsieve(tasks, cluster, tm
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     other = cluster.add_node(num_cpus=4)
     try:
-        with on_ray(cluster.address) as ours, pytest.raises(ls.UserError, match=r"it is 0\.0\.9; install it there"):
-            list(RayWorkers(threads=4, workers=ours.workers).run(tasks.square, [2]))
+        with pytest.raises(ls.UserError, match=r"it is 0\.0\.9; install it there"):
+            list(RayWorkers(threads=4).run(tasks.square, [2]))
     finally:
         cluster.remove_node(other)
 
@@ -160,32 +159,31 @@ def test_a_cluster_that_cannot_be_used(cluster, monkeypatch):
     from ray._private import ray_constants
     from ray._raylet import GcsClient
 
-    with pytest.raises(ls.UserError, match=r"^No Ray cluster answers at 127\.0\.0\.1:9: Conn"), on_ray("127.0.0.1:9"):
-        pass
-    with pytest.raises(ls.UserError, match="'cluster' is no address of a Ray cluster"), on_ray("cluster"):
-        pass
-    with pytest.raises(ls.UserError, match="an address for Ray's client"), on_ray("ray://127.0.0.1:10001"):
-        pass
+    with pytest.raises(ls.UserError, match=r"^No Ray cluster answers at 127\.0\.0\.1:9: Connection refused\.$"):
+        list(ray_workers("127.0.0.1:9").run(print, [1]))
+    with pytest.raises(ls.UserError, match="'cluster' is no address of a Ray cluster"):
+        ray_workers("cluster")
+    with pytest.raises(ls.UserError, match="an address for Ray's client"):
+        ray_workers("ray://127.0.0.1:10001")
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "ray", None)
-        with pytest.raises(ls.UserError, match=r"pip install 'labelsieve\[ray\]'"), on_ray("auto"):
-            pass
+        with pytest.raises(ls.UserError, match=r"pip install 'labelsieve\[ray\]'"):
+            ray_workers("auto")
     server, name = GcsClient(address=cluster.address), ray_constants.KV_NAMESPACE_CLUSTER
     written = server.internal_kv_get(b"CLUSTER_METADATA", name)
     other = json.dumps({**json.loads(written), "ray_version": "2.1.0"}).encode()
     server.internal_kv_put(b"CLUSTER_METADATA", other, True, name)
     try:
         with pytest.raises(ls.UserError, match=rf"there Ray: 2\.1\.0, .*here Ray: {ray.__version__}"):
-            on_ray(cluster.address).__enter__()
+            list(ray_workers(cluster.address).run(print, [1]))
     finally:
         server.internal_kv_put(b"CLUSTER_METADATA", written, True, name)
 
 
 PROGRAM = """
-from labelsieve.workers.ray_cluster import on_ray
+from labelsieve.workers.ray_cluster import ray_workers
 import ray_tasks
-with on_ray("local") as workers:
-    list(workers.run(ray_tasks.sleeps, [60, 60]))
+list(ray_workers("local").run(ray_tasks.sleeps, [60, 60]))
 """
 
 

@@ -20,13 +20,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import labelsieve
 from labelsieve.core import workers as core
+from labelsieve.core.arguments import require_whole
 from labelsieve.core.errors import UserError, cause, first_line
 from labelsieve.core.extras import need
 from labelsieve.core.files import temporary
@@ -39,19 +40,24 @@ TICK = 2.0  # seconds between two looks at the room in the cluster
 REACH = 15  # seconds for a cluster to answer
 _NAMED = 5  # items or nodes in a message
 _START = -1  # instead of the position of an item
+_ADDRESS = re.compile(r"auto|local|(ray://)?[^\s/]+:\d{1,5}")
+_STARTED: list[str] = []  # whether this module started the cluster that this process is connected to
 
 
 @dataclass(frozen=True)
 class RayWorkers:
-    """`core.workers.Workers` over actors of the cluster that this process is connected to.
+    """`core.workers.Workers` over actors of a Ray cluster, which is connected to when there is work.
 
     Attributes:
+        address: "auto" for the cluster that runs here, or that RAY_ADDRESS names; "local" starts one on this machine
+            and ends it afterwards; else HOST:PORT of its head. A process that is connected to a cluster uses that.
         workers: how many; None: as many as the cluster has room for, at any time.
         threads: processors of one worker.
         folder: a local folder, in which every worker must find a file that this process writes; None: no such check.
         seen: local paths that every worker must find.
     """
 
+    address: str = "auto"
     workers: int | None = None
     threads: int = 1
     folder: Path | None = None
@@ -59,7 +65,23 @@ class RayWorkers:
 
     @property
     def count(self) -> int:
-        return self.workers or max(1, sum(int(node.processors // self.threads) for node in _nodes()))
+        if self.workers is not None:
+            return self.workers
+        with self.connected():
+            return max(1, sum(int(node.processors // self.threads) for node in _nodes()))
+
+    def connected(self) -> AbstractContextManager[None]:
+        """Keep the connection for several calls of `run`, which connects by itself otherwise.
+
+        Raises:
+            UserError: no cluster answers, or its version is another one.
+        """
+        return _connected(self.address)
+
+    def beside(self, folder: Path, source: str) -> RayWorkers:
+        """The same workers, which must see a local folder, and the source of the data if that is a local path."""
+        seen = (os.path.abspath(source),) if os.path.exists(source) else ()
+        return replace(self, folder=folder, seen=seen)
 
     def run(
         self,
@@ -75,7 +97,7 @@ class RayWorkers:
         todo, tries, unsolved = deque(range(len(items))), [0] * len(items), len(items)
         team: list[_Worker] = []
         failed_starts, looked, heard = 0, -TICK, time.monotonic()
-        with self._mark() as mark:
+        with self.connected(), self._mark() as mark:
             order = ray.put(cloudpickle.dumps((work, start)))
             orders = (order, labelsieve.__version__, os.getcwd(), mark, self.seen)
             actor = _actor_class(self.threads)
@@ -185,24 +207,22 @@ class RayWorkers:
             )
 
 
-@contextmanager
-def on_ray(
-    address: str, *, workers: int | None = None, folder: Path | None = None, seen: Sequence[str] = ()
-) -> Iterator[RayWorkers]:
-    """Workers on a Ray cluster.
-
-    Args:
-        address: "auto" for the cluster that runs here, or that RAY_ADDRESS names; "local" starts one on this machine
-            and ends it afterwards; else HOST:PORT of its head. A process that is connected to a cluster uses that.
-        workers, folder, seen: as in `RayWorkers`. LABELSIEVE_THREADS sets the processors of one worker; default 1.
+def ray_workers(address: Any, workers: Any = None) -> RayWorkers:
+    """`RayWorkers` as a user asked for them. LABELSIEVE_THREADS sets the processors of one worker; default 1.
 
     Raises:
-        UserError: Ray is not installed, no cluster answers, or its versions do not fit.
+        UserError: an argument is wrong, or Ray is not installed.
     """
     need("ray", "A Ray cluster", "ray")
-    each = threads() if os.environ.get(THREADS) else 1
-    with _connected(address):
-        yield RayWorkers(workers, each, folder, tuple(os.path.abspath(path) for path in seen))
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise UserError(f"{address!r} is no address of a Ray cluster; give auto, local, or HOST:PORT of its head.")
+    if address.startswith("ray://"):
+        raise UserError(
+            f"{address} is an address for Ray's client; run labelsieve on a machine of the cluster, as with: ray job "
+            "submit -- labelsieve find ... --ray auto"
+        )
+    count = None if workers is None else require_whole(workers, "workers")
+    return RayWorkers(address, count, threads() if os.environ.get(THREADS) else 1)
 
 
 @contextmanager
@@ -210,20 +230,17 @@ def _connected(address: str) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
-        if address == LOCAL:
+        if address == LOCAL and not _STARTED:
             raise UserError("This process is connected to a Ray cluster; use ray='auto', or call ray.shutdown() first.")
         yield
         return
-    if address.startswith("ray://"):
-        raise UserError(
-            f"{address} is an address for Ray's client; run labelsieve on a machine of the cluster, as with: ray job "
-            "submit -- labelsieve find ... --ray auto"
-        )
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address == LOCAL:
             # Ray ties its servers to this process: they end with it, even if it is killed
+            os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             ray.init(address=LOCAL, num_cpus=threads(), include_dashboard=False, **quiet)
+            _STARTED.append(address)
         else:
             _require_answer(address)
             ray.init(address=address, **quiet)
@@ -236,6 +253,7 @@ def _connected(address: str) -> Iterator[None]:
         with _quiet():
             yield
     finally:
+        _STARTED.clear()
         ray.shutdown()
 
 
@@ -260,8 +278,6 @@ def _require_answer(address: str) -> None:
     """Ask the cluster for a sign of life in a process of its own: `ray.init` itself would try for minutes."""
     if address != "auto":
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise UserError(f"{address!r} is no address of a Ray cluster; give HOST:PORT of its head, auto or local.")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
         except OSError as error:
