@@ -51,7 +51,8 @@ from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
 from labelsieve.store.previous_run import changes_since
-from labelsieve.workers.processes import require_processes
+from labelsieve.workers import chosen
+from labelsieve.workers.ray_cluster import RayWorkers
 
 LOG = logging.getLogger(__name__)
 EVIDENCE = "evidence"  # its folder in the run folder
@@ -79,6 +80,7 @@ def find(
     seed: int = 0,
     device: str | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Findings:
@@ -112,6 +114,9 @@ def find(
         workers: processes of this machine that share the encoding of images and texts; they share its processors too.
             None encodes in this process, and uses the shards that workers or `encode_shards` left in `out`. The
             findings are the same.
+        ray: the workers are on a Ray cluster: "auto" for the one that runs here or that RAY_ADDRESS names, "local" to
+            start one on this machine, or HOST:PORT of its head. `workers` is then their number; None is as many as the
+            cluster has room for.
         progress: called with (stage, done, total). None draws a bar on stderr in a terminal and in a notebook, False
             never.
 
@@ -122,7 +127,7 @@ def find(
     Estimate(count=104.2, low=88.1, high=121.7)
     """
     _require_columns(columns, find)
-    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers)
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers, ray)
     if out is not None:
         out = require_path(out, "out, the run folder,")
     with reporting(progress) as told:
@@ -161,6 +166,7 @@ def gather(
     seed: int = 0,
     device: str | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> Evidence:
@@ -170,8 +176,8 @@ def gather(
     There are many parameters because they are those of `find`.
 
     Args:
-        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, workers, progress, columns: as
-            in `find`.
+        data, probs, record, encoder, side, detectors, from_network, loss, seed, device, workers, ray, progress,
+            columns: as in `find`.
 
     Returns:
         The evidence; its `origin` remembers the data, so that `detect` can lead to findings.
@@ -186,7 +192,7 @@ def gather(
         >>> ls.detect(evidence).decide()                    # what ls.find("photos/") returns
     """
     _require_columns(columns, gather)
-    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers)
+    plan = _plan(encoder, side, detectors, from_network, loss, seed, device, workers, ray)
     with reporting(progress) as told, scratch() as folder:
         return _in_memory(_gather(*read_input(data, probs, record, columns), folder, plan, told, _Clock()))
 
@@ -323,7 +329,15 @@ class _Plan:
 
 
 def _plan(
-    encoder: Any, side: Any, detectors: Any, from_network: Any, loss: Any, seed: Any, device: Any, workers: Any
+    encoder: Any,
+    side: Any,
+    detectors: Any,
+    from_network: Any,
+    loss: Any,
+    seed: Any,
+    device: Any,
+    workers: Any,
+    ray: Any,
 ) -> _Plan:
     for what, value in (("encoder", encoder), ("from_network", from_network)):
         require_text(value if value is not None else "", what)
@@ -335,8 +349,7 @@ def _plan(
     loss = makers.require_loss(loss, from_network)
     if device is not None:  # a missing device is reported before anything is read
         makers.panel_device(require_text(device, "device"))
-    processes = None if workers is None else require_processes(workers)
-    return _Plan(encoder, side, named, from_network, loss, seed, device, processes)
+    return _Plan(encoder, side, named, from_network, loss, seed, device, chosen(workers, ray))
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
@@ -399,7 +412,10 @@ def _gather(
     chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes)
     with clock("encode"):
         usable = has_features(data, plan.encoder)
-        found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress, plan.workers)
+        workers = plan.workers
+        if isinstance(workers, RayWorkers):  # on machines that must share this folder
+            workers = workers.beside(folder, data.source)
+        found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress, workers)
     if found is not None:
         notes += [*found.data.notes[len(data.notes) :], *replaced_files(data.inputs)]  # of the encoder, of the storage
     if found is None:

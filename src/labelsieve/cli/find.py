@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, Workers, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Ray, Workers, folder, within
 
 
 def find(
@@ -52,6 +52,7 @@ def find(
         Parameter(help="Where heads or networks train: cpu, cuda, mps; default: heads on the CPU, a network on a GPU."),
     ] = None,
     workers: Workers = None,
+    ray: Ray = None,
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
     ] = None,
@@ -83,6 +84,7 @@ def find(
             seed=seed,
             device=device,
             workers=workers,
+            ray=ray,
             progress=progress,
         )
     if meanings is not None:

@@ -54,3 +54,8 @@ Workers = Annotated[
     int | None,
     Parameter(help="Processes that share the encoding of images and texts.", converter=within((1, 1024))),
 ]
+
+Ray = Annotated[
+    str | None,
+    Parameter(help="Workers on a Ray cluster: auto, local (starts one here), or HOST:PORT of its head."),
+]

@@ -75,8 +75,10 @@ def features(
     if model is None:
         if workers is not None:
             raise UserError(
-                f"Workers share the encoding of images and texts, and these are {data.kind}; leave out <workers>.",
+                f"Workers share the encoding of images and texts, and these are {data.kind}; leave out <workers> "
+                "and <ray>.",
                 workers="",
+                ray="",
             )
         values = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
         return Arrays(data, values, hashes(values))

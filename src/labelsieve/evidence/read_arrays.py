@@ -24,7 +24,9 @@ def read_arrays(
     """Features, or pixels for a network; None if there are only probabilities, which are evidence already."""
     if workers is not None and (network is not None or not features):
         raise UserError(
-            "Workers share the encoding of images and texts, and here no encoder runs; leave out <workers>.", workers=""
+            "Workers share the encoding of images and texts, and here no encoder runs; leave out <workers> and <ray>.",
+            workers="",
+            ray="",
         )
     if network is not None and data.probs is not None:
         raise UserError(

@@ -4,7 +4,8 @@ Only Ray core is used: actors that are never restarted by Ray and calls that are
 (`max_restarts=0, max_task_retries=0`; with -1, a lost node left calls that never returned). What is lost is known here,
 and given to a living worker. Where the cluster has room, also on a node that joined later, another worker is asked for.
 
-An actor takes `threads` processors of its node. It has one call in progress and one waiting behind it. The work and
+An actor takes `threads` processors of its node. It has one item at a time: the next one is there within milliseconds,
+and a second one behind it would mean that a dying actor takes with it the result that it had just sent. The work and
 what makes the state travel once per node, through Ray's object store.
 """
 
@@ -21,18 +22,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import labelsieve
 from labelsieve.core import workers as core
-from labelsieve.core.arguments import require_whole
 from labelsieve.core.errors import UserError, cause, first_line
 from labelsieve.core.extras import need
 from labelsieve.core.files import temporary
 from labelsieve.core.processors import THREADS, threads
 from labelsieve.core.workers import TRIES, GivenUp
+from labelsieve.workers.processes import require_processes
 
 LOG = logging.getLogger(__name__)
 LOCAL = "local"
@@ -99,7 +100,7 @@ class RayWorkers:
         failed_starts, looked, heard = 0, -TICK, time.monotonic()
         with self.connected(), self._mark() as mark:
             order = ray.put(cloudpickle.dumps((work, start)))
-            orders = (order, labelsieve.__version__, os.getcwd(), mark, self.seen)
+            orders = (order, import_module("labelsieve").__version__, os.getcwd(), mark, self.seen)
             actor = _actor_class(self.threads)
             try:
                 while unsolved:
@@ -107,9 +108,8 @@ class RayWorkers:
                         looked = time.monotonic()
                         team += [_Worker(actor.remote(), orders) for _ in range(self._wanted(team, unsolved))]
                     for worker in team:
-                        # one ahead, but not of the last items, which another worker may have time for
-                        while worker.node and todo and len(worker.calls) < (2 if len(todo) > len(team) else 1):
-                            worker.call(todo[0], items[todo.popleft()])
+                        if worker.call is None and todo:
+                            worker.give(todo[0], items[todo.popleft()])
 
                     worker = _first_answered(team)
                     if worker is None:
@@ -117,13 +117,12 @@ class RayWorkers:
                             heard = time.monotonic()
                             self._say_what_is_missing(team)
                             if waiting is not None:
-                                waiting([worker.calls[0][1] for worker in team if worker.node and worker.calls])
+                                waiting([position for position, _ in _at_work(team)])
                         continue
                     heard = time.monotonic()
                     position, answer, value = worker.answer()
                     if answer == "lost":
                         team.remove(worker)
-                        todo.extendleft(behind for _, behind in reversed(worker.calls))
                         looked = -TICK  # look for room at once
 
                     if answer in ("user", "wrong"):
@@ -189,8 +188,7 @@ class RayWorkers:
                 f"No worker found a place on the Ray cluster: each needs {self.threads} processors, and the largest of "
                 f"{len(nodes)} nodes has {largest:g}; set {THREADS} to at most that, or add a node."
             )
-        at_work = sorted((worker.calls[0][1], worker.node) for worker in team if worker.node and worker.calls)
-        busy = [f"item {position} on node {node}" for position, node in at_work]
+        busy = [f"item {position} on node {node}" for position, node in _at_work(team)]
         if busy:
             more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
             LOG.warning("%s: waiting for %s%s.", silent, ", ".join(busy[:_NAMED]), more)
@@ -221,7 +219,7 @@ def ray_workers(address: Any, workers: Any = None) -> RayWorkers:
             f"{address} is an address for Ray's client; run labelsieve on a machine of the cluster, as with: ray job "
             "submit -- labelsieve find ... --ray auto"
         )
-    count = None if workers is None else require_whole(workers, "workers")
+    count = None if workers is None else require_processes(workers).count
     return RayWorkers(address, count, threads() if os.environ.get(THREADS) else 1)
 
 
@@ -336,26 +334,27 @@ class _Worker:
 
     Attributes:
         node: the address of its node; empty until it has started.
-        calls: its unanswered calls in their order, each with the position of its item, or `_START`.
+        call: the unanswered call, with the position of its item, or `_START`.
     """
 
     actor: Any
     orders: tuple[Any, ...]
     node: str = ""
-    calls: deque[tuple[Any, int]] = field(default_factory=deque)
+    call: tuple[Any, int] | None = None
 
     def __post_init__(self) -> None:
-        self.calls.append((self.actor.begin.remote(*self.orders), _START))
+        self.call = self.actor.begin.remote(*self.orders), _START
 
-    def call(self, position: int, item: Any) -> None:
-        self.calls.append((self.actor.do.remote(item), position))
+    def give(self, position: int, item: Any) -> None:
+        self.call = self.actor.do.remote(item), position
 
     def answer(self) -> tuple[int, str, Any]:
-        """The position of the first call, the kind of its answer as in `_actor_class`, or "lost", and the answer."""
+        """The position of the call, the kind of its answer as in `_actor_class`, or "lost", and the answer."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        call, position = self.calls.popleft()
+        assert self.call is not None
+        (call, position), self.call = self.call, None
         try:
             return (position, *ray.get(call))
         except RayTaskError as error:  # a result that cannot be pickled
@@ -373,15 +372,20 @@ class _Worker:
 
 
 def _first_answered(team: Sequence[_Worker]) -> _Worker | None:
-    """A worker whose first call is answered; None after `TICK` seconds."""
+    """A worker whose call is answered; None after `TICK` seconds."""
     import ray
 
-    first = {worker.calls[0][0]: worker for worker in team if worker.calls}
-    if not first:
+    called = {worker.call[0]: worker for worker in team if worker.call}
+    if not called:
         time.sleep(TICK)
         return None
-    ready, _ = ray.wait(list(first), num_returns=1, timeout=TICK)
-    return first[ready[0]] if ready else None
+    ready, _ = ray.wait(list(called), num_returns=1, timeout=TICK)
+    return called[ready[0]] if ready else None
+
+
+def _at_work(team: Sequence[_Worker]) -> list[tuple[int, str]]:
+    """The items that are being worked on, and their nodes."""
+    return sorted((worker.call[1], worker.node) for worker in team if worker.call and worker.node)
 
 
 def _actor_class(processors: int) -> Any:
@@ -396,12 +400,13 @@ def _actor_class(processors: int) -> Any:
         def begin(self, order: bytes, version: str, folder: str, mark: Any, seen: Sequence[str]) -> tuple[str, Any]:
             import os
             import pickle
+            from importlib import import_module
 
             import ray
 
             address = ray.util.get_node_ip_address()
             try:
-                from labelsieve import __version__ as own
+                own = import_module("labelsieve").__version__
             except ImportError:
                 own = "missing"
             if own != version:
