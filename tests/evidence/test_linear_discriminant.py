@@ -86,7 +86,7 @@ def test_a_memory_map_gives_the_same(tmp_path, monkeypatch):
     x, y = blobs()
     fold = assign(y, 5)
     np.save(tmp_path / "x.npy", x)
-    monkeypatch.setattr("labelsieve.engine.standardise.IN_MEMORY", 0)
+    monkeypatch.setattr("labelsieve.core.memory_map.IN_MEMORY", 0)
     found = linear_discriminant.out_of_fold(np.load(tmp_path / "x.npy", mmap_mode="r"), y, 3, fold, folder=tmp_path)
     assert isinstance(found, np.memmap) and (tmp_path / "probs_lda.npy").exists()
     np.testing.assert_array_equal(found, linear_discriminant.out_of_fold(x, y, 3, fold))

@@ -125,7 +125,7 @@ def test_memory_mapped_features_and_records(tmp_path, monkeypatch):
     fold = assign(y, 3)
     tracks = [Track("p"), Track("r", held_out=False, record=True)]
     inside = train(x, y, 3, tracks, fold, epochs=2, batch=32)
-    monkeypatch.setattr("labelsieve.engine.standardise.IN_MEMORY", 100)
+    monkeypatch.setattr("labelsieve.core.memory_map.IN_MEMORY", 100)
     mapped = train(
         np.load(tmp_path / "x.npy", mmap_mode="r"), y, 3, tracks, fold, epochs=2, batch=32, folder=tmp_path / "evidence"
     )

@@ -133,3 +133,19 @@ def test_singles_leave_the_graph_as_it_is_bit_for_bit():
     plain, single = nearest(x, 10), nearest(x, 10, apart=(np.arange(3000), np.arange(3000)[::-1]))
     np.testing.assert_array_equal(plain.index, single.index)
     np.testing.assert_array_equal(plain.similarity, single.similarity)
+
+
+@pytest.mark.parametrize("apart", [(), (np.arange(6000) // 3,)])
+def test_runs_of_lists_in_files_give_the_same_graph(monkeypatch, tmp_path, apart):
+    x = clustered(6000, 16)
+    x[100:2100] = x[0]  # one list is larger than a run
+    whole = nearest(x, 10, apart=apart, exact_up_to=0)
+    monkeypatch.setattr("labelsieve.core.memory_map.IN_MEMORY", 1000)
+    monkeypatch.setattr("labelsieve.stats.neighbours._OWN", 900)
+    monkeypatch.setattr("labelsieve.stats.neighbours._VISITS", 5000)
+    parts = nearest(x, 10, apart=apart, exact_up_to=0, folder=tmp_path)
+    assert isinstance(parts.index, np.memmap)
+    np.testing.assert_allclose(parts.similarity, whole.similarity, atol=1e-6)
+    once = np.delete(np.arange(6000), np.r_[0, 100:2100])  # equally near rows may take each other's place
+    assert (parts.index[once] == whole.index[once]).mean() > 0.999
+    assert not list(tmp_path.iterdir())  # the files have no names

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.memory_map import blocks
 
 _HERE = hashlib.blake2b(platform.node().encode(), digest_size=3).hexdigest()
 _PART = re.compile(r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{6})-)?(?P<process>\d{1,9})\.part", re.DOTALL)
@@ -188,7 +189,12 @@ def write_json(path: Path, value: Any) -> None:
 def write_array(path: Path, array: np.ndarray) -> None:
     with replacing(path) as partial, open(partial, "wb") as file:
         try:
-            np.save(file, array)
+            if isinstance(array, np.memmap):  # `np.save` would hold all pages
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+                for rows in blocks(array, 1 << 14):
+                    file.write(np.ascontiguousarray(array[rows]).data)
+            else:
+                np.save(file, array)
         except OSError as error:
             if error.errno is None:  # NumPy says only how many bytes it could not write
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
+IN_MEMORY = 32_000_000  # bytes; larger arrays are in files, if a folder is given
 _BYTES = 1 << 26  # read between two releases
 
 
@@ -38,3 +41,30 @@ def blocks(array: np.ndarray, rows: int) -> Iterator[slice]:
             release(array)
         yield slice(start, min(start + rows, len(array)))
     release(array)
+
+
+def allocate(shape: tuple[int, ...], dtype: type, folder: Path | None, name: str) -> np.ndarray:
+    """An array in memory, or if it is large and a folder is given a memory map `folder/name.npy`."""
+    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        return np.empty(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+
+def temporary(shape: tuple[int, ...], dtype: type | np.dtype, folder: Path | None) -> np.ndarray:
+    """An array in memory; a large one, if a folder is given, in a file there, without a name, that goes with it."""
+    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        return np.empty(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder) as file:  # the map keeps it
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def stored(array: np.ndarray, folder: Path | None) -> np.ndarray:
+    """The array, or if it is large and a folder is given a copy in a file without a name there."""
+    out = temporary(array.shape, array.dtype, folder)
+    if not isinstance(out, np.memmap):
+        return array
+    for rows in blocks(out, max(1, _BYTES // max(1, out.strides[0]))):
+        out[rows] = array[rows]
+    return out

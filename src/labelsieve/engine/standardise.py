@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks, release, take
+from labelsieve.core.memory_map import allocate, blocks, release, take, temporary
 
 CUT = 10.0  # standard deviations; a spike in one coordinate must not outweigh all others
 BROKEN = 100.0  # a column's standard deviation over its robust width; above, a few extreme values hide all others
-IN_MEMORY = 600_000_000  # bytes; larger arrays are memory-mapped in the run folder
 _ALL = slice(None)
 _ROWS = 512  # rows per block, so that it stays in the cache
 WIDTH = 192  # principal directions in which neighbours are searched
@@ -76,24 +75,15 @@ def standardiser(features: np.ndarray, *, root: bool = False) -> Standardiser:
     return Standardiser(unit, mean.astype(unit.dtype), scale, root)
 
 
-def allocate(
-    shape: tuple[int, ...], dtype: type, folder: Path | None, name: str, *, on_disk: type | None = None
+def project(
+    features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, seed: int = 0, folder: Path | None = None
 ) -> np.ndarray:
-    """An array in memory, or if it is large and a folder is given a memory map `folder/name.npy` (of type
-    `on_disk`)."""
-    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
-        return np.empty(shape, dtype)
-    folder.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=on_disk or dtype, shape=shape)
-
-
-def project(features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, seed: int = 0) -> np.ndarray:
     """The features (n, d) in their `width` leading principal directions, or the features themselves if they are not
     wider.
 
     There are fewer directions if the result would exceed `limit` bytes. Neighbours in them vote as well as in all
     dimensions, at a fraction of the products. The directions come from a random sample of rows; their order and
-    orientation change no cosine.
+    orientation change no cosine. A large result is in a temporary file in the `folder`, if one is given.
     """
     n, d = features.shape
     width = min(width, max(32, limit // (4 * n)))
@@ -101,8 +91,8 @@ def project(features: np.ndarray, width: int = WIDTH, limit: int = _PROJECTED, s
         return features
     rows = np.arange(n) if n <= ROTATE else np.sort(np.random.default_rng(seed).choice(n, ROTATE, replace=False))
     leading = directions(take(features, rows), width, seed)
-    out = np.empty((n, width), np.float32)
-    for rows in blocks(features, _ROWS):
+    out = temporary((n, width), np.float32, folder)
+    for rows, _ in zip(blocks(features, _ROWS), blocks(out, _ROWS), strict=True):
         out[rows] = features[rows].astype(np.float32) @ leading
     return out
 

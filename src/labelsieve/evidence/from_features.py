@@ -157,10 +157,11 @@ def _neighbours(
         return Neighbours.load(folder)
     if progress:
         progress("neighbours", 0, 1)
-    projected = project(x, seed=seed)
-    result = nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x)
+    projected = project(x, seed=seed, folder=folder)
+    result = nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x, folder=folder)
     if folder is not None:
         result.save(folder)  # the review page shows them
+        result = Neighbours.load(folder) if isinstance(result.index, np.memmap) else result
         state.write(dict, now=True)
     if progress:
         progress("neighbours", 1, 1)

@@ -218,7 +218,7 @@ def learn(
     unwritten: list[tuple[slice, np.ndarray]] = []
     for step, (start, moment) in enumerate(zip(starts, moments, strict=True)):
         rows = slice(int(start), min(int(start) + descent.batch, m))
-        xb = put(np.asarray(x[rows], np.float32))
+        xb = put(batch_of(x, rows))
         logits = heads.logits(xb)
         logits[:, k:, tracks_of.plain] = -np.inf
         if tracks_of.recorded:
@@ -310,14 +310,18 @@ def _write(
 
 
 def shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np.ndarray:
-    """The features in a random order over sqrt(d), with a column of ones for the bias; float32, on disk float16."""
+    """The features in a random order, with a column of ones for the bias, (n, d + 1) float16; see `batch_of`."""
     n, d = features.shape
-    out = allocate((n, d + 1), np.float32, folder, "shuffled", on_disk=np.float16)
-    scale = np.float32(1 / np.sqrt(d))
-    for rows in blocks(out, 1024):
-        out[rows, :d] = take(features, order[rows]) * scale
-        out[rows, d] = scale
+    out = allocate((n, d + 1), np.float16, folder, "shuffled")
+    for rows in blocks(out, 1 << 14):
+        out[rows, :d] = take(features, order[rows])
+        out[rows, d] = 1
     return out
+
+
+def batch_of(x: np.ndarray, rows: slice) -> np.ndarray:
+    """Some rows of `shuffled` as the heads see them: float32, over sqrt(d)."""
+    return np.multiply(x[rows], np.float32(1 / np.sqrt(x.shape[1] - 1)), dtype=np.float32)
 
 
 def _probabilities(
@@ -334,7 +338,7 @@ def _probabilities(
     probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     w = heads.arrays.get(heads.w)
     for rows in blocks(x, batch) if names else ():
-        logits = heads.unfold(np.asarray(x[rows], np.float32) @ w)[:, :n_classes]
+        logits = heads.unfold(batch_of(x, rows) @ w)[:, :n_classes]
         for name in names:
             own = logits[np.arange(len(logits)), :, tracks_of.judge(name, held[rows])]
             probs[name][order[rows]] = softmax(np, own[..., None])[..., 0]
