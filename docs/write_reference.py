@@ -20,7 +20,12 @@ from labelsieve.cli.app import COMMANDS, app
 
 HERE = Path(__file__).parent
 WIDTH = 120
-DOORS = {"import": "ls.import_decisions", "predict": "ls.Model.predict", "score": "ls.Model.score"}
+DOORS = {
+    "encode": "ls.encode_shards",
+    "import": "ls.import_decisions",
+    "predict": "ls.Model.predict",
+    "score": "ls.Model.score",
+}
 ONLY_COMMANDS = ("demo", "completion")
 VALUES = {"int": "N", "float": "NUMBER", "Path": "PATH", "str": "TEXT"}
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Example", "Examples")

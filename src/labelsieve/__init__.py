@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from labelsieve.pipeline import Detected, detect, find, gather
     from labelsieve.reports.two_heads import spectrum
     from labelsieve.reports.write_report import report
+    from labelsieve.store.encode_shards import encode_shards
     from labelsieve.store.noise_folder import noise
     from labelsieve.store.open_run import Run, open_run
     from labelsieve.training.classifier import Model
@@ -67,6 +68,7 @@ __all__ = [
     "compare",
     "detect",
     "diff",
+    "encode_shards",
     "evaluate",
     "export",
     "find",
@@ -106,6 +108,7 @@ _HOMES = {
     "compare": "training.compare:compare",
     "detect": "pipeline:detect",
     "diff": "acceptance.diff_runs:diff",
+    "encode_shards": "store.encode_shards:encode_shards",
     "evaluate": "acceptance.evaluate_run:evaluate",
     "export": "exchange.export_run:export",
     "find": "pipeline:find",

@@ -19,6 +19,7 @@ VERBS = {  # name in Python -> command
     "check": "check",
     "compare": "compare",
     "diff": "diff",
+    "encode_shards": "encode",
     "evaluate": "evaluate",
     "export": "export",
     "find": "find",

@@ -14,6 +14,7 @@ from labelsieve.cli.compare import compare
 from labelsieve.cli.completion import completion
 from labelsieve.cli.demo import demo
 from labelsieve.cli.diff import diff
+from labelsieve.cli.encode import encode
 from labelsieve.cli.evaluate import evaluate
 from labelsieve.cli.export import export
 from labelsieve.cli.find import find
@@ -56,6 +57,9 @@ COMMANDS = {
         "demo": (demo, "labelsieve demo"),
         "noise": (noise, "labelsieve noise photos/ --rate 20% -o noisy"),
         "evaluate": (evaluate, "labelsieve evaluate photos.sieve --truth truth.csv"),
+    },
+    "Share the work": {
+        "encode": (encode, "labelsieve encode photos/ -o photos.sieve --shard 17/400"),
     },
     "Set up": {
         "completion": (completion, "labelsieve completion bash > labelsieve.bash"),

@@ -82,7 +82,7 @@ def features(
             )
         values = data.inputs if isinstance(data.inputs, np.ndarray) else np.asarray(data.inputs)
         return Arrays(data, values, hashes(values))
-    levels, cache = _levels(data, levels), folder / FEATURES
+    levels, cache = levels_of(data, levels), folder / FEATURES
     load = Loader(option, data.kind, side, model.name)
     encoded = _encoded(data, model, load, cache, levels, workers, progress)
     if data.kind == "image" and len(
@@ -131,7 +131,7 @@ def pixels(
 ) -> Arrays:
     """The pixels of images. Many are memory-mapped in `folder`; `side` None uses their own size, between 16 and 64,
     `channels` None their own; `levels` as in `features`."""
-    side, levels = side or usual_side(data.inputs), _levels(data, levels)
+    side, levels = side or usual_side(data.inputs), levels_of(data, levels)
     values, failed, bits = decoded(data.inputs, side, channels, folder, levels)
     if (bits == UNSCALED).any():
         levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
@@ -155,7 +155,8 @@ def copies(arrays: Arrays) -> np.ndarray:
     return grouped(content, first[same_text.pairs(sketch, Subset(cast("Sequence[str]", arrays.data.inputs), first))])
 
 
-def _levels(data: Dataset, given: Levels | None) -> Levels:
+def levels_of(data: Dataset, given: Levels | None = None) -> Levels:
+    """The scales for pictures of more than 8 bits: those that are given, or fitted to the data."""
     if data.kind != "image":
         return Levels()
     return look(data.inputs) if given is None else given

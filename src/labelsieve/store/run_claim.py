@@ -24,7 +24,7 @@ def claim(folder: Path, source: str) -> Path:
         raise UserError(f"{folder} is a file; choose a folder for the results with <out>.", out="")
     sweep(folder)
     require_manifest(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+    if folder.is_dir() and any(map(_counts, folder.iterdir())) and not (folder / MANIFEST).exists():
         raise UserError(
             f"{folder} is not empty and is not a run of Labelsieve; choose another folder with <out>, or empty this "
             "one.",
@@ -73,8 +73,13 @@ def claimed(folder: Path, source: str) -> Iterator[Path]:
 
 def _is_fresh(folder: Path) -> bool:
     """Whether the folder is empty, or holds nothing but a claim."""
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if _counts(path)}
     return not names or (names == {MANIFEST} and read_manifest(folder).get("finished") is False)
+
+
+def _counts(path: Path) -> bool:
+    """Whether it is more than a file that another process is writing at this moment, to claim the same folder."""
+    return not (path.name.startswith(f".{MANIFEST}.") and path.name.endswith(".part"))
 
 
 def _has_state(folder: Path) -> bool:
@@ -86,6 +91,8 @@ def _has_state(folder: Path) -> bool:
         if path.parts[0] == "features":
             # a header, then one line per block
             if path.name == "journal.jsonl" and (folder / path).read_bytes().count(b"\n") > 1:
+                return True
+            if path.name.startswith("shard-"):
                 return True
         elif path.name != MANIFEST:
             return True

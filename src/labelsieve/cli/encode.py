@@ -1,0 +1,66 @@
+"""labelsieve encode: images and texts to features, in shards that jobs share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from labelsieve.cli.options import SIDES, Workers, within
+
+
+def encode(
+    source: Annotated[str, Parameter(help="Any images or texts that `find` reads.")],
+    /,
+    *,
+    shard: Annotated[
+        str | None, Parameter(help="Job and number of jobs, such as 17/400. Default: encode all shards.")
+    ] = None,
+    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
+    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
+    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
+    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    group: Annotated[str | None, Parameter(help="Column of groups.")] = None,
+    labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
+    encoder: Annotated[str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME or timm:NAME.")] = None,
+    side: Annotated[
+        int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
+    ] = None,
+    workers: Workers = None,
+    out: Annotated[
+        str | None, Parameter(name=["--out", "-o"], help="Run folder or its address; default: NAME.sieve here.")
+    ] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
+) -> int:
+    """Encode images or texts in shards, all or those of one job; `find` with the same options then uses them."""
+    from labelsieve.cli.find_source import default_folder
+    from labelsieve.cli.terminal import print_json, print_notes, progress_bar
+    from labelsieve.core.wording import quoted
+    from labelsieve.store.encode_shards import encode_shards
+
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group, "labels": labels}
+    with progress_bar() as progress:
+        result = encode_shards(
+            source,
+            out or os.fspath(default_folder(source)),
+            shard=shard,
+            encoder=encoder,
+            side=side,
+            workers=workers,
+            progress=progress,
+            **columns,
+        )
+    if json:
+        print_json(asdict(result))
+        return 0
+    print_notes(result.notes)
+    before = result.own - result.encoded
+    print(
+        f"{result.encoded:,} of {result.own:,} shards encoded ({result.examples:,} examples)"
+        + (f", {before:,} were finished before" if before else "")
+        + (f"; the data have {result.shards:,} shards." if result.own < result.shards else ".")
+    )
+    print(f"Once all are finished: labelsieve find {quoted(source)} -o {quoted(result.out)}, with the same options.")
+    return 0
