@@ -23,7 +23,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.engine import distributed
 from labelsieve.training.train import train
 
-class Net(nn.Module):  # without batch normalisation, which sees a process's own part
+class Net(nn.Module):
     def __init__(self, classes):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(1, 8, 3, 2), nn.Tanh(), nn.Conv2d(8, 8, 3, 2), nn.Tanh())
@@ -78,9 +78,10 @@ def test_two_processes_end_as_one(tmp_path):
     for method, weights in alone.items():
         first, second = (np.array(told[method]) for _, told in pair)
         np.testing.assert_array_equal(first, second, err_msg=f"{method}: the processes parted")
-        if method != "gce":
+        if method == "gce":  # its batch normalisation makes more of rounding
+            assert np.linalg.norm(first - weights) <= 1e-3 * np.linalg.norm(weights)
+        else:
             np.testing.assert_allclose(first, weights, rtol=1e-4, atol=1e-5, err_msg=method)
     for method in alone:
         records = [Record.load(tmp_path / which / method / "record") for which in ("one", "two")]
-        if method != "gce":
-            np.testing.assert_allclose(records[0].loss, records[1].loss, rtol=1e-3, atol=1e-4, err_msg=method)
+        np.testing.assert_allclose(records[0].loss, records[1].loss, rtol=1e-3, atol=1e-3, err_msg=method)

@@ -16,7 +16,7 @@ _INTERRUPTED = "interrupted; run the same command again to continue."
 # Errors of the machine, not of Labelsieve: no permission, a full or read-only disk, an impossible path.
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _MACHINE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
-_WAIT = 3  # seconds; under torchrun the first process reports first, and torchrun ends all processes when one has ended
+_WAIT = 3  # seconds; the first process of a machine reports first, and torchrun ends all when one has ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,12 +135,13 @@ def _drop_output() -> None:
 
 
 def _print_error(message: str, code: int) -> int:
-    """Print an error; of several processes only the first prints, unless the error occurred in another one alone."""
-    from labelsieve.cli.terminal import is_first, safe
+    """Print an error; of several processes only the first of each machine prints, unless the error occurred in another
+    one alone."""
+    from labelsieve.cli.terminal import is_first_here, safe
 
-    if not is_first() and code == 130:
+    if not is_first_here() and code == 130:
         return code
-    if not is_first() or (
+    if not is_first_here() or (
         code == 70 and "WORLD_SIZE" in os.environ
     ):  # the error may only mean that another process has ended
         time.sleep(_WAIT)

@@ -21,11 +21,12 @@ from rich.text import Text
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.printable import visible as safe
-from labelsieve.engine.progress import bars, is_first
+from labelsieve.engine.progress import bars, is_first, is_first_here
 
 __all__ = [
     "blank_table",
     "is_first",
+    "is_first_here",
     "is_quiet",
     "level_of",
     "log_to_stderr",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -63,11 +63,12 @@ def features(
     side: int | None = None,
     levels: Levels | None = None,
     workers: Workers | None = None,
+    run: Callable[..., Encoded] | None = None,
     progress: Progress | None = None,
 ) -> Arrays:
     """The features of any data except probabilities. `folder` caches them; `encoder` and `side` as in `find`; `levels`
     are the scales for pictures of more than 8 bits, None fits them to the data. `workers` encode in shards; None is
-    this process, which uses the shards that there are."""
+    this process, which uses the shards that there are; `run`, if given, does what `encode` does instead."""
     if data.kind == "probs":
         raise UserError("Probabilities have no features.")
     model = load_encoder(encoder, data.kind, side=side, inputs=data.inputs)
@@ -84,12 +85,12 @@ def features(
         return Arrays(data, values, hashes(values))
     levels, cache = levels_of(data, levels), folder / FEATURES
     load = Loader(option, data.kind, side, model.name)
-    encoded = _encoded(data, model, load, cache, levels, workers, progress)
+    encoded = _encoded(data, model, load, cache, levels, workers, run, progress)
     if data.kind == "image" and len(
         more := np.flatnonzero(encoded.reading == UNSCALED)
     ):  # none of those was in the sample for the levels
         levels = levels.filled(look(data.inputs, more))
-        encoded = _encoded(data, model, load, cache, levels, workers, progress)
+        encoded = _encoded(data, model, load, cache, levels, workers, run, progress)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
     reading_notes = (
@@ -108,9 +109,13 @@ def _encoded(
     folder: Path,
     levels: Levels,
     workers: Workers | None,
+    run: Callable[..., Encoded] | None,
     progress: Progress | None,
 ) -> Encoded:
     """Encode here, or in shards if there are workers, or if somebody has planned the same shards in this folder."""
+    stage = None if progress is None else lambda done, total: progress("encode", done, total)
+    if run is not None:
+        return run(data.inputs, model, folder, key="", levels=levels, progress=stage)
     place, found = str(folder), shard_plan.planned(str(folder))
     if len(data) and (
         found is not None or (workers is not None and not is_encoded(data.inputs, model, folder, levels))
@@ -122,20 +127,25 @@ def _encoded(
             jobs, start = shards.Jobs(data, plan, place, levels, range(len(plan))), load
             shards.run(jobs, workers or InTurn(), start if workers else lambda: model, progress)
             return shards.collect(plan, place, model, folder, levels=levels)
-    stage = None if progress is None else lambda done, total: progress("encode", done, total)
     return encode(data.inputs, model, folder, key="", levels=levels, progress=stage)
 
 
 def pixels(
-    data: Dataset, folder: Path, *, side: int | None = None, channels: int | None = None, levels: Levels | None = None
+    data: Dataset,
+    folder: Path,
+    *,
+    side: int | None = None,
+    channels: int | None = None,
+    levels: Levels | None = None,
+    read: Callable[..., tuple[np.ndarray, list[tuple[int, str]], np.ndarray]] = decoded,
 ) -> Arrays:
     """The pixels of images. Many are memory-mapped in `folder`; `side` None uses their own size, between 16 and 64,
-    `channels` None their own; `levels` as in `features`."""
+    `channels` None their own; `levels` as in `features`; `read` does what `encode.pixels.pixels` does."""
     side, levels = side or usual_side(data.inputs), levels_of(data, levels)
-    values, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+    values, failed, bits = read(data.inputs, side, channels, folder, levels)
     if (bits == UNSCALED).any():
         levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
-        values, failed, bits = decoded(data.inputs, side, channels, folder, levels)
+        values, failed, bits = read(data.inputs, side, channels, folder, levels)
     data, keep = _readable(data, failed)
     data = replace(data, notes=(*data.notes, *_deep(bits[keep], levels)))
     values = without(values, keep) if failed else values

@@ -58,14 +58,7 @@ def pixels(
         folder: where they are memory-mapped if they are too large for memory; None keeps all in memory.
     """
     n, bits = len(inputs), np.zeros(len(inputs), np.uint8)
-    shape = (n, channels or 3, side, side)
-    if folder is None or np.prod(shape, dtype=float) <= IN_MEMORY:
-        out = np.zeros(shape, np.uint8)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        out = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-        with suppress(OSError):  # if files in use can be removed, a killed process leaves nothing behind
-            os.unlink(str(out.filename))
+    out = room((n, channels or 3, side, side), np.uint8, folder)
     starts = range(0, n, _TOGETHER)
     with ThreadPoolExecutor(threads()) as pool:
         parts = list(
@@ -75,6 +68,22 @@ def pixels(
     if channels is None and all(grey for grey, _ in parts) and not isinstance(out, np.memmap):
         out = np.ascontiguousarray(out[:, :1])
     return out, failed, bits
+
+
+def fits(shape: tuple[int, ...], folder: Path | None) -> bool:
+    """Whether bytes of this shape stay in memory."""
+    return folder is None or np.prod(shape, dtype=float) <= IN_MEMORY
+
+
+def room(shape: tuple[int, ...], dtype: type[np.generic], folder: Path | None) -> np.ndarray:
+    """Zeros; too many for the memory are mapped from a file in `folder` that is removed with the process."""
+    if fits((*shape, np.dtype(dtype).itemsize), folder) or folder is None:
+        return np.zeros(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    out = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=dtype, shape=shape)
+    with suppress(OSError):  # if files in use can be removed, a killed process leaves nothing behind
+        os.unlink(str(out.filename))
+    return out
 
 
 def sketches(images: np.ndarray, rows: np.ndarray) -> np.ndarray:

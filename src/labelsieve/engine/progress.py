@@ -23,6 +23,11 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def is_first_here() -> bool:
+    """Whether this process is alone, or the first of those that torchrun started on this machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 @contextmanager
 def reporting(progress: Progress | Literal[False] | None) -> Iterator[Progress | None]:
     """Handle a `progress` argument: a function is called; None draws bars in a terminal and in a notebook, and nothing

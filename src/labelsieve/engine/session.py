@@ -84,7 +84,8 @@ class Session:
                 tensors (changed in place), lists and dicts of plain values (changed in place).
         """
         number, self._stages = self._stages, self._stages + 1
-        done = self._restore(number, state)
+        kept = distributed.by_first(lambda: self._read(number))
+        done = self._restore(kept, state) if kept else 0
         for epoch in range(done, total):
             self._now, self._open = {}, None
             self._losses.clear()
@@ -184,12 +185,13 @@ class Session:
                 "this and run the same command again."
             ) from error
 
-    def _restore(self, stage: int, state: dict[str, Any]) -> int:
+    def _read(self, stage: int) -> dict[str, Any] | None:
+        """The checkpoint as far as this loop needs it, or None if the loop has not begun."""
         path = None if self._folder is None else self._folder / CHECKPOINT
         if path is None or not path.exists():
-            return 0
+            return None
         try:
-            kept = torch.load(path, weights_only=True)
+            kept = torch.load(path, weights_only=True, map_location="cpu")
         except Exception as error:  # a damaged archive raises whatever its reader meets first
             raise UserError(
                 f"{path} is damaged ({type(error).__name__}); remove it to start from the beginning."
@@ -200,15 +202,21 @@ class Session:
                 "with <out>, or remove the file to start from the beginning.",
                 out="",
             )
-        if kept["stage"] != stage:
-            return 10**9 if kept["stage"] > stage else 0
+        if kept["stage"] < stage:
+            return None
+        return kept if kept["stage"] == stage else {"done": 10**9}
+
+    def _restore(self, kept: dict[str, Any], state: dict[str, Any]) -> int:
+        """Take over the state in a checkpoint; returns the number of complete epochs of the loop."""
+        if "state" not in kept:
+            return kept["done"]
         for name, value in state.items():
             try:
                 _set(value, kept["state"][name])
             except (RuntimeError, ValueError, KeyError) as error:
                 raise UserError(
-                    f"{path} belongs to a network of another shape; choose another folder with <out>, or remove the "
-                    "file to start from the beginning.",
+                    f"{self._folder and self._folder / CHECKPOINT} belongs to a network of another shape; choose "
+                    "another folder with <out>, or remove the file to start from the beginning.",
                     out="",
                 ) from error
         self.generator.set_state(kept["generator"])

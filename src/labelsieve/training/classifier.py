@@ -16,9 +16,10 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.extras import need_torch
 from labelsieve.core.files import scratch
 from labelsieve.data import require_no_columns
-from labelsieve.encode import arrays
+from labelsieve.encode import Encoded, arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.pixel_levels import Levels
+from labelsieve.encode.pixels import pixels
 from labelsieve.engine import model_file
 from labelsieve.engine.progress import with_progress
 from labelsieve.networks import NETWORKS
@@ -245,9 +246,16 @@ def export_onnx(model: Model, path: str | Path) -> None:
 
 
 def read_inputs(
-    data: Dataset, folder: Path, take: dict[str, Any], progress: Progress | None
+    data: Dataset,
+    folder: Path,
+    take: dict[str, Any],
+    progress: Progress | None,
+    *,
+    encode: Callable[..., Encoded] | None = None,
+    pixels: Callable[..., tuple[np.ndarray, list[tuple[int, str]], np.ndarray]] = pixels,
 ) -> tuple[Dataset, np.ndarray, dict[str, Any]]:
-    """The examples that can be read, their pixels or features, and the input settings: kind, side, width, encoder."""
+    """The examples that can be read, their pixels or features, and the input settings: kind, side, width, encoder.
+    `encode` and `pixels`, if given, do what those of `labelsieve.encode` do."""
     if data.kind == "probs":
         raise UserError("Probabilities cannot be the inputs of a model; pass the images, texts or features instead.")
     _require_kind(data, take)
@@ -259,7 +267,7 @@ def read_inputs(
     levels = Levels.of(take["levels"]) if take.get("levels") else None
     if take["kind"] == "features":
         encoder, side = take.get("encoder"), take.get("side")
-        loaded = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress)
+        loaded = arrays.features(data, folder, encoder=encoder, side=side, levels=levels, progress=progress, run=encode)
         settings = {
             "kind": "features",
             "of": data.kind,
@@ -268,7 +276,8 @@ def read_inputs(
             "side": side,
         }
         return loaded.data, loaded.values, settings | _kept(loaded)
-    loaded = arrays.pixels(data, folder, side=take.get("side"), channels=take.get("width"), levels=levels)
+    side, channels = take.get("side"), take.get("width")
+    loaded = arrays.pixels(data, folder, side=side, channels=channels, levels=levels, read=pixels)
     _, channels, side, _ = loaded.values.shape
     return loaded.data, loaded.values, {"kind": "image", "of": "image", "width": channels, "side": side} | _kept(loaded)
 

@@ -25,8 +25,11 @@ from labelsieve.store.reopen import matched, row_numbers
 from labelsieve.training.model_folder import CACHE
 
 
-def of_run(data: Dataset, source: str | PathLike[str] | Run | Findings, *, drop: bool) -> tuple[Dataset, float]:
-    """The data (with `drop` without the flagged examples), and the share of wrong labels that the findings estimate.
+def of_run(
+    data: Dataset, source: str | PathLike[str] | Run | Findings, *, drop: bool
+) -> tuple[np.ndarray, list[Exclusion], float]:
+    """Which examples (n,) to keep (with `drop` all but the flagged), why the others are left out, and the share of
+    wrong labels that the findings estimate.
 
     Raises:
         UserError: the run was made on other data, or with other labels.
@@ -52,12 +55,12 @@ def of_run(data: Dataset, source: str | PathLike[str] | Run | Findings, *, drop:
                 "data."
             )
     if not drop:
-        return data, _share(findings.wrong, len(findings.ids))
+        return np.ones(len(data), bool), [], _share(findings.wrong, len(findings.ids))
     keep = ~(findings.flagged[np.maximum(rows, 0)] & (rows >= 0))
     share = findings.p_wrong[~findings.flagged]
     why = "flagged by `find`" if isinstance(source, Findings) else f"flagged in {folder}"
     dropped = [Exclusion(key, why) for key in data.ids[~keep]]
-    return data.take(keep, dropped), float(share.mean()) if len(share) else 0.0
+    return keep, dropped, float(share.mean()) if len(share) else 0.0
 
 
 def _rows(data: Dataset, findings: Findings) -> np.ndarray:
@@ -77,8 +80,8 @@ def estimated(
     data: Dataset, folder: Path | None, key: str, *, seed: int, progress: Progress | None = None
 ) -> tuple[float | None, str]:
     """The share of wrong labels that `find` estimates in the data (None if it cannot), and a note on it. The model
-    folder keeps both under `key` until the training has finished, so that a resumed run, or another process of the same
-    run, need not repeat it."""
+    folder keeps both under `key` until the training has finished, so that a resumed run need not repeat
+    it."""
     cache_file = None if folder is None else folder / CACHE / "noise.json"
     cached = {} if cache_file is None or not cache_file.exists() else json.loads(cache_file.read_bytes())
     if cached.get("key") == key:

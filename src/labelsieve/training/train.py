@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -111,6 +112,7 @@ def train(
     """
     need_torch("train")
     from labelsieve.engine import distributed
+    from labelsieve.training import same_everywhere
 
     noise = share(noise, "The share of wrong labels") if isinstance(noise, str) else noise
     function = methods.method(method)
@@ -119,10 +121,16 @@ def train(
     _require_onnx(onnx, out)
     seed, where, precision = require_seed(seed), *_placed(device, precision)
     progress = progress if progress and distributed.rank() == 0 else None
-    all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
-    _require_use(all_data, features=features, encoder=encoder, side=side)
-    data, noise = _for_training(all_data, run, drop_flagged, noise)
-    with scratch() as spare_folder:
+    with distributed.together(resumes=out is not None), scratch() as spare_folder:
+        same_everywhere.require_same_program(_versions())
+        same_everywhere.require_same_call(
+            method=method, **named, seed=seed, precision=precision, drop_flagged=drop_flagged, features=features,
+            encoder=encoder, side=side,
+        )  # fmt: skip
+        all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
+        _require_use(all_data, features=features, encoder=encoder, side=side)
+        same_everywhere.require_same_data(all_data)
+        data, noise = _for_training(all_data, run, drop_flagged, noise)
         take = {"kind": "image" if all_data.kind == "image" and not features else "features"}
         take |= {"side": side, "encoder": encoder}
         ready = _made_ready(data, all_data, out, spare_folder, take, where, progress)
@@ -136,15 +144,17 @@ def train(
         LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(ready.data), chosen)
         session = _session(identity, ready, seed, progress, logger)
         trained = _run(partial(function, ready.samples, make, session, **chosen), method, named, ready.data)
-    trained = _settled(trained, ready, chosen)
-    unused = noise is not None and "noise" not in chosen and not drop_flagged
-    unused_note = f"The share of wrong labels was given, but {method} does not use it." if unused else None
-    model = _model(trained, ready, identity, [noise_note, unused_note, ready.replaces])
-    if ready.folder is not None and distributed.rank() == 0:
-        save(model, ready.folder, ready.data, session, trained, ready.samples)
-        if onnx:
-            export_onnx(model, ready.folder / "model.onnx")
-    return model
+        trained = _settled(trained, ready, chosen)
+        unused = noise is not None and "noise" not in chosen and not drop_flagged
+        unused_note = f"The share of wrong labels was given, but {method} does not use it." if unused else None
+        model = _model(trained, ready, identity, [noise_note, unused_note, ready.replaces])
+        if ready.folder is not None and distributed.rank() == 0:
+            save(model, ready.folder, ready.data, session, trained, ready.samples)
+            if onnx:
+                export_onnx(model, ready.folder / "model.onnx")
+        distributed.by_first(lambda: None)  # the others keep their parts until the model is saved
+        _forget_part(out)
+        return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,25 +199,57 @@ def _for_training(whole: Dataset, run: Any, drop: bool, noise: float | None) -> 
                 run="RUN",
             )
         return whole, noise
-    data, expected = noise_rate.of_run(whole, run, drop=drop)
-    return data, expected if noise is None else noise
+    from labelsieve.engine import distributed
+
+    keep, dropped, expected = distributed.by_first(lambda: noise_rate.of_run(whole, run, drop=drop))
+    return whole.take(keep, dropped), expected if noise is None else noise
 
 
 def _made_ready(
     data: Dataset, whole: Dataset, out: Any, spare: Path, take: dict[str, Any], where: Any, progress: Progress | None
 ) -> _Ready:
-    """Claim the folder, read the inputs and put them on the device; several processes do this one after the other."""
+    """Claim the folder, read the inputs and put them on the device. Of several processes the first claims the folder,
+    and each reads a part."""
     from labelsieve.engine import distributed
     from labelsieve.engine.inputs import samples
+    from labelsieve.training import divided_reading, same_everywhere
 
-    with distributed.in_turn():
+    def claimed() -> tuple[Path | None, str | None]:
         folder = None if out is None else claim(require_path(out, "out, the model folder,"), data.source)
-        replaces = None if folder is None else replaced(folder)
-        data, inputs, take = read_inputs(data, folder or spare, take, progress)
+        return folder, None if folder is None else replaced(folder)
+
+    folder, replaces = distributed.by_first(claimed)
+    data, inputs, take = read_inputs(
+        data,
+        _parts(out) or folder or spare,
+        take,
+        progress,
+        encode=divided_reading.encode,
+        pixels=divided_reading.pixels,
+    )
     require_classes(data)
     _require_each_class(data, whole)
     ready, scale = samples(inputs, data.labels, len(data.classes))
-    return _Ready(data, inputs, take, ready.to(where), scale, folder, replaces, _hash(data, inputs))
+    digest = _hash(data, inputs)
+    same_everywhere.require_same_hashes(inputs=digest)
+    return _Ready(data, inputs, take, ready.to(where), scale, folder, replaces, digest)
+
+
+def _parts(out: Any) -> Path | None:
+    """Where a process other than the first, whose disk need not hold the model folder, keeps its part of the features
+    until the training has finished; None for the first, which keeps it in the model folder."""
+    from labelsieve.engine import distributed
+
+    if distributed.rank() == 0 or out is None:
+        return None
+    folder = require_path(out, "out, the model folder,")
+    return folder.with_name(f"{folder.name}.process-{distributed.rank()}")
+
+
+def _forget_part(out: Any) -> None:
+    folder = _parts(out)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill_in_noise(chosen: dict[str, Any], made: _Ready, seed: int, progress: Progress | None) -> str | None:
@@ -218,10 +260,9 @@ def _fill_in_noise(chosen: dict[str, Any], made: _Ready, seed: int, progress: Pr
 
     features = replace(made.data, kind="features", inputs=made.inputs)
     data = made.data if made.take["kind"] == "image" else features
-    with distributed.in_turn():
-        chosen["noise"], note = noise_rate.estimated(
-            data, made.folder, f"{made.digest} {seed}", seed=seed, progress=progress
-        )
+    chosen["noise"], note = distributed.by_first(
+        lambda: noise_rate.estimated(data, made.folder, f"{made.digest} {seed}", seed=seed, progress=progress)
+    )
     return note
 
 
@@ -243,9 +284,12 @@ def _session(identity: dict[str, Any], made: _Ready, seed: int, progress: Progre
 def _settled(trained: Trained, made: _Ready, chosen: dict[str, Any]) -> Trained:
     """The trained networks without wrappers and with the batch statistics of all data."""
     from labelsieve.engine.batch_statistics import settle
+    from labelsieve.engine.joint_batch_norm import apart
     from labelsieve.engine.wrapped_network import unwrap
 
     trained = replace(trained, nets=tuple(unwrap(net) for net in trained.nets))
+    for net in trained.nets:
+        apart(net)
     settle(trained.nets, made.samples, steps=chosen["epochs"] * len(made.data) / chosen["batch"])
     return trained
 
