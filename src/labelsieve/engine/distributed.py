@@ -132,23 +132,21 @@ def exchange(value: T) -> list[T]:
     return values
 
 
-def part(n: int, of: int | None = None) -> range:
-    """The rows, of n, that belong to this process, or to process `of`."""
-    first = rank() if of is None else of
-    return range(n * first // size(), n * (first + 1) // size())
+def part(n: int, of: int | None = None, *, unit: int = 1) -> range:
+    """The rows, of n, that belong to this process, or to process `of`; units of so many rows stay together."""
+    first, units = rank() if of is None else of, -(-n // unit)
+    return range(*(min(n, units * process // size() * unit) for process in (first, first + 1)))
 
 
-def spread(own: np.ndarray, out: np.ndarray) -> None:
+def spread(own: np.ndarray, out: np.ndarray, *, unit: int = 1) -> None:
     """Fill `out` (n, ...) in every process from the rows `own` (m, ...) that belong to each (`part`)."""
     n, step = len(out), max(1, _BLOCK // max(1, out[:1].nbytes))
     for sender in range(size()):
-        rows = part(n, sender)
+        rows = part(n, sender, unit=unit)
         for start in range(rows.start, rows.stop, step):
             stop = min(start + step, rows.stop)
             mine = sender == rank()
-            block = (
-                np.ascontiguousarray(own[start - rows.start : stop - rows.start]) if mine else out[start:stop].copy()
-            )
+            block = np.array(own[start - rows.start : stop - rows.start] if mine else out[start:stop], order="C")
             with _connected():
                 distributed.broadcast(torch.from_numpy(block.view(np.uint8)), sender, group=_waiting)
             out[start:stop] = block

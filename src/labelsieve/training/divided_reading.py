@@ -1,7 +1,7 @@
 """Several processes read the inputs of a training: each decodes or encodes its part, and all get the whole.
 
-The result is that of one process, except for the order of sums in an encoder. No disk is shared: the parts are sent,
-and the features of a part stay in a folder of its process until the training has finished.
+The result is that of one process, to the bit: the batches of an encoder are the same. No disk is shared: the parts are
+sent, and the features of a part stay in a folder of its process until the training has finished.
 Cost: each input is read once among all processes, the first few by all; every process holds all of them afterwards.
 """
 
@@ -57,7 +57,8 @@ def encode(
     """
     if distributed.size() == 1:
         return stream.encode(inputs, encoder, folder, key=key, levels=levels, progress=progress)
-    n, rows = len(inputs), distributed.part(len(inputs))
+    n, unit = len(inputs), encoder.batch if stream.BLOCK % encoder.batch == 0 else stream.BLOCK
+    rows = distributed.part(n, unit=unit)
     names = distributed.exchange((Place.own(), encoder.name))
     for place, name in names:
         if name != names[0][1]:
@@ -70,7 +71,7 @@ def encode(
     told = distributed.exchange((failed, done.content, done.sketch, done.raw, done.reading))
     every_failed, *columns = zip(*told, strict=True)
     features = whole.room((n, encoder.width), np.float16, folder)
-    distributed.spread(done.features, features)
+    distributed.spread(done.features, features, unit=unit)
     content, sketch, raw, reading = (np.concatenate(parts) for parts in columns)
     return Encoded(features, content, sketch, tuple(one for part in every_failed for one in part), raw, reading)
 
