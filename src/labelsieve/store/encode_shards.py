@@ -20,8 +20,9 @@ from labelsieve.encode.arrays import FEATURES, levels_of
 from labelsieve.engine.progress import reporting
 from labelsieve.places import paths
 from labelsieve.store.run_claim import claim
+from labelsieve.workers import asked_for
 from labelsieve.workers.in_turn import InTurn
-from labelsieve.workers.processes import require_processes
+from labelsieve.workers.ray_cluster import RayWorkers
 
 _DIFFER = {
     "n": "the number of examples",
@@ -62,6 +63,7 @@ def encode_shards(
     encoder: str | None = None,
     side: int | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Progress | Literal[False] | None = None,
     **columns: Any,
 ) -> EncodedShards:
@@ -75,7 +77,7 @@ def encode_shards(
         out: the run folder that `find` will write, or its fsspec address; the shards are in `features/` below it.
         shard: "17/400" for job 17 of 400, which takes every 400th shard; jobs may be counted from 0 or from 1. None:
             all shards.
-        encoder, side, workers, progress: as in `find`.
+        encoder, side, workers, ray, progress: as in `find`.
 
     Returns:
         How many shards there are, and how many were encoded.
@@ -91,7 +93,7 @@ def encode_shards(
 
     job, of = _job(shard)
     require_text(encoder if encoder is not None else "", "encoder")
-    processes = None if workers is None else require_processes(workers)
+    sharing = asked_for(workers, ray)
     address = os.fspath(out) if isinstance(out, str | os.PathLike) else ""
     folder = None if paths.is_remote(address) else require_path(out, "out, the run folder,")
     with reporting(progress) as told:
@@ -99,14 +101,18 @@ def encode_shards(
         model = load_encoder(encoder, dataset.kind, side=side, inputs=dataset.inputs)
         if model is None:
             raise UserError(f"Only images and texts are encoded, and these are {KINDS[dataset.kind]}.")
-        place = paths.join(address if folder is None else str(claim(folder, dataset.source)), FEATURES)
+        if folder is not None:
+            folder = claim(folder, dataset.source)
+            if isinstance(sharing, RayWorkers):  # on machines that must share this folder
+                sharing = sharing.beside(folder, dataset.source)
+        place = paths.join(address if folder is None else str(folder), FEATURES)
         levels = levels_of(dataset)
         plan = shard_plan.plan_of(dataset, model, levels.key)
         _agree(place, shard_plan.planned(place) or shard_plan.start(plan, dataset, place), plan)
         numbers = range(job % of, len(plan), of)
         jobs = shards.Jobs(dataset, plan, place, levels, numbers)
         load = shards.Loader(getattr(model, "option", encoder), dataset.kind, side, model.name)
-        encoded = shards.run(jobs, processes or InTurn(), load if processes else lambda: model, told)
+        encoded = shards.run(jobs, sharing or InTurn(), load if sharing else lambda: model, told)
     examples = sum(len(plan.rows(number)) for number in numbers)
     notes = (*dataset.notes, *getattr(model, "notes", ()))
     return EncodedShards(address, len(plan), len(numbers), encoded, examples, model.name, notes)

@@ -9,7 +9,7 @@ from labelsieve.workers.processes import require_processes
 from labelsieve.workers.ray_cluster import ray_workers
 
 
-def chosen(workers: Any, ray: Any) -> Workers | None:
+def asked_for(workers: Any, ray: Any) -> Workers | None:
     """The workers that a user asked for: how many, and the address of a Ray cluster; None if neither is given.
 
     Raises:

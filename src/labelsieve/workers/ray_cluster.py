@@ -1,8 +1,8 @@
 """The work on a Ray cluster: one actor for each worker, on whatever machine has room for it. Needs the extra `ray`.
 
 Only Ray core is used: actors that are never restarted by Ray and calls that are never repeated by it
-(`max_restarts=0, max_task_retries=0`; with -1, a lost node left calls that never returned). What is lost is known here,
-and given to a living worker. Where the cluster has room, also on a node that joined later, another worker is asked for.
+(`max_restarts=0, max_task_retries=0`). What is lost is known here, and given to a living worker. Where the cluster has
+room, also on a node that joined later, another worker is asked for.
 
 An actor takes `threads` processors of its node. It has one item at a time: the next one is there within milliseconds,
 and a second one behind it would mean that a dying actor takes with it the result that it had just sent. The work and
