@@ -1,18 +1,42 @@
 """Evidence that several workers made of shards against that of one process."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import average_precision_score
+from threadpoolctl import threadpool_limits
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.record import COLUMNS
 from labelsieve.engine.standardise import standardise, standardiser
-from labelsieve.evidence import divided_discriminant, linear_discriminant
+from labelsieve.evidence import (
+    divided_discriminant,
+    divided_neighbours,
+    divided_panel,
+    linear_discriminant,
+    panel,
+    resume,
+)
 from labelsieve.evidence.feature_shards import Shard, deal
 from labelsieve.evidence.folds import assign
+from labelsieve.evidence.from_features import tracks
+from labelsieve.evidence.panel import Track, constant
+from labelsieve.places import paths
+from labelsieve.stats import loss_weights
 from labelsieve.workers.in_turn import InTurn
+from labelsieve.workers.processes import Processes
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def blobs(n=6000, k=5, d=24, seed=0):
@@ -98,3 +122,207 @@ def test_a_part_that_fails_each_time_ends_with_a_sentence(shards, tmp_path):
     (tmp_path / "features.npy").unlink()
     with pytest.raises(UserError, match="^Part 1 of 1 of the linear discriminant analysis failed each time: .*No such"):
         divided_discriminant.collect(dealt, standardiser(features), labels, 5, assign(labels, 5), InTurn())
+
+
+def cosines(features):
+    unit = standardise(features).astype(np.float64)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-300)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    return similarity
+
+
+def test_neighbours_are_nearly_those_of_an_exact_search(shards, tmp_path):
+    features, _, _ = blobs(n=5000, k=40)
+    dealt, scale = shards(features), standardiser(features)
+    search = partial(divided_neighbours.nearest, dealt, features, scale, 10, cluster=100, probes=24)
+    found = search(InTurn(), folder=tmp_path / "one")
+    similarity = cosines(features)
+    expected = np.argsort(-similarity, axis=1)[:, :10]
+    hits = [len(set(one) & set(other)) for one, other in zip(found.index, expected, strict=True)]
+    assert np.mean(hits) / 10 > 0.98
+    assert (np.diff(found.similarity, axis=1) <= 0).all()
+    np.testing.assert_allclose(found.similarity, np.take_along_axis(similarity, found.index.astype(int), 1), atol=2e-3)
+    again = search(Backwards(), folder=tmp_path / "other")
+    for name in ("index", "similarity"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(again, name))
+    assert {file.name for file in (tmp_path / "one").iterdir()} == {"neighbours.npy", "similarity.npy"}
+    assert not list(tmp_path.glob("lists-*"))
+
+
+def test_neighbours_are_apart_and_equal_rows_are_neighbours(shards, tmp_path):
+    features, _, _ = blobs(n=4000, k=10)
+    features[:2000] = features[0]  # one list is far longer than the others
+    features[2000:2002] = 0
+    pairs, trios = np.arange(4000) // 2, np.where(np.arange(4000) < 3990, np.arange(4000), 3990)
+    found = divided_neighbours.nearest(
+        shards(features),
+        features,
+        standardiser(features),
+        10,
+        InTurn(),
+        apart=[pairs, trios, np.where(np.arange(4000) < 3, 0, np.arange(1, 4001))],
+        cluster=40,
+        folder=tmp_path / "out",
+    )
+    assert (found.index >= 0).all() and (found.index != np.arange(4000)[:, None]).all()
+    assert (pairs[found.index] != pairs[:, None]).all()
+    assert (trios[found.index[3990:]] != 3990).all()
+    assert (found.index[:3] > 2).all()
+    assert (found.index[:2000] < 2000).all() and (found.similarity[:2000] > 0.999).all()
+    assert all(len(set(row)) == 10 for row in found.index)
+
+
+def test_a_row_whose_group_is_all_rows_has_no_neighbours(shards, tmp_path):
+    features, _, _ = blobs(n=500, k=3)
+    search = partial(divided_neighbours.nearest, shards(features), features, standardiser(features), 5, InTurn())
+    found = search(apart=[np.zeros(500, int)], folder=tmp_path / "out")
+    assert (found.index == -1).all() and (found.similarity == 0).all()
+    found = search(apart=[np.arange(500) // 498], folder=tmp_path / "out")
+    assert (found.index[:498, :2] >= 498).all() and (found.index[:498, 2:] == -1).all()
+
+
+def test_workers_elsewhere_read_the_lists_from_an_address(shards, tmp_path):
+    features, _, _ = blobs(n=2000)
+    dealt, scale = shards(features), standardiser(features)
+    here = divided_neighbours.nearest(dealt, features, scale, 5, InTurn(), folder=tmp_path / "here")
+    away = replace(dealt, place="memory://neighbours")
+    there = divided_neighbours.nearest(away, features, scale, 5, InTurn(), folder=tmp_path / "there")
+    np.testing.assert_array_equal(here.index, there.index)
+    assert paths.files_below("memory://neighbours") == []
+
+
+def noisy(kind, n=6000, d=24, seed=0):
+    """Features, given labels, number of classes, and which labels are wrong."""
+    rng = np.random.default_rng(seed)
+    k = 12 if kind == "skewed classes" else 5
+    true = np.sort(rng.choice(k, n, p=1 / np.arange(1, k + 1) / (1 / np.arange(1, k + 1)).sum()))
+    spread = rng.standard_t(4, size=(n, d)) if kind == "heavy tails" else rng.normal(size=(n, d))
+    features = spread + 0.6 * rng.normal(size=(k, d))[true]
+    wrong = rng.random(n) < (0.2 if kind == "heavy tails" else 0.1)
+    step = 1 if kind == "pairs" else rng.integers(1, k, n)
+    return features.astype(np.float16), np.where(wrong, (true + step) % k, true), k, wrong
+
+
+@pytest.mark.parametrize("kind", ["pairs", "heavy tails", "skewed classes"])
+def test_a_divided_panel_finds_as_many_wrong_labels(shards, kind):
+    features, labels, k, wrong = noisy(kind, n=16_000)
+    fold = assign(labels, 5)
+    chosen = tracks({"probs", "probs_gce", "record", "cyclic_record"}, 12, [], labels, k)
+    one = panel.train(standardise(features), labels, k, chosen, fold, epochs=12)
+    dealt, scale = shards(features, 250), standardiser(features)
+    several = divided_panel.train(dealt, scale, labels, k, chosen, fold, workers=InTurn(4), epochs=12)
+
+    def found(suspicion):
+        before, after = (average_precision_score(wrong, suspicion(panel)) for panel in (one, several))
+        assert before > 0.5
+        return after - before
+
+    rows = np.arange(len(labels))
+    assert found(lambda panel: -panel.probs["probs"][rows, labels]) > -0.003
+    assert found(lambda panel: -panel.probs["probs_gce"][rows, labels]) > -0.003
+    assert found(lambda panel: -panel.records["record"].margin.mean(0)) > -0.005
+    assert found(lambda panel: panel.records["cyclic_record"].loss.mean(0)) > -0.005
+
+
+def panel_of(shards, workers, epochs=6, **changes):
+    features, labels, _ = blobs(n=1200)
+    rng = np.random.default_rng(0)
+    fake = np.where(rng.random(1200) < 0.1, 5, labels)
+    return divided_panel.train(
+        shards(features, 100),
+        standardiser(features),
+        labels,
+        5,
+        [
+            Track("probs"),
+            Track("probs_gce", loss_weights.gce, delay=2),
+            Track("record", held_out=False, record=True, schedule=constant),
+            Track("fake", held_out=False, record=True, schedule=constant, labels=fake),
+        ],
+        assign(labels, 5),
+        workers=workers,
+        epochs=epochs,
+        batch=32,
+        **changes,
+    )
+
+
+def same(one, other):
+    for name in ("probs", "probs_gce"):
+        np.testing.assert_array_equal(one.probs[name], other.probs[name])
+    for name in ("record", "fake"):
+        for column in COLUMNS:
+            np.testing.assert_array_equal(getattr(one.records[name], column), getattr(other.records[name], column))
+
+
+def test_the_panel_does_not_depend_on_which_worker_is_faster(shards):
+    one = panel_of(shards, InTurn(3))
+    same(one, panel_of(shards, Backwards(3)))
+    assert all(np.isfinite(record.loss).all() for record in one.records.values())
+    assert (one.records["record"].argmax < 5).all()
+
+
+@dataclass(frozen=True)
+class Killed(InTurn):
+    """Workers that are killed in some epoch, all of them."""
+
+    left: list[int] = field(default_factory=lambda: [4])
+
+    def run(self, work, items, *, start=None, waiting=None):
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            raise KeyboardInterrupt
+        return super().run(work, items, start=start)
+
+
+def test_a_killed_divided_panel_continues_with_the_last_average(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "OFTEN", 0)
+    whole = panel_of(shards, InTurn(3), folder=tmp_path / "whole", key="a")
+    told = []
+    again = {"folder": tmp_path / "again", "key": "a", "progress": lambda *at: told.append(at)}
+    with pytest.raises(KeyboardInterrupt):
+        panel_of(shards, Killed(3), **again)
+    same(whole, panel_of(shards, InTurn(3), **again))
+    assert told == [(epoch, 6) for epoch in range(1, 7)]
+
+
+KILLS = """
+import os, signal
+from contextlib import suppress
+
+def once(work, mark, state, item):
+    with suppress(FileExistsError):
+        mark.touch(exist_ok=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(state, item)
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_killed_processes_change_nothing(shards, tmp_path, monkeypatch):
+    (tmp_path / "killing.py").write_text(KILLS)
+    monkeypatch.syspath_prepend(tmp_path)
+    once, marks = import_module("killing").once, []
+
+    class Killed(Processes):
+        """One of the processes is killed in each step, at its first item."""
+
+        def run(self, work, items, *, start=None, waiting=None):
+            marks.append(tmp_path / f"killed-{len(marks)}")
+            return super().run(partial(once, work, marks[-1]), items, start=start, waiting=waiting)
+
+    workers = Killed(2)
+    same(panel_of(shards, InTurn(2), epochs=2), panel_of(shards, workers, epochs=2))
+    features, labels, _ = blobs(n=3000)
+    dealt, scale, fold = shards(features), standardiser(features), assign(labels, 5)
+    lda, near = (
+        partial(divided_discriminant.out_of_fold, standardise(features), dealt, scale, labels, 5, fold),
+        partial(divided_neighbours.nearest, dealt, features, scale, 5),
+    )
+    np.testing.assert_array_equal(lda(InTurn()), lda(workers))
+    here, there = near(InTurn(), folder=tmp_path / "here"), near(workers, folder=tmp_path / "there")
+    np.testing.assert_array_equal(here.index, there.index)
+    np.testing.assert_array_equal(here.similarity, there.similarity)
+    assert len(marks) == 7 and all(mark.exists() for mark in marks)

@@ -125,6 +125,12 @@ class LinearHeads:
         part.velocity[:] = part.fold_up(self.unfold(self.velocity)[..., kept])
         return part
 
+    def in_memory(self) -> LinearHeads:
+        """The heads as NumPy arrays."""
+        if isinstance(self.arrays, NumPyArrays):
+            return self
+        return heads_of(self.arrays.get(self.w), self.arrays.get(self.velocity), self.classes, self.heads)
+
     def logits(self, x: Array) -> Array:
         """(b, K, H) of a batch (b, d)."""
         return self.unfold(self.arrays.product(x, self.w))
@@ -182,6 +188,13 @@ class LinearHeads:
     def for_columns(self, of_heads: np.ndarray) -> np.ndarray:
         """Numbers (H,) -> (K H,), the same for all columns of a head."""
         return np.repeat(of_heads, self.classes) if self.classes > self.heads else np.tile(of_heads, self.classes)
+
+
+def heads_of(w: np.ndarray, velocity: np.ndarray, classes: int, heads: int) -> LinearHeads:
+    """Heads with these weights and velocities (d, K H), which are copied."""
+    out = LinearHeads(NumPyArrays(), len(w), classes, heads)
+    out.w[:], out.velocity[:] = w, velocity
+    return out
 
 
 def softmax(xp: Any, logits: Array) -> Array:

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from labelsieve.core.memory_map import allocate
 from labelsieve.core.workers import Workers
-from labelsieve.engine.standardise import Standardiser, allocate
+from labelsieve.engine.standardise import Standardiser
 from labelsieve.evidence import linear_discriminant
 from labelsieve.evidence.feature_shards import Made, Shard, Shards, divided, standardised
 from labelsieve.evidence.linear_discriminant import Judge, Statistics

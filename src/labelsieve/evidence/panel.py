@@ -147,7 +147,7 @@ def train(
     order = rng.permutation(n)
     x, held = shuffled(features, order, folder), fold[order]
     whole = Heads(tracks, int(fold.max()) + 1, n_classes)
-    together, parting = _alike_at_first(tracks)
+    together, parting = alike_at_first(tracks)
     tracks_of = Heads(together, int(fold.max()) + 1, n_classes)
     descent = Descent(epochs, batch, learning_rate, momentum, weight_decay)
     arrays = NumPyArrays() if device is None else TorchArrays(device)
@@ -170,7 +170,7 @@ def train(
             tracks_of, heads = whole, heads.only(whole.begun_as(tracks_of))
         targets = tracks_of.targets(labels, order)
         moments = epoch + np.arange(len(starts)) / len(starts)
-        write = partial(_write, records, epoch, order, targets[:, tracks_of.recorded])
+        write = partial(write_steps, records, epoch, order, targets[:, tracks_of.recorded])
         learn(heads, tracks_of, x, held, targets, rng.permutation(starts), moments, descent, write)
         for record in records.values():
             for column in COLUMNS:
@@ -199,7 +199,7 @@ def learn(
     starts: np.ndarray,
     moments: np.ndarray,
     descent: Descent,
-    write: Callable[[list[tuple[slice, np.ndarray]]], None],
+    write: Callable[[list[tuple[slice, np.ndarray]]], None] | None,
 ) -> None:
     """One step of the heads for each batch of shuffled rows.
 
@@ -211,7 +211,8 @@ def learn(
         starts: (steps,) where the batch of each step begins.
         moments: (steps,) float, the epoch and the part of it that is over.
         descent: the settings.
-        write: takes the rows of some steps with their logits (b, K, records), and empties the list.
+        write: takes the rows of some steps with their logits (b, K, records), and empties the list; None records
+            nothing.
     """
     put, get, m = heads.arrays.put, heads.arrays.get, len(x)
     k = heads.classes - tracks_of.extra
@@ -221,7 +222,7 @@ def learn(
         xb = put(batch_of(x, rows))
         logits = heads.logits(xb)
         logits[:, k:, tracks_of.plain] = -np.inf
-        if tracks_of.recorded:
+        if write is not None and tracks_of.recorded:
             unwritten.append((rows, get(logits[:, :, tracks_of.recorded])))
             if len(unwritten) == _WRITTEN_TOGETHER:
                 write(unwritten)
@@ -231,10 +232,11 @@ def learn(
         heads.step(xb, gradient, put(rate), descent.momentum, descent.weight_decay)
         if step % _RELEASED == 0:
             release(x)
-    write(unwritten)
+    if write is not None:
+        write(unwritten)
 
 
-def _alike_at_first(tracks: Sequence[Track]) -> tuple[list[Track], int]:
+def alike_at_first(tracks: Sequence[Track]) -> tuple[list[Track], int]:
     """One track of each kind that is the same until the first loss begins to act, and the epoch in which it does."""
     parting = min((track.delay for track in tracks if track.delay), default=0)
     return list({_kind(track): track for track in reversed(tracks)}.values())[::-1] if parting else list(
@@ -271,6 +273,10 @@ class Heads:
         """(n, heads) the class that each head learns."""
         return np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in self.of], axis=1)
 
+    def judges(self) -> list[str]:
+        """The tracks with folds."""
+        return [name for name, (track, _) in self.tracks.items() if track.held_out]
+
     def judge(self, name: str, held: np.ndarray) -> np.ndarray:
         """(b,) for each row, the head of a track with folds that never saw it."""
         return self.tracks[name][1][0] + held
@@ -292,7 +298,7 @@ class Heads:
         return taught
 
 
-def _write(
+def write_steps(
     records: dict[str, Record],
     epoch: int,
     order: np.ndarray,
@@ -334,12 +340,20 @@ def _probabilities(
     batch: int,
     folder: Path | None,
 ) -> dict[str, np.ndarray]:
-    names = [name for name, (track, _) in tracks_of.tracks.items() if track.held_out]
+    names = tracks_of.judges()
     probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
-    w = heads.arrays.get(heads.w)
+    heads = heads.in_memory()
     for rows in blocks(x, batch) if names else ():
-        logits = heads.unfold(batch_of(x, rows) @ w)[:, :n_classes]
-        for name in names:
-            own = logits[np.arange(len(logits)), :, tracks_of.judge(name, held[rows])]
-            probs[name][order[rows]] = softmax(np, own[..., None])[..., 0]
+        for name, own in judged(heads, tracks_of, batch_of(x, rows), held[rows], n_classes).items():
+            probs[name][order[rows]] = own
     return probs
+
+
+def judged(
+    heads: LinearHeads, tracks_of: Heads, x: np.ndarray, held: np.ndarray, n_classes: int
+) -> dict[str, np.ndarray]:
+    """(b, K) float32 probabilities of rows (b, d + 1), as from `batch_of`, by the heads in memory that never saw
+    them."""
+    logits = heads.logits(x)[:, :n_classes]
+    owns = {name: logits[np.arange(len(x)), :, tracks_of.judge(name, held)] for name in tracks_of.judges()}
+    return {name: softmax(np, own[..., None])[..., 0] for name, own in owns.items()}
