@@ -1,19 +1,17 @@
-"""The k nearest neighbours from features in shards, by several workers: inverted lists on disk.
+"""The k nearest neighbours from features in shards, by several workers: the inverted lists of `stats.neighbours` on
+disk.
 
-Sivic and Zisserman 2003; Jegou, Douze and Schmid, "Product quantization for nearest neighbor search", TPAMI 2011
-("inverted file"). This process finds the principal directions and the centroids of a sample. Then
+This process finds the principal directions, and the centroids of a sample. Then
 
-1. workers bring each shard's rows into these directions, and find the `PROBES` nearest centroids of each row;
-2. this process writes the rows in the order of their nearest centroids, so that a list is a stretch of one file, which
-   all workers read;
-3. workers answer the rows of some lists each: for every list that some of these rows probe, one product of them with
-   the list, while each row keeps its k best so far (`stats.neighbours.Best`).
+1. workers bring each shard's rows into these directions, and find the nearest centroids of each row;
+2. this process writes the rows in the order of their nearest centroids to files that all workers read;
+3. workers search some lists each (`stats.neighbours.search`).
 
-`stats.neighbours` uses each product for the rows and for the list's members too. Here the members belong to somebody
-else, so that twice the probes find as much. Long lists (thousands of equal rows) are cut, as there, and a row visits
-one piece. The result does not depend on who answers.
-Cost: n (clusters + n probes / clusters) width multiply-adds. Memory of a worker: some 16,000 rows with their results, a
-list, a block. On disk: n rows of `width` float16 and `PROBES` int32, and the rows once more by list.
+A worker compares the members of its lists with their visitors and with the lists that they visit, so that each pair of
+rows in lists of different workers is compared twice. The neighbours are those of one process with these lists, and do
+not depend on who answers.
+Cost: n (clusters + 2 n probes / clusters) width multiply-adds. Memory of a worker: the results of some 260,000 rows,
+their visits, blocks. On disk: n rows of `width` float16 and `PROBES` numbers of lists, twice for a while.
 """
 
 from __future__ import annotations
@@ -29,31 +27,31 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
-from labelsieve.core.memory_map import release
+from labelsieve.core.memory_map import blocks, release, take
 from labelsieve.core.workers import Workers
 from labelsieve.engine.standardise import ROTATE, WIDTH, Standardiser, directions
-from labelsieve.evidence.feature_shards import Made, Shard, Shards, divided, standardised
+from labelsieve.evidence.feature_shards import Shard, Shards, divided, standardised
 from labelsieve.places import paths
 from labelsieve.places.local_copy import local_copy
 from labelsieve.stats.neighbours import (
     BLOCK,
-    Best,
+    Lists,
     find_centroids,
     in_parts,
-    keep_apart,
     nearest_centroids,
     numbered,
+    search,
     unit_rows,
 )
 
 CLUSTER = 250  # average rows of a list; above (4 * 250)^2 rows the lists grow with sqrt(n)
-PROBES = 48  # lists in which a row looks for neighbours
-_TOGETHER = 16_384  # rows that a worker answers at once
-_LONG = 8  # times the average, above which a list is cut
+PROBES = 32  # lists in which a row looks for neighbours
+_TOGETHER = 1 << 18  # rows that a worker answers at once
 _SAMPLED = 40  # rows a cluster, by which centroids are found
-_FILL = 1 << 16  # random rows that a row with few partners is compared with
+_FILL = 2e11  # multiply-adds for rows with few partners, of a worker's lists
 _WRITTEN = 1 << 16  # rows written at once
 _WHAT = "the search for neighbours"
+_FILES = ("unit", "near", "order", "groups")
 
 
 def nearest(
@@ -75,7 +73,7 @@ def nearest(
         shards: the features.
         features: (n, d) the same; only samples of them are read here.
         scale: what standardises them.
-        k: neighbours of a row.
+        k: neighbours of a row; n - 1 if there are fewer.
         apart: groupings, each (n,) int; two rows with the same number in any of them are never neighbours.
         probes: lists in which a row looks for neighbours.
         cluster: average rows of a list.
@@ -86,29 +84,38 @@ def nearest(
         UserError: a part failed each time.
         OSError: a file cannot be written.
     """
-    n, name = len(features), f"lists-{secrets.token_hex(8)}.npy"
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {part: folder / f"{part}.npy" for part in ("unit", "near")}
-    address = paths.join(shards.place, name)
-    lists = folder / name if paths.is_remote(address) else Path(address)
-    lists.parent.mkdir(parents=True, exist_ok=True)
+    n, token = len(features), secrets.token_hex(8)
+    k = min(k, n - 1)
+    away = paths.is_remote(shards.place)
+    here = folder if away else Path(shards.place)
+    for place in (folder, here):
+        place.mkdir(parents=True, exist_ok=True)
+    local = {part: here / f"lists-{token}-{part}.npy" for part in _FILES}
+    addresses = {part: paths.join(shards.place, file.name) for part, file in local.items()}
+    unsorted = [folder / f"lists-{token}-unsorted-{part}.npy" for part in ("unit", "near")]
     try:
         lookup = _lookup(features, scale, probes, cluster, seed)
-        unit = _mapped(files["unit"], np.float16, (n, lookup.directions.shape[1]))
-        near = _mapped(files["near"], np.int32, (n, lookup.probes))
+        unit = _mapped(unsorted[0], np.float16, (n, lookup.directions.shape[1]))
+        near = _mapped(unsorted[1], np.int32, (n, lookup.probes))
         _look_up(shards, lookup, unit, near, workers)
-        first = _cut(near, len(lookup.centroids))
         order = np.argsort(near[:, 0], kind="stable").astype(np.int32)
-        groups = [number for number in map(numbered, apart) if (number >= 0).any()]
-        _write(lists, unit, order, groups)
-        del unit
-        if address != str(lists):
-            paths.upload(lists, address)
-        return _answered(address, near, order, np.searchsorted(near[:, 0][order], first), k, seed, workers, folder)
+        clusters = len(lookup.centroids)
+        _write(local["unit"], unit, order, np.float16)
+        near = _write(local["near"], near, order, np.uint16 if clusters <= 1 << 16 else np.int32)
+        groups = [own[order] for own in map(numbered, apart) if (own >= 0).any()]
+        np.save(local["groups"], np.array(groups, np.int32).reshape(-1, n))
+        np.save(local["order"], order)
+        if away:
+            for part, file in local.items():
+                paths.upload(file, addresses[part])
+        found = _Search(addresses, Lists.of(near, clusters), k, seed)
+        return _answered(found, order, workers, folder)
     finally:
-        for file in (*files.values(), lists):
+        for file in (*unsorted, *local.values()):
             file.unlink(missing_ok=True)
-        paths.remove(address)
+        if away:
+            for address in addresses.values():
+                paths.remove(address)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,159 +179,73 @@ def _looked_up(lookup: _Lookup, shard: Shard) -> tuple[np.ndarray, np.ndarray]:
     return unit, nearest_centroids(unit.astype(np.float32), lookup.centroids, lookup.probes)
 
 
-def _cut(near: np.ndarray, clusters: int) -> np.ndarray:
-    """Cut lists that are far longer than the average, and replace in `near` the numbers of the lists by those of their
-    pieces. A row belongs to, or visits, the piece of its position modulo the number of pieces.
-
-    Returns:
-        (pieces + 1,) all numbers of pieces and the one after the last.
-    """
-    n = len(near)
-    pieces = 1 + np.bincount(near[:, 0], minlength=clusters) * clusters // (_LONG * n)
-    first = np.concatenate([[0], np.cumsum(pieces)])
-    if first[-1] > clusters:
-        for start in range(0, n, _WRITTEN):
-            lists = near[start : start + _WRITTEN]
-            position = np.arange(start, start + len(lists))[:, None]
-            near[start : start + _WRITTEN] = first[lists] + position % pieces[lists]
-    return np.arange(first[-1] + 1)
-
-
-def _write(lists: Path, unit: np.ndarray, order: np.ndarray, groups: list[np.ndarray]) -> None:
-    """The rows by list, in one file that can be mapped."""
-    row = np.dtype(
-        [
-            ("unit", np.float16, (unit.shape[1],)),
-            ("row", np.int32),
-            *((f"group{g}", np.int32) for g in range(len(groups))),
-        ]
-    )
-    out = _mapped(lists, row, (len(order),))
-    for at in in_parts(np.arange(len(order)), _WRITTEN):
-        rows = order[at]
-        out["unit"][at], out["row"][at] = unit[rows], rows
-        for g, group in enumerate(groups):
-            out[f"group{g}"][at] = group[rows]
-        release(unit)
-        release(out)
+def _write(file: Path, array: np.ndarray, order: np.ndarray, kind: type) -> np.ndarray:
+    """The rows in this order, in a file."""
+    out = _mapped(file, kind, array.shape)
+    for rows in blocks(out, _WRITTEN):
+        out[rows] = take(array, order[rows])
     out.flush()
+    return out
 
 
-def _mapped(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    return np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+def _mapped(file: Path, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """What a worker needs to answer rows.
+    """What a worker needs to search lists.
 
     Attributes:
-        address: of the rows by list.
-        starts: (pieces + 1,) int64, where each list begins in them.
+        addresses: of the arrays, in the order of the lists: unit (n, w), near (n, probes), groups (g, n), and order
+            (n,), where each row is in the data.
+        lists: where they begin.
         k: neighbours of a row.
-        seed: of the random rows that are compared with those whose lists were too short.
+        seed: of the rows that are compared with those whose lists have too few partners.
     """
 
-    address: str
-    starts: np.ndarray
+    addresses: dict[str, str]
+    lists: Lists
     k: int
     seed: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """Rows to be answered.
-
-    Attributes:
-        start: where they begin in the rows by list.
-        near: (b, probes) int32, their lists.
-    """
-
-    start: int
-    near: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class _Listed:
-    """The rows by list, mapped, and the search."""
-
-    search: _Search
-    rows: np.ndarray
-
-
-def _answered(
-    address: str,
-    near: np.ndarray,
-    order: np.ndarray,
-    starts: np.ndarray,
-    k: int,
-    seed: int,
-    workers: Workers,
-    folder: Path,
-) -> Neighbours:
-    n = len(order)
-    result = Neighbours(
-        _mapped(folder / "neighbours.npy", np.int32, (n, k)), _mapped(folder / "similarity.npy", np.float32, (n, k))
+def _answered(found: _Search, order: np.ndarray, workers: Workers, folder: Path) -> Neighbours:
+    shape = len(order), found.k
+    index, similarity = (
+        _mapped(folder / "neighbours.npy", np.int32, shape),
+        _mapped(folder / "similarity.npy", np.float32, shape),
     )
-    # whole lists together, as far as they are not longer than that
-    ends = np.unique(np.concatenate([starts[np.searchsorted(starts, np.arange(0, n, _TOGETHER))], [n]]))
-    begins = np.concatenate([[0], ends[ends > 0][:-1]])
-    ends = ends[ends > 0]
-
-    def asked(i: int) -> _Asked:
-        lists = near[order[begins[i] : ends[i]]]
-        release(near)
-        return _Asked(int(begins[i]), lists)
-
-    start = partial(_listed, _Search(address, starts, k, seed))
-    for i, (index, similarity) in divided(workers, _answer, Made(len(begins), asked), start=start, what=_WHAT):
-        rows = order[begins[i] : ends[i]]
-        result.index[rows], result.similarity[rows] = index, similarity
-        if i % 16 == 0:
-            release(result.index)
-            release(result.similarity)
-    return result
+    runs = found.lists.runs(_TOGETHER)
+    for i, part in divided(workers, _answer, runs, start=partial(_opened, found), what=_WHAT):
+        members = found.lists.members(runs[i])
+        rows = order[members.start : members.stop]
+        ascending = np.argsort(rows)
+        for column, values in ((index, part.index), (similarity, part.similarity)):
+            column[rows[ascending]] = values[ascending]
+            release(column)
+    return Neighbours(index, similarity)
 
 
-def _listed(search: _Search) -> _Listed:
-    return _Listed(search, np.load(local_copy(search.address), mmap_mode="r"))
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """The search, and its arrays, mapped."""
+
+    found: _Search
+    arrays: dict[str, np.ndarray]
 
 
-def _answer(listed: _Listed, asked: _Asked) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest neighbours (b, k) of some rows, and their similarities."""
-    search, rows = listed.search, listed.rows
-    own = rows[asked.start : asked.start + len(asked.near)]
-    unit, ids = own["unit"].astype(np.float32), own["row"]
-    groups = [np.ascontiguousarray(own[name]) for name in own.dtype.names if name.startswith("group")]
-    best = Best(len(own), search.k)
+def _opened(found: _Search) -> _Opened:
+    files = {part: local_copy(address) for part, address in found.addresses.items()}
+    return _Opened(found, {part: np.load(file, mmap_mode="r") for part, file in files.items()})
 
-    def compare(queries: np.ndarray, partners: np.ndarray, *, first: bool = False) -> None:
-        listed_unit, listed_ids = partners["unit"].astype(np.float32).T, np.ascontiguousarray(partners["row"])
-        listed_groups = [np.ascontiguousarray(partners[name]) for name in partners.dtype.names[2:]]
-        for mine in in_parts(queries, BLOCK):
-            similarity = unit[mine] @ listed_unit
-            for one, other in zip(groups, listed_groups, strict=True):
-                keep_apart(similarity, one[mine], other)
-            if first:
-                similarity[listed_ids == ids[mine][:, None]] = -np.inf
-                best.start(mine, listed_ids, similarity)
-            else:
-                best.improve(mine, listed_ids, similarity)
 
-    # Each row's own list first: it fills the k best, so that later lists have few candidates.
-    for step, column in enumerate((asked.near[:, :1], asked.near[:, 1:])):
-        flat = column.reshape(-1)
-        by_list = np.argsort(flat, kind="stable")
-        which, begin = np.unique(flat[by_list], return_index=True)
-        for piece, queries in zip(which, np.split(by_list // max(1, column.shape[1]), begin[1:]), strict=True):
-            compare(queries, rows[search.starts[piece] : search.starts[piece + 1]], first=step == 0)
-    short = np.flatnonzero(best.short())
-    if len(short):
-        some = np.arange(len(rows))
-        if len(rows) > _FILL:
-            some = np.sort(np.random.default_rng([search.seed, asked.start]).choice(len(rows), _FILL, replace=False))
-        for queries in in_parts(short, 64):
-            compare(queries, rows[some], first=True)
-    release(rows)
-    found = best.result()
-    return found.index, found.similarity
+def _answer(opened: _Opened, own: range) -> Neighbours:
+    """The neighbours of the members of consecutive lists."""
+    found, arrays = opened.found, opened.arrays
+    rng = np.random.default_rng([found.seed, own.start])
+    apart = list(arrays["groups"])
+    best = search(arrays["unit"], arrays["near"], apart, found.lists, own, found.k, rng, _FILL)
+    for array in arrays.values():
+        release(array)
+    return best.result(arrays["order"])

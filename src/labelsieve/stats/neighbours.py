@@ -194,13 +194,13 @@ def _meet(unit: np.ndarray, members: np.ndarray, best: Best) -> None:
     """Compare all pairs among `members`, each once."""
     blocks = in_parts(members, max(BLOCK, best.k + 1))
     for rows in blocks:
-        similarity = unit[rows] @ unit[rows].T
+        similarity = wide(unit[rows]) @ wide(unit[rows]).T
         np.fill_diagonal(similarity, -np.inf)
         best.start(rows, rows, similarity)
     for i, rows in enumerate(blocks):
-        mine = unit[rows]
+        mine = wide(unit[rows])
         for partners in blocks[:i]:
-            best.offer(rows, partners, mine @ unit[partners].T)
+            best.offer(rows, partners, mine @ wide(unit[partners]).T)
 
 
 def _approximate(
@@ -220,22 +220,11 @@ def _approximate(
     # In the order of the lists, their members are beside each other.
     kind = np.uint16 if clusters <= 1 << 16 else np.int32  # a stable sort of 16 bits is ten times faster
     unit, near, apart = _sorted(unit, order, folder), _sorted(near, order, folder, kind), [of[order] for of in apart]
-    lists = _Lists.of(near, clusters)
+    lists = Lists.of(near, clusters)
     out = Neighbours(temporary((n, k), np.int32, folder), temporary((n, k), np.float32, folder))
-    runs = lists.runs(_OWN)
-    for own in runs:
+    for own in lists.runs(_OWN):
         rows = lists.members(own)
-        best = Best(len(rows), k, apart, first=rows.start)
-        # Own list first: it fills every example's k best, so that later blocks have few candidates.
-        for cluster in own:
-            for members in lists.pieces(cluster):
-                _meet(unit, members, best)
-        for other in runs:
-            _visit(unit, near, lists, lists.members(other), own, best)
-            if other != own:
-                _visit(unit, near, lists, lists.members(own), other, best)
-            release(unit)
-        _fill(unit, best, rng, most)
+        best = search(unit, near, apart, lists, own, k, rng, most)
         found, rows = best.result(order), order[rows.start : rows.stop]
         for some in in_parts(np.argsort(rows), _UNSORTED):
             for column, part in ((out.index, found.index), (out.similarity, found.similarity)):
@@ -244,20 +233,57 @@ def _approximate(
     return out
 
 
-def _visit(unit: np.ndarray, near: np.ndarray, lists: _Lists, rows: range, visited: range, best: Best) -> None:
+def search(
+    unit: np.ndarray,
+    near: np.ndarray,
+    apart: Sequence[np.ndarray],
+    lists: Lists,
+    own: range,
+    k: int,
+    rng: np.random.Generator,
+    most: float,
+) -> Best:
+    """The k best partners of the members of consecutive lists.
+
+    Args:
+        unit: (n, d) rows of length one, in the order of their lists; float32 or float16.
+        near: (n, probes) int, the nearest lists of each, its own first.
+        apart: groupings as from `numbered`, in the same order.
+        own: the lists.
+        rng: chooses the rows with which those are compared whose lists have too few partners.
+        most: multiply-adds for those.
+    """
+    rows = lists.members(own)
+    best = Best(len(rows), k, apart, first=rows.start)
+    # Own list first: it fills every example's k best, so that later blocks have few candidates.
+    for cluster in own:
+        for members in lists.pieces(cluster):
+            _meet(unit, members, best)
+    for other in (range(own.start), own, range(own.stop, len(lists.start) - 1)):
+        _visit(unit, near, lists, lists.members(other), own, best)
+        if other != own:
+            _visit(unit, near, lists, rows, other, best)
+        release(unit)
+    _fill(unit, best, rng, most)
+    return best
+
+
+def _visit(unit: np.ndarray, near: np.ndarray, lists: Lists, rows: range, visited: range, best: Best) -> None:
     """Compare the members of the `visited` lists with those of the `rows` that have them among their nearest ones."""
+    if not len(rows):
+        return
     for some in lists.windows(visited, _VISITS * len(unit) // max(1, len(rows))):
         for cluster, visitors in zip(some, _visitors(near, rows, some), strict=True):
             pieces = lists.pieces(cluster)
             for members, guests in zip(pieces, np.array_split(visitors, len(pieces)), strict=True):
                 for partners in in_parts(members, BLOCK):
-                    listed = unit[partners].T
+                    listed = wide(unit[partners]).T
                     for block in in_parts(guests, BLOCK):
-                        best.offer(block, partners, unit[block] @ listed)
+                        best.offer(block, partners, wide(unit[block]) @ listed)
 
 
 @dataclass(frozen=True, eq=False)
-class _Lists:
+class Lists:
     """The inverted lists of rows in the order of their own lists.
 
     Attributes:
@@ -269,7 +295,7 @@ class _Lists:
     visits: np.ndarray
 
     @classmethod
-    def of(cls, near: np.ndarray, clusters: int) -> _Lists:
+    def of(cls, near: np.ndarray, clusters: int) -> Lists:
         """`near` (n, probes) are the nearest lists of each row, its own first."""
         own, visits = np.zeros(clusters, np.int64), np.zeros(clusters, np.int64)
         for rows in blocks(near, 1 << 16):
@@ -333,9 +359,14 @@ def _fill(unit: np.ndarray, best: Best, rng: np.random.Generator, most: float) -
     if allowed < len(unit):
         partners = np.sort(rng.choice(partners, max(4 * BLOCK, allowed), replace=False))
     for rows in in_parts(short, 64):
-        similarity = unit[rows] @ unit[partners].T
+        similarity = wide(unit[rows]) @ wide(unit[partners]).T
         similarity[partners == rows[:, None]] = -np.inf
         best.start(rows, partners, similarity)
+
+
+def wide(rows: np.ndarray) -> np.ndarray:
+    """The rows as float32, in which products are fast."""
+    return np.asarray(rows, np.float32)
 
 
 def unit_rows(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
