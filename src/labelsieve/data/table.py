@@ -67,10 +67,46 @@ def _draft(
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
     columns, unused = roles(file, requested, source, relabelled)
+    large = _large(file, columns, source, folder)
+    read = columns if large is None else replace(columns, text=None, image=None)
     draft = from_arrow(
-        file.read(columns), columns, source, folder, guessed_id=requested.id is None, unused=unused, otherwise=otherwise
+        file.read(read),
+        read,
+        source,
+        folder,
+        guessed_id=requested.id is None,
+        unused=unused,
+        otherwise=otherwise,
+        large=large,
     )
     return replace(draft, notes=(*draft.notes, *passed_over(file.schema.names, requested)))
+
+
+def _large(file: TableFile, columns: Columns, source: str, folder: str) -> dict[str, Any] | None:
+    """Inputs that stay in their file, as fields of a draft; None if they are read like any other column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    name = columns.text or columns.image
+    of_images = columns.image is not None and _content(file.schema.field(name).type) == "image"
+    if name is None or not (columns.text or of_images) or (inputs := file.large(name)) is None:
+        return None
+    if of_images:
+        return {"inputs": replace(inputs, folder=folder), "kind": "image"}
+    empty, row = {}, 0
+    with user_errors(source):
+        for chunk in inputs.chunks():
+            texts = chunk.cast(pa.large_string())
+            try:
+                texts.validate(full=True)
+            except pa.ArrowInvalid:  # not UTF-8: read as a whole, which repairs it and says so
+                return None
+            blank = pc.call_function(
+                "equal", [pc.call_function("utf8_trim_whitespace", [texts]), pa.scalar("", texts.type)]
+            )
+            empty |= dict.fromkeys((row + np.flatnonzero(blank.fill_null(True))).tolist(), "the text is empty")
+            row += len(texts)
+    return {"inputs": inputs, "kind": "text", "unusable": empty}
 
 
 def passed_over(names: Sequence[str], requested: Columns) -> tuple[str, ...]:
@@ -163,9 +199,10 @@ def from_arrow(
     guessed_id: bool,
     unused: Mapping[str, str] = MappingProxyType({}),
     otherwise: Callable[[], Names] = lambda: (None, ()),
+    large: Mapping[str, Any] | None = None,
 ) -> Draft:
     """The draft of the chosen columns of an Arrow table. `unused` are the others -> why; `otherwise` gives ids and
-    notes if no column holds ids."""
+    notes if no column holds ids; `large` are fields of the draft, if the inputs are not in the table."""
     ids, why, notes = _ids(table, columns, guessed_id, otherwise)
     unused = {columns.id: why, **unused} if columns.id is not None and why else unused
     draft = Draft(
@@ -180,6 +217,8 @@ def from_arrow(
         categories=_categories(table[columns.label]) if columns.label else None,
         label_column=columns.label or "",
     )
+    if large is not None:
+        return replace(draft, **large)
     if columns.text:
         return _texts(draft, table[columns.text])
     if columns.image:
