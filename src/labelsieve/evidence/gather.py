@@ -9,8 +9,10 @@ from labelsieve.core.arguments import require_text
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.extras import need
+from labelsieve.core.workers import Workers
 from labelsieve.encode.arrays import Arrays, Progress
 from labelsieve.evidence import from_features
+from labelsieve.evidence.feature_shards import in_files
 from labelsieve.evidence.resume import key_of
 from labelsieve.stats.dependent_examples import Bonds
 
@@ -47,10 +49,11 @@ def of_panel(
     folder: Path,
     progress: Progress | None,
     device: str | None = None,
+    workers: Workers | None = None,
 ) -> Evidence:
     """Return the evidence `requested` (fields of `Evidence`) from the panel. `bonds` lists the examples that share a
     fold and those that are never neighbours; `folder` keeps the state of a killed run; `device` is as in
-    `panel_device`."""
+    `panel_device`; `workers` share the work on many millions of examples that were encoded in shards."""
     return from_features.gather(
         requested,
         arrays.values,
@@ -63,6 +66,8 @@ def of_panel(
         content=key_of(arrays.content, arrays.encoder),
         progress=progress,
         device=panel_device(device),
+        workers=workers,
+        shards=in_files(arrays.shards, str(folder)) if arrays.shards else None,
     )
 
 
