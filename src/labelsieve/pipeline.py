@@ -45,12 +45,14 @@ from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
+from labelsieve.places.at_addresses import at_addresses
 from labelsieve.places.many_files import replaced_files
 from labelsieve.stats import duplicates
 from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
 from labelsieve.store.kept_data import keep
 from labelsieve.store.previous_run import changes_since
+from labelsieve.store.run_copies import write_run
 from labelsieve.workers import asked_for
 from labelsieve.workers.ray_cluster import RayWorkers
 
@@ -66,6 +68,7 @@ LOSS = (
 )
 
 
+@at_addresses(out=write_run)
 def find(
     data: Dataset | Any = None,
     *,

@@ -22,9 +22,11 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.core.sample import Sample
 from labelsieve.core.shares import share
+from labelsieve.places.at_addresses import at_addresses
 from labelsieve.store import sample_files
 from labelsieve.store.open_run import Run, with_decisions_of_now
 from labelsieve.store.reopen import Reopened, reopen
+from labelsieve.store.run_copies import decide_run
 
 _SIZES = (1, 10**9)
 
@@ -58,6 +60,7 @@ class BatchVerdict:
         return f"BatchVerdict({self.verdict}: {self.result.why})"
 
 
+@at_addresses(run=decide_run)
 def accept(
     run: str | PathLike[str] | Run,
     *,

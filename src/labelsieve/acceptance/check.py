@@ -12,7 +12,9 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.decide import contract as rules_of
 from labelsieve.decide.contract import Rule
+from labelsieve.places.at_addresses import at_addresses, read_from, written_to_address
 from labelsieve.store.open_run import Run, require_current, with_decisions_of_now
+from labelsieve.store.run_copies import read_run
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +39,7 @@ class ContractCheck:
         return f"ContractCheck({self.run}: {what})"
 
 
+@at_addresses(run=read_run, contract=read_from, against=read_run, junit=written_to_address, markdown=written_to_address)
 def check(
     run: str | PathLike[str] | Run,
     *,

@@ -7,9 +7,12 @@ from os import PathLike
 
 from labelsieve.core.errors import UserError
 from labelsieve.decide.diff import Difference, difference
+from labelsieve.places.at_addresses import at_addresses
 from labelsieve.store.open_run import Run, with_decisions_of_now
+from labelsieve.store.run_copies import read_run
 
 
+@at_addresses(old=read_run, new=read_run)
 def diff(old: str | PathLike[str] | Run, new: str | PathLike[str] | Run) -> Difference:
     """Compare two runs after their decisions: added, removed and relabelled examples, class sizes, labels still wrong.
 

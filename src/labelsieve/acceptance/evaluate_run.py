@@ -11,12 +11,15 @@ from labelsieve.core.findings import Findings
 from labelsieve.data.truth import contradiction, read_truth_with_notes
 from labelsieve.decide import evaluate as measures
 from labelsieve.decide.evaluate import Evaluation
+from labelsieve.places.at_addresses import at_addresses, read_from
 from labelsieve.store.open_run import Run, open_run
+from labelsieve.store.run_copies import read_run
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+@at_addresses(run=read_run, truth=read_from)
 def evaluate(
     run: str | PathLike[str] | Run | Findings,
     truth: str | PathLike[str] | Sequence[str | None] | np.ndarray,

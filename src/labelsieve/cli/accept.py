@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, within
+from labelsieve.cli.options import SEEDS, Place, within
 
 
 def accept(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote for the batch.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote for the batch.")],
     /,
     *,
     max_error: Annotated[

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import a_share, folder
+from labelsieve.cli.options import Place, a_share, folder
 
 JSON = ("source", "out", "files", "renamed", "notes", "changes", "conflicts", "not_read")
 
@@ -18,7 +17,7 @@ def apply(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)
+        Place | None, Parameter(name=["--out", "-o"], help="The new folder of the corrected copy.", converter=folder)
     ] = None,
     auto: Annotated[
         bool | float | None,
@@ -38,7 +37,7 @@ def apply(
         ),
     ] = None,
     dry_run: Annotated[bool, Parameter(help="Show what would change and write nothing.", negative="")] = False,
-    patch: Annotated[Path | None, Parameter(help="Apply this patch file instead of the run's decisions.")] = None,
+    patch: Annotated[Place | None, Parameter(help="Apply this patch file instead of the run's decisions.")] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths, where the source is data.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts, where the source is data.")] = None,
     label: Annotated[str | None, Parameter(help="Column of given labels, where the source is data.")] = None,

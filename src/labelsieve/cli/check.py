@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from labelsieve.cli.options import Place
 
 if TYPE_CHECKING:
     from labelsieve.acceptance.check import ContractCheck
 
 
 def check(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
-    contract: Annotated[Path, Parameter(help="A TOML file with the rules.")],
+    contract: Annotated[Place, Parameter(help="A TOML file with the rules.")],
     against: Annotated[
-        Path | None, Parameter(help="The run of the previous version, for the rule no_worse_than_last.")
+        Place | None, Parameter(help="The run of the previous version, for the rule no_worse_than_last.")
     ] = None,
-    junit: Annotated[Path | None, Parameter(help="Write the verdict as JUnit XML, for a build server.")] = None,
+    junit: Annotated[Place | None, Parameter(help="Write the verdict as JUnit XML, for a build server.")] = None,
     markdown: Annotated[
-        Path | None, Parameter(help="Write the verdict as a Markdown table, for a pull request.")
+        Place | None, Parameter(help="Write the verdict as a Markdown table, for a pull request.")
     ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:

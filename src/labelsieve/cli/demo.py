@@ -32,6 +32,8 @@ def demo(
     from labelsieve.core.files import replacing
     from labelsieve.data.demo import write
 
+    if isinstance(folder, str):
+        raise UserError("The demo writes into a folder of this machine, not to an address; name one.")
     pictures, run, truth = folder / "pictures", folder / "pictures.sieve", folder / "truth.csv"
     _require_own(folder, {pictures.name, run.name, truth.name})
     letters = write(pictures, seed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from labelsieve.cli.options import Place
 
 if TYPE_CHECKING:
     from labelsieve.decide.diff import Difference
@@ -15,8 +16,8 @@ ROWS = 10
 
 
 def diff(
-    old: Annotated[Path, Parameter(help="The run of the old version.")],
-    new: Annotated[Path, Parameter(help="The run of the new version.")],
+    old: Annotated[Place, Parameter(help="The run of the old version.")],
+    new: Annotated[Place, Parameter(help="The run of the new version.")],
     /,
     *,
     json: Annotated[bool, Parameter(help="Print one JSON object with every id.", negative="")] = False,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 
 def evaluate(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
     truth: Annotated[
-        Path, Parameter(help="True labels: a table with id,label, or one label per row in the order of the run.")
+        Place, Parameter(help="True labels: a table with id,label, or one label per row in the order of the run.")
     ],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> None:

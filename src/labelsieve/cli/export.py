@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
 from labelsieve.exchange.formats import Tool
 
 
 def export(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
     to: Annotated[Tool, Parameter(help="The format.")],
     out: Annotated[
-        Path,
+        Place,
         Parameter(name=["--out", "-o"], help="The new file (label-studio, csv) or new folder (fiftyone, coco, hf)."),
     ],
     json: Annotated[bool, Parameter(help="Print what was written as one JSON object.", negative="")] = False,

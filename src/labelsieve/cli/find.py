@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, Ray, Workers, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Place, Ray, Workers, folder, within
 
 
 def find(
@@ -54,7 +53,7 @@ def find(
     workers: Workers = None,
     ray: Ray = None,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
+        Place | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
     ] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:

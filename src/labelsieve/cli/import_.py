@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
 from labelsieve.exchange.formats import Tool
 
 SHOWN = 10
 
 
 def import_(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
-    file: Annotated[Path, Parameter(help="The file or folder that the other tool wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
+    file: Annotated[Place, Parameter(help="The file or folder that the other tool wrote.")],
     /,
     *,
     from_: Annotated[Tool, Parameter(name="--from", help="Its format.")],

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, a_share, folder, within
+from labelsieve.cli.options import SEEDS, Place, a_share, folder, within
 
 
 def noise(
@@ -19,7 +18,8 @@ def noise(
         float | None, Parameter(help="Share of the labels to select for noise, 20% or 0.2.", converter=a_share)
     ] = None,
     out: Annotated[
-        Path, Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder)
+        Place,
+        Parameter(name=["--out", "-o"], help="Folder for labels.csv, truth.csv and noise.json.", converter=folder),
     ],
     kind: Annotated[
         Literal["symmetric", "pair", "asymmetric", "instance"], Parameter(help="Kind of noise.")
@@ -31,7 +31,7 @@ def noise(
         bool, Parameter(help="Select each label independently instead of an exact number of labels.", negative="")
     ] = False,
     transition: Annotated[
-        Path | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")
+        Place | None, Parameter(help=".npy or .csv matrix (K, K) for asymmetric noise; rows sum to one.")
     ] = None,
     seed: Annotated[int, Parameter(help="Same seed, same noise.", converter=within(SEEDS))] = 0,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,

@@ -43,12 +43,20 @@ def a_noise(_: Any, tokens: Sequence[Any]) -> float:
         raise
 
 
+def place(_: Any, tokens: Sequence[Any]) -> Path:
+    """A path, or an address as text, because a `Path` keeps only one slash of s3://."""
+    text = tokens[0].value
+    return text if "://" in text else Path(text)
+
+
 def folder(_: Any, tokens: Sequence[Any]) -> Path:
-    """The path of a folder; an empty name, which an unset shell variable leaves, is refused."""
+    """The path or address of a folder; an empty name, which an unset shell variable leaves, is refused."""
     if not tokens[0].value.strip():
         raise ValueError("The name is empty; give the name of a folder.")
-    return Path(tokens[0].value)
+    return place(_, tokens)
 
+
+Place = Annotated[Path, Parameter(converter=place)]  # a local path or an address
 
 Workers = Annotated[
     int | None,

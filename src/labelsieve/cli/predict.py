@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 
 def predict(
-    model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
+    model: Annotated[Place, Parameter(help="A model folder that `train` or `repair` wrote.")],
     source: Annotated[str, Parameter(help="Any data that `train` reads; labels are not needed.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="CSV file to write; default: print.")] = None,
+    out: Annotated[Place | None, Parameter(name=["--out", "-o"], help="CSV file to write; default: print.")] = None,
     image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of labels, which is ignored.")] = None,

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 if TYPE_CHECKING:
     from labelsieve.head_repair.repair import RepairedHead
 
 
 def repair(
     model: Annotated[
-        Path,
+        Place,
         Parameter(help="Model folder, .npz with W and b, .safetensors, or a PyTorch state dict (.pt, .pth, .ckpt)."),
     ],
     /,
     *,
     out: Annotated[
-        Path, Parameter(name=["--out", "-o"], help="The repaired model: a folder, or a name ending in .npz or .pt.")
+        Place, Parameter(name=["--out", "-o"], help="The repaired model: a folder, or a name ending in .npz or .pt.")
     ],
     features: Annotated[
         list[Path] | None,
@@ -34,7 +36,7 @@ def repair(
         str, Parameter(help="Components to keep: a fraction, energy:0.95, effective-rank or held-out.")
     ] = "0.9",
     held_out: Annotated[
-        Path | None, Parameter(help=".npz of examples the head was not trained on, with given labels.")
+        Place | None, Parameter(help=".npz of examples the head was not trained on, with given labels.")
     ] = None,
     scale: Annotated[
         Literal["targets", "head"],

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 
 def report(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="The HTML file; default: report.html in the run folder.")
+        Place | None, Parameter(name=["--out", "-o"], help="The HTML file; default: report.html in the run folder.")
     ] = None,
-    figures: Annotated[Path | None, Parameter(help="Also write every figure as an SVG file into this folder.")] = None,
+    figures: Annotated[Place | None, Parameter(help="Also write every figure as an SVG file into this folder.")] = None,
     json: Annotated[bool, Parameter(help="Print the contents of the report as one JSON object.", negative="")] = False,
 ) -> None:
     """Write one HTML file that can be mailed: the count with its range, advice, the worst examples, the method."""

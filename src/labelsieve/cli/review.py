@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 if TYPE_CHECKING:
     from labelsieve.page.serve import Reviewed
 
 
 def review(
-    run: Annotated[Path, Parameter(help="A run folder that `find` wrote.")],
+    run: Annotated[Place, Parameter(help="A run folder that `find` wrote.")],
     /,
     *,
     host: Annotated[
@@ -25,10 +27,10 @@ def review(
         str | None, Parameter(help="Open this random sample for blind review; drawn if the run does not have it.")
     ] = None,
     known: Annotated[
-        Path | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")
+        Place | None, Parameter(help="Table with id,label of examples whose class is known, to plant in the queue.")
     ] = None,
     classes: Annotated[
-        Path | None, Parameter(help="Table with the meaning of each class: class,name,guideline,example.")
+        Place | None, Parameter(help="Table with the meaning of each class: class,name,guideline,example.")
     ] = None,
     journal: Annotated[
         str | None, Parameter(help="postgresql://... to share the decisions; default: a file in the run folder.")

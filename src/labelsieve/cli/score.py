@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 
 def score(
-    model: Annotated[Path, Parameter(help="A model folder that `train` or `repair` wrote.")],
+    model: Annotated[Place, Parameter(help="A model folder that `train` or `repair` wrote.")],
     source: Annotated[str, Parameter(help="Test data with labels: any data that `train` reads.")],
     /,
     *,

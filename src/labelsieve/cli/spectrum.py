@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
 
+from labelsieve.cli.options import Place
+
 
 def spectrum(
-    clean: Annotated[Path, Parameter(help="The reference: model folder, .npz, .safetensors or PyTorch state dict.")],
-    noisy: Annotated[Path, Parameter(help="The model to compare with it.")],
+    clean: Annotated[Place, Parameter(help="The reference: model folder, .npz, .safetensors or PyTorch state dict.")],
+    noisy: Annotated[Place, Parameter(help="The model to compare with it.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Write the figures to this HTML file.")] = None,
+    out: Annotated[Place | None, Parameter(name=["--out", "-o"], help="Write the figures to this HTML file.")] = None,
     k: Annotated[
         int | None, Parameter(help="Leading directions to compare; default: the effective rank of the first.")
     ] = None,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, a_noise, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Place, a_noise, folder, within
 
 
 def train(
@@ -24,7 +23,7 @@ def train(
         str | None, Parameter(help="resnet18, resnet34, preact18, o2u-cnn, small-cnn, linear, mlp or timm:NAME.")
     ] = None,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)
+        Place | None, Parameter(name=["--out", "-o"], help="Model folder; default: NAME.model.", converter=folder)
     ] = None,
     epochs: Annotated[
         int | None, Parameter(help="Passes over the data; default: the method's own.", converter=within((1, 100_000)))
@@ -38,7 +37,7 @@ def train(
         Parameter(name=["--settings", "--set"], help="Another setting of the method, NAME=VALUE.", negative=""),
     ] = (),
     run: Annotated[
-        Path | None, Parameter(help="Run folder of `find`; the method may use its estimate of the wrong labels.")
+        Place | None, Parameter(help="Run folder of `find`; the method may use its estimate of the wrong labels.")
     ] = None,
     drop_flagged: Annotated[bool, Parameter(help="Leave out the examples that --run flagged.", negative="")] = False,
     noise: Annotated[

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from labelsieve.core.wording import plain_words, python_argument, shell_option
+from labelsieve.core.wording import Wording, plain_words, python_argument, shell_option
 
 
 class UserError(ValueError):
@@ -34,9 +34,23 @@ class UserError(ValueError):
         """The message for notes, which look the same everywhere: arguments by their plain names."""
         return _filled(self._message, self._options, plain_words)
 
+    def renamed(self, names: dict[str, str]) -> UserError:
+        """A copy with the texts `names` replaced."""
+        message, options = self._message, dict(self._options)
+        for old, new in names.items():
+            message = message.replace(old, new)
+            options = {name: _replaced(value, old, new) for name, value in options.items()}
+        return UserError(message, **options)
+
     def followed_by(self, sentence: str) -> UserError:
         """A copy with one more sentence."""
         return UserError(f"{self._message} {sentence}".rstrip(), **self._options)
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, Wording):
+        return Wording(value.python.replace(old, new), value.shell.replace(old, new))
+    return value.replace(old, new) if isinstance(value, str) else value
 
 
 def _filled(message: str, options: dict[str, Any], written: Callable[[str, Any], str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +18,10 @@ from labelsieve.corrections.corrected_copy import Copied, Renamed, write_copy
 from labelsieve.corrections.open_changes import OpenChanges, of_decisions, of_patch, of_patch_on_run
 from labelsieve.corrections.patch import AUTO, Change
 from labelsieve.data import load
+from labelsieve.places import paths
+from labelsieve.places.at_addresses import at_addresses, read_from, written_to_address
 from labelsieve.store.open_run import Run, with_decisions_of_now
+from labelsieve.store.run_copies import read_run
 from labelsieve.store.run_reader import require_manifest
 
 
@@ -53,6 +58,17 @@ class Applied:
     notes: tuple[str, ...] = field(repr=False)
 
 
+@contextmanager
+def _run_of(address: str) -> Iterator[str | Path]:
+    """The run at the address; the address itself if it holds data, which `load` reads."""
+    if not paths.is_file(paths.join(address, MANIFEST)):
+        yield address
+        return
+    with read_run(address) as folder:
+        yield folder
+
+
+@at_addresses(source=_run_of, out=written_to_address, patch=read_from)
 def apply(
     source: str | Path | Run,
     *,

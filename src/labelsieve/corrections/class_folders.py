@@ -13,6 +13,8 @@ from pathlib import Path
 from labelsieve.core.errors import UserError
 from labelsieve.core.new_folder import free_name, require_folder_name
 from labelsieve.corrections.patch import Change
+from labelsieve.places.many_files import Files
+from labelsieve.places.paths import is_remote
 
 
 def apply_folder(
@@ -52,7 +54,16 @@ def apply_folder(
             f"from {os.path.basename(os.path.dirname(files[key]))}",
         )
         targets[key] = f"{folder[target]}/{free}"
-        copy_file(files[key], out / folder[target] / free)
+    contents = Files([files[key] for key in targets]).many(range(len(targets)))
+    for key, target in targets.items():
+        if not is_remote(files[key]):
+            copy_file(files[key], out / target)
+            continue
+        content = next(contents)
+        if isinstance(content, OSError):
+            raise UserError(f"{files[key]} cannot be copied ({content}); nothing was written.")
+        (out / target).parent.mkdir(parents=True, exist_ok=True)
+        (out / target).write_bytes(content)
     return targets
 
 

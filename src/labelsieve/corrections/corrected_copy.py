@@ -6,19 +6,22 @@ The source is only read.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labelsieve.core.added_columns import FILES
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.dataset import Dataset
-from labelsieve.core.errors import UserError
+from labelsieve.core.files import scratch
 from labelsieve.core.new_folder import new_folder
 from labelsieve.corrections import patch as patches
 from labelsieve.corrections.history import History
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan
 from labelsieve.places import paths
+from labelsieve.places.transfer import fetched
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,28 @@ def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.class_folders import apply_folder
     from labelsieve.corrections.folder_history import carry_history
 
-    if paths.is_remote(data.source):
-        raise UserError(f"{data.source} is an address, but only local folders can be corrected; download it first.")
     files = dict(zip(data.ids.tolist(), data.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
     given = given_labels(data)
     targets = apply_folder(files, given, changes, folder)
     renamed = (
         (key, target) for key, target in targets.items() if os.path.basename(target) != os.path.basename(files[key])
     )
-    more = carry_history(Path(data.source), folder, targets, given, changes)
+    with _earlier(data.source) as source:
+        more = carry_history(source, folder, targets, given, changes)
     return Copied(renamed=tuple(Renamed(key, target) for key, target in renamed), more=more)
+
+
+@contextmanager
+def _earlier(source: str) -> Iterator[Path]:
+    """A local folder with the files that earlier rounds wrote into a folder of images."""
+    if not paths.is_remote(source):
+        yield Path(source)
+        return
+    with scratch() as folder:
+        for name in FILES:
+            if paths.is_file(paths.join(source, name)):
+                fetched(paths.join(source, name), folder)
+        yield folder
 
 
 def _arrays(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:

@@ -14,8 +14,10 @@ from labelsieve.core.new_folder import new_folder
 from labelsieve.core.row_matching import Refused
 from labelsieve.exchange.export_rows import Row, rows
 from labelsieve.exchange.formats import Tool, module_of
+from labelsieve.places.at_addresses import at_addresses, written_to_address
 from labelsieve.store.open_run import Run, compared, with_decisions_of_now
 from labelsieve.store.reopen import Reopened, reopen
+from labelsieve.store.run_copies import read_run
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Exported:
     notes: tuple[str, ...] = field(repr=False)
 
 
+@at_addresses(run=read_run, out=written_to_address)
 def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     """Write the examples with their findings and decisions for another tool.
 

@@ -13,7 +13,9 @@ from labelsieve.core.errors import UserError
 from labelsieve.exchange.answer_check import belonging
 from labelsieve.exchange.answers import Answer, Unread, decisions
 from labelsieve.exchange.formats import Tool, module_of
+from labelsieve.places.at_addresses import at_addresses, read_from
 from labelsieve.store.open_run import Run, journal_for, with_decisions_of_now
+from labelsieve.store.run_copies import decide_run
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Imported:
     not_read: tuple[Unread, ...] = field(repr=False)
 
 
+@at_addresses(run=decide_run, file=read_from)
 def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, reviewer: str | None = None) -> Imported:
     """Import decisions from another tool into the run's journal; importing the same file twice adds nothing.
 

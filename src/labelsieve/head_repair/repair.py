@@ -15,6 +15,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.head_repair.head_file import SavedModel, read_model, write_model
 from labelsieve.head_repair.head_inputs import read_inputs_of, recorded
 from labelsieve.head_repair.lip import Scale, lip
+from labelsieve.places.at_addresses import at_addresses, read_from, written_to_address
 
 Inputs = tuple[np.ndarray, np.ndarray]
 
@@ -52,6 +53,7 @@ class RepairedModel:
     heads: tuple[RepairedHead, ...]
 
 
+@at_addresses(model=read_from, out=written_to_address, features=read_from, held_out=read_from)
 def repair(
     model: str | PathLike[str],
     *,

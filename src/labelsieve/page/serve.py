@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import webbrowser
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,7 +20,10 @@ from labelsieve.page.desk import CONFLICT, Desk
 from labelsieve.page.listen import address, listen
 from labelsieve.page.security import is_loopback
 from labelsieve.page.server import STATIC, application
+from labelsieve.places.at_addresses import at_addresses, read_from
+from labelsieve.places.working_copy import address_in
 from labelsieve.store.open_run import Run, open_run
+from labelsieve.store.run_copies import write_run
 
 if TYPE_CHECKING:
     from socket import socket
@@ -67,6 +70,7 @@ class ReviewPage:
     def __init__(self, desk: Desk, server: uvicorn.Server, listening: socket, url: str, notes: tuple[str, ...]):
         self.url, self.notes = url, notes
         self._desk, self._server, self._error = desk, server, None
+        self.closing = ExitStack()  # uploads the decisions of a run at an address
         self._thread = Thread(target=self._serve, args=(listening,), name="labelsieve review", daemon=True)
         self._thread.start()
 
@@ -123,8 +127,10 @@ class ReviewPage:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+        self.closing.close()
 
 
+@at_addresses(known=read_from, classes=read_from)
 def review(
     run: str | Path | Run,
     *,
@@ -170,6 +176,29 @@ def review(
         )
     require_text(host, "The host")
     require_text(reviewer, "The reviewer")
+    address_of_run = address_in(run)
+    with ExitStack() as copy:
+        folder = run if address_of_run is None else copy.enter_context(write_run(address_of_run))
+        page = _opened(folder, host, port, reviewer, sample, known, classes, journal)
+        page.closing = copy.pop_all()
+    if browser:
+        Timer(0.5, webbrowser.open, [page.url]).start()
+    if block:
+        sys.stderr.write("\n".join([f"Open for review at {page.url}  (Ctrl-C ends it)", *page.notes, ""]))
+        page.wait()
+    return page
+
+
+def _opened(
+    run: str | Path | Run,
+    host: str,
+    port: int | None,
+    reviewer: str,
+    sample: str | None,
+    known: str | Path | None,
+    classes: str | Path | None,
+    journal: str | None,
+) -> ReviewPage:
     run = open_run(run)
     if sample is not None:
         require_sample(run.path, require_text(sample, "The sample"))
@@ -186,13 +215,7 @@ def review(
     notes += () if token is None else (OPEN,)
     url = address(host, listening.getsockname()[1], sample=sample, token=token)
     server = _server(desk, reviewer, host, token)
-    page = ReviewPage(desk, server, listening, url, tuple(filter(None, notes)))
-    if browser:
-        Timer(0.5, webbrowser.open, [url]).start()
-    if block:
-        sys.stderr.write("\n".join([f"Open for review at {url}  (Ctrl-C ends it)", *page.notes, ""]))
-        page.wait()
-    return page
+    return ReviewPage(desk, server, listening, url, tuple(filter(None, notes)))
 
 
 def _server(desk: Desk, reviewer: str, host: str, token: str | None) -> uvicorn.Server:

@@ -165,6 +165,75 @@ def upload(file: Path, path: str) -> None:
         raise storage_error(path, error) from error
 
 
+def create(path: str, data: bytes) -> bool:
+    """Write a new file with one PUT; False if it exists already. Some servers do not look, and overwrite it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    system, inner = _system(path)
+    try:
+        if not system.async_impl:
+            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
+        system.pipe_file(inner, data, mode="create")
+    except Exception as error:  # each storage has its own exceptions
+        if isinstance(error, FileExistsError):
+            return False
+        raise storage_error(path, error) from error
+    return True
+
+
+def write_all(contents: Sequence[tuple[str, bytes]]) -> None:
+    """Write several files at addresses, those in an object store at the same time.
+
+    Raises:
+        OSError: one cannot be written; others may be there.
+    """
+    systems = [(*_system(path), data) for path, data in contents]
+    if not all(system.async_impl for system, _, _ in systems):
+        for path, data in contents:
+            write(path, data)
+        return
+    from fsspec.asyn import sync
+
+    for (path, _), result in zip(contents, sync(systems[0][0].loop, _all_written, systems), strict=True):
+        if isinstance(result, Exception):
+            raise storage_error(path, result) from result
+
+
+async def _all_written(systems: list[tuple[Any, str, bytes]]) -> list[Any]:
+    requests = (system._pipe_file(inner, data) for system, inner, data in systems)
+    return await asyncio.gather(*requests, return_exceptions=True)
+
+
+def fetch(address: str, file: Path) -> None:
+    """Copy the file at an address to this machine, in pieces.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    system, inner = _system(address)
+    try:
+        system.get_file(inner, str(file))
+    except Exception as error:  # each storage has its own exceptions
+        raise storage_error(address, error) from error
+
+
+def send(file: Path, address: str) -> None:
+    """Copy a file of this machine to an address, in pieces; it is seen whole or not at all in an object store.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    system, inner = _system(address)
+    try:
+        if not system.async_impl:
+            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
+        system.put_file(str(file), inner)
+    except Exception as error:  # each storage has its own exceptions
+        raise storage_error(address, error) from error
+
+
 def remove(path: str) -> None:
     """Remove a file, if it exists.
 
@@ -231,7 +300,8 @@ def files_below(folder: str) -> list[Stored]:
 
 def _version(item: dict[str, Any]) -> str:
     names = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "last_modified", "mtime", "created")
-    return next((str(item[name]).strip('"') for name in names if item.get(name)), "")
+    values = (str(item.get(name) or "").strip('"') for name in names)
+    return f"{next(filter(None, values), '')} {item.get('size')}"  # an S3 server may send empty ETags
 
 
 def _local_below(folder: str) -> Iterator[Stored]:

@@ -72,8 +72,10 @@ def storage_error(path: str, error: BaseException) -> OSError:
     for code in _codes(error):
         if code in _EVERYWHERE:
             raise Unreachable(f"{path} cannot be reached: {_EVERYWHERE[code]}.") from error
-        if code in _HERE:
+        if code in _HERE and code not in ("NoSuchKey", "404"):
             return OSError(_HERE[code])
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(_HERE["NoSuchKey"])
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
         return OSError(error.errno, os.strerror(error.errno), error.filename or path)
     return OSError(first_line(error).rstrip("."))

@@ -11,9 +11,11 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, require_own
 from labelsieve.head_repair.head_file import SavedModel, read_model
 from labelsieve.head_repair.spectrum import Spectrum, compare
+from labelsieve.places.at_addresses import at_addresses, read_from, written_to_address
 from labelsieve.reports.spectrum_page import BEGINS, page
 
 
+@at_addresses(clean=read_from, noisy=read_from, out=written_to_address)
 def spectrum(
     clean: str | PathLike[str],
     noisy: str | PathLike[str],

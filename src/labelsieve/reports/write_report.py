@@ -16,10 +16,13 @@ from labelsieve.decide.outlook import as_now, plan, reliability
 from labelsieve.decide.reviewers import reviewers
 from labelsieve.decide.summary import summarise
 from labelsieve.encode.small_example import Sample, sample
+from labelsieve.places.at_addresses import at_addresses, written_to_address
+from labelsieve.places.working_copy import address_in
 from labelsieve.reports import charts, html
 from labelsieve.store import known_items
 from labelsieve.store.open_run import Run, with_decisions_of_now
 from labelsieve.store.reopen import reopen
+from labelsieve.store.run_copies import report_run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,6 +51,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
+@at_addresses(run=report_run, out=written_to_address, figures=written_to_address)
 def report(run: str | Path | Run, *, out: str | Path | None = None, figures: str | Path | None = None) -> Report:
     """Write one HTML file that can be mailed: the count with its range, what to do, the worst examples, the method.
 
@@ -96,7 +100,7 @@ def _contents(run: Run) -> tuple[dict[str, Any], dict[str, str], list[Sample]]:
         calibrated,
         run.decisions,
         people=reviewers(findings, fold, known_items.load(run.path, run.follow)),
-        run=str(run.path),
+        run=address_in(run) or str(run.path),
         effort=plan(calibrated),
         bins=reliability(findings, fold, calibrated),
     )

@@ -13,11 +13,14 @@ from labelsieve.core.errors import UserError, cause
 from labelsieve.core.files import replacing
 from labelsieve.core.findings import Findings
 from labelsieve.core.row_matching import stamp
+from labelsieve.places.at_addresses import at_addresses
+from labelsieve.store.run_copies import decide_run
 
 FILE = "classes.csv"
 HEADER = ("class", "name", "guideline", "example", "content")
 
 
+@at_addresses(folder=decide_run)
 def save(folder: str | Path, guide: Mapping[str, Meaning], findings: Findings | None = None) -> None:
     """Save the meaning of each class, by its label, and with `findings` the content of its example; replace the old
     file."""

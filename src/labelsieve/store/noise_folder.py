@@ -19,11 +19,13 @@ from labelsieve.data.noise import Kind, Noise, inject, write
 from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.engine.progress import with_progress
+from labelsieve.places.at_addresses import at_addresses, read_from, written_to_address
 
 ENCODED = "encoded"  # the features of an encoder, in the folder
 
 
 @with_progress
+@at_addresses(out=written_to_address, transition=read_from)
 def noise(
     data: Dataset | Any,
     *,

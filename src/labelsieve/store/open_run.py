@@ -19,6 +19,8 @@ from labelsieve.core.findings import Estimate, Findings, require_pandas
 from labelsieve.core.most_suspicious import Finding, Top, notebook
 from labelsieve.core.row_matching import Follow, Refused
 from labelsieve.encode.small_example import Examples
+from labelsieve.places.working_copy import address_in
+from labelsieve.store.run_copies import read_run
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,9 +208,16 @@ def open_run(run: str | PathLike[str] | Run) -> Run:
     """
     if isinstance(run, Run):
         return run
+    address = address_in(run)
+    if address is not None:
+        with read_run(address) as folder:
+            return _opened(folder)
+    return _opened(require_path(run, "The run folder"))
+
+
+def _opened(path: Path) -> Run:
     from labelsieve.store.run import load
 
-    path = require_path(run, "The run folder")
     findings = load(path)
     examples = Examples(partial(_data_of, path, findings), findings.settings.get("levels"))
     return Run(path, replace(findings, examples=examples))

@@ -24,7 +24,9 @@ from labelsieve.engine import model_file
 from labelsieve.engine.progress import with_progress
 from labelsieve.networks import NETWORKS
 from labelsieve.networks import network as named
+from labelsieve.places.at_addresses import at_addresses, written_to_address
 from labelsieve.store import run
+from labelsieve.store.run_copies import read_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,6 +65,7 @@ class Model:
         return f"<Model trained by {method}: {networks} {self.manifest['network']!r}, {len(self.classes):,} classes>"
 
     @classmethod
+    @at_addresses(folder=read_model)
     def load(cls, folder: str | Path, network: Callable[[int], nn.Module] | None = None) -> Model:
         """Load the model in a folder; `network` makes its network if that was a function of the user.
 
@@ -151,6 +154,7 @@ class Model:
         nets = tuple(net.to(where) for net in self.nets)
         return data, torch.softmax(Trained(nets).logits(ready.to(where)), 1).cpu().numpy()
 
+    @at_addresses(out=written_to_address)
     def predict(
         self,
         data: Dataset | Any,

@@ -24,7 +24,9 @@ from labelsieve.core.files import scratch
 from labelsieve.core.shares import share
 from labelsieve.data import as_dataset
 from labelsieve.engine.progress import with_progress
+from labelsieve.places.at_addresses import at_addresses
 from labelsieve.store.open_run import Run
+from labelsieve.store.run_copies import read_run, write_model
 from labelsieve.training import noise_rate
 from labelsieve.training.classifier import Model, Progress, export_onnx, read_inputs
 from labelsieve.training.model_folder import claim, replaced, save
@@ -43,6 +45,7 @@ LOG = logging.getLogger(__name__)
 METHOD = "standard"
 
 
+@at_addresses(out=write_model, run=read_run)
 @with_progress
 def train(
     data: Dataset | Any,
