@@ -47,6 +47,7 @@ from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
 from labelsieve.places.at_addresses import at_addresses
 from labelsieve.places.many_files import replaced_files
+from labelsieve.places.working_copy import address_in
 from labelsieve.stats import duplicates
 from labelsieve.stats.dependent_examples import bind
 from labelsieve.store import run
@@ -416,8 +417,9 @@ def _gather(
     with clock("encode"):
         usable = has_features(data, plan.encoder)
         workers = plan.workers
-        if isinstance(workers, RayWorkers):  # on machines that must share this folder
+        if isinstance(workers, RayWorkers):  # on machines that must share this folder, or see its address
             workers = workers.beside(folder, data.source)
+            workers = workers if address_in(folder) is None else replace(workers, folder=None)
         found = read_arrays(data, folder, plan.encoder, plan.side, network, usable, progress, workers)
     if found is not None:
         notes += [*found.data.notes[len(data.notes) :], *replaced_files(data.inputs)]  # of the encoder, of the storage

@@ -83,6 +83,18 @@ class Built:
         return True
 
 
+def test_shards_that_jobs_left_at_the_address_are_used(bucket, tmp_path, monkeypatch):
+    for job in (0, 1):
+        run("encode", "s3://pictures/photos", "-o", RUN, "--encoder", "fast", "--shard", f"{job}/2")
+    another_machine(tmp_path, monkeypatch)
+    bucket.requests.clear()
+    run("find", "s3://pictures/photos", "-o", RUN, "--encoder", "fast")
+    shards = [name for name in names(RUN) if "/shard-" in name]
+    written = [path for method, path, _ in bucket.requests if method == "PUT"]
+    assert shards and not [path for path in written if "/shard-" in path]
+    assert "findings.parquet" in names(RUN)
+
+
 def test_the_whole_way(bucket, photos, tmp_path, monkeypatch, capsys, open_review):
     run("find", "s3://pictures/photos", "-o", RUN, "--encoder", "fast")
     told = capsys.readouterr().out

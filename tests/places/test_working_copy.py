@@ -91,7 +91,7 @@ def test_folders_that_are_not_needed_stay_there(address, tmp_path, monkeypatch):
     with opened(address) as folder:
         put(folder, evidence__big="x", last="1")
     another_machine(monkeypatch, tmp_path / "second")
-    with opened(address, without=["evidence"]) as folder:
+    with opened(address, without=["evidence/"]) as folder:
         assert not (folder / "evidence").exists()
         put(folder, last="2")
     assert stored(address) == {"evidence/big": b"x", "last": b"2"}

@@ -23,6 +23,7 @@ from labelsieve.encode.pixels import pixels as decoded
 from labelsieve.encode.pixels import sketches, usual_side, without
 from labelsieve.encode.shards import Loader
 from labelsieve.encode.stream import is_encoded
+from labelsieve.places.working_copy import origin
 from labelsieve.stats import same_picture, same_text
 from labelsieve.stats.duplicates import grouped, hashes
 from labelsieve.workers.in_turn import InTurn
@@ -121,7 +122,8 @@ def _encoded(
     stage = None if progress is None else lambda done, total: progress("encode", done, total)
     if run is not None:
         return run(data.inputs, model, folder, key="", levels=levels, progress=stage), None
-    place, found = str(folder), shard_plan.planned(str(folder))
+    place = origin(folder)  # of a run at an address that address, where every worker sees it
+    found = shard_plan.planned(place)
     if len(data) and (
         found is not None or (workers is not None and not is_encoded(data.inputs, model, folder, levels))
     ):

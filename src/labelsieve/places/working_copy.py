@@ -54,7 +54,7 @@ def working_copy(
 
     Args:
         writes: others may not write meanwhile.
-        without: folders in it that are not needed.
+        without: how the names of files begin that are not needed.
         only: files that are uploaded although others may write meanwhile.
 
     Raises:
@@ -97,6 +97,16 @@ def address_in(value: Any) -> str | None:
     if paths.is_remote(text):
         return text.rstrip("/")
     return _open.get(text, ("", False))[0] or None
+
+
+def origin(path: Path) -> str:
+    """The address of a path inside a copy that this process uses; else the path itself."""
+    for folder in (path, *path.parents):
+        address = _open.get(str(folder), ("", False))[0]
+        if address:
+            below = path.relative_to(folder).as_posix()
+            return address if below == "." else paths.join(address, below)
+    return str(path)
 
 
 def copies() -> Path:
@@ -143,7 +153,7 @@ class _Copy:
             for name in gone:
                 (self.folder / name).unlink(missing_ok=True)
                 known.pop(name, None)
-        needed = [file for file in there if not file.name.startswith(tuple(f"{name}/" for name in without))]
+        needed = [file for file in there if not file.name.startswith(tuple(without))]
         missing = [
             file
             for file in needed
