@@ -22,6 +22,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin, sound
 from labelsieve.core.files import scratch
 from labelsieve.core.findings import Findings
+from labelsieve.core.memory_map import blocks
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
 from labelsieve.core.workers import Workers
@@ -144,7 +145,7 @@ def find(
             if dynamics is not None:
                 rows = _rows_of(findings, dataset)
                 from_record.of_rows(dynamics, rows).save(folder / EVIDENCE / "record")
-            kept = keep(dataset.pick(_rows_of(findings, dataset)), folder)
+            kept = keep(dataset if len(findings) == len(dataset) else dataset.pick(_rows_of(findings, dataset)), folder)
             findings = replace(
                 findings,
                 settings={**findings.settings, "recipe": kept.recipe, **changes_since(findings, folder)},
@@ -399,7 +400,7 @@ def _find(data: Dataset, record: Record | None, folder: Path, plan: _Plan, progr
     assert origin is not None
     with clock("detect"):
         scores = run_detectors(
-            list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress
+            list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress, folder
         )
     with clock("decide"):
         findings = _decided(evidence, scores)
@@ -514,9 +515,14 @@ def _neighbours_only(
 
 def _few(neighbours: Neighbours | None) -> list[str]:
     """A note if examples have fewer neighbours than others because of their own group and copies."""
-    if neighbours is None or not len(short := np.flatnonzero((neighbours.index < 0).any(1))):
+    if neighbours is None:
         return []
-    k, none = neighbours.index.shape[1], int((neighbours.index[short] < 0).all(1).sum())
+    k, missing = neighbours.index.shape[1], np.zeros(len(neighbours.index), np.int32)
+    for rows in blocks(neighbours.index, 1 << 16):
+        missing[rows] = (neighbours.index[rows] < 0).sum(1)
+    if not len(short := np.flatnonzero(missing)):
+        return []
+    none = int((missing == k).sum())
     alone = f" ({none:,} have none)" if none else ""
     return [
         f"{len(short):,} examples have fewer than {k} neighbours outside their own group and copies{alone}; fewer "

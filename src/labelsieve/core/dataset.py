@@ -18,6 +18,10 @@ Kind = Literal["image", "text", "features", "probs"]
 KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
 
 
+FEW = 100_000  # row numbers that are Python strings, which take five times the memory
+_HASHED = 1 << 16  # ids that are hashed at a time
+
+
 @dataclass(frozen=True)
 class Exclusion:
     """One example that was left out, and why. Exclusions are stored in the run folder and counted in the summary."""
@@ -32,7 +36,8 @@ class Dataset:
 
     Attributes:
         ids: (n,) object array of str, unique: the user's own ids (a path inside the folder, a key column, a row
-            number).
+            number). Row numbers of more than `FEW` examples are an array of NumPy's StringDType, whose items are str
+            too.
         labels: (n,) int64, the given labels as positions in `classes`.
         classes: the K class names, in the order of the labels (numbers in numeric order, anything else as text).
         inputs: n inputs, read only when indexed. kind "image": encoded bytes or uint8 array (H, W), (H, W, 3) or (H, W,
@@ -134,8 +139,16 @@ class Dataset:
         """A hash of ids, given labels and classes (the inputs have their own, see `encode`)."""
         digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogatepass"))
         digest.update(self.labels.tobytes())
-        digest.update("\0".join(self.ids).encode("utf-8", "surrogatepass"))
+        for start in range(0, len(self.ids), _HASHED):
+            joined = "\0".join(self.ids[start : start + _HASHED])
+            digest.update((joined if not start else "\0" + joined).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:32]
+
+
+def row_numbers(n: int) -> np.ndarray:
+    """(n,) the ids "0", "1", ... as in `Dataset`."""
+    numbers = np.arange(n)
+    return np.array(numbers.astype(str), object) if n <= FEW else numbers.astype(np.dtypes.StringDType())
 
 
 class Subset(Sequence):

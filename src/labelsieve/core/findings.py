@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.core import count_words
 from labelsieve.core.arguments import require_whole
-from labelsieve.core.content_hash import hexed
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.memory_map import release
 from labelsieve.core.most_suspicious import Finding, Top, notebook
 
 if TYPE_CHECKING:
@@ -148,8 +148,13 @@ class Findings:
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The confused labels, most frequent first: given (m,), likely (m,), expected number of examples (m,)."""
-        cell, where = np.unique(self.given * len(self.classes) + self.other, return_inverse=True)
-        count = np.bincount(where, self.p_wrong, minlength=len(cell))
+        cell = self.given * len(self.classes) + self.other
+        if len(self.classes) ** 2 <= len(self):  # no sort is needed
+            size = np.bincount(cell)
+            count, cell = np.bincount(cell, self.p_wrong)[size > 0], np.flatnonzero(size)
+        else:
+            cell, where = np.unique(cell, return_inverse=True)
+            count = np.bincount(where, self.p_wrong, minlength=len(cell))
         order = np.argsort(-count, kind="stable")
         given, likely = np.divmod(cell[order], len(self.classes))
         return given, likely, count[order]
@@ -171,6 +176,23 @@ class Findings:
         """(n,) positions, most suspicious first."""
         return np.argsort(self.rank, kind="stable")
 
+    def some(self, rows: slice) -> Findings:
+        """The findings on some rows, with the counts of all."""
+        parts = ("scores", "flags", "suggestions", "extra")
+        columns = {name: {key: column[rows] for key, column in getattr(self, name).items()} for name in parts}
+        plain = {name: getattr(self, name)[rows] for name in ("ids", "given", "other", "p_wrong", "rank", "flagged")}
+        return replace(self, **columns, **plain, content=None if self.content is None else self.content[rows])
+
+    def tables(self, rows: int) -> Iterator[pa.Table]:
+        """`table` in the order of the data, `rows` rows at a time; at least one. What was read of a memory map is
+        released again."""
+        per_detector = (self.scores, self.flags, self.suggestions, self.extra)
+        columns = [self.given, self.p_wrong, *(column for part in per_detector for column in part.values())]
+        for start in range(0, max(1, len(self)), rows):
+            yield self.some(slice(start, start + rows)).table(ranked=False)
+            for column in columns:
+                release(column)
+
     def table(self, *, ranked: bool = True) -> pa.Table:
         """The findings as an Arrow table, the most suspicious first, or in the order of the data if `ranked` is false:
         id, given_label, suggested_label, other_label, p_wrong, rank, flagged, score_<detector> ..., the explaining
@@ -191,7 +213,7 @@ class Findings:
         columns |= {f"score_{name}": pa.array(score) for name, score in self.scores.items()}
         columns |= {name: pa.array(column) for name, column in self.extra.items()}
         if self.content is not None:
-            columns["content"] = pa.array([hexed(value) for value in self.content], pa.string())
+            columns["content"] = _hexed(self.content)
         columns |= {f"flag_{name}": pa.array(flag, pa.bool_()) for name, flag in self.flags.items()}
         columns |= {f"suggested_{name}": names.take(pa.array(other)) for name, other in self.suggestions.items()}
         table = pa.table(columns)
@@ -205,6 +227,15 @@ class Findings:
         """
         require_pandas("findings")
         return (self if some is None else some).table().to_pandas()
+
+
+def _hexed(content: np.ndarray) -> pa.Array:
+    """Each content hash as `content_hash.hexed` writes it."""
+    import pyarrow as pa
+
+    digits = content.astype(">u8").tobytes().hex().encode()
+    ends = pa.py_buffer(np.arange(0, len(digits) + 1, 16, dtype=np.int32))
+    return pa.StringArray.from_buffers(len(content), ends, pa.py_buffer(digits))
 
 
 def require_pandas(what: str) -> None:

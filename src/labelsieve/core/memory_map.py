@@ -10,7 +10,9 @@ from tempfile import TemporaryFile
 import numpy as np
 
 IN_MEMORY = 32_000_000  # bytes; larger arrays are in files, if a folder is given
+COLUMN = 4_000_000  # bytes; the same for the columns of findings, of which there are many
 _BYTES = 1 << 26  # read between two releases
+_TAKEN = 2048  # rows anywhere in a file that are read between two releases
 
 
 def release(array: np.ndarray) -> None:
@@ -27,10 +29,17 @@ def release(array: np.ndarray) -> None:
 
 
 def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some rows, in memory; what was read of a memory map is released again."""
-    taken = np.asarray(array[rows])
-    release(array)
-    return taken
+    """Some rows, in memory; what was read of a memory map is released again, some rows at a time: the system maps up to
+    64 kB around each."""
+    if not isinstance(array, np.memmap):
+        taken = np.asarray(array[rows])
+        release(array)
+        return taken
+    out = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for start in range(0, len(rows), _TAKEN):
+        out[start : start + _TAKEN] = array[rows[start : start + _TAKEN]]
+        release(array)
+    return out
 
 
 def blocks(array: np.ndarray, rows: int) -> Iterator[slice]:
@@ -51,9 +60,13 @@ def allocate(shape: tuple[int, ...], dtype: type, folder: Path | None, name: str
     return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
 
 
-def temporary(shape: tuple[int, ...], dtype: type | np.dtype, folder: Path | None) -> np.ndarray:
-    """An array in memory; a large one, if a folder is given, in a file there, without a name, that goes with it."""
-    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
+def temporary(
+    shape: tuple[int, ...], dtype: type | np.dtype, folder: Path | None, most: int | None = None
+) -> np.ndarray:
+    """An array in memory; one of more than `most` bytes (`IN_MEMORY`), if a folder is given, in a file there, without a
+    name, that goes with it."""
+    most = IN_MEMORY if most is None else most
+    if folder is None or np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= most:
         return np.empty(shape, dtype)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder) as file:  # the map keeps it
@@ -61,8 +74,10 @@ def temporary(shape: tuple[int, ...], dtype: type | np.dtype, folder: Path | Non
 
 
 def stored(array: np.ndarray, folder: Path | None) -> np.ndarray:
-    """The array, or if it is large and a folder is given a copy in a file without a name there."""
-    out = temporary(array.shape, array.dtype, folder)
+    """The array (n,), or if it is large and a folder is given a copy in a file without a name there."""
+    if array.nbytes <= COLUMN:
+        return array
+    out = temporary(array.shape, array.dtype, folder, most=COLUMN)
     if not isinstance(out, np.memmap):
         return array
     for rows in blocks(out, max(1, _BYTES // max(1, out.strides[0]))):

@@ -11,12 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.dataset import Dataset, Exclusion, encode_labels, require_classes, require_examples
+from labelsieve.core.dataset import (
+    Dataset,
+    Exclusion,
+    encode_labels,
+    require_classes,
+    require_examples,
+    row_numbers,
+)
 from labelsieve.core.errors import UserError
 from labelsieve.data import labels
 from labelsieve.data.class_names import label_notes, misread, readable
 from labelsieve.data.feature_values import doubted
 from labelsieve.data.label_file import replacement
+from labelsieve.data.labels import Repeated
 from labelsieve.data.raw_data import Draft
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
@@ -87,6 +95,8 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
 
 def _plain(values: Sequence[Any] | np.ndarray) -> Sequence[Any]:
     """The values if some of them may be bytes, else ()."""
+    if isinstance(values, Repeated):
+        return values if any(isinstance(value, bytes) for value in values.values) and misread(values.values, "") else ()
     return values if not isinstance(values, np.ndarray) else values.tolist() if values.dtype.kind in "SO" else ()
 
 
@@ -115,6 +125,9 @@ def encode(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, tuple[str, .
         unique, inverse = np.unique(values, return_inverse=True)
         codes, names = encode_labels(unique.tolist())
         return codes[inverse], names
+    if isinstance(values, Repeated):
+        codes, names = encode(values.values)
+        return codes[values.codes], names
     cleaned = labels.clean(values)
     present = np.array([value is not None for value in cleaned], bool)
     codes = np.full(len(cleaned), -1, np.int64)
@@ -173,7 +186,7 @@ def weak(n: int) -> tuple[str, ...]:
 
 def identify(draft: Draft, n: int) -> np.ndarray:
     if draft.ids is None:
-        return np.array(np.arange(n).astype(str), object)
+        return row_numbers(n)
     ids = np.empty(len(draft.ids), object)
     ids[:] = [name and readable(name) for name in draft.ids]
     if len(ids) != n:

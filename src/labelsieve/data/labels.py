@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,28 @@ from labelsieve.core.errors import UserError, meant
 from labelsieve.data.class_names import readable, word
 
 SHOWN = 3  # rows, or ids, that a message names
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated(Sequence):
+    """Labels of which many are equal, as a sequence of n.
+
+    Attributes:
+        values: the different ones, each of which occurs.
+        codes: (n,) the position of each label in them.
+    """
+
+    values: list[Any]
+    codes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.values[self.codes[i]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.values[code] for code in self.codes.tolist())
 
 
 def clean(values: Sequence[Any] | np.ndarray) -> list[Any]:

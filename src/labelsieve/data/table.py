@@ -21,7 +21,7 @@ from labelsieve.data.class_names import misread, readable, word
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
-from labelsieve.data.labels import faulty, is_missing
+from labelsieve.data.labels import Repeated, faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
 from labelsieve.places import paths
@@ -176,7 +176,7 @@ def _why_unused(kind: pa.DataType, name: str, unfit: str | None, beside_vectors:
 
 def read_columns(
     path: str, label: str | None, id: str | None
-) -> tuple[list[str | None] | None, np.ndarray | list[Any]]:
+) -> tuple[list[str | None] | None, np.ndarray | Sequence[Any]]:
     """Ids and labels of a table of labels. The ids are None if it has neither `labelsieve_id` (preferred) nor `id`."""
     file = open_table(path)
     names = tuple(file.schema.names)
@@ -289,14 +289,20 @@ def _name(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | list[Any]:
+def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | Sequence[Any]:
+    import pyarrow as pa
     from pyarrow import types
 
     if types.is_nested(column.type):
         raise UserError(
             f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label."
         )
-    return column.to_numpy() if types.is_integer(column.type) and not column.null_count else _values(column)
+    if types.is_integer(column.type) and not column.null_count:
+        return column.to_numpy()
+    if not (types.is_binary(column.type) or is_text(column.type)) or not len(column):
+        return _values(column)
+    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return Repeated(_values(pa.chunked_array([coded.dictionary])), coded.indices.to_numpy())
 
 
 def _categories(column: pa.ChunkedArray) -> tuple[str, ...] | None:

@@ -131,14 +131,25 @@ def probability_wrong(consensus: Scores, estimate: Estimate, unjudged: np.ndarra
     n = len(unjudged)
     rate = min(max(estimate.count / n, 0.0), 1.0)
     odds = SLOPE * np.clip(consensus.suspicion[~unjudged], -100, 100)
-    target = rate * len(odds)
-    low, high = -400.0, 400.0
-    for _ in range(80):
-        shift = (low + high) / 2
-        low, high = (shift, high) if logistic(odds + shift).sum() < target else (low, shift)
     p = np.full(n, rate)
-    p[~unjudged] = logistic(odds + (low + high) / 2)
+    p[~unjudged] = logistic(odds + _shift(odds, rate * len(odds)))
     return p
+
+
+def _shift(odds: np.ndarray, target: float) -> float:
+    """What to add to log-odds (m,) so that their probabilities add up to `target`: by Newton's method, and by halves
+    where that would leave the interval."""
+    low, high, shift = -400.0, 400.0, 0.0
+    for _ in range(80):
+        p = logistic(odds + shift)
+        total = float(p.sum())
+        low, high = (shift, high) if total < target else (low, shift)
+        slope = float((p * (1 - p)).sum())
+        step = shift + (target - total) / slope if slope > 0 else np.inf
+        if abs(step - shift) < 1e-12 or high - low < 1e-12:
+            break
+        shift = step if low < step < high else (low + high) / 2
+    return shift
 
 
 def unjudgeable(labels: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
+from labelsieve.core.memory_map import blocks
 from labelsieve.core.scores import Scores
 
 ROWS = 1 << 14
@@ -35,8 +36,7 @@ def knn_vote(neighbours: Neighbours, labels: np.ndarray, *, k: int = 10) -> Scor
     n = len(labels)
     suspicion, agreement, voters = np.empty(n), np.empty(n), np.empty(n, np.int64)
     suggestion, flagged = np.empty(n, np.int64), np.empty(n, bool)
-    for start in range(0, n, ROWS):
-        rows = slice(start, min(start + ROWS, n))
+    for rows, _ in zip(blocks(neighbours.index, ROWS), blocks(neighbours.similarity, ROWS), strict=True):
         index, own = neighbours.index[rows, : k - 1], labels[rows, None]
         present = index >= 0
         voter = np.concatenate([own, np.where(present, labels[index], own)], axis=1)

@@ -44,8 +44,7 @@ def o2u(
         per_class: rank within the given label; the suspicion is then the position, scaled to (0, 1).
         forget_rate: share of examples to flag.
     """
-    centred = np.stack([_centre(epoch) for epoch in cyclic_record.loss])
-    mean = average_seen(centred)
+    mean = average_seen(map(_centre, cyclic_record.loss))
     score = fill_unseen(mean)
     suspicion = score
     if per_class:

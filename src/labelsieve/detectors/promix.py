@@ -22,7 +22,7 @@ import numpy as np
 
 from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
-from labelsieve.stats.small_loss import PerClass, class_small_loss, fill_unseen, matched_high_confidence, rank_in_class
+from labelsieve.stats.small_loss import PerClass, class_quota, fill_unseen, matched_high_confidence, rank_in_class
 
 
 def promix(
@@ -47,7 +47,7 @@ def promix(
         per_class: "proportional" to class sizes, or the paper's "balanced".
     """
     epochs = range(max(0, len(record.loss) - last), len(record.loss))
-    level, left_out = np.zeros(len(labels)), np.zeros(len(labels))
+    level, left_out = np.zeros(len(labels)), np.zeros(len(labels), np.int32)
     for epoch in epochs:
         loss, p_y = fill_unseen(record.loss[epoch].astype(np.float64)), _sound(record.p_y[epoch])
         seen = record.argmax[epoch] >= 0
@@ -56,7 +56,7 @@ def promix(
         rank, size = rank_in_class(loss, labels, n_classes)
         fair = size[labels] if per_class == "proportional" else len(labels) / n_classes
         level += np.where(matched, 0, (rank + 1) / fair)
-        left_out += ~(class_small_loss(loss, labels, n_classes, share, per_class=per_class) | matched)
+        left_out += (rank >= class_quota(size, n_classes, share, per_class)[labels]) & ~matched
     # Examples that are selected at any rho (level 0) are ranked by one minus their probability.
     doubt = 1 - _sound(record.p_y[-1])
     return Scores(level / len(epochs) + 1e-6 * doubt, flags=left_out > len(epochs) / 2)

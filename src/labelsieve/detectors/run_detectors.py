@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
-from labelsieve.core.evidence import NAMES, Evidence
+from labelsieve.core.evidence import NAMES, Evidence, Neighbours
+from labelsieve.core.memory_map import release, stored
 from labelsieve.core.progress_callback import Progress
+from labelsieve.core.record import Record
 from labelsieve.core.scores import Scores
 from labelsieve.detectors import DETECTORS, detector
 
@@ -83,9 +89,10 @@ def run_detectors(
     evidence: Evidence,
     alone: bool,
     progress: Progress | None,
+    folder: Path | None = None,
 ) -> dict[str, Scores]:
     """The scores of each detector, with the named settings; if the user's own probabilities judge `alone`, the
-    consensus does not use the neighbours."""
+    consensus does not use the neighbours. Large columns are in temporary files in the `folder`, if one is given."""
     scores = {}
     for done, name in enumerate(chosen):
         if progress:
@@ -95,7 +102,31 @@ def run_detectors(
             for p in evidence_of(name)
             if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
         ]
-        scores[name] = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
+        score = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
+        scores[name] = _stored(score, folder)
+        for name in takes:
+            _release(getattr(evidence, name))
     if progress:
         progress("detectors", len(chosen), len(chosen))
     return scores
+
+
+def _stored(scores: Scores, folder: Path | None) -> Scores:
+    def kept(column: np.ndarray | None) -> np.ndarray | None:
+        return None if column is None else stored(column, folder)
+
+    extra = {name: stored(column, folder) for name, column in scores.extra.items()}
+    columns = {"suspicion": stored(scores.suspicion, folder), "suggestion": kept(scores.suggestion)}
+    return replace(scores, **columns, flags=kept(scores.flags), extra=extra)
+
+
+def _release(evidence: Any) -> None:
+    """Give back the pages of evidence in memory maps."""
+    if isinstance(evidence, np.ndarray):
+        release(evidence)
+    elif isinstance(evidence, Record | Neighbours):
+        for part in fields(evidence):
+            release(getattr(evidence, part.name))
+    elif isinstance(evidence, tuple):
+        for part in evidence:
+            _release(part)

@@ -39,11 +39,14 @@ from labelsieve.evidence.panel import (
     Descent,
     Heads,
     Panel,
+    Targets,
     Track,
     alike_at_first,
     batch_of,
     judged,
     learn,
+    of_one_epoch,
+    put_epoch,
     shuffled,
     write_steps,
 )
@@ -243,15 +246,19 @@ def _epoch(setting: _Setting, deal: _Deal) -> _Done:
 
 
 def _measured(
-    average: LinearHeads, tracks_of: Heads, x: np.ndarray, targets: np.ndarray, order: np.ndarray
+    average: LinearHeads, tracks_of: Heads, x: np.ndarray, targets: Targets, order: np.ndarray
 ) -> dict[str, Record]:
     """One epoch of each record, for the rows of a shard in their own order, by the heads that are recorded."""
-    records = {name: Record.empty(1, len(x)) for name, (track, _) in tracks_of.tracks.items() if track.record}
+    names = [name for name, (track, _) in tracks_of.tracks.items() if track.record]
+    records = {name: Record.empty(1, len(x)) for name in names}
+    measured = {name: of_one_epoch(len(x), None) for name in names}
     plain = [i for i, h in enumerate(tracks_of.recorded) if h in tracks_of.plain]
     for at in blocks(x, _MEASURED) if records else ():
         logits = average.logits(batch_of(x, at))
         logits[:, average.classes - tracks_of.extra :, plain] = -np.inf
-        write_steps(records, 0, order, targets[:, tracks_of.recorded], [(at, logits)])
+        write_steps(measured, targets.only(tracks_of.recorded), [(at, logits)])
+    for name, record in records.items():
+        put_epoch(record, 0, order, measured[name])
     return records
 
 

@@ -18,6 +18,8 @@ def assign(labels: np.ndarray, n_folds: int, *, groups: np.ndarray | None = None
         return _spread(labels, n_folds, np.zeros((n_folds, n_classes), np.int64), rng)
     _, group = np.unique(groups, return_inverse=True)
     size = np.bincount(group)
+    if size.max() == 1:
+        return _spread(labels, n_folds, np.zeros((n_folds, n_classes), np.int64), rng)
     fold = np.empty(len(labels), np.int64)
     taken = np.zeros((n_folds, n_classes), np.int64)
     order, end = np.argsort(group, kind="stable"), np.cumsum(size)

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks, take
-from labelsieve.engine.standardise import allocate, standardise
+from labelsieve.core.memory_map import allocate, blocks, take
+from labelsieve.engine.standardise import standardise
 from labelsieve.stats.temperature import best_temperature
 
 SHRINKAGES = (0.02, 0.1, 0.2, 0.4, 0.6, 0.85)  # that are tried
@@ -154,7 +154,7 @@ def out_of_fold(
     features = features if width <= n else _in_span(features)
     judge = fitted(features, labels, fold, collect(features, labels, n_classes, fold), width)
     probs = allocate((n, n_classes), np.float32, folder, "probs_lda")
-    for own in blocks(features, _ROWS):
+    for own, _ in zip(blocks(features, _ROWS), blocks(probs, _ROWS), strict=True):
         probs[own] = judge.probabilities(features[own], fold[own])
     return probs
 

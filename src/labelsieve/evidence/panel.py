@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.memory_map import blocks, release, take
+from labelsieve.core.memory_map import allocate, blocks, release, take, temporary
 from labelsieve.core.record import COLUMNS, Record
 from labelsieve.engine.linear_heads import LinearHeads, NumPyArrays, TorchArrays, softmax
-from labelsieve.engine.standardise import allocate
 from labelsieve.evidence.resume import State
 from labelsieve.stats import loss_weights
 
@@ -165,16 +164,16 @@ def train(
         heads.w, heads.velocity = put(saved["w"]), put(saved["velocity"])
         rng.bit_generator.state = json.loads(str(saved["rng"]))
     starts = np.arange(0, n, batch)
+    measured = {name: of_one_epoch(n, folder) for name in recorded}
     for epoch in range(0 if saved is None else int(saved["epoch"]), epochs):
         if epoch == parting:
             tracks_of, heads = whole, heads.only(whole.begun_as(tracks_of))
         targets = tracks_of.targets(labels, order)
         moments = epoch + np.arange(len(starts)) / len(starts)
-        write = partial(write_steps, records, epoch, order, targets[:, tracks_of.recorded])
+        write = partial(write_steps, measured, targets.only(tracks_of.recorded))
         learn(heads, tracks_of, x, held, targets, rng.permutation(starts), moments, descent, write)
-        for record in records.values():
-            for column in COLUMNS:
-                release(getattr(record, column))
+        for name, record in records.items():
+            put_epoch(record, epoch, order, measured[name])
         state.write(
             lambda: {
                 "epoch": epoch + 1,  # noqa: B023
@@ -187,7 +186,7 @@ def train(
             progress(epoch + 1, epochs)
     if tracks_of is not whole:  # no epochs
         heads = heads.only(whole.begun_as(tracks_of))
-    return Panel(_probabilities(x, heads, whole, n_classes, held, order, batch, folder), records)
+    return Panel(_probabilities(features, heads, whole, n_classes, fold, batch, folder), records)
 
 
 def learn(
@@ -195,7 +194,7 @@ def learn(
     tracks_of: Heads,
     x: np.ndarray,
     held: np.ndarray,
-    targets: np.ndarray,
+    targets: Targets,
     starts: np.ndarray,
     moments: np.ndarray,
     descent: Descent,
@@ -207,7 +206,7 @@ def learn(
         heads: what is trained, in place; `tracks_of` says what each head is.
         x: (m, d + 1) shuffled rows as from `shuffled`.
         held: (m,) their folds.
-        targets: (m, heads) the classes that they teach.
+        targets: the classes that they teach.
         starts: (steps,) where the batch of each step begins.
         moments: (steps,) float, the epoch and the part of it that is over.
         descent: the settings.
@@ -269,9 +268,12 @@ class Heads:
         place = {(_kind(track), fold): h for h, (track, fold) in enumerate(first.of)}
         return [place[_kind(track), fold] for track, fold in self.of]
 
-    def targets(self, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """(n, heads) the class that each head learns."""
-        return np.stack([(labels if t.labels is None else t.labels)[order] for t, _ in self.of], axis=1)
+    def targets(self, labels: np.ndarray, order: np.ndarray) -> Targets:
+        """The class that each head learns of each row, in this order of the rows."""
+        of = [labels if track.labels is None else track.labels for track, _ in self.of]
+        kinds = list({id(one): one for one in of}.values())
+        which = [next(i for i, kind in enumerate(kinds) if kind is one) for one in of]
+        return Targets([kind[order].astype(np.int32) for kind in kinds], np.array(which, np.int64))
 
     def judges(self) -> list[str]:
         """The tracks with folds."""
@@ -298,20 +300,53 @@ class Heads:
         return taught
 
 
-def write_steps(
-    records: dict[str, Record],
-    epoch: int,
-    order: np.ndarray,
-    targets: np.ndarray,
-    unwritten: list[tuple[slice, np.ndarray]],
-) -> None:
-    """Write the logits (b, K, records) of some steps into the records, and empty the list."""
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The classes that heads learn; many heads share their labels.
+
+    Attributes:
+        labels: arrays (n,) int32.
+        which: (heads,) the array of each head.
+    """
+
+    labels: list[np.ndarray]
+    which: np.ndarray
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """(b, heads) int64 of some rows."""
+        return np.stack([of[rows] for of in self.labels], axis=1).astype(np.int64)[:, self.which]
+
+    def only(self, heads: list[int]) -> Targets:
+        """Those of some heads."""
+        return Targets(self.labels, self.which[heads])
+
+
+def of_one_epoch(n: int, folder: Path | None) -> Record:
+    """The record of one epoch in the order of the training, to be filled."""
+    return Record(**{column: temporary((1, n), kind, folder) for column, kind in COLUMNS.items()})
+
+
+def put_epoch(record: Record, epoch: int, order: np.ndarray, measured: Record) -> None:
+    """Write what was measured in an epoch, in the order of the training, into a record."""
+    for column in COLUMNS:
+        into, of = getattr(record, column), getattr(measured, column)
+        in_order = np.empty(len(order), of.dtype)
+        in_order[order] = of[0]
+        into[epoch] = in_order
+        release(into)
+        release(of)
+
+
+def write_steps(records: dict[str, Record], targets: Targets, unwritten: list[tuple[slice, np.ndarray]]) -> None:
+    """Write the logits (b, K, records) of some steps into the records of one epoch, and empty the list."""
     if not unwritten:
         return
     at = np.concatenate([np.arange(rows.start, rows.stop) for rows, _ in unwritten])
-    logits = np.concatenate([block for _, block in unwritten])
+    logits, taught = np.concatenate([block for _, block in unwritten]), targets[at]
     for i, record in enumerate(records.values()):
-        record.write(epoch, order[at], logits[:, :, i], targets[at, i])
+        record.write(0, at, logits[:, :, i], taught[:, i])
+        for column in COLUMNS:
+            release(getattr(record, column))
     unwritten.clear()
 
 
@@ -320,9 +355,13 @@ def shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np
     n, d = features.shape
     out = allocate((n, d + 1), np.float16, folder, "shuffled")
     for rows in blocks(out, 1 << 14):
-        out[rows, :d] = take(features, order[rows])
-        out[rows, d] = 1
+        out[rows] = _with_ones(take(features, order[rows]))
     return out
+
+
+def _with_ones(features: np.ndarray) -> np.ndarray:
+    """(b, d) -> (b, d + 1) float16."""
+    return np.concatenate([features, np.ones((len(features), 1), np.float16)], axis=1, dtype=np.float16)
 
 
 def batch_of(x: np.ndarray, rows: slice) -> np.ndarray:
@@ -331,21 +370,23 @@ def batch_of(x: np.ndarray, rows: slice) -> np.ndarray:
 
 
 def _probabilities(
-    x: np.ndarray,
+    features: np.ndarray,
     heads: LinearHeads,
     tracks_of: Heads,
     n_classes: int,
-    held: np.ndarray,
-    order: np.ndarray,
+    fold: np.ndarray,
     batch: int,
     folder: Path | None,
 ) -> dict[str, np.ndarray]:
     names = tracks_of.judges()
-    probs = {name: allocate((len(x), n_classes), np.float32, folder, f"probs_{name}") for name in names}
+    probs = {name: allocate((len(features), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     heads = heads.in_memory()
-    for rows in blocks(x, batch) if names else ():
-        for name, own in judged(heads, tracks_of, batch_of(x, rows), held[rows], n_classes).items():
-            probs[name][order[rows]] = own
+    for i, rows in enumerate(blocks(features, batch) if names else ()):
+        x = batch_of(_with_ones(features[rows]), slice(None))
+        for name, own in judged(heads, tracks_of, x, fold[rows], n_classes).items():
+            probs[name][rows] = own
+            if i % _RELEASED == 0:
+                release(probs[name])
     return probs
 
 

@@ -10,7 +10,7 @@ Cost: two passes; memory is a few numbers per example, K x K counts, and one blo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from labelsieve.core.arguments import require_one_order, require_text
 from labelsieve.core.errors import UserError
+from labelsieve.core.memory_map import blocks, release
 from labelsieve.core.plain_values import plain_array, plain_labels
 from labelsieve.stats.probability_rows import TOLERANCE
 
@@ -190,7 +191,10 @@ def given_probability(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Raises:
         UserError: one is not a finite number.
     """
-    p_y = probs[np.arange(len(labels)), labels]
+    p_y = np.empty(len(labels), probs.dtype)
+    for rows in _blocks(probs):
+        own = labels[rows]
+        p_y[rows] = probs[rows][np.arange(len(own)), own]
     _require_finite(p_y)
     return p_y
 
@@ -237,9 +241,8 @@ def _read(probs: np.ndarray, labels: np.ndarray) -> _Reading:
     return _Reading(p_y, guess, best, agrees)
 
 
-def _blocks(probs: np.ndarray) -> list[slice]:
-    step = max(1, BLOCK // probs.shape[1])
-    return [slice(start, start + step) for start in range(0, len(probs), step)]
+def _blocks(probs: np.ndarray) -> Iterator[slice]:
+    return blocks(probs, max(1, BLOCK // probs.shape[1]))
 
 
 def _rows_by_class(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -323,4 +326,5 @@ def _columns(probs: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nda
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         out[:, part] = probs[rows[part]][:, columns].T
+        release(probs)
     return out

@@ -69,6 +69,8 @@ def bind(
 def _spread_out(copies: np.ndarray, labels: np.ndarray, folds: int, notes: list[str]) -> np.ndarray:
     """`copies` with groups that would fill half a fold, or are most of a class, split into single examples."""
     group, position, size = np.unique(copies, return_inverse=True, return_counts=True)
+    if len(group) == len(copies):
+        return copies
     most = max(_FEWEST, len(labels) // (2 * folds))
     cell, held = np.unique(position * (labels.max(initial=0) + 1) + labels, return_counts=True)
     of_group, of_class = np.divmod(cell, labels.max(initial=0) + 1)
@@ -139,8 +141,9 @@ def _alone(labels: np.ndarray, classes: Sequence[str], apart: Sequence[np.ndarra
     size = np.bincount(labels, minlength=len(classes))
     whole = np.zeros(len(classes), bool)
     for grouping in apart:
-        pairs = np.unique(np.stack([labels, grouping], axis=1), axis=0)
-        whole |= (np.bincount(pairs[:, 0], minlength=len(classes)) == 1) & (size > 1)
+        first = np.zeros(len(classes), np.int64)
+        first[labels] = grouping  # that of any example of each class
+        whole |= (np.bincount(labels, grouping != first[labels], minlength=len(classes)) == 0) & (size > 1)
     if whole.any():
         named = [classes[c] for c in np.flatnonzero(whole).tolist()]
         shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")

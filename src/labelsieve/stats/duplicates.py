@@ -128,9 +128,9 @@ def grouped(content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
 
 def conflicts(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The ids (g,) of the groups whose given labels (n,) disagree, ascending."""
-    distinct = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]
-    ids, count = np.unique(distinct, return_counts=True)
-    return ids[count > 1]
+    k = int(labels.max(initial=0)) + 1
+    distinct = np.unique(np.asarray(groups, np.int64) * k + labels) // k
+    return np.unique(distinct[1:][distinct[1:] == distinct[:-1]])
 
 
 def _changes(value: np.ndarray) -> np.ndarray:

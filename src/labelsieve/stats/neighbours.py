@@ -216,9 +216,10 @@ def _approximate(
     """The neighbours by inverted lists, for runs of lists whose members' best partners are in memory."""
     n = len(unit)
     near = nearest_centroids(unit, find_centroids(unit, clusters, rng), probes, folder)
-    order = np.argsort(near[:, 0], kind="stable").astype(np.int32)
-    # In the order of the lists, their members are beside each other.
     kind = np.uint16 if clusters <= 1 << 16 else np.int32  # a stable sort of 16 bits is ten times faster
+    listed = np.concatenate([near[rows, 0].astype(kind) for rows in blocks(near, 1 << 16)])
+    order = np.argsort(listed, kind="stable").astype(np.int32)
+    # In the order of the lists, their members are beside each other.
     unit, near, apart = _sorted(unit, order, folder), _sorted(near, order, folder, kind), [of[order] for of in apart]
     lists = Lists.of(near, clusters)
     out = Neighbours(temporary((n, k), np.int32, folder), temporary((n, k), np.float32, folder))
@@ -372,8 +373,7 @@ def wide(rows: np.ndarray) -> np.ndarray:
 def unit_rows(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Rows of length one, (n, d) float32; zero rows stay zero. Written to `out`, which may be the features."""
     unit = np.empty(features.shape, np.float32) if out is None else out
-    for start in range(0, len(features), _UNIT):
-        rows = slice(start, start + _UNIT)
+    for rows, _ in zip(blocks(features, _UNIT), blocks(unit, _UNIT), strict=True):
         block = np.asarray(features[rows], np.float32)
         length = np.sqrt(np.einsum("ij,ij->i", block, block))
         if not (
@@ -402,7 +402,7 @@ def find_centroids(
     unit: np.ndarray, clusters: int, rng: np.random.Generator, *, steps: int = 6, per_cluster: int = 40
 ) -> np.ndarray:
     """Spherical k-means on a sample; a centroid without members restarts from a random row."""
-    sample = unit[np.sort(rng.choice(len(unit), min(len(unit), clusters * per_cluster), replace=False))]
+    sample = take(unit, np.sort(rng.choice(len(unit), min(len(unit), clusters * per_cluster), replace=False)))
     centroids = sample[rng.choice(len(sample), clusters, replace=False)]
     for _ in range(steps):
         assigned = nearest_centroids(sample, centroids, 1)[:, 0]

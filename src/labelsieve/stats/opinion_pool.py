@@ -25,6 +25,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
+from labelsieve.core.memory_map import release
 from labelsieve.stats.temperature import best_temperature
 
 # The constants of the consensus, defined only here. They were chosen by leaving whole data sets out
@@ -44,7 +45,7 @@ _EXPECTED = 0.02  # pairs of classes that are confused: prior of J, as a share o
 _TEMPERATURES = np.exp(np.linspace(-2.5, 0.75, 27))
 _SAMPLE = 4_000_000  # numbers (rows x K) that the EM and the temperatures use
 _BLOCK = 1 << 21  # numbers in a block
-_IN_MEMORY = 1 << 28  # bytes of pooled probabilities
+_IN_MEMORY = 1 << 25  # bytes of pooled probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +165,11 @@ class Pool:
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers of consecutive blocks."""
         n, size = len(self.labels), max(1, _BLOCK // self.n_classes)
-        return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
+        near = () if self.neighbours is None else (self.neighbours.index, self.neighbours.similarity)
+        for start in range(0, n, size):
+            yield np.arange(start, min(start + size, n))
+            for judge in (*self.probs, *near):
+                release(judge)
 
     def probabilities(self) -> np.ndarray:
         """(n, K) float32 pooled class probabilities; of a single judge its own. In a temporary file if they are
@@ -179,6 +184,7 @@ class Pool:
                 out = np.memmap(file, np.float32, "w+", shape=shape)
         for rows in self.blocks():
             out[rows] = np.exp(self.rows(rows))
+            release(out)
         return out
 
 

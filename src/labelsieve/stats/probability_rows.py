@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.memory_map import blocks
 
 TOLERANCE = 1e-2 + 1e-6  # of a row's sum; 0.99 passes
 EXACT = 2e-3  # rows whose sum differs more from 1 are rescaled; float16 and three decimals stay as they are
@@ -84,8 +85,8 @@ def unknown(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
     n, k = matrix.shape
     step = max(1, _BLOCK // k)
     top, total, first, m = np.zeros(k), np.zeros(k), np.zeros(k, np.int64), 0
-    for start in range(0, n, step):
-        block = np.asarray(matrix[start : start + step])
+    for rows in blocks(matrix, step):
+        block = np.asarray(matrix[rows])
         block = block[np.isfinite(block).all(1)]
         if len(block):
             top, total, m = np.maximum(top, block.max(0)), total + block.sum(0, dtype=np.float64), m + len(block)

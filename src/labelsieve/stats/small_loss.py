@@ -9,6 +9,7 @@ Cost: one sort of the losses.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -42,11 +43,17 @@ def class_small_loss(
         (n,) bool, at least one example of every class that has any.
     """
     rank, size = rank_in_class(loss, labels, n_classes)
+    return rank < class_quota(size, n_classes, rho, per_class)[labels]
+
+
+def class_quota(
+    size: np.ndarray, n_classes: int, rho: float, per_class: PerClass | np.ndarray = "balanced"
+) -> np.ndarray:
+    """(K,) how many examples CSS selects of each class, as in `class_small_loss`, from the sizes of the classes."""
     # A product such as 0.7 * 10 must not become 8 through rounding.
-    balanced = np.full(n_classes, len(labels) / n_classes)
+    balanced = np.full(n_classes, size.sum() / n_classes)
     fair = {"balanced": balanced, "proportional": size}[per_class] if isinstance(per_class, str) else per_class
-    quota = np.maximum(np.ceil(rho * fair - 1e-9), 1)
-    return rank < quota[labels]
+    return np.maximum(np.ceil(rho * fair - 1e-9), 1)
 
 
 def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
@@ -54,12 +61,14 @@ def matched_high_confidence(p_y: np.ndarray, tau: float) -> np.ndarray:
     return np.asarray(p_y) > tau
 
 
-def average_seen(values: np.ndarray) -> np.ndarray:
+def average_seen(values: Iterable[np.ndarray]) -> np.ndarray:
     """Mean over epochs (E, n) -> (n,) float64, by count: NaN marks an epoch without the example. An example that was
     never seen gives NaN, and so do infinite values of both signs."""
-    total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1], np.int64)
+    total, count = np.zeros(()), np.zeros((), np.int64)
     for epoch in values:
         seen = ~np.isnan(epoch)
+        if not total.ndim:
+            total, count = np.zeros(len(epoch)), np.zeros(len(epoch), np.int64)
         with np.errstate(invalid="ignore"):
             total += np.where(seen, epoch, 0)
         count += seen

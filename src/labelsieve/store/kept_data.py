@@ -140,7 +140,12 @@ def _same(one: Dataset, other: Dataset) -> bool:
 
 
 def _probabilities(data: Dataset, folder: Path) -> dict[str, str]:
-    _npz(folder / "probs.npz", probs=np.asarray(data.inputs), ids=data.ids.astype(str), classes=np.array(data.classes))
+    _npz(
+        folder / "probs.npz",
+        probs=np.asarray(data.inputs),
+        ids=np.array(data.ids.tolist(), str),
+        classes=np.array(data.classes),
+    )
     _labels(data, folder)
     return {"probs": f"{HERE}/probs.npz", "labels": f"{HERE}/labels.parquet"}
 
@@ -164,7 +169,7 @@ def _beside(data: Dataset, folder: Path) -> dict[str, str]:
     given = (data.handed or {}).get("probs")
     if isinstance(given, (str, os.PathLike)) and isinstance((data.handed or {}).get("source"), (str, os.PathLike)):
         return {"probs": os.fspath(given)}
-    _npz(folder / "probs.npz", probs=data.probs, ids=data.ids.astype(str), classes=np.array(data.classes))
+    _npz(folder / "probs.npz", probs=data.probs, ids=np.array(data.ids.tolist(), str), classes=np.array(data.classes))
     return {"probs": f"{HERE}/probs.npz"}
 
 
@@ -246,7 +251,7 @@ def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
     if isinstance(data.inputs, np.ndarray):
         kind = "features" if data.kind == "features" else "images"
         _require_small(data.inputs.nbytes)
-        arrays = {"ids": data.ids.astype(str), "classes": np.array(data.classes), "labels": data.labels}
+        arrays = {"ids": np.array(data.ids.tolist(), str), "classes": np.array(data.classes), "labels": data.labels}
         grouped = {} if data.groups is None else {"groups": data.groups.astype(str)}
         _npz(folder / "data.npz", **{kind: np.asarray(data.inputs)}, **arrays, **grouped)
         return {"source": f"{HERE}/data.npz", **_beside(data, folder)}

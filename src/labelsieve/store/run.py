@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from labelsieve.core.arguments import require_path
@@ -28,6 +29,7 @@ __all__ = [
     "write_excluded",
 ]
 
+ROWS = 1 << 18  # of findings, that are written at a time
 INSIDE = "(run)/"  # begins a path in the recipe of a run that is inside the run folder
 
 
@@ -35,10 +37,16 @@ def save(findings: Findings, folder: Path) -> None:
     """Write the findings into a run folder; each file appears whole or not at all, and the manifest last."""
     import pyarrow.parquet as pq
 
-    table = findings.table(ranked=False)
+    tables = findings.tables(ROWS)
+    first = next(tables)
     # An open file, because Arrow accepts only UTF-8 paths, and reads a path such as "label=cat.sieve" as a column.
-    with replacing(folder / FINDINGS) as partial, open(partial, "wb") as file:
-        pq.write_table(table, file, write_page_checksum=True)
+    with (
+        replacing(folder / FINDINGS) as partial,
+        open(partial, "wb") as file,
+        pq.ParquetWriter(file, first.schema, write_page_checksum=True) as writer,
+    ):
+        for table in chain([first], tables):
+            writer.write_table(table)
     write_excluded(folder / EXCLUDED, findings.excluded)
     if (folder / EVIDENCE).exists():  # some of it was written through memory maps
         to_disk(folder / EVIDENCE)
