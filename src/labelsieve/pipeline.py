@@ -118,7 +118,7 @@ def find(
             whatever else is installed or imported; a network (`from_network`) on a GPU if there is one.
         workers: processes of this machine that share the encoding of images and texts; they share its processors too.
             None encodes in this process, and uses the shards that workers or `encode_shards` left in `out`. The
-            findings are the same.
+            findings are the same up to three million examples; beyond, workers share the evidence too (docs/scale.md).
         ray: the workers are on a Ray cluster: "auto" for the one that runs here or that RAY_ADDRESS names, "local" to
             start one on this machine, or HOST:PORT of its head. `workers` is then their number; None is as many as the
             cluster has room for.
