@@ -132,6 +132,7 @@ def test_it_says_what_it_waits_for(tasks, cluster, on_ray, monkeypatch, caplog):
     address = cluster.head_node.node_ip_address
     assert f"No result for 1.5 seconds: waiting for item 0 on node {address}, item 1 on node {address}." in caplog.text
     assert "1 workers have not started; each needs 1 processors, and 0 of 2 are free on 2 nodes" in caplog.text
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
     with pytest.raises(ls.UserError, match="each needs 64 processors, and the largest of 2 nodes has 1; set LABELS"):
         list(RayWorkers(threads=64).run(tasks.square, range(4)))
 

@@ -12,6 +12,7 @@ what makes the state travel once per node, through Ray's object store.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import secrets
@@ -39,6 +40,7 @@ LOG = logging.getLogger(__name__)
 LOCAL = "local"
 TICK = 2.0  # seconds between two looks at the room in the cluster
 REACH = 15  # seconds for a cluster to answer
+PLACED = 5  # times `PATIENCE`, within which an autoscaler must have added a node that is large enough
 _NAMED = 5  # items or nodes in a message
 _START = -1  # instead of the position of an item
 _ADDRESS = re.compile(r"auto|local|(ray://)?[^\s/]+:\d{1,5}")
@@ -97,14 +99,16 @@ class RayWorkers:
 
         todo, tries, unsolved = deque(range(len(items))), [0] * len(items), len(items)
         team: list[_Worker] = []
-        failed_starts, looked, heard = 0, -TICK, time.monotonic()
+        failed_starts, looked, began = 0, -math.inf, time.monotonic()
+        heard = began
         with self.connected(), self._mark() as mark:
             order = ray.put(cloudpickle.dumps((work, start)))
             orders = (order, import_module("labelsieve").__version__, os.getcwd(), mark, self.seen)
             actor = _actor_class(self.threads)
             try:
                 while unsolved:
-                    if time.monotonic() - looked >= TICK:
+                    living = any(worker.node for worker in team)
+                    if time.monotonic() - looked >= TICK * (2 ** min(failed_starts, 6) if living else 1):
                         looked = time.monotonic()
                         team += [_Worker(actor.remote(), orders) for _ in range(self._wanted(team, unsolved))]
                     for worker in team:
@@ -115,7 +119,7 @@ class RayWorkers:
                     if worker is None:
                         if time.monotonic() - heard >= core.PATIENCE:
                             heard = time.monotonic()
-                            self._say_what_is_missing(team)
+                            self._say_what_is_missing(team, heard - began)
                             if waiting is not None:
                                 waiting([position for position, _ in _at_work(team)])
                         continue
@@ -123,7 +127,7 @@ class RayWorkers:
                     position, answer, value = worker.answer()
                     if answer == "lost":
                         team.remove(worker)
-                        looked = -TICK  # look for room at once
+                        looked = looked if position == _START else -math.inf  # look for room at once
 
                     if answer in ("user", "wrong"):
                         raise value if answer == "user" else UserError(value)
@@ -173,8 +177,8 @@ class RayWorkers:
         finally:
             path.unlink(missing_ok=True)
 
-    def _say_what_is_missing(self, team: Sequence[_Worker]) -> None:
-        """After `PATIENCE` seconds without a result.
+    def _say_what_is_missing(self, team: Sequence[_Worker], seconds: float) -> None:
+        """After `PATIENCE` seconds without a result, and some seconds after the beginning.
 
         Raises:
             UserError: no worker has started, and no node is large enough for one.
@@ -183,7 +187,8 @@ class RayWorkers:
 
         nodes, silent = _nodes(), f"No result for {core.PATIENCE:g} seconds"
         largest = max((node.processors for node in nodes), default=0)
-        if largest < self.threads and not any(worker.node for worker in team):
+        never = largest < self.threads and not any(worker.node for worker in team)
+        if never and seconds >= PLACED * core.PATIENCE:
             raise UserError(
                 f"No worker found a place on the Ray cluster: each needs {self.threads} processors, and the largest of "
                 f"{len(nodes)} nodes has {largest:g}; set {THREADS} to at most that, or add a node."
