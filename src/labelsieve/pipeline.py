@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ from labelsieve.encode.small_example import Examples
 from labelsieve.engine.progress import reporting
 from labelsieve.evidence import from_record
 from labelsieve.evidence import gather as makers
-from labelsieve.evidence.from_features import FOLDS, finish
+from labelsieve.evidence.from_features import DIVIDED, FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
 from labelsieve.places.at_addresses import at_addresses
@@ -432,7 +432,9 @@ def _gather(
         data, group = found.data, arrays.copies(found)
     require_classes(data)
     bonds = None
-    with clock("evidence"):
+    # several steps, in several threads, share the work beyond this size: one connection for all of them
+    held = workers.connected() if isinstance(workers, RayWorkers) and len(data) > DIVIDED else nullcontext()
+    with clock("evidence"), held:
         if data.kind == "probs" or data.probs is not None:
             evidence = Evidence(
                 labels=data.labels,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,15 @@ def test_findings_from_two_nodes_are_those_of_one_process(cluster, tmp_path, mon
     assert again.own == again.shards == shards > 2 and again.encoded == 0
     with pytest.raises(ls.UserError, match="these are features; leave out workers= and ray="):
         ls.find(np.zeros((4, 3)), labels=[0, 1, 0, 1], ray=cluster.address)
+
+
+def test_threads_share_one_connection(tasks, cluster, tmp_path):
+    import ray
+
+    shared = ray_workers(cluster.address).beside(tmp_path, str(tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda n: dict(shared.run(tasks.square, range(n))), (30, 3)))
+    assert [len(results) for results in both] == [30, 3] and not ray.is_initialized()
 
 
 PROGRAM = """

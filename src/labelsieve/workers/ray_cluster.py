@@ -19,10 +19,11 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -44,7 +45,9 @@ PLACED = 5  # times `PATIENCE`, within which an autoscaler must have added a nod
 _NAMED = 5  # items or nodes in a message
 _START = -1  # instead of the position of an item
 _ADDRESS = re.compile(r"auto|local|(ray://)?[^\s/]+:\d{1,5}")
-_STARTED: list[str] = []  # whether this module started the cluster that this process is connected to
+_USERS: list[str] = []  # of the connection that this module made
+_LEAVE = ExitStack()  # what the last of them does
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class RayWorkers:
     def count(self) -> int:
         if self.workers is not None:
             return self.workers
+        if self.address == LOCAL:
+            return max(1, threads() // self.threads)
         with self.connected():
             return max(1, sum(int(node.processors // self.threads) for node in _nodes()))
 
@@ -170,7 +175,8 @@ class RayWorkers:
         if self.folder is None:
             yield None
             return
-        path, content = temporary(self.folder / "seen"), secrets.token_hex(16)
+        content = secrets.token_hex(8)
+        path = temporary(self.folder / content)
         path.write_text(content)
         try:
             yield str(path.absolute()), content
@@ -230,20 +236,38 @@ def ray_workers(address: Any, workers: Any = None) -> RayWorkers:
 
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
+    """The connection of this process, which several threads may share; the last one ends it."""
     import ray
 
-    if ray.is_initialized():
-        if address == LOCAL and not _STARTED:
+    with _LOCK:
+        ours = bool(_USERS) or not ray.is_initialized()
+        if not ours and address == LOCAL:
             raise UserError("This process is connected to a Ray cluster; use ray='auto', or call ray.shutdown() first.")
+        if ours and not _USERS:
+            _connect(address)
+            _LEAVE.callback(ray.shutdown)
+            _LEAVE.enter_context(_quiet())
+        if ours:
+            _USERS.append(address)
+    try:
         yield
-        return
+    finally:
+        with _LOCK:
+            if ours:
+                _USERS.pop()
+                if not _USERS:
+                    _LEAVE.close()
+
+
+def _connect(address: str) -> None:
+    import ray
+
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address == LOCAL:
-            # Ray ties its servers to this process: they end with it, even if it is killed
+            # Ray ties its servers to the thread that starts them: they end with it, even if the process is killed
             os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             ray.init(address=LOCAL, num_cpus=threads(), include_dashboard=False, **quiet)
-            _STARTED.append(address)
         else:
             _require_answer(address)
             ray.init(address=address, **quiet)
@@ -252,12 +276,6 @@ def _connected(address: str) -> Iterator[None]:
     except Exception as error:
         ray.shutdown()  # it may be half connected
         raise UserError(_sentence(error, address)) from error
-    try:
-        with _quiet():
-            yield
-    finally:
-        _STARTED.clear()
-        ray.shutdown()
 
 
 @contextmanager
