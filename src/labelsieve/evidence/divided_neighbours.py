@@ -192,7 +192,7 @@ def _write(file: Path, array: np.ndarray, order: np.ndarray, kind: type) -> np.n
     return out
 
 
-def _mapped(file: Path, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _mapped(file: Path, kind: Any, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
 
 
