@@ -460,6 +460,7 @@ def _gather(
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
             notes += [] if loss is None else [LOSS.format(loss, detector_of_loss(loss))]
+    evidence = replace(evidence, votes=data.votes)
     settings = _settings(data, found, plan, chosen, clock.seconds)
     raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
     named = {name: (plan.named or {}).get(name, {}) for name in chosen}

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours
 from labelsieve.core.record import Record
+from labelsieve.core.vote_list import Votes, in_order
 from labelsieve.detectors import DETECTORS, detector
 from labelsieve.detectors.detector_settings import check
 from labelsieve.stats.neighbours import nearest
@@ -48,9 +50,14 @@ def evidence(labels, n_classes, truth, features, rng, dtype=np.float32):
         for mask in (fake, ~fake & (rng.random(n) < 0.2))
     ]
     five = [probs() for _ in range(5)]
-    return Evidence(
+    made = Evidence(
         labels, n_classes, features, nearest(features, 15), *five, record(labels), record(labels), tuple(halves)
     )
+    example, who = np.repeat(np.arange(n), 3), np.tile(np.arange(3), n)
+    said = np.where(rng.random(3 * n) < 0.7, truth[example], rng.integers(0, n_classes, 3 * n))
+    votes = in_order(example, who, said, ("a", "b", "c"), n)
+    assert votes.of(1) == range(3, 6)
+    return replace(made, votes=votes)
 
 
 def call(name, what):
@@ -77,6 +84,8 @@ def take(what, order):
             value = record(value)
         elif isinstance(value, Neighbours):
             value = Neighbours(place[value.index[order]], value.similarity[order])
+        elif isinstance(value, Votes):
+            value = value.pick(order)
         elif isinstance(value, tuple):
             value = tuple((record(r), mask[order]) for r, mask in value)
         elif isinstance(value, np.ndarray):

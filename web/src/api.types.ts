@@ -2,7 +2,7 @@
 export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
 export type State = 'open' | 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later' | 'conflict' | 'decided'
 export type Kind = 'image' | 'text' | 'features' | 'probs'
-export type Reason = ModelReason | NeighbourReason | BareReason
+export type Reason = ModelReason | NeighbourReason | VotesReason | BareReason
 
 /** A number of labels; low to high is a 95 % interval once it is measured, and depends on assumptions before. */
 export type Estimate = {
@@ -92,6 +92,13 @@ export type NeighbourReason = {
   of?: number
 }
 
+/** How many of the votes are for the given label. */
+export type VotesReason = {
+  code: 'votes'
+  agree: number
+  of: number
+}
+
 /** A reason without numbers. */
 export type BareReason = {
   code: 'no_neighbours' | 'duplicate'
@@ -159,6 +166,16 @@ export type HistoryEntry = {
   note: string
 }
 
+/** One annotator's vote: `who` is a number of the annotator, for a colour; `agrees` with the consensus of all votes;
+    `p` is the probability that it is right. */
+export type Vote = {
+  annotator: string
+  who: number
+  label: string
+  agrees: boolean
+  p: number
+}
+
 /** One example with all its evidence. */
 export type Detail = {
   i: number
@@ -187,6 +204,7 @@ export type Detail = {
   duplicates: number[]
   twins: Item[]
   history: HistoryEntry[]
+  votes: Vote[]
 }
 
 /** Examples of a view by state; `flagged` is null in blind mode. */

@@ -56,6 +56,9 @@ export const termsEn = {
     'If the probabilities are right, the share of wrong labels equals the probability, and the dots are on the line.',
   term_similarity: 'Similarity: the cosine between the features; 100% is the same direction.',
   term_taken: 'The share of decisions that took the suggestion, where there was one.',
+  term_votes:
+    'Votes: what each annotator called this example. A dashed chip differs from the consensus, which weighs each ' +
+      'annotator by how right and how independent he is.',
 }
 
 export const termsZh: Record<keyof typeof termsEn, string> = {
@@ -96,4 +99,5 @@ export const termsZh: Record<keyof typeof termsEn, string> = {
   term_reliability: '若概率可信，实际有误的比例应与所给概率一致：点落在直线上。',
   term_similarity: '相似度：特征之间的余弦；100% 表示方向相同。',
   term_taken: '在有建议的情况下，采纳建议的决定所占比例。',
+  term_votes: '投票：每位标注者给此样本的标签。虚线框表示与共识不同；共识按每位标注者的准确程度加权。',
 }

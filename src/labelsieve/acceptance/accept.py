@@ -125,7 +125,7 @@ def accept(
         waiting = {"run": str(folder), "verdict": None, **_plain(sample), "note": note}
         return BatchVerdict(None, sample, None, len(findings), note, None, waiting)
     stratum = None if new else batch_sample.strata_drawn_from(folder, findings, sample)
-    result = _weighed(findings, sample, answers, data, stratum)
+    result = _weighed(opened, sample, answers, data, stratum)
     record = _record(folder, findings, opened.decisions, sample, result, signer, note)
     report = signed_report.write(folder, sample_name, record)
     return BatchVerdict(result.verdict, sample, result, len(findings), note, report, record)
@@ -178,8 +178,8 @@ def _data_of_now(folder: Path, findings: Findings) -> tuple[Reopened | None, str
     return data, " ".join(data.notes())
 
 
-def _weighed(findings: Findings, sample: Sample, answers: Any, data: Reopened | None, stratum: Any) -> Acceptance:
-    terms = sample.plan
+def _weighed(opened: Run, sample: Sample, answers: Any, data: Reopened | None, stratum: Any) -> Acceptance:
+    terms, findings, people = sample.plan, opened.findings, opened.annotators
     return verdict.weigh(
         findings,
         sample,
@@ -190,6 +190,8 @@ def _weighed(findings: Findings, sample: Sample, answers: Any, data: Reopened | 
         plan=CountingPlan(**terms["counts"]) if "counts" in terms else None,
         groups=None if data is None else data.aligned().groups,
         stratum=stratum,
+        votes=None if people is None else people.votes,
+        truth=None if people is None else verdict.classes_of(sample, opened.fold, findings),
     )
 
 

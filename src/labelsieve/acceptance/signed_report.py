@@ -58,6 +58,7 @@ def markdown(record: dict[str, Any]) -> str:
         ("", whole),
         *(("class ", part) for part in result["classes"]),
         *(("group ", part) for part in result["groups"]),
+        *(("annotator ", part) for part in result["annotators"]),
     ]
     for kind, part in named:
         low, high = (percent(part["wrong"][end] / part["rows"], ".4g") for end in ("low", "high"))

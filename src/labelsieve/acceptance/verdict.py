@@ -26,6 +26,7 @@ from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.row_matching import stamp
 from labelsieve.core.sample import Sample
 from labelsieve.core.shares import percent
+from labelsieve.core.vote_list import Votes
 
 Kind = Literal["sequential", "single", "double"]
 Verdict = Literal["accept", "reject", "go on"]
@@ -58,7 +59,9 @@ class Acceptance:
         unclear: how many of those have no single clear answer.
         wrong: the number of wrong labels in the batch, with its interval.
         classes: the same for each class with rows in the batch.
-        groups: the same for each annotator or group.
+        groups: the same for each group.
+        annotators: the same for the votes of each of several annotators, right where they are what reviewers say; empty
+            without votes.
     """
 
     verdict: Verdict
@@ -69,6 +72,7 @@ class Acceptance:
     wrong: Estimate
     classes: tuple[Part, ...]
     groups: tuple[Part, ...]
+    annotators: tuple[Part, ...] = ()
 
 
 def strata(findings: Findings, kind: Kind = "sequential") -> np.ndarray:
@@ -133,6 +137,22 @@ def answers(sample: Sample, fold: Fold) -> np.ndarray:
     return np.array([_answer(fold, id, sample.name) for id in sample.ids], np.int64)
 
 
+def classes_of(sample: Sample, fold: Fold, findings: Findings) -> np.ndarray:
+    """(s,) the class that the answers give to each row of the sample; -1 without one, or where none is right."""
+    place, given = (
+        {name: c for c, name in enumerate(findings.classes)},
+        dict(zip(findings.ids, findings.given, strict=True)),
+    )
+    out = np.full(len(sample.ids), -1)
+    for j, id in enumerate(sample.ids):
+        said = {
+            int(given[id]) if row.act == "keep" else place.get(row.label or "", -1) if row.act == "relabel" else -1
+            for row in made_for(fold, id, sample.name)
+        }
+        out[j] = said.pop() if len(said) == 1 else -1
+    return out
+
+
 def made_for(fold: Fold, id: str, name: str) -> list[Decision]:
     """The current decisions on an example that count for the sample `name` (made blind or for it), one per reviewer."""
     picks = (f"accept:{name}", f"accept:{name.removeprefix('accept-')}")
@@ -158,8 +178,12 @@ def weigh(
     plan: CountingPlan | None = None,
     groups: np.ndarray | None = None,
     stratum: np.ndarray | None = None,
+    votes: Votes | None = None,
+    truth: np.ndarray | None = None,
 ) -> Acceptance:
     """The verdict on a batch.
+
+    There are many parameters because each is one term of the plan, or what the plan is about.
 
     Args:
         findings: of the batch, the same that the sample was drawn from.
@@ -171,6 +195,8 @@ def weigh(
         groups: (n,) annotator or group of each row of the findings.
         stratum: (n,) the strata that the sample was drawn from, if the findings were computed again since; None uses
             the current ones.
+        votes: of several annotators on the rows of the findings.
+        truth: (s,) the class that the reviewers gave to each row of the sample, -1 where no class is right.
 
     Raises:
         UserError: the sample was drawn from other findings.
@@ -187,7 +213,7 @@ def weigh(
     reviewed = int(np.flatnonzero(marks != UNCLEAR)[-1]) + 1 if (marks != UNCLEAR).any() else 0
     rows, marks = np.array([place[id] for id in sample.ids[:reviewed]], np.int64), marks[:reviewed]
 
-    def between(member: np.ndarray) -> Estimate:
+    def between(member: np.ndarray, marks: np.ndarray = marks) -> Estimate:
         cells = _cells(findings, stratum, rows, marks, member)
         ends = [
             interval(
@@ -203,6 +229,19 @@ def weigh(
             Part(name, int(many[c]), int(seen[c]), between(code == c)) for c, name in enumerate(names) if many[c]
         )
 
+    def by_annotator(votes: Votes, truth: np.ndarray) -> tuple[Part, ...]:
+        """Each annotator's votes are a batch of their own, drawn with the same sample of examples."""
+        out = []
+        for a, name in enumerate(votes.annotators):
+            said = np.full(len(findings), -1)
+            mine = votes.annotator == a
+            said[votes.example[mine]] = votes.label[mine]
+            own = np.where(marks == UNCLEAR, UNCLEAR, np.where(said[rows] == truth[: len(rows)], RIGHT, WRONG))
+            many, seen = int((said >= 0).sum()), int((said[rows] >= 0).sum())
+            if seen:
+                out.append(Part(name, many, seen, between(said >= 0, own)))
+        return tuple(out)
+
     wrong = between(np.ones(len(findings), bool))
     found, unclear = int((marks == WRONG).sum()), int((marks == UNCLEAR).sum())
     verdict = judge(wrong, len(findings), limit) if plan is None else _counted(plan, reviewed, found, unclear)
@@ -214,7 +253,15 @@ def weigh(
     by_group = parts(code, names.tolist()) if groups is not None else ()
     why = _why(verdict, wrong, len(findings), limit, confidence, plan, found)
     return Acceptance(
-        verdict, why, reviewed, found, unclear, wrong, parts(findings.given, list(findings.classes)), by_group
+        verdict,
+        why,
+        reviewed,
+        found,
+        unclear,
+        wrong,
+        parts(findings.given, list(findings.classes)),
+        by_group,
+        () if votes is None or truth is None else by_annotator(votes, truth),
     )
 
 

@@ -51,7 +51,7 @@ def _verdict(batch: BatchVerdict, result: Acceptance, run: Path) -> None:
     unclear = f", {result.unclear:,} without a clear answer" if result.unclear else ""
     reviewed = f"Reviewed {result.reviewed:,} of {len(sample.ids):,} drawn"
     prose(console, f"{reviewed}, {result.found:,} wrong{unclear}.")
-    for title, parts in (("class", result.classes), ("group", result.groups)):
+    for title, parts in (("class", result.classes), ("group", result.groups), ("annotator", result.annotators)):
         for part in sorted(parts, key=lambda p: -p.wrong.low / p.rows)[:_PARTS]:
             low, high = percent(part.wrong.low / part.rows), percent(part.wrong.high / part.rows)
             name = f"{title} {safe(part.name, 40)}"

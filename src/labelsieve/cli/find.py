@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, Place, Ray, Workers, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Annotator, Detectors, Place, Ray, Time, Votes, Workers, folder, within
 
 
 def find(
@@ -22,6 +22,9 @@ def find(
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
+    annotator: Annotator = None,
+    votes: Votes = None,
+    time: Time = None,
     labels: Annotated[
         str | None, Parameter(help="File of given labels to use instead (id,label), or those for --probs.")
     ] = None,
@@ -36,10 +39,7 @@ def find(
         bool,
         Parameter(help="For images: about four times faster, finds fewer wrong labels.", negative=""),
     ] = False,
-    detectors: Annotated[
-        str | None,
-        Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),
-    ] = None,
+    detectors: Detectors = None,
     from_network: Annotated[
         str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
     ] = None,
@@ -67,6 +67,7 @@ def find(
     from labelsieve.store import class_guide
 
     columns = {"image": image, "text": text, "label": label, "id": id, "group": group}
+    columns |= {"annotator": annotator, "votes": votes, "time": time}
     require_fast(fast, encoder, side, from_network)
     data = read_source(source, probs, labels, fast, columns)
     meanings = read_classes(classes, data)

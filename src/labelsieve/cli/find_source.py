@@ -41,7 +41,11 @@ def read_source(
             "(id,label, or one label per row)."
         )
     else:
-        unused = [f"--{name}" for name in ("image", "text", "group") if columns[name] is not None]
+        unused = [
+            f"--{name}"
+            for name in ("image", "text", "group", "annotator", "votes", "time")
+            if columns[name] is not None
+        ]
         if unused:
             raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")
         data = load_probabilities(probs, labels, label=columns["label"], id=columns["id"])

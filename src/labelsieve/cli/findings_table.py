@@ -11,10 +11,11 @@ from rich.text import Text
 
 from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.terminal import blank_table, printer, safe
+from labelsieve.core.annotators import worst
 from labelsieve.core.count_words import flags
 from labelsieve.core.shares import percent
 from labelsieve.core.wording import quoted
-from labelsieve.decide.summary import Summary
+from labelsieve.decide.summary import AnnotatorSummary, Summary
 
 ROWS = 5  # of the small tables
 LIKELY = 0.05  # examples with a p(wrong) below it are not listed
@@ -29,7 +30,7 @@ def show(summary: Summary, folder: Path) -> None:
     _headline(console, summary)
     if any(s.p_wrong >= LIKELY for s in summary.top):
         _suspects(console, summary)
-        if any(s.reason.startswith("model") for s in summary.top):
+        if any("model" in s.reason for s in summary.top):
             console.print(
                 "why: the model's probability for the likely and for the given label; "
                 "neighbours are the nearest examples."
@@ -40,6 +41,8 @@ def show(summary: Summary, folder: Path) -> None:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
         _table(console, _classes(summary, name))
+    if summary.annotators is not None:
+        _annotators(console, summary.annotators, name)
     if summary.duplicates is not None and summary.duplicates.groups:
         _duplicates(console, summary)
     if summary.excluded:
@@ -137,6 +140,40 @@ def _classes(summary: Summary, width: int) -> Table:
         wrong = f"{h.expected_wrong:,.0f} ({percent(h.rate)})"
         table.add_row(Text(safe(h.label, width)), f"{h.examples:,}", wrong, Text(safe(h.mostly, width)))
     return table
+
+
+def _annotators(console: Console, found: AnnotatorSummary, width: int) -> None:
+    """How far the annotators agree, the least accurate ones, spam, copies, and what to ask again."""
+    agree = "" if found.alpha is None else f", Krippendorff's alpha {found.alpha:.2f}"
+    console.print(Text.assemble("\n", (f"{found.many:,} annotators", "bold"), f", {found.votes:,} votes{agree}."))
+    table = blank_table("Least accurate annotators")
+    table.add_column("annotator", no_wrap=True)
+    table.add_column("votes", justify="right")
+    table.add_column("right", justify="right")
+    table.add_column("95 %", justify="right", no_wrap=True)
+    table.add_column("mostly confuses")
+    for one in found.annotators[:ROWS]:
+        mark = " like spam" if one.spam else ""
+        ends = f"{percent(one.low, '.0f')} to {percent(one.high, '.0f')}"
+        error = Text(safe(worst(one), 2 * width) + mark)
+        table.add_row(Text(safe(one.name, width)), f"{one.votes:,}", percent(one.accuracy, ".0f"), ends, error)
+    console.print(table)
+    if found.spam:
+        listed = ", ".join(safe(name, width) for name in found.spam[:ROWS]) + (
+            ", ..." if len(found.spam) > ROWS else ""
+        )
+        console.print(Text(f"Answers that hardly depend on the example, like spam: {len(found.spam):,} ({listed})."))
+    for pair in found.copies[:ROWS]:
+        console.print(
+            Text(
+                f"{safe(pair.one, width)} and {safe(pair.other, width)} agree on {pair.agreed:,} of {pair.shared:,} "
+                f"examples; {pair.expected:,.0f} were to be expected. One may copy from the other."
+            )
+        )
+    if found.ask:
+        first = found.ask[0]
+        who = f", best from {', '.join(safe(name, width) for name in first.annotators)}" if first.annotators else ""
+        console.print(Text(f"One more vote helps most on {safe(first.id, 48)}{who}; annotators.json lists more."))
 
 
 def _duplicates(console: Console, summary: Summary) -> None:

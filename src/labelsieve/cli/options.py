@@ -12,6 +12,17 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
+Annotator = Annotated[
+    str | None, Parameter(help="Column that says who gave each vote; or one column per annotator: a,b,c or rater_*.")
+]
+Votes = Annotated[str | None, Parameter(help="Table of the votes, if they are not in the data.")]
+Time = Annotated[
+    str | None, Parameter(help="Column of times of the votes: of several of one annotator the last counts.")
+]
+Detectors = Annotated[
+    str | None,
+    Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),
+]
 SEEDS = (0, 2**32 - 1)  # the range of every generator in use
 SIDES = (32, 1024)  # pixels; smaller images tell encoders nothing, larger ones fill the memory
 

@@ -13,6 +13,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import FeatureColumns
 from labelsieve.core.input_parts import Inputs, groups, part, row_bytes
 from labelsieve.core.read_many import read_many
+from labelsieve.core.vote_list import Votes
 
 Kind = Literal["image", "text", "features", "probs"]
 KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
@@ -58,6 +59,7 @@ class Dataset:
         named: the ids are names from the source, not row numbers.
         length: how many rows the source had, including those that were left out.
         label_column: the source's column of labels; "" if they do not come from a column.
+        votes: of several annotators on the examples; None without them.
     """
 
     ids: np.ndarray
@@ -77,6 +79,7 @@ class Dataset:
     named: bool = False
     length: int = -1  # filled in below: the number of examples
     label_column: str = ""
+    votes: Votes | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
@@ -118,6 +121,7 @@ class Dataset:
             groups=groups,
             probs=probs,
             rows=self.rows[rows],
+            votes=None if self.votes is None else self.votes.pick(rows),
         )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:

@@ -13,6 +13,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_array
 from labelsieve.core.record import Record
+from labelsieve.core.vote_list import Votes
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,7 @@ class Evidence:
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
         threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake
             class).
+        votes: of several annotators.
         origin: what it was made of; None of evidence that was put together by hand.
     """
 
@@ -100,6 +102,7 @@ class Evidence:
     record: Record | None = None
     cyclic_record: Record | None = None
     threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None
+    votes: Votes | None = None
     origin: Origin | None = None
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelsieve.core import count_words
+from labelsieve.core.annotators import Annotators
 from labelsieve.core.arguments import require_whole
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
@@ -59,6 +60,7 @@ class Findings:
         settings: what was run: source, data hash, versions, seed, encoder, detectors, seconds per stage.
         content: (n,) uint64, a hash of each example itself (`core.content_hash`), 0 if unknown; None in runs of older
             versions.
+        annotators: what the votes of several annotators say about them; None without votes.
         examples: shows small examples in a notebook (`encode.small_example.Examples`), or None; not copied or pickled
             with the rest.
     """
@@ -79,6 +81,7 @@ class Findings:
     content: np.ndarray | None = None
     flags: dict[str, np.ndarray] = field(default_factory=dict)
     suggestions: dict[str, np.ndarray] = field(default_factory=dict)
+    annotators: Annotators | None = None
     examples: Any = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:

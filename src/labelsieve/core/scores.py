@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Scores:
         extra: columns (n,) by name that explain a row; also columns of the findings.
         n_wrong: the estimated number of wrong labels (consensus), or None.
         judges: how many judges were pooled (consensus).
+        model: the fitted model of the votes (votes), or None.
     """
 
     suspicion: np.ndarray
@@ -27,6 +29,7 @@ class Scores:
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     n_wrong: float | None = None
     judges: int = 1
+    model: Any = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         flagged = "" if self.flags is None else f", {int(self.flags.sum()):,} flagged"

@@ -58,7 +58,9 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
     recipe = dict(data.recipe or {})
     source = recipe.get("source", "")
     with new_folder(out, source.removeprefix("hf:")) as folder:
-        if "labels" in recipe:
+        if data.votes is not None and "labels" not in recipe and (data.votes.given or "votes" not in recipe):
+            copied = _voted(data, changes, folder)
+        elif "labels" in recipe:
             copied = _labels(recipe, data, changes, folder)
         elif source.startswith("hf:") and not paths.is_remote(source):
             copied = _hub(source, data, changes, folder)
@@ -94,6 +96,15 @@ def _labels(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Change],
 
     ids, labels, more = reload_labels(recipe, data, OWN)
     return _with_notes(apply_labels(ids, labels, more, changes, folder / "labels.csv", by_order="source" not in recipe))
+
+
+def _voted(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
+    """The labels of data that were labelled by votes, as a list: the source has one row per vote, or no labels."""
+    from labelsieve.corrections.label_list import apply_labels
+
+    given = given_labels(data)
+    history = apply_labels(list(given), list(given.values()), {}, changes, folder / "labels.csv", by_order=False)
+    return _with_notes(history, "The labels came from votes, so the copy is a list of ids and labels: labels.csv.")
 
 
 def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:

@@ -13,6 +13,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+
+from labelsieve.core.arguments import require_text
 from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
@@ -26,6 +29,7 @@ from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
 from labelsieve.places import paths
 
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
 LONGEST = 255  # bytes in a name, for most file systems
 
 __all__ = ["as_dataset", "load", "load_inputs", "load_probabilities", "load_test", "require_no_columns"]
@@ -42,8 +46,13 @@ def load(
     group: str | None = None,
     feature_columns: Sequence[str] | None = None,
     probs: Any = None,
+    annotator: str | None = None,
+    votes: Any = None,
+    time: str | None = None,
 ) -> Dataset:
     """Read a classification data set.
+
+    There are many parameters because each is the name of a column or a file.
 
     Args:
         source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also
@@ -67,6 +76,11 @@ def load(
             or excludes a row.
         probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; `find`
             judges the labels with them. They are matched by id if they have ids, else by order.
+        annotator: of votes of several annotators, the column that says who gave each vote (one row per vote, with `id`
+            and `label`); or one column per annotator: names separated by commas, or a pattern such as "rater_*". The
+            votes are in the source, or in `votes`. Without other labels the one with most votes is the given label.
+        votes: a table or frame of the votes, if the examples are in the source; matched by id.
+        time: the column of times of votes: of several votes of one annotator on one example, the last counts.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -74,7 +88,13 @@ def load(
     Raises:
         UserError: the message says what is wrong with the source and what to do.
     """
-    dataset, draft = _load(source, labels, columns.named(label, text, image, id, group, feature_columns), single=False)
+    requested = columns.named(label, text, image, id, group, feature_columns)
+    if annotator is None and votes is None:
+        if time is not None:
+            raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
+        dataset, draft = _load(source, labels, requested, single=False)
+    else:
+        dataset, draft = _load_votes(source, labels, requested, annotator, votes, time)
     named = {
         "source": source,
         "labels": labels,
@@ -84,6 +104,9 @@ def load(
         "id": id,
         "group": group,
         "probs": probs,
+        "annotator": annotator,
+        "votes": votes,
+        "time": time,
     }
     if probs is not None:
         from labelsieve.data.beside import beside
@@ -128,6 +151,48 @@ def _load(source: Any, labels: Any, requested: Columns, *, single: bool) -> tupl
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     return settle(draft, values, single=single), draft
+
+
+def _load_votes(
+    source: Any, labels: Any, requested: Columns, annotator: str | None, votes: Any, time: str | None
+) -> tuple[Dataset, Draft]:
+    """The data with the votes of several annotators, in the source or in another table."""
+    from labelsieve.data.vote_table import attached, draft_of_votes, votes_beside
+
+    source = os.fspath(source) if isinstance(source, os.PathLike) else source
+    if votes is None:
+        draft, table = draft_of_votes(source, require_text(annotator, "annotator"), requested, time)
+        values, ids, more = aligned(labels, source, draft.ids)
+        draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
+        alone = draft.kind == "probs"
+        given = labels is None and table.given is None
+        return attached(settle(draft, values), table, alone=alone, given=given), draft
+    votes = os.fspath(votes) if isinstance(votes, os.PathLike) else votes
+    draft = _draft(source, _present(requested, source), relabelled=True)
+    ids = identify(draft, len(draft.inputs))
+    table = votes_beside(votes, annotator, requested, time, ids)
+    if given := draft.labels is None and labels is None:
+        place = dict(zip(table.ids, table.in_use().tolist(), strict=True))
+        codes = np.array([place.get(key, -1) for key in ids.tolist()], np.int64)
+        draft = replace(draft, labels=codes, classes=table.classes)
+    values, ids, more = aligned(labels, source, draft.ids)
+    draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more, *table.notes))
+    return attached(settle(draft, values), table, alone=False, given=given), draft
+
+
+def _present(requested: Columns, source: Any) -> Columns:
+    """The requested columns without the label and the id if the source has no such column, because votes have it."""
+    names = getattr(source, "columns", None)
+    if isinstance(source, str) and paths.suffix(source) in TABLES and paths.is_file(source):
+        from labelsieve.data.readers import open_table
+
+        names = open_table(source).schema.names
+    there = set() if names is None else set(map(str, names))
+    return replace(
+        requested,
+        label=requested.label if requested.label in there else None,
+        id=requested.id if requested.id in there else None,
+    )
 
 
 def load_inputs(

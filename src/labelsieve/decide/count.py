@@ -72,6 +72,14 @@ def count_wrong(consensus: Scores, copies: np.ndarray | None = None) -> tuple[Es
     return estimate, HARD if divided > _DIVIDED else None
 
 
+def of_votes(votes: Scores) -> Estimate:
+    """The estimated number of wrong labels from the votes of several annotators: the sum of p(wrong). The range is that
+    of `range_of`, with the labels that the model disputes."""
+    assert votes.n_wrong is not None
+    count = votes.n_wrong
+    return range_of(count, count, float(disputed(votes).sum()), len(votes.suspicion), False)
+
+
 def range_of(confident: float, modelled: float, disputes: float, n: int, surer: bool) -> Estimate:
     """The estimate and its range from three counts over n labels: those that confident learning flags, those that
     class-dependent noise explains, and those that the judges dispute; `surer` as in `surer_than_right`."""

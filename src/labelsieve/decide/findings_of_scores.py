@@ -10,7 +10,8 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.evidence import Evidence
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.scores import Scores
-from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, to_flag, unjudgeable, unseen
+from labelsieve.decide.count import HARD, count_wrong, of_votes, probability_wrong, rank, to_flag, unjudgeable, unseen
+from labelsieve.decide.judge_annotators import annotators
 from labelsieve.stats import duplicates
 
 
@@ -30,16 +31,19 @@ def findings_of_scores(
         alone: (n,) bool, labels that no example outside their own group can judge, or None.
         notes: the sentences so far; new ones are appended.
     """
-    main = scores["consensus"]
+    main = scores.get("votes", scores["consensus"])
+    voted = main.model is not None
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
     assert judge is not None and main.suggestion is not None
-    unjudged = unjudgeable(dataset.labels)
-    shut_in = np.zeros(len(dataset), bool) if alone is None else alone
-    blind = unseen(judge, dataset.labels) if evidence.probs_gce is None else np.zeros(len(dataset), bool)
+    unjudged = unjudgeable(dataset.labels) & (not voted)
+    shut_in = np.zeros(len(dataset), bool) if alone is None or voted else alone
+    blind = np.zeros(len(dataset), bool)
+    if evidence.probs_gce is None and not voted:
+        blind = unseen(judge, dataset.labels)
     counted = _without(main, blind)
-    wrong, doubt = _count(counted, group, ~(shut_in | blind))
+    wrong, doubt = (of_votes(main), None) if voted else _count(counted, group, ~(shut_in | blind))
     out = unjudged | shut_in | blind
-    p_wrong = probability_wrong(main, wrong, out)
+    p_wrong = 1 - main.extra["p_given"] if voted else probability_wrong(main, wrong, out)
     place = rank(p_wrong, main.suspicion)
     if doubt:
         encoded = dataset.kind in ("image", "text") and dataset.probs is None
@@ -74,8 +78,15 @@ def findings_of_scores(
         excluded=dataset.excluded,
         notes=tuple(notes),
         flags={name: score.flags for name, score in scores.items() if score.flags is not None},
-        suggestions={name: score.suggestion for name, score in scores.items() if score.suggestion is not None},
+        suggestions=_suggestions(scores),
+        annotators=annotators(main.model, dataset.classes, dataset.ids) if voted else None,
     )
+
+
+def _suggestions(scores: dict[str, Scores]) -> dict[str, np.ndarray]:
+    """The class that each detector would give; that of the votes is their consensus, which may be the given label."""
+    named = {name: score.suggestion for name, score in scores.items() if score.suggestion is not None}
+    return named | {name: score.model.consensus() for name, score in scores.items() if score.model is not None}
 
 
 def _without(consensus: Scores, blind: np.ndarray) -> Scores:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.annotators import Annotator, Annotators, Ask, Copies
 from labelsieve.core.count_words import ends
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
@@ -71,6 +72,23 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
+class AnnotatorSummary:
+    """The annotators in a few numbers (`core.annotators.Annotators` has all): how many they and their votes are, how
+    far they agree, the least accurate ones, the names of those who look like spam, the pairs that look like copies, and
+    the examples that want one more vote most."""
+
+    annotators: tuple[Annotator, ...]
+    many: int
+    votes: int
+    agreement: float | None
+    fleiss_kappa: float | None
+    alpha: float | None
+    spam: tuple[str, ...]
+    copies: tuple[Copies, ...]
+    ask: tuple[Ask, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     """The findings in a few plain numbers; `estimate` is (low, count, high) wrong labels. Low to high depends on what
     is assumed; it is a 95 % interval if `measured` (`Calibrated.measured`). `expected_precision` is the share of the
@@ -78,7 +96,7 @@ class Summary:
 
     `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
     leave out, so that each list plus its rest adds up to the count. `first` is the random sample to review first, or
-    None (`decide.next_steps`).
+    None (`decide.next_steps`). `annotators` are those of the votes, None without votes.
     """
 
     source: str
@@ -102,6 +120,7 @@ class Summary:
     notes: tuple[str, ...]
     settings: dict[str, Any]
     first: dict[str, Any] | None = None
+    annotators: AnnotatorSummary | None = None
 
     @property
     def ends(self) -> str:
@@ -160,6 +179,24 @@ def summarise(
         notes=findings.notes,
         settings=findings.settings,
         first=first,
+        annotators=None if findings.annotators is None else _annotators(findings.annotators, top),
+    )
+
+
+def _annotators(found: Annotators, top: int) -> AnnotatorSummary:
+    agreement, kappa, alpha = (
+        float(value) if np.isfinite(value) else None for value in (found.agreement, found.fleiss_kappa, found.alpha)
+    )
+    return AnnotatorSummary(
+        found.annotators[:top],
+        len(found),
+        sum(one.votes for one in found.annotators),
+        agreement,
+        kappa,
+        alpha,
+        tuple(one.name for one in found.annotators if one.spam),
+        found.copies[:top],
+        found.ask[:top],
     )
 
 
@@ -188,9 +225,12 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     """Why row `i` is suspicious, as codes with their numbers, so that they can be worded in any language:
     {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number if few voted,
-    {"code": "no_neighbours"}, {"code": "duplicate"}."""
+    {"code": "no_neighbours"}, {"code": "duplicate"}; with votes of several annotators first {"code": "votes", "agree":
+    votes for the given label, "of": all votes}."""
     out: list[dict[str, Any]] = []
     extra = findings.extra
+    if "votes_for_given" in extra and extra["votes"][i]:
+        out.append({"code": "votes", "agree": int(extra["votes_for_given"][i]), "of": int(extra["votes"][i])})
     if {"p_given", "p_other"} <= extra.keys() and np.isfinite(extra["p_given"][i]) and np.isfinite(extra["p_other"][i]):
         out.append({"code": "model", "likely": float(extra["p_other"][i]), "given": float(extra["p_given"][i])})
     if "neighbours_agree" in extra and np.isfinite(extra["neighbours_agree"][i]):
@@ -213,6 +253,8 @@ def reason(findings: Findings, i: int) -> str:
 def _in_words(why: dict[str, Any]) -> str:
     if why["code"] == "model":
         return f"model {percent(why['likely'], '.0f')} against {percent(why['given'], '.0f')}"
+    if why["code"] == "votes":
+        return f"{why['agree']} of {why['of']} votes for it"
     if why["code"] == "neighbours":
         share = percent(why["agree"], ".0f") if "of" not in why else f"{round(why['agree'] * why['of'])} of {why['of']}"
         return (

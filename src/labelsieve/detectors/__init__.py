@@ -26,6 +26,7 @@ DETECTORS = {
     "o2u": "labelsieve.detectors.o2u:o2u",
     "piecewise_zero": "labelsieve.detectors.piecewise_zero:piecewise_zero",
     "promix": "labelsieve.detectors.promix:promix",
+    "votes": "labelsieve.detectors.votes:votes",
 }
 
 

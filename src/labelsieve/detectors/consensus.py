@@ -24,8 +24,8 @@ import numpy as np
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.scores import Scores
 from labelsieve.stats import opinion_pool
-from labelsieve.stats.confident_joint import flagged_by, require_finite
-from labelsieve.stats.opinion_pool import WEIGHTS, Pool, estimate_transition, verdict
+from labelsieve.stats.confident_joint import flagged_by
+from labelsieve.stats.opinion_pool import estimate_transition, pool_of, verdict
 
 
 def consensus(
@@ -63,21 +63,13 @@ def consensus(
         steps: steps of the EM that fits it.
         floor: lower bound of a judge's probabilities; of a single judge at most 1e-12.
     """
-    judges = {"probs_gce": probs_gce, "probs_lda": probs_lda}
-    if probs_gce is None and probs_lda is None:
-        judges = {"probs": probs}
-    named = {name: judge for name, judge in judges.items() if judge is not None}
-    if not named:
+    judges = {"probs_gce": probs_gce, "probs_lda": probs_lda, "probs": probs}
+    if all(judge is None for judge in judges.values()):
         raise ValueError("consensus needs probs, probs_gce or probs_lda")
-    for judge in named.values():
-        require_finite(judge, labels)
-    weights = [WEIGHTS.get(name, 1.0) for name in (*named, *(["neighbours"] if neighbours is not None else []))]
-    pool = Pool(
-        list(named.values()), neighbours, labels, n_classes, k, sharpness, spread, floor, weights=weights
-    ).tempered()
+    pool = pool_of(judges, neighbours, labels, n_classes, k=k, sharpness=sharpness, spread=spread, floor=floor)
     transition = estimate_transition(pool, steps=steps, prior=prior)
     decided = verdict(pool, transition, trust=trust)
     why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
     flags = flagged_by(pool.probabilities(), labels, "prune_by_noise_rate")
     odds = decided.log_odds if pool.several else decided.log_odds + opinion_pool.CONFIDENT * flags
-    return Scores(odds, decided.other, flags, why, transition.n_wrong, judges=len(weights))
+    return Scores(odds, decided.other, flags, why, transition.n_wrong, judges=len(pool.weights or ()))

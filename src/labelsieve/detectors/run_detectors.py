@@ -62,25 +62,28 @@ def choose(
     near = own and has_features(dataset, encoder)
     dynamics = () if not recorded else ("record", "cyclic_record") if names and "o2u" in names else ("record",)
     possible = {"labels", "n_classes", "probs", *dynamics, *(("neighbours",) if near else ())}
-    possible = possible if own else set(NAMES)
+    possible = (possible if own else set(NAMES)) - {"votes"} | ({"votes"} if dataset.votes is not None else set())
+    always = ["consensus"] if dataset.votes is None else ["votes", "consensus"]
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in evidence_of(n).items())]
     if dataset.probs is not None:
         who = "" if record_judges else BESIDE
         notes.append((who + (NEAR if near else FAR.format(KINDS[dataset.kind]))).strip())
     if names is None:
+        if dataset.votes is not None and dataset.votes.alone:
+            return always
         if not own and len(dataset.classes) > LEAN_ABOVE:
             notes.append(
                 f"With {len(dataset.classes)} classes only {', '.join(LEAN)} run by default; name detectors to "
                 "run others."
             )
-            return list(dict.fromkeys([*LEAN, *of_loss]))
+            return list(dict.fromkeys([*LEAN, *of_loss, *always]))
         return allowed
     for name in names:
         detector(name)
         if name not in allowed:
             what = "probabilities beside the data" if dataset.probs is not None else f"{dataset.kind} alone"
             raise UserError(f"The detector {name!r} needs more evidence; {what} allow {', '.join(allowed)}.")
-    return list(dict.fromkeys([*names, *of_loss, "consensus"]))
+    return list(dict.fromkeys([*names, *of_loss, *always]))
 
 
 def run_detectors(
@@ -100,7 +103,7 @@ def run_detectors(
         takes = [
             p
             for p in evidence_of(name)
-            if evidence.has(p) and not (name == "consensus" and alone and p == "neighbours")
+            if evidence.has(p) and not (name in ("consensus", "votes") and alone and p == "neighbours")
         ]
         score = detector(name)(**{p: getattr(evidence, p) for p in takes}, **named.get(name, {}))
         scores[name] = _stored(score, folder)

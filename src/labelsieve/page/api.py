@@ -106,13 +106,21 @@ class NeighbourReason(TypedDict):
     of: NotRequired[int]
 
 
+class VotesReason(TypedDict):
+    """How many of the votes are for the given label."""
+
+    code: Literal["votes"]
+    agree: int
+    of: int
+
+
 class BareReason(TypedDict):
     """A reason without numbers."""
 
     code: Literal["no_neighbours", "duplicate"]
 
 
-Reason = ModelReason | NeighbourReason | BareReason
+Reason = ModelReason | NeighbourReason | VotesReason | BareReason
 
 
 class Item(TypedDict):
@@ -181,6 +189,17 @@ class HistoryEntry(Choice):
     note: str
 
 
+class Vote(TypedDict):
+    """One annotator's vote: `who` is a number of the annotator, for a colour; `agrees` with the consensus of all votes;
+    `p` is the probability that it is right."""
+
+    annotator: str
+    who: int
+    label: str
+    agrees: bool
+    p: float
+
+
 class Detail(Item):
     """One example with all its evidence."""
 
@@ -198,6 +217,7 @@ class Detail(Item):
     duplicates: list[int]
     twins: list[Item]
     history: list[HistoryEntry]
+    votes: list[Vote]
 
 
 class Counts(TypedDict):

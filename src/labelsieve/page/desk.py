@@ -16,6 +16,7 @@ from threading import Lock, RLock
 
 import numpy as np
 
+from labelsieve.core.annotators import Annotators
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import FINAL, Decision, Fold
 from labelsieve.core.errors import UserError
@@ -28,6 +29,7 @@ from labelsieve.page.id_index import IdIndex
 from labelsieve.page.pace import Paces
 from labelsieve.page.ranking import Ranking, rank
 from labelsieve.store import class_guide, known_items, run, sample_files
+from labelsieve.store.annotator_files import with_votes
 from labelsieve.store.postgres import journal_of
 from labelsieve.store.reopen import Reopened, reopen
 from labelsieve.store.run_reader import read_neighbours, read_record
@@ -53,7 +55,10 @@ class Desk:
         self.findings = run.load(folder) if findings is None else findings
         self.neighbours, no_neighbours = read_neighbours(self.folder, len(self.findings))
         self.record, no_record = read_record(self.folder, len(self.findings))
-        self.evidence_errors = [why for why in (no_neighbours, no_record) if why]  # evidence that the page cannot show
+        self.annotators, no_votes = _votes(self.folder, self.findings)
+        self.evidence_errors = [
+            why for why in (no_neighbours, no_record, no_votes) if why
+        ]  # evidence that the page cannot show
         self.positions = IdIndex(self.findings.ids)
         self.classes = {name: c for c, name in enumerate(self.findings.classes)}
         self.guide = class_guide.load(folder)  # the meaning of the classes
@@ -250,6 +255,16 @@ class Desk:
         self._worker.shutdown(cancel_futures=True)
         with self.lock:
             self.journal.close()
+
+
+def _votes(folder: Path, findings: Findings) -> tuple[Annotators | None, str]:
+    """The annotators with their votes, or None; then why they cannot be shown, "" if the run has none."""
+    if findings.annotators is None or findings.annotators.votes is not None:
+        return findings.annotators, ""
+    try:
+        return with_votes(findings.annotators, folder, findings), ""
+    except UserError as error:
+        return None, f"Votes are not shown: {error.in_words()}"
 
 
 def _opened(folder: Path, findings: Findings) -> tuple[Reopened, Dataset]:

@@ -97,7 +97,7 @@ class Items:
         if query.blind:  # other columns may reveal the label
             nothing: dict[str, Any] = dict.fromkeys(("rank", "reason", "curve", "top"))
             lists: dict[str, Any] = dict.fromkeys(
-                ("reasons", "scores", "neighbours", "duplicates", "twins", "history", "columns"), []
+                ("reasons", "scores", "neighbours", "duplicates", "twins", "history", "columns", "votes"), []
             )
             return out | nothing | lists
         findings = self.desk.findings
@@ -112,8 +112,27 @@ class Items:
             "neighbours": self._neighbour_list(i),
             "duplicates": self._duplicates(i),
             "twins": self.window(self._duplicates(i)[:TWINS], reviewer, query),
+            "votes": self._votes(i),
             "history": [] if self.desk.conceals(findings.ids[i], reviewer) else self._history(i),
         }
+
+    def _votes(self, i: int) -> list[dict]:
+        """The votes of the annotators, those that agree with the consensus first."""
+        found, findings = self.desk.annotators, self.desk.findings
+        if found is None or found.votes is None or found.p_right is None:
+            return []
+        votes, consensus = found.votes, int(findings.suggestions["votes"][i])
+        said = [
+            {
+                "annotator": visible(votes.annotators[votes.annotator[j]], ID),
+                "who": int(votes.annotator[j]),
+                "label": findings.classes[votes.label[j]],
+                "agrees": int(votes.label[j]) == consensus,
+                "p": float(found.p_right[j]),
+            }
+            for j in votes.of(i)
+        ]
+        return sorted(said, key=lambda vote: not vote["agrees"])
 
     def _score(self, name: str, i: int) -> dict:
         """One detector's score, flag and suggested class; None if it has no rule for flags, or suggests no class."""

@@ -114,6 +114,7 @@ def facts(
         "confusions_rest": summary.confusions_rest + sum(c.expected for c in summary.confusions[ROWS:]),
         "worst_classes": [asdict(c) for c in summary.worst_classes[:ROWS]],
         "classes_rest": summary.classes_rest + sum(c.expected_wrong for c in summary.worst_classes[ROWS:]),
+        "annotators": None if summary.annotators is None else asdict(summary.annotators),
         "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
         "exclusion_reasons": summary.exclusion_reasons[:ROWS],
         "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],

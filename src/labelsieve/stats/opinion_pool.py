@@ -17,15 +17,17 @@ classes neither has an effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.memory_map import release
+from labelsieve.stats.confident_joint import require_finite
 from labelsieve.stats.temperature import best_temperature
 
 # The constants of the consensus, defined only here. They were chosen by leaving whole data sets out
@@ -186,6 +188,24 @@ class Pool:
             out[rows] = np.exp(self.rows(rows))
             release(out)
         return out
+
+
+def pool_of(
+    judges: Mapping[str, np.ndarray | None],
+    neighbours: Neighbours | None,
+    labels: np.ndarray,
+    n_classes: int,
+    **settings: float,
+) -> Pool:
+    """The pool of the judges (n, K) that exist, by name, with their weights and temperatures. The key "probs", a single
+    judge, is used only if there is no other. `settings` are fields of `Pool`."""
+    others = {name: judge for name, judge in judges.items() if judge is not None and name != "probs"}
+    named = others or {name: judge for name, judge in judges.items() if judge is not None}
+    for judge in named.values():
+        require_finite(judge, labels)
+    weights = [WEIGHTS.get(name, 1.0) for name in (*named, *(["neighbours"] if neighbours is not None else []))]
+    kept: dict[str, Any] = dict(settings)
+    return Pool(list(named.values()), neighbours, labels, n_classes, weights=weights, **kept).tempered()
 
 
 def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR, seed: int = 0) -> Transition:

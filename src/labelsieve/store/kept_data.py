@@ -27,8 +27,8 @@ from labelsieve.store.run import INSIDE
 
 DATA = "data"  # its place in the run folder
 LIMIT = 500_000_000  # bytes
-FILES = ("source", "labels", "probs")  # arguments of `load` that may name a file
-OPTIONS = ("label", "text", "image", "id", "group")
+FILES = ("source", "labels", "probs", "votes")  # arguments of `load` that may name a file
+OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def _ways(data: Dataset) -> list[Way]:
     """The functions that may keep the data, the most faithful first."""
     handed = data.handed or {}
     source = handed.get("source")
-    if data.kind == "probs":
+    if data.kind == "probs" and (data.votes is None or not data.votes.alone):
         return [_probabilities]
     if isinstance(source, (str, os.PathLike)):
         return [_named]
@@ -163,7 +163,30 @@ def _named(data: Dataset, folder: Path) -> dict[str, str]:
 
 
 def _beside(data: Dataset, folder: Path) -> dict[str, str]:
-    """The probabilities that came with the data, if any."""
+    """The probabilities and the votes that came with the data, if any."""
+    return {**_probs_beside(data, folder), **_votes_beside(data, folder)}
+
+
+def _votes_beside(data: Dataset, folder: Path) -> dict[str, str]:
+    handed = data.handed or {}
+    if data.votes is None or "votes" not in handed:  # they are in the source
+        return {}
+    if isinstance(handed["votes"], (str, os.PathLike)):
+        return {
+            "votes": os.fspath(handed["votes"]),
+            **{name: handed[name] for name in ("annotator", "time") if name in handed},
+        }
+    votes = data.votes
+    columns = {
+        ID: data.ids[votes.example].tolist(),
+        "annotator": np.array(votes.annotators, object)[votes.annotator].tolist(),
+        LABEL: np.array(data.classes, object)[votes.label].tolist(),
+    }
+    _table(folder / "votes.parquet", columns)
+    return {"votes": f"{HERE}/votes.parquet", "annotator": "annotator"}
+
+
+def _probs_beside(data: Dataset, folder: Path) -> dict[str, str]:
     if data.probs is None:
         return {}
     given = (data.handed or {}).get("probs")

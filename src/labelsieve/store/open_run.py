@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.annotators import Annotators
 from labelsieve.core.arguments import require_path
 from labelsieve.core.decision import Decision, Fold
 from labelsieve.core.errors import UserError
@@ -20,6 +21,7 @@ from labelsieve.core.most_suspicious import Finding, Top, notebook
 from labelsieve.core.row_matching import Follow, Refused
 from labelsieve.encode.small_example import Examples
 from labelsieve.places.working_copy import address_in
+from labelsieve.store.annotator_files import with_votes
 from labelsieve.store.run_copies import read_run
 
 if TYPE_CHECKING:
@@ -129,6 +131,16 @@ class Run:
         from labelsieve.decide.calibrate import calibrate
 
         return calibrate(self.findings, self.fold)
+
+    @cached_property
+    def annotators(self) -> Annotators | None:
+        """What the votes of several annotators say about them, with the votes; None without votes.
+
+        Raises:
+            UserError: the file of the votes is damaged.
+        """
+        found = self.findings.annotators
+        return None if found is None else with_votes(found, self.path, self.findings)
 
     @property
     def p_wrong(self) -> np.ndarray:

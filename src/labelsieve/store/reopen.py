@@ -25,7 +25,7 @@ from labelsieve.decide.diff import DatasetVersion
 from labelsieve.places import paths
 from labelsieve.store import run
 
-PLACES = ("source", "labels", "probs")  # arguments that name files
+PLACES = ("source", "labels", "probs", "votes")  # arguments that name files
 NAMED = 3  # ids that a sentence lists
 GONE = "it is no longer in the data"
 CHANGED = "it has changed since `find`"

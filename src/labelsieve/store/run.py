@@ -13,6 +13,7 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.files import replacing, to_disk, write_json
 from labelsieve.core.findings import Findings
 from labelsieve.core.run_files import EVIDENCE
+from labelsieve.store import annotator_files
 from labelsieve.store.run_claim import claim, claimed
 from labelsieve.store.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded
 
@@ -48,6 +49,7 @@ def save(findings: Findings, folder: Path) -> None:
         for table in chain([first], tables):
             writer.write_table(table)
     write_excluded(folder / EXCLUDED, findings.excluded)
+    annotator_files.save(findings, folder)
     if (folder / EVIDENCE).exists():  # some of it was written through memory maps
         to_disk(folder / EVIDENCE)
     manifest = {

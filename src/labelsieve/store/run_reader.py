@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,6 +24,7 @@ from labelsieve.core.evidence import Neighbours
 from labelsieve.core.findings import Estimate, Findings
 from labelsieve.core.record import Record
 from labelsieve.core.run_files import EVIDENCE, EXCLUDED, FINDINGS, MANIFEST
+from labelsieve.store import annotator_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -197,7 +199,8 @@ def _check(values: dict[str, Any], checks: dict[str, Check], path: Path, prefix:
 # -------------------------------------------------------------------------------------------------------------
 
 _LABELS = ("given_label", "suggested_label", "other_label")
-_FLOATS, _INTS = ("p_wrong", "p_given", "p_other", "neighbours_agree"), ("rank", "duplicate_group", "neighbours")
+_FLOATS = ("p_wrong", "p_given", "p_other", "p_consensus", "neighbours_agree")
+_INTS = ("rank", "duplicate_group", "neighbours", "votes", "votes_for_given")
 _BOOLS = ("flagged", "judges_agree", "duplicate_conflict")
 _PAIRS = (("p_given", "p_other"), ("duplicate_group", "duplicate_conflict"))
 
@@ -407,7 +410,8 @@ def read(folder: str | Path) -> Findings:
     excluded = read_excluded(folder / EXCLUDED, manifest.get("excluded"))
     table = _read_table(folder / FINDINGS)
     try:
-        return _findings(table, manifest, excluded, folder / FINDINGS)
+        findings = _findings(table, manifest, excluded, folder / FINDINGS)
+        return replace(findings, annotators=annotator_files.read(folder))
     except (pa.ArrowException, UnicodeDecodeError) as error:  # a type that Arrow reads but cannot convert to an array
         damaged(folder / FINDINGS, cause(error), AGAIN)
 
