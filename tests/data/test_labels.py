@@ -84,7 +84,7 @@ def test_matched_by_id(tmp_path):
             "has 2 ids that the data do not have: '9', '8'; the ids of the data look like '0'",
         ),
         ("y.csv", "id,label\n0,a\n1,b\n0,b\n", "the id '0' appears twice, in rows 0 and 2"),
-        ("y.csv", "id,lable\n0,a\n", "no column 'label' to use as label. Did you mean 'lable'"),
+        ("y.csv", "id,lable,note\n0,a,b\n", "no column 'label' to use as label. Did you mean 'lable'"),
         ("y.csv", "label\na\nb\n", "2 labels for 4 examples"),
         ("y.txt", "a\nb\n", "2 labels for 4 examples"),
         ("y.npy", "no array", "cannot be read as an array"),
@@ -191,3 +191,88 @@ def test_empty_values_are_missing_labels(gap):
 def test_nan_among_words_is_a_class():
     data = load(X, labels=["1", "nan", "b", "1"])
     assert data.classes == ("1", "b", "nan") and not data.excluded and any("'nan' (1)" in note for note in data.notes)
+
+
+def pictures(root, names):
+    """Files that are images by their names; nobody decodes them."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"not decoded here")
+    return root
+
+
+def by_id(data):
+    return {key: data.classes[label] for key, label in zip(data.ids, data.labels, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("header", "written", "how"),
+    [
+        ("filename,label", "{}.jpg", "the ids"),
+        ("image_id,breed", "{}", "without folder and suffix"),
+        ("id,breed", "{}", "without folder and suffix"),
+        ("path,species", "train/{}.jpg", "base names"),
+    ],
+)
+def test_labels_find_the_images_that_they_name(tmp_path, header, written, how):
+    root = pictures(tmp_path / "flat", [f"{name}.jpg" for name in "abcd"])
+    file = tmp_path / "labels.csv"
+    file.write_text("\n".join([header, *(f"{written.format(name)},{'xy'[name < 'c']}" for name in "dbac")]) + "\n")
+    data = load(root, labels=file)
+    assert by_id(data) == {"a.jpg": "y", "b.jpg": "y", "c.jpg": "x", "d.jpg": "x"}
+    assert any(how in note for note in data.notes) or header == "filename,label"
+
+
+def test_labels_by_order_are_told_with_the_first_pair(tmp_path):
+    root = pictures(tmp_path / "flat", [f"{name}.jpg" for name in "abcd"])
+    (tmp_path / "y.txt").write_text("u\nv\nu\nv\n")
+    (tmp_path / "y.csv").write_text("number,label\n7,u\n8,v\n9,u\n10,v\n")
+    for name in ("y.txt", "y.csv"):
+        data = load(root, labels=tmp_path / name)
+        assert by_id(data) == {"a.jpg": "u", "b.jpg": "v", "c.jpg": "u", "d.jpg": "v"}
+        assert any("by order" in note and "'a.jpg' has the label 'u'" in note for note in data.notes)
+
+
+def test_named_columns_hold_for_the_file_of_labels(tmp_path):
+    root = pictures(tmp_path / "flat", [f"{name}.jpg" for name in "abcd"])
+    file = tmp_path / "labels.csv"
+    file.write_text("first,key,old,new\na,d.jpg,o,u\nb,c.jpg,p,v\nc,b.jpg,o,u\nd,a.jpg,p,v\n")
+    assert by_id(load(root, labels=file, label="new", id="key"))["a.jpg"] == "v"
+    assert by_id(load(root, labels=file, label="old", id="first"))["a.jpg"] == "o"
+    with pytest.raises(UserError, match="no column 'nwe' to use as label"):
+        load(root, labels=file, label="nwe", id="key")
+    with pytest.raises(UserError, match="no column 'nokey' to use as id"):
+        load(root, labels=file, label="new", id="nokey")
+    (tmp_path / "y.txt").write_text("u\nv\nu\nv\n")
+    with pytest.raises(UserError, match="has no columns"):
+        load(root, labels=tmp_path / "y.txt", label="new")
+
+
+def test_a_name_of_several_images_is_refused_and_rows_of_no_image_are_told(tmp_path):
+    root = pictures(tmp_path / "deep", ["cat/1.jpg", "dog/1.jpg", "dog/2.jpg"])
+    file = tmp_path / "labels.csv"
+    file.write_text("filename,label\n1.jpg,cat\n2.jpg,dog\n")
+    with pytest.raises(UserError, match="'1.jpg', but several examples.*cat/1.jpg, dog/1.jpg"):
+        load(root, labels=file)
+    file.write_text("filename,label\ncat/1.jpg,dog\ndog/1.jpg,cat\ndog/2.jpg,dog\ndog/9.jpg,dog\n")
+    data = load(root, labels=file)
+    assert by_id(data)["cat/1.jpg"] == "dog"
+    assert any("1 row names no example of the data: 'dog/9.jpg'" in note for note in data.notes)
+
+
+def test_a_table_of_images_without_ids_is_matched_by_its_paths(tmp_path):
+    pictures(tmp_path, [f"img/{name}.jpg" for name in "abcd"])
+    table, file = tmp_path / "t.csv", tmp_path / "y.csv"
+    table.write_text("path\n" + "".join(f"img/{name}.jpg\n" for name in "abcd"))
+    file.write_text("name,label\nd.jpg,u\nc.jpg,v\nb.jpg,v\na.jpg,u\n")
+    assert [by_id(load(table, labels=file))[str(row)] for row in range(4)] == ["u", "v", "v", "u"]
+
+
+def test_corrections_reach_the_rows_that_were_matched_by_name(tmp_path):
+    root = pictures(tmp_path / "flat", [f"{name}.jpg" for name in "abcd"])
+    file = tmp_path / "labels.csv"
+    file.write_text("filename,species\nd.jpg,x\nc.jpg,x\nb.jpg,y\na.jpg,y\n")
+    data = load(root, labels=file)
+    from labelsieve.data.label_file import reload_labels
+
+    assert reload_labels(data.recipe, data, ())[:2] == (["d.jpg", "c.jpg", "b.jpg", "a.jpg"], ["x", "x", "y", "y"])

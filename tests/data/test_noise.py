@@ -227,7 +227,7 @@ def test_written_noise_is_read_back(tmp_path):
     from labelsieve.data.label_file import replacement
 
     for name, labels in (("labels.csv", noise.labels), ("truth.csv", data.labels)):
-        values, _ = replacement(folder / name, data.ids)
+        values, *_ = replacement(folder / name, data.ids)
         assert [value.decode() for value in values] == [data.classes[i] for i in labels]
     with pytest.raises(UserError, match="belong to other data"):
         write(noise, base.take(np.arange(8) < 4), tmp_path / "other")

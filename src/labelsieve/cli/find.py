@@ -26,7 +26,8 @@ def find(
     votes: Votes = None,
     time: Time = None,
     labels: Annotated[
-        str | None, Parameter(help="File of given labels to use instead (id,label), or those for --probs.")
+        str | None,
+        Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs."),
     ] = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[

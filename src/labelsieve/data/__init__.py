@@ -62,8 +62,9 @@ def load(
             a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
                 map-style torch `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars,
                 pyarrow, DuckDB).
-        labels: given labels to use instead of those in the source: one per row in order, or a file: a table with a
-            column `label` and, to be matched by id, a column `id`; an .npy array; a .txt file of one label per line.
+        labels: given labels to use instead of those in the source: one per row in order, or a file: a table, an .npy
+            array, a .txt file of one label per line. A table is matched by its column `id`, or by its first column that
+            holds the ids, their base names or stems; `label` and `id` name columns of it too.
         label: the column of given labels in a table or frame; the next four arguments are columns too.
         text: the column of texts. If neither text nor image is named, and no column is clearly one of them, the numeric
             columns are features.
@@ -147,10 +148,21 @@ def load_test(
 
 
 def _load(source: Any, labels: Any, requested: Columns, *, single: bool) -> tuple[Dataset, Draft]:
-    draft = _draft(source, requested, relabelled=labels is not None)
+    from_file = isinstance(labels, (str, os.PathLike))
+    draft = _draft(source, replace(requested, elsewhere=from_file), relabelled=labels is not None)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
-    return settle(draft, values, single=single), draft
+    if not from_file:
+        return settle(draft, values, single=single), draft
+    from labelsieve.data.label_file import require_named
+
+    label, id = requested.label, requested.id
+    require_named(
+        os.fspath(labels),
+        None if draft.label_column == label else label,
+        None if draft.id_place == f"column {id!r}" else id,
+    )
+    return settle(draft, values, single=single, label=label, id=id), draft
 
 
 def _load_votes(
@@ -276,6 +288,7 @@ def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
 
 
 def _no_columns(requested: Columns, what: str) -> None:
+    requested = requested.present(())
     given = [f"<{role}>" for role in requested.named()]
     if given:
         raise UserError(

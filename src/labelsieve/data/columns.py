@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -36,7 +36,8 @@ INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")
 
 @dataclass(frozen=True)
 class Columns:
-    """The name of the column for each role, or None; `features` are the numeric columns, or one column of vectors."""
+    """The name of the column for each role, or None; `features` are the numeric columns, or one column of vectors. The
+    label and the id may be missing from the source if they are `elsewhere`: columns of a file of labels."""
 
     label: str | None = None
     text: str | None = None
@@ -44,10 +45,19 @@ class Columns:
     id: str | None = None
     group: str | None = None
     features: tuple[str, ...] = ()
+    elsewhere: bool = False
 
     def named(self) -> dict[str, str]:
         roles = {"label": self.label, "text": self.text, "image": self.image, "id": self.id, "group": self.group}
         return {role: name for role, name in roles.items() if name is not None}
+
+    def present(self, names: Collection[str]) -> Columns:
+        """The columns without a label and an id that are elsewhere and not among `names`."""
+        if not self.elsewhere:
+            return self
+        return replace(
+            self, label=self.label if self.label in names else None, id=self.id if self.id in names else None
+        )
 
     def all(self) -> list[str]:
         return [*dict.fromkeys(self.named().values()), *self.features]
@@ -99,6 +109,7 @@ def choose(
             text=requested.text,
             image=requested.image,
         )
+    requested = requested.present(columns)
     for role, name in requested.named().items():
         require_column(name, tuple(columns), source, role)
     if requested.text or requested.image or not set(requested.features) <= columns.keys():

@@ -32,9 +32,12 @@ MINUS_ONE = "the label is -1, which stands for no label"
 ALL_DIFFERENT = 10  # from this many examples on, a different label for every one means that the column is not a label
 
 
-def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Dataset:
-    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels. `single` allows a single
-    class: no label of it can be wrong, but a model can be evaluated on it.
+def settle(
+    draft: Draft, relabel: Any = None, *, single: bool = False, label: str | None = None, id: str | None = None
+) -> Dataset:
+    """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels, and `label` and `id` are
+    columns of the file. `single` allows a single class: no label of it can be wrong, but a model can be evaluated on
+    it.
 
     Raises:
         UserError: no labels; duplicate, missing or unknown ids; only one class; more classes than examples; a label
@@ -42,11 +45,12 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     """
     n = len(draft.inputs)
     ids = identify(draft, n)
-    absent = "the label is missing"
+    absent, about = "the label is missing", ()
     if relabel is None:
         values = draft.labels
     else:
-        values, absent = replacement(relabel, ids)
+        files = getattr(draft.inputs, "paths", None)
+        values, absent, about = replacement(relabel, ids, label, id, draft.ids is None, files)
     if values is None:
         what = draft.source[:1].upper() + draft.source[1:] if draft.source.startswith("the ") else draft.source
         in_memory = draft.source.startswith("the ")
@@ -85,6 +89,7 @@ def settle(draft: Draft, relabel: Any = None, *, single: bool = False) -> Datase
     features = () if dataset.columns is None else dataset.columns.notes
     notes = (
         *draft.notes,
+        *about,
         *features,
         *weak(len(none)),
         *misread(_plain(values), "labels"),

@@ -19,30 +19,13 @@ import numpy as np
 from labelsieve.core.added_columns import FILES, is_own_file
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.data.image_names import is_image
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.splits import is_split, splits_among
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
 
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".apng",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".mpo",
-    ".ppm",
-    ".pgm",
-)
-SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
 _DEEPER = "it lies in a folder inside a class folder"
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
@@ -154,10 +137,6 @@ def _only_splits(tree: Tree, folders: list[str], splits: list[str]) -> str:
         f"{named} {'hold' if len(splits) > 1 else 'holds'} images directly, but the name is that of a split of a data "
         f"set, not of a class. {advice}"
     )
-
-
-def is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
 
 
 _NOT_IMAGE = "not an image file"

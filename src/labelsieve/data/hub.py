@@ -81,6 +81,7 @@ def from_dataset(
             "length."
         )
     table = dataset.with_format("arrow")[:]
+    requested = requested.present(table.column_names)
     columns, unused = roles(in_memory(table), _label_named(dataset, requested), source, relabelled)
     draft = from_arrow(table, columns, source, "", guessed_id=requested.id is None, unused=unused)
     draft = replace(draft, notes=(*draft.notes, *passed_over(table.column_names, requested)))

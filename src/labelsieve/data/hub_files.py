@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from labelsieve.data.class_names import readable
-from labelsieve.data.folder import is_image
+from labelsieve.data.image_names import is_image
 from labelsieve.data.readers import READERS
 
 SHOWN = 3

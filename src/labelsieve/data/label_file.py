@@ -3,47 +3,196 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from labelsieve.core import added_columns
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_labels
 from labelsieve.data.array_file import read_npy
+from labelsieve.data.class_names import word
+from labelsieve.data.columns import LABELS, Columns, require_column
+from labelsieve.data.image_names import without_suffix
 from labelsieve.data.labels import require_unique
-from labelsieve.data.readers import READERS
-from labelsieve.data.table import read_columns
+from labelsieve.data.readers import READERS, TableFile, open_table
+from labelsieve.data.table import labels_of, names_of, read_columns
 from labelsieve.places import paths
 
 NAMED = 3  # how many ids or names a message lists
 
 
-def replacement(labels: Any, ids: np.ndarray) -> tuple[Sequence[Any] | np.ndarray, str]:
+def replacement(
+    labels: Any,
+    ids: np.ndarray,
+    label: str | None = None,
+    id: str | None = None,
+    numbered: bool = False,
+    files: Sequence[str] | None = None,
+) -> tuple[Sequence[Any] | np.ndarray, str, tuple[str, ...]]:
     """The labels for the examples `ids` (n,), in their order.
 
     Args:
-        labels: a sequence of n labels; or a file: a table with a column `label` and perhaps a column `id` (then matched
-            by it), an .npy array, a .txt file of one label per line.
+        labels: a sequence of n labels; or a file: a table, an .npy array, a .txt file of one label per line.
+        label, id, numbered, files: see `keyed`.
 
     Returns:
-        n labels, None for an example that the file does not have, and the reason to state for those.
+        n labels, None for an example that the file does not have; the reason to state for those; and notes.
 
     Raises:
         UserError: the file cannot be read, has an id that the data do not have, or has one twice.
     """
     if not isinstance(labels, (str, os.PathLike)):
-        return plain_labels(labels, "labels"), "the label is missing"
+        return plain_labels(labels, "labels"), "the label is missing", ()
     path = os.fspath(labels)
-    keys, values = read_labels(path)
+    keys, values, notes = keyed(path, ids, label, id, numbered, files)
     if keys is not None:
-        values = matched(path, keys, values, ids)
+        rows = [row for row, key in enumerate(keys) if key is not NOBODY]
+        values = matched(path, [keys[row] for row in rows], [values[row] for row in rows], ids)
     elif len(values) != len(ids):
         raise UserError(
             f"{path} has {len(values)} labels for {len(ids)} examples; give one per row, or add a column id."
         )
-    return values, f"{path} gives it no label"
+    return values, f"{path} gives it no label", notes
+
+
+NOBODY = "\0"  # the key of a row of labels that names no example
+
+
+def keyed(
+    path: str,
+    ids: np.ndarray | Sequence[str],
+    label: str | None = None,
+    id: str | None = None,
+    numbered: bool = False,
+    files: Sequence[str] | None = None,
+) -> tuple[list[str | None] | None, Sequence[Any] | np.ndarray, tuple[str, ...]]:
+    """The labels of a file for examples with these `ids`.
+
+    A table is matched by its column `id`, or else by its first column whose values are the ids, their base names or
+    their stems. Only if there is none, and for an array or a list, labels belong to rows by order.
+
+    Args:
+        label, id: columns of the table, if it has them (see `require_named`); without `label` the one with a usual
+            name, or the only one beside the ids.
+        numbered: the ids are row numbers.
+        files: the image file of each example; where the ids are row numbers, they serve like ids.
+
+    Returns:
+        The id of each row of the file (`NOBODY` if it names no example), or None if the rows belong to the examples by
+        order; the labels; notes.
+    """
+    if not paths.is_file(path) or paths.suffix(path) not in READERS:
+        keys, values = read_labels(path)
+        return keys, values, () if numbered or not len(ids) else (_by_order(path, ids[0], values),)
+    file = open_table(path)
+    columns = tuple(file.schema.names)
+    label, id = (name if name in columns else None for name in (label, id))
+    named = id or next(
+        (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
+    )
+    others = [name for name in columns if name != label and len(columns) > 1] if named is None else [named]
+    names = dict(zip(ids, ids, strict=True))
+    if numbered and files and named is None:
+        names = dict(zip(files, ids, strict=False))  # the last ids may be of examples that were left out
+    for column in others if named or not numbered or files else []:
+        cells = names_of(file.read(Columns(id=column))[column])
+        keys, how = _keys(path, cells, names)
+        if keys is None and named is None:
+            continue
+        values = _read(file, path, label, column)
+        if keys is None or (named and how == _FORMS[0][0]):
+            return cells, values, ()
+        return keys, values, _told(path, column, how, cells, keys)
+    values = _read(file, path, label, named)
+    alone = numbered and len(columns) == 1
+    return None, values, () if alone or not len(ids) else (_by_order(path, ids[0], values),)
+
+
+def require_named(path: str, label: str | None, id: str | None) -> None:
+    """Refuse a file of labels without the columns that the user named (None: not named, or in the data)."""
+    if paths.is_file(path) and paths.suffix(path) in READERS and (label or id):
+        names = tuple(open_table(path).schema.names)
+        for role, column in (("label", label), ("id", id)):
+            if column is not None:
+                require_column(column, names, path, role)
+    elif label or id:
+        read_labels(path, label, id)
+
+
+def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Sequence[Any] | np.ndarray:
+    """The labels of a table whose column `key` holds the ids."""
+    ours = added_columns.added(file.schema.names, [label or "", key or ""])
+    rest = [name for name in file.schema.names if name != key and name not in ours]
+    usual = [name for name in rest if name.lower() in LABELS]
+    label = label or next(
+        iter([*(name for name in rest if name == "label"), *(usual if len(usual) == 1 else [])]), None
+    )
+    label = label or (rest[0] if len(rest) == 1 else "label")
+    require_column(label, tuple(file.schema.names), path, "label")
+    return labels_of(file.read(Columns(label=label))[label], path)
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
+def _stem(name: str) -> str:
+    return without_suffix(_base(name))
+
+
+_FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("the ids", str),
+    ("the base names of the ids", _base),
+    ("the ids without folder and suffix", _stem),
+)
+
+
+def _keys(path: str, cells: Sequence[str | None], names: Mapping[str, str]) -> tuple[list[str | None] | None, str]:
+    """The id that each cell stands for, and in which form; None if the cells are no names of the examples.
+
+    Args:
+        names: the name of each example, an id or a file, -> its id.
+    """
+    for how, form in _FORMS:
+        found: dict[str, str] = {}
+        several: dict[str, list[str]] = {}
+        for name, key in names.items():
+            if found.setdefault(form(name), key) != key:
+                several.setdefault(form(name), [found[form(name)]]).append(key)
+        forms = [None if cell is None else form(cell) for cell in cells]
+        hits = set(forms) & found.keys()
+        if 2 * sum(cell in hits for cell in forms) < min(len(cells), len(names)):
+            continue
+        if doubtful := next((cell for cell in forms if cell in several), None):
+            raise UserError(
+                f"{path} names {doubtful!r}, but several examples have that name "
+                f"({', '.join(several[doubtful][:NAMED])}); write their whole ids into the file."
+            )
+        return [found.get(cell, NOBODY) if cell is not None else None for cell in forms], how
+    return None, ""
+
+
+def _told(path: str, column: str, how: str, cells: Sequence[str | None], keys: Sequence[str | None]) -> tuple[str, ...]:
+    """Notes about the column by which labels were matched, and about rows that name no example."""
+    strange = [cell for cell, key in zip(cells, keys, strict=True) if key is NOBODY]
+    notes = () if column == "id" and how == "the ids" else (f"The labels of {path} were matched by {column!r}: {how}.",)
+    if not strange:
+        return notes
+    listed = ", ".join(map(repr, strange[:NAMED])) + (", ..." if len(strange) > NAMED else "")
+    rows = "1 row names" if len(strange) == 1 else f"{len(strange):,} rows name"
+    return (*notes, f"Of {path} {rows} no example of the data: {listed}.")
+
+
+def _by_order(path: str, first: str, values: Sequence[Any] | np.ndarray) -> str:
+    """The note that labels belong to examples by order."""
+    label = values[0] if len(values) else ""
+    return (
+        f"The labels of {path} were matched to the examples by order, because it has no column with their ids: "
+        f"{first!r} has the label {word(label) if isinstance(label, bytes) else str(label)!r}."
+    )
 
 
 def matched(
@@ -120,10 +269,19 @@ def reload_labels(
     """
     from labelsieve.data.finish import encode
 
-    columns = (recipe.get("label"), recipe.get("id")) if "source" not in recipe else (None, None)
-    keys, values = read_labels(recipe["labels"], *columns)
+    columns = recipe.get("label"), recipe.get("id")
+    if "source" in recipe:
+        keys, values, _ = keyed(
+            recipe["labels"],
+            [*data.ids.tolist(), *(item.id for item in data.excluded)],
+            *columns,
+            not data.named,
+            getattr(data.inputs, "paths", None),
+        )
+    else:
+        keys, values = read_labels(recipe["labels"], *columns)
     codes, names = encode(values)
-    ids = list(keys) if keys is not None else _by_row(data, len(values))
+    ids = [None if key is NOBODY else key for key in keys] if keys is not None else _by_row(data, len(values))
     given = dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
     spelled = {
         code: given[key] for code, key in zip(codes.tolist(), ids, strict=True) if key in given

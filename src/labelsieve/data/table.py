@@ -66,6 +66,7 @@ def _draft(
     relabelled: bool,
     otherwise: Callable[[], Names] = lambda: (None, ()),
 ) -> Draft:
+    requested = requested.present(file.schema.names)
     columns, unused = roles(file, requested, source, relabelled)
     large = _large(file, columns, source, folder)
     read = columns if large is None else replace(columns, text=None, image=None)
