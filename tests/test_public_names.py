@@ -98,6 +98,14 @@ CALLS = {
     ],
     "Detected": [],  # what is made by labelsieve, and holds what it is given
     "Evidence": [],
+    "encode_shards": [
+        (lambda x: ls.encode_shards(x, "s.sieve"), ()),
+        (lambda x: ls.encode_shards(pictures(), x), ("text", "path")),
+        (lambda x: ls.encode_shards(pictures(), "s.sieve", shard=x), ("None",)),
+        (lambda x: ls.encode_shards(pictures(), "s.sieve", encoder=x), ("None",)),
+        (lambda x: ls.encode_shards(pictures(), "s.sieve", workers=x), ("None", "number")),
+        (lambda x: ls.encode_shards(pictures(), "s.sieve", ray=x), ("None",)),
+    ],
     "detect": [
         (lambda x: ls.detect(x), ()),
         (lambda x: ls.detect(ls.gather(data()), detectors=x), ("None", "list")),

@@ -79,6 +79,8 @@ def train(
 ) -> Panel:
     """What `panel.train` returns, by gradient descent that is divided among the workers.
 
+    There are many parameters because they are those of `panel.train`, and where the features and workers are.
+
     Args:
         shards: the features; `scale` standardises them.
         labels, n_classes, tracks, fold, epochs, batch, folder, key, progress: as in `panel.train`.

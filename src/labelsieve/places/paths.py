@@ -98,7 +98,7 @@ def read_all(addresses: Sequence[str]) -> list[bytes | OSError]:
         return [_read_or_error(path) for path in addresses]
     from fsspec.asyn import sync
 
-    results = sync(systems[0][0].loop, _gathered, systems)
+    results: Any = sync(systems[0][0].loop, _gathered, systems)
     return [
         storage_error(path, result) if isinstance(result, Exception) else result
         for path, result in zip(addresses, results, strict=True)
@@ -196,7 +196,8 @@ def write_all(contents: Sequence[tuple[str, bytes]]) -> None:
         return
     from fsspec.asyn import sync
 
-    for (path, _), result in zip(contents, sync(systems[0][0].loop, _all_written, systems), strict=True):
+    results: Any = sync(systems[0][0].loop, _all_written, systems)
+    for (path, _), result in zip(contents, results, strict=True):
         if isinstance(result, Exception):
             raise storage_error(path, result) from result
 

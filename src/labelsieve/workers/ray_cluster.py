@@ -100,14 +100,14 @@ class RayWorkers:
         waiting: Callable[[Sequence[int]], None] | None = None,
     ) -> Iterator[tuple[int, Any]]:
         import ray
-        from ray import cloudpickle
+        from ray import cloudpickle  # Ray's own, which knows its types
 
         todo, tries, unsolved = deque(range(len(items))), [0] * len(items), len(items)
         team: list[_Worker] = []
         failed_starts, looked, began = 0, -math.inf, time.monotonic()
         heard = began
         with self.connected(), self._mark() as mark:
-            order = ray.put(cloudpickle.dumps((work, start)))
+            order = ray.put(cloudpickle.dumps((work, start)))  # pyright: ignore[reportPrivateImportUsage]
             orders = (order, import_module("labelsieve").__version__, os.getcwd(), mark, self.seen)
             actor = _actor_class(self.threads)
             try:
