@@ -10,7 +10,7 @@ from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
 
 FAST = "--fast finds fewer wrong labels than the default encoder, which takes about four times as long."
-_SUFFIXES = (".gz", ".csv", ".tsv", ".parquet", ".jsonl", ".npz", ".npy")
+_SUFFIXES = (".gz", ".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".npz", ".npy")
 
 
 def require_fast(fast: bool, encoder: str | None, side: int | None, from_network: str | None) -> None:

@@ -23,7 +23,8 @@ def apply_folder(
     """Copy each example into the folder of its class.
 
     Args:
-        files: id -> path of the file, which lies directly in its class folder.
+        files: id -> path of the file, which lies directly in its class folder; the class folder lies at the top or in
+            a split, where the copy stays.
         given: id -> given class.
         changes: the changes that `patch.fitting` returns.
         out: an empty folder.
@@ -48,12 +49,14 @@ def apply_folder(
         if not target:
             continue
         name = os.path.basename(files[key])
+        place = key.rpartition("/")[0].rpartition("/")[0]
+        place = f"{place}/{folder[target]}" if place else folder[target]
         free = free_name(
             name,
-            taken.setdefault(folder[target].casefold(), set()),
+            taken.setdefault(place.casefold(), set()),
             f"from {os.path.basename(os.path.dirname(files[key]))}",
         )
-        targets[key] = f"{folder[target]}/{free}"
+        targets[key] = f"{place}/{free}"
     contents = Files([files[key] for key in targets]).many(range(len(targets)))
     for key, target in targets.items():
         if not is_remote(files[key]):

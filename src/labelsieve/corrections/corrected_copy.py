@@ -115,6 +115,12 @@ def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) ->
 
 
 def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
+    if data.label_column:  # the labels were read from files beside the images, which stay where they are
+        from labelsieve.corrections.label_list import apply_labels
+
+        given = given_labels(data)
+        history = apply_labels(list(given), list(given.values()), {}, changes, folder / "labels.csv", by_order=False)
+        return _with_notes(history, f"The images were not copied; read {data.source} with labels.csv as its labels.")
     from labelsieve.corrections.class_folders import apply_folder
     from labelsieve.corrections.folder_history import carry_history
 

@@ -1,7 +1,7 @@
 """A corrected copy of a table: the same columns and types, corrected labels, two more columns (see `history`).
 
-CSV and TSV are copied cell by cell as written, including bytes that are not UTF-8; JSON Lines object by object; Parquet
-column by column. Rows that the run could not use stay as they are.
+CSV and TSV are copied cell by cell as written, including bytes that are not UTF-8; JSON object by object; Parquet,
+Arrow and Feather column by column. Rows that the run could not use stay as they are.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from labelsieve.core.added_columns import BEFORE
 from labelsieve.core.errors import UserError
 from labelsieve.corrections.history import History, first, history, is_missing, latest
 from labelsieve.corrections.plan import Plan
+from labelsieve.data.json_layouts import records
 
 Opened = Callable[[str], IO[bytes]]
 
@@ -33,10 +34,14 @@ def apply_table(path: str, label: str, plan: Plan, out: Path, opened: Opened) ->
     suffix = Path(path.removesuffix(".gz")).suffix.lower()
     if suffix == ".parquet":
         return _parquet(path, label, plan, out, opened)
+    if suffix in (".arrow", ".feather"):
+        return _ipc(path, label, plan, out, opened)
     with opened(path) as file:
         raw = gzip.decompress(file.read()) if path.endswith(".gz") else file.read()
     data, extra = (
-        _jsonl(raw, label, plan, path) if suffix == ".jsonl" else _csv(raw, label, plan, path, suffix == ".tsv")
+        _json(raw, label, plan, path, suffix == ".jsonl")
+        if suffix in (".jsonl", ".json")
+        else _csv(raw, label, plan, path, suffix == ".tsv")
     )
     out.write_bytes(gzip.compress(data, mtime=0) if path.endswith(".gz") else data)
     return extra
@@ -91,8 +96,11 @@ def _added_cells(
     }
 
 
-def _jsonl(raw: bytes, label: str, plan: Plan, path: str) -> tuple[bytes, History]:
-    rows: list[dict[str, Any]] = [json.loads(line) for line in raw.split(b"\n") if line.strip()]
+def _json(raw: bytes, label: str, plan: Plan, path: str, lines: bool) -> tuple[bytes, History]:
+    """JSON Lines, or JSON; of another layout than a list of records a list of records is made."""
+    rows: list[dict[str, Any]] = (
+        [json.loads(line) for line in raw.split(b"\n") if line.strip()] if lines else records(json.loads(raw), path)
+    )
     _require_rows(len(rows), plan, path)
     given, names = [row.get(label) for row in rows], list(dict.fromkeys(name for row in rows for name in row))
 
@@ -102,13 +110,14 @@ def _jsonl(raw: bytes, label: str, plan: Plan, path: str) -> tuple[bytes, Histor
     extra = history(names, column, given, label)
     added = _added_cells(extra, names, column, given, plan)
     values = given + list(plan.fresh)
-    lines = []
+    out = []
     for i, row in enumerate(rows):
         if plan.keep[i]:
             if plan.take[i] != i:
                 row[label] = values[plan.take[i]]
-            lines.append(json.dumps({**row, **{name: cells[i] for name, cells in added.items()}}, ensure_ascii=False))
-    return "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace"), extra
+            out.append(json.dumps({**row, **{name: cells[i] for name, cells in added.items()}}, ensure_ascii=False))
+    text = "".join(line + "\n" for line in out) if lines else "[" + ",\n ".join(out) + "]\n"
+    return text.encode("utf-8", "backslashreplace"), extra
 
 
 def _parquet(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> History:
@@ -122,6 +131,22 @@ def _parquet(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Hi
     done, extra = corrected(table, label, plan)
     with open(out, "wb") as file:
         pq.write_table(done, file, compression=codec.lower() if codec != "UNCOMPRESSED" else "none")
+    return extra
+
+
+def _ipc(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> History:
+    import pyarrow as pa
+
+    with opened(path) as file:
+        raw = pa.py_buffer(file.read())
+    try:
+        table, new = pa.ipc.open_file(raw).read_all(), pa.ipc.new_file
+    except pa.ArrowInvalid:
+        table, new = pa.ipc.open_stream(raw).read_all(), pa.ipc.new_stream
+    _require_rows(len(table), plan, path)
+    done, extra = corrected(table, label, plan)
+    with new(str(out), done.schema) as writer:
+        writer.write_table(done)
     return extra
 
 

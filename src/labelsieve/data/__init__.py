@@ -29,7 +29,7 @@ from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
 from labelsieve.places import paths
 
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather")
 LONGEST = 255  # bytes in a name, for most file systems
 
 __all__ = ["as_dataset", "load", "load_inputs", "load_probabilities", "load_test", "require_no_columns"]
@@ -55,13 +55,13 @@ def load(
     There are many parameters because each is the name of a column or a file.
 
     Args:
-        source: a folder with one folder of images per class; a .csv, .tsv, .parquet or .jsonl file (the text ones also
-            with .gz); an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and optionally
-            `ids`, `classes`, `groups`; an .npy file of features (memory-mapped, with `labels`);
-            "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or
-            a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
-                map-style torch `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars,
-                pyarrow, DuckDB).
+        source: a folder with one folder of images per class, or of images beside a table of their names and labels,
+            perhaps in train, val, test; a .csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow or .feather
+            file; an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and optionally `ids`,
+            `classes`, `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]"
+            for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of
+            features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a map-style torch
+            `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars, pyarrow, DuckDB).
         labels: given labels to use instead of those in the source: one per row in order, or a file: a table, an .npy
             array, a .txt file of one label per line. A table is matched by its column `id`, or by its first column that
             holds the ids, their base names or stems; `label` and `id` name columns of it too.

@@ -1,9 +1,9 @@
 """A folder with one folder of images per class: `photos/cat/1.jpg` has the id "cat/1.jpg" and the given label "cat".
 
-The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not read:
-for `photos/train/cat/1.jpg` a message says to name `photos/train`, and folders called train, test or val are not
-classes. A few images in a folder inside a class folder are listed as left out. A folder of images without class folders
-can be read if the labels come from a file.
+The label is the name of the folder directly below the root, and images lie directly in it. Deeper images are not read,
+but for those in splits, as `photos/train/cat/1.jpg`; folders called train, test or val are not classes (see
+`split_folder`). A few images in a folder inside a class folder are listed as left out. A folder of images without class
+folders can be read if the labels come from a file.
 
 Cost: one listing per folder, or one of everything below an address; the images themselves are read when the encoder
 needs them.
@@ -21,6 +21,7 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.data.image_names import is_image
 from labelsieve.data.raw_data import Draft
+from labelsieve.data.split_folder import labelled_beside, splits_with_classes
 from labelsieve.data.splits import is_split, splits_among
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
@@ -44,7 +45,18 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     ours = [entry.name for entry in top if entry.is_file and entry.name in FILES and _is_ours(root, entry.name)]
     loose = [entry.name for entry in top if entry.is_file and entry.name not in ours]
     broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
-    if relabelled and not folders:
+    messages: tuple[str, ...] = ()
+    column, other = "", splits_with_classes(tree, folders)
+    if other is None and not relabelled and (other := labelled_beside(tree, folders)) is not None:
+        column = "label"
+    if other is not None:
+        ids, labels, sizes, excluded, messages = other
+        excluded += [
+            Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE)
+            for name in loose
+            if not (column and is_image(name))
+        ]
+    elif relabelled and not folders:
         images = [entry for entry in top if entry.name in set(loose) and is_image(entry.name)]
         ids, labels, sizes = [entry.name for entry in images], None, [entry.size for entry in images]
         excluded = [Exclusion(name, _NOT_IMAGE) for name in loose if not is_image(name)]
@@ -56,15 +68,15 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     excluded += broken
     if not ids:
         raise UserError(_nothing(tree, folders, loose), labels="FILE")
-    messages: tuple[str, ...] = ()
-    if labels is not None and not relabelled:
+    if other is None and labels is not None and not relabelled:
         keep, left, messages = _without_splits(tree, folders, ids, labels)
         ids, labels, sizes = list(compress(ids, keep)), list(compress(labels, keep)), list(compress(sizes, keep))
         excluded += left
-    messages += _without_images(root, folders, labels, excluded) if labels is not None else ()
+    messages += _without_images(root, folders, labels, excluded) if other is None and labels is not None else ()
     notes = (*messages, f"Ignored, because `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else messages
     inputs = Files([paths.join(root, name) for name in ids], np.array(sizes, np.int64), tree.listing)
-    return Draft(inputs, "image", root, labels, ids, excluded=tuple(excluded), notes=notes)
+    excluded = tuple(excluded)
+    return Draft(inputs, "image", root, labels, ids, excluded=excluded, notes=notes, label_column=column)
 
 
 def _without_images(root: str, folders: list[str], labels: list[str], excluded: list[Exclusion]) -> tuple[str, ...]:
@@ -130,7 +142,7 @@ def _only_splits(tree: Tree, folders: list[str], splits: list[str]) -> str:
         if inner
         else (
             f"Put the images of each class into a separate folder in {paths.join(root, splits[0])}, and name that; or "
-            "pass <labels>."
+            f"put a table of file name and label beside them ({splits[0]}.csv), or pass it as <labels>."
         )
     )
     return (
@@ -178,6 +190,13 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
     if _HUGGING_FACE & set(loose):
         return f"{root} is a saved Hugging Face data set; name it hf:{root}."
     inner = [(name, entry.name) for name in folders for entry in tree.entries(name) if entry.is_folder]
+    yolo = {"images", "labels"} <= {*folders} or {"images", "labels"} <= {name for _, name in inner}
+    if inner and yolo:
+        return (
+            f"{root} has images and labels in the layout of YOLO, whose boxes are not read; each image needs "
+            "exactly one label, so put the images of each class into a separate folder, or pass a table of file name "
+            "and label as <labels>."
+        )
     if inner:
         outer = list(dict.fromkeys(name for name, _ in inner))
         name, deeper = inner[0]

@@ -130,9 +130,42 @@ def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Seq
     label = label or next(
         iter([*(name for name in rest if name == "label"), *(usual if len(usual) == 1 else [])]), None
     )
+    if label is None and len(rest) > 1 and (coded := _one_hot(file, rest, path)) is not None:
+        return coded
     label = label or (rest[0] if len(rest) == 1 else "label")
     require_column(label, tuple(file.schema.names), path, "label")
     return labels_of(file.read(Columns(label=label))[label], path)
+
+
+def _one_hot(file: TableFile, names: Sequence[str], path: str) -> Sequence[Any] | None:
+    """The labels of a table with one column of 0 and 1 for each class; None if the columns hold anything else.
+
+    Raises:
+        UserError: a row has several classes.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        table = file.written(names)
+        cells = [column.cast(pa.string()) for column in table.columns]
+        marks = np.stack(
+            [pc.call_function("utf8_trim_whitespace", [c]).cast(pa.float64()).to_numpy() for c in cells], 1
+        )
+    except pa.ArrowException:
+        return None
+    if not np.isin(marks, (0, 1)).all():
+        return None
+    count = marks.sum(1)
+    if (count > 1).any():
+        raise UserError(
+            f"{path} gives several labels to {int((count > 1).sum()):,} rows (the first is row "
+            f"{int(np.argmax(count > 1))}, from 0), but each example needs exactly one; name one column with <label> "
+            "to judge that class alone, as 0 or 1.",
+            label=names[0],
+        )
+    best = marks.argmax(1).tolist()
+    return [names[k].strip() if n else None for k, n in zip(best, count.tolist(), strict=True)]
 
 
 def _base(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Files of rows -> Arrow tables: CSV, TSV, JSON Lines (each also with .gz) and Parquet.
+"""Files of rows -> Arrow tables: CSV, TSV, JSON Lines, JSON (each also with .gz), Parquet, Arrow and Feather.
 
 Ids and labels of a text table are read exactly as written: "007" stays "007", and "NA" may be a class. Only feature
 columns are parsed as numbers. From a CSV or Parquet file only the necessary columns are kept.
@@ -237,7 +237,6 @@ def _delimiter(header: bytes, path: str) -> str:
 
 
 def _jsonl(path: str) -> TableFile:
-    import pyarrow as pa
 
     rows = []
     with _opened(path) as file:
@@ -259,10 +258,50 @@ def _jsonl(path: str) -> TableFile:
             if line.count(b"[") + line.count(b"{") > _DEEPEST and _too_deep(row):
                 raise UserError(_NESTED.format(path, number))
             rows.append(row)
+    return in_memory(_of_records(rows, path))
+
+
+def _of_records(rows: list[dict[str, Any]], path: str) -> pa.Table:
+    import pyarrow as pa
+
     names = dict.fromkeys(name for row in rows for name in row)
     _require_few(len(names), path)
-    table = pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
-    return in_memory(table)
+    return pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
+
+
+def _json(path: str) -> TableFile:
+    from labelsieve.data.json_layouts import records
+
+    with _opened(path) as file:
+        raw = file.read()
+    try:
+        value = json.loads(raw)
+    except ValueError as error:
+        lines = raw.strip().count(b"\n")
+        advice = "; if each line is a JSON object of its own, name it .jsonl" if lines else ""
+        raise UserError(f"{path} is not JSON: {error}{advice}.") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested more than {_DEEPEST} levels deep; leave such fields out.") from error
+    rows = records(value, path)
+    if not rows:
+        raise UserError(f"{path} holds no rows.")
+    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and any(map(_too_deep, rows)):
+        raise UserError(f"{path} is nested more than {_DEEPEST} levels deep; leave such fields out.")
+    return in_memory(_of_records(rows, path))
+
+
+def _ipc(path: str) -> TableFile:
+    """An Arrow file, Feather included, or an Arrow stream, as `datasets` writes it."""
+    import pyarrow as pa
+
+    with _opened(path) as file:
+        raw = pa.py_buffer(file.read())
+    try:
+        table = pa.ipc.open_file(raw).read_all()
+    except pa.ArrowInvalid:
+        table = pa.ipc.open_stream(raw).read_all()
+    _require_few(len(table.schema.names), path)
+    return in_memory(plain_codes(table))
 
 
 def _too_deep(value: Any) -> bool:
@@ -327,4 +366,12 @@ def _opened(path: str) -> Iterator[Any]:
             yield file
 
 
-READERS: dict[str, Callable[[str], TableFile]] = {".csv": _csv, ".tsv": _csv, ".parquet": _parquet, ".jsonl": _jsonl}
+READERS: dict[str, Callable[[str], TableFile]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".parquet": _parquet,
+    ".jsonl": _jsonl,
+    ".json": _json,
+    ".arrow": _ipc,
+    ".feather": _ipc,
+}

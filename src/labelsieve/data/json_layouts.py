@@ -1,0 +1,85 @@
+"""A JSON file as rows: a list of records, a dict of columns, labels by id, COCO, FiftyOne's classification labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.data.columns import LABELS
+
+_HOW = (
+    'it should be a list of records, [{"text": ..., "label": ...}, ...], a dict of columns, {"text": [...], "label": '
+    '[...]}, or labels by id, {"a.jpg": "cat", ...}'
+)
+
+
+def records(value: Any, path: str) -> list[dict[str, Any]]:
+    """The rows of a JSON value.
+
+    Raises:
+        UserError: it is none of the known layouts.
+    """
+    if isinstance(value, list):
+        _require_records(value, path)
+        return value
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a single {type(value).__name__}; {_HOW}.")
+    if value.keys() >= {"images", "annotations", "categories"}:
+        return _coco(value, path)
+    if isinstance(value.get("classes"), list) and isinstance(value.get("labels"), dict):  # FiftyOne
+        names = value["classes"]
+        labels = {
+            key: names[k] if isinstance(k, int) and 0 <= k < len(names) else k for key, k in value["labels"].items()
+        }
+        return _by_id(labels)
+    if value.keys() >= {"columns", "data"} and isinstance(value["columns"], list):  # pandas, orient="split"
+        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    if isinstance(value.get("data"), list):  # pandas, orient="table"
+        return records(value["data"], path)
+    cells = list(value.values())
+    if cells and all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1:
+        return [dict(zip(value, row, strict=True)) for row in zip(*cells, strict=True)]
+    if cells and all(isinstance(cell, dict) for cell in cells):
+        if any(name.lower() in LABELS for name in value):  # pandas: columns of cells by row
+            return [
+                {name: cell.get(key) for name, cell in value.items()}
+                for key in dict.fromkeys(k for c in cells for k in c)
+            ]
+        return [{"id": key, **{name: cell for name, cell in row.items() if name != "id"}} for key, row in value.items()]
+    if cells and all(isinstance(cell, str | int) or cell is None for cell in cells):
+        return _by_id(value)
+    lists = [name for name, cell in value.items() if isinstance(cell, list) and cell and isinstance(cell[0], dict)]
+    if len(lists) == 1:
+        return records(value[lists[0]], path)
+    raise UserError(f"{path} is a JSON object with {', '.join(list(value)[:5])}; {_HOW}.")
+
+
+def _by_id(labels: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"id": key, "label": label} for key, label in labels.items()]
+
+
+def _require_records(rows: list[Any], path: str) -> None:
+    odd = next((row for row in rows if not isinstance(row, dict)), None)
+    if odd is not None:
+        raise UserError(f"{path} is a list of {type(odd).__name__}; {_HOW}.")
+    if rows and isinstance(rows[0].get("data"), dict) and ("annotations" in rows[0] or "completions" in rows[0]):
+        raise UserError(
+            f"{path} is Label Studio's full JSON; export the project as JSON-MIN or CSV, or bring answers back with "
+            "`labelsieve import`."
+        )
+
+
+def _coco(value: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    """One row for each image and class among its annotations; an image without any has no label."""
+    try:
+        names = {category["id"]: category["name"] for category in value["categories"]}
+        classes: dict[Any, dict[str, None]] = {}
+        for note in value["annotations"]:
+            classes.setdefault(note["image_id"], {})[names[note["category_id"]]] = None
+        return [
+            {"file_name": image["file_name"], "label": label}
+            for image in value["images"]
+            for label in classes.get(image["id"], {None: None})
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} looks like COCO, but a part of it is missing: {error}.") from error
