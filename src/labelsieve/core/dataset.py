@@ -37,7 +37,7 @@ class Dataset:
 
     Attributes:
         ids: (n,) object array of str, unique: the user's own ids (a path inside the folder, a key column, a row
-            number). Row numbers of more than `FEW` examples are an array of NumPy's StringDType, whose items are str
+            number). Row numbers of more than 100,000 examples are an array of NumPy's StringDType, whose items are str
             too.
         labels: (n,) int64, the given labels as positions in `classes`.
         classes: the K class names, in the order of the labels (numbers in numeric order, anything else as text).

@@ -179,7 +179,7 @@ class Findings:
         """(n,) positions, most suspicious first."""
         return np.argsort(self.rank, kind="stable")
 
-    def some(self, rows: slice) -> Findings:
+    def _some(self, rows: slice) -> Findings:
         """The findings on some rows, with the counts of all."""
         parts = ("scores", "flags", "suggestions", "extra")
         columns = {name: {key: column[rows] for key, column in getattr(self, name).items()} for name in parts}
@@ -192,7 +192,7 @@ class Findings:
         per_detector = (self.scores, self.flags, self.suggestions, self.extra)
         columns = [self.given, self.p_wrong, *(column for part in per_detector for column in part.values())]
         for start in range(0, max(1, len(self)), rows):
-            yield self.some(slice(start, start + rows)).table(ranked=False)
+            yield self._some(slice(start, start + rows)).table(ranked=False)
             for column in columns:
                 release(column)
 

@@ -264,7 +264,6 @@ def search(
         _visit(unit, near, lists, lists.members(other), own, best)
         if other != own:
             _visit(unit, near, lists, rows, other, best)
-        release(unit)
     _fill(unit, best, rng, most)
     return best
 
@@ -281,6 +280,7 @@ def _visit(unit: np.ndarray, near: np.ndarray, lists: Lists, rows: range, visite
                     listed = wide(unit[partners]).T
                     for block in in_parts(guests, BLOCK):
                         best.offer(block, partners, wide(unit[block]) @ listed)
+        release(unit)
 
 
 @dataclass(frozen=True, eq=False)

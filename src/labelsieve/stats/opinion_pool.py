@@ -47,6 +47,7 @@ _EXPECTED = 0.02  # pairs of classes that are confused: prior of J, as a share o
 _TEMPERATURES = np.exp(np.linspace(-2.5, 0.75, 27))
 _SAMPLE = 4_000_000  # numbers (rows x K) that the EM and the temperatures use
 _BLOCK = 1 << 21  # numbers in a block
+_VOTES = 1 << 14  # rows that are voted on at a time
 _IN_MEMORY = 1 << 25  # bytes of pooled probabilities
 
 
@@ -91,6 +92,24 @@ def vote(
     The weight of a neighbour is exp(sharpness (cosine - cosine of the nearest)); a tenth of a vote is spread over all
     classes. Without neighbours all classes are equally likely.
     """
+    parts = [_vote(neighbours, labels, n_classes, some, k, sharpness, spread) for some in _parts(rows)]
+    return np.concatenate(parts)
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    """The rows in parts, of which there is at least one."""
+    return [rows[start : start + _VOTES] for start in range(0, max(1, len(rows)), _VOTES)]
+
+
+def _vote(
+    neighbours: Neighbours,
+    labels: np.ndarray,
+    n_classes: int,
+    rows: np.ndarray,
+    k: int,
+    sharpness: float,
+    spread: float,
+) -> np.ndarray:
     index, similarity = neighbours.index[rows, :k], neighbours.cosines(rows, k)
     weight = np.exp(sharpness * (similarity - similarity[:, :1])) * (index >= 0) if index.shape[1] else similarity
     cell = np.arange(len(rows))[:, None] * n_classes + labels[index]
@@ -213,7 +232,7 @@ def estimate_transition(pool: Pool, *, steps: int = STEPS, prior: float = PRIOR,
     one noise rate."""
     n, k = len(pool.labels), pool.n_classes
     rows = _sample(n, k, seed)
-    z, y = pool.rows(rows), pool.labels[rows]
+    z, y = np.concatenate([pool.rows(some) for some in _parts(rows)]), pool.labels[rows]
     fit = _one_rate if n < k * k else partial(_matrix, prior=prior)
     sharpness, transition = 1.0, _one_rate(0.9 * np.eye(k)[y] + 0.1 / k, y, k)
     for step in range(steps):
