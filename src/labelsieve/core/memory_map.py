@@ -9,8 +9,8 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-IN_MEMORY = 32_000_000  # bytes; larger arrays are in files, if a folder is given
-COLUMN = 4_000_000  # bytes; the same for the columns of findings, of which there are many
+IN_MEMORY = 8_000_000  # bytes; larger arrays are in files, if a folder is given
+COLUMN = 1_000_000  # bytes; the same for the columns of findings, of which there are many
 _BYTES = 1 << 26  # read between two releases
 _TAKEN = 2048  # rows anywhere in a file that are read between two releases
 
