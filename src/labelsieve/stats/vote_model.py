@@ -28,14 +28,15 @@ from labelsieve.core.vote_list import Votes
 SHRINKAGES = 2.0 ** np.arange(8)  # in votes of a class; s is one of them
 ERRORS = 10.0  # votes with the errors of all annotators that each one's number of errors is shrunk by
 PRIOR = 100.0  # votes of each class that pull the common matrix to a single error rate
-ALONE = 9  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
+ALONE = 6  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
 CLEAR = 2.0  # log-likelihood that another w must gain
 STEPS = 100  # of the EM, at most
 TOLERANCE = 1e-5  # the EM ends when the posterior moves less, on average over the examples
 EQUAL = 1e-9  # probabilities that differ by less are a tie
 _TINY = 1e-10  # the least expected number of votes, and the least class frequency
 _FLOOR = 1e-6  # of the classifier's probabilities
-_CELLS = 1 << 20  # numbers that the choice of s, t and w looks at
+_CELLS = 1 << 20  # numbers that the choice of s looks at, about
+_SOME = 5000  # examples that the choice of t and w looks at, about
 _FAR = np.exp(np.linspace(-5, 1.5, 27))  # what is tried for t at first
 _NEAR = np.exp(np.linspace(-0.3, 0.3, 7))  # times t or w: what is tried
 
@@ -52,7 +53,6 @@ class VoteModel:
         matrix: (u, K) T_a[k, l] of those pairs.
         cell: (v,) the pair of each vote.
         common: (K, K) the matrix of all annotators together, rows = true.
-        base: (n, K) log-probabilities of the classes before any vote, or (1, K) of class frequencies.
         sharpness: t; 1 without a classifier.
         independence: w.
         shrinkage: s.
@@ -67,7 +67,6 @@ class VoteModel:
     matrix: np.ndarray
     cell: np.ndarray
     common: np.ndarray
-    base: np.ndarray
     sharpness: float
     independence: float
     shrinkage: float
@@ -121,7 +120,7 @@ def fit(
     q = share
     s, t, w = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0
     voted = np.flatnonzero(np.diff(votes.starts) > 0)
-    some = voted[:: max(1, len(voted) * k // _CELLS)]  # examples that t and w are chosen on
+    some = voted[:: max(1, len(voted) // _SOME)]  # examples that t and w are chosen on
     counts = matrix = common = base = np.empty(0)
     step = 0
     for step in range(1, steps + 1):
@@ -145,13 +144,11 @@ def fit(
                 gain = np.array([_likelihood(rate + one * heard, p * t - rate) for one in tried])
                 if (gain.max() - gain[0]) * len(some) > CLEAR:
                     w = float(tried[np.argmax(gain)])
-            base = log_p * t - _log_sum(log_p * t)
+                base = log_p * t
         before, q = q, _normal(w * said + base)
         if np.abs(q - before).sum(0).mean() < tolerance and (log_p is None or step > ALONE):
             break
-    return VoteModel(
-        np.ascontiguousarray(q.T), votes, annotator, label, counts, matrix, cell, common, base.T, t, w, s, step
-    )
+    return VoteModel(np.ascontiguousarray(q.T), votes, annotator, label, counts, matrix, cell, common, t, w, s, step)
 
 
 def _common(counts: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
