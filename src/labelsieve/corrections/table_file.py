@@ -20,6 +20,7 @@ from labelsieve.core.added_columns import BEFORE
 from labelsieve.core.errors import UserError
 from labelsieve.corrections.history import History, first, history, is_missing, latest
 from labelsieve.corrections.plan import Plan
+from labelsieve.data.class_metadata import class_names_in, with_class_names
 from labelsieve.data.json_layouts import records
 
 Opened = Callable[[str], IO[bytes]]
@@ -128,7 +129,7 @@ def _parquet(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Hi
         codec = parquet.metadata.row_group(0).column(0).compression if parquet.metadata.num_row_groups else "snappy"
         table = parquet.read()
     _require_rows(len(table), plan, path)
-    done, extra = corrected(table, label, plan)
+    done, extra = _with_names(table, label, plan)
     with open(out, "wb") as file:
         pq.write_table(done, file, compression=codec.lower() if codec != "UNCOMPRESSED" else "none")
     return extra
@@ -144,10 +145,23 @@ def _ipc(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Histor
     except pa.ArrowInvalid:
         table, new = pa.ipc.open_stream(raw).read_all(), pa.ipc.new_stream
     _require_rows(len(table), plan, path)
-    done, extra = corrected(table, label, plan)
+    done, extra = _with_names(table, label, plan)
     with new(str(out), done.schema) as writer:
         writer.write_table(done)
     return extra
+
+
+def _with_names(table: Any, label: str, plan: Plan) -> tuple[Any, History]:
+    """As `corrected`; new classes get the next codes if the metadata name the classes."""
+    import pyarrow as pa
+
+    names = class_names_in(table.schema, label)
+    if names is None:
+        return corrected(table, label, plan)
+    all_names = [*names, *(name for name in plan.fresh if name not in names)]
+    codes = pa.array([all_names.index(name) for name in plan.fresh], table[label].type)
+    done, extra = corrected(table, label, plan, codes)
+    return with_class_names(done, label, all_names), extra
 
 
 def corrected(table: Any, label: str, plan: Plan, fresh: Any = None) -> tuple[Any, History]:

@@ -190,6 +190,8 @@ def _input(chosen: Columns, columns: Mapping[str, Content], rest: Mapping[str, C
         )
     if images:
         return replace(chosen, image=images[0])
+    if chosen.id and columns[chosen.id] == "image" and not {"text", "number", "vector"} & {*rest.values()}:
+        return replace(chosen, image=chosen.id)  # the ids are the names of the images
     vectors = tuple(name for name, content in rest.items() if content == "vector")
     numbers = vectors or tuple(name for name, content in rest.items() if content == "number")
     if not texts and not images and len(vectors) > 1:

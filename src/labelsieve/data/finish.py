@@ -25,10 +25,12 @@ from labelsieve.data.class_names import label_notes, misread, readable
 from labelsieve.data.feature_values import doubted
 from labelsieve.data.label_file import replacement
 from labelsieve.data.labels import Repeated
+from labelsieve.data.no_label import told_apart
 from labelsieve.data.raw_data import Draft
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"
+_ALL_ONES = "the label is 255, the byte that stands for no label"
 ALL_DIFFERENT = 10  # from this many examples on, a different label for every one means that the column is not a label
 
 
@@ -60,10 +62,13 @@ def settle(
             f"There are {len(values)} labels for the {n} examples of {draft.source}; the numbers must be equal."
         )
     codes, names = encode(values)
-    codes, none = without_minus_one(codes, names) if draft.classes is None else (codes, np.zeros(0, np.int64))
+    odd, counted, none = {}, (), np.zeros(0, np.int64)
+    if draft.classes is None:
+        codes, names, odd, counted = told_apart(codes, names)
+        codes, none = without_minus_one(codes, names, whole_bytes=getattr(values, "dtype", None) == np.uint8)
     codes, classes = _classes(draft, codes, names, relabel is not None)
-    minus_one = dict.fromkeys(none.tolist(), MINUS_ONE)
-    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **minus_one, **draft.unusable}
+    minus_one = dict.fromkeys(none.tolist(), MINUS_ONE if "-1" in names else _ALL_ONES)
+    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **odd, **minus_one, **draft.unusable}
     keep = np.ones(n, bool)
     keep[list(reasons)] = False
     if draft.classes is None:  # a class without any usable example is not a class
@@ -91,7 +96,8 @@ def settle(
         *draft.notes,
         *about,
         *features,
-        *weak(len(none)),
+        *weak(len(none), "-1" if "-1" in names else "255"),
+        *counted,
         *misread(_plain(values), "labels"),
         *label_notes(dataset.classes, dataset.labels),
     )
@@ -168,24 +174,30 @@ def _classes(
     )
 
 
-def without_minus_one(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def without_minus_one(
+    codes: np.ndarray, names: tuple[str, ...], whole_bytes: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The labels without -1, and the rows that had it, if the other classes are two or more numbers from 0 on. Weak
-    labels use -1 for "no label". With 1 as the only other class, -1 is a class."""
-    others = [name for name in names if name != "-1"]
+    labels use -1 for "no label". With 1 as the only other class, -1 is a class. In bytes (IDX files) -1 is 255, if the
+    other classes are 0 to K-1."""
+    none = "255" if whole_bytes else "-1"
+    others = [name for name in names if name != none]
     if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
         return codes, np.zeros(0, np.int64)
-    rows = np.flatnonzero(codes == names.index("-1"))
-    return np.where(codes == names.index("-1"), -1, codes), rows
+    if whole_bytes and others != [str(k) for k in range(len(others))]:
+        return codes, np.zeros(0, np.int64)
+    rows = np.flatnonzero(codes == names.index(none))
+    return np.where(codes == names.index(none), -1, codes), rows
 
 
-def weak(n: int) -> tuple[str, ...]:
-    """A note about the n examples left out because their label is -1."""
+def weak(n: int, none: str = "-1") -> tuple[str, ...]:
+    """A note about the n examples left out because their label is -1, or 255 in bytes."""
     if not n:
         return ()
-    which = f"{n:,} examples have the label -1 and are" if n > 1 else "1 example has the label -1 and is"
+    which = f"{n:,} examples have the label {none} and are" if n > 1 else f"1 example has the label {none} and is"
     return (
-        f"{which} left out: if the other classes are numbers from 0 on, -1 stands for no label. If it is a class, give "
-        "it another name.",
+        f"{which} left out: if the other classes are numbers from 0 on, {none} stands for no label. If it is a class, "
+        "give it another name.",
     )
 
 

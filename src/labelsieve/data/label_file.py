@@ -17,6 +17,7 @@ from labelsieve.data.class_names import word
 from labelsieve.data.columns import LABELS, Columns, require_column
 from labelsieve.data.image_names import without_suffix
 from labelsieve.data.labels import require_unique
+from labelsieve.data.no_label import told_apart
 from labelsieve.data.readers import READERS, TableFile, open_table
 from labelsieve.data.table import labels_of, names_of, read_columns
 from labelsieve.places import paths
@@ -313,7 +314,7 @@ def reload_labels(
         )
     else:
         keys, values = read_labels(recipe["labels"], *columns)
-    codes, names = encode(values)
+    codes, names, *_ = told_apart(*encode(values))
     ids = [None if key is NOBODY else key for key in keys] if keys is not None else _by_row(data, len(values))
     given = dict(zip(data.ids.tolist(), (data.classes[c] for c in data.labels), strict=True))
     spelled = {

@@ -6,6 +6,7 @@ is read later.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -17,10 +18,12 @@ from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN, short
 from labelsieve.data.binaries import is_bytes, is_record
+from labelsieve.data.class_metadata import class_names_in
 from labelsieve.data.class_names import misread, readable, word
 from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
 from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
+from labelsieve.data.image_names import is_image
 from labelsieve.data.labels import Repeated, faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_NEARLY_ALL = 0.95  # of the filled cells of a column
 Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and notes
 
 
@@ -137,6 +141,12 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
     if texts and not requested.text and not requested.image:
         first = file.first(texts)
         unfit = {name: numbers(first[name]).unfit() for name in texts}
+        if not any(name.lower() in IMAGES or name.lower() in TEXTS for name in kinds if name not in ours):
+            values = any(kind in ("number", "vector") and name.lower() not in LABELS for name, kind in kinds.items())
+            beside = paths.parent(source) if values else None
+            kinds |= {
+                name: "image" for name in texts if name.lower() not in LABELS and names_images(first[name], beside)
+            }
         speaking = (*LABELS, *TEXTS, *IMAGES)
         kinds |= {
             name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking
@@ -150,6 +160,15 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
     known = columns.features == requested.features
     return columns, {name: UNKNOWN if known and kinds[name] == "number" else why for name, why in unused.items()}
+
+
+def names_images(column: pa.ChunkedArray, folder: str | None = None) -> bool:
+    """Whether nearly all values end as the name of an image does, and the first is a file in `folder`, if there is one:
+    beside columns of numbers, names may only say which pictures the features are of."""
+    values = [name for name in _names(column) if name]
+    if values and folder is not None and not paths.is_file(paths.join(folder, values[0])):
+        return False
+    return bool(values) and sum(is_image(name.partition("?")[0]) for name in values) >= _NEARLY_ALL * len(values)
 
 
 def index_column(schema: pa.Schema) -> str | None:
@@ -205,16 +224,22 @@ def from_arrow(
     """The draft of the chosen columns of an Arrow table. `unused` are the others -> why; `otherwise` gives ids and
     notes if no column holds ids; `large` are fields of the draft, if the inputs are not in the table."""
     ids, why, notes = _ids(table, columns, guessed_id, otherwise)
+    names = class_names_in(table.schema, columns.label) if columns.label else None
     unused = {columns.id: why, **unused} if columns.id is not None and why else unused
     draft = Draft(
         inputs=(),
         kind="features",
         source=source,
-        labels=labels_of(table[columns.label], source) if columns.label else None,
+        labels=_codes(table[columns.label])
+        if names
+        else labels_of(table[columns.label], source)
+        if columns.label
+        else None,
         ids=ids,
         id_place="the index" if columns.id is None else f"column {columns.id!r}",
         groups=names_of(table[columns.group]) if columns.group else None,
         notes=notes,
+        classes=names,
         categories=_categories(table[columns.label]) if columns.label else None,
         label_column=columns.label or "",
     )
@@ -290,10 +315,20 @@ def _name(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Positions of classes, -1 where the label is missing."""
+    import pyarrow as pa
+
+    return column.cast(pa.int64()).fill_null(-1).to_numpy()
+
+
 def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | Sequence[Any]:
     import pyarrow as pa
     from pyarrow import types
 
+    if types.is_list(column.type) and is_text(column.type.value_type):
+        cells = [None if cell is None else json.dumps(cell, ensure_ascii=False) for cell in _values(column)]
+        return cells  # `told_apart` reads them: one label, none or several
     if types.is_nested(column.type):
         raise UserError(
             f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label."

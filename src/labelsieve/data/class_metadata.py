@@ -1,0 +1,38 @@
+"""Names of classes in the metadata that Hugging Face `datasets` keeps in the schema of its Parquet and Arrow files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEY = b"huggingface"
+
+
+def class_names_in(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
+    """The names of the classes that the whole numbers in a column stand for; None if the schema has none."""
+    from pyarrow import types
+
+    feature = _features(schema).get(column)
+    names = feature.get("names") if isinstance(feature, dict) else None
+    known = isinstance(names, list) and names and types.is_integer(schema.field(column).type)
+    return tuple(map(str, names)) if known else None
+
+
+def with_class_names(table: pa.Table, column: str, names: Sequence[str]) -> pa.Table:
+    """The table with other names of classes in its metadata."""
+    metadata = dict(table.schema.metadata)
+    whole = json.loads(metadata[_KEY])
+    whole["info"]["features"][column]["names"] = list(names)
+    return table.replace_schema_metadata({**metadata, _KEY: json.dumps(whole).encode()})
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    try:
+        features = json.loads((schema.metadata or {}).get(_KEY, b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):  # metadata of another program
+        return {}
+    return features if isinstance(features, dict) else {}
