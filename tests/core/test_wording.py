@@ -35,6 +35,8 @@ def test_no_text_of_the_library_holds_an_option_of_the_command_line(room):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed_over:
                 if "var(--" in node.value or "{" in node.value and ";" in node.value:  # CSS has such variables
                     continue
+                if FLAG.fullmatch(node.value):  # an argument of another program, not a message
+                    continue
                 assert not FLAG.search(node.value), f"{path}:{node.lineno}: {node.value!r}"
 
 
