@@ -61,13 +61,13 @@ def plain_labels(values: Any, what: str) -> np.ndarray | list[Any]:
         if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
             return [plain_label(value, what, row) for row, value in enumerate(values.tolist())]  # None where masked
         array = plain_array(values, what)
+        array = (
+            array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+        )  # a column, as MedMNIST and Keras have
         if array.ndim != 1:
-            advice = (
-                "call .ravel()"
-                if array.ndim == 2 and array.shape[1] == 1
-                else "for one-hot rows: argmax over the last axis"
+            raise UserError(
+                f"{what} has shape {array.shape}; give one label per row (for one-hot rows: argmax over the last axis)."
             )
-            raise UserError(f"{what} has shape {array.shape}; give one label per row ({advice}).")
         if array.dtype.kind not in "OVc":
             return array
         values = array.tolist()

@@ -237,6 +237,8 @@ def _draft(source: Any, requested: Columns, relabelled: bool) -> Draft:
         from labelsieve.data.table import from_frame
 
         return from_frame(source, requested, relabelled)
+    if type(source).__module__.partition(".")[0] == "datasets" and type(source).__name__ == "Column":
+        source = list(source)  # a column of texts or of features
     if type(source).__module__.partition(".")[0] == "datasets":
         from labelsieve.data.hub import from_dataset
 
@@ -280,6 +282,12 @@ def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
 
     if suffix in READERS:
         return load_table(name, requested, relabelled)
+    if suffix in (".tar", ".tgz", ".zip"):
+        raise UserError(
+            f"{name} is an archive; unpack it and name the folder, or give shards of WebDataset as hf:FOLDER, the "
+            "folder they are in."
+            + (f" Class folders in it are read without unpacking as zip://::{name}." if suffix == ".zip" else "")
+        )
     known = ", ".join([*READERS, ".npz", ".npy"])
     raise UserError(
         f"{name} is a {suffix + ' file' if suffix else 'file without suffix'}; load reads a folder of class folders, "

@@ -25,7 +25,7 @@ def load_arrays(path: str) -> Draft:
     """The draft of an .npz file (keys: see `KEYS`), or of a memory-mapped .npy file of features or images."""
     if paths.suffix(path) == ".npy":
         return from_values(read_npy(path), path)
-    arrays = read_npz(path)
+    arrays, told = own_layout(read_npz(path))
     inputs = [key for key in ("features", "images") if key in arrays]
     if len(inputs) != 1:
         both = "both features and images" if inputs else "neither features nor images"
@@ -45,8 +45,39 @@ def load_arrays(path: str) -> Draft:
         names_in(arrays["groups"]) if "groups" in arrays else None,
         classes,
         draft.unusable,
-        notes=added_columns.passed_over(added_columns.added(arrays, KEYS)),
+        notes=(*told, *added_columns.passed_over(added_columns.added(arrays, KEYS))),
     )
+
+
+_SPLITS = ("train", "val", "valid", "test")
+_PAIRS = (
+    *((f"{part}_images", f"{part}_labels", part) for part in _SPLITS),  # MedMNIST
+    *((f"{letter}_{part}", f"y_{part}", part) for letter in "xX" for part in _SPLITS),  # Keras
+    *((inputs, labels, "") for inputs in ("X", "x", "data") for labels in ("y", "Y", "labels", "target")),
+)
+
+
+def own_layout(arrays: Mapping[str, np.ndarray]) -> tuple[Mapping[str, np.ndarray], tuple[str, ...]]:
+    """The arrays of an .npz file under the names of `KEYS`, and a note. MedMNIST's train_images and train_labels,
+    Keras' x_train and y_train (every split, one after the other, with ids such as "train/0") and X and y are known;
+    other arrays stay as they are."""
+    pairs = [pair for pair in _PAIRS if arrays.keys() >= set(pair[:2])]
+    if {"features", "images"} & arrays.keys() or not pairs or len({pair[2] for pair in pairs}) < len(pairs):
+        return arrays, ()
+    parts = [arrays[inputs] for inputs, _, _ in pairs]
+    labels = [plain_labels(arrays[key], key) for _, key, _ in pairs]
+    if len({part.shape[1:] for part in parts}) > 1 or [*map(len, parts)] != [*map(len, labels)]:
+        return arrays, ()
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    own = {"images" if whole.ndim > 2 else "features": whole, "labels": np.concatenate([*map(np.asarray, labels)])}
+    if len(pairs) > 1 or pairs[0][2]:
+        own["ids"] = np.array(
+            [f"{split}/{i}" for (_, _, split), part in zip(pairs, parts, strict=True) for i in range(len(part))]
+        )
+    listed = ", ".join(
+        f"{inputs} with {key} ({len(part):,})" for (inputs, key, _), part in zip(pairs, parts, strict=True)
+    )
+    return own, (f"Read {listed}." if len(pairs) == 1 else f"Read together: {listed}.",)
 
 
 def from_values(values: Any, source: str | None = None) -> Draft:

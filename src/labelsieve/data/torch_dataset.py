@@ -3,7 +3,7 @@
 Inputs may be Pillow images, image tensors (C, H, W) of bytes or of values 0 to 1, arrays (H, W[, C]) of bytes, texts,
 or features (d,). Images are read when they are needed, so the data set's transform should neither be random nor
 normalise. Its `targets`, if it has them, are the labels; otherwise every item is read once for its label. Its `classes`
-are the class names.
+are the class names. A `Subset` or a `ConcatDataset` has those of the data sets in it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def from_torch(dataset: Any) -> Draft:
     if n == 0:
         raise UserError(f"{source} is empty.")
     first = _pair(dataset[0], source)[0]
-    labels = _labels(dataset, n, source)
-    names = getattr(dataset, "classes", None)
+    known, names = _known(dataset)
+    labels = _read(dataset, n, source) if known is None else known
     classes = (
         tuple(map(str, names))
         if names is not None and labels.dtype.kind in "iu" and labels.max() < len(names)
@@ -81,7 +81,7 @@ def pixels(image: Any, source: str) -> np.ndarray | bytes:
     if _is_image(image):
         return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
     values = np.asarray(image)
-    if type(image).__module__.partition(".")[0] == "torch" and values.ndim == 3:
+    if _is_tensor(image) and values.ndim == 3:
         values = values.transpose(1, 2, 0)
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if (
@@ -114,13 +114,42 @@ def _file(image: Any) -> bytes:
     return file.getvalue()
 
 
-def _labels(dataset: Any, n: int, source: str) -> np.ndarray:
-    """(n,) labels: its `targets`, if there is one per row, else those of its items."""
+def _known(dataset: Any) -> tuple[np.ndarray | None, Sequence[Any] | None]:
+    """(n,) labels that need no item to be read, or None: the `targets`, also of what a `Subset` (`random_split` makes
+    them) or a `ConcatDataset` consists of; and the class names, or None."""
+    kind = type(dataset).__module__.startswith("torch.utils.data") and type(dataset).__name__
+    if kind == "Subset":
+        labels, names = _known(dataset.dataset)
+        return None if labels is None else labels[np.asarray(dataset.indices, np.int64)], names
+    if kind == "ConcatDataset":
+        parts = [_known(part) for part in dataset.datasets]
+        names = None if any(part[1] is None for part in parts) else list(parts[0][1] or ())
+        same = names is not None and all(list(part[1] or ()) == names for part in parts)
+        if names is not None and not same:  # each part has codes of its own
+            return _of_names(parts), None
+        labels = [part[0] for part in parts if part[0] is not None]
+        return np.concatenate(labels) if len(labels) == len(parts) else None, names
     labels = getattr(dataset, "targets", None)
-    if labels is None or np.ndim(labels) != 1 or len(labels) != n:
-        labels = [_pair(dataset[i], source)[1] for i in range(n)]
-        labels = [value.item() if hasattr(value, "item") else value for value in labels]
-    return np.asarray(labels)
+    fits = labels is not None and np.ndim(labels) == 1 and len(labels) == len(dataset)
+    return np.asarray(labels) if fits else None, getattr(dataset, "classes", None)
+
+
+def _of_names(parts: Sequence[tuple[np.ndarray | None, Sequence[Any] | None]]) -> np.ndarray | None:
+    """The labels of several data sets as names of classes."""
+    if any(labels is None or labels.dtype.kind not in "iu" for labels, _ in parts):
+        return None
+    return np.array([str((names or ())[k]) for labels, names in parts for k in np.asarray(labels).tolist()])
+
+
+def _read(dataset: Any, n: int, source: str) -> np.ndarray:
+    """(n,) labels of the items, each of which is read."""
+    labels = [_pair(dataset[i], source)[1] for i in range(n)]
+    return np.asarray([value.item() if hasattr(value, "item") else value for value in labels])
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether it is a torch tensor, or of a class of its own such as torchvision's `Image`."""
+    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(value).__mro__)
 
 
 def _pair(item: Any, source: str) -> tuple[Any, Any]:
