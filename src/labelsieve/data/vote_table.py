@@ -239,9 +239,10 @@ def _of_wide(file: TableFile, name: str, annotators: Sequence[str], requested: C
 def _sound(table: VoteTable, name: str) -> VoteTable:
     if not len(table.votes):
         raise UserError(f"{name} holds no votes.")
-    if len(table.votes.annotators) < 2:
+    annotators = tuple(table.votes.annotators)
+    if len(annotators) == 1:
         raise UserError(
-            f"{name} holds the votes of one annotator, {table.votes.annotators[0]!r}; leave <annotator> out.",
+            f"{name} holds the votes of one annotator, {annotators[0]!r}; leave <annotator> out.",
             annotator="",
         )
     return table

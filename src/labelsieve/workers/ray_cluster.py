@@ -316,8 +316,9 @@ def _require_answer(address: str) -> None:
         )
     if "Could not find any running Ray instance" in asked.stderr:
         raise UserError(
-            "No Ray cluster runs on this machine, and RAY_ADDRESS names none; start one with: ray start --head, or use "
-            "--ray local."
+            "No Ray cluster runs on this machine, and RAY_ADDRESS names none. Start one with Ray's own command `ray "
+            "start`, or pass <ray>, which starts one here.",
+            ray="local",
         )
     raise UserError(f"No Ray cluster answers at {_place(address)}.")
 
