@@ -227,8 +227,9 @@ def ray_workers(address: Any, workers: Any = None) -> RayWorkers:
         raise UserError(f"{address!r} is no address of a Ray cluster; give auto, local, or HOST:PORT of its head.")
     if address.startswith("ray://"):
         raise UserError(
-            f"{address} is an address for Ray's client; run labelsieve on a machine of the cluster, as with: ray job "
-            "submit -- labelsieve find ... --ray auto"
+            f"{address} is an address for Ray's client. Run Labelsieve on a machine of the cluster (`ray job submit` "
+            "does), with <ray>.",
+            ray="auto",
         )
     count = None if workers is None else require_processes(workers).count
     return RayWorkers(address, count, threads() if os.environ.get(THREADS) else 1)
