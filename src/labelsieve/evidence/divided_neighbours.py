@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import Neighbours
 from labelsieve.core.memory_map import blocks, release, take
 from labelsieve.core.workers import Workers
@@ -33,6 +35,7 @@ from labelsieve.engine.standardise import ROTATE, WIDTH, Standardiser, direction
 from labelsieve.evidence.feature_shards import Shard, Shards, divided, standardised
 from labelsieve.places import paths
 from labelsieve.places.local_copy import local_copy
+from labelsieve.places.transfer import upload
 from labelsieve.stats.neighbours import (
     BLOCK,
     Lists,
@@ -52,6 +55,7 @@ _FILL = 2e11  # multiply-adds for rows with few partners, of a worker's lists
 _WRITTEN = 1 << 16  # rows written at once
 _WHAT = "the search for neighbours"
 _FILES = ("unit", "near", "order", "groups")
+LISTS = "lists-"  # how the names of files begin that are needed only during the search
 
 
 def nearest(
@@ -90,13 +94,11 @@ def nearest(
     here = folder if away else Path(shards.place)
     for place in (folder, here):
         place.mkdir(parents=True, exist_ok=True)
-    for place in {str(folder), shards.place}:  # what a killed run left
-        for left in paths.files_below(place):
-            if left.name.startswith("lists-"):
-                paths.remove(paths.join(place, left.name))
-    local = {part: here / f"lists-{token}-{part}.npy" for part in _FILES}
+    for place in {str(folder), shards.place}:
+        sweep(place)
+    local = {part: here / f"{LISTS}{token}-{part}.npy" for part in _FILES}
     addresses = {part: paths.join(shards.place, file.name) for part, file in local.items()}
-    unsorted = [folder / f"lists-{token}-unsorted-{part}.npy" for part in ("unit", "near")]
+    unsorted = [folder / f"{LISTS}{token}-unsorted-{part}.npy" for part in ("unit", "near")]
     try:
         lookup = _lookup(features, scale, probes, cluster, seed)
         unit = _mapped(unsorted[0], np.float16, (n, lookup.directions.shape[1]))
@@ -110,16 +112,22 @@ def nearest(
         np.save(local["groups"], np.array(groups, np.int32).reshape(-1, n))
         np.save(local["order"], order)
         if away:
-            for part, file in local.items():
-                paths.upload(file, addresses[part])
+            upload(here, [file.name for file in local.values()], shards.place)
         found = _Search(addresses, Lists.of(near, clusters), k, seed)
         return _answered(found, order, workers, folder)
     finally:
         for file in (*unsorted, *local.values()):
             file.unlink(missing_ok=True)
-        if away:
-            for address in addresses.values():
+        for address in addresses.values() if away else ():
+            with suppress(OSError, UserError):  # the next search removes it
                 paths.remove(address)
+
+
+def sweep(place: str) -> None:
+    """Remove the files of a killed search from a folder, a path or an address."""
+    for left in paths.files_below(place):
+        if left.name.startswith(LISTS):
+            paths.remove(paths.join(place, left.name))
 
 
 @dataclass(frozen=True, eq=False)

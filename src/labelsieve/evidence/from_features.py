@@ -24,6 +24,7 @@ from labelsieve.evidence.feature_shards import Shards
 from labelsieve.evidence.folds import assign
 from labelsieve.evidence.panel import STATE, Track, constant, cyclic, passes, train
 from labelsieve.evidence.resume import State, key_of
+from labelsieve.places.working_copy import origin
 from labelsieve.stats import loss_weights
 from labelsieve.stats.neighbours import nearest
 
@@ -107,6 +108,8 @@ def finish(folder: Path) -> None:
     for name in (STATE, _NEIGHBOURS):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for place in {str(folder), origin(folder)}:
+        divided_neighbours.sweep(place)
 
 
 def _gather(

@@ -14,6 +14,7 @@ from labelsieve.encode.arrays import Arrays, Progress
 from labelsieve.evidence import from_features
 from labelsieve.evidence.feature_shards import in_files
 from labelsieve.evidence.resume import key_of
+from labelsieve.places.working_copy import origin
 from labelsieve.stats.dependent_examples import Bonds
 
 LOSSES = ("blurry", "piecewise-zero", "gce")  # losses of networks that find wrong labels
@@ -67,7 +68,7 @@ def of_panel(
         progress=progress,
         device=panel_device(device),
         workers=workers,
-        shards=in_files(arrays.shards, str(folder)) if arrays.shards else None,
+        shards=in_files(arrays.shards, origin(folder)) if arrays.shards else None,
     )
 
 

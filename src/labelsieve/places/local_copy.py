@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from labelsieve.core.files import replacing, scratch_name, sweep_scratch
-from labelsieve.places.paths import is_remote, opened
+from labelsieve.places.paths import fetch, is_remote
 
 _NAME = "content"
 
@@ -49,8 +49,8 @@ def _downloaded(address: str, digest: str) -> Path:
     folder = Path(gettempdir(), f"{scratch_name()}copy-{digest}")
     folder.mkdir(mode=0o700, exist_ok=True)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with opened(address) as source, replacing(folder / _NAME) as partial, open(partial, "wb") as file:
-        shutil.copyfileobj(source, file, 1 << 22)
+    with replacing(folder / _NAME) as partial:
+        fetch(address, partial)
     return folder / _NAME
 
 

@@ -141,7 +141,8 @@ class _Copy:
             known = {}
             if self.folder.exists():
                 shutil.rmtree(self.folder)
-        changed = [file for file in there if known.get(file.name, {}).get("version") != file.version]
+        relevant = [file for file in there if file.name in known or not file.name.startswith(tuple(without))]
+        changed = [file for file in relevant if known.get(file.name, {}).get("version") != file.version]
         gone = known.keys() - {file.name for file in there}
         old: Path | None = None
         if gone or any(file.name in known for file in changed) or (changed and self._changed_here(known)):

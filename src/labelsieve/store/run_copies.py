@@ -12,7 +12,7 @@ from labelsieve.places.working_copy import Kind, working_copy
 from labelsieve.store.journal import FILE, Journal
 
 LARGE = ("features/", "evidence/", "thumbs/")  # not needed to read findings and decisions
-SHARDS = ("features/shard-", "features/manifest.parquet")  # read and written at the address
+SHARED = ("features/shard-", "features/manifest.parquet", "evidence/lists-")  # for workers, who read the address
 REPORT = "report.html"
 
 
@@ -40,7 +40,7 @@ MODEL = Kind("model.json")
 RUN = Kind(MANIFEST, begun=_unfinished, ready=_closed, merge=_merged)
 
 read_run = partial(working_copy, kind=RUN, writes=False, without=LARGE)
-write_run = partial(working_copy, kind=RUN, writes=True, without=SHARDS)
+write_run = partial(working_copy, kind=RUN, writes=True, without=SHARED)
 decide_run = partial(working_copy, kind=RUN, writes=True, without=LARGE)
 report_run = partial(working_copy, kind=RUN, writes=False, without=LARGE, only=(REPORT,))
 read_model = partial(working_copy, kind=MODEL, writes=False)
