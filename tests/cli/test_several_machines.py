@@ -1,5 +1,6 @@
 """Training on two machines that share no disk: one process's numbers, one sentence for what differs or is lost."""
 
+import json
 import os
 import random
 import shutil
@@ -17,6 +18,7 @@ from PIL import Image
 import labelsieve
 from labelsieve.cli import main
 from labelsieve.engine import model_file
+from labelsieve.places import paths, transfer
 
 pytest.importorskip("torch")
 pytestmark = [
@@ -33,13 +35,13 @@ class Machines:
         real: they are network namespaces; else both are 127.0.0.1, because the system forbids namespaces.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, real=True):
         self.folders = [folder / "a", folder / "b"]
         for own in self.folders:
             own.mkdir()
         self._names = [f"ls{os.getpid()}{letter}" for letter in "ab"]
         self._begun = []
-        self.real = shutil.which("ip") is not None and os.geteuid() == 0 and all(map(self._made, range(2)))
+        self.real = real and shutil.which("ip") is not None and os.geteuid() == 0 and all(map(self._made, range(2)))
         if self.real:
             first, second = self._names
             self._ip("link", "add", f"{first}v", "type", "veth", "peer", "name", f"{second}v")
@@ -209,6 +211,52 @@ class Training:
             if self.checkpoint.exists():
                 seen.add(self.checkpoint.stat().st_mtime_ns)
             time.sleep(0.005)
+
+
+@pytest.fixture
+def in_a_bucket(s3, tmp_path, monkeypatch):
+    """Two machines on 127.0.0.1, where the S3 server is, with a folder of copies each; the pictures are in a bucket."""
+    monkeypatch.setenv("LABELSIEVE_COPIES", "copies")
+    made = Machines(tmp_path, real=False)
+    draw(tmp_path)
+    files = [path for path in (tmp_path / "photos").rglob("*") if path.is_file()]
+    paths.write_all([(f"s3://pictures/{path.relative_to(tmp_path)}", path.read_bytes()) for path in files])
+    yield made
+    made.remove()
+
+
+def test_data_run_and_model_are_in_a_bucket(in_a_bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    find = ["find", "s3://pictures/photos", "--encoder", "fast", "--detectors", "consensus"]
+    assert main([*find, "-o", "s3://pictures/photos.sieve"]) == 0
+    train = ["train", "s3://pictures/photos", "--features", "--encoder", "fast", "--method", "promix"]
+    train += ["--epochs", "2", "--batch", "16", "--run", "s3://pictures/photos.sieve"]
+    assert main([*train, "-o", "alone"]) == 0
+    command = [
+        "-m",
+        "--",
+        "labelsieve",
+        *train,
+        "-o",
+        "s3://pictures/model",
+    ]  # torchrun has options that begin with --run
+    held = {"owner": "bob", "process": 1, "until": time.time() + 600, "token": "x"}
+    paths.write("s3://pictures/model/lease.json", json.dumps(held).encode())
+    assert all(code != 0 for code in ended(in_a_bucket.begin(*command)))
+    for (sentence,) in in_a_bucket.said():
+        assert "bob (process 1) is writing to s3://pictures/model" in sentence
+    paths.remove("s3://pictures/model/lease.json")
+    assert ended(in_a_bucket.begin(*command)) == [0, 0], in_a_bucket.said()
+    first, second = in_a_bucket.folders
+    assert "s3://pictures/model: promix" in (first / "out.txt").read_text() and not (second / "out.txt").read_text()
+    assert not [path for path in (second / "copies").rglob("*") if path.is_file()]
+    assert "lease.json" not in [file.name for file in paths.files_below("s3://pictures/model")]
+    weights, told = model_file.load(Path(transfer.fetched("s3://pictures/model", tmp_path)))
+    alone, expected = model_file.load(tmp_path / "alone")
+    assert [told[part] for part in ("data_hash", "notes")] == [expected[part] for part in ("data_hash", "notes")]
+    for name, value in alone.items():
+        assert distance(weights[name], value) <= 1e-3, name
+    assert "copies" not in json.dumps(told)
 
 
 COMMAND = ["train", "photos", "--network", "small-cnn", "--epochs", "8", "--batch", "16", "-o", "model"]

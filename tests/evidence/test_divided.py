@@ -345,9 +345,7 @@ def test_workers_share_the_evidence_at_the_address_of_the_run(s3, tmp_path, monk
     monkeypatch.setenv("LABELSIEVE_COPIES", str(tmp_path / "copies"))
     monkeypatch.setattr(from_features, "DIVIDED", 0)
     monkeypatch.setitem(shard_plan.LEAST, "text", 200)
-    find = partial(
-        ls.find, str(tmp_path / "questions.parquet"), detectors=["lda", "knn_vote"], workers=2, progress=False
-    )
+    find = partial(ls.find, str(tmp_path / "questions.parquet"), detectors=["knn_vote"], workers=2, progress=False)
     run = "s3://pictures/questions.sieve"
 
     def refused(method, path, query):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -157,6 +159,35 @@ def test_an_expired_lease_is_taken_and_its_owner_cannot_upload_any_more(address,
     with pytest.raises(UserError, match="no longer has the right to write"):
         block.__exit__(None, None, None)
     assert stored(address) == {"a": b"new"}
+
+
+KILLED = """
+import os, sys
+from labelsieve.places import lease
+held = lease.Lease(sys.argv[1])
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="the system does not say whose processes it counts")
+def test_the_lease_of_a_killed_process_is_taken_at_once(s3, tmp_path, monkeypatch):
+    another_machine(monkeypatch, tmp_path)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", KILLED, "s3://pictures/run"], **pipes) as process:
+        assert process.stdout.readline() == b"taken\n"
+        with pytest.raises(UserError, match=f"process {process.pid}. is writing"), opened("s3://pictures/run"):
+            pass
+        process.kill()
+    held = json.loads(paths.read("s3://pictures/run/lease.json"))
+    with opened("s3://pictures/run") as folder:
+        put(folder, a="1")
+    assert stored("s3://pictures/run") == {"a": b"1"}
+    elsewhere = {**held, "processes": "another machine"}
+    paths.write("s3://pictures/run/lease.json", json.dumps(elsewhere).encode())
+    with pytest.raises(UserError, match=f"process {process.pid}. is writing"), opened("s3://pictures/run"):
+        pass
 
 
 def test_a_lease_is_renewed(address, monkeypatch):

@@ -11,6 +11,7 @@ from labelsieve.acceptance.accept import BatchVerdict
 from labelsieve.acceptance.verdict import Acceptance
 from labelsieve.cli.terminal import printer, prose, safe
 from labelsieve.core.shares import percent
+from labelsieve.places.paths import join
 
 _STYLE = {"accept": "bold green", "reject": "bold red", "go on": "bold yellow"}
 _PARTS = 5  # most classes and groups in the output
@@ -63,4 +64,4 @@ def _verdict(batch: BatchVerdict, result: Acceptance, run: Path) -> None:
         longer = " and --size for more rows" if sequential and result.reviewed == len(sample.ids) else ""
         name = sample.name.removeprefix("accept-")
         console.print(f"Continue the review, then run `accept` again with --name {name}{longer}.")
-    prose(console, f"The report is in {safe(str(run / sample.name), 200)}.md and .json.")
+    prose(console, f"The report is in {safe(join(str(run), sample.name), 200)}.md and .json.")

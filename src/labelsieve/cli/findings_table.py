@@ -16,6 +16,7 @@ from labelsieve.core.count_words import flags
 from labelsieve.core.shares import percent
 from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import AnnotatorSummary, Summary
+from labelsieve.places.paths import join
 
 ROWS = 5  # of the small tables
 LIKELY = 0.05  # examples with a p(wrong) below it are not listed
@@ -192,7 +193,7 @@ def _duplicates(console: Console, summary: Summary) -> None:
 def _excluded(console: Console, summary: Summary, folder: Path) -> None:
     console.print(
         Text.assemble(
-            ("\nLeft out: ", "bold"), f"{summary.excluded:,}, listed in {safe(str(folder / 'excluded.csv'), 200)}"
+            ("\nLeft out: ", "bold"), f"{summary.excluded:,}, listed in {safe(join(str(folder), 'excluded.csv'), 200)}"
         )
     )
     for why, count in summary.exclusion_reasons[:ROWS]:

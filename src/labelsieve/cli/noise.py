@@ -41,6 +41,7 @@ def noise(
 ) -> int:
     """Write noisy labels and the original labels, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
     from labelsieve.cli.terminal import print_notes, progress_bar
+    from labelsieve.places.paths import join
     from labelsieve.store.noise_folder import noise as make
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
@@ -60,7 +61,9 @@ def noise(
     print_notes(made.notes)
     print(f"{out}: {made.spec.realised_rate:.2%} of {len(made.labels)} labels are now wrong. Next:")
     named = [word for name, value in columns.items() if value is not None for word in (f"--{name}", value)]
-    run = str(out / "run.sieve")
-    print(" ", shlex.join(["labelsieve", "find", source, *named, "--labels", str(out / "labels.csv"), "--out", run]))
-    print(" ", shlex.join(["labelsieve", "evaluate", run, "--truth", str(out / "truth.csv")]))
+    run = join(str(out), "run.sieve")
+    print(
+        " ", shlex.join(["labelsieve", "find", source, *named, "--labels", join(str(out), "labels.csv"), "--out", run])
+    )
+    print(" ", shlex.join(["labelsieve", "evaluate", run, "--truth", join(str(out), "truth.csv")]))
     return 0

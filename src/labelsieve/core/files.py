@@ -80,14 +80,15 @@ def _remove_if_left(path: Path, part: re.Match[str]) -> None:
     decides."""
     with suppress(OSError):  # somebody else removed it, or it is somebody else's
         here = part["machine"] in (None, _HERE)
-        left = not _runs(int(part["process"])) if here else time.time() - path.lstat().st_mtime > _A_DAY
+        left = not runs(int(part["process"])) if here else time.time() - path.lstat().st_mtime > _A_DAY
         if left and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif left:
             path.unlink()
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Whether a process of this machine is running; on Windows that is not asked."""
     if os.name == "nt":  # on Windows a signal would end it
         return True
     try:

@@ -2,7 +2,8 @@
 
 It is created with a PUT that fails if the object exists (If-None-Match). Servers that do not know this are found out by
 a second such PUT; there the lease is read again after a moment. A lease lasts ten minutes and is renewed by a thread;
-one that has expired may be taken. Before a writer uploads, it looks whether the lease is still its own.
+one that has expired may be taken, and that of a killed process of this machine. Before a writer uploads, it looks
+whether the lease is still its own.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import platform
 import secrets
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event, Thread
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.files import runs
 from labelsieve.places import paths
 
 NAME = "lease.json"
@@ -62,7 +65,7 @@ class Lease:
 
     def _take(self) -> None:
         held = _read(self._path)
-        if held and float(held.get("until", 0)) > time.time():
+        if held and float(held.get("until", 0)) > time.time() and not _left(held):
             raise UserError(_busy(self.address, held))
         try:
             if held:
@@ -81,6 +84,7 @@ class Lease:
         held = {
             "owner": f"{getpass.getuser()} on {platform.node()}",
             "process": os.getpid(),
+            "processes": _processes(),
             "until": time.time() + SECONDS,
             "token": self._token,
         }
@@ -108,6 +112,22 @@ def _read(path: str) -> dict:
     except (ValueError, RecursionError):
         return {}
     return held if isinstance(held, dict) and isinstance(held.get("until"), int | float) else {}
+
+
+def _processes() -> str:
+    """Whose processes the numbers of processes count: those of one start of one machine, or of a container in it; ""
+    where the system does not say."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _left(held: dict) -> bool:
+    """Whether the process that held this lease ran here and was killed."""
+    here, process = _processes(), held.get("process")
+    return bool(here) and held.get("processes") == here and isinstance(process, int) and not runs(process)
 
 
 def _owner(held: dict) -> str:

@@ -60,7 +60,7 @@ def working_copy(
     Raises:
         UserError: it cannot be read or written, or somebody else writes.
     """
-    folder = _place(address)
+    folder = place(address)
     if _open.get(str(folder), ("", False))[1]:  # this process holds it: the outer block uploads
         yield folder
         return
@@ -116,7 +116,7 @@ def copies() -> Path:
     return Path(named) if named else Path(cache, "labelsieve", "copies")
 
 
-def _place(address: str) -> Path:
+def place(address: str) -> Path:
     """The folder of the copy. Another endpoint or profile has other buckets."""
     where = "\0".join([address, *(os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"))])
     key = hashlib.sha256(where.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -15,6 +15,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing, sweep, write_array, write_json
 from labelsieve.engine import model_file
+from labelsieve.places.working_copy import origin
 from labelsieve.store import run
 from labelsieve.training.classifier import EXAMPLES
 
@@ -85,7 +86,7 @@ def replaced(folder: Path) -> str | None:
     if not manifest.get("finished"):
         return None
     made_by = f"{manifest.get('method')}, {manifest.get('network')}, seed {manifest.get('seed')}"
-    return f"It replaced the earlier model in {folder} ({made_by})."
+    return f"It replaced the earlier model in {origin(folder)} ({made_by})."
 
 
 def save(model: Model, folder: Path, data: Dataset, session: Session, trained: Trained, ready: Samples) -> None:

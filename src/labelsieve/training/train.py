@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -25,6 +26,7 @@ from labelsieve.core.shares import share
 from labelsieve.data import as_dataset
 from labelsieve.engine.progress import with_progress
 from labelsieve.places.at_addresses import at_addresses
+from labelsieve.places.working_copy import place
 from labelsieve.store.open_run import Run
 from labelsieve.store.run_copies import read_run, write_model
 from labelsieve.training import noise_rate
@@ -45,7 +47,6 @@ LOG = logging.getLogger(__name__)
 METHOD = "standard"
 
 
-@at_addresses(out=write_model, run=read_run)
 @with_progress
 def train(
     data: Dataset | Any,
@@ -133,31 +134,57 @@ def train(
         all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
         _require_use(all_data, features=features, encoder=encoder, side=side)
         same_everywhere.require_same_data(all_data)
-        data, noise = _for_training(all_data, run, drop_flagged, noise)
-        take = {"kind": "image" if all_data.kind == "image" and not features else "features"}
-        take |= {"side": side, "encoder": encoder}
-        ready = _made_ready(data, all_data, out, spare_folder, take, where, progress)
-        name, make = maker(network, ready.take, where, precision)
-        if not isinstance(network, str | None):
-            try_out(make, name, ready.samples)
-        precision = "float32" if name == "linear" else precision
-        chosen = method_settings(function, method, ready.take["kind"], len(ready.data), named, noise)
-        noise_note = _fill_in_noise(chosen, ready, seed, progress)
-        identity = _identity(method, name, chosen, seed, precision, ready)
-        LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, precision, len(ready.data), chosen)
-        session = _session(identity, ready, seed, progress, logger)
-        trained = _run(partial(function, ready.samples, make, session, **chosen), method, named, ready.data)
-        trained = _settled(trained, ready, chosen)
-        unused = noise is not None and "noise" not in chosen and not drop_flagged
-        unused_note = f"The share of wrong labels was given, but {method} does not use it." if unused else None
-        model = _model(trained, ready, identity, [noise_note, unused_note, ready.replaces])
-        if ready.folder is not None and distributed.rank() == 0:
-            save(model, ready.folder, ready.data, session, trained, ready.samples)
-            if onnx:
-                export_onnx(model, ready.folder / "model.onnx")
-        distributed.by_first(lambda: None)  # the others keep their parts until the model is saved
-        _forget_part(out)
-        return model
+
+        @at_addresses(out=_model_of_first, run=_run_of_first)
+        def fitted(out: Any, run: Any) -> Model:
+            data, expected = _for_training(all_data, run, drop_flagged, noise)
+            take = {"kind": "image" if all_data.kind == "image" and not features else "features"}
+            take |= {"side": side, "encoder": encoder}
+            ready = _made_ready(data, all_data, out, spare_folder, take, where, progress)
+            name, make = maker(network, ready.take, where, precision)
+            if not isinstance(network, str | None):
+                try_out(make, name, ready.samples)
+            products = "float32" if name == "linear" else precision
+            chosen = method_settings(function, method, ready.take["kind"], len(ready.data), named, expected)
+            noise_note = _fill_in_noise(chosen, ready, seed, progress)
+            identity = _identity(method, name, chosen, seed, products, ready)
+            LOG.info("%s: %s on %s in %s, %d examples; %s", method, name, where, products, len(ready.data), chosen)
+            session = _session(identity, ready, seed, progress, logger)
+            trained = _run(partial(function, ready.samples, make, session, **chosen), method, named, ready.data)
+            trained = _settled(trained, ready, chosen)
+            unused = expected is not None and "noise" not in chosen and not drop_flagged
+            unused_note = f"The share of wrong labels was given, but {method} does not use it." if unused else None
+            model = _model(trained, ready, identity, [noise_note, unused_note, ready.replaces])
+            if ready.folder is not None and distributed.rank() == 0:
+                save(model, ready.folder, ready.data, session, trained, ready.samples)
+                if onnx:
+                    export_onnx(model, ready.folder / "model.onnx")
+            distributed.by_first(lambda: None)  # the others keep their parts until the model is saved
+            _forget_part(out)
+            return model
+
+        return fitted(out, run)
+
+
+@contextmanager
+def _model_of_first(address: str) -> Iterator[Path]:
+    """Process 0 alone holds the working copy of the model folder. The others get the path that it would have here, and
+    wait until it is uploaded."""
+    from labelsieve.engine import distributed
+
+    with ExitStack() as copy:
+        folder = distributed.by_first(lambda: copy.enter_context(write_model(address)))
+        yield folder if distributed.rank() == 0 else place(address)
+        distributed.by_first(copy.close)
+
+
+@contextmanager
+def _run_of_first(address: str) -> Iterator[Path]:
+    """The working copy of process 0, which alone reads the run."""
+    from labelsieve.engine import distributed
+
+    with ExitStack() as copy:
+        yield distributed.by_first(lambda: copy.enter_context(read_run(address)))
 
 
 @dataclass(frozen=True, eq=False)
