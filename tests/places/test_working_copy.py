@@ -208,12 +208,16 @@ def test_a_server_that_overwrites_in_spite_of_if_none_match_is_found_out(address
         pass
 
 
+def decision(key):
+    return Decision(id=key, act="keep", label=None, reviewer="ann", at="2026-01-01T00:00:00+00:00",
+                    batch=f"batch-{key}", pick="ranked", blind=False, p_wrong=0.5, suggestion=None,
+                    target=None, note="", given="a", content=None)  # fmt: skip
+
+
 def test_decisions_that_a_dead_machine_kept_join_those_of_others(address, tmp_path, monkeypatch):
     def decided(folder, key):
         journal = Journal(folder)
-        journal.append([Decision(id=key, act="keep", label=None, reviewer="ann", at="2026-01-01T00:00:00+00:00",
-                                 batch=f"batch-{key}", pick="ranked", blind=False, p_wrong=0.5, suggestion=None,
-                                 target=None, note="", given="a", content=None)])  # fmt: skip
+        journal.append([decision(key)])
         journal.close()
 
     with opened(address, kind=RUN_FOLDER) as folder:
@@ -281,3 +285,15 @@ def test_arguments_may_be_addresses_and_what_is_said_names_them(address):
 def test_addresses_are_recognised():
     assert address_in("s3://b/a/") == address_in(Path("s3://b/a")) == "s3://b/a"
     assert address_in("b/a") is address_in(Path("/b/a")) is address_in(None) is address_in(Path("C:/b")) is None
+
+
+def test_decisions_are_sent_whole_while_another_connection_is_open(address, tmp_path, monkeypatch):
+    with opened(address, kind=RUN_FOLDER) as folder:
+        journal = Journal(folder)
+        journal.append([decision("one")])
+    another_machine(monkeypatch, tmp_path / "second")
+    with opened(address, kind=RUN_FOLDER, writes=False) as folder:
+        other = Journal(folder)
+        assert [row.id for row in other.read()[0]] == ["one"]
+        other.close()
+    journal.close()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 from labelsieve.core.arguments import require_path, require_text
@@ -71,14 +71,16 @@ class ReviewPage:
         self.url, self.notes = url, notes
         self._desk, self._server, self._error = desk, server, None
         self.closing = ExitStack()  # uploads the decisions of a run at an address
-        self._thread = Thread(target=self._serve, args=(listening,), name="labelsieve review", daemon=True)
-        self._thread.start()
+        self._ended = Event()  # a thread whose `join` was interrupted counts as ended before Python 3.13
+        Thread(target=self._serve, args=(listening,), name="labelsieve review", daemon=True).start()
 
     def _serve(self, listening: socket) -> None:
         try:
             self._server.run(sockets=[listening])
         except BaseException as error:  # raised again in the thread that waits
             self._error = error
+        finally:
+            self._ended.set()
 
     def __repr__(self) -> str:
         return f"<ReviewPage {self.url} ({'open' if self.is_open else 'closed'})>"
@@ -95,7 +97,7 @@ class ReviewPage:
 
     @property
     def is_open(self) -> bool:
-        return self._thread.is_alive()
+        return not self._ended.is_set()
 
     @property
     def reviewed(self) -> Reviewed:
@@ -110,8 +112,8 @@ class ReviewPage:
     def wait(self) -> None:
         """Serve until Ctrl-C (in a notebook: until the cell is interrupted) or until another thread calls `close`."""
         with suppress(KeyboardInterrupt):  # the normal end of a review, not a failure
-            while self.is_open:
-                self._thread.join(0.5)
+            while not self._ended.wait(0.5):
+                pass
         self.close()
 
     def close(self) -> None:
@@ -120,10 +122,10 @@ class ReviewPage:
             self._desk.latest()  # `reviewed` counts every decision also when the journal is closed
         self._server.should_exit = True
         try:
-            self._thread.join()
+            self._ended.wait()
         except KeyboardInterrupt:  # the user does not wait for open requests
             self._server.force_exit = True
-            self._thread.join()
+            self._ended.wait()
         if self._error is not None:
             error, self._error = self._error, None
             raise error

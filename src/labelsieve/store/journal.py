@@ -103,6 +103,16 @@ class Journal:
             raise UserError(f"{self._path} is damaged ({error}); {_REPAIR}.") from error
         return [decision(row, self._path) for row in rows], rows[-1][0] if rows else after
 
+    def fold_log(self) -> None:
+        """Write what is in the log into the file, so that the file alone has every decision.
+
+        Raises:
+            UserError: somebody is reading or writing it for half a minute.
+        """
+        busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise UserError(f"{self._path} is in use by another command; wait for it and run the same command again.")
+
     def close(self) -> None:
         self._db.close()
         if self._copy is not None:

@@ -26,7 +26,8 @@ def _unfinished(manifest: Path) -> bytes:
 def _closed(folder: Path) -> None:
     """Write what is in the log of the journal into its file."""
     if (folder / FILE).exists():
-        Journal(folder).close()
+        with closing(Journal(folder)) as journal:
+            journal.fold_log()
 
 
 def _merged(old: Path, new: Path) -> None:
