@@ -95,3 +95,18 @@ def test_an_archive_is_told(tmp_path):
     (tmp_path / "d.tar").write_bytes(b"x")
     with pytest.raises(UserError, match="is an archive; unpack it.*hf:FOLDER"):
         load(tmp_path / "d.tar")
+
+
+def test_a_list_of_paths_and_labels(tmp_path):
+    for name in "abcd":
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{name} 1.jpg").touch()
+    lines = [f"images/{name} 1.jpg {int(name > 'b')}\n" for name in "dbca"]
+    (tmp_path / "train.txt").write_text("".join(lines))
+    data = load(tmp_path / "images", labels=tmp_path / "train.txt")
+    assert by_id(data) == {"a 1.jpg": "0", "b 1.jpg": "0", "c 1.jpg": "1", "d 1.jpg": "1"}
+    with pytest.raises(UserError, match="name the folder of the images and pass it"):
+        load(tmp_path / "train.txt")
+    (tmp_path / "train.txt").write_text("x.jpg 0\ny.jpg 1\n")
+    with pytest.raises(UserError, match="no example of the data has such a name"):
+        load(tmp_path / "images", labels=tmp_path / "train.txt")

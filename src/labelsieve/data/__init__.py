@@ -288,6 +288,12 @@ def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
             "folder they are in."
             + (f" Class folders in it are read without unpacking as zip://::{name}." if suffix == ".zip" else "")
         )
+    if suffix == ".txt":
+        raise UserError(
+            f"{name} is a text file; if its lines are image and label, name the folder of the images and pass it as "
+            "<labels>; texts belong into a table with a column text and a column label.",
+            labels=name,
+        )
     known = ", ".join([*READERS, ".npz", ".npy"])
     raise UserError(
         f"{name} is a {suffix + ' file' if suffix else 'file without suffix'}; load reads a folder of class folders, "

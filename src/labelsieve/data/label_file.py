@@ -15,7 +15,7 @@ from labelsieve.core.plain_values import plain_labels
 from labelsieve.data.array_file import read_npy
 from labelsieve.data.class_names import word
 from labelsieve.data.columns import LABELS, Columns, require_column
-from labelsieve.data.image_names import without_suffix
+from labelsieve.data.image_names import is_image, without_suffix
 from labelsieve.data.labels import require_unique
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.readers import READERS, TableFile, open_table
@@ -86,6 +86,12 @@ def keyed(
         order; the labels; notes.
     """
     if not paths.is_file(path) or paths.suffix(path) not in READERS:
+        if (pairs := _path_list(path)) is not None:
+            names = dict(zip(files if numbered and files else ids, ids, strict=False))
+            keys, how = _keys(path, [name for name, _ in pairs], names)
+            if keys is None:
+                raise UserError(f"{path} names {pairs[0][0]!r}, ..., but no example of the data has such a name.")
+            return keys, [label for _, label in pairs], _told(path, "path", how, [name for name, _ in pairs], keys)
         keys, values = read_labels(path)
         return keys, values, () if numbered or not len(ids) else (_by_order(path, ids[0], values),)
     file = open_table(path)
@@ -218,6 +224,17 @@ def _told(path: str, column: str, how: str, cells: Sequence[str | None], keys: S
     listed = ", ".join(map(repr, strange[:NAMED])) + (", ..." if len(strange) > NAMED else "")
     rows = "1 row names" if len(strange) == 1 else f"{len(strange):,} rows name"
     return (*notes, f"Of {path} {rows} no example of the data: {listed}.")
+
+
+def _path_list(path: str) -> list[tuple[str, str]] | None:
+    """The names and labels of a .txt file in which every line is "path label", as Datumaro's imagenet_txt, Clothing1M
+    and WebVision have it; None for any other file."""
+    if paths.suffix(path) != ".txt" or not paths.is_file(path):
+        return None
+    lines = [line for line in paths.read(path).decode("utf-8-sig", "surrogateescape").splitlines() if line.strip()]
+    pairs = [tuple(line.strip().rsplit(None, 1)) for line in lines]
+    found = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2 and is_image(pair[0])]
+    return found if found and len(found) == len(lines) else None
 
 
 def _by_order(path: str, first: str, values: Sequence[Any] | np.ndarray) -> str:
