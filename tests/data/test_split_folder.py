@@ -62,6 +62,8 @@ def test_roboflow_classes_csv(tmp_path):
     (root / "valid/_classes.csv").unlink()
     with pytest.raises(UserError, match="several labels to 1 rows"):
         load(root)
+    one = load(root / "train", labels=root / "train/_classes.csv", label="cat")
+    assert by_id(one) == {"a.jpg": "0", "b.jpg": "1", "c.jpg": "1"}
 
 
 def test_kaggle_tables_beside_the_splits(tmp_path):

@@ -96,7 +96,7 @@ def keyed(
         return keys, values, () if numbered or not len(ids) else (_by_order(path, ids[0], values),)
     file = open_table(path)
     columns = tuple(file.schema.names)
-    label, id = (name if name in columns else None for name in (label, id))
+    label, id = (_column(name, columns) for name in (label, id))
     named = id or next(
         (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
     )
@@ -118,12 +118,17 @@ def keyed(
     return None, values, () if alone or not len(ids) else (_by_order(path, ids[0], values),)
 
 
+def _column(name: str | None, columns: Sequence[str]) -> str | None:
+    """The column of that name, perhaps with the blanks that a header has after its commas; None if there is none."""
+    return name if name in columns else next((column for column in columns if column.strip() == name), None)
+
+
 def require_named(path: str, label: str | None, id: str | None) -> None:
     """Refuse a file of labels without the columns that the user named (None: not named, or in the data)."""
     if paths.is_file(path) and paths.suffix(path) in READERS and (label or id):
         names = tuple(open_table(path).schema.names)
         for role, column in (("label", label), ("id", id)):
-            if column is not None:
+            if column is not None and _column(column, names) is None:
                 require_column(column, names, path, role)
     elif label or id:
         read_labels(path, label, id)
@@ -141,7 +146,10 @@ def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Seq
         return coded
     label = label or (rest[0] if len(rest) == 1 else "label")
     require_column(label, tuple(file.schema.names), path, "label")
-    return labels_of(file.read(Columns(label=label))[label], path)
+    values = labels_of(file.read(Columns(label=label))[label], path)
+    if label == label.strip():
+        return values
+    return [value.strip() if isinstance(value, bytes | str) else value for value in values]  # blanks after commas
 
 
 def _one_hot(file: TableFile, names: Sequence[str], path: str) -> Sequence[Any] | None:
