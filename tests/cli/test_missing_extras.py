@@ -77,6 +77,12 @@ CASES = {
         (["import", "f.sieve", "f.npz", "--from", "hf", "--reviewer", "ana"], "hub"),
     ],
     "fsspec": [([*FIND, "s3://bucket/photos"], "remote"), ("ls.load('gs://bucket/x.csv')", "remote")],
+    "s3fs": [
+        ([*FIND, "s3://bucket/photos"], "s3"),
+        (["find", "f.npz", "-o", "s3://bucket/run"], "s3"),
+        ("ls.load('s3://bucket/x.csv')", "s3"),
+        ("ls.open_run('s3://bucket/run')", "s3"),
+    ],
     "psycopg": [(["review", "f.sieve", "--no-browser", "--journal", "postgresql://ana@localhost/x"], "postgres")],
     "sklearn": [("ls.LabelErrorDetector", "sklearn"), ("ls.RobustClassifier", "sklearn,train")],
     "lightning pytorch_lightning": [("import labelsieve.adapters.lightning", "lightning")],

@@ -420,6 +420,8 @@ def _system(path: str) -> tuple[Any, str]:
         return system, inner
     # an unknown protocol, one whose package (s3fs, gcsfs, ...) is not installed, a missing archive
     except Exception as error:
+        if isinstance(error, ImportError) and "s3fs" in str(error):
+            raise UserError(f"{path} is in S3, which needs s3fs: pip install 'labelsieve[s3]'.") from error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         chained = (
             " In a chained address every part needs its ://, as in zip://table.csv::file:///data.zip."
