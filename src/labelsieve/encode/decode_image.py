@@ -188,6 +188,9 @@ def _readers() -> tuple[str, ...]:
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
+
+
 def _refuse_markup(data: bytes) -> None:
     if len(data) == 0:
         raise DecodeError("empty (0 bytes)")
@@ -196,6 +199,8 @@ def _refuse_markup(data: bytes) -> None:
         raise DecodeError("an SVG drawing; drawings are not rendered, convert it to PNG first")
     if head.startswith((b"<!doctype html", b"<html")):
         raise DecodeError("a web page, not an image; perhaps a download that went wrong")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+        raise DecodeError("a HEIC picture, as phones take them, which is not read; convert it to JPEG or PNG first")
 
 
 def _refuse_bomb(width: int, height: int) -> None:
