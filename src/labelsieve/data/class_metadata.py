@@ -18,8 +18,9 @@ def class_names_in(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
 
     feature = _features(schema).get(column)
     names = feature.get("names") if isinstance(feature, dict) else None
-    known = isinstance(names, list) and names and types.is_integer(schema.field(column).type)
-    return tuple(map(str, names)) if known else None
+    if not isinstance(names, list) or not names or not types.is_integer(schema.field(column).type):
+        return None
+    return tuple(map(str, names))
 
 
 def with_class_names(table: pa.Table, column: str, names: Sequence[str]) -> pa.Table:

@@ -84,7 +84,7 @@ def named(
             raise UserError(f"{role}= is a {type(name).__name__}; it should be the name of a column, as text.")
         if not name.strip():
             raise UserError(f"The name of the column for {role}= is empty; name a column, or leave it out.")
-    texts = {role: None if name is None else str(name) for role, name in roles.items()}
+    texts: dict[str, Any] = {role: None if name is None else str(name) for role, name in roles.items()}
     return Columns(**texts, features=tuple(feature_columns or ()))
 
 

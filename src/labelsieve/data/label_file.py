@@ -149,7 +149,8 @@ def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Seq
     values = labels_of(file.read(Columns(label=label))[label], path)
     if label == label.strip():
         return values
-    return [value.strip() if isinstance(value, bytes | str) else value for value in values]  # blanks after commas
+    plain: list[Any] = list(values)
+    return [value.strip() if type(value) in (bytes, str) else value for value in plain]  # blanks after commas
 
 
 def _one_hot(file: TableFile, names: Sequence[str], path: str) -> Sequence[Any] | None:

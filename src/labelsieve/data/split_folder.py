@@ -25,7 +25,7 @@ _USUAL = ("_classes.csv", "_annotations.coco.json", "labels.csv", "labels.json",
 _PLAIN = {"images", "image", "imgs", "img", "photos", "pictures", "jpg", "jpeg", "png"}  # folders that are no class
 _UNLABELLED = "no file of labels beside it names it"
 _OUTSIDE = "it lies outside the class folders"
-Read = tuple[list[str], "list[str | None] | None", list[int], list[Exclusion], tuple[str, ...]]
+Read = tuple[list[str], list[Any], list[int], list[Exclusion], tuple[str, ...]]
 
 
 def splits_with_classes(tree: Tree, folders: Sequence[str]) -> Read | None:
@@ -133,7 +133,7 @@ def _tables(tree: Tree, place: str) -> list[str]:
     return [_joined(place, name) for name in (*(name for name in _USUAL if name in names), *tables)]
 
 
-def _labelled(labels: dict[str, Any], keys: Sequence[str | None], values: Sequence[Any]) -> list[str]:
+def _labelled(labels: dict[str, Any], keys: Sequence[str | None], values: Any) -> list[str]:
     """Add labels by id; returns the ids that have several."""
     several: dict[str, None] = {}
     for key, value in zip(keys, values, strict=True):
