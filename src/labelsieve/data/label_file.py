@@ -181,7 +181,7 @@ def _one_hot(file: TableFile, names: Sequence[str], path: str) -> Sequence[Any] 
             label=names[0],
         )
     best = marks.argmax(1).tolist()
-    return [names[k].strip() if n else None for k, n in zip(best, count.tolist(), strict=True)]
+    return [str(names[k]).strip() if n else None for k, n in zip(best, count.tolist(), strict=True)]
 
 
 def _base(name: str) -> str:
