@@ -85,7 +85,7 @@ class Built:
 
 def test_shards_that_jobs_left_at_the_address_are_used(bucket, tmp_path, monkeypatch):
     for job in (0, 1):
-        run("encode", "s3://pictures/photos", "-o", RUN, "--encoder", "fast", "--shard", f"{job}/2")
+        run("encode", "s3://pictures/photos", "-o", RUN, "--fast", "--shard", f"{job}/2")
     another_machine(tmp_path, monkeypatch)
     bucket.requests.clear()
     run("find", "s3://pictures/photos", "-o", RUN, "--encoder", "fast")
@@ -122,6 +122,15 @@ def test_the_whole_way(bucket, photos, tmp_path, monkeypatch, capsys, open_revie
     assert f"{RUN}/report.html: " in capsys.readouterr().out
     html = paths.read(f"{RUN}/report.html").decode()
     assert str(tmp_path) not in html and "data:image/" in html
+    run("export", RUN, "--to", "label-studio", "-o", "s3://pictures/out/tasks.json")
+    beside = ["tasks.config.xml", "tasks.json"]
+    assert names("s3://pictures/out") == beside
+    told = capsys.readouterr().out
+    assert all(f"s3://pictures/out/{name}" in told for name in beside) and "/tmp" not in told
+    paths.write("s3://pictures/out/other.config.xml", b"mine")
+    assert main(["export", RUN, "--to", "label-studio", "-o", "s3://pictures/out/other.json"]) == 2
+    assert "s3://pictures/out/other.config.xml already exists" in capsys.readouterr().err
+    assert paths.read("s3://pictures/out/other.config.xml") == b"mine" and len(names("s3://pictures/out")) == 3
     run("apply", RUN, "--out", "s3://pictures/clean")
     clean = names("s3://pictures/clean")
     assert len([name for name in clean if name.endswith(".png")]) == 58 and "patch.csv" in clean
@@ -132,3 +141,9 @@ def test_the_whole_way(bucket, photos, tmp_path, monkeypatch, capsys, open_revie
     assert "s3://pictures/photos.model: standard" in capsys.readouterr().out
     run("predict", "s3://pictures/photos.model", "s3://pictures/photos", "-o", "s3://pictures/predictions.csv")
     assert paths.read("s3://pictures/predictions.csv").count(b"\n") == 61
+
+
+@pytest.mark.parametrize("command", [["review"], ["report"], ["accept", "--max-error", "3%"]])
+def test_a_missing_run_is_named_by_its_address(bucket, capsys, command):
+    assert main([command[0], "s3://pictures/none.sieve", *command[1:]]) == 2
+    assert "s3://pictures/none.sieve is not a run folder of Labelsieve" in capsys.readouterr().err

@@ -28,6 +28,7 @@ def encode(
     side: Annotated[
         int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
     ] = None,
+    fast: Annotated[bool, Parameter(help="The encoder of `find --fast`, for images.", negative="")] = False,
     workers: Workers = None,
     ray: Ray = None,
     out: Annotated[
@@ -36,23 +37,24 @@ def encode(
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
     """Encode images or texts in shards, all or those of one job; `find` with the same options then uses them."""
-    from labelsieve.cli.find_source import default_folder
+    from labelsieve.cli.find_source import default_folder, read_source, require_fast
     from labelsieve.cli.terminal import print_json, print_notes, progress_bar
     from labelsieve.core.wording import quoted
     from labelsieve.store.encode_shards import encode_shards
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group, "labels": labels}
+    require_fast(fast, encoder, side, None)
+    data = read_source(source, None, columns.pop("labels"), fast, columns)
     with progress_bar() as progress:
         result = encode_shards(
-            source,
+            data,
             out or os.fspath(default_folder(source)),
             shard=shard,
-            encoder=encoder,
+            encoder="fast" if fast else encoder,
             side=side,
             workers=workers,
             ray=ray,
             progress=progress,
-            **columns,
         )
     if json:
         print_json(asdict(result))

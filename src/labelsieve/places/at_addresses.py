@@ -38,11 +38,15 @@ def at_addresses(**roles: Role) -> Callable[[_Function], _Function]:
             if not any(found.values()):
                 return function(*args, **kwargs)
             with ExitStack() as stack:
-                names = {}
+                names: dict[str, str] = {}
+                beside: dict[str, str] = {}
                 for name, address in found.items():
                     if address is not None:
                         given.arguments[name] = stack.enter_context(roles[name](address))
                         names[str(given.arguments[name])] = address
+                        if roles[name] is written_to_address:  # a file may get others beside it
+                            beside[str(given.arguments[name].parent)] = paths.parent(address)
+                names |= beside
                 try:
                     return renamed(function(*given.args, **given.kwargs), names)
                 except UserError as error:
@@ -87,11 +91,12 @@ def read_from(address: str) -> Iterator[Path]:
 
 @contextmanager
 def written_to_address(address: str) -> Iterator[Path]:
-    """A local path to write to; the file or folder there is uploaded if the block succeeds. What exists at the address
-    exists locally too: a file with its content, a folder with a first file, so that it is refused.
+    """A local path to write to; the file or folder there, and files that were written beside the file, are uploaded if
+    the block succeeds. What exists at the address exists locally too: a file with its content, a folder with a first
+    file, so that it is refused.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or a file beside it exists at the address.
     """
     with scratch() as folder:
         path = folder / (address.rpartition("/")[2] or "out")
@@ -104,4 +109,12 @@ def written_to_address(address: str) -> Iterator[Path]:
         if path.is_dir():
             upload(path, [file.name for file in local_files(path)], address)
         elif path.exists():
-            upload(path.parent, [path.name], paths.parent(address))
+            there, names = paths.parent(address), [file.name for file in local_files(folder)]
+            for name in names:
+                if name != path.name and paths.is_file(paths.join(there, name)):
+                    raise UserError(
+                        f"{paths.join(there, name)} already exists, and nothing is ever overwritten; name a new file "
+                        "with <out>.",
+                        out="",
+                    )
+            upload(folder, names, there)

@@ -69,7 +69,10 @@ def working_copy(
     try:
         copy = _Copy(address, folder, kind)
         copy.refresh(without)
-        yield folder
+        try:
+            yield folder
+        except UserError as error:
+            raise error.renamed({str(folder): address}) from error.__cause__
         if held is not None:
             if kind.ready is not None:
                 kind.ready(folder)
