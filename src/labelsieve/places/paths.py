@@ -137,9 +137,7 @@ def write(path: str, data: bytes) -> None:
     if "file" in _protocols(system):
         return write(inner, data)
     try:
-        if not system.async_impl:  # it has real folders; in an object store this would make a bucket
-            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
-        system.pipe_file(inner, data)
+        _sent(system, "pipe_file", inner, len(data), data)
     except Exception as error:  # each storage has its own exceptions
         raise storage_error(path, error) from error
 
@@ -158,9 +156,7 @@ def upload(file: Path, path: str) -> None:
     if "file" in _protocols(system):
         return upload(file, inner)
     try:
-        if not system.async_impl:
-            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
-        system.put_file(str(file), inner)
+        _sent(system, "put_file", inner, file.stat().st_size, str(file))
     except Exception as error:  # each storage has its own exceptions
         raise storage_error(path, error) from error
 
@@ -173,14 +169,30 @@ def create(path: str, data: bytes) -> bool:
     """
     system, inner = _system(path)
     try:
-        if not system.async_impl:
-            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
-        system.pipe_file(inner, data, mode="create")
+        _sent(system, "pipe_file", inner, len(data), data, mode="create")
     except Exception as error:  # each storage has its own exceptions
         if isinstance(error, FileExistsError):
             return False
         raise storage_error(path, error) from error
     return True
+
+
+def _sent(system: Any, method: str, inner: str, size: int, content: Any, **options: Any) -> None:
+    """Call a method that writes. In an object store it may take a time that goes with the size, because botocore sets
+    no limit to waiting for the permission to send."""
+    first, second = (content, inner) if method == "put_file" else (inner, content)
+    if not system.async_impl:  # it has real folders; in an object store this would make a bucket
+        system.makedirs(inner.rpartition("/")[0], exist_ok=True)
+        getattr(system, method)(first, second, **options)
+        return
+    from fsspec.asyn import sync
+
+    sync(system.loop, getattr(system, f"_{method}"), first, second, timeout=_limit(size), **options)
+
+
+def _limit(size: int) -> float:
+    """Seconds that a write of so many bytes may take."""
+    return WAIT + size / _SLOWEST
 
 
 def write_all(contents: Sequence[tuple[str, bytes]]) -> None:
@@ -196,7 +208,11 @@ def write_all(contents: Sequence[tuple[str, bytes]]) -> None:
         return
     from fsspec.asyn import sync
 
-    results: Any = sync(systems[0][0].loop, _all_written, systems)
+    size = sum(len(data) for _, _, data in systems)
+    try:
+        results: Any = sync(systems[0][0].loop, _all_written, systems, timeout=_limit(size))
+    except Exception as error:
+        raise storage_error(contents[0][0], error) from error
     for (path, _), result in zip(contents, results, strict=True):
         if isinstance(result, Exception):
             raise storage_error(path, result) from result
@@ -216,21 +232,6 @@ def fetch(address: str, file: Path) -> None:
     system, inner = _system(address)
     try:
         system.get_file(inner, str(file))
-    except Exception as error:  # each storage has its own exceptions
-        raise storage_error(address, error) from error
-
-
-def send(file: Path, address: str) -> None:
-    """Copy a file of this machine to an address, in pieces; it is seen whole or not at all in an object store.
-
-    Raises:
-        OSError: it cannot be read or written.
-    """
-    system, inner = _system(address)
-    try:
-        if not system.async_impl:
-            system.makedirs(inner.rpartition("/")[0], exist_ok=True)
-        system.put_file(str(file), inner)
     except Exception as error:  # each storage has its own exceptions
         raise storage_error(address, error) from error
 
@@ -393,13 +394,21 @@ _S3 = {
 }
 
 
+WAIT = 60.0  # seconds for a server to say anything about a write
+_SLOWEST = 50_000  # bytes per second of the slowest connection
+
+
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 def _query(path: str, question: str) -> bool:
     system, inner = _system(path)
     try:
+        if question == "isfile" and system.async_impl:  # `isfile` of an object store takes every error for "no"
+            return system.info(inner)["type"] == "file"
         return system.isfile(inner) if question == "isfile" else system.isdir(inner)
+    except FileNotFoundError:
+        return False
     except Exception as error:  # each storage has its own exceptions
         raise UserError(f"{path} cannot be reached: {storage_error(path, error)}.") from error
 

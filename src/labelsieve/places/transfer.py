@@ -55,7 +55,7 @@ def upload(folder: Path, names: Sequence[str], address: str) -> None:
             paths.write_all([(paths.join(address, name), (folder / name).read_bytes()) for name in group])
         for name in names:
             if os.path.getsize(folder / name) > LARGE:
-                paths.send(folder / name, paths.join(address, name))
+                paths.upload(folder / name, paths.join(address, name))
     except OSError as error:
         raise UserError(f"{address} cannot be written: {error.strerror or error}.") from error
 
