@@ -297,3 +297,46 @@ def test_decisions_are_sent_whole_while_another_connection_is_open(address, tmp_
         assert [row.id for row in other.read()[0]] == ["one"]
         other.close()
     journal.close()
+
+
+WRITER = """
+import sys
+from labelsieve.places import working_copy
+from tests_kind import PLAIN
+with working_copy.working_copy(sys.argv[1], PLAIN, writes=True) as folder:
+    (folder / "kept.txt").write_text("first")
+    print("written", flush=True)
+    sys.stdin.readline()
+    (folder / "kept.txt").write_text((folder / "kept.txt").read_text() + " and second")
+"""
+
+
+@pytest.mark.cluster
+def test_a_command_that_reads_leaves_the_copy_of_an_open_page_alone(s3, tmp_path, monkeypatch):
+    address = "s3://pictures/run"
+    another_machine(monkeypatch, tmp_path / "here")
+    with opened(address) as folder:
+        put(folder, **{"last.json": "1"})
+    (tmp_path / "tests_kind.py").write_text(
+        "from labelsieve.places.working_copy import Kind\nPLAIN = Kind('last.json')\n"
+    )
+    paths_there = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": paths_there}
+    page = subprocess.Popen(
+        [sys.executable, "-c", WRITER, address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert page.stdin is not None and page.stdout is not None and page.stdout.readline() == "written\n"
+    another_machine(monkeypatch, tmp_path / "there")  # it uploads a report, as it may at any time
+    with opened(address, writes=False, only=["report.html"]) as folder:
+        put(folder, **{"report.html": "there"})
+    another_machine(monkeypatch, tmp_path / "here")
+    with opened(address, writes=False, only=["report.html"]) as folder:
+        assert (folder / "kept.txt").read_text() == "first"
+        put(folder, **{"report.html": "here"})
+    page.communicate("\n", timeout=60)
+    assert page.returncode == 0
+    assert stored(address) == {"last.json": b"1", "kept.txt": b"first and second", "report.html": b"here"}

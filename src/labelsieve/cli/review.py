@@ -38,9 +38,12 @@ def review(
     browser: Annotated[bool, Parameter(help="Open the page in a browser, or only print the address.")] = True,
 ) -> int:
     """Review findings in the browser: keep, relabel or exclude with one key; every decision is saved at once."""
+    import signal
+
     from labelsieve.cli.terminal import safe
     from labelsieve.page import serve
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd and Kubernetes end it, as Ctrl-C does
     page = serve.review(
         run,
         host=host,

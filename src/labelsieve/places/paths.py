@@ -407,7 +407,8 @@ def _query(path: str, question: str) -> bool:
         if question == "isfile" and system.async_impl:  # `isfile` of an object store takes every error for "no"
             return system.info(inner)["type"] == "file"
         return system.isfile(inner) if question == "isfile" else system.isdir(inner)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        _ = storage_error(path, error)  # raises if there is no such bucket
         return False
     except Exception as error:  # each storage has its own exceptions
         raise UserError(f"{path} cannot be reached: {storage_error(path, error)}.") from error

@@ -66,9 +66,18 @@ def working_copy(
         return
     held = Lease(address) if writes else None
     _open[str(folder)] = address, writes
+    copy = _Copy(address, folder, kind)
+    writing = _Lock(folder, "writing.lock")
     try:
-        copy = _Copy(address, folder, kind)
-        copy.refresh(without)
+        with _Lock(folder, "refresh.lock") as refresh:
+            refresh.wait()
+            alone = writing.take()
+            if writes and not alone:
+                raise UserError(f"Another command on this machine still writes to {address}; wait for it.")
+            if alone:  # else a command on this machine writes in it, as a page does, and keeps it up to date
+                copy.refresh(without)
+            if not writes:
+                writing.release()
         try:
             yield folder
         except UserError as error:
@@ -79,11 +88,53 @@ def working_copy(
             held.confirm()
             copy.send()
         elif only:
-            copy.send(only)
+            copy.send(only, remember=alone)
     finally:
         _open[str(folder)] = address, False
+        writing.release()
         if held is not None:
             held.release()
+
+
+class _Lock:
+    """A lock beside a copy, among the processes of this machine; it ends with the process. On Windows it locks
+    nothing."""
+
+    def __init__(self, folder: Path, name: str):
+        self._path = folder.with_name(name)
+        self._file: int | None = None
+
+    def __enter__(self) -> _Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def take(self) -> bool:
+        """Whether it was free, and is now ours."""
+        return self._lock(wait=False)
+
+    def wait(self) -> None:
+        self._lock(wait=True)
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _lock(self, *, wait: bool) -> bool:
+        make_folder(self._path.parent)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        if os.name == "nt":
+            return True
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
 
 
 def address_in(value: Any) -> str | None:
@@ -171,7 +222,7 @@ class _Copy:
                 self.kind.merge(old, self.folder)
             shutil.rmtree(old, ignore_errors=True)
 
-    def send(self, only: Sequence[str] | None = None) -> None:
+    def send(self, only: Sequence[str] | None = None, *, remember: bool = True) -> None:
         """Upload what has changed here, and remove there what was removed here."""
         known = self._known() or {}
         names = [name for name in self._changed_here(known) if only is None or name in only]
@@ -187,6 +238,8 @@ class _Copy:
             paths.remove(paths.join(self.address, name))
         if last in names:
             upload(self.folder, [last], self.address)
+        if not remember:
+            return
         sent = {name: {} for name in names}
         self._remember(self._there(), {**{name: known[name] for name in known if name not in gone}, **sent})
 

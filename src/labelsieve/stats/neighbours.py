@@ -231,6 +231,7 @@ def _approximate(
             for column, part in ((out.index, found.index), (out.similarity, found.similarity)):
                 column[rows[some]] = part[some]
                 release(column)
+        del best, found  # before the next run needs as much
     return out
 
 
