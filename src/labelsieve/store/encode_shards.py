@@ -113,6 +113,8 @@ def encode_shards(
         jobs = shards.Jobs(dataset, plan, place, levels, numbers)
         load = shards.Loader(getattr(model, "option", encoder), dataset.kind, side, model.name)
         encoded = shards.run(jobs, sharing or InTurn(), load if sharing else lambda: model, told)
+        # Another job that began at the same moment may have written its own plan over this one.
+        _agree(place, shard_plan.planned(place) or {"plan": plan.identity}, plan)
     examples = sum(len(plan.rows(number)) for number in numbers)
     notes = (*dataset.notes, *getattr(model, "notes", ()))
     return EncodedShards(address, len(plan), len(numbers), encoded, examples, model.name, notes)
