@@ -18,7 +18,7 @@ PREFIX = "labelsieve_"
 ALWAYS = {BEFORE, DECISION, "p_wrong", "suggested_label", "label_exported"}  # names that mean nothing else
 DETECTORS = (
     "aum", "beta_mixture", "blurry", "confident_learning", "consensus", "gaussian_mixture", "gce", "knn_vote", "lda",
-    "o2u", "piecewise_zero", "promix",
+    "o2u", "piecewise_zero", "promix", "votes",
 )  # fmt: skip
 SCORES = {f"score_{name}" for name in DETECTORS}
 FINDING = {
@@ -30,6 +30,7 @@ FINDING = {
 BESIDE = {
     "given_label", "other_label", "rank", "flagged", "decision", "reviewer", "at", "note", "content",
     "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
+    "p_consensus", "votes", "votes_for_given",
 }  # fmt: skip
 OPINIONS = {
     f"{what}_{name}" for what in ("flag", "suggested") for name in DETECTORS
