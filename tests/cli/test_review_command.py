@@ -55,8 +55,8 @@ def _served(run, *options):
     return process, re.findall(r"http://\S+", process.stdout.readline())[0]
 
 
-def _ended(process):
-    process.send_signal(signal.SIGINT)
+def _ended(process, how=signal.SIGINT):
+    process.send_signal(how)
     late = threading.Timer(60, process.kill)  # a server that does not end fails the test and does not stop it
     late.start()
     message, trouble = (
@@ -87,6 +87,12 @@ def test_ctrl_c_ends_a_review_and_prints_the_next_steps(sieve):
     assert "Reviewed: 2 of 150, 1 of them found wrong." in message
     for command in ("review", "report", "apply", "export", "accept"):
         assert f"labelsieve {command} '{sieve}'" in message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_service_manager_ends_a_review_as_ctrl_c_does(sieve):
+    code, message, trouble = _ended(_served(sieve)[0], signal.SIGTERM)
+    assert code == 0 and trouble == "" and "Reviewed: 0 of 150" in message
 
 
 def test_a_missing_sample_is_drawn_and_opened_blind(sieve):
