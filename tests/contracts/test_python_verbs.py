@@ -35,6 +35,7 @@ METHODS = {"predict": ls.Model.predict, "score": ls.Model.score}  # commands who
 ONLY_COMMAND = {
     "json": "how the result is printed",
     ("find", "fast"): "encoder='fast' in Python",
+    ("encode_shards", "fast"): "encoder='fast' in Python",
     ("find", "classes"): "what the page shows: ls.review(classes=...)",
 }
 ONLY_PYTHON = {
