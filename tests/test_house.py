@@ -26,6 +26,7 @@ PLACES = {
     "the panel of linear heads": "evidence/panel.py",
     "the recorder of training dynamics": "engine/recorder.py",
     "a folder of images read as data": "data/folder.py",
+    "IDX files of MNIST": "formats/idx.py",
     "label noise on purpose": "data/noise.py",
     "the journal in PostgreSQL": "store/postgres.py",
     "a run with its decisions": "store/open_run.py",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SIDES, Ray, Workers, within
+from labelsieve.cli import options
 
 
 def encode(
@@ -18,19 +18,18 @@ def encode(
     shard: Annotated[
         str | None, Parameter(help="Job and number of jobs, such as 17/400. Default: encode all shards.")
     ] = None,
-    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
-    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
-    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
-    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    image: options.Image = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    id: options.Id = None,
     group: Annotated[str | None, Parameter(help="Column of groups.")] = None,
     labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
+    format: options.Format = None,
     encoder: Annotated[str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME or timm:NAME.")] = None,
-    side: Annotated[
-        int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
-    ] = None,
+    side: options.Side = None,
     fast: Annotated[bool, Parameter(help="The encoder of `find --fast`, for images.", negative="")] = False,
-    workers: Workers = None,
-    ray: Ray = None,
+    workers: options.Workers = None,
+    ray: options.Ray = None,
     out: Annotated[
         str | None, Parameter(name=["--out", "-o"], help="Run folder or its address; default: NAME.sieve here.")
     ] = None,
@@ -42,7 +41,8 @@ def encode(
     from labelsieve.core.wording import quoted
     from labelsieve.store.encode_shards import encode_shards
 
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group}
+    columns |= {"labels": labels, "format": format}
     require_fast(fast, encoder, side, None)
     data = read_source(source, None, columns.pop("labels"), fast, columns)
     with progress_bar() as progress:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, Annotator, Detectors, Place, Ray, Time, Votes, Workers, folder, within
+from labelsieve.cli import options
 
 
 def find(
@@ -17,14 +17,15 @@ def find(
     ] = None,
     /,
     *,
-    image: Annotated[str | None, Parameter(help="Column of image paths.")] = None,
-    text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
-    label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
-    id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    image: options.Image = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    id: options.Id = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
-    annotator: Annotator = None,
-    votes: Votes = None,
-    time: Time = None,
+    annotator: options.Annotator = None,
+    votes: options.Votes = None,
+    time: options.Time = None,
+    format: options.Format = None,
     labels: Annotated[
         str | None,
         Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs."),
@@ -33,28 +34,27 @@ def find(
     encoder: Annotated[
         str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME, timm:NAME or none.")
     ] = None,
-    side: Annotated[
-        int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
-    ] = None,
+    side: options.Side = None,
     fast: Annotated[
         bool,
         Parameter(help="For images: about four times faster, finds fewer wrong labels.", negative=""),
     ] = False,
-    detectors: Detectors = None,
+    detectors: options.Detectors = None,
     from_network: Annotated[
         str | None, Parameter(help="Train this network on the images instead: resnet18, small-cnn, ...")
     ] = None,
     loss: Annotated[str | None, Parameter(help="Loss of --from-network: blurry, piecewise-zero or gce.")] = None,
     classes: Annotated[str | None, Parameter(help="Meaning of classes: class,name,guideline,example.")] = None,
-    seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=within(SEEDS))] = 0,
+    seed: Annotated[int, Parameter(help="Same seed, same findings.", converter=options.within(options.SEEDS))] = 0,
     device: Annotated[
         str | None,
         Parameter(help="Where heads or networks train: cpu, cuda, mps; default: heads on the CPU, a network on a GPU."),
     ] = None,
-    workers: Workers = None,
-    ray: Ray = None,
+    workers: options.Workers = None,
+    ray: options.Ray = None,
     out: Annotated[
-        Place | None, Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=folder)
+        options.Place | None,
+        Parameter(name=["--out", "-o"], help="Run folder; default: NAME.sieve here.", converter=options.folder),
     ] = None,
     json: Annotated[bool, Parameter(help="Print the summary as one JSON object.", negative="")] = False,
 ) -> int:
@@ -68,7 +68,7 @@ def find(
     from labelsieve.store import class_guide
 
     columns = {"image": image, "text": text, "label": label, "id": id, "group": group}
-    columns |= {"annotator": annotator, "votes": votes, "time": time}
+    columns |= {"annotator": annotator, "votes": votes, "time": time, "format": format}
     require_fast(fast, encoder, side, from_network)
     data = read_source(source, probs, labels, fast, columns)
     meanings = read_classes(classes, data)

@@ -43,7 +43,7 @@ def read_source(
     else:
         unused = [
             f"--{name}"
-            for name in ("image", "text", "group", "annotator", "votes", "time")
+            for name in ("image", "text", "group", "annotator", "votes", "time", "format")
             if columns[name] is not None
         ]
         if unused:

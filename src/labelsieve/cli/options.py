@@ -12,6 +12,10 @@ from cyclopts import Parameter
 from labelsieve.core.errors import UserError
 from labelsieve.core.shares import share
 
+Image = Annotated[str | None, Parameter(help="Column of image paths.")]
+Text = Annotated[str | None, Parameter(help="Column of texts.")]
+Label = Annotated[str | None, Parameter(help="Column of given labels.")]
+Id = Annotated[str | None, Parameter(help="Column of ids.")]
 Annotator = Annotated[
     str | None, Parameter(help="Column that says who gave each vote; or one column per annotator: a,b,c or rater_*.")
 ]
@@ -19,6 +23,7 @@ Votes = Annotated[str | None, Parameter(help="Table of the votes, if they are no
 Time = Annotated[
     str | None, Parameter(help="Column of times of the votes: of several of one annotator the last counts.")
 ]
+Format = Annotated[str | None, Parameter(help="Format of the source, where it is not recognised: idx, ...")]
 Detectors = Annotated[
     str | None,
     Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),
@@ -77,4 +82,8 @@ Workers = Annotated[
 Ray = Annotated[
     str | None,
     Parameter(help="Workers on a Ray cluster: auto, local (starts one here), or HOST:PORT of its head."),
+]
+
+Side = Annotated[
+    int | None, Parameter(help="Image side in pixels for the encoder, 32 to 1024.", converter=within(SIDES))
 ]

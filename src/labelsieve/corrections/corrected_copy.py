@@ -62,6 +62,8 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
             copied = _voted(data, changes, folder)
         elif "labels" in recipe:
             copied = _labels(recipe, data, changes, folder)
+        elif "format" in recipe:
+            copied = _format(recipe["format"], source, changes, folder)
         elif source.startswith("hf:") and not paths.is_remote(source):
             copied = _hub(source, data, changes, folder)
         elif paths.is_folder(source):
@@ -105,6 +107,13 @@ def _voted(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     given = given_labels(data)
     history = apply_labels(list(given), list(given.values()), {}, changes, folder / "labels.csv", by_order=False)
     return _with_notes(history, "The labels came from votes, so the copy is a list of ids and labels: labels.csv.")
+
+
+def _format(name: str, source: str, changes: Sequence[Change], folder: Path) -> Copied:
+    from labelsieve import formats
+
+    new = {change.id: change.new or None for change in changes}
+    return Copied(notes=tuple(formats.write(name, source, formats.read(name, source), new, folder)))
 
 
 def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:

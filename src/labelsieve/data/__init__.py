@@ -22,11 +22,13 @@ from labelsieve.core.run_files import require_data
 from labelsieve.data import array_file, columns
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
+from labelsieve.data.formatted import load_format, require_format
 from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
+from labelsieve.formats import recognised
 from labelsieve.places import paths
 
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather")
@@ -49,6 +51,7 @@ def load(
     annotator: str | None = None,
     votes: Any = None,
     time: str | None = None,
+    format: str | None = None,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -82,6 +85,7 @@ def load(
             votes are in the source, or in `votes`. Without other labels the one with most votes is the given label.
         votes: a table or frame of the votes, if the examples are in the source; matched by id.
         time: the column of times of votes: of several votes of one annotator on one example, the last counts.
+        format: name of the format of the source (`labelsieve.formats.FORMATS`), where it is not recognised.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -90,10 +94,13 @@ def load(
         UserError: the message says what is wrong with the source and what to do.
     """
     requested = columns.named(label, text, image, id, group, feature_columns)
+    source = os.fspath(source) if isinstance(source, os.PathLike) else source
+    if format is not None:
+        require_format(format, source)
     if annotator is None and votes is None:
         if time is not None:
             raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
-        dataset, draft = _load(source, labels, requested, single=False)
+        dataset, draft = _load(source, labels, requested, single=False, format=format)
     else:
         dataset, draft = _load_votes(source, labels, requested, annotator, votes, time)
     named = {
@@ -108,6 +115,7 @@ def load(
         "annotator": annotator,
         "votes": votes,
         "time": time,
+        "format": draft.format or None,
     }
     if probs is not None:
         from labelsieve.data.beside import beside
@@ -147,9 +155,11 @@ def load_test(
     return _load(source, labels, columns.named(**roles, feature_columns=feature_columns), single=True)[0]
 
 
-def _load(source: Any, labels: Any, requested: Columns, *, single: bool) -> tuple[Dataset, Draft]:
+def _load(
+    source: Any, labels: Any, requested: Columns, *, single: bool, format: str | None = None
+) -> tuple[Dataset, Draft]:
     from_file = isinstance(labels, (str, os.PathLike))
-    draft = _draft(source, replace(requested, elsewhere=from_file), relabelled=labels is not None)
+    draft = _draft(source, replace(requested, elsewhere=from_file), relabelled=labels is not None, format=format)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     if not from_file:
@@ -223,9 +233,9 @@ def load_inputs(
     return unlabelled(_draft(source, columns.named(label, text, image, id, None, feature_columns), relabelled=True))
 
 
-def _draft(source: Any, requested: Columns, relabelled: bool) -> Draft:
+def _draft(source: Any, requested: Columns, relabelled: bool, format: str | None = None) -> Draft:
     if isinstance(source, (str, os.PathLike)):
-        return _named(os.fspath(source), requested, relabelled)
+        return _named(os.fspath(source), requested, relabelled, format)
     if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
         _no_columns(requested, "A Series")
         draft = array_file.from_values([None if is_missing(value) else value for value in source.to_list()])
@@ -250,7 +260,7 @@ def _draft(source: Any, requested: Columns, relabelled: bool) -> Draft:
     return array_file.from_values(source)
 
 
-def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
+def _named(name: str, requested: Columns, relabelled: bool, format: str | None = None) -> Draft:
     if not name.strip():
         raise UserError("The name of the data is empty; give a folder, a file or hf:NAME.")
     if not paths.is_remote(name):
@@ -266,6 +276,10 @@ def _named(name: str, requested: Columns, relabelled: bool) -> Draft:
                 labels="",
             )
         require_data(name)
+    if not requested.present(()).named() and (format := format or recognised(name)):
+        return load_format(format, name)
+    if format is not None:
+        _no_columns(requested, f"{name}, in the format {format},")
     if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 

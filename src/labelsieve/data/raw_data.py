@@ -30,6 +30,7 @@ class Draft:
         columns: as in `Dataset`.
         categories: the names of the labels in their own order, as a Categorical has one.
         label_column: as in `Dataset`.
+        format: name of the format in `labelsieve.formats` that read it; "" for what `labelsieve.data` reads itself.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -46,3 +47,4 @@ class Draft:
     columns: FeatureColumns | None = None
     categories: tuple[str, ...] | None = None
     label_column: str = ""
+    format: str = ""

@@ -1,0 +1,35 @@
+"""Files and folders in a format of `labelsieve.formats`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labelsieve import formats
+from labelsieve.core.errors import UserError
+from labelsieve.data.raw_data import Draft
+
+
+def require_format(name: str, source: Any) -> None:
+    """Raise a UserError unless `name` is a format and `source` names a file or folder."""
+    formats.require_format(name)
+    if not isinstance(source, str):
+        raise UserError("<format> is for files and folders; leave it out for data in memory.", format=name)
+
+
+def load_format(name: str, place: str) -> Draft:
+    """The draft of a place in a format. Errors as in `formats.read`."""
+    content = formats.read(name, place)
+    return Draft(
+        content.inputs,
+        content.kind,
+        place,
+        content.labels,
+        content.ids,
+        f"the ids in {place}",
+        content.groups,
+        content.classes,
+        content.unusable,
+        content.excluded,
+        content.notes,
+        format=name,
+    )

@@ -1,0 +1,54 @@
+"""Formats of labelling tools and of data sets: one file each, with three functions.
+
+- `recognises(place) -> bool`: whether a file or folder is of this format; cheap, and False in doubt.
+- `read(place) -> Content`.
+- `write(place, content, changes, out) -> notes`: a corrected copy in the same layout in the new folder `out`; `content`
+  is what `read` gave, and `changes` are new class names by id, None for an example that is left out.
+
+Each raises a `UserError` that names what is wrong in the place. Packages are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from labelsieve.core.errors import UserError, meant
+from labelsieve.formats.content import Content
+
+FORMATS: dict[str, str] = {
+    "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
+}
+
+
+def recognised(place: str) -> str | None:
+    """The name of the format of a file or folder; None for what `labelsieve.data` reads itself."""
+    return next((name for name in FORMATS if _module(name).recognises(place)), None)
+
+
+def read(name: str, place: str) -> Content:
+    """The content of a place in the format `name`.
+
+    Raises:
+        UserError: there is no such format, or the place is not of it.
+    """
+    require_format(name)
+    return _module(name).read(place)
+
+
+def write(name: str, place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> Iterable[str]:
+    """Write a corrected copy of the place into the folder `out`; returns notes for the user."""
+    return _module(name).write(place, content, changes, out)
+
+
+def require_format(name: str) -> None:
+    """Raise a UserError if there is no format of this name."""
+    if name not in FORMATS:
+        raise UserError(
+            f"There is no format {name!r}.{meant(name, FORMATS)} Choose from {', '.join(FORMATS)}.", format=name
+        )
+
+
+def _module(name: str):
+    return import_module(f"labelsieve.formats.{name.replace('-', '_')}")
