@@ -87,13 +87,13 @@ def test_coco_is_read_by_pycocotools_and_comes_back(photos, tmp_path, capsys):
     coco = pytest.importorskip("pycocotools.coco")
     decide(photos, ("dog/4.png", "exclude", None))
     export(photos, to="coco", out=tmp_path / "c")
-    file = tmp_path / "c/annotations.json"
+    file = tmp_path / "c/annotations/instances_default.json"
     read = coco.COCO(str(file))
     assert len(read.getImgIds()) == 6 and len(read.getAnnIds()) == 5
     (cat,) = read.getCatIds(catNms=["cat"])
     assert len(read.getImgIds(catIds=[cat])) == 3
     first = read.loadImgs(read.getImgIds()[0])[0]
-    with Image.open(tmp_path / "c" / first["file_name"]) as image:
+    with Image.open(tmp_path / "c/images" / first["file_name"]) as image:
         assert image.size == (first["width"], first["height"]) == (6, 4)
     actual = json.loads(file.read_text())
     actual["annotations"][0]["category_id"] = actual["annotations"][-1]["category_id"]
@@ -116,7 +116,7 @@ def test_fiftyone_layout_and_back(photos, tmp_path, capsys):
         attributes = label.pop("attributes")
         label["label"] = actual["classes"].index(label["label"])
         label["attributes"] = attributes
-    actual["labels"]["00000001"]["label"] = 1
+    actual["labels"]["00000001-c0"]["label"] = 1
     (tmp_path / "f/labels.json").write_text(json.dumps(actual))
     capsys.readouterr()
     import_answers(capsys, photos, tmp_path / "f", "fiftyone")
@@ -142,6 +142,40 @@ def test_real_fiftyone_reads_the_folder_and_what_it_writes_comes_back(photos, tm
     capsys.readouterr()
     import_answers(capsys, photos, tmp_path / "g", "fiftyone")
     assert decisions_of(photos, "bob") == {"cat/1.png": ("relabel", "dog")}
+
+
+def test_pictures_are_known_by_their_names_where_a_tool_drops_our_fields(photos, tmp_path, capsys):
+    """COCO as Datumaro 1.13.12 and FiftyOne 1.22.1 write it again: numbers and names of their own, the last image first
+    (Datumaro), no fields but those of COCO. One label was replaced; what was decided since the export stays."""
+    export(photos, to="coco", out=tmp_path / "c")
+    decide(photos, ("cat/1.png", "relabel", "dog"))
+    content = json.loads((tmp_path / "c/annotations/instances_default.json").read_text())
+    known = {"file_name", "width", "height"}
+    images = [{"id": 9 - i, **{k: v for k, v in one.items() if k in known}} for i, one in enumerate(content["images"])]
+    notes = [{**note, "image_id": 10 - note["image_id"]} for note in content["annotations"]]
+    assert content["images"][4]["file_name"] == "00000004-c1.png"
+    notes[4]["category_id"] = 1
+    content |= {"images": images[::-1], "annotations": notes[::-1]}
+    (tmp_path / "back").mkdir()
+    (tmp_path / "back/labels.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    output = import_answers(capsys, photos, tmp_path / "back", "coco")
+    assert decisions_of(photos, "bob") == {"dog/4.png": ("relabel", "cat")} and output["nothing_new"] == 5
+
+
+@pytest.mark.parametrize("attributes", [True, False])
+def test_a_label_that_was_replaced_in_fiftyone_comes_back(photos, tmp_path, capsys, attributes):
+    """As FiftyOne 1.22.1 writes a label that a person made, with and without `include_attributes`."""
+    export(photos, to="fiftyone", out=tmp_path / "f")
+    content = json.loads((tmp_path / "f/labels.json").read_text())
+    labels = content["labels"]
+    for name in labels if not attributes else ():
+        labels[name] = labels[name]["label"]
+    labels["00000004-c1"] = {"label": "cat", "attributes": {}} if attributes else "cat"
+    (tmp_path / "f/labels.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    output = import_answers(capsys, photos, tmp_path / "f", "fiftyone")
+    assert decisions_of(photos, "bob") == {"dog/4.png": ("relabel", "cat")} and output["nothing_new"] == 5
 
 
 def test_hugging_face_out_and_back(texts, tmp_path, capsys):
@@ -320,7 +354,7 @@ def test_malformed_files_give_one_sentence(photos, tmp_path, kind, text):
 
 
 def test_a_folder_without_the_file_is_an_error(photos, tmp_path):
-    with pytest.raises(UserError, match="annotations.json cannot be read"):
+    with pytest.raises(UserError, match="instances_default.json cannot be read"):
         import_(photos, tmp_path, from_="coco", reviewer="bob")
 
 

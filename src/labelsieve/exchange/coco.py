@@ -1,8 +1,9 @@
 """COCO: images, categories, and one annotation per image whose box is the whole image.
 
-Format: https://cocodataset.org/#format-data. `out` is a folder with `images/` and `annotations.json`. In the latter
-each image also has the id of the example (`labelsieve_id`) and the label that was written (`label_exported`), so that
-changes can be recognised. Excluded examples have no annotation.
+Format: https://cocodataset.org/#format-data. `out` is a folder with `images/` and `annotations/instances_default.json`,
+as CVAT, Datumaro and FiftyOne expect it. In the latter each image also has the id of the example (`labelsieve_id`) and
+the label that was written (`label_exported`), so that changes can be recognised; FiftyOne and Datumaro drop both, and
+an import then knows the example by the name of its picture. Excluded examples have no annotation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import Any
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
+from labelsieve.core.findings import Findings
 from labelsieve.exchange.answers import Answer, Read, read_json
 from labelsieve.exchange.export_rows import Row
+from labelsieve.exchange.known_example import CONTENT, GIVEN, ID, WRITTEN, known_example, stem
 from labelsieve.exchange.pictures import picture, require_pictures
 
-FILE, ID, CONTENT, WRITTEN = "annotations.json", "labelsieve_id", "labelsieve_content", "label_exported"
+FILE = "annotations/instances_default.json"
+_OTHERS = ("annotations.json", "labels.json")  # of earlier exports, of FiftyOne
 
 
 def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
@@ -28,13 +32,14 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     code = {name: i for i, name in enumerate(names, 1)}
     images, annotations = [], []
     (out / "images").mkdir()
+    (out / FILE).parent.mkdir()
     for i, row in enumerate(rows):
         raw, suffix, (width, height) = picture(inputs[i], row.id)
-        name = f"images/{i:08}{suffix}"
-        (out / name).write_bytes(raw)
+        name = stem(row, classes) + suffix
+        (out / "images" / name).write_bytes(raw)
         facts = {
             ID: row.id,
-            "given_label": row.given_label,
+            GIVEN: row.given_label,
             "suggested_label": row.suggested_label,
             "p_wrong": row.p_wrong,
         }
@@ -51,16 +56,16 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     )
 
 
-def read(path: Path, classes: Collection[str] = ()) -> Read:
+def read(path: Path, classes: Collection[str], findings: Findings) -> Read:
     """The category of each annotation; `path` is the JSON file or its folder.
 
-    The file name replaces a missing `labelsieve_id`, and an annotation may name its `annotator`. Annotations whose
-    image or category is not in the file are listed as conflicts.
+    An annotation may name its `annotator`. Annotations whose image or category is not in the file are listed as
+    conflicts.
 
     Raises:
         UserError: it is not a COCO file.
     """
-    path = path / FILE if path.is_dir() else path
+    path = _file(path) if path.is_dir() else path
     content = read_json(path)
     try:
         images = {image["id"]: image for image in content["images"]}
@@ -74,13 +79,19 @@ def read(path: Path, classes: Collection[str] = ()) -> Read:
                     Conflict(f"annotation {annotation.get('id')}", f"the file has no image {annotation['image_id']!r}")
                 )
                 continue
-            key = str(image.get(ID, image.get("file_name")))
+            key, hashed, given, exported = known_example(image, str(image.get("file_name")), findings)
             if category not in names:
                 conflicts.append(Conflict(key, f"the file has no category {category!r}"))
                 continue
             who = str(annotation.get("annotator") or "")
-            facts = {"given": image.get("given_label"), "content": image.get(CONTENT)}
-            answers.append(Answer(key, "", str(names[category]), image.get(WRITTEN), reviewer=who, **facts))
+            answers.append(Answer(key, "", str(names[category]), exported, "", who, given, hashed))
         return Read(answers, conflicts)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a complete COCO file: {error} is missing.") from error
+
+
+def _file(folder: Path) -> Path:
+    """The annotations in a folder: where exports write them, else the only JSON file of `annotations/`."""
+    found = next((folder / name for name in (FILE, *_OTHERS) if (folder / name).exists()), None)
+    others = sorted((folder / "annotations").glob("*.json"))
+    return found or (others[0] if len(others) == 1 else folder / FILE)

@@ -25,6 +25,7 @@ class Row:
         decision: keep, relabel, exclude, ambiguous, later, "conflict", or "" where there is no decision.
         reviewer, at, note: those of the decision.
         content: a hash of the example, 16 hex digits; "" if unknown.
+        position: its row in the run.
         detectors: flag_<detector> (bool) and suggested_<detector> (a class), as in the table of findings.
     """
 
@@ -40,6 +41,7 @@ class Row:
     at: str = ""
     note: str = ""
     content: str = ""
+    position: int = 0
     detectors: Mapping[str, bool | str] = field(default_factory=dict)
 
     def cells(self) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class Row:
         return {name: getattr(self, name) for name in _OWN} | dict(self.detectors)
 
 
-_OWN = [one.name for one in fields(Row) if one.name != "detectors"]
+_OWN = [one.name for one in fields(Row) if one.name not in ("position", "detectors")]
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
@@ -91,6 +93,7 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
                 flagged,
                 *decision,
                 stamp(findings, i)["content"] or "",
+                i,
                 _opinions(findings, i),
             )
         )

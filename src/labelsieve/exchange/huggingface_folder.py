@@ -8,6 +8,7 @@ from typing import Any
 
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
+from labelsieve.core.findings import Findings
 from labelsieve.data.hub_folder import require_datasets, save
 from labelsieve.exchange.answers import Answer, Read
 from labelsieve.exchange.export_rows import Row, columns
@@ -41,7 +42,7 @@ def _type(column: str) -> str:
     return "bool" if column.startswith("flag_") else _TYPES.get(column, "string")
 
 
-def read(path: Path, classes: Collection[str] = ()) -> Read:
+def read(path: Path, classes: Collection[str] = (), findings: Findings | None = None) -> Read:
     """The labels of a folder of `save_to_disk` with the columns `id` and `label`, and optionally `annotator`.
 
     Rows without a label are not answers; codes that are not a class of the column are listed as conflicts.

@@ -66,7 +66,7 @@ def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, re
         raise UserError(f"There is no file or folder {file}.")
     run = with_decisions_of_now(run)
     classes = {*run.findings.classes, *(d.label for d in run.fold.standing() if d.label)}
-    answer_file = tool.read(file, classes, run.findings) if from_ == "csv" else tool.read(file, classes)
+    answer_file = tool.read(file, classes, run.findings)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     answers, unmatched = belonging(answer_file.answers, run.findings, run.follow, answer_file.own)
     rows, conflicts, unchanged = decisions(answers, run.findings, run.fold, reviewer or "", now)

@@ -21,6 +21,7 @@ from labelsieve.core.added_columns import PREFIX
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
+from labelsieve.core.findings import Findings
 from labelsieve.exchange.answers import LABEL, Answer, Read, Unread, read_json
 from labelsieve.exchange.export_rows import Row
 from labelsieve.exchange.pictures import picture
@@ -109,7 +110,7 @@ class _Reply:
     ours: bool = False
 
 
-def read(path: Path, classes: Collection[str] = ()) -> Read:
+def read(path: Path, classes: Collection[str] = (), findings: Findings | None = None) -> Read:
     """The choice of every annotator for every task, with the annotator's name.
 
     A control of any name is read if it is a single choice (Choices, or the leaf or the path of a Taxonomy) and somebody
