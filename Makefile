@@ -37,7 +37,7 @@ docs: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,remote,s3,ray,hf,lightning,train,postgres,plot]' $(TOOLS)
+	$(PIP) --editable '.[images,text,sklearn,hub,remote,s3,ray,hf,lightning,train,postgres,plot,tiff,dicom,heic,jxl]' $(TOOLS)
 	touch $@
 
 clean:

@@ -155,7 +155,7 @@ def test_a_large_jpeg_is_drafted_without_changing_the_picture():
         (b"hello, this is no picture", "not an image"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "SVG"),
         (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg width='1'/>", "SVG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "HEIC picture.*convert it to JPEG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "HEIC picture.*labelsieve.heic|not an image"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not an image"),
         (b"%PDF-1.4\n", "not an image"),

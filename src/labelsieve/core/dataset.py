@@ -60,6 +60,8 @@ class Dataset:
         length: how many rows the source had, including those that were left out.
         label_column: the source's column of labels; "" if they do not come from a column.
         votes: of several annotators on the examples; None without them.
+        bands: of TIFF files of several bands those that are read as red, green and blue, or the one read as grey,
+            counted from 1; () is the first three.
     """
 
     ids: np.ndarray
@@ -80,6 +82,7 @@ class Dataset:
     length: int = -1  # filled in below: the number of examples
     label_column: str = ""
     votes: Votes | None = None
+    bands: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):

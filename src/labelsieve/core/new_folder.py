@@ -68,3 +68,9 @@ def free_name(name: str, taken: set[str], mark: str) -> str:
         count += 1
     taken.add(candidate.casefold())
     return candidate
+
+
+def require_new(out: Path) -> None:
+    """Raise a UserError where the file `out` exists."""
+    if out.exists() or out.is_symlink():
+        raise UserError(f"{out} already exists, and nothing is ever overwritten; name a new file with <out>.", out="")

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LOOK = 50  # rows
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0")
-_PICTURES += (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\x0a\x05\x01")
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\1\0")
+_PICTURES += (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\x0a\x05\x01")
 _PORTABLE = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7")  # PBM, PGM, PPM, PAM, then a blank
 _SOUNDS = (
     b"OggS",
@@ -50,7 +50,7 @@ def is_picture(data: bytes) -> bool:
         return data[8:12] == b"WEBP"
     if data[4:8] == b"ftyp":
         return data[8:11] in (b"avi", b"hei", b"mif", b"msf", b"hev")
-    return data.startswith(_PICTURES) or (data[:2] in _PORTABLE and data[2:3].isspace())
+    return data.startswith(_PICTURES) or data[128:132] == b"DICM" or (data[:2] in _PORTABLE and data[2:3].isspace())
 
 
 def what(cells: Sequence[bytes]) -> str:

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import os
 
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".apng",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".mpo",
-    ".ppm",
-    ".pgm",
-)
-SUFFIXES += (".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".tga", ".ico", ".pcx")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo")
+SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".dcm")
+SUFFIXES += (".dicom", ".tga", ".ico", ".pcx")
 
 
 def is_image(name: str) -> bool:

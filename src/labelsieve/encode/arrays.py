@@ -12,10 +12,11 @@ import numpy as np
 from labelsieve.core.dataset import Dataset, Exclusion, Subset
 from labelsieve.core.errors import UserError
 from labelsieve.core.progress_callback import Progress
+from labelsieve.core.read_many import UNREAD
 from labelsieve.core.workers import Workers
 from labelsieve.encode import Encoded, Encoder, encode, shard_plan, shards
 from labelsieve.encode import encoder as load_encoder
-from labelsieve.encode.decode_image import EIGHT, UNSCALED
+from labelsieve.encode.decode_image import BANDS, DEPTH, EIGHT, PAGES, UNSCALED, DecodeError, Header, header
 from labelsieve.encode.deep_pixels import look
 from labelsieve.encode.long_texts import MOST
 from labelsieve.encode.pixel_levels import Levels
@@ -91,15 +92,14 @@ def features(
     load = Loader(option, data.kind, side, model.name)
     encoded, plan = _encoded(data, model, load, cache, levels, workers, run, progress)
     if data.kind == "image" and len(
-        more := np.flatnonzero(encoded.reading == UNSCALED)
+        more := np.flatnonzero(encoded.reading & DEPTH == UNSCALED)
     ):  # none of those was in the sample for the levels
-        levels = levels.filled(look(data.inputs, more))
+        levels = levels.filled(look(data.inputs, more, levels.bands))
         encoded, plan = _encoded(data, model, load, cache, levels, workers, run, progress)
     data, keep = _readable(data, encoded.failed)
     data = replace(data, notes=(*data.notes, *getattr(model, "notes", ())))
-    reading_notes = (
-        _deep(encoded.reading[keep], levels) if data.kind == "image" else _long(encoded.reading[keep], model)
-    )
+    reading = encoded.reading[keep]
+    reading_notes = _read_as(data, reading, levels) if data.kind == "image" else _long(reading, model)
     data = replace(data, notes=(*data.notes, *reading_notes))
     values = encoded.features if keep.all() else encoded.features[keep]
     content, sketch, raw = encoded.content[keep], encoded.sketch[keep], encoded.raw[keep]
@@ -150,11 +150,11 @@ def pixels(
     `channels` None their own; `levels` as in `features`; `read` does what `encode.pixels.pixels` does."""
     side, levels = side or usual_side(data.inputs), levels_of(data, levels)
     values, failed, bits = read(data.inputs, side, channels, folder, levels)
-    if (bits == UNSCALED).any():
-        levels = levels.filled(look(data.inputs, np.flatnonzero(bits == UNSCALED)))
+    if len(more := np.flatnonzero(bits & DEPTH == UNSCALED)):
+        levels = levels.filled(look(data.inputs, more, levels.bands))
         values, failed, bits = read(data.inputs, side, channels, folder, levels)
     data, keep = _readable(data, failed)
-    data = replace(data, notes=(*data.notes, *_deep(bits[keep], levels)))
+    data = replace(data, notes=(*data.notes, *_read_as(data, bits[keep], levels)))
     values = without(values, keep) if failed else values
     return Arrays(data, values, hashes(values.reshape(len(values), -1)), levels=levels)
 
@@ -176,15 +176,53 @@ def levels_of(data: Dataset, given: Levels | None = None) -> Levels:
     """The scales for pictures of more than 8 bits: those that are given, or fitted to the data."""
     if data.kind != "image":
         return Levels()
-    return look(data.inputs) if given is None else given
+    return look(data.inputs, bands=data.bands) if given is None else given
+
+
+def _read_as(data: Dataset, bits: np.ndarray, levels: Levels) -> list[str]:
+    """Notes about pictures of which only a part is shown, and on which scale. `bits` (n,) as in `Decoded`."""
+    return [*_first_pages(data, bits), *_some_bands(data, bits, levels), *_deep(bits, levels)]
+
+
+def _first_pages(data: Dataset, bits: np.ndarray) -> list[str]:
+    n = int((bits & PAGES > 0).sum())
+    if not n:
+        return []
+    name, head = _first(data, bits & PAGES > 0)
+    some = f"{n:,} pictures are files" if n > 1 else "1 picture is a file"
+    return [
+        f"{some} of several pages or frames ({name} has {head.pages if head else 'several'}), of which the first is "
+        "read."
+    ]
+
+
+def _some_bands(data: Dataset, bits: np.ndarray, levels: Levels) -> list[str]:
+    n = int((bits & BANDS > 0).sum())
+    if not n:
+        return []
+    name, head = _first(data, bits & BANDS > 0)
+    some = f"{n:,} pictures have" if n > 1 else "1 picture has"
+    shown = ", ".join(map(str, levels.bands or (1, 2, 3)))
+    how = f"band {shown} is read as grey." if len(levels.bands) == 1 else f"bands {shown} are read as colours."
+    return [f"{some} more than 3 bands ({name} has {head.bands if head else 'more'}): {how}"]
+
+
+def _first(data: Dataset, which: np.ndarray) -> tuple[str, Header | None]:
+    """The id and header of the first picture of a mask (n,)."""
+    i = int(np.flatnonzero(which)[0])
+    try:
+        value = data.inputs[i]
+        return str(data.ids[i]), header(value) if isinstance(value, bytes) else None
+    except (DecodeError, *UNREAD):
+        return str(data.ids[i]), None
 
 
 def _deep(bits: np.ndarray, levels: Levels) -> list[str]:
     """A note about pictures of more than 8 bits per channel, and how they are shown."""
-    n = int((bits > EIGHT).sum())
+    n = int((bits & DEPTH > EIGHT).sum())
     if not n:
         return []
-    parts = [f"{low:,.6g} to {high:,.6g}" for low, high in levels.plain().values()]
+    parts = [f"{low:,.6g} to {high:,.6g}" for low, high in filter(None, (levels.whole, levels.decimal))]
     pictures, both = (
         "1 picture has" if n == 1 else f"{n:,} pictures have",
         " and, of decimals, " if levels.whole else "",

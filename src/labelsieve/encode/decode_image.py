@@ -1,7 +1,8 @@
 """Decodes one image to the square of RGB pixels that an encoder takes.
 
-Pillow decodes; EXIF orientation is applied, transparency is laid over white, an animation gives its first frame, more
-than 8 bits per channel are reduced to 8 with one scale for all pictures (`encode.pixel_levels`). The image is then
+Pillow decodes, other readers what Pillow cannot (`encode.raster`). EXIF orientation is applied, transparency is laid
+over white, a file of several frames or pages gives the first, a TIFF of many bands three of them, more than 8 bits per
+channel are reduced to 8 with one scale for all pictures (`encode.pixel_levels`). The image is then
 stretched to a square (bicubic): a centre crop would lose whatever lies at the edge, which in photographs is sometimes
 the labelled object. Large JPEGs are decoded at the smallest of 1, 1/2, 1/4, 1/8 that still covers the square.
 
@@ -15,17 +16,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelsieve.encode import deep_pixels
+from labelsieve.encode import band_tiff, deep_pixels, dicom, jpeg_xl
 from labelsieve.encode.pixel_levels import Levels
+from labelsieve.encode.raster import DecodeError, Raster, reader, three_bands
 from labelsieve.stats.same_picture import GREY, TINT
 
 if TYPE_CHECKING:
@@ -36,16 +39,16 @@ MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX")
 _ORIENTATION = 0x0112
 EIGHT, DEEP, UNSCALED = range(3)  # bits per channel: 8, more, more with an unknown scale
+DEPTH, PAGES, BANDS = 3, 4, 8  # of `Decoded.bits`: those three; the file has more pages, or more bands, than are shown
+_DEPTHS, _SAMPLES, _LAYOUT = 258, 277, 284  # TIFF tags: bits of each band, number of bands, 2 if they are stored apart
 
-
-class DecodeError(ValueError):
-    """Why an input is not a usable image; the message completes the sentence "it was left out because it is ..."."""
+__all__ = ["DecodeError", "Decoded", "Header", "Opened", "decode", "deep_values", "header", "picture", "sketch"]
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """One decoded image: pixels uint8 (side, side, 3) RGB and its two duplicate keys. `content` is an unsigned 64-bit
-    number, `sketch` BYTES uint8, `bits` one of EIGHT, DEEP and UNSCALED."""
+    number, `sketch` BYTES uint8, `bits` one of EIGHT, DEEP and UNSCALED, with PAGES and BANDS added where they hold."""
 
     pixels: np.ndarray
     content: int
@@ -55,14 +58,29 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The upright RGB image, the original (width, height), and the values if they have more than 8 bits, else None."""
+    """The upright RGB image, the original (width, height), the values if they have more than 8 bits, else None, and
+    whether the file has more (PAGES, BANDS, their sum or 0)."""
 
     image: Image
     size: tuple[int, int]
     deep: np.ndarray | None = None
+    more: int = 0
 
     def bits(self, levels: Levels) -> int:
-        return EIGHT if self.deep is None else DEEP if levels.known(self.deep) else UNSCALED
+        depth = EIGHT if self.deep is None else DEEP if levels.known(self.deep) else UNSCALED
+        return depth | self.more
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of a picture file say: its format as Pillow or `Raster` names it (the several pictures of a
+    phone are a "JPEG"), (width, height), pages and bands, and whether it has more than 8 bits per channel."""
+
+    format: str
+    size: tuple[int, int]
+    pages: int
+    bands: int
+    deep: bool
 
 
 def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Levels | None = None) -> Decoded:
@@ -97,25 +115,54 @@ def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -
     return _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side, levels or Levels())
 
 
-def deep_values(data: bytes) -> np.ndarray | None:
-    """The values of an image of more than 8 bits per channel; None for any other, of which only the header is read.
+def header(data: bytes) -> Header:
+    """The header of encoded bytes; the pixels are not read.
 
     Raises:
         DecodeError: as in `decode`.
     """
-    from PIL import Image
-
     with _decode_errors():
-        image = Image.open(io.BytesIO(data), formats=_readers())
-        raw = deep_pixels.rawmode(image)
-        if image.mode not in ("I", "F") and not image.mode.startswith("I;16") and ";16" not in raw:
+        file = _opened(data, ())
+        if isinstance(file, Raster):
+            return Header(file.format, file.size, file.pages, file.bands, file.format != "DICOM")
+        kind = "JPEG" if file.format == "MPO" else file.format or ""
+        pages = getattr(file, "n_frames", 1) if kind == "TIFF" else 1
+        return Header(kind, file.size, pages, _bands(file), _is_deep(file))
+
+
+def deep_values(data: bytes, bands: tuple[int, ...] = ()) -> np.ndarray | None:
+    """The values of an image of more than 8 bits per channel; None for any other, of which only the header is read if
+    Pillow reads it. `bands` as in `three_bands`.
+
+    Raises:
+        DecodeError: as in `decode`.
+    """
+    with _decode_errors():
+        file = _opened(data, bands)
+        if isinstance(file, Raster):
+            _refuse_bomb(*file.size)
+            array = three_bands(file.read(), bands)
+            return None if array.dtype == np.uint8 else array
+        if not _is_deep(file):
             return None
-        _refuse_bomb(*image.size)
-        image.load()
-        return deep_pixels.values(image, data, raw)
+        _refuse_bomb(*file.size)
+        raw = deep_pixels.rawmode(file)
+        file.load()
+        return deep_pixels.values(file, data, raw)
 
 
-def to_rgb(image: Image, data: bytes, levels: Levels) -> tuple[Image, np.ndarray | None]:
+def _is_deep(image: Image) -> bool:
+    """Whether an opened image, which is not loaded yet, may have more than 8 bits per channel."""
+    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    return deep or ";16" in deep_pixels.rawmode(image)
+
+
+def _bands(image: Image) -> int:
+    tags: Any = getattr(image, "tag_v2", None)
+    return len(image.getbands()) if tags is None else int(tags.get(_SAMPLES, 1))
+
+
+def _in_rgb(image: Image, data: bytes, levels: Levels) -> tuple[Image, np.ndarray | None]:
     """An opened image as 8-bit RGB, and its values if it has more bits. The orientation is not applied."""
     from PIL import Image as images
 
@@ -147,16 +194,54 @@ def _from_array(array: np.ndarray) -> Opened:
 
 
 def _from_bytes(data: bytes, side: int, levels: Levels) -> Opened:
-    from PIL import Image
+    with _decode_errors():
+        file = _opened(data, levels.bands)
+        _refuse_bomb(*file.size)
+        if isinstance(file, Raster):
+            return _from_raster(file, levels)
+        size = file.size
+        more = PAGES if file.format == "TIFF" and getattr(file, "is_animated", False) else 0
+        more |= BANDS if _bands(file) > 3 and file.mode in ("RGB", "RGBX") else 0
+        file.draft(None, (side, side))
+        shown, deep = _in_rgb(file, data, levels)
+        return Opened(_upright(shown, file), size, deep, more)
+
+
+def _from_raster(file: Raster, levels: Levels) -> Opened:
+    from PIL.Image import fromarray
+
+    array = np.ascontiguousarray(three_bands(file.read(), levels.bands if file.format == "TIFF" else ()))
+    more = (PAGES if file.several_pages else 0) | (BANDS if file.bands > 3 else 0)
+    deep = None if array.dtype == np.uint8 else array
+    return Opened(fromarray(array if deep is None else levels.eight_bits(deep)).convert("RGB"), file.size, deep, more)
+
+
+def _opened(data: bytes, bands: tuple[int, ...]) -> Image | Raster:
+    """The file behind the bytes, opened by Pillow if it can and its `bands` are not chosen."""
+    from PIL import Image as images
 
     _refuse_markup(data)
-    with _decode_errors():
-        image = Image.open(io.BytesIO(data), formats=_readers())
-        size = image.size
-        _refuse_bomb(*size)
-        image.draft(None, (side, side))
-        shown, deep = to_rgb(image, data, levels)
-        return Opened(_upright(shown, image), size, deep)
+    for own in (dicom, jpeg_xl):
+        if own.recognises(data):
+            return own.opened(data)
+    kinds = _readers()
+    if _is_heic(data):
+        reader("pillow_heif", "a HEIC picture, as phones take them", "heic", "pillow-heif").register_heif_opener()
+        kinds = ("HEIF",)
+    try:
+        image = images.open(io.BytesIO(data), formats=kinds)
+    except images.UnidentifiedImageError:
+        if band_tiff.recognises(data):
+            return band_tiff.opened(data)
+        raise
+    return band_tiff.opened(data) if image.format == "TIFF" and _for_bands(image, bands) else image
+
+
+def _for_bands(tiff: Image, bands: tuple[int, ...]) -> bool:
+    """Whether Pillow is not to read a TIFF that it opens: its bands are chosen, or of 16 bits and stored apart."""
+    tags: Any = getattr(tiff, "tag_v2", {})
+    apart = tags.get(_LAYOUT, 1) == 2 and max(tags.get(_DEPTHS, (1,))) > 8
+    return _bands(tiff) > 1 and (bool(bands) or apart)
 
 
 @contextmanager
@@ -180,15 +265,24 @@ def _decode_errors() -> Iterator[None]:
 
 @cache
 def _readers() -> tuple[str, ...]:
-    from PIL import Image
+    from PIL import Image, TiffImagePlugin
 
     Image.init()
     # Our own limit is lower and raises a DecodeError.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    # What Pillow refuses, `band_tiff` reads, or it is listed; neither needs a line for each file.
+    logging.getLogger(TiffImagePlugin.__name__).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=TiffImagePlugin.__name__)
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
+
+
+def _is_heic(data: bytes) -> bool:
+    """Whether it is a HEIF file of HEVC pictures: its main brand, or one of those with which it is compatible."""
+    brands = data[8 : min(int.from_bytes(data[:4], "big"), 200)]
+    return data[4:8] == b"ftyp" and b"avif" not in brands and any(brand in brands for brand in _HEIC)
 
 
 def _refuse_markup(data: bytes) -> None:
@@ -199,8 +293,6 @@ def _refuse_markup(data: bytes) -> None:
         raise DecodeError("an SVG drawing; drawings are not rendered, convert it to PNG first")
     if head.startswith((b"<!doctype html", b"<html")):
         raise DecodeError("a web page, not an image; perhaps a download that went wrong")
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
-        raise DecodeError("a HEIC picture, as phones take them, which is not read; convert it to JPEG or PNG first")
 
 
 def _refuse_bomb(width: int, height: int) -> None:

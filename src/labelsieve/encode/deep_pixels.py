@@ -53,9 +53,13 @@ def values(image: Image, data: Any, raw: str) -> np.ndarray | None:
     return None
 
 
-def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarray | None = None) -> Levels:
+def look(
+    inputs: Sequence[Any] | np.ndarray,
+    positions: Sequence[int] | np.ndarray | None = None,
+    bands: tuple[int, ...] = (),
+) -> Levels:
     """The scales for a data set (or its `positions`), from at most LOOK of its pictures, spread over it. Only headers
-    are read, and values if there are more than 8 bits."""
+    are read, and values if there are more than 8 bits. `bands` as in `Levels`."""
     if not len(inputs) or (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8):
         return Levels()
     if positions is None:
@@ -63,16 +67,16 @@ def look(inputs: Sequence[Any] | np.ndarray, positions: Sequence[int] | np.ndarr
     else:
         at = np.asarray(positions)
         chosen = at[np.unique(np.linspace(0, len(at) - 1, LOOK).round().astype(int))].tolist() if len(at) else []
-    parts = map(_sampled_values, read_many(inputs, chosen, again=True))
-    return fitted([part for part in parts if part is not None])
+    parts = (_sampled_values(value, bands) for value in read_many(inputs, chosen, again=True))
+    return fitted([part for part in parts if part is not None], bands)
 
 
-def _sampled_values(value: Any) -> np.ndarray | None:
+def _sampled_values(value: Any, bands: tuple[int, ...]) -> np.ndarray | None:
     """Some values of a picture of more than 8 bits; None for any other, or if it is unreadable (reported later)."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
     try:
-        array = deep_values(bytes(value)) if isinstance(value, (bytes, bytearray, memoryview)) else None
+        array = deep_values(bytes(value), bands) if isinstance(value, (bytes, bytearray, memoryview)) else None
     except (DecodeError, *UNREAD):
         return None
     return None if array is None else some(array[..., :3] if array.ndim == 3 else array)

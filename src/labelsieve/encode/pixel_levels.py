@@ -27,6 +27,8 @@ class Levels:
     """The scales of a data set.
 
     Attributes:
+        bands: of TIFF files of several bands those that are shown as red, green and blue, or the one shown as grey,
+            counted from 1; () is the first three.
         whole: (black, white) of pictures of whole numbers (16 or 32 bits); None is the full range of 16 bits.
         decimal: the same for pictures of floating-point numbers; None is 0 to 1, 255 or 65,535, or each picture's own
             range.
@@ -34,20 +36,21 @@ class Levels:
 
     whole: Range | None = None
     decimal: Range | None = None
+    bands: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Levels:
         """The levels that `plain` returned; without scales if `kept` has none."""
         pairs = {name: _range((kept or {}).get(name)) for name in ("whole", "decimal")}
-        return cls(**pairs)
+        return cls(**pairs, bands=tuple((kept or {}).get("bands") or ()))
 
     def plain(self) -> dict[str, list[float]]:
-        """For JSON: the scales that are set, by name."""
-        return {name: list(pair) for name, pair in vars(self).items() if pair is not None}
+        """For JSON: the scales and bands that are set, by name."""
+        return {name: list(set_to) for name, set_to in vars(self).items() if set_to}
 
     @property
     def key(self) -> str:
-        """The part of the cache key that depends on the scales; "" without any."""
+        """The part of the cache key that depends on the scales and bands; "" without any."""
         return json.dumps(self.plain()) if self.plain() else ""
 
     def known(self, array: np.ndarray) -> bool:
@@ -74,9 +77,11 @@ class Levels:
         return out
 
 
-def fitted(arrays: Sequence[np.ndarray]) -> Levels:
-    """The scales that suit some pictures: arrays of whole numbers and of decimals, of any shape."""
-    return Levels(_fit([a for a in arrays if a.dtype.kind != "f"]), _fit([a for a in arrays if a.dtype.kind == "f"]))
+def fitted(arrays: Sequence[np.ndarray], bands: tuple[int, ...] = ()) -> Levels:
+    """The scales that suit some pictures: arrays of whole numbers and of decimals, of any shape; `bands` as in
+    `Levels`."""
+    whole, decimal = [a for a in arrays if a.dtype.kind != "f"], [a for a in arrays if a.dtype.kind == "f"]
+    return Levels(_fit(whole), _fit(decimal), bands)
 
 
 def some(array: np.ndarray) -> np.ndarray:

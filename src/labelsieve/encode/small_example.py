@@ -2,7 +2,7 @@
 
 Whatever the bytes are, the result is small: pictures are encoded again as JPEG of at most 200 px, so nothing of the
 file itself is passed on. Vector graphics are never rendered. A picture with more pixels than LARGEST is described, not
-shown; a JPEG decodes at a fraction of its size, so it may have eight times that.
+shown; a JPEG decodes at a fraction of its size, so it may have twice that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,8 @@ import numpy as np
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.printable import visible
 from labelsieve.core.snippet import values
+from labelsieve.encode.decode_image import DecodeError, header, picture
+from labelsieve.encode.pixel_levels import Levels
 
 SIDE = 200  # pixels
 LARGEST = 50_000_000  # pixels that are decoded
@@ -30,7 +31,6 @@ VALUES = 8
 TILE = 96  # pixels of a picture in a notebook
 LINE = 160  # characters of a text in a notebook
 SMALL = 4 << 20  # bytes of a file that a notebook shows
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,17 @@ class Sample:
 def sample(
     dataset: Dataset,
     row: int,
-    to_rgb: Callable[[Any, bytes], Any] | None = None,
+    levels: Levels | None = None,
     *,
     side: int = SIDE,
     excerpt: int = EXCERPT,
 ) -> Sample:
-    """The example at position `row`; bad data never raise. `to_rgb` converts an opened image, whose file holds these
-    bytes, to 8 bits per channel; `side` is the longer side of a picture in pixels, `excerpt` the length of a text in
-    characters."""
+    """The example at position `row`; bad data never raise. `levels` is the scale of pictures of more than 8 bits;
+    `side` is the longer side of a picture in pixels, `excerpt` the length of a text in characters."""
     try:
         value = dataset.inputs[row]
         if dataset.kind == "image":
-            return _picture(value, to_rgb, side)
+            return _picture(value, levels or Levels(), side)
         if dataset.kind == "text":
             text = str(value)
             return Sample(
@@ -78,8 +77,8 @@ def sample(
         return Sample(odd=visible(f"cannot be shown ({str(error) or type(error).__name__})", 120))
 
 
-def _picture(value: Any, to_rgb: Callable[[Any, bytes], Any] | None, side: int) -> Sample:
-    from PIL import Image, ImageOps
+def _picture(value: Any, levels: Levels, side: int) -> Sample:
+    from PIL import Image
 
     if isinstance(value, np.ndarray):
         return _drawn(Image.fromarray(value), "", side)
@@ -89,24 +88,14 @@ def _picture(value: Any, to_rgb: Callable[[Any, bytes], Any] | None, side: int) 
         return Sample(odd=f"a file of {len(value) / (1 << 20):,.0f} MB, too large to show")
     if b"<svg" in value[:1024].lower():
         return Sample(odd="an SVG drawing, never drawn here")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the check below is stricter, and names the size
-        try:
-            with Image.open(io.BytesIO(value), formats=FORMATS) as image:
-                size = f"{image.width:,} × {image.height:,} px {image.format}"
-                if image.width * image.height > LARGEST * (8 if image.format == "JPEG" else 1):
-                    return Sample(odd=f"too large to show ({size})")
-                image.draft("RGB", (side, side))  # JPEG decodes at an eighth of the size, at little cost
-                orientation = image.getexif()
-                shown = image if to_rgb is None else to_rgb(image, value)
-                if shown is not image:  # a new image has no orientation
-                    shown.getexif().update(orientation)
-                return _drawn(ImageOps.exif_transpose(shown), size, side)
-        except Image.UnidentifiedImageError:
-            return Sample(odd="not an image file")
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    try:
+        head = header(value)
+        size = f"{head.size[0]:,} × {head.size[1]:,} px {head.format}"
+        if head.size[0] * head.size[1] > LARGEST * (2 if head.format == "JPEG" else 1):
+            return Sample(odd=f"too large to show ({size})")
+        return _drawn(picture(value, side, levels).image, size, side)
+    except DecodeError as error:
+        return Sample(odd=visible(f"cannot be shown: it is {error}", 120))
 
 
 def _drawn(image: Any, size: str, side: int) -> Sample:
@@ -143,18 +132,11 @@ class Examples:
         dataset = self._dataset
         if dataset is None:
             return None
-        to_rgb = None
-        if dataset.kind == "image":
-            from labelsieve.encode.decode_image import to_rgb as scaled
-            from labelsieve.encode.pixel_levels import Levels
-
-            levels = None if self.levels is None else Levels.of(self.levels)
-            to_rgb = None if levels is None else lambda image, data: scaled(image, data, levels)[0]
         paths = getattr(dataset.inputs, "paths", None) if dataset.kind == "image" else None
         return [
             Sample(odd=unread)
             if paths is not None and (unread := _why_unread(paths[row]))
-            else sample(dataset, row, to_rgb, side=TILE, excerpt=LINE)
+            else sample(dataset, row, Levels.of(self.levels), side=TILE, excerpt=LINE)
             for row in rows
         ]
 

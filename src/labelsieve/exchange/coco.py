@@ -16,6 +16,7 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
 from labelsieve.core.findings import Findings
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.answers import Answer, Read, read_json
 from labelsieve.exchange.export_rows import Row
 from labelsieve.exchange.known_example import CONTENT, GIVEN, ID, WRITTEN, known_example, stem
@@ -25,7 +26,9 @@ FILE = "annotations/instances_default.json"
 _OTHERS = ("annotations.json", "labels.json")  # of earlier exports, of FiftyOne
 
 
-def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+def write(
+    rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path, levels: Levels
+) -> None:
     """Write into the empty folder `out`."""
     require_pictures(kind, "COCO")
     names = dict.fromkeys([*classes, *(row.label for row in rows)])
@@ -34,7 +37,7 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
     (out / "images").mkdir()
     (out / FILE).parent.mkdir()
     for i, row in enumerate(rows):
-        raw, suffix, (width, height) = picture(inputs[i], row.id)
+        raw, suffix, (width, height) = picture(inputs[i], row.id, levels)
         name = stem(row, classes) + suffix
         (out / "images" / name).write_bytes(raw)
         facts = {

@@ -9,9 +9,9 @@ import numpy as np
 
 from labelsieve.core.arguments import require_path, written_to
 from labelsieve.core.dataset import Dataset, Exclusion
-from labelsieve.core.errors import UserError
-from labelsieve.core.new_folder import new_folder
+from labelsieve.core.new_folder import new_folder, require_new
 from labelsieve.core.row_matching import Refused
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.export_rows import Row, rows
 from labelsieve.exchange.formats import Tool, module_of
 from labelsieve.places.at_addresses import at_addresses, written_to_address
@@ -66,22 +66,28 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     tool = module_of(to)
     out, run = require_path(out, "The name of the export"), with_decisions_of_now(run)
     exported = rows(run.findings, run.fold, run.p_wrong, run.calibrated.rank)
+    levels = Levels.of(run.findings.settings.get("levels"))
     files, notes, left_out = [out], run.unmatched_notes, []
     if to == "csv":
-        _require_new(out)
+        require_new(out)
         notes += compared(run)
         with written_to(out):
             tool.write(exported, out)
     elif to == "label-studio":
-        _require_new(out)
-        _require_new(out.with_name(out.stem + ".config.xml"))
+        require_new(out)
+        require_new(out.with_name(out.stem + ".config.xml"))
         exported, data, left_out = _present(exported, _reopened(run), notes)
         with written_to(out):
-            files.append(Path(tool.write(exported, data.inputs, data.kind, run.findings.classes, out)))
+            files = tool.write(exported, data.inputs, data.kind, run.findings.classes, out, levels)
+        if len(files) > 2:
+            notes.append(
+                f"The tasks are in {len(files) - 1} files, because Label Studio takes at most 250 MB at once; import "
+                "each of them into the same project."
+            )
     else:
         exported, data, left_out = _present(exported, _reopened(run), notes)
         with new_folder(out, data.source) as folder:
-            tool.write(exported, data.inputs, data.kind, run.findings.classes, folder)
+            tool.write(exported, data.inputs, data.kind, run.findings.classes, folder, levels)
     decided = sum(bool(row.decision) for row in exported)
     return Exported(to, tuple(files), len(exported), decided, tuple(left_out), run.unmatched, tuple(notes))
 
@@ -98,8 +104,3 @@ def _present(exported: list[Row], reopened: Reopened, notes: list[str]) -> tuple
         notes.append(f"Left out, because the data no longer have the example as `find` read it: {len(left_out):,}.")
     keep = np.flatnonzero(reopened.at >= 0)
     return [exported[i] for i in keep.tolist()], reopened.aligned().pick(keep), left_out
-
-
-def _require_new(out: Path) -> None:
-    if out.exists() or out.is_symlink():
-        raise UserError(f"{out} already exists, and nothing is ever overwritten; name a new file with <out>.", out="")

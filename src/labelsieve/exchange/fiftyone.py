@@ -16,6 +16,7 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import write_json
 from labelsieve.core.findings import Findings
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.answers import Answer, Read, read_json
 from labelsieve.exchange.export_rows import Row
 from labelsieve.exchange.known_example import CONTENT, GIVEN, ID, WRITTEN, known_example, stem
@@ -24,13 +25,15 @@ from labelsieve.exchange.pictures import picture, require_pictures
 FILE = "labels.json"
 
 
-def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+def write(
+    rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path, levels: Levels
+) -> None:
     """Write into the empty folder `out`."""
     require_pictures(kind, "FiftyOne")
     (out / "data").mkdir()
     labels: dict[str, Any] = {}
     for i, row in enumerate(rows):
-        raw, suffix, _ = picture(inputs[i], row.id)
+        raw, suffix, _ = picture(inputs[i], row.id, levels)
         name = stem(row, classes)
         (out / "data" / (name + suffix)).write_bytes(raw)
         facts = {

@@ -10,6 +10,7 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
 from labelsieve.data.hub_folder import require_datasets, save
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.answers import Answer, Read
 from labelsieve.exchange.export_rows import Row, columns
 from labelsieve.exchange.pictures import picture
@@ -18,7 +19,9 @@ WRITTEN = "label_exported"
 _TYPES = {"p_wrong": "float64", "rank": "int64", "flagged": "bool"}
 
 
-def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> None:
+def write(
+    rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path, levels: Levels
+) -> None:
     """Write into the empty folder `out`; excluded examples are included, with the decision "exclude"."""
     datasets = require_datasets()
     names = list(dict.fromkeys([*classes, *(row.label for row in rows)]))
@@ -31,7 +34,7 @@ def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequen
 
     values: dict[str, list[Any]] = {name: [row[name] for row in cells] for name in columns(rows)}
     values[kind] = [
-        {"bytes": picture(inputs[i], row.id)[0], "path": None} if kind == "image" else inputs[i]
+        {"bytes": picture(inputs[i], row.id, levels)[0], "path": None} if kind == "image" else inputs[i]
         for i, row in enumerate(rows)
     ]
     values[WRITTEN] = values["label"]

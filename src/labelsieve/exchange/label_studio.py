@@ -2,8 +2,9 @@
 
 Format: https://labelstud.io/guide/tasks (JSON, "Basic Label Studio JSON format") and /guide/predictions. An import
 reads the JSON that Label Studio exports, or JSON-MIN, with controls of any name. An export also writes the labelling
-interface as XML. Pictures are inside the file as data: addresses, so that no storage has to be set up; each task has
-the id as `labelsieve_id`. A decision is exported as an annotation only if it names a class.
+interface as XML. Pictures are inside the file as data: addresses, so that no storage has to be set up; what browsers
+cannot draw is encoded anew. A file holds less than LARGEST bytes: Label Studio refuses more than 250 MiB at once. Each
+task has the id as `labelsieve_id`. A decision is exported as an annotation only if it names a class.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.sax.saxutils import quoteattr
 
 from labelsieve.core.added_columns import PREFIX
@@ -22,6 +23,8 @@ from labelsieve.core.conflict import Conflict
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
 from labelsieve.core.findings import Findings
+from labelsieve.core.new_folder import require_new
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.answers import LABEL, Answer, Read, Unread, read_json
 from labelsieve.exchange.export_rows import Row
 from labelsieve.exchange.pictures import picture
@@ -32,32 +35,51 @@ NO_CONTROL = {  # keys of JSON-MIN itself or of our tasks, which are not control
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history",
     "image", "text", "given_label", "p_wrong",
 }  # fmt: skip
-_MIME = {".jpg": "jpeg", ".tif": "tiff"}
+LARGEST = 200_000_000  # bytes of a file of tasks
+_MIME = {".jpg": "jpeg"}
 
 
-def write(rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path) -> Path:
-    """Write the tasks to `out`, one picture in memory at a time; returns the path of the labelling interface.
+def write(
+    rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path, levels: Levels
+) -> list[Path]:
+    """Write the tasks to `out`, one picture in memory at a time, and what is more than LARGEST bytes to files with a
+    number: `tasks.json`, `tasks-2.json`, ... Returns their paths and that of the labelling interface.
 
     Raises:
-        UserError: the data are neither images nor texts.
+        UserError: the data are neither images nor texts, or such a file exists.
     """
     if kind not in ("image", "text"):
         raise UserError(
             f"Label Studio shows images and texts, but these data are {kind}; use <to>, or the format hf.", to="csv"
         )
-    with replacing(out) as partial, open(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
-        for i, row in enumerate(rows):
-            file.write(("[" if i == 0 else ",") + "\n" + json.dumps(_task(row, inputs[i], kind), ensure_ascii=True))
-        file.write("\n]\n")
+    tasks = (json.dumps(_task(row, inputs[i], kind, levels), ensure_ascii=True) for i, row in enumerate(rows))
+    files: list[Path] = []
+    waiting = next(tasks, None)
+    while waiting is not None or not files:
+        name = out if not files else out.with_name(f"{out.stem}-{len(files) + 1}{out.suffix}")
+        require_new(name)
+        with replacing(name) as partial, open(partial, "w", encoding="utf-8") as file:
+            waiting = _fill(file, waiting, tasks)
+        files.append(name)
     interface = out.with_name(out.stem + ".config.xml")
     with replacing(interface) as partial:
         partial.write_text(_interface(kind, classes), encoding="utf-8")
-    return interface
+    return [*files, interface]
 
 
-def _task(row: Row, value: Any, kind: str) -> dict[str, Any]:
+def _fill(file: IO[str], task: str | None, more: Iterator[str]) -> str | None:
+    """Write a task and as many of those after it as fit; returns the first that does not, or None."""
+    size, before = 0, "["
+    while task is not None and (size == 0 or size + len(task) < LARGEST):
+        size += file.write(f"{before}\n{task}")
+        before, task = ",", next(more, None)
+    file.write(f"{before if size == 0 else ''}\n]\n")
+    return task
+
+
+def _task(row: Row, value: Any, kind: str, levels: Levels) -> dict[str, Any]:
     if kind == "image":
-        raw, suffix, _ = picture(value, row.id)
+        raw, suffix, _ = picture(value, row.id, levels, browser=True)
         value = f"data:image/{_MIME.get(suffix, suffix[1:])};base64,{base64.b64encode(raw).decode()}"
     facts = {ID: row.id, CONTENT: row.content, "given_label": row.given_label, "p_wrong": row.p_wrong}
     task: dict[str, Any] = {"data": {kind: value, **facts}}

@@ -18,7 +18,7 @@ from threading import Lock, Thread
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
-from labelsieve.encode.decode_image import DecodeError, picture
+from labelsieve.encode.decode_image import DecodeError, header, picture
 from labelsieve.encode.deep_pixels import look
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.page.desk import Desk
@@ -149,13 +149,11 @@ def _pixels(data: object) -> int:
     """Pixels of an encoded image by its header; 0 if it cannot be read."""
     if not isinstance(data, bytes):
         return 0
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.size[0] * image.size[1]
-    except Exception:
+        width, height = header(data).size
+    except DecodeError:
         return 0  # the decoder reports what is wrong
+    return width * height
 
 
 def _encode(data: object, side: int, levels: Levels) -> Picture:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from labelsieve.core.files import replacing, require_own
 from labelsieve.decide.outlook import as_now, plan, reliability
 from labelsieve.decide.reviewers import reviewers
 from labelsieve.decide.summary import summarise
+from labelsieve.encode.deep_pixels import look
+from labelsieve.encode.pixel_levels import Levels
 from labelsieve.encode.small_example import Sample, sample
 from labelsieve.places.at_addresses import at_addresses, written_to_address
 from labelsieve.places.working_copy import address_in
@@ -23,12 +24,6 @@ from labelsieve.store import known_items
 from labelsieve.store.open_run import Run, with_decisions_of_now
 from labelsieve.store.reopen import reopen
 from labelsieve.store.run_copies import report_run
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from labelsieve.core.dataset import Dataset
-    from labelsieve.core.findings import Findings
 
 SHOWN = 40  # examples with their pictures
 NAME = "report.html"
@@ -126,16 +121,6 @@ def _samples(run: Run, rows: np.ndarray) -> tuple[list[Sample], list[str]]:
     except UserError as error:
         return [], [f"No pictures of the examples: {error.in_words()}"]
     dataset = reopened.aligned()
-    to_rgb = _in_rgb(run.findings, dataset) if dataset.kind == "image" else None
-    return [sample(dataset, int(row), to_rgb) for row in rows], reopened.notes()
-
-
-def _in_rgb(findings: Findings, dataset: Dataset) -> Callable[[Image, bytes], Image]:
-    """A converter to RGB: pictures of more than 8 bits are shown on the scale that the encoder used."""
-    from labelsieve.encode.decode_image import to_rgb
-    from labelsieve.encode.deep_pixels import look
-    from labelsieve.encode.pixel_levels import Levels
-
-    stored = findings.settings.get("levels")
-    levels = look(dataset.inputs) if stored is None else Levels.of(stored)
-    return lambda image, data: to_rgb(image, data, levels)[0]
+    stored = run.findings.settings.get("levels")  # the scale that the encoder used
+    levels = look(dataset.inputs) if stored is None and dataset.kind == "image" else Levels.of(stored)
+    return [sample(dataset, int(row), levels) for row in rows], reopened.notes()

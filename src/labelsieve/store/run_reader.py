@@ -85,7 +85,12 @@ def _levels(value: Any) -> bool:
     """Whether it is what `Levels.plain` returns, or null."""
     if value is None:
         return True
-    pairs = value.values() if isinstance(value, dict) and set(value) <= {"whole", "decimal"} else [None]
+    if not isinstance(value, dict) or not set(value) <= {"whole", "decimal", "bands"}:
+        return False
+    bands = value.get("bands", [1])
+    if not isinstance(bands, list) or not all(_whole(band) and band > 0 for band in bands):
+        return False
+    pairs = [pair for name, pair in value.items() if name != "bands"]
     return all(
         isinstance(pair, list) and len(pair) == 2 and all(map(_finite, pair)) and pair[0] < pair[1] for pair in pairs
     )
@@ -127,7 +132,7 @@ _SETTINGS: dict[str, Check] = {
     "recipe": (lambda value: value is None or (_dict_of(_text)(value) and bool(value)), "names and texts, or null"),
     "folder": (lambda value: _text(value) and bool(value), "a folder"),
     "columns": (lambda value: value is None or _texts(value), "the names of the feature columns, or null"),
-    "levels": (_levels, "whole and decimal, black and white of each, or null"),
+    "levels": (_levels, "whole and decimal, black and white of each, bands, or null"),
     "versions": (lambda value: _dict_of(_text)(value) and bool(value), "the version of each package"),
     "named": (lambda value: isinstance(value, bool), "true or false"),
     reused_ids.SETTING: (reused_ids.sound, "the ids that stood for other examples before"),
