@@ -9,6 +9,7 @@ import pytest
 from waiting import decided, eventually, press, shown
 
 import labelsieve as ls
+from labelsieve.store.journal import Journal
 from labelsieve.store.run import load
 
 pytestmark = pytest.mark.browser
@@ -53,6 +54,20 @@ def test_the_decision_for_similar_examples_waits_for_the_example(serve, open_pag
     page.get_by_text("Decide on the example itself first").first.wait_for()
     assert "/grid" in page.url and page.locator(".box").bounding_box()["y"] == top  # nothing moved under the pointer
     assert server.decisions() == {}
+
+
+def test_a_name_that_is_typed_before_the_run_is_known_is_kept(serve, open_page, ten):
+    """The answer used to put the server's name over it, and decisions went under that name."""
+    server = serve(ten)
+    page = open_page(f"{server.url}/focus", late={"/api/run": [None]})
+    name = page.get_by_placeholder("your name")
+    name.fill("ben")
+    page.evaluate("window.released = true")
+    page.locator("#id").wait_for()
+    name.blur()
+    assert name.input_value() == "ben"
+    press(page, "e")
+    eventually(lambda: [row.reviewer for row in Journal(server.run).read()[0]] == ["ben"])
 
 
 def test_older_counts_do_not_replace_newer_ones(serve, open_page, ten):

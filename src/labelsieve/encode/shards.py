@@ -12,7 +12,6 @@ import io
 import json
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,11 @@ from labelsieve.core.input_parts import Inputs, part
 from labelsieve.core.progress_callback import Progress
 from labelsieve.core.workers import PATIENCE, TRIES, GivenUp, Workers
 from labelsieve.encode.batch import digests, joined
-from labelsieve.encode.encoder import Encoder, threads
+from labelsieve.encode.encoder import Encoder
 from labelsieve.encode.feature_blocks import Blocks, writing
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.encode.shard_plan import FOOTER, Plan, batches_of, footer, shard_name
-from labelsieve.encode.stream import Encoded, Rows, encode_rows, header, loaded, prepared
+from labelsieve.encode.stream import Encoded, Rows, decoding_threads, encode_rows, header, loaded, prepared
 from labelsieve.places import paths
 
 LOG = logging.getLogger(__name__)
@@ -153,10 +152,11 @@ def finish(encoder: Encoder, job: Job) -> bool:
     """Encode a shard, unless it is finished and its inputs are the same; returns whether it was encoded."""
     path = paths.join(job.place, shard_name(job.number))
     old = footer(path)
-    with ThreadPoolExecutor(threads()) as pool:
+    with decoding_threads() as pool:
         if old is not None and (old["plan"], old["encoder"]) == (job.plan, encoder.name):
             spans = batches_of(job.rows, job.batch)
-            now = b"".join(pool.map(lambda span: digests(job.inputs, span), spans))
+            read = map if pool is None else pool.map
+            now = b"".join(read(lambda span: digests(job.inputs, span), spans))
             if joined(now) == old["inputs"]:
                 return False
         parts = ((None, span) for span in batches_of(job.rows, job.batch))

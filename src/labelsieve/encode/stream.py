@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -78,7 +79,7 @@ def encode(
     Raises:
         UserError: the folder cannot be written, or the disk is full; finished blocks are kept.
     """
-    n, workers = len(inputs), threads()
+    n = len(inputs)
     if n == 0:
         none = np.zeros(0, np.uint64)
         sketch = np.zeros((0, sketch_bytes(encoder.kind)), np.uint8)
@@ -87,10 +88,10 @@ def encode(
     spans = blocks.spans()
     done, raw = 0, np.zeros(n, np.uint64)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with decoding_threads() as pool:
         unchanged = []
         for number, block_digests in _ahead(
-            pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), workers + 1
+            pool, lambda i: (i, digests(inputs, spans[i])), sorted(blocks.finished), threads() + 1
         ):
             if joined(block_digests) == blocks.finished[number].inputs:
                 raw[spans[number].start : spans[number].stop] = numbered(block_digests)
@@ -145,10 +146,18 @@ def _report(progress: Progress | None, done: int, total: int) -> int:
     return done
 
 
+def decoding_threads() -> AbstractContextManager[ThreadPoolExecutor | None]:
+    """The threads that read and decode ahead of the encoder; None if there is only one thread for both."""
+    return ThreadPoolExecutor(threads()) if threads() > 1 else nullcontext()
+
+
 def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int
+    pool: ThreadPoolExecutor | None, work: Callable[[_Item], _Result], items: Iterable[_Item], depth: int
 ) -> Iterator[_Result]:
     """Results of `work` in the order of the items, with at most `depth` of them in progress."""
+    if pool is None:
+        yield from map(work, items)
+        return
     waiting: deque[Future[_Result]] = deque()
     try:
         for item in items:
@@ -163,7 +172,7 @@ def _ahead(
 
 
 def prepared(
-    pool: ThreadPoolExecutor,
+    pool: ThreadPoolExecutor | None,
     inputs: Sequence[Any] | np.ndarray,
     parts: Iterable[tuple[_Item, range]],
     encoder: Encoder,
