@@ -25,6 +25,7 @@ def encode(
     group: Annotated[str | None, Parameter(help="Column of groups.")] = None,
     labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
     format: options.Format = None,
+    split: options.Split = None,
     encoder: Annotated[str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME or timm:NAME.")] = None,
     side: options.Side = None,
     fast: Annotated[bool, Parameter(help="The encoder of `find --fast`, for images.", negative="")] = False,
@@ -42,7 +43,7 @@ def encode(
     from labelsieve.store.encode_shards import encode_shards
 
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group}
-    columns |= {"labels": labels, "format": format}
+    columns |= {"labels": labels, "format": format, "split": split}
     require_fast(fast, encoder, side, None)
     data = read_source(source, None, columns.pop("labels"), fast, columns)
     with progress_bar() as progress:

@@ -26,10 +26,8 @@ def find(
     votes: options.Votes = None,
     time: options.Time = None,
     format: options.Format = None,
-    labels: Annotated[
-        str | None,
-        Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs."),
-    ] = None,
+    split: options.Split = None,
+    labels: options.Labels = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[
         str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME, timm:NAME or none.")
@@ -68,7 +66,7 @@ def find(
     from labelsieve.store import class_guide
 
     columns = {"image": image, "text": text, "label": label, "id": id, "group": group}
-    columns |= {"annotator": annotator, "votes": votes, "time": time, "format": format}
+    columns |= {"annotator": annotator, "votes": votes, "time": time, "format": format, "split": split}
     require_fast(fast, encoder, side, from_network)
     data = read_source(source, probs, labels, fast, columns)
     meanings = read_classes(classes, data)

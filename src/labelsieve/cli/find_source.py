@@ -43,7 +43,7 @@ def read_source(
     else:
         unused = [
             f"--{name}"
-            for name in ("image", "text", "group", "annotator", "votes", "time", "format")
+            for name in ("image", "text", "group", "annotator", "votes", "time", "format", "split")
             if columns[name] is not None
         ]
         if unused:

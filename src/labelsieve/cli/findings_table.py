@@ -13,12 +13,14 @@ from labelsieve.cli.id_table import print_rows, whole
 from labelsieve.cli.terminal import blank_table, printer, safe
 from labelsieve.core.annotators import worst
 from labelsieve.core.count_words import flags
+from labelsieve.core.run_files import LEAKS
 from labelsieve.core.shares import percent
 from labelsieve.core.wording import quoted
 from labelsieve.decide.summary import AnnotatorSummary, Summary
 from labelsieve.places.paths import join
 
 ROWS = 5  # of the small tables
+MANY = 10  # splits, and pairs of splits
 LIKELY = 0.05  # examples with a p(wrong) below it are not listed
 NARROW = 100  # columns; on narrower terminals names are shortened more
 KINDS = {"image": "images", "text": "texts", "features": "rows of features", "probs": "rows of probabilities"}
@@ -42,10 +44,14 @@ def show(summary: Summary, folder: Path) -> None:
         _table(console, _confusions(summary, name))
     if any(health.expected_wrong >= 0.5 for health in summary.worst_classes):
         _table(console, _classes(summary, name))
+    if len(summary.splits) > 1:
+        _table(console, _splits(summary, name))
     if summary.annotators is not None:
         _annotators(console, summary.annotators, name)
     if summary.duplicates is not None and summary.duplicates.groups:
         _duplicates(console, summary)
+    if summary.leaks:
+        _leaks(console, summary, folder)
     if summary.excluded:
         _excluded(console, summary, folder)
     _next_steps(console, summary, folder)
@@ -141,6 +147,26 @@ def _classes(summary: Summary, width: int) -> Table:
         wrong = f"{h.expected_wrong:,.0f} ({percent(h.rate)})"
         table.add_row(Text(safe(h.label, width)), f"{h.examples:,}", wrong, Text(safe(h.mostly, width)))
     return table
+
+
+def _splits(summary: Summary, width: int) -> Table:
+    table = blank_table("Splits")
+    table.add_column("split", no_wrap=True)
+    table.add_column("examples", justify="right")
+    table.add_column("probably wrong", justify="right")
+    for one in summary.splits[:MANY]:
+        wrong = f"{one.expected_wrong:,.0f} ({percent(one.rate)})"
+        table.add_row(Text(safe(one.split, width)), f"{one.examples:,}", wrong)
+    return table
+
+
+def _leaks(console: Console, summary: Summary, folder: Path) -> None:
+    file = safe(join(str(folder), LEAKS), 200)
+    console.print(Text.assemble(("\nLeaks between splits", "bold"), f", listed in {file}:"))
+    for leak in summary.leaks[:MANY]:
+        console.print(Text(f"  {safe(str(leak), 200)}."))
+    if len(summary.leaks) > MANY:
+        console.print(f"  and {len(summary.leaks) - MANY:,} more pairs of splits")
 
 
 def _annotators(console: Console, found: AnnotatorSummary, width: int) -> None:

@@ -24,6 +24,10 @@ Time = Annotated[
     str | None, Parameter(help="Column of times of the votes: of several of one annotator the last counts.")
 ]
 Format = Annotated[str | None, Parameter(help="Format of the source, where it is not recognised: idx, ...")]
+Labels = Annotated[
+    str | None, Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs.")
+]
+Split = Annotated[str | None, Parameter(help="Read only these splits of the data: train, or train,test.")]
 Detectors = Annotated[
     str | None,
     Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),

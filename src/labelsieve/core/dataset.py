@@ -47,6 +47,7 @@ class Dataset:
         kind: what the inputs are.
         source: what the user named (a path or address).
         groups: (n,) object array of str (annotator, batch, patient), or None.
+        splits: (n,) object array of str (train, test, ...), None where an example is in no split; None without splits.
         excluded: what was left out while reading.
         notes: sentences that the user should read: how the text was decoded, class names that look alike.
         recipe: the arguments of `labelsieve.load` or `load_probabilities` that read it again, if all of them are text;
@@ -83,6 +84,7 @@ class Dataset:
     label_column: str = ""
     votes: Votes | None = None
     bands: tuple[int, ...] = ()
+    splits: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
@@ -125,6 +127,7 @@ class Dataset:
             probs=probs,
             rows=self.rows[rows],
             votes=None if self.votes is None else self.votes.pick(rows),
+            splits=None if self.splits is None else self.splits[rows],
         )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
@@ -264,9 +267,9 @@ def require_sound(dataset: Dataset) -> None:
         )
     if dataset.kind not in KINDS:
         raise UserError(f"The Dataset is of kind {dataset.kind!r}; choose from {', '.join(KINDS)}.")
-    for what in ("ids", "inputs", "rows", "groups", "probs"):
+    for what in ("ids", "inputs", "rows", "groups", "probs", "splits"):
         value: Any = getattr(dataset, what)
-        if value is None and what in ("groups", "probs"):
+        if value is None and what in ("groups", "probs", "splits"):
             continue
         held = f"{len(value)} {what}" if isinstance(value, Sized) else f"{what} of type {type(value).__name__}"
         if not isinstance(value, Sized) or len(value) != n:

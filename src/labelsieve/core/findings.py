@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from labelsieve.core.annotators import Annotators
 from labelsieve.core.arguments import require_whole
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.leaks import Leaks, find_leaks
 from labelsieve.core.memory_map import release
 from labelsieve.core.most_suspicious import Finding, Top, notebook
 
@@ -85,7 +87,7 @@ class Findings:
     examples: Any = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "examples"}
+        return {name: value for name, value in vars(self).items() if name not in ("examples", "leaks")}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -148,6 +150,20 @@ class Findings:
     def flagged_by(self, i: int) -> tuple[str, ...]:
         """The detectors whose own rule calls row `i` wrong."""
         return tuple(name for name, flag in self.flags.items() if flag[i])
+
+    @property
+    def splits(self) -> np.ndarray | None:
+        """(n,) object array of str, the split of each example (train, test, ...), "" where it is in none; None if the
+        data have no splits."""
+        return self.extra.get("split")
+
+    @cached_property
+    def leaks(self) -> Leaks | None:
+        """The examples that are in more than one split, as exact or near duplicates; None if the data have no splits,
+        or duplicates were not looked for."""
+        if self.splits is None or "duplicate_group" not in self.extra:
+            return None
+        return find_leaks(self.splits, self.extra["duplicate_group"], self.given, self.content)
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The confused labels, most frequent first: given (m,), likely (m,), expected number of examples (m,)."""

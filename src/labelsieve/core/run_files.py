@@ -9,7 +9,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.printable import visible
 from labelsieve.core.wording import Wording, shell_command
 
-FINDINGS, MANIFEST, EXCLUDED, EVIDENCE = "findings.parquet", "run.json", "excluded.csv", "evidence"
+FINDINGS, MANIFEST, EXCLUDED, EVIDENCE, LEAKS = "findings.parquet", "run.json", "excluded.csv", "evidence", "leaks.csv"
 
 
 def require_data(name: str) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from labelsieve.core.added_columns import FILES
 from labelsieve.core.conflict import Conflict
@@ -57,6 +59,8 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
     """
     recipe = dict(data.recipe or {})
     source = recipe.get("source", "")
+    hub = source.startswith("hf:") and not paths.is_remote(source)
+    data = _all_splits(data, recipe) if "split" in recipe and not hub else data
     with new_folder(out, source.removeprefix("hf:")) as folder:
         if data.votes is not None and "labels" not in recipe and (data.votes.given or "votes" not in recipe):
             copied = _voted(data, changes, folder)
@@ -64,7 +68,7 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
             copied = _labels(recipe, data, changes, folder)
         elif "format" in recipe:
             copied = _format(recipe["format"], source, changes, folder)
-        elif source.startswith("hf:") and not paths.is_remote(source):
+        elif hub:
             copied = _hub(source, data, changes, folder)
         elif paths.is_folder(source):
             copied = _folder(data, changes, folder)
@@ -121,6 +125,16 @@ def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) ->
     from labelsieve.data.hub import open_split
 
     return _with_notes(apply_hub(open_split(source)[0], data.label_column, _plan_for(data, changes), folder / "data"))
+
+
+def _all_splits(data: Dataset, recipe: Mapping[str, str]) -> Dataset:
+    """The data with the splits that were not read, which are copied unchanged."""
+    from labelsieve.data import load
+
+    whole = load(**{name: value for name, value in recipe.items() if name not in ("split", "probs")})
+    left = {item.id: item for item in (*whole.excluded, *data.excluded)}
+    keep = np.array([key not in left for key in whole.ids.tolist()], bool)
+    return replace(whole.take(keep), excluded=tuple(left.values()))
 
 
 def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:

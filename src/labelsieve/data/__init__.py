@@ -27,6 +27,7 @@ from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
+from labelsieve.data.splits import named_splits
 from labelsieve.data.torch_dataset import from_torch, is_torch
 from labelsieve.formats import recognised
 from labelsieve.places import paths
@@ -52,6 +53,7 @@ def load(
     votes: Any = None,
     time: str | None = None,
     format: str | None = None,
+    split: str | Sequence[str] | None = None,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -61,10 +63,11 @@ def load(
         source: a folder with one folder of images per class, or of images beside a table of their names and labels,
             perhaps in train, val, test; a .csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow or .feather
             file; an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and optionally `ids`,
-            `classes`, `groups`; an .npy file of features (memory-mapped, with `labels`); "hf:NAME_OR_FOLDER[:SPLIT]"
-            for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or a value: an array of
-            features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a map-style torch
-            `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars, pyarrow, DuckDB).
+            `classes`, `groups`, `splits`; an .npy file of features (memory-mapped, with `labels`);
+            "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or
+            a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
+            map-style torch `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars, pyarrow,
+            DuckDB).
         labels: given labels to use instead of those in the source: one per row in order, or a file: a table, an .npy
             array, a .txt file of one label per line. A table is matched by its column `id`, or by its first column that
             holds the ids, their base names or stems; `label` and `id` name columns of it too.
@@ -86,6 +89,8 @@ def load(
         votes: a table or frame of the votes, if the examples are in the source; matched by id.
         time: the column of times of votes: of several votes of one annotator on one example, the last counts.
         format: name of the format of the source (`labelsieve.formats.FORMATS`), where it is not recognised.
+        split: of data with splits (folders train, valid, test; a column `split`; arrays of several splits) read only
+            these: one name, several with commas between them, or a sequence. None reads all of them together.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -97,13 +102,14 @@ def load(
     source = os.fspath(source) if isinstance(source, os.PathLike) else source
     if format is not None:
         require_format(format, source)
+    named = named_splits(split)
     if annotator is None and votes is None:
         if time is not None:
             raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
-        dataset, draft = _load(source, labels, requested, single=False, format=format)
+        dataset, draft = _load(source, labels, requested, single=False, format=format, split=named)
     else:
-        dataset, draft = _load_votes(source, labels, requested, annotator, votes, time)
-    named = {
+        dataset, draft = _load_votes(source, labels, requested, annotator, votes, time, named)
+    arguments = {
         "source": source,
         "labels": labels,
         "label": label,
@@ -116,13 +122,14 @@ def load(
         "votes": votes,
         "time": time,
         "format": draft.format or None,
+        "split": ",".join(named) or None,
     }
     if probs is not None:
         from labelsieve.data.beside import beside
 
         order = draft.categories if labels is None else categories_of(labels)
         dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist(), categories=order)
-    return replace(dataset, recipe=recipe(named), handed=handed(named))
+    return replace(dataset, recipe=recipe(arguments), handed=handed(arguments))
 
 
 def as_dataset(data: Any, **columns: Any) -> Dataset:
@@ -156,14 +163,20 @@ def load_test(
 
 
 def _load(
-    source: Any, labels: Any, requested: Columns, *, single: bool, format: str | None = None
+    source: Any,
+    labels: Any,
+    requested: Columns,
+    *,
+    single: bool,
+    format: str | None = None,
+    split: Sequence[str] = (),
 ) -> tuple[Dataset, Draft]:
     from_file = isinstance(labels, (str, os.PathLike))
     draft = _draft(source, replace(requested, elsewhere=from_file), relabelled=labels is not None, format=format)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     if not from_file:
-        return settle(draft, values, single=single), draft
+        return settle(draft, values, single=single, split=split), draft
     from labelsieve.data.label_file import require_named
 
     label, id = requested.label, requested.id
@@ -172,11 +185,17 @@ def _load(
         None if draft.label_column == label else label,
         None if draft.id_place == f"column {id!r}" else id,
     )
-    return settle(draft, values, single=single, label=label, id=id), draft
+    return settle(draft, values, single=single, label=label, id=id, split=split), draft
 
 
 def _load_votes(
-    source: Any, labels: Any, requested: Columns, annotator: str | None, votes: Any, time: str | None
+    source: Any,
+    labels: Any,
+    requested: Columns,
+    annotator: str | None,
+    votes: Any,
+    time: str | None,
+    split: Sequence[str],
 ) -> tuple[Dataset, Draft]:
     """The data with the votes of several annotators, in the source or in another table."""
     from labelsieve.data.vote_table import attached, draft_of_votes, votes_beside
@@ -188,7 +207,7 @@ def _load_votes(
         draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
         alone = draft.kind == "probs"
         given = labels is None and table.given is None
-        return attached(settle(draft, values), table, alone=alone, given=given), draft
+        return attached(settle(draft, values, split=split), table, alone=alone, given=given), draft
     votes = os.fspath(votes) if isinstance(votes, os.PathLike) else votes
     draft = _draft(source, _present(requested, source), relabelled=True)
     ids = identify(draft, len(draft.inputs))
@@ -199,7 +218,7 @@ def _load_votes(
         draft = replace(draft, labels=codes, classes=table.classes)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more, *table.notes))
-    return attached(settle(draft, values), table, alone=False, given=given), draft
+    return attached(settle(draft, values, split=split), table, alone=False, given=given), draft
 
 
 def _present(requested: Columns, source: Any) -> Columns:

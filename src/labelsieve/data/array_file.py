@@ -18,7 +18,7 @@ from labelsieve.data.raw_data import Draft
 from labelsieve.places import paths
 
 _BLOCK = 1 << 22  # values checked at once
-KEYS = ("features", "images", "labels", "ids", "classes", "groups")
+KEYS = ("features", "images", "labels", "ids", "classes", "groups", "splits")
 
 
 def load_arrays(path: str) -> Draft:
@@ -35,6 +35,7 @@ def load_arrays(path: str) -> Draft:
     kind = inputs[0]
     classes = class_names(arrays["classes"]) if "classes" in arrays else None
     draft = _images(arrays[kind], path) if kind == "images" else _features(arrays[kind], path)
+    one_each = "splits" in arrays and arrays["splits"].shape == (len(draft.inputs),)
     return Draft(
         draft.inputs,
         draft.kind,
@@ -45,6 +46,7 @@ def load_arrays(path: str) -> Draft:
         names_in(arrays["groups"]) if "groups" in arrays else None,
         classes,
         draft.unusable,
+        splits=names_in(arrays["splits"]) if one_each else None,
         notes=(*told, *added_columns.passed_over(added_columns.added(arrays, KEYS))),
     )
 
@@ -71,13 +73,13 @@ def own_layout(arrays: Mapping[str, np.ndarray]) -> tuple[Mapping[str, np.ndarra
     whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
     own = {"images" if whole.ndim > 2 else "features": whole, "labels": np.concatenate([*map(np.asarray, labels)])}
     if len(pairs) > 1 or pairs[0][2]:
-        own["ids"] = np.array(
-            [f"{split}/{i}" for (_, _, split), part in zip(pairs, parts, strict=True) for i in range(len(part))]
-        )
+        of = [(split, i) for (_, _, split), part in zip(pairs, parts, strict=True) for i in range(len(part))]
+        own["ids"] = np.array([f"{split}/{i}" for split, i in of])
+        own["splits"] = np.array([split for split, _ in of])
     listed = ", ".join(
         f"{inputs} with {key} ({len(part):,})" for (inputs, key, _), part in zip(pairs, parts, strict=True)
     )
-    return own, (f"Read {listed}." if len(pairs) == 1 else f"Read together: {listed}.",)
+    return own, (f"Read {listed}.",)
 
 
 def from_values(values: Any, source: str | None = None) -> Draft:

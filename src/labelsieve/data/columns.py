@@ -30,6 +30,7 @@ IMAGES = (
     "filepath",
     "file_path",
 )
+SPLITS = ("split", "splits", "subset", "set", "partition")
 # row names that a frame saved with its columns; not features
 INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")
 
@@ -46,9 +47,11 @@ class Columns:
     group: str | None = None
     features: tuple[str, ...] = ()
     elsewhere: bool = False
+    split: str | None = None
 
     def named(self) -> dict[str, str]:
         roles = {"label": self.label, "text": self.text, "image": self.image, "id": self.id, "group": self.group}
+        roles["split"] = self.split
         return {role: name for role, name in roles.items() if name is not None}
 
     def present(self, names: Collection[str]) -> Columns:

@@ -27,6 +27,7 @@ from labelsieve.data.label_file import replacement
 from labelsieve.data.labels import Repeated
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.raw_data import Draft
+from labelsieve.data.splits import in_splits, together
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"
@@ -35,15 +36,21 @@ ALL_DIFFERENT = 10  # from this many examples on, a different label for every on
 
 
 def settle(
-    draft: Draft, relabel: Any = None, *, single: bool = False, label: str | None = None, id: str | None = None
+    draft: Draft,
+    relabel: Any = None,
+    *,
+    single: bool = False,
+    label: str | None = None,
+    id: str | None = None,
+    split: Sequence[str] = (),
 ) -> Dataset:
     """The data set of a draft; `relabel` (a file or a sequence) replaces its given labels, and `label` and `id` are
     columns of the file. `single` allows a single class: no label of it can be wrong, but a model can be evaluated on
-    it.
+    it. Of several splits only those in `split` are read; () reads all.
 
     Raises:
         UserError: no labels; duplicate, missing or unknown ids; only one class; more classes than examples; a label
-            outside the classes that the source names.
+            outside the classes that the source names; no such split.
     """
     n = len(draft.inputs)
     ids = identify(draft, n)
@@ -62,6 +69,9 @@ def settle(
             f"There are {len(values)} labels for the {n} examples of {draft.source}; the numbers must be equal."
         )
     codes, names = encode(values)
+    splits = _splits(draft, n)
+    wanted, others = in_splits(n, splits, split, draft.source)
+    codes = np.where(wanted, codes, -1)
     odd, counted, none = {}, (), np.zeros(0, np.int64)
     if draft.classes is None:
         codes, names, odd, counted = told_apart(codes, names)
@@ -69,12 +79,14 @@ def settle(
     codes, classes = _classes(draft, codes, names, relabel is not None)
     minus_one = dict.fromkeys(none.tolist(), MINUS_ONE if "-1" in names else _ALL_ONES)
     reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **odd, **minus_one, **draft.unusable}
-    keep = np.ones(n, bool)
+    reasons = {i: why for i, why in reasons.items() if wanted[i]}
+    keep = wanted.copy()
     keep[list(reasons)] = False
     if draft.classes is None:  # a class without any usable example is not a class
         used = np.unique(codes[keep])
         codes, classes = np.searchsorted(used, codes), tuple(classes[i] for i in used)
-    excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in draft.excluded)
+    left = [item for item in draft.excluded if item.id.partition("/")[0] not in others]
+    excluded = tuple(Exclusion(readable(item.id), readable(item.reason)) for item in left)
     dataset = Dataset(
         ids,
         codes,
@@ -85,6 +97,7 @@ def settle(
         _groups(draft, ids),
         excluded,
         columns=draft.columns,
+        splits=splits,
     )
     dataset = replace(dataset, named=draft.ids is not None, length=n, label_column=draft.label_column)
     dataset = dataset.take(keep, [Exclusion(ids[i], readable(reasons[i])) for i in sorted(reasons)])
@@ -93,6 +106,7 @@ def settle(
     dataset = doubted(dataset) if len(dataset.classes) > 1 else dataset
     features = () if dataset.columns is None else dataset.columns.notes
     notes = (
+        *together(dataset.splits, others),
         *draft.notes,
         *about,
         *features,
@@ -229,6 +243,18 @@ def _groups(draft: Draft, ids: np.ndarray) -> np.ndarray | None:
     # An example without a group is a group of its own; one group of them all would be kept in one fold.
     groups[:] = [name or f"(no group) {key}" for name, key in zip(draft.groups, ids, strict=True)]
     return groups
+
+
+def _splits(draft: Draft, n: int) -> np.ndarray | None:
+    if draft.splits is None or not any(draft.splits):
+        return None
+    if len(draft.splits) != n:
+        raise UserError(
+            f"There are {len(draft.splits)} splits for the {n} examples of {draft.source}; the numbers must be equal."
+        )
+    splits = np.empty(n, object)
+    splits[:] = [readable(name) if name else None for name in draft.splits]
+    return splits
 
 
 def _require_plausible(dataset: Dataset) -> None:

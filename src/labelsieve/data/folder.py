@@ -22,7 +22,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data.image_names import is_image
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.split_folder import labelled_beside, splits_with_classes
-from labelsieve.data.splits import is_split, splits_among
+from labelsieve.data.splits import is_split, splits_among, splits_of
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
@@ -76,7 +76,8 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     notes = (*messages, f"Ignored, because `labelsieve apply` wrote them: {', '.join(ours)}.") if ours else messages
     inputs = Files([paths.join(root, name) for name in ids], np.array(sizes, np.int64), tree.listing)
     excluded = tuple(excluded)
-    return Draft(inputs, "image", root, labels, ids, excluded=excluded, notes=notes, label_column=column)
+    splits = None if other is None and not relabelled else splits_of(ids)
+    return Draft(inputs, "image", root, labels, ids, excluded=excluded, notes=notes, label_column=column, splits=splits)
 
 
 def _without_images(root: str, folders: list[str], labels: list[str], excluded: list[Exclusion]) -> tuple[str, ...]:

@@ -32,4 +32,5 @@ def load_format(name: str, place: str) -> Draft:
         content.excluded,
         content.notes,
         format=name,
+        splits=content.splits,
     )

@@ -22,6 +22,7 @@ class Draft:
         ids: n ids (None or "" = missing); None for row numbers.
         id_place: where the ids come from, for messages ("column 'key'").
         groups: n names (None or "" = no group), or None.
+        splits: n names of splits (None or "" = none), or None.
         classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a
             missing label.
         unusable: position -> why the example cannot be used.
@@ -48,3 +49,4 @@ class Draft:
     categories: tuple[str, ...] | None = None
     label_column: str = ""
     format: str = ""
+    splits: Sequence[str | None] | None = None

@@ -182,7 +182,8 @@ def _csv(path: str) -> TableFile:
 
     def read(columns: Columns) -> pa.Table:
         # Bytes, because ids may be file names, and those need not be UTF-8.
-        kinds = {name: pa.binary() for name in (columns.label, columns.id, columns.group) if name is not None}
+        exact = (columns.label, columns.id, columns.group, columns.split)
+        kinds = {name: pa.binary() for name in exact if name is not None}
         kinds |= {name: pa.string() for name in (columns.text, columns.image) if name is not None}
         kinds |= {
             name: pa.string() if pa.types.is_string(schema.field(name).type) else pa.float64()

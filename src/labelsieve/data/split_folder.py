@@ -52,13 +52,12 @@ def splits_with_classes(tree: Tree, folders: Sequence[str]) -> Read | None:
         for entry in images
     ]
     left = [Exclusion(f"{name}/{entry.name}", _OUTSIDE) for name, entries in loose.items() for entry in entries]
-    counts = {name: sum(map(len, inner.values())) for name, inner in deep.items() if inner}
-    notes = (f"Read together: {_counted(counts)}. Name {paths.join(tree.root, next(iter(counts)))} to read one split.",)
+    notes: tuple[str, ...] = ()
     if left:
         missing = {name: len(entries) for name, entries in loose.items() if entries}
-        notes += (f"Left out, because they are in no class folder: images in {_counted(missing)}.",)
+        notes = (f"Left out, because they are in no class folder: images in {_counted(missing)}.",)
     ids, labels, sizes = zip(*rows, strict=True)
-    return list(ids), list(labels), list(sizes), left, notes if len(counts) > 1 or left else ()
+    return list(ids), list(labels), list(sizes), left, notes
 
 
 def labelled_beside(tree: Tree, folders: Sequence[str]) -> Read | None:

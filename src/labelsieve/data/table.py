@@ -20,13 +20,25 @@ from labelsieve.core.feature_columns import UNKNOWN, short
 from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.class_metadata import class_names_in
 from labelsieve.data.class_names import misread, readable, word
-from labelsieve.data.columns import IMAGES, INDEXES, LABELS, TEXTS, Columns, Content, added, choose, require_column
+from labelsieve.data.columns import (
+    IMAGES,
+    INDEXES,
+    LABELS,
+    SPLITS,
+    TEXTS,
+    Columns,
+    Content,
+    added,
+    choose,
+    require_column,
+)
 from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
 from labelsieve.data.image_names import is_image
 from labelsieve.data.labels import Repeated, faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
+from labelsieve.data.splits import is_split
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_SPLIT_NOTE = "The column {!r} holds the split of each example; it is neither a feature nor a text."
 _NEARLY_ALL = 0.95  # of the filled cells of a column
 Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and notes
 
@@ -132,6 +145,9 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
     ):
         kinds[requested.text] = "text"  # digits and dates too, because the user named the column
     ours = added(kinds, requested)
+    split = _split_column(file, [name for name in kinds if name not in (*requested.all(), *ours)], kinds)
+    if split is not None:
+        del kinds[split]
     texts = [
         name
         for name, content in kinds.items()
@@ -151,7 +167,7 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
         kinds |= {
             name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking
         }
-    columns = choose(kinds, requested, source, relabelled, index_column(file.schema))
+    columns = replace(choose(kinds, requested, source, relabelled, index_column(file.schema)), split=split)
     if not columns.features:
         return columns, {}
     vectors = kinds[columns.features[0]] == "vector"
@@ -160,6 +176,16 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
     unused = {name: _why_unused(file.schema.field(name).type, name, unfit.get(name), vectors) for name in rest}
     known = columns.features == requested.features
     return columns, {name: UNKNOWN if known and kinds[name] == "number" else why for name, why in unused.items()}
+
+
+def _split_column(file: TableFile, names: Sequence[str], kinds: Mapping[str, Content]) -> str | None:
+    """The column of splits: its name says so, and every filled cell is a usual name of a split (train, test, ...)."""
+    for name in names:
+        if name.lower() in SPLITS and kinds[name] == "text":
+            values = {value for value in names_of(file.first([name])[name]) if value}
+            if values and all(map(is_split, values)):
+                return name
+    return None
 
 
 def names_images(column: pa.ChunkedArray, folder: str | None = None) -> bool:
@@ -238,7 +264,8 @@ def from_arrow(
         ids=ids,
         id_place="the index" if columns.id is None else f"column {columns.id!r}",
         groups=names_of(table[columns.group]) if columns.group else None,
-        notes=notes,
+        splits=names_of(table[columns.split]) if columns.split else None,
+        notes=(*notes, _SPLIT_NOTE.format(columns.split)) if columns.split else notes,
         classes=names,
         categories=_categories(table[columns.label]) if columns.label else None,
         label_column=columns.label or "",

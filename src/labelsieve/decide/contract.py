@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError, meant
+from labelsieve.core.leaks import find_leaks
 from labelsieve.core.shares import percent, share
 from labelsieve.decide.diff import DatasetVersion
 from labelsieve.stats.duplicates import conflicts
@@ -37,6 +38,7 @@ class Contract:
     max_excluded: int | float | None = None
     min_reviewed: int | float | None = None
     classes: tuple[str, ...] | None = None
+    max_leaks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def check(contract: Contract, now: DatasetVersion, last: DatasetVersion | None =
         _excluded(contract.max_excluded, now),
         _reviewed(contract.min_reviewed, now),
         _classes(contract.classes, now),
+        _leaks(contract.max_leaks, now),
     )
     return tuple(rule for rule in rules if rule is not None)
 
@@ -179,6 +182,20 @@ def _duplicates(limit: int | None, now: DatasetVersion) -> Rule | None:
     members = members[np.argsort(now.group[members], kind="stable")]
     sentence = f"{_counted(len(clash), 'group')} of duplicates have labels that disagree; at most {limit:,} may."
     return _rule(name, limit, len(clash), len(clash) <= limit, sentence, now.ids[members])
+
+
+def _leaks(limit: int | None, now: DatasetVersion) -> Rule | None:
+    if limit is None:
+        return None
+    if now.group is None or now.splits is None:
+        why = "The data of the run have no splits" if now.splits is None else "The run did not look for duplicates"
+        return Rule("max_leaks", limit, None, False, f"{why}; remove the rule, or use another run.")
+    at = np.flatnonzero(now.kept)
+    found = find_leaks(now.splits[at], now.group[at], now.labels[at], None)
+    leaked = at[found.rows[found.leaked]]
+    count = _counted(len(leaked), "example")
+    sentence = f"{count} of a split are also in another, as exact or near duplicates; at most {limit:,} may be."
+    return _rule("max_leaks", limit, len(leaked), len(leaked) <= limit, sentence, now.ids[leaked])
 
 
 def _class_size(limit: int | None, now: DatasetVersion, expected: tuple[str, ...]) -> Rule | None:

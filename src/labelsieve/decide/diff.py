@@ -35,6 +35,7 @@ class DatasetVersion:
         left_out: ids of the examples that could not be read.
         measured: whether reviews measured `left`, so that its ends are a 95 % interval.
         content: (n,) uint64 as in `Findings`; None if it is not known.
+        splits: (n,) as in `Findings`; None if the data have none.
     """
 
     ids: np.ndarray
@@ -48,6 +49,7 @@ class DatasetVersion:
     left_out: tuple[str, ...]
     measured: bool = False
     content: np.ndarray | None = None
+    splits: np.ndarray | None = None
 
     @property
     def rate_left(self) -> Estimate:
@@ -92,7 +94,18 @@ def dataset_version(
     group = findings.extra.get("duplicate_group")
     left_out = tuple(e.id for e in findings.excluded)
     return DatasetVersion(
-        findings.ids, tuple(names), labels, kept, reviewed, p_wrong, left, group, left_out, measured, findings.content
+        findings.ids,
+        tuple(names),
+        labels,
+        kept,
+        reviewed,
+        p_wrong,
+        left,
+        group,
+        left_out,
+        measured,
+        findings.content,
+        findings.splits,
     )
 
 

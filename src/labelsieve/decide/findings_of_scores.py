@@ -64,6 +64,8 @@ def findings_of_scores(
         several = count[inverse] > 1
         extra["duplicate_group"] = np.where(several, group, -1)
         extra["duplicate_conflict"] = np.isin(group, duplicates.conflicts(group, dataset.labels))
+    if dataset.splits is not None:
+        extra["split"] = np.array([name or "" for name in dataset.splits], object)
     return Findings(
         ids=dataset.ids,
         classes=dataset.classes,

@@ -12,6 +12,7 @@ from labelsieve.core.annotators import Annotator, Annotators, Ask, Copies
 from labelsieve.core.count_words import ends
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.findings import Findings
+from labelsieve.core.leaks import Leak, in_order
 from labelsieve.core.shares import percent
 from labelsieve.core.snippet import snippet
 from labelsieve.decide.calibrate import Calibrated
@@ -51,6 +52,16 @@ class ClassHealth:
     expected_wrong: float
     rate: float
     mostly: str
+
+
+@dataclass(frozen=True)
+class SplitHealth:
+    """One split: its examples, and how many of them are expected to be wrong."""
+
+    split: str
+    examples: int
+    expected_wrong: float
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,8 @@ class Summary:
 
     `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
     leave out, so that each list plus its rest adds up to the count. `first` is the random sample to review first, or
-    None (`decide.next_steps`). `annotators` are those of the votes, None without votes.
+    None (`decide.next_steps`). `annotators` are those of the votes, None without votes. `splits` and `leaks` are empty
+    if the data have no splits.
     """
 
     source: str
@@ -121,6 +133,8 @@ class Summary:
     settings: dict[str, Any]
     first: dict[str, Any] | None = None
     annotators: AnnotatorSummary | None = None
+    splits: tuple[SplitHealth, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def ends(self) -> str:
@@ -180,6 +194,8 @@ def summarise(
         settings=findings.settings,
         first=first,
         annotators=None if findings.annotators is None else _annotators(findings.annotators, top),
+        splits=split_health(findings),
+        leaks=() if findings.leaks is None else findings.leaks.pairs,
     )
 
 
@@ -220,6 +236,17 @@ def class_health(findings: Findings) -> tuple[ClassHealth, ...]:
         ClassHealth(findings.classes[c], int(size[c]), float(wrong[c]), float(rate[c]), findings.classes[mostly[c]])
         for c in order
     )
+
+
+def split_health(findings: Findings) -> tuple[SplitHealth, ...]:
+    """Every split, those of training first; examples in no split are left out. Empty without splits."""
+    if findings.splits is None:
+        return ()
+    out = []
+    for name in in_order(findings.splits):
+        p = findings.p_wrong[findings.splits == name]
+        out.append(SplitHealth(name, len(p), float(p.sum()), float(p.mean())))
+    return tuple(out)
 
 
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:

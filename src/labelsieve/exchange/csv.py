@@ -56,6 +56,7 @@ def read(path: Path, classes: Collection[str] = (), findings: Findings | None = 
         "at",
         "note",
         "content",
+        "split",
         *OPINIONS,
         *BY,
     }

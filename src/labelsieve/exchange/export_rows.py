@@ -26,7 +26,8 @@ class Row:
         reviewer, at, note: those of the decision.
         content: a hash of the example, 16 hex digits; "" if unknown.
         position: its row in the run.
-        detectors: flag_<detector> (bool) and suggested_<detector> (a class), as in the table of findings.
+        more: `split` if the data have splits, and of each detector flag_<detector> (bool) and suggested_<detector> (a
+            class), as in the table of findings.
     """
 
     id: str
@@ -42,14 +43,14 @@ class Row:
     note: str = ""
     content: str = ""
     position: int = 0
-    detectors: Mapping[str, bool | str] = field(default_factory=dict)
+    more: Mapping[str, bool | str] = field(default_factory=dict)
 
     def cells(self) -> dict[str, Any]:
-        """Its columns by name, those of the detectors last."""
-        return {name: getattr(self, name) for name in _OWN} | dict(self.detectors)
+        """Its columns by name, those in `more` last."""
+        return {name: getattr(self, name) for name in _OWN} | dict(self.more)
 
 
-_OWN = [one.name for one in fields(Row) if one.name not in ("position", "detectors")]
+_OWN = [one.name for one in fields(Row) if one.name not in ("position", "more")]
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
@@ -94,13 +95,18 @@ def rows(findings: Findings, fold: Fold, p_wrong: np.ndarray, rank: np.ndarray) 
                 *decision,
                 stamp(findings, i)["content"] or "",
                 i,
-                _opinions(findings, i),
+                _more(findings, i),
             )
         )
     return out
 
 
-def _opinions(findings: Findings, i: int) -> dict[str, bool | str]:
-    """The flag and the suggestion of each detector for row `i`."""
+def _more(findings: Findings, i: int) -> dict[str, bool | str]:
+    """The split of row `i`, and the flag and the suggestion of each detector."""
+    split = {} if findings.splits is None else {"split": findings.splits[i]}
     flags = {f"flag_{name}": bool(flag[i]) for name, flag in findings.flags.items()}
-    return flags | {f"suggested_{name}": findings.classes[other[i]] for name, other in findings.suggestions.items()}
+    return (
+        split
+        | flags
+        | {f"suggested_{name}": findings.classes[other[i]] for name, other in findings.suggestions.items()}
+    )

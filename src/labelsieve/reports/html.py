@@ -116,6 +116,8 @@ def facts(
         "classes_rest": summary.classes_rest + sum(c.expected_wrong for c in summary.worst_classes[ROWS:]),
         "annotators": None if summary.annotators is None else asdict(summary.annotators),
         "duplicates": None if summary.duplicates is None else asdict(summary.duplicates),
+        "splits": [asdict(one) for one in summary.splits[:ROWS]],
+        "leaks": [visible(str(leak), 200) for leak in summary.leaks[:ROWS]],
         "exclusion_reasons": summary.exclusion_reasons[:ROWS],
         "exclusions": [asdict(e) for e in findings.excluded[:ROWS]],
         "acts": _acts(fold, known, verdicts),
@@ -213,6 +215,11 @@ def advice(contents: dict[str, Any]) -> list[str]:
         steps.append(
             f"Resolve {conflicting:,} groups of duplicates whose labels disagree: usually only one label per group "
             "can be right."
+        )
+    if contents["leaks"]:
+        steps.append(
+            "Remove the copies that are in several splits from the training split, or the results on the other splits "
+            "are too good: leaks.csv in the run folder lists them."
         )
     return steps
 

@@ -28,7 +28,7 @@ from labelsieve.store.run import INSIDE
 DATA = "data"  # its place in the run folder
 LIMIT = 500_000_000  # bytes
 FILES = ("source", "labels", "probs", "votes")  # arguments of `load` that may name a file
-OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time")
+OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time", "format", "split")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,8 @@ def keep(data: Dataset, run: Path) -> Kept:
 
 HERE = "(here)"  # in a recipe: the folder that is being written
 PICTURES = f"{HERE}/pictures.parquet"
-TEXT, IMAGE, LABEL, ID, GROUP = "text", "image", "label", "id", "group"  # columns of the tables made here
+# columns of the tables made here
+TEXT, IMAGE, LABEL, ID, GROUP, SPLIT = "text", "image", "label", "id", "group", "split"
 Way = Callable[[Dataset, Path], dict[str, str] | None]
 
 
@@ -227,7 +228,8 @@ def _frame(data: Dataset, folder: Path) -> dict[str, str] | None:
     handed = data.handed or {}
     frame, options = handed["source"], _options(handed)
     frame = frame.collect() if hasattr(frame, "collect") else frame
-    table = to_arrow(frame, list(options.values())) if is_indexed(frame) else plain_codes(pa.table(frame))
+    named = [name for role, name in options.items() if role != "split"]
+    table = to_arrow(frame, named) if is_indexed(frame) else plain_codes(pa.table(frame))
     _require_small(table.nbytes)
     if "id" not in options and ID not in table.column_names and (names := index_of(frame)) is not None:
         table, options["id"] = table.append_column(ID, pa.array(names, pa.string())), ID
@@ -259,13 +261,14 @@ def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
     """Texts, features or images that were passed as values: the usable examples, with their ids and labels."""
     groups = {} if data.groups is None else {GROUP: data.groups.tolist()}
     named = {"label": LABEL, "id": ID, **({"group": GROUP} if groups else {})}
-    about = {ID: data.ids.tolist(), LABEL: _names(data), **groups}
+    splits = {} if data.splits is None else {SPLIT: data.splits.tolist()}
+    about = {ID: data.ids.tolist(), LABEL: _names(data), **groups, **splits}
     if data.kind == "text":
         texts = [data.inputs[i] for i in range(len(data))]
         _require_small(sum(map(len, texts)))
         _table(folder / "data.parquet", {ID: about.pop(ID), TEXT: texts, **about})
         return {"source": f"{HERE}/data.parquet", "text": TEXT, **named, **_beside(data, folder)}
-    if data.kind == "features" and data.columns is not None and not {ID, LABEL, GROUP} & set(data.columns.names):
+    if data.kind == "features" and data.columns is not None and not {ID, LABEL, GROUP, SPLIT} & set(data.columns.names):
         matrix = np.asarray(data.inputs)
         _require_small(matrix.nbytes)
         columns = {name: matrix[:, j] for j, name in enumerate(data.columns.names)}

@@ -12,7 +12,7 @@ from labelsieve.core.arguments import require_path
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.files import replacing, to_disk, write_json
 from labelsieve.core.findings import Findings
-from labelsieve.core.run_files import EVIDENCE
+from labelsieve.core.run_files import EVIDENCE, LEAKS
 from labelsieve.store import annotator_files
 from labelsieve.store.run_claim import claim, claimed
 from labelsieve.store.run_reader import EXCLUDED, FINDINGS, MANIFEST, read, read_excluded
@@ -49,6 +49,7 @@ def save(findings: Findings, folder: Path) -> None:
         for table in chain([first], tables):
             writer.write_table(table)
     write_excluded(folder / EXCLUDED, findings.excluded)
+    _write_leaks(folder / LEAKS, findings)
     annotator_files.save(findings, folder)
     if (folder / EVIDENCE).exists():  # some of it was written through memory maps
         to_disk(folder / EVIDENCE)
@@ -73,6 +74,22 @@ def write_excluded(path: Path, excluded: Iterable[Exclusion]) -> None:
         writer = csv.writer(file)
         writer.writerow(["id", "reason"])
         writer.writerows((item.id, item.reason) for item in excluded)
+
+
+def _write_leaks(path: Path, findings: Findings) -> None:
+    """The examples that are in several splits, if the data have splits; no file otherwise."""
+    if findings.leaks is None:
+        path.unlink(missing_ok=True)
+        return
+    table = findings.leaks.table(findings)
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.column_names)
+        writer.writerows([_plain(value) for value in row.values()] for row in table.to_pylist())
+
+
+def _plain(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def load(folder: str | Path) -> Findings:

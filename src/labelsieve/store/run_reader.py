@@ -313,6 +313,10 @@ class _Columns:
             if name in _FLOATS and not ((values >= -1e-6) & (values <= 1 + 1e-6) | unknown).all():
                 self.refuse(f"the column {name} has values outside 0 to 1")
             return values
+        if name == "split":
+            coded = self.texts(name)
+            names = np.array(coded.dictionary.to_pylist(), object)
+            return names[coded.indices.to_numpy()] if len(names) else np.empty(0, object)
         if name not in self._table.column_names:
             self.refuse(f"it lacks the column {name}")
         return self._table[name].to_numpy(zero_copy_only=False)
