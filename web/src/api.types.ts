@@ -465,6 +465,7 @@ export type Run = {
   first: FirstSample | null
   stop: Stop | null
   similar: boolean
+  boxes: boolean
   commands: Command[]
   scores: string[]
   notes: string[]

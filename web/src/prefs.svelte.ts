@@ -16,6 +16,7 @@ export const prefs = $state({
   language: '',
   size: 1,
   likely: false,
+  crop: false,
   guide: true,
   ...kept(),
 }) as {
@@ -24,6 +25,7 @@ export const prefs = $state({
   language: '' | 'en' | 'zh-CN' // '' takes the browser's language
   size: number // of the pictures in the grid: 0, 1, 2
   likely: boolean // class keys by likelihood
+  crop: boolean // whether a box is shown alone, without its picture
   guide: boolean // whether the meaning of the classes is unfolded
 }
 reviewer.name = prefs.reviewer

@@ -23,7 +23,7 @@ Votes = Annotated[str | None, Parameter(help="Table of the votes, if they are no
 Time = Annotated[
     str | None, Parameter(help="Column of times of the votes: of several of one annotator the last counts.")
 ]
-Format = Annotated[str | None, Parameter(help="Format of the source, where it is not recognised: idx, ...")]
+Format = Annotated[str | None, Parameter(help="Format of the source, if it is not recognised: yolo, voc, ...")]
 Labels = Annotated[
     str | None, Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs.")
 ]

@@ -1,10 +1,10 @@
 """A 64-bit hash of an example itself, by which it is recognised in another row or file.
 
-Images are hashed exactly as passed in (the bytes of the file, or the pixels of an array), texts by every character,
-rows of features and of probabilities by their values. Numbers are compared to 32 bits of mantissa (one part in four
-billion): a table that another program has read and written again still holds the same rows, whether it was stored as
-float32 or as float64. 0 stands for "unknown": an input that cannot be read. Two different examples share a hash with a
-chance of 5e-20.
+Images are hashed exactly as passed in (the bytes of the file, or the pixels of an array), boxes by their picture and
+their edges, texts by every character, rows of features and of probabilities by their values. Numbers are compared to 32
+bits of mantissa (one part in four billion): a table that another program has read and written again still holds the
+same rows, whether it was stored as float32 or as float64. 0 stands for "unknown": an input that cannot be read. Two
+different examples share a hash with a chance of 5e-20.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core import memory_map
+from labelsieve.core.crop import Crop
 from labelsieve.core.read_many import read_many
 
 _HEX = re.compile("[0-9a-f]{16}")
@@ -25,7 +26,10 @@ _ROWS = 512  # at a time: they stay in the cache
 
 
 def digest(value: Any) -> bytes | None:
-    """16 bytes for one image (bytes or an array) or text exactly as passed in; None for anything else."""
+    """16 bytes for one image (bytes, an array or a crop) or text exactly as passed in; None for anything else."""
+    if isinstance(value, Crop):
+        whole = value.whole.once("digest", lambda data: tagged(b"bytes", data))
+        return tagged(b"crop", whole + repr((value.box, value.size)).encode())
     if isinstance(value, np.ndarray):
         return tagged(f"{value.dtype} {value.shape}".encode(), np.ascontiguousarray(value).data)
     if isinstance(value, str):

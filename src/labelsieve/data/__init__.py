@@ -19,6 +19,7 @@ from labelsieve.core.arguments import require_text
 from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
+from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
@@ -27,7 +28,6 @@ from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
-from labelsieve.data.splits import named_splits
 from labelsieve.data.torch_dataset import from_torch, is_torch
 from labelsieve.formats import recognised
 from labelsieve.places import paths

@@ -20,6 +20,7 @@ from labelsieve.core.dataset import (
     row_numbers,
 )
 from labelsieve.core.errors import UserError
+from labelsieve.core.splits import in_splits, together
 from labelsieve.data import labels
 from labelsieve.data.class_names import label_notes, misread, readable
 from labelsieve.data.feature_values import doubted
@@ -27,7 +28,6 @@ from labelsieve.data.label_file import replacement
 from labelsieve.data.labels import Repeated
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.raw_data import Draft
-from labelsieve.data.splits import in_splits, together
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"

@@ -19,10 +19,10 @@ import numpy as np
 from labelsieve.core.added_columns import FILES, is_own_file
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.data.image_names import is_image
+from labelsieve.core.image_names import is_image
+from labelsieve.core.splits import is_split, splits_among, splits_of
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.split_folder import labelled_beside, splits_with_classes
-from labelsieve.data.splits import is_split, splits_among, splits_of
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
@@ -194,9 +194,9 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
     yolo = {"images", "labels"} <= {*folders} or {"images", "labels"} <= {name for _, name in inner}
     if inner and yolo:
         return (
-            f"{root} has images and labels in the layout of YOLO, whose boxes are not read; each image needs "
-            "exactly one label, so put the images of each class into a separate folder, or pass a table of file name "
-            "and label as <labels>."
+            f"{root} has images and labels in the layout of YOLO, but the text files in labels hold no boxes. For one "
+            "label per image put the images of each class into a separate folder, or pass a table of file name and "
+            "label as <labels>."
         )
     if inner:
         outer = list(dict.fromkeys(name for name, _ in inner))

@@ -10,8 +10,8 @@ import os
 from collections import Counter
 from typing import Any
 
+from labelsieve.core.image_names import is_image
 from labelsieve.data.class_names import readable
-from labelsieve.data.image_names import is_image
 from labelsieve.data.readers import READERS
 
 SHOWN = 3

@@ -11,11 +11,11 @@ import numpy as np
 from labelsieve.core import added_columns
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.image_names import is_image, without_suffix
 from labelsieve.core.plain_values import plain_labels
 from labelsieve.data.array_file import read_npy
 from labelsieve.data.class_names import word
 from labelsieve.data.columns import LABELS, Columns, require_column
-from labelsieve.data.image_names import is_image, without_suffix
 from labelsieve.data.labels import require_unique
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.readers import READERS, TableFile, open_table

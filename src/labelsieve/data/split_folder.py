@@ -13,10 +13,10 @@ from typing import Any
 from labelsieve.core.added_columns import FILES
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
-from labelsieve.data.image_names import is_image
+from labelsieve.core.image_names import is_image
+from labelsieve.core.splits import is_split
 from labelsieve.data.label_file import NOBODY, keyed
 from labelsieve.data.readers import READERS
-from labelsieve.data.splits import is_split
 from labelsieve.places import paths
 from labelsieve.places.paths import Entry
 from labelsieve.places.tree import Tree

@@ -17,6 +17,8 @@ import numpy as np
 from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN, short
+from labelsieve.core.image_names import is_image
+from labelsieve.core.splits import is_split
 from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.class_metadata import class_names_in
 from labelsieve.data.class_names import misread, readable, word
@@ -34,11 +36,9 @@ from labelsieve.data.columns import (
 )
 from labelsieve.data.feature_values import EMPTY, TEXT, features_of, is_text, numbers
 from labelsieve.data.frames import categories_of, index_ids, is_indexed, to_arrow
-from labelsieve.data.image_names import is_image
 from labelsieve.data.labels import Repeated, faulty, is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import TableFile, in_memory, open_table, plain_codes, user_errors
-from labelsieve.data.splits import is_split
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 

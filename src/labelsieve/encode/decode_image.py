@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.crop import MARGIN, Crop
 from labelsieve.encode import band_tiff, deep_pixels, dicom, jpeg_xl
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.encode.raster import DecodeError, Raster, reader, three_bands
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
+FULL = 1 << 20  # pixels: a side that no image has, to decode it in its own size
 # Formats whose readers neither run nor interpret a program: EPS, for example, would start Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX")
 _ORIENTATION = 0x0112
@@ -83,8 +85,8 @@ class Header:
     deep: bool
 
 
-def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Levels | None = None) -> Decoded:
-    """Decode encoded bytes, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+def decode(data: bytes | np.ndarray | Crop, side: int, resample: int = 3, levels: Levels | None = None) -> Decoded:
+    """Decode encoded bytes, a box of them, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     Args:
         resample: a number of `PIL.Image.Resampling`, to resize the image to (side, side); 3 is bicubic.
@@ -105,14 +107,32 @@ def decode(data: bytes | np.ndarray, side: int, resample: int = 3, levels: Level
     return Decoded(np.asarray(pixels), int.from_bytes(digest.digest(), "little"), sketch(image), opened.bits(levels))
 
 
-def picture(data: bytes | np.ndarray, side: int, levels: Levels | None = None) -> Opened:
+def picture(data: bytes | np.ndarray | Crop, side: int, levels: Levels | None = None) -> Opened:
     """The image in encoded bytes or a uint8 array. A large JPEG comes at the smallest of 1, 1/2, 1/4, 1/8 that still
-    covers `side`; any other image in its own size.
+    covers `side`; any other image in its own size, and so does a crop, with its margin.
 
     Raises:
         DecodeError: as in `decode`.
     """
+    if isinstance(data, Crop):
+        return _from_crop(data, levels or Levels())
     return _from_array(data) if isinstance(data, np.ndarray) else _from_bytes(data, side, levels or Levels())
+
+
+def whole(crop: Crop, levels: Levels | None = None) -> Opened:
+    """The picture of a crop, turned as its annotations see it: upright, or as stored if only that fits their size.
+
+    Raises:
+        DecodeError: as in `decode`; or the annotations tell another size.
+    """
+    levels = levels or Levels()
+    opened = crop.whole.once("upright", lambda data: _from_bytes(data, FULL, levels))
+    if crop.fits(*opened.image.size):
+        return opened
+    if opened.size != opened.image.size and crop.fits(*opened.size):
+        return crop.whole.once("stored", lambda data: _from_bytes(data, FULL, levels, upright=False))
+    told, sides = (" x ".join(f"{side:g}" for side in size) for size in (crop.size or (), opened.image.size))
+    raise DecodeError(f"in a picture of {sides} pixels, but its annotations were made for {told}")
 
 
 def header(data: bytes) -> Header:
@@ -193,7 +213,18 @@ def _from_array(array: np.ndarray) -> Opened:
     return Opened(_to_rgb(image), image.size)
 
 
-def _from_bytes(data: bytes, side: int, levels: Levels) -> Opened:
+def _from_crop(crop: Crop, levels: Levels) -> Opened:
+    opened = whole(crop, levels)
+    box = crop.pixels(opened.image.width, opened.image.height, MARGIN)
+    if box is None:
+        raise DecodeError("a box that lies outside its picture")
+    image, deep = opened.image.crop(box), None
+    if opened.deep is not None and opened.deep.shape[1::-1] == opened.image.size == opened.size:
+        deep = opened.deep[box[1] : box[3], box[0] : box[2]]
+    return Opened(image, image.size, deep, opened.more)
+
+
+def _from_bytes(data: bytes, side: int, levels: Levels, *, upright: bool = True) -> Opened:
     with _decode_errors():
         file = _opened(data, levels.bands)
         _refuse_bomb(*file.size)
@@ -204,7 +235,7 @@ def _from_bytes(data: bytes, side: int, levels: Levels) -> Opened:
         more |= BANDS if _bands(file) > 3 and file.mode in ("RGB", "RGBX") else 0
         file.draft(None, (side, side))
         shown, deep = _in_rgb(file, data, levels)
-        return Opened(_upright(shown, file), size, deep, more)
+        return Opened(_upright(shown, file) if upright else shown, size, deep, more)
 
 
 def _from_raster(file: Raster, levels: Levels) -> Opened:

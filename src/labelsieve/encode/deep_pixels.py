@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.crop import Crop
 from labelsieve.core.input_parts import spread
 from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode.pixel_levels import Levels, fitted, some
@@ -75,6 +76,7 @@ def _sampled_values(value: Any, bands: tuple[int, ...]) -> np.ndarray | None:
     """Some values of a picture of more than 8 bits; None for any other, or if it is unreadable (reported later)."""
     from labelsieve.encode.decode_image import DecodeError, deep_values
 
+    value = value.whole.data if isinstance(value, Crop) else value
     try:
         array = deep_values(bytes(value), bands) if isinstance(value, (bytes, bytearray, memoryview)) else None
     except (DecodeError, *UNREAD):

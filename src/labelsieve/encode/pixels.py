@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.crop import Crop
 from labelsieve.core.read_many import UNREAD, read_many
 from labelsieve.encode.decode_image import DecodeError, Opened, picture, sketch
 from labelsieve.encode.encoder import threads
@@ -134,6 +135,6 @@ def _fill(
 def _read(value: Any, side: int, levels: Levels | None = None) -> Opened:
     if isinstance(value, UNREAD):
         raise DecodeError(f"it could not be read ({value or type(value).__name__})") from value
-    if not isinstance(value, (bytes, bytearray, memoryview, np.ndarray)):
+    if not isinstance(value, (bytes, bytearray, memoryview, np.ndarray, Crop)):
         raise DecodeError("it is missing" if value is None else f"it is a {type(value).__name__}")
-    return picture(value if isinstance(value, np.ndarray) else bytes(value), side, levels)
+    return picture(value if isinstance(value, (np.ndarray, Crop)) else bytes(value), side, levels)

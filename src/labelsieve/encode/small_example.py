@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from labelsieve.core.crop import Crop
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.printable import visible
 from labelsieve.core.snippet import values
@@ -80,6 +81,8 @@ def sample(
 def _picture(value: Any, levels: Levels, side: int) -> Sample:
     from PIL import Image
 
+    if isinstance(value, Crop):
+        return _drawn(picture(value, side, levels).image, "", side)
     if isinstance(value, np.ndarray):
         return _drawn(Image.fromarray(value), "", side)
     if not value:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelsieve.core.findings import Findings
-from labelsieve.data.image_names import without_suffix
+from labelsieve.core.image_names import without_suffix
 from labelsieve.exchange.export_rows import Row
 
 ID, CONTENT, GIVEN, WRITTEN = "labelsieve_id", "labelsieve_content", "given_label", "label_exported"

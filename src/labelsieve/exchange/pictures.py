@@ -1,8 +1,8 @@
 """Pictures as files for other tools: their own bytes, unless a tool cannot read them. File names never come from ids.
 
-Encoded anew, as they are shown: arrays; formats that hardly any tool reads (HEIC, JPEG XL, DICOM, of which so no word
-about a patient goes out); for a browser everything that browsers do not draw, and more than 8 bits, which they draw
-too dark.
+Encoded anew, as they are shown: arrays; boxes, cut out; formats that hardly any tool reads (HEIC, JPEG XL, DICOM, of
+which so no word about a patient goes out); for a browser everything that browsers do not draw, and more than 8 bits,
+which they draw too dark.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve.core.crop import Crop
 from labelsieve.core.errors import UserError
 from labelsieve.encode import decode_image
 from labelsieve.encode.decode_image import DecodeError, header
@@ -27,7 +28,7 @@ _LARGE = 4_000_000  # pixels; above, a JPEG instead of a PNG of many megabytes
 
 
 def picture(
-    value: bytes | np.ndarray, id: str, levels: Levels, *, browser: bool = False
+    value: bytes | np.ndarray | Crop, id: str, levels: Levels, *, browser: bool = False
 ) -> tuple[bytes, str, tuple[int, int]]:
     """The encoded picture, its suffix with the dot, and (width, height).
 

@@ -18,6 +18,10 @@ from labelsieve.core.errors import UserError, meant
 from labelsieve.formats.content import Content
 
 FORMATS: dict[str, str] = {
+    "coco-boxes": "COCO instances: the boxes of a JSON file, each an example",
+    "yolo": "YOLO: one text file of boxes per picture",
+    "voc": "Pascal VOC: one XML file of boxes per picture",
+    "cvat": "CVAT for images: one XML file with the boxes of all pictures",
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
 }
 

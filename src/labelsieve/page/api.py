@@ -504,6 +504,7 @@ class Run(TypedDict):
     first: FirstSample | None
     stop: Stop | None
     similar: bool
+    boxes: bool
     commands: list[Command]
     scores: list[str]
     notes: list[str]

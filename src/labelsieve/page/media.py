@@ -12,13 +12,16 @@ import hashlib
 import io
 import os
 import textwrap
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
+from typing import Any
 
+from labelsieve.core.crop import Crop
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import replacing
-from labelsieve.encode.decode_image import DecodeError, header, picture
+from labelsieve.encode.decode_image import DecodeError, header, picture, whole
 from labelsieve.encode.deep_pixels import look
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.page.desk import Desk
@@ -26,6 +29,7 @@ from labelsieve.page.desk import Desk
 THUMB, LARGE, FULL = 256, 2048, 8192  # pixels, longest side
 SMALL = 128  # images up to this side are encoded without loss
 CACHE_BYTES = 2 << 30
+_THIN = 400  # the outline of a box is this part of the longest side
 ALONE_ABOVE = 16_000_000  # pixels; larger images are decoded one at a time
 WORKERS = min(4, os.cpu_count() or 1)
 
@@ -74,22 +78,20 @@ class Media:
             self._keep(path, made.data)
         return made
 
-    def large(self, i: int) -> Picture:
-        """At most 2048 pixels per side."""
-        return self._make(i, LARGE)
+    def single(self, i: int, side: int) -> Picture:
+        """At most `side` pixels per side: LARGE, or FULL to zoom in."""
+        return self._make(i, side)
 
-    def full(self, i: int) -> Picture:
-        """Every pixel, up to 8192 per side, to zoom in."""
-        return self._make(i, FULL)
+    def whole(self, i: int, side: int) -> Picture:
+        """As `single`; of a box the whole picture, with its outline."""
+        return self._make(i, side, whole=True)
 
-    def _make(self, i: int, side: int) -> Picture:
+    def _make(self, i: int, side: int, *, whole: bool = False) -> Picture:
         try:
             data = self.desk.data().inputs[i]
-            pixels = _pixels(data)
-            if pixels > ALONE_ABOVE:
-                with self._alone:
-                    return _encode(data, side, self._levels())
-            return _encode(data, side, self._levels())
+            drawn = _outlined if whole and isinstance(data, Crop) else _encode
+            with self._alone if _pixels(data) > ALONE_ABOVE else nullcontext():
+                return drawn(data, side, self._levels())
         except (DecodeError, UserError, OSError) as error:
             return card(str(error))
 
@@ -147,6 +149,7 @@ def card(why: str) -> Picture:
 
 def _pixels(data: object) -> int:
     """Pixels of an encoded image by its header; 0 if it cannot be read."""
+    data = data.whole.data if isinstance(data, Crop) else data
     if not isinstance(data, bytes):
         return 0
     try:
@@ -156,11 +159,34 @@ def _pixels(data: object) -> int:
     return width * height
 
 
-def _encode(data: object, side: int, levels: Levels) -> Picture:
+def _encode(data: Any, side: int, levels: Levels) -> Picture:
     from PIL.Image import Resampling
 
-    image = picture(data, side, levels).image  # type: ignore[arg-type]
+    image = picture(data, side, levels).image
     image.thumbnail((side, side), Resampling.LANCZOS if side <= THUMB else Resampling.BICUBIC, reducing_gap=3)
+    return _sent(image)
+
+
+def _outlined(crop: Crop, side: int, levels: Levels) -> Picture:
+    """The picture of a box, with the box drawn in two colours, so that it stands out from any background."""
+    from PIL import ImageDraw
+    from PIL.Image import Resampling
+
+    image = whole(crop, levels).image
+    image.thumbnail((side, side), Resampling.BICUBIC, reducing_gap=3)
+    box = crop.pixels(*image.size)
+    if box is None:
+        raise DecodeError("a box that lies outside its picture")
+    width = max(2, round(max(image.size) / _THIN))
+    draw = ImageDraw.Draw(image)
+    left, top, right, bottom = box
+    for out, colour in ((2 * width, "#000000"), (width, "#ffd400")):
+        edges = (left - out, top - out, right - 1 + out, bottom - 1 + out)
+        draw.rectangle(edges, outline=colour, width=width)
+    return _sent(image)
+
+
+def _sent(image) -> Picture:
     if max(image.size) > 4 * THUMB:  # WebP is slow on large images
         out = io.BytesIO()
         image.save(out, "JPEG", quality=90)

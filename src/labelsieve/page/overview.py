@@ -18,6 +18,7 @@ from labelsieve.decide.next_steps import go_on, next_steps, sample_first
 from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
+from labelsieve.formats.boxes import OF_BOXES
 from labelsieve.page.api import FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
 from labelsieve.page.decisions import estimates, interval
 from labelsieve.page.desk import STATES, Desk, state_of
@@ -67,6 +68,7 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "first": cast(FirstSample | None, go_on(sample_first(findings, now), [*map(dict, drawn)])),
         "stop": _stop(now),
         "similar": desk.neighbours is not None,
+        "boxes": (findings.settings.get("recipe") or {}).get("format") in OF_BOXES,
         "commands": [{"command": step.command, "why": step.why} for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
         "notes": [

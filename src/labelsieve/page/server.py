@@ -30,7 +30,7 @@ from labelsieve.page.duplicate_groups import DuplicateGroups
 from labelsieve.page.gallery import Gallery
 from labelsieve.page.item import Items
 from labelsieve.page.map import Map
-from labelsieve.page.media import WORKERS, Media, Picture
+from labelsieve.page.media import FULL, LARGE, WORKERS, Media, Picture
 from labelsieve.page.open_sample import draw_open
 from labelsieve.page.overview import overview
 from labelsieve.page.query import ACCEPT
@@ -199,9 +199,9 @@ class Routes:
         return await self._picture(request, self.media.thumb)
 
     async def image(self, request: Request) -> Response:
-        return await self._picture(
-            request, self.media.full if request.query_params.get("full") == "1" else self.media.large
-        )
+        side = FULL if request.query_params.get("full") == "1" else LARGE
+        make = self.media.whole if request.query_params.get("whole") == "1" else self.media.single
+        return await self._picture(request, lambda i: make(i, side))
 
     async def _picture(self, request: Request, make: Callable[[int], Picture]) -> Response:
         i = request.path_params["i"]

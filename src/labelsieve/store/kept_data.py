@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core import content_hash
+from labelsieve.core.crop import Crop
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.files import put, temporary
 from labelsieve.data import load, load_probabilities
+from labelsieve.encode.decode_image import FULL, picture
 from labelsieve.store.run import INSIDE
 
 DATA = "data"  # its place in the run folder
@@ -292,6 +294,7 @@ def _pictures(data: Dataset, path: Path, about: Mapping[str, Sequence[Any]]) -> 
     files, size = [], 0
     for i in range(len(data)):
         value = data.inputs[i]
+        value = np.asarray(picture(value, FULL).image) if isinstance(value, Crop) else value
         if not isinstance(value, bytes):
             buffer = io.BytesIO()
             Image.fromarray(value).save(buffer, "png")

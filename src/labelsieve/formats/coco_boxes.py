@@ -1,0 +1,229 @@
+"""COCO instances: boxes with classes in JSON (cocodataset.org/#format-data), as most tools export them.
+
+The place is a JSON file, or a folder with one or several: `annotations/instances_val2017.json`,
+`train/_annotations.coco.json` (Roboflow). The pictures are found by their `file_name` beside the file, or beside its
+folder. The id of a box is that of its annotation; with several files the split or the name of the file stands before
+it: `train/17`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.dataset import Exclusion
+from labelsieve.core.errors import UserError, first_line
+from labelsieve.core.splits import is_split
+from labelsieve.formats.boxes import Box, Pictures, content, copied, number
+from labelsieve.formats.content import Content
+from labelsieve.places import paths
+
+_KEYS = ("images", "annotations", "categories")
+_HEAD = 1 << 16  # bytes in which one of the keys stands
+_ABOVE = {"annotations", "annotation", "labels", "json"}  # folders of annotations, whose pictures lie beside them
+_PREFIX = re.compile(r"^(instances|annotations?)[_.-]|[_.-](instances|annotations?|coco)$", re.IGNORECASE)
+_LARGEST = 200 << 20  # bytes of a file that is read only to recognise it
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """One file: its name below the folder, its split ("" for a single file), what it holds."""
+
+    name: str
+    split: str
+    value: dict[str, Any]
+    raw: bytes
+
+
+def recognises(place: str) -> bool:
+    if paths.is_folder(place):
+        return any(_several(paths.join(place, name)) for name in _names(place)[:5])
+    return paths.suffix(place) == ".json" and paths.is_file(place) and _several(place)
+
+
+def read(place: str) -> Content:
+    folder, files = _files(place)
+    pictures = Pictures(folder)
+    boxes: list[Box] = []
+    excluded: list[Exclusion] = []
+    notes: list[str] = []
+    classes: dict[str, None] = {}
+    seen: set[str] = set()
+    for file in files:
+        images, names = _tables(file)
+        notes += _twice(file)
+        classes |= dict.fromkeys(names.values())
+        found: dict[Any, str | None] = {}
+        for position, note in enumerate(file.value["annotations"]):
+            key = _id(file, note, position)
+            image = images.get(note.get("image_id"))
+            if image is None:
+                excluded.append(Exclusion(key, f"{file.name} has no image {note.get('image_id')!r}"))
+                continue
+            told = str(image.get("file_name"))
+            if image["id"] not in found:
+                found[image["id"]] = pictures.find(told, file.name)
+            picture, why = found[image["id"]], _unusable(note)
+            why = why or ("" if picture else f"its picture {told} is not in {folder}")
+            why = why or (f"{file.name} has two annotations with this id" if key in seen else "")
+            seen.add(key)
+            if why or picture is None:
+                excluded.append(Exclusion(key, why))
+                continue
+            left, top, width, height = map(number, note["bbox"])
+            size = number(image.get("width")), number(image.get("height"))
+            label = names.get(note.get("category_id"))
+            boxes.append(Box(key, label, picture, (left, top, left + width, top + height), size, file.split))
+    return content(boxes, pictures, excluded, notes, list(classes))
+
+
+def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+    """Changed annotations get the id of their new category, those left out are removed; all other values stay."""
+    folder, files = _files(place)
+    written = {}
+    for file in files:
+        code = {name: key for key, name in reversed(_tables(file)[1].items())}
+        kept, touched = [], False
+        for position, note in enumerate(file.value["annotations"]):
+            new = changes.get(_id(file, note, position), "")
+            touched |= new != ""
+            if new:
+                if new not in code:
+                    numbers = [one["id"] for one in file.value["categories"] if isinstance(one["id"], int)]
+                    code[new] = 1 + max(numbers, default=0)
+                    file.value["categories"].append({"id": code[new], "name": new, "supercategory": ""})
+                note["category_id"] = code[new]
+            if new is not None:
+                kept.append(note)
+        if touched:
+            file.value["annotations"] = kept
+            written[file.name] = _dumped(file)
+    copied(folder, out, written)
+    return ()
+
+
+def _files(place: str) -> tuple[str, list[_File]]:
+    """The folder that holds files and pictures, and the files.
+
+    Raises:
+        UserError: there is none, or one is damaged.
+    """
+    if paths.is_folder(place):
+        names, folder = _names(place), place
+    else:
+        folder, name = paths.parent(place) or ".", os.path.basename(place)
+        if os.path.basename(folder).lower() in _ABOVE:
+            name, folder = f"{os.path.basename(folder)}/{name}", paths.parent(folder) or "."
+        names = [name]
+    files: list[tuple[str, dict[str, Any], bytes]] = []
+    for name in names:
+        if len(names) > 1 and not _is_coco(paths.join(folder, name)):
+            continue
+        raw = paths.read(paths.join(folder, name))
+        try:
+            value = json.loads(raw)
+        except ValueError as error:
+            raise UserError(f"{paths.join(folder, name)} is not JSON: {first_line(error)}.") from error
+        if _is_instances(value):
+            files.append((name, value, raw))
+    if not files:
+        raise UserError(f"{place} holds no COCO, which is a JSON file with the lists {', '.join(_KEYS)}.")
+    return folder, [_File(name, _split(name) if len(files) > 1 else "", value, raw) for name, value, raw in files]
+
+
+def _names(folder: str) -> list[str]:
+    """The JSON files in the folder, in `annotations/` and in splits."""
+    top = paths.entries(folder)
+    inner = [entry.name for entry in top if entry.is_folder and (entry.name.lower() in _ABOVE or is_split(entry.name))]
+    names = [entry.name for entry in top if entry.is_file]
+    for name in inner:
+        names += [f"{name}/{entry.name}" for entry in paths.entries(paths.join(folder, name)) if entry.is_file]
+    names = [name for name in names if name.lower().endswith(".json")]
+    instances = [name for name in names if name.rpartition("/")[2].lower().startswith("instances")]
+    return instances or names  # beside the instances of COCO lie the same persons with keypoints
+
+
+def _split(name: str) -> str:
+    """The split of one of several files: its folder if that is a split, else its name without what is usual."""
+    above, _, base = name.rpartition("/")
+    return above if is_split(above) else _PREFIX.sub("", base.rpartition(".")[0]) or base
+
+
+def _is_coco(path: str) -> bool:
+    """Whether a JSON file begins as COCO does."""
+    with paths.opened(path) as file:
+        head = file.read(_HEAD)
+    return any(f'"{key}"'.encode() in head for key in (*_KEYS, "licenses"))
+
+
+def _several(path: str) -> bool:
+    """Whether it is COCO, and a picture has several boxes: one box per picture is read as the label of the picture."""
+    if not _is_coco(path):
+        return False
+    with paths.opened(path) as file:
+        raw = file.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        return b'"bbox"' in raw
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return False
+    if not _is_instances(value):
+        return False
+    places = {(str(note.get("image_id")), str(note["bbox"])) for note in value["annotations"] if note.get("bbox")}
+    return len({picture for picture, _ in places}) < len(places)
+
+
+def _is_instances(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(key), list) for key in _KEYS)
+        and all(isinstance(row, dict) for key in _KEYS for row in value[key])
+    )
+
+
+def _tables(file: _File) -> tuple[dict[Any, dict[str, Any]], dict[Any, str]]:
+    """Image id -> image, category id -> name."""
+    try:
+        images = {image["id"]: image for image in file.value["images"]}
+        return images, {one["id"]: str(one["name"]) for one in file.value["categories"]}
+    except KeyError as error:
+        raise UserError(f"{file.name} is COCO, but an image or a category has no {error}.") from error
+
+
+def _id(file: _File, note: dict[str, Any], position: int) -> str:
+    key = note.get("id", f"number {position}")
+    return f"{file.split}/{key}" if file.split else str(key)
+
+
+def _unusable(note: dict[str, Any]) -> str:
+    """Why an annotation is no box of one object; "" if it is."""
+    box = note.get("bbox")
+    if not isinstance(box, list) or len(box) != 4:
+        return "it has no bbox"
+    return "it marks a crowd of objects (iscrowd)" if note.get("iscrowd") == 1 else ""
+
+
+def _twice(file: _File) -> Iterator[str]:
+    """A note about categories that share a name."""
+    names = Counter(str(one["name"]) for one in file.value["categories"])
+    for name in (name for name, count in names.items() if count > 1):
+        yield f"{file.name} has {names[name]} categories called {name!r}; they are one class here."
+
+
+def _dumped(file: _File) -> bytes:
+    """The JSON, indented as it was."""
+    indented = re.match(rb"[{\[]\s*\n( +|\t+)", file.raw)
+    indent = None if indented is None else indented[1].decode()
+    compact = b'": ' not in file.raw[:_HEAD]
+    separators = (",", ":") if compact else (", ", ": ") if indent is None else (",", ": ")
+    plain = file.raw.isascii()
+    return json.dumps(file.value, ensure_ascii=plain, indent=indent, separators=separators).encode(
+        "utf-8", "surrogatepass"
+    )

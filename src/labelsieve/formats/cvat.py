@@ -1,0 +1,129 @@
+"""CVAT for images 1.1: one XML file, `annotations.xml`, with the boxes of all pictures (docs.cvat.ai, format-cvat).
+
+The pictures lie beside it or in `images/`. The id of a box is the path of its picture and its number among the boxes of
+the picture, from 1: `images/a.jpg#2`. A turned box is read as the upright one around it. Other shapes stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from labelsieve.core.dataset import Exclusion
+from labelsieve.core.errors import UserError
+from labelsieve.formats import xml_spans
+from labelsieve.formats.boxes import Box, Pictures, content, copied, number, split_of
+from labelsieve.formats.content import Content
+from labelsieve.formats.xml_spans import Element
+from labelsieve.places import paths
+
+_FILE = "annotations.xml"
+_HEAD = 4096  # bytes in which the first tag stands
+_EDGES = ("xtl", "ytl", "xbr", "ybr")
+_COLOURS = ("#fa3253", "#33ddff", "#fafa37", "#83e070", "#2a7dd1")  # of new labels
+
+
+def recognises(place: str) -> bool:
+    file = _file(place)
+    if file is None:
+        return False
+    with paths.opened(file) as opened:
+        head = opened.read(_HEAD)
+    return b"<annotations>" in head and b"<version>1.1</version>" in head and b"<box " in paths.read(file)
+
+
+def read(place: str) -> Content:
+    file, folder, _, root = _opened(place)
+    pictures = Pictures(folder)
+    boxes: list[Box] = []
+    excluded: list[Exclusion] = []
+    others: Counter[str] = Counter()
+    for image in root.all("image"):
+        told = image.attributes.get("name", "")
+        others.update(child.tag for child in image.children if child.tag != "box")
+        picture = pictures.find(told, f"images/{told}")
+        if picture is None:
+            excluded.append(Exclusion(told, f"the picture is not in {folder}"))
+            continue
+        size = number(image.attributes.get("width")), number(image.attributes.get("height"))
+        for i, box in enumerate(image.all("box"), 1):
+            label = box.attributes.get("label") or None
+            boxes.append(Box(f"{picture}#{i}", label, picture, _edges(box), size, _split(image, told)))
+    named = root.first("meta", "task", "labels") or root.first("meta", "project", "labels") or root
+    classes = [name for label in named.all("label") if (name := label.value("name"))]
+    listed = ", ".join(f"{count:,} {tag}" for tag, count in others.most_common())
+    return content(boxes, pictures, excluded, [f"Not read, but kept: {listed}."] if others else [], classes)
+
+
+def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+    """Only the labels of changed boxes are written anew, and new classes into the list of labels; all other bytes
+    stay."""
+    file, folder, raw, root = _opened(place)
+    pictures = Pictures(folder)
+    edits = []
+    for image in root.all("image"):
+        told = image.attributes.get("name", "")
+        picture = pictures.find(told, f"images/{told}")
+        for i, box in enumerate(image.all("box"), 1):
+            key = f"{picture}#{i}"
+            if key in changes:
+                new = changes[key]
+                edits.append(
+                    xml_spans.without(raw, box) if new is None else xml_spans.with_attribute(raw, box, "label", new)
+                )
+    labels = [one for owner in ("task", "project", "job") if (one := root.first("meta", owner, "labels")) is not None]
+    for one in labels:
+        known = {label.value("name") for label in one.all("label")}
+        fresh = [name for name in dict.fromkeys(changes.values()) if name and name not in known]
+        at = raw.rindex(b"</labels>", one.begin, one.end) if fresh and one.children else 0
+        if at:
+            edits.append((at, at, b"".join(_label(raw, name, i) for i, name in enumerate(fresh))))
+    copied(folder, out, {os.path.basename(file): xml_spans.edited(raw, edits, file)})
+    return ()
+
+
+def _opened(place: str) -> tuple[str, str, bytes, Element]:
+    """The file, its folder, its bytes and its root."""
+    file = _file(place)
+    if file is None:
+        raise UserError(f"{place} holds no {_FILE}; export it from CVAT as 'CVAT for images 1.1', with the images.")
+    raw = paths.read(file)
+    root = xml_spans.parsed(raw, file)
+    if root.tag != "annotations" or next(root.all("track"), None) is not None:
+        raise UserError(f"{file} is not 'CVAT for images 1.1'; export it in that format.")
+    return file, paths.parent(file) or ".", raw, root
+
+
+def _file(place: str) -> str | None:
+    """The XML file: `annotations.xml` in a folder, or its only XML file."""
+    if not paths.is_folder(place):
+        return place if paths.suffix(place) == ".xml" and paths.is_file(place) else None
+    names = [entry.name for entry in paths.entries(place) if entry.is_file and entry.name.lower().endswith(".xml")]
+    name = _FILE if _FILE in names else names[0] if len(names) == 1 else None
+    return None if name is None else paths.join(place, name)
+
+
+def _edges(box: Element) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (number(box.attributes.get(edge)) for edge in _EDGES)
+    angle = math.radians(number(box.attributes.get("rotation", "0")))
+    if not angle:
+        return left, top, right, bottom
+    cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+    width, height = right - left, bottom - top
+    across, down = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return x - across, y - down, x + across, y + down
+
+
+def _split(image: Element, name: str) -> str:
+    return image.attributes.get("subset") or split_of(name)
+
+
+def _label(raw: bytes, name: str, i: int) -> bytes:
+    text = xml_spans.escape(name)
+    colour = _COLOURS[i % len(_COLOURS)]
+    inner = f"<name>{text}</name><color>{colour}</color><type>any</type><attributes></attributes>"
+    return xml_spans.encoded(raw, f"<label>{inner}</label>\n")
