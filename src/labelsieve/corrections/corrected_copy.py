@@ -67,7 +67,7 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
         elif "labels" in recipe:
             copied = _labels(recipe, data, changes, folder)
         elif "format" in recipe:
-            copied = _format(recipe["format"], source, changes, folder)
+            copied = _format(recipe["format"], source, recipe.get("label"), changes, folder)
         elif hub:
             copied = _hub(source, data, changes, folder)
         elif paths.is_folder(source):
@@ -113,11 +113,11 @@ def _voted(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     return _with_notes(history, "The labels came from votes, so the copy is a list of ids and labels: labels.csv.")
 
 
-def _format(name: str, source: str, changes: Sequence[Change], folder: Path) -> Copied:
+def _format(name: str, source: str, label: str | None, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve import formats
 
     new = {change.id: change.new or None for change in changes}
-    return Copied(notes=tuple(formats.write(name, source, formats.read(name, source), new, folder)))
+    return Copied(notes=tuple(formats.write(name, source, formats.read(name, source, label), new, folder, label)))
 
 
 def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
@@ -181,7 +181,7 @@ def _table(source: str, data: Dataset, changes: Sequence[Change], folder: Path) 
     from labelsieve.corrections.class_folders import copy_beside
     from labelsieve.corrections.table_file import apply_table
 
-    out = folder / os.path.basename(source)
+    out = folder / os.path.basename(paths.file_of(source))
     history = apply_table(source, data.label_column, _plan_for(data, changes), out, paths.opened)
     pictures = getattr(data.inputs, "paths", None)
     if not pictures or paths.is_remote(source):

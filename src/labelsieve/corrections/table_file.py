@@ -1,7 +1,8 @@
 """A corrected copy of a table: the same columns and types, corrected labels, two more columns (see `history`).
 
 CSV and TSV are copied cell by cell as written, including bytes that are not UTF-8; JSON object by object; Parquet,
-Arrow and Feather column by column. Rows that the run could not use stay as they are.
+Arrow and Feather column by column. ARFF files and databases have a fixed set of columns
+and get no further ones. Rows that the run could not use stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from labelsieve.corrections.history import History, first, history, is_missing, 
 from labelsieve.corrections.plan import Plan
 from labelsieve.data.class_metadata import class_names_in, with_class_names
 from labelsieve.data.json_layouts import records
+from labelsieve.formats import arff, database
+from labelsieve.places import paths
 
+_AS_IT_IS = "The copy has the columns of the source and no more; patch.csv says what was changed."
 Opened = Callable[[str], IO[bytes]]
 
 
@@ -32,13 +36,20 @@ def apply_table(path: str, label: str, plan: Plan, out: Path, opened: Opened) ->
     Raises:
         UserError: the number of rows differs from the plan, or a new class does not fit the type of the column.
     """
-    suffix = Path(path.removesuffix(".gz")).suffix.lower()
+    suffix = paths.suffix(path)
     if suffix == ".parquet":
         return _parquet(path, label, plan, out, opened)
     if suffix in (".arrow", ".feather"):
         return _ipc(path, label, plan, out, opened)
+    if suffix in database.SUFFIXES:
+        database.write_labels(path, label, plan.take, plan.fresh, plan.keep, out)
+        return History(note=_AS_IT_IS)
     with opened(path) as file:
         raw = gzip.decompress(file.read()) if path.endswith(".gz") else file.read()
+    if suffix == ".arff":
+        data, extra = arff.corrected(raw, label, plan.take, plan.fresh, plan.keep, path), History(note=_AS_IT_IS)
+        out.write_bytes(gzip.compress(data, mtime=0) if path.endswith(".gz") else data)
+        return extra
     data, extra = (
         _json(raw, label, plan, path, suffix == ".jsonl")
         if suffix in (".jsonl", ".json")

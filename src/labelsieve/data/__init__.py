@@ -29,10 +29,10 @@ from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
-from labelsieve.formats import recognised
+from labelsieve.formats import database, recognised, takes_label
 from labelsieve.places import paths
 
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather")
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".arff", *database.SUFFIXES)
 LONGEST = 255  # bytes in a name, for most file systems
 
 __all__ = ["as_dataset", "load", "load_inputs", "load_probabilities", "load_test", "require_no_columns"]
@@ -295,8 +295,9 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
                 labels="",
             )
         require_data(name)
-    if not requested.present(()).named() and (format := format or recognised(name)):
-        return load_format(format, name)
+    named = requested.present(()).named()
+    if named.keys() <= {"label"} and (found := format or recognised(name)) and (not named or takes_label(found)):
+        return load_format(found, name, named.get("label"))
     if format is not None:
         _no_columns(requested, f"{name}, in the format {format},")
     if paths.is_folder(name):
@@ -317,8 +318,7 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
         return load_table(name, requested, relabelled)
     if suffix in (".tar", ".tgz", ".zip"):
         raise UserError(
-            f"{name} is an archive; unpack it and name the folder, or give shards of WebDataset as hf:FOLDER, the "
-            "folder they are in."
+            f"{name} is an archive without samples of WebDataset; unpack it and name the folder."
             + (f" Class folders in it are read without unpacking as zip://::{name}." if suffix == ".zip" else "")
         )
     if suffix == ".txt":

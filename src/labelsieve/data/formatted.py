@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from labelsieve import formats
 from labelsieve.core.errors import UserError
+from labelsieve.data.array_file import unusable_rows
 from labelsieve.data.raw_data import Draft
 
 
@@ -16,9 +19,12 @@ def require_format(name: str, source: Any) -> None:
         raise UserError("<format> is for files and folders; leave it out for data in memory.", format=name)
 
 
-def load_format(name: str, place: str) -> Draft:
-    """The draft of a place in a format. Errors as in `formats.read`."""
-    content = formats.read(name, place)
+def load_format(name: str, place: str, label: str | None = None) -> Draft:
+    """The draft of a place in a format, and the field of its labels. Errors as in `formats.read`."""
+    content = formats.read(name, place, label)
+    unusable = content.unusable
+    if content.kind == "features" and isinstance(content.inputs, np.ndarray):
+        unusable = {**unusable_rows(content.inputs, "a feature is missing, NaN or infinite"), **unusable}
     return Draft(
         content.inputs,
         content.kind,
@@ -28,7 +34,7 @@ def load_format(name: str, place: str) -> Draft:
         f"the ids in {place}",
         content.groups,
         content.classes,
-        content.unusable,
+        unusable,
         content.excluded,
         content.notes,
         format=name,

@@ -1,4 +1,5 @@
-"""Files of rows -> Arrow tables: CSV, TSV, JSON Lines, JSON (each also with .gz), Parquet, Arrow and Feather.
+"""Files of rows -> Arrow tables: CSV, TSV, JSON Lines, JSON, ARFF (each also with .gz), Parquet, Arrow and Feather,
+tables of SQLite and DuckDB.
 
 Ids and labels of a text table are read exactly as written: "007" stays "007", and "NA" may be a class. Only feature
 columns are parsed as numbers. From a CSV or Parquet file only the necessary columns are kept.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from labelsieve.core.errors import UserError
 from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
 from labelsieve.data.columns import PICTURES, Columns
+from labelsieve.formats import arff, database
 from labelsieve.places import paths
 from labelsieve.places.parquet_column import ParquetColumn, large_column
 
@@ -37,7 +39,7 @@ class TableFile:
     """A table in a file. `read` gives the chosen columns, `first` the first rows of some columns, and `written` some
     columns as they are in the file (in a text file: as text). `opaque` are columns of bytes that are neither pictures
     nor text; in a `plain` file every cell is stored as text. `large` gives a column that stays in the file, because it
-    is too large for the memory, and None for any other."""
+    is too large for the memory, and None for any other. `label` is the column that the format says is the class."""
 
     schema: pa.Schema
     read: Callable[[Columns], pa.Table]
@@ -47,6 +49,7 @@ class TableFile:
     opaque: frozenset[str] = frozenset()
     plain: bool = False
     large: Callable[[str], ParquetColumn | None] = lambda name: None
+    label: str = ""
 
 
 def open_table(path: str) -> TableFile:
@@ -305,6 +308,35 @@ def _ipc(path: str) -> TableFile:
     return in_memory(plain_codes(table))
 
 
+def _arff(path: str) -> TableFile:
+    with _opened(path) as file:
+        table, label = arff.table(file.read(), path)
+    return replace(in_memory(table), label=label)
+
+
+def _database(path: str) -> TableFile:
+    names = database.column_names(path)
+    _require_few(len(names), path)
+
+    def some(names: Sequence[str], rows: int | None = None) -> pa.Table:
+        import pyarrow as pa
+
+        table = database.arrow_columns(path, names, rows)
+        if table is not None:
+            return table
+        columns = database.columns_of(path, names, rows)
+        return pa.table({name: _json_column(values) for name, values in zip(names, columns, strict=True)})
+
+    first = some(names, _FIRST)
+    file = TableFile(
+        first.schema,
+        lambda columns: some(columns.all()),
+        lambda names, rows=_FIRST: first.select(list(names))[:rows],
+        some,
+    )
+    return _bytes_classified(file)
+
+
 def _too_deep(value: Any) -> bool:
     level = [value]
     for _ in range(_DEEPEST):
@@ -375,4 +407,6 @@ READERS: dict[str, Callable[[str], TableFile]] = {
     ".json": _json,
     ".arrow": _ipc,
     ".feather": _ipc,
+    ".arff": _arff,
+    **dict.fromkeys(database.SUFFIXES, _database),
 }

@@ -167,6 +167,8 @@ def roles(file: TableFile, requested: Columns, source: str, relabelled: bool) ->
         kinds |= {
             name: "number" for name, why in unfit.items() if why not in (TEXT, EMPTY) and name.lower() not in speaking
         }
+    if file.label and not requested.label and not any(name.lower() in LABELS for name in kinds):
+        requested = replace(requested, label=file.label)
     columns = replace(choose(kinds, requested, source, relabelled, index_column(file.schema)), split=split)
     if not columns.features:
         return columns, {}

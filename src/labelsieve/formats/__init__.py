@@ -5,13 +5,15 @@
 - `write(place, content, changes, out) -> notes`: a corrected copy in the same layout in the new folder `out`; `content`
   is what `read` gave, and `changes` are new class names by id, None for an example that is left out.
 
-Each raises a `UserError` that names what is wrong in the place. Packages are imported when they are needed.
+`read` and `write` of a format whose examples have named fields take `label`, the field with the labels, too. Each
+raises a `UserError` that names what is wrong in the place. Packages are imported when they are needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 from labelsieve.core.errors import UserError, meant
@@ -23,6 +25,10 @@ FORMATS: dict[str, str] = {
     "voc": "Pascal VOC: one XML file of boxes per picture",
     "cvat": "CVAT for images: one XML file with the boxes of all pictures",
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
+    "hdf5": "HDF5 files of arrays (h5py)",
+    "matlab": "MATLAB files (.mat) of arrays",
+    "webdataset": "WebDataset shards (.tar), read without unpacking",
+    "svmlight": "svmlight and libsvm files",
 }
 
 
@@ -31,19 +37,31 @@ def recognised(place: str) -> str | None:
     return next((name for name in FORMATS if _module(name).recognises(place)), None)
 
 
-def read(name: str, place: str) -> Content:
-    """The content of a place in the format `name`.
+def takes_label(name: str) -> bool:
+    """Whether the examples of the format have named fields, so that the user may name the one with the labels."""
+    return "label" in signature(_module(name).read).parameters
+
+
+def read(name: str, place: str, label: str | None = None) -> Content:
+    """The content of a place in the format `name`; `label` is the field with the labels, if the format has fields.
 
     Raises:
         UserError: there is no such format, or the place is not of it.
     """
     require_format(name)
-    return _module(name).read(place)
+    return _module(name).read(place, **_field(label))
 
 
-def write(name: str, place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> Iterable[str]:
-    """Write a corrected copy of the place into the folder `out`; returns notes for the user."""
-    return _module(name).write(place, content, changes, out)
+def write(
+    name: str,
+    place: str,
+    content: Content,
+    changes: Mapping[str, str | None],
+    out: Path,
+    label: str | None = None,
+) -> Iterable[str]:
+    """Write a corrected copy of the place into the folder `out`; `label` as in `read`; returns notes for the user."""
+    return _module(name).write(place, content, changes, out, **_field(label))
 
 
 def require_format(name: str) -> None:
@@ -52,6 +70,10 @@ def require_format(name: str) -> None:
         raise UserError(
             f"There is no format {name!r}.{meant(name, FORMATS)} Choose from {', '.join(FORMATS)}.", format=name
         )
+
+
+def _field(label: str | None) -> dict[str, str]:
+    return {} if label is None else {"label": label}
 
 
 def _module(name: str):

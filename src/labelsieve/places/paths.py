@@ -27,7 +27,14 @@ def is_remote(path: str) -> bool:
 def suffix(path: str) -> str:
     """The last suffix in lower case, without ".gz": "a.csv.gz" gives ".csv". A chained address has the suffix of its
     first part: "zip://a.csv::/data.zip" gives ".csv"."""
-    return os.path.splitext(_chain(path)[1].removesuffix(".gz"))[1].lower()
+    first = _chain(path)[1] if is_remote(path) else file_of(path)
+    return os.path.splitext(first.removesuffix(".gz"))[1].lower()
+
+
+def file_of(path: str) -> str:
+    """The file that a local path is in: "data.db::images" names a table in a file."""
+    file, mark, _ = path.partition("::")
+    return file if mark and not is_remote(path) and not os.path.exists(path) else path
 
 
 def _chain(path: str) -> tuple[str, str, str]:
@@ -42,7 +49,7 @@ def _chain(path: str) -> tuple[str, str, str]:
 
 
 def is_file(path: str) -> bool:
-    return _query(path, "isfile") if is_remote(path) else os.path.isfile(path)
+    return _query(path, "isfile") if is_remote(path) else os.path.isfile(file_of(path))
 
 
 def is_folder(path: str) -> bool:

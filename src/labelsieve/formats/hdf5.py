@@ -1,0 +1,111 @@
+"""HDF5 files of arrays, as h5py and PyTables write them.
+
+The names of the arrays say what they are (see `named_arrays`); class names may stand in an array, or in an attribute of
+the labels or of the file. Images stay in the file and are read when they are indexed (see `hdf5_rows`); features are
+mapped from it or, if they are packed there, from a temporary file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.formats import named_arrays
+from labelsieve.formats.content import Content
+from labelsieve.formats.hdf5_rows import Images, Rows, arrays_in, opened, rewritten, values_of
+from labelsieve.formats.named_arrays import Pair
+from labelsieve.formats.new_labels import new_labels
+from labelsieve.places import paths
+
+SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
+_ATTRIBUTES = ("class_names", "classes", "label_names", "names")
+
+
+def recognises(place: str) -> bool:
+    return paths.suffix(place) in SUFFIXES and not place.endswith(".gz") and paths.is_file(place)
+
+
+def read(place: str) -> Content:
+    named_arrays.require_local(place)
+    with opened(place) as file:
+        arrays = arrays_in(file)
+        found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+        labels = [values_of(file, arrays[pair.labels]) for pair in found]
+        ids = [named_arrays.text(values_of(file, arrays[pair.ids]).ravel()) if pair.ids else None for pair in found]
+        names = _class_names(file, arrays, found)
+        return content(place, arrays, found, labels, ids, names, reverse=False)
+
+
+def content(
+    place: str,
+    arrays: Mapping[str, Any],
+    found: Sequence[Pair],
+    labels: Sequence[np.ndarray],
+    ids: Sequence[Sequence[str] | None],
+    names: Sequence[str] | None,
+    reverse: bool,
+) -> Content:
+    """The content of pairs of HDF5 arrays; those that MATLAB wrote have their axes in reverse order."""
+    parts = []
+    for pair, array in zip(found, labels, strict=True):
+        n, kind = len(named_arrays.given(array, pair.labels).values), arrays[pair.inputs]
+        shape = kind.shape[::-1] if reverse else kind.shape
+        axis = named_arrays.row_axis(shape, n, pair, place)
+        rest = [i for i in range(len(shape)) if i != axis]
+        if reverse:
+            axis, rest = len(shape) - 1 - axis, [len(shape) - 1 - i for i in rest]
+        parts.append(Rows(place, pair.inputs, axis, tuple(rest), kind.shape, kind.dtype))
+    form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
+    if form is not None:
+        return named_arrays.content(found, labels, Images(tuple(parts), form), "image", names, ids)
+    only = parts[0].mapped() if len(parts) == 1 else None
+    inputs = named_arrays.matrix(parts, place) if only is None else only
+    return named_arrays.content(found, labels, inputs, "features", names, ids, named_arrays.flat(parts[0], found[0]))
+
+
+def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+    """All arrays and attributes stay; an array with one row per example loses the rows that are left out."""
+    new = new_labels(content, changes, place)
+    target = out / os.path.basename(place)
+    shutil.copyfile(place, target)
+    with opened(place) as file:
+        arrays = arrays_in(file)
+        found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+        with opened(str(target), "r+") as copy:
+            rewritten(file, copy, arrays, found, new, place)
+            if new.classes != content.classes:
+                _save_class_names(copy, arrays, found, new.classes or ())
+    return ()
+
+
+def _class_names(file: Any, arrays: Mapping[str, Any], found: Sequence[Pair]) -> list[str] | None:
+    if found[0].classes:
+        return named_arrays.text(values_of(file, arrays[found[0].classes]).ravel())
+    for holder, name in _attributes(file, arrays, found):
+        return named_arrays.text(np.asarray(holder.attrs[name]).ravel())
+    return None
+
+
+def _attributes(file: Any, arrays: Mapping[str, Any], found: Sequence[Pair]) -> list[tuple[Any, str]]:
+    """Where class names stand as an attribute."""
+    holders = (file[found[0].labels], file[found[0].labels].parent, file)
+    listed = ((holder, name) for holder in holders for name in _ATTRIBUTES if name in holder.attrs)
+    return [(holder, name) for holder, name in listed if np.ndim(holder.attrs[name])]
+
+
+def _save_class_names(copy: Any, arrays: Mapping[str, Any], found: Sequence[Pair], names: Sequence[str]) -> None:
+    import h5py
+
+    if (key := found[0].classes) and key in copy:
+        attributes = dict(copy[key].attrs)
+        fixed = copy[key].dtype.kind == "S"
+        del copy[key]
+        copy[key] = np.array([name.encode() for name in names]) if fixed else np.array(names, h5py.string_dtype())
+        copy[key].attrs.update(attributes)
+    for holder, name in _attributes(copy, arrays, found):
+        holder.attrs[name] = np.array(list(names), h5py.string_dtype())

@@ -1,0 +1,201 @@
+"""MATLAB files: versions 4 and 5 through SciPy, version 7.3, which is HDF5, through h5py.
+
+The names of the variables say what they are (see `named_arrays`); fields of structs are named `data/train/images`.
+Examples may be on the first axis or, as in SVHN, on the last. Class names are a cell array or a char matrix; labels
+from 1 to K are positions in them that begin at 1, as MATLAB counts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelsieve.core.errors import UserError
+from labelsieve.core.extras import need
+from labelsieve.formats import hdf5, named_arrays
+from labelsieve.formats.content import Content
+from labelsieve.formats.hdf5_rows import arrays_in, opened, rewritten
+from labelsieve.formats.named_arrays import Pair
+from labelsieve.formats.new_labels import NewLabels, new_labels
+from labelsieve.places import paths
+
+_COMPRESSED = 15  # code of a packed variable
+_HEADER = 128  # bytes before the first variable
+
+
+def recognises(place: str) -> bool:
+    return paths.suffix(place) == ".mat" and paths.is_file(place)
+
+
+def read(place: str) -> Content:
+    named_arrays.require_local(place)
+    if _is_hdf5(place):
+        with opened(place) as file:
+            arrays = arrays_in(file)
+            found = named_arrays.pairs({name: array.shape[::-1] for name, array in arrays.items()}, place)
+            labels = [_stored(file, arrays[pair.labels]) for pair in found]
+            ids = [_texts(_stored(file, arrays[pair.ids])) if pair.ids else None for pair in found]
+            names = _texts(_stored(file, arrays[found[0].classes])) if found[0].classes else None
+            labels, _ = _from_zero(labels, names)
+            return hdf5.content(place, arrays, found, labels, ids, names, reverse=True)
+    variables = _loaded(place)
+    arrays = {name: holder[key] for name, holder, key in _leaves(variables)}
+    found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+    labels = [_plain(arrays[pair.labels]) for pair in found]
+    names = _texts(arrays[found[0].classes]) if found[0].classes else None
+    ids = [_texts(arrays[pair.ids]) if pair.ids else None for pair in found]
+    parts = []
+    for pair, given in zip(found, labels, strict=True):
+        array, n = arrays[pair.inputs], len(named_arrays.given(given, pair.labels).values)
+        array = named_arrays.dense(array, place) if hasattr(array, "toarray") else array
+        parts.append(np.moveaxis(array, named_arrays.row_axis(array.shape, n, pair, place), 0))
+    labels, _ = _from_zero(labels, names)
+    form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
+    if form is None:
+        notes = named_arrays.flat(parts[0], found[0])
+        return named_arrays.content(found, labels, named_arrays.matrix(parts, place), "features", names, ids, notes)
+    images = np.concatenate(parts).transpose(0, *(axis + 1 for axis in form))
+    images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
+    return named_arrays.content(found, labels, images, "image", names, ids)
+
+
+def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+    """All variables stay; an array with one entry per example loses those that are left out."""
+    new, target = new_labels(content, changes, place), out / os.path.basename(place)
+    if _is_hdf5(place):
+        if new.classes != content.classes:
+            added = ", ".join((new.classes or ())[len(content.classes or ()) :])
+            raise UserError(f"{place} has no class {added}, and its class names are cells; add it in MATLAB first.")
+        shutil.copyfile(place, target)
+        with opened(place) as file, opened(str(target), "r+") as copy:
+            arrays = arrays_in(file)
+            found = named_arrays.pairs({name: array.shape[::-1] for name, array in arrays.items()}, place)
+            first = _from_zero([_stored(file, arrays[pair.labels]) for pair in found], content.classes)[1]
+            rewritten(file, copy, arrays, found, new, place, first)
+        return ()
+    io, variables = _scipy_io(place), _loaded(place)
+    leaves = {name: (holder, key) for name, holder, key in _leaves(variables)}
+    found = named_arrays.pairs({name: holder[key].shape for name, (holder, key) in leaves.items()}, place)
+    first = _from_zero([_plain(leaves[p.labels][0][leaves[p.labels][1]]) for p in found], content.classes)[1]
+    start = 0
+    for pair in found:
+        start += _corrected(leaves, pair, new, start, first, place, alone=len(found) == 1)
+    if new.classes != content.classes and found[0].classes:
+        holder, key = leaves[found[0].classes]
+        holder[key] = _more_names(holder[key], (new.classes or ())[len(content.classes or ()) :])
+    with paths.opened(place) as file:
+        packed = int.from_bytes(file.read(_HEADER + 4)[_HEADER:], "little") == _COMPRESSED
+    old = io.matlab.matfile_version(place)[0] == 0
+    plain = {name: value for name, value in variables.items() if not name.startswith("__")}
+    io.savemat(target, plain, appendmat=False, format="4" if old else "5", do_compression=packed, long_field_names=True)
+    return ()
+
+
+def _corrected(
+    leaves: Mapping[str, Any], pair: Pair, new: NewLabels, start: int, first: int, place: str, alone: bool
+) -> int:
+    """Correct the labels of one split in the variables, and take out what is left out; returns its number of labels."""
+    holder, key = leaves[pair.labels]
+    labels = holder[key]
+    n = len(named_arrays.given(_plain(labels), pair.labels).values)
+    if labels.dtype.kind == "O":  # a cell array of texts
+        for i, value in new.changed.items():
+            if start <= i < start + n:
+                labels.reshape(-1)[i - start] = np.array([value])
+    else:
+        holder[key] = new.into(labels, start, f"{place}, {pair.labels}", first)
+    keep = new.keep[start : start + n]
+    if keep.all():
+        return n
+    others = {pair.inputs, pair.labels, pair.ids} - {""}
+    if alone:
+        others |= {name for name, (at, of) in leaves.items() if at[of].shape[0] == n} - {pair.classes}
+    for name in others:
+        at, of = leaves[name]
+        array = at[of]
+        axis = next((axis for axis in (0, array.ndim - 1) if array.shape[axis] == n), None)
+        if axis is not None:
+            rows = np.flatnonzero(keep)
+            at[of] = array[rows] if axis == 0 else array[(slice(None),) * axis + (rows,)]
+    return n
+
+
+def _is_hdf5(place: str) -> bool:
+    with paths.opened(place) as file:
+        return file.read(10) == b"MATLAB 7.3"
+
+
+def _scipy_io(place: str) -> Any:
+    _ = need("scipy.io.matlab", f"{place} is a MATLAB file, which", "arrays", "SciPy")
+    import scipy.io
+
+    return scipy.io
+
+
+def _loaded(place: str) -> dict[str, Any]:
+    io = _scipy_io(place)
+    try:
+        return io.loadmat(place, appendmat=False)
+    except Exception as error:  # a damaged file raises almost anything
+        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        raise UserError(f"{place} cannot be read as a MATLAB file: {reason}.") from error
+
+
+def _leaves(holder: Any, before: str = "") -> Iterator[tuple[str, Any, str]]:
+    """The arrays of variables and of fields of structs: their path, what holds them, and their name in it."""
+    for key in holder if isinstance(holder, dict) else holder.dtype.names:
+        value = holder[key]
+        if key.startswith("__") or not getattr(value, "shape", ()):
+            continue
+        if getattr(value, "dtype", None) is not None and value.dtype.names:
+            if value.size == 1:
+                yield from _leaves(value.reshape(-1)[0], f"{before}{key}/")
+        else:
+            yield f"{before}{key}", holder, key
+
+
+def _plain(labels: Any) -> np.ndarray:
+    """Labels with the texts of cells as texts."""
+    if labels.dtype.kind == "O":
+        return np.array(_texts(labels), object)
+    return labels
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    """The texts of a cell array or a char matrix, without the blanks that fill it."""
+    cells = [np.asarray(value).reshape(-1) for value in values.reshape(-1)]
+    return ["".join(map(str, cell.tolist())).rstrip() for cell in cells]
+
+
+def _from_zero(labels: list[np.ndarray], names: Any) -> tuple[list[np.ndarray], int]:
+    """Numbers from 1 to K as positions from 0, if K class names are there; and what was taken off."""
+    if names is None or not all(array.dtype.kind in "iuf" for array in labels):
+        return labels, 0
+    if any(array.size > max(array.shape) for array in labels):
+        return labels, 0
+    first = int(min(array.min() for array in labels) >= 1 and max(array.max() for array in labels) == len(names))
+    return [array.astype(np.int64) - first for array in labels], first
+
+
+def _more_names(names: np.ndarray, more: tuple[str, ...]) -> np.ndarray:
+    if names.dtype.kind != "O":
+        return np.array([*names.tolist(), *more])
+    cells = np.empty(len(more), object)
+    cells[:] = [np.array([name]) for name in more]
+    flat = np.concatenate([names.reshape(-1), cells])
+    return flat.reshape(1, -1) if names.shape[0] == 1 else flat.reshape(-1, 1)
+
+
+def _stored(file: Any, array: Any) -> np.ndarray:
+    """An array of a 7.3 file as MATLAB has it; cells of texts as texts."""
+    values = array[()].T
+    if array.dtype.kind == "O":
+        return np.array(["".join(map(chr, file[cell][()].ravel().tolist())) for cell in values.reshape(-1)], object)
+    if array.attrs.get("MATLAB_class") == b"char":
+        return np.array(["".join(map(chr, row)).rstrip() for row in values.tolist()])
+    return values
