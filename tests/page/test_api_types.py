@@ -88,16 +88,17 @@ def fits(value: Any, hint: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """A run on a table with a missing value, a note, duplicates, and hard classes, so that a sample comes first."""
+    """A run on a table with a missing value, a note, splits, duplicates, and hard classes: a sample comes first."""
     folder, rng = tmp_path_factory.mktemp("api"), np.random.default_rng(1)
     labels = rng.integers(0, 3, 300)
     features = rng.normal(size=(300, 4)) + 1.2 * np.eye(3, 4)[labels]
     features[200:203] = features[0]
     with open(folder / "rows.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("id", "a", "b", "c", "d", "label", "note"))
+        table.writerow(("id", "a", "b", "c", "d", "label", "note", "split"))
         table.writerows(
-            (f"r{i}", *row, "xyz"[label], f"n{i}") for i, (row, label) in enumerate(zip(features, labels, strict=True))
+            (f"r{i}", *row, "xyz"[label], f"n{i}", "test" if i > 201 else "train")
+            for i, (row, label) in enumerate(zip(features, labels, strict=True))
         )
     ls.find(str(folder / "rows.csv"), label="label", id="id", out=folder / "rows.sieve", detectors=["knn_vote", "aum"])
     return folder / "rows.sieve"

@@ -1,5 +1,6 @@
 """Groups of duplicates, typical examples and comments in the answers of the server."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -59,3 +60,22 @@ def test_a_comment_stays_until_it_is_changed(page):
     send(page, [{"i": 5, "act": "exclude", "note": ""}])
     assert page.get("/api/item/5").json()["note"] == ""
     assert [row["note"] for row in page.get("/api/item/5").json()["history"]] == ["odd light", "odd light", ""]
+
+
+def test_groups_in_several_splits_and_one_split_alone(sieve, serve):
+    findings = run.load(sieve)
+    split = np.array(["train", "test", "train", "train"] + ["train"] * 30 + ["valid"] * 26, object)
+    run.save(replace(findings, extra={**findings.extra, "split": split}), sieve)
+    page = serve()
+    overview = page.get("/api/run").json()
+    assert overview["splits"] == ["train", "test", "valid"]
+    assert overview["leaks"] == ["1 example of test is also in train (1 near copy)"]
+    answer = page.get("/api/groups?duplicates=leak").json()
+    assert answer["total"] == answer["leaks"] == 1 and answer["items"][0]["leaks"] is True
+    assert [member["split"] for member in answer["items"][0]["members"]] == ["train", "test", "train", "train"]
+    shown = page.get("/api/items?split=valid&state=all&n=60").json()["items"]
+    assert sorted(item["i"] for item in shown) == list(range(34, 60))
+    leaking = page.get("/api/items?duplicates=leak&state=all&n=60").json()["items"]
+    assert sorted(item["i"] for item in leaking) == [0, 1, 2, 3]
+    assert page.get("/api/items?blind=1&state=all&n=1").json()["items"][0]["split"] is None
+    assert page.get("/api/items?split=tset").status_code == 400

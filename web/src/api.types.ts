@@ -118,6 +118,7 @@ export type Item = {
   mine: Choice | null
   text: string | null
   values: NamedValue[] | null
+  split: string | null
 }
 
 /** One detector's score, the share of all examples with a lower one, and the detector's own flag and suggestion. */
@@ -190,6 +191,7 @@ export type Detail = {
   mine: Choice | null
   text: string | null
   values: NamedValue[] | null
+  split: string | null
   rank: number | null
   reason: string | null
   reasons: Reason[]
@@ -281,18 +283,22 @@ export type Gallery = {
   items: ClassExamples[]
 }
 
-/** A group of duplicates: the first `members`, and the positions of all. In blind mode `disagree` is null. */
+/** A group of duplicates: the first `members`, and the positions of all. It `leaks` if its members are in several
+    splits. In blind mode `disagree` is null. */
 export type Group = {
   disagree: boolean | null
+  leaks: boolean
   members: Item[]
   rows: number[]
 }
 
-/** Some groups of duplicates: `total` fit the filter, `all` exist, and in `disagree` of them the labels differ. */
+/** Some groups of duplicates: `total` fit the filter, `all` exist, in `disagree` of them the labels differ, and
+    `leaks` are in several splits. */
 export type Groups = {
   total: number
   all: number
   disagree: number | null
+  leaks: number
   items: Group[]
 }
 
@@ -451,6 +457,8 @@ export type Run = {
   kind: Kind
   n: number
   classes: string[]
+  splits: string[]
+  leaks: string[]
   guide: Record<string, Meaning>
   duplicates: number
   map: boolean

@@ -1,7 +1,20 @@
 // Where the reader is: one object that mirrors the address bar. So every view is a link, and Back works.
 import { uuid } from './api'
 
-const FILTERS = ['given', 'other', 'state', 'pmin', 'pmax', 'q', 'duplicates', 'lasso', 'sample', 'by', 'mine'] as const
+const FILTERS = [
+  'given',
+  'other',
+  'state',
+  'pmin',
+  'pmax',
+  'q',
+  'duplicates',
+  'split',
+  'lasso',
+  'sample',
+  'by',
+  'mine',
+] as const
 const VIEWS = ['overview', 'grid', 'focus', 'duplicates', 'classes', 'map', 'end'] as const
 export type View = (typeof VIEWS)[number]
 type Filters = Record<(typeof FILTERS)[number], string>

@@ -138,6 +138,7 @@ class Item(TypedDict):
     mine: Choice | None
     text: str | None
     values: list[NamedValue] | None
+    split: str | None
 
 
 class Score(TypedDict):
@@ -305,19 +306,23 @@ class Gallery(TypedDict):
 
 
 class Group(TypedDict):
-    """A group of duplicates: the first `members`, and the positions of all. In blind mode `disagree` is null."""
+    """A group of duplicates: the first `members`, and the positions of all. It `leaks` if its members are in several
+    splits. In blind mode `disagree` is null."""
 
     disagree: bool | None
+    leaks: bool
     members: list[Item]
     rows: list[int]
 
 
 class Groups(TypedDict):
-    """Some groups of duplicates: `total` fit the filter, `all` exist, and in `disagree` of them the labels differ."""
+    """Some groups of duplicates: `total` fit the filter, `all` exist, in `disagree` of them the labels differ, and
+    `leaks` are in several splits."""
 
     total: int
     all: int
     disagree: int | None
+    leaks: int
     items: list[Group]
 
 
@@ -490,6 +495,8 @@ class Run(TypedDict):
     kind: Kind
     n: int
     classes: list[str]
+    splits: list[str]
+    leaks: list[str]
     guide: dict[str, Meaning]
     duplicates: int
     map: bool

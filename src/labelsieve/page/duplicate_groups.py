@@ -28,25 +28,30 @@ class DuplicateGroups:
         order = order[group[order] >= 0]
         starts = np.flatnonzero(np.diff(group[order], prepend=-1))
         self._members = np.split(order, starts[1:]) if len(order) else []
+        leaks = desk.findings.leaks
+        crossing = set() if leaks is None else set(group[leaks.rows].tolist())
+        self._leaks = [int(group[members[0]]) in crossing for members in self._members]
         self._frozen: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
         self._lock = Lock()
 
     def answer(self, query: Query, reviewer: str, at: int, n: int) -> api.Groups:
         """`n` groups from position `at` on. With `query.duplicates` "disagree" only the groups whose current labels
-        differ. The order is frozen for each `query.fresh`, as in other views. In blind mode the order is that of the
-        data, and `disagree` is None."""
+        differ, with "leak" only those in several splits. The order is frozen for each `query.fresh`, as in other views.
+        In blind mode the order is that of the data, and `disagree` is None."""
         chosen = self._chosen(query)
         at, n = max(0, at), min(max(1, n), MOST)
         items: list[api.Group] = [
             {
                 "disagree": None if query.blind else self._disagrees(self._members[g]),
+                "leaks": self._leaks[g],
                 "members": self.items.window(self._members[g][:SHOWN], reviewer, query),
                 "rows": self._members[g].tolist(),
             }
             for g in chosen[at : at + n]
         ]
         count = None if query.blind else sum(map(self._disagrees, self._members))
-        return {"total": len(chosen), "all": len(self._members), "disagree": count, "items": items}
+        total, leaks = len(self._members), sum(self._leaks)
+        return {"total": len(chosen), "all": total, "disagree": count, "leaks": leaks, "items": items}
 
     def _chosen(self, query: Query) -> list[int]:
         """The groups of the query in their order."""
@@ -59,6 +64,7 @@ class DuplicateGroups:
                 disagree = [self._disagrees(members) for members in self._members]
                 worst = [float(self.desk.ranking.p_wrong[members].max()) for members in self._members]
                 order = [g for g in range(len(disagree)) if disagree[g] or query.duplicates != "disagree"]
+                order = [g for g in order if self._leaks[g] or query.duplicates != "leak"]
                 order.sort(key=lambda g: (not disagree[g], -worst[g]))
                 self._frozen[key] = order
                 while len(self._frozen) > KEPT:

@@ -67,6 +67,7 @@ class Items:
             if verdict is None
             else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
             "mine": _choice(mine),
+            "split": None if findings.splits is None else visible(findings.splits[i], ID),
             **self._content(i),
         }
 
@@ -80,7 +81,7 @@ class Items:
         if choice and choice["act"] == "keep":
             choice = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
-        nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision"))
+        nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision", "split"))
         return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": choice, **self._content(i, blind=True)}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:

@@ -12,6 +12,7 @@ import numpy as np
 from labelsieve.acceptance.verdict import made_for
 from labelsieve.core.decision import FINAL
 from labelsieve.core.errors import UserError
+from labelsieve.core.leaks import in_order
 from labelsieve.core.printable import visible
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import go_on, next_steps, sample_first
@@ -54,6 +55,8 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "kind": findings.settings.get("kind", "features"),
         "n": len(findings),
         "classes": list(findings.classes),
+        "splits": [] if findings.splits is None else in_order(findings.splits),
+        "leaks": [] if findings.leaks is None else [visible(str(leak), NAME) for leak in findings.leaks.pairs],
         "guide": _guide(desk),
         "duplicates": _groups(desk),
         "map": views.map.possible(),

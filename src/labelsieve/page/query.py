@@ -29,7 +29,8 @@ class Query:
     pmin: float = 0.0
     pmax: float = 1.0
     q: str = ""
-    duplicates: str = ""  # "1": only duplicates; "disagree": only those whose labels disagree
+    duplicates: str = ""  # "1": only duplicates; "disagree": whose labels disagree; "leak": in several splits
+    split: str = ""
     lasso: tuple[tuple[float, float], ...] = ()  # corners of a polygon on the map
     sample: str = ""
     by: str = ""
@@ -50,8 +51,11 @@ class Query:
         if by not in ("", "p", "id", "random", *desk.findings.scores):
             raise UserError(f"{by!r} is not an order; use p, id, random or the name of a score.")
         duplicates = parameters.get("duplicates") or ""
-        if duplicates not in ("", "1", "disagree"):
-            raise UserError(f"{duplicates!r} is not a filter for duplicates; use 1 or disagree.")
+        if duplicates not in ("", "1", "disagree", "leak"):
+            raise UserError(f"{duplicates!r} is not a filter for duplicates; use 1, disagree or leak.")
+        split = parameters.get("split") or ""
+        if split and (desk.findings.splits is None or split not in desk.findings.splits):
+            raise UserError(f"There is no split {split[:200]!r} in these findings.")
         sample = parameters.get("sample") or ""
         query = cls(
             given=_class(parameters.get("given"), desk),
@@ -61,6 +65,7 @@ class Query:
             pmax=_number(parameters.get("pmax"), 1.0),
             q=(parameters.get("q") or "")[:200].casefold(),
             duplicates=duplicates,
+            split=split,
             lasso=_polygon(parameters.get("lasso") or ""),
             sample=sample,
             by=by,

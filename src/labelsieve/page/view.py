@@ -114,7 +114,9 @@ class Views:
         if query.pmax < 1:
             mask &= p <= query.pmax
         if query.duplicates:
-            mask &= self._duplicates(query.duplicates == "disagree")
+            mask &= self._duplicates(query.duplicates)
+        if query.split and findings.splits is not None:
+            mask &= findings.splits == query.split
         if query.q:
             mask &= self._cached(("q", query.q), lambda: self._containing(query.q))
         if query.lasso:
@@ -127,11 +129,13 @@ class Views:
             mask &= ~self.desk.decided_by(reviewer)
         return mask
 
-    def _duplicates(self, disagree: bool) -> np.ndarray | bool:
-        extra = self.desk.findings.extra
-        if "duplicate_group" not in extra:
+    def _duplicates(self, which: str) -> np.ndarray | bool:
+        extra, leaks = self.desk.findings.extra, self.desk.findings.leaks
+        if "duplicate_group" not in extra or (which == "leak" and leaks is None):
             return False
-        return extra["duplicate_conflict"] if disagree else extra["duplicate_group"] >= 0
+        if leaks is not None and which == "leak":
+            return np.isin(np.arange(len(self.desk.findings)), leaks.rows)
+        return extra["duplicate_conflict"] if which == "disagree" else extra["duplicate_group"] >= 0
 
     def _state(self, query: Query) -> np.ndarray:
         """(n,) uint8 states; in an acceptance sample only decisions for it count."""
