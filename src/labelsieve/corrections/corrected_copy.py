@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelsieve import formats
 from labelsieve.core.added_columns import FILES
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.dataset import Dataset
@@ -24,6 +25,8 @@ from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan
 from labelsieve.places import paths
 from labelsieve.places.transfer import fetched
+
+_LIST = ", so the copy is a list of ids and labels: labels.csv."
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,15 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
     hub = source.startswith("hf:") and not paths.is_remote(source)
     data = _all_splits(data, recipe) if "split" in recipe and not hub else data
     with new_folder(out, source.removeprefix("hf:")) as folder:
-        if data.votes is not None and "labels" not in recipe and (data.votes.given or "votes" not in recipe):
-            copied = _voted(data, changes, folder)
+        if "format" in recipe and "labels" not in recipe and formats.writes(recipe["format"]):
+            copied = _format(recipe, changes, folder)
+        elif data.votes is not None and "labels" not in recipe and (data.votes.given or "votes" not in recipe):
+            # the source has one row per vote, or no labels
+            copied = _listed(data, changes, folder, "The labels came from votes" + _LIST)
         elif "labels" in recipe:
             copied = _labels(recipe, data, changes, folder)
         elif "format" in recipe:
-            copied = _format(recipe["format"], source, recipe.get("label"), changes, folder)
+            copied = _listed(data, changes, folder, "The tool reads no labels back" + _LIST)
         elif hub:
             copied = _hub(source, data, changes, folder)
         elif paths.is_folder(source):
@@ -104,20 +110,19 @@ def _labels(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Change],
     return _with_notes(apply_labels(ids, labels, more, changes, folder / "labels.csv", by_order="source" not in recipe))
 
 
-def _voted(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
-    """The labels of data that were labelled by votes, as a list: the source has one row per vote, or no labels."""
+def _listed(data: Dataset, changes: Sequence[Change], folder: Path, why: str) -> Copied:
+    """The labels as a list, with a note that says why the source is not copied."""
     from labelsieve.corrections.label_list import apply_labels
 
     given = given_labels(data)
     history = apply_labels(list(given), list(given.values()), {}, changes, folder / "labels.csv", by_order=False)
-    return _with_notes(history, "The labels came from votes, so the copy is a list of ids and labels: labels.csv.")
+    return _with_notes(history, why)
 
 
-def _format(name: str, source: str, label: str | None, changes: Sequence[Change], folder: Path) -> Copied:
-    from labelsieve import formats
-
+def _format(recipe: Mapping[str, str], changes: Sequence[Change], folder: Path) -> Copied:
     new = {change.id: change.new or None for change in changes}
-    return Copied(notes=tuple(formats.write(name, source, formats.read(name, source, label), new, folder, label)))
+    named = {role: recipe[role] for role in formats.ROLES if role in recipe}
+    return Copied(notes=tuple(formats.write(recipe["format"], recipe["source"], new, folder, named)))
 
 
 def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
@@ -139,11 +144,8 @@ def _all_splits(data: Dataset, recipe: Mapping[str, str]) -> Dataset:
 
 def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     if data.label_column:  # the labels were read from files beside the images, which stay where they are
-        from labelsieve.corrections.label_list import apply_labels
-
-        given = given_labels(data)
-        history = apply_labels(list(given), list(given.values()), {}, changes, folder / "labels.csv", by_order=False)
-        return _with_notes(history, f"The images were not copied; read {data.source} with labels.csv as its labels.")
+        why = f"The images were not copied; read {data.source} with labels.csv as its labels."
+        return _listed(data, changes, folder, why)
     from labelsieve.corrections.class_folders import apply_folder
     from labelsieve.corrections.folder_history import carry_history
 

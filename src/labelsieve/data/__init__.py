@@ -23,13 +23,13 @@ from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
-from labelsieve.data.formatted import load_format, require_format
+from labelsieve.data.formatted import load_format, recognised, require_format
 from labelsieve.data.frames import aligned, categories_of, index_ids
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
-from labelsieve.formats import database, recognised, takes_label
+from labelsieve.formats import database
 from labelsieve.places import paths
 
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".arff", *database.SUFFIXES)
@@ -176,7 +176,7 @@ def _load(
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     if not from_file:
-        return settle(draft, values, single=single, split=split), draft
+        return _voted(settle(draft, values, single=single, split=split), draft, given=labels is None), draft
     from labelsieve.data.label_file import require_named
 
     label, id = requested.label, requested.id
@@ -185,7 +185,17 @@ def _load(
         None if draft.label_column == label else label,
         None if draft.id_place == f"column {id!r}" else id,
     )
-    return settle(draft, values, single=single, label=label, id=id, split=split), draft
+    dataset = settle(draft, values, single=single, label=label, id=id, split=split)
+    return _voted(dataset, draft, given=False), draft
+
+
+def _voted(dataset: Dataset, draft: Draft, *, given: bool) -> Dataset:
+    """The data with the votes that their format has, if it has some."""
+    if draft.votes is None:
+        return dataset
+    from labelsieve.data.vote_table import attached
+
+    return attached(dataset, draft.votes, alone=False, given=given)
 
 
 def _load_votes(
@@ -295,11 +305,9 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
                 labels="",
             )
         require_data(name)
-    named = requested.present(()).named()
-    if named.keys() <= {"label"} and (found := format or recognised(name)) and (not named or takes_label(found)):
-        return load_format(found, name, named.get("label"))
-    if format is not None:
-        _no_columns(requested, f"{name}, in the format {format},")
+    there = requested.present(())
+    if format := format or recognised(name, there):
+        return load_format(format, name, there)
     if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 

@@ -78,7 +78,9 @@ def settle(
         codes, none = without_minus_one(codes, names, whole_bytes=getattr(values, "dtype", None) == np.uint8)
     codes, classes = _classes(draft, codes, names, relabel is not None)
     minus_one = dict.fromkeys(none.tolist(), MINUS_ONE if "-1" in names else _ALL_ONES)
-    reasons = {**{int(i): absent for i in np.flatnonzero(codes < 0)}, **odd, **minus_one, **draft.unusable}
+    known = draft.unlabelled if relabel is None else {}
+    missing = {i: known.get(i, absent) for i in np.flatnonzero(codes < 0).tolist()}
+    reasons = {**missing, **odd, **minus_one, **draft.unusable}
     reasons = {i: why for i, why in reasons.items() if wanted[i]}
     keep = wanted.copy()
     keep[list(reasons)] = False

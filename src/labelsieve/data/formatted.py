@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve import formats
+from labelsieve.core.dataset import encode_labels, row_numbers
 from labelsieve.core.errors import UserError
+from labelsieve.core.vote_list import in_order
 from labelsieve.data.array_file import unusable_rows
+from labelsieve.data.columns import Columns
 from labelsieve.data.raw_data import Draft
+from labelsieve.formats.content import Content
+
+if TYPE_CHECKING:
+    from labelsieve.data.vote_table import VoteTable
 
 
 def require_format(name: str, source: Any) -> None:
@@ -19,24 +27,54 @@ def require_format(name: str, source: Any) -> None:
         raise UserError("<format> is for files and folders; leave it out for data in memory.", format=name)
 
 
-def load_format(name: str, place: str, label: str | None = None) -> Draft:
-    """The draft of a place in a format, and the field of its labels. Errors as in `formats.read`."""
-    content = formats.read(name, place, label)
+def recognised(place: str, requested: Columns) -> str | None:
+    """The name of the format of a file or folder, if the user named nothing that it does not have; else None."""
+    name = formats.recognised(place)
+    return name if name is not None and requested.named().keys() <= formats.takes(name) else None
+
+
+def load_format(name: str, place: str, requested: Columns) -> Draft:
+    """The draft of a place in a format. Errors as in `formats.read`."""
+    content = formats.read(name, place, requested.named())
     unusable = content.unusable
     if content.kind == "features" and isinstance(content.inputs, np.ndarray):
         unusable = {**unusable_rows(content.inputs, "a feature is missing, NaN or infinite"), **unusable}
+    votes = _votes(content)
     return Draft(
         content.inputs,
         content.kind,
         place,
-        content.labels,
+        content.labels if votes is None else votes.in_use(),
         content.ids,
         f"the ids in {place}",
         content.groups,
-        content.classes,
+        content.classes if votes is None else votes.classes,
+        content.unlabelled,
         unusable,
         content.excluded,
         content.notes,
         format=name,
         splits=content.splits,
+        votes=None if votes is None or not _several(content.votes or ()) else votes,
     )
+
+
+def _votes(content: Content) -> VoteTable | None:
+    """The votes of the content, with one label of each for an example that has one vote."""
+    from labelsieve.data.vote_table import VoteTable
+
+    if content.votes is None:
+        return None
+    n = len(content.votes)
+    flat = [(i, who, said) for i, votes in enumerate(content.votes) for who, said in votes]
+    annotators = sorted({who for _, who, _ in flat})
+    place = {who: i for i, who in enumerate(annotators)}
+    label, classes = encode_labels([said for *_, said in flat])
+    example, annotator = np.array([[i, place[who]] for i, who, _ in flat], np.int64).reshape(-1, 2).T
+    ids = row_numbers(n).tolist() if content.ids is None else list(content.ids)
+    votes = in_order(example, annotator, label, tuple(annotators), n)
+    return VoteTable(ids, votes, classes, None, np.arange(n), ())
+
+
+def _several(votes: Sequence[Sequence[Any]]) -> bool:
+    return any(len(one) > 1 for one in votes)

@@ -64,8 +64,12 @@ def _require_records(rows: list[Any], path: str) -> None:
         raise UserError(f"{path} is a list of {type(odd).__name__}; {_HOW}.")
     if rows and isinstance(rows[0].get("data"), dict) and ("annotations" in rows[0] or "completions" in rows[0]):
         raise UserError(
-            f"{path} is Label Studio's full JSON; export the project as JSON-MIN or CSV, or bring answers back with "
-            "`labelsieve import`."
+            f"{path} is Label Studio's full JSON, which is not a table: name the control of the classes with <label> "
+            "and the data's field with <text> or <image>; its annotators are read without <annotator>.",
+            label="",
+            text="",
+            image="",
+            annotator="",
         )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.core.dataset import Exclusion, Kind
 from labelsieve.core.feature_columns import FeatureColumns
+
+if TYPE_CHECKING:
+    from labelsieve.data.vote_table import VoteTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,7 @@ class Draft:
         splits: n names of splits (None or "" = none), or None.
         classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a
             missing label.
+        unlabelled: position -> why the example has no label, where the source says so.
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
         notes: what the user should know about how it was read.
@@ -32,6 +36,7 @@ class Draft:
         categories: the names of the labels in their own order, as a Categorical has one.
         label_column: as in `Dataset`.
         format: name of the format in `labelsieve.formats` that read it; "" for what `labelsieve.data` reads itself.
+        votes: of several annotators, if the source has them; `labels` are then those with most votes.
     """
 
     inputs: Sequence[Any] | np.ndarray
@@ -42,6 +47,7 @@ class Draft:
     id_place: str = "the ids"
     groups: Sequence[str | None] | None = None
     classes: tuple[str, ...] | None = None
+    unlabelled: Mapping[int, str] = field(default_factory=dict)
     unusable: Mapping[int, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
@@ -50,3 +56,4 @@ class Draft:
     label_column: str = ""
     format: str = ""
     splits: Sequence[str | None] | None = None
+    votes: VoteTable | None = None

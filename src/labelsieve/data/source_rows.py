@@ -41,7 +41,7 @@ def source_rows(recipe: Mapping[str, str]) -> SourceRows | None:
         UserError: the table cannot be read.
     """
     source = recipe.get("source")
-    if not source or ("annotator" in recipe and "votes" not in recipe):  # a row is a vote there
+    if not source or "format" in recipe or ("annotator" in recipe and "votes" not in recipe):  # a row is a vote there
         return None
     named = recipe.get
     requested = Columns(named("label"), named("text"), named("image"), named("id"), named("group"))

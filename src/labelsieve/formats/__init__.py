@@ -3,27 +3,38 @@
 - `recognises(place) -> bool`: whether a file or folder is of this format; cheap, and False in doubt.
 - `read(place) -> Content`.
 - `write(place, content, changes, out) -> notes`: a corrected copy in the same layout in the new folder `out`; `content`
-  is what `read` gave, and `changes` are new class names by id, None for an example that is left out.
+  is what `read` gave, and `changes` are new class names by id, None for an example that is left out. A tool that reads
+  no labels back needs none: its corrected copy is a list of ids and labels.
 
-`read` and `write` of a format whose examples have named fields take `label`, the field with the labels, too. Each
-raises a `UserError` that names what is wrong in the place. Packages are imported when they are needed.
+`read` and `write` of a format whose examples have named fields may ask by name for those that the user named: `label`,
+`text`, `image`, `id`, `group`. Each raises a `UserError` that names what is wrong in the place. Packages are imported
+when they are needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 
 from labelsieve.core.errors import UserError, meant
 from labelsieve.formats.content import Content
 
+ROLES = frozenset(("label", "text", "image", "id", "group"))  # what a user may name
 FORMATS: dict[str, str] = {
     "coco-boxes": "COCO instances: the boxes of a JSON file, each an example",
     "yolo": "YOLO: one text file of boxes per picture",
     "voc": "Pascal VOC: one XML file of boxes per picture",
     "cvat": "CVAT for images: one XML file with the boxes of all pictures",
+    "label-studio-json": "Label Studio's full JSON: tasks with their annotations",
+    "label-studio-rows": "Label Studio's JSON-MIN or CSV: a row for each annotation",
+    "argilla": "Argilla's records: JSON, or the folder of an exported data set",
+    "doccano": "doccano's JSON Lines of a project of classification, one file or one per member",
+    "prodigy": "Prodigy's JSON Lines of answers",
+    "mturk": "results of a batch of Mechanical Turk, as CSV",
+    "zooniverse": "Zooniverse's classifications, as CSV",
+    "sagemaker": "output manifest of SageMaker Ground Truth",
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
     "hdf5": "HDF5 files of arrays (h5py)",
     "matlab": "MATLAB files (.mat) of arrays",
@@ -37,31 +48,40 @@ def recognised(place: str) -> str | None:
     return next((name for name in FORMATS if _module(name).recognises(place)), None)
 
 
-def takes_label(name: str) -> bool:
-    """Whether the examples of the format have named fields, so that the user may name the one with the labels."""
-    return "label" in signature(_module(name).read).parameters
-
-
-def read(name: str, place: str, label: str | None = None) -> Content:
-    """The content of a place in the format `name`; `label` is the field with the labels, if the format has fields.
+def read(name: str, place: str, named: Mapping[str, str]) -> Content:
+    """The content of a place in the format `name`; `named` are the roles that the user named -> what he named.
 
     Raises:
-        UserError: there is no such format, or the place is not of it.
+        UserError: there is no such format, or the place is not of it; or the format has no such role.
     """
     require_format(name)
-    return _module(name).read(place, **_field(label))
+    reader = _module(name).read
+    for role in named.keys() - _asked(reader):
+        raise UserError(f"In the format {name} there is nothing to choose with <{role}>; leave it out.", **named)
+    return reader(place, **named)
+
+
+def writes(name: str) -> bool:
+    """Whether a corrected copy is written in the format."""
+    return hasattr(_module(name), "write")
 
 
 def write(
-    name: str,
-    place: str,
-    content: Content,
-    changes: Mapping[str, str | None],
-    out: Path,
-    label: str | None = None,
+    name: str, place: str, changes: Mapping[str, str | None], out: Path, named: Mapping[str, str]
 ) -> Iterable[str]:
-    """Write a corrected copy of the place into the folder `out`; `label` as in `read`; returns notes for the user."""
-    return _module(name).write(place, content, changes, out, **_field(label))
+    """Write a corrected copy of the place into the folder `out`; returns notes for the user."""
+    writer = _module(name).write
+    asked = {role: value for role, value in named.items() if role in _asked(writer)}
+    return writer(place, read(name, place, named), changes, out, **asked)
+
+
+def takes(name: str) -> frozenset[str]:
+    """The roles that a user may name in the format."""
+    return _asked(_module(name).read)
+
+
+def _asked(function: Callable[..., object]) -> frozenset[str]:
+    return ROLES & inspect.signature(function).parameters.keys()
 
 
 def require_format(name: str) -> None:

@@ -18,12 +18,15 @@ class Content:
     Attributes:
         ids: n ids, unique; None for row numbers.
         labels: n given labels of any kind, None where there is no label; with `classes` they may be integers (n,) that
-            are positions in them, -1 where there is no label. None if there are no labels.
+            are positions in them, -1 where there is no label. None if there are no labels, or `votes` has them.
         inputs: n inputs, read when indexed, as in `core.Dataset`.
         kind: what the inputs are.
         classes: class names in the order of the format; None if the labels say them.
         splits: n names of splits (train, test, ...), or None.
         groups: n names of groups, or None.
+        votes: n lists of (annotator, class name) where each example was labelled by several people, who give one vote
+            each on an example. None if `labels` has all that is known.
+        unlabelled: position -> why the example has no label, where the format knows.
         unusable: position -> why the example cannot be used.
         excluded: what never became an example, and why.
         notes: sentences that the user should read.
@@ -36,6 +39,8 @@ class Content:
     classes: tuple[str, ...] | None = None
     splits: Sequence[str] | None = None
     groups: Sequence[str | None] | None = None
+    votes: Sequence[Sequence[tuple[str, str]]] | None = None
+    unlabelled: Mapping[int, str] = field(default_factory=dict)
     unusable: Mapping[int, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()

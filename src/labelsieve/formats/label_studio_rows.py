@@ -1,0 +1,138 @@
+"""Label Studio's JSON-MIN and CSV: a row for each annotation, with the data, the controls, and who annotated.
+
+Rows with the same `id` are about one task; JSON-MIN overwrites an `id` of the data by its own number. A control is a
+column like the data, so `label` says which one it is unless only one can be meant. Its cells are words, or, in the same
+column, objects such as `{"choices": ["cat", "dog"]}`.
+
+In a corrected copy the rows that say another class are left out; if none says the new class, the first row does.
+Label Studio imports no annotations from these files; its full JSON comes back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelsieve.formats.content import Content
+from labelsieve.formats.label_studio_json import BETWEEN
+from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
+from labelsieve.formats.records import (
+    Record,
+    csv_names,
+    first_record,
+    one_name,
+    read_csv,
+    read_records,
+    write_csv,
+    write_records,
+)
+from labelsieve.places import paths
+
+_NEEDED = {"annotation_id", "annotator", "lead_time", "id"}
+_OWN = {*_NEEDED, "created_at", "updated_at", "agreement", "history"}
+
+
+def recognises(place: str) -> bool:
+    if not paths.is_file(place):
+        return False
+    suffix = paths.suffix(place)
+    names = csv_names(place) if suffix == ".csv" else first_record(place) if suffix == ".json" else ()
+    return set(names) >= _NEEDED
+
+
+def read(place: str, *, label: str | None = None, text: str | None = None, image: str | None = None) -> Content:
+    """`label` names the control, `text` or `image` a column of the data. The ids are the column `id`.
+
+    Raises:
+        UserError: it is not clear which column is the control or the input.
+    """
+    rows = _rows(place)
+    tasks = _tasks(rows)
+    control, found = _columns(rows, place, label, text, image)
+    votes: list[list[tuple[str, str]]] = []
+    unlabelled: dict[int, str] = {}
+    for i, places in enumerate(tasks.values()):
+        said: dict[str, str] = {}
+        classes: list[str] = []
+        for row in sorted((rows[at] for at in places), key=lambda row: str(row.get("updated_at", ""))):
+            classes = _classes(row.get(control))
+            if len(classes) == 1:
+                said[str(row["annotator"])] = classes[0]
+        votes.append(sorted(said.items()))
+        if not said:
+            several = f"several classes were chosen at once ({', '.join(classes)})"
+            unlabelled[i] = several if classes else f"no class was chosen in {control!r}"
+    first = [rows[places[0]].get(found.field) for places in tasks.values()]
+    inputs, unusable = inputs_of(first, found.kind, place)
+    return Content(list(tasks), None, inputs, found.kind, votes=votes, unlabelled=unlabelled, unusable=unusable)
+
+
+def write(
+    place: str,
+    content: Content,
+    changes: Mapping[str, str | None],
+    out: Path,
+    *,
+    label: str | None = None,
+    text: str | None = None,
+    image: str | None = None,
+) -> tuple[str, ...]:
+    rows = _rows(place)
+    control, _ = _columns(rows, place, label, text, image)
+    kept: dict[int, Record] = {}
+    for key, places in _tasks(rows).items():
+        if key not in changes:
+            kept |= {at: rows[at] for at in places}
+        elif (new := changes[key]) is not None:
+            right = {at: rows[at] for at in places if _classes(rows[at].get(control)) == [new]}
+            kept |= right or {places[0]: {**rows[places[0]], control: new}}
+    chosen = [kept[at] for at in sorted(kept)]
+    if paths.suffix(place) == ".csv":
+        write_csv(chosen, csv_names(place), place, out)
+    else:
+        write_records(chosen, place, out)
+    note = "Label Studio imports no annotations from JSON-MIN or CSV; export its full JSON to bring labels back."
+    return (note, *not_copied(content.inputs))
+
+
+def _rows(place: str) -> list[Record]:
+    return [dict(row) for row in read_csv(place)] if paths.suffix(place) == ".csv" else read_records(place)
+
+
+def _tasks(rows: Sequence[Record]) -> dict[str, list[int]]:
+    """The positions of the rows about each task."""
+    tasks: dict[str, list[int]] = {}
+    for at, row in enumerate(rows):
+        tasks.setdefault(str(row.get("id", at)), []).append(at)
+    return tasks
+
+
+def _columns(rows: Sequence[Record], place: str, label: str | None, text: str | None, image: str | None) -> Any:
+    """The column of the control, and the input."""
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in _OWN))
+    if label is not None:
+        label = one_name(names, "label", place, "control", label)
+    found = chosen_input(rows, place, text, image, [*_OWN, *([label] if label else [])])
+    free = [name for name in names if name != found.field and not name.startswith("labelsieve_")]
+    if label is None:
+        filled = [name for name in free if any(_classes(row.get(name)) for row in rows)]
+        label = one_name(filled, "label", place, "control", usual=False)
+    return label, found
+
+
+def _classes(cell: Any) -> list[str]:
+    """The classes in a cell: a word, an object or list of choices, the same as JSON in a CSV file."""
+    if isinstance(cell, str) and cell.startswith(("[", "{")):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            return [cell]
+    if isinstance(cell, str):
+        return [cell] if cell.strip() else []
+    found: list[str] = []
+    for part in cell if isinstance(cell, list) else [cell] if isinstance(cell, dict) else []:
+        values = part.get("choices", part.get("taxonomy", [])) if isinstance(part, dict) else [part]
+        found += [BETWEEN.join(map(str, v)) if isinstance(v, list) else str(v) for v in values]
+    return list(dict.fromkeys(found))
