@@ -105,8 +105,7 @@ def test_a_list_of_paths_and_labels(tmp_path):
     (tmp_path / "train.txt").write_text("".join(lines))
     data = load(tmp_path / "images", labels=tmp_path / "train.txt")
     assert by_id(data) == {"a 1.jpg": "0", "b 1.jpg": "0", "c 1.jpg": "1", "d 1.jpg": "1"}
-    with pytest.raises(UserError, match="name the folder of the images and pass it"):
-        load(tmp_path / "train.txt")
+    assert by_id(load(tmp_path / "train.txt")) == {f"images/{key}": label for key, label in by_id(data).items()}
     (tmp_path / "train.txt").write_text("x.jpg 0\ny.jpg 1\n")
     with pytest.raises(UserError, match="no example of the data has such a name"):
         load(tmp_path / "images", labels=tmp_path / "train.txt")

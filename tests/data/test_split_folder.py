@@ -109,7 +109,7 @@ def test_a_flat_folder_with_its_own_table(tmp_path):
     assert by_id(load(other)) == {"images/a.jpg": "u", "images/b.jpg": "v"}
 
 
-def test_findings_of_labels_beside_images_are_applied_as_a_list(tmp_path):
+def test_a_table_beside_images_is_corrected_in_place(tmp_path):
     from PIL import Image
 
     root = tmp_path / "photos"
@@ -126,6 +126,6 @@ def test_findings_of_labels_beside_images_are_applied_as_a_list(tmp_path):
     from labelsieve.corrections.patch import Change
 
     copied = write_copy(data, [Change("train/3.png", "blue", "red")], [], tmp_path / "out")
-    assert "labels.csv" in copied.files
-    again = load(root, labels=tmp_path / "out/labels.csv")
+    assert copied.files == ("patch.csv", "train")
+    again = load(tmp_path / "out")
     assert by_id(again)["train/3.png"] == "red" and by_id(again)["train/5.png"] == "red"

@@ -219,7 +219,7 @@ def test_one_box_per_picture_is_still_the_label_of_the_picture(tmp_path):
     (tmp_path / "d" / "instances.json").rename(tmp_path / "d" / "_annotations.coco.json")
     (tmp_path / "d" / "_annotations.coco.json").write_text(json.dumps(content))
     data = ls.load(tmp_path / "d")
-    assert data.ids[0] == "000.png" and "format" not in data.recipe
+    assert data.ids[0] == "000.png" and data.recipe["format"] == "coco-labels"
     boxes = ls.load(tmp_path / "d", format="coco-boxes")
     assert boxes.ids[0] == "1" and boxes.recipe["format"] == "coco-boxes"
 

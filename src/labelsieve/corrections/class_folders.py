@@ -10,11 +10,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.core.image_names import is_image
 from labelsieve.core.new_folder import free_name, require_folder_name
 from labelsieve.corrections.patch import Change
+from labelsieve.data.no_label import NO_LABEL
+from labelsieve.data.split_folder import OUTSIDE
 from labelsieve.places.many_files import Files
-from labelsieve.places.paths import is_remote
+from labelsieve.places.paths import is_remote, join
 
 
 def apply_folder(
@@ -68,6 +72,21 @@ def apply_folder(
         (out / target).parent.mkdir(parents=True, exist_ok=True)
         (out / target).write_bytes(content)
     return targets
+
+
+def copy_unlabelled(data: Dataset, out: Path) -> int:
+    """Copy the images of a folder that have no label, such as those of a split `test` or of `_unlabeled`, to the same
+    paths below `out`; returns their number."""
+    why = (OUTSIDE, NO_LABEL)
+    names = [one.id for one in data.excluded if one.reason.endswith(why) and is_image(one.id)]
+    for name, content in zip(
+        names, Files([join(data.source, name) for name in names]).many(range(len(names))), strict=True
+    ):
+        if isinstance(content, OSError):
+            raise UserError(f"{join(data.source, name)} cannot be copied ({content}); nothing was written.")
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    return len(names)
 
 
 def copy_file(source: str, target: Path) -> None:

@@ -143,21 +143,25 @@ def _all_splits(data: Dataset, recipe: Mapping[str, str]) -> Dataset:
 
 
 def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
-    if data.label_column:  # the labels were read from files beside the images, which stay where they are
-        why = f"The images were not copied; read {data.source} with labels.csv as its labels."
-        return _listed(data, changes, folder, why)
-    from labelsieve.corrections.class_folders import apply_folder
+    if data.label_column:  # the labels were read from files beside the images
+        from labelsieve.corrections.beside_images import apply_beside
+
+        return Copied(notes=apply_beside(data, changes, folder))
+    from labelsieve.corrections.class_folders import apply_folder, copy_unlabelled
     from labelsieve.corrections.folder_history import carry_history
 
     files = dict(zip(data.ids.tolist(), data.inputs.paths, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
     given = given_labels(data)
     targets = apply_folder(files, given, changes, folder)
+    unlabelled = copy_unlabelled(data, folder)
+    note = f"Images without a label were copied as they are: {unlabelled:,}."
     renamed = (
         (key, target) for key, target in targets.items() if os.path.basename(target) != os.path.basename(files[key])
     )
     with _earlier(data.source) as source:
         more = carry_history(source, folder, targets, given, changes)
-    return Copied(renamed=tuple(Renamed(key, target) for key, target in renamed), more=more)
+    named = tuple(Renamed(key, target) for key, target in renamed)
+    return Copied(renamed=named, notes=(note,) if unlabelled else (), more=more)
 
 
 @contextmanager

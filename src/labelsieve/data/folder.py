@@ -22,7 +22,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split, splits_among, splits_of
 from labelsieve.data.raw_data import Draft
-from labelsieve.data.split_folder import labelled_beside, splits_with_classes
+from labelsieve.data.split_folder import OUTSIDE, labelled_beside, splits_with_classes
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
@@ -52,7 +52,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if other is not None:
         ids, labels, sizes, excluded, messages = other
         excluded += [
-            Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE)
+            Exclusion(name, OUTSIDE if is_image(name) else _NOT_IMAGE)
             for name in loose
             if not (column and is_image(name))
         ]
@@ -62,9 +62,7 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
         excluded = [Exclusion(name, _NOT_IMAGE) for name in loose if not is_image(name)]
     else:
         ids, labels, sizes, excluded = _classes(tree, folders)
-        excluded += [
-            Exclusion(name, "it lies outside the class folders" if is_image(name) else _NOT_IMAGE) for name in loose
-        ]
+        excluded += [Exclusion(name, OUTSIDE if is_image(name) else _NOT_IMAGE) for name in loose]
     excluded += broken
     if not ids:
         raise UserError(_nothing(tree, folders, loose), labels="FILE")

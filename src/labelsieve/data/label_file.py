@@ -134,14 +134,37 @@ def require_named(path: str, label: str | None, id: str | None) -> None:
         read_labels(path, label, id)
 
 
-def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Sequence[Any] | np.ndarray:
-    """The labels of a table whose column `key` holds the ids."""
+def _label_columns(file: TableFile, label: str | None, key: str | None) -> tuple[str | None, list[str]]:
+    """The column of labels of a table whose column `key` holds the ids, None if no name says it; and all columns that
+    are neither the ids nor added by Labelsieve."""
     ours = added_columns.added(file.schema.names, [label or "", key or ""])
     rest = [name for name in file.schema.names if name != key and name not in ours]
     usual = [name for name in rest if name.lower() in LABELS]
-    label = label or next(
-        iter([*(name for name in rest if name == "label"), *(usual if len(usual) == 1 else [])]), None
-    )
+    named = [*(name for name in rest if name == "label"), *(usual if len(usual) == 1 else []), None]
+    return label or named[0], rest
+
+
+def columns_of_labels(path: str, ids: Sequence[str]) -> tuple[list[str | None], list[str]]:
+    """The id of each row of a table that `keyed` reads, and its column of labels; or its columns, one for each class.
+
+    Args:
+        ids: those that `keyed` got.
+    """
+    file = open_table(path)
+    names = dict(zip(ids, ids, strict=True))
+    columns = file.schema.names
+    named = next((name for name in (added_columns.PREFIX + "id", "id") if name in columns), None)
+    for column in columns if named is None else [named]:
+        keys, _ = _keys(path, names_of(file.read(Columns(id=column))[column]), names)
+        if keys is not None:
+            label, rest = _label_columns(file, None, column)
+            return keys, rest if label is None else [label]
+    raise UserError(f"{path} has changed: no column of it names the images any more.")
+
+
+def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Sequence[Any] | np.ndarray:
+    """The labels of a table whose column `key` holds the ids."""
+    label, rest = _label_columns(file, label, key)
     if label is None and len(rest) > 1 and (coded := _one_hot(file, rest, path)) is not None:
         return coded
     label = label or (rest[0] if len(rest) == 1 else "label")

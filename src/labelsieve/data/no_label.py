@@ -13,6 +13,7 @@ import numpy as np
 from labelsieve.core.dataset import encode_labels
 
 _NONE = ("_unlabeled", "no_label", "[]", "{}")
+NO_LABEL = "that stands for no label"
 _SHOWN = 3
 
 
@@ -39,7 +40,7 @@ def told_apart(
     reasons: dict[int, str] = {}
     notes = []
     for several in (False, True):
-        kind = "that stands for several labels" if several else "that stands for no label"
+        kind = "that stands for several labels" if several else NO_LABEL
         odd = [k for k, labels in enumerate(read) if (len(labels) > 1 if several else not labels)]
         rows = np.flatnonzero(np.isin(codes, odd)).tolist()
         reasons |= {row: f"it has the label {names[codes[row]]!r}, {kind}" for row in rows}

@@ -24,7 +24,7 @@ from labelsieve.places.tree import Tree
 _USUAL = ("_classes.csv", "_annotations.coco.json", "labels.csv", "labels.json", "metadata.csv", "metadata.jsonl")
 _PLAIN = {"images", "image", "imgs", "img", "photos", "pictures", "jpg", "jpeg", "png"}  # folders that are no class
 _UNLABELLED = "no file of labels beside it names it"
-_OUTSIDE = "it lies outside the class folders"
+OUTSIDE = "it lies outside the class folders"
 Read = tuple[list[str], list[Any], list[int], list[Exclusion], tuple[str, ...]]
 
 
@@ -51,7 +51,7 @@ def splits_with_classes(tree: Tree, folders: Sequence[str]) -> Read | None:
         for name, images in inner.items()
         for entry in images
     ]
-    left = [Exclusion(f"{name}/{entry.name}", _OUTSIDE) for name, entries in loose.items() for entry in entries]
+    left = [Exclusion(f"{name}/{entry.name}", OUTSIDE) for name, entries in loose.items() for entry in entries]
     notes: tuple[str, ...] = ()
     if left:
         missing = {name: len(entries) for name, entries in loose.items() if entries}
@@ -60,9 +60,12 @@ def splits_with_classes(tree: Tree, folders: Sequence[str]) -> Read | None:
     return list(ids), list(labels), list(sizes), left, notes
 
 
-def labelled_beside(tree: Tree, folders: Sequence[str]) -> Read | None:
+def labelled_beside(tree: Tree, folders: Sequence[str], used: dict[str, list[str]] | None = None) -> Read | None:
     """Ids, labels, sizes, exclusions and notes of images that lie directly in the folder or in folders of splits, with
     files of labels beside them; None if there are class folders, or no file names the images.
+
+    Args:
+        used: gets the files of labels that were read, each with the ids that it was matched with.
 
     Raises:
         UserError: the only file that names the images cannot be read as labels.
@@ -92,6 +95,8 @@ def labelled_beside(tree: Tree, folders: Sequence[str]) -> Read | None:
             if keys is not None and not set(keys).isdisjoint(ids):
                 several = _labelled(labels, keys, values)
                 excluded.extend(Exclusion(key, f"{file} gives it several labels") for key in several)
+                if used is not None:
+                    used[file] = ids
                 notes.extend(about)
                 return
 

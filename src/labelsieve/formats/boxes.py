@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -196,14 +196,19 @@ def content(
     )
 
 
-def copied(root: str, out: Path, written: Mapping[str, bytes]) -> None:
-    """Copy every file below `root` into the folder `out`, but those in `written` with their new content.
+def copied(root: str, out: Path, written: Mapping[str, bytes], without: Collection[str] = ()) -> None:
+    """Copy every file below `root` into the folder `out`, those in `written` with their new content.
+
+    Args:
+        without: names of files that are left out.
 
     Raises:
         UserError: a file cannot be copied.
     """
     inside = os.path.realpath(out)
     for file in paths.files_below(root):
+        if file.name in without:
+            continue
         source, target = paths.join(root, file.name), out / file.name
         if not paths.is_remote(root) and os.path.realpath(source).startswith(inside + os.sep):
             continue

@@ -22,6 +22,7 @@ from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.splits import is_split
 from labelsieve.formats.boxes import Box, Pictures, content, copied, number
 from labelsieve.formats.content import Content
+from labelsieve.formats.json_file import JsonFile
 from labelsieve.places import paths
 
 _KEYS = ("images", "annotations", "categories")
@@ -103,7 +104,7 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
                 kept.append(note)
         if touched:
             file.value["annotations"] = kept
-            written[file.name] = _dumped(file)
+            written[file.name] = JsonFile(file.name, file.value, file.raw).dumped()
     copied(folder, out, written)
     return ()
 
@@ -215,15 +216,3 @@ def _twice(file: _File) -> Iterator[str]:
     names = Counter(str(one["name"]) for one in file.value["categories"])
     for name in (name for name, count in names.items() if count > 1):
         yield f"{file.name} has {names[name]} categories called {name!r}; they are one class here."
-
-
-def _dumped(file: _File) -> bytes:
-    """The JSON, indented as it was."""
-    indented = re.match(rb"[{\[]\s*\n( +|\t+)", file.raw)
-    indent = None if indented is None else indented[1].decode()
-    compact = b'": ' not in file.raw[:_HEAD]
-    separators = (",", ":") if compact else (", ", ": ") if indent is None else (",", ": ")
-    plain = file.raw.isascii()
-    return json.dumps(file.value, ensure_ascii=plain, indent=indent, separators=separators).encode(
-        "utf-8", "surrogatepass"
-    )

@@ -22,7 +22,7 @@ class Content:
         inputs: n inputs, read when indexed, as in `core.Dataset`.
         kind: what the inputs are.
         classes: class names in the order of the format; None if the labels say them.
-        splits: n names of splits (train, test, ...), or None.
+        splits: n names of splits (train, test, ...), None for an example in no split; or None.
         groups: n names of groups, or None.
         votes: n lists of (annotator, class name) where each example was labelled by several people, who give one vote
             each on an example. None if `labels` has all that is known.
@@ -37,7 +37,7 @@ class Content:
     inputs: Sequence[Any] | np.ndarray
     kind: Kind
     classes: tuple[str, ...] | None = None
-    splits: Sequence[str] | None = None
+    splits: Sequence[str | None] | None = None
     groups: Sequence[str | None] | None = None
     votes: Sequence[Sequence[tuple[str, str]]] | None = None
     unlabelled: Mapping[int, str] = field(default_factory=dict)

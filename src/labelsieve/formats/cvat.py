@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labelsieve.core.dataset import Exclusion
@@ -52,10 +52,8 @@ def read(place: str) -> Content:
         for i, box in enumerate(image.all("box"), 1):
             label = box.attributes.get("label") or None
             boxes.append(Box(f"{picture}#{i}", label, picture, _edges(box), size, _split(image, told)))
-    named = root.first("meta", "task", "labels") or root.first("meta", "project", "labels") or root
-    classes = [name for label in named.all("label") if (name := label.value("name"))]
     listed = ", ".join(f"{count:,} {tag}" for tag, count in others.most_common())
-    return content(boxes, pictures, excluded, [f"Not read, but kept: {listed}."] if others else [], classes)
+    return content(boxes, pictures, excluded, [f"Not read, but kept: {listed}."] if others else [], declared(root))
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
@@ -74,15 +72,31 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
                 edits.append(
                     xml_spans.without(raw, box) if new is None else xml_spans.with_attribute(raw, box, "label", new)
                 )
-    labels = [one for owner in ("task", "project", "job") if (one := root.first("meta", owner, "labels")) is not None]
-    for one in labels:
-        known = {label.value("name") for label in one.all("label")}
-        fresh = [name for name in dict.fromkeys(changes.values()) if name and name not in known]
-        at = raw.rindex(b"</labels>", one.begin, one.end) if fresh and one.children else 0
-        if at:
-            edits.append((at, at, b"".join(_label(raw, name, i) for i, name in enumerate(fresh))))
+    edits += new_labels(raw, root, [name for name in dict.fromkeys(changes.values()) if name])
     copied(folder, out, {os.path.basename(file): xml_spans.edited(raw, edits, file)})
     return ()
+
+
+def declared(root: Element) -> list[str]:
+    """The names of classes that a file lists."""
+    return [name for one in _lists(root) for label in one.all("label") if (name := label.value("name"))]
+
+
+def new_labels(raw: bytes, root: Element, names: Sequence[str]) -> list[tuple[int, int, bytes]]:
+    """The edits that add classes to the lists of a file, but those that are there."""
+    edits = []
+    for one in _lists(root):
+        known = {label.value("name") for label in one.all("label")}
+        fresh = b"".join(_label(raw, name, i) for i, name in enumerate(name for name in names if name not in known))
+        if fresh and one.children:
+            at = raw.rindex(b"</labels>", one.begin, one.end)
+            edits.append((at, at, fresh))
+    return edits
+
+
+def _lists(root: Element) -> list[Element]:
+    owners = (root.first("meta", owner, "labels") for owner in ("task", "project", "job"))
+    return [one for one in owners if one is not None]
 
 
 def _opened(place: str) -> tuple[str, str, bytes, Element]:

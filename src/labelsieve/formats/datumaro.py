@@ -1,0 +1,100 @@
+"""Datumaro's own format: `annotations/SPLIT.json` and `images/SPLIT/` (open-edge-platform.github.io/datumaro).
+
+`{"categories": {"label": {"labels": [{"name": ...}]}}, "items": [{"id", "annotations": [{"type": "label", "label_id"}],
+"image": {"path"}}]}`. Of the annotations only those of type `label` are read and changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labelsieve.core.errors import UserError
+from labelsieve.formats.boxes import Pictures
+from labelsieve.formats.content import Content
+from labelsieve.formats.json_file import JsonFile, json_file
+from labelsieve.formats.labelled_images import Entry, content, copy, found, fresh, head
+
+_FOLDER = "annotations"
+
+
+def recognises(place: str) -> bool:
+    return bool(found(place, _is_ours, above=[_FOLDER])[1])
+
+
+def read(place: str) -> Content:
+    folder, files = _files(place)
+    entries, classes = [], {}
+    for file in files:
+        names = _categories(file)
+        classes |= dict.fromkeys(names)
+        for item in file.value["items"]:
+            codes = [note["label_id"] for note in _labels(item)]
+            if any(not 0 <= code < len(names) for code in codes):
+                raise UserError(
+                    f"{file.name} gives {item['id']!r} the label {codes[0]}, but names {len(names)} classes."
+                )
+            entries.append(Entry(_told(item), [names[code] for code in codes], file.name))
+    return content(Pictures(folder), entries, list(classes))
+
+
+def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+    """Changed items get the number of their new category, items left out are removed; all other values stay."""
+    folder, files = _files(place)
+    pictures = Pictures(folder)
+    new_names = fresh(changes, {name for file in files for name in _categories(file)})
+    written = {}
+    for file in files:
+        items, touched = [], bool(new_names)
+        for name in new_names:
+            file.value["categories"]["label"]["labels"].append({"name": name, "parent": "", "attributes": []})
+        names = _categories(file)
+        for item in file.value["items"]:
+            key = pictures.find(_told(item), file.name)
+            new = changes.get(key, "") if key is not None else ""
+            if new is None:
+                continue
+            items.append(item)
+            for note in _labels(item) if new else ():
+                note["label_id"] = names.index(new)
+                touched = True
+        if touched or len(items) < len(file.value["items"]):
+            file.value["items"] = items
+            written[file.name] = file.dumped()
+    copy(pictures, out, written, changes)
+    return ()
+
+
+def _files(place: str) -> tuple[str, list[JsonFile]]:
+    folder, names = found(place, _is_ours, above=[_FOLDER])
+    files = [json_file(folder, name) for name in names]
+    for file in files:
+        try:
+            _categories(file)
+            for item in file.value["items"]:
+                _told(item)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{file.name} is not complete for Datumaro: {error} is missing.") from error
+    if not files:
+        raise UserError(f"{place} holds no {_FOLDER}/*.json of Datumaro.")
+    return folder, files
+
+
+def _is_ours(path: str) -> bool:
+    begin = head(path) if path.endswith(".json") else b""
+    return (
+        b'"categories"' in begin and (b'"dm_format_version"' in begin or b'"items"' in begin) and b'"label_id"' in begin
+    )
+
+
+def _categories(file: JsonFile) -> list[str]:
+    return [one["name"] for one in file.value["categories"]["label"]["labels"]]
+
+
+def _labels(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return [note for note in item["annotations"] if note["type"] == "label"]
+
+
+def _told(item: dict[str, Any]) -> str:
+    return (item.get("image") or {}).get("path") or item["id"]
