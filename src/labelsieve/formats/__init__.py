@@ -45,6 +45,8 @@ FORMATS: dict[str, str] = {
     "hdf5": "HDF5 files of arrays (h5py)",
     "matlab": "MATLAB files (.mat) of arrays",
     "webdataset": "WebDataset shards (.tar), read without unpacking",
+    "tfrecord": "TFRecord files and folders of TensorFlow Datasets",
+    "mds": "MDS shards of MosaicML streaming",
     "svmlight": "svmlight and libsvm files",
 }
 
@@ -96,10 +98,6 @@ def require_format(name: str) -> None:
         raise UserError(
             f"There is no format {name!r}.{meant(name, FORMATS)} Choose from {', '.join(FORMATS)}.", format=name
         )
-
-
-def _field(label: str | None) -> dict[str, str]:
-    return {} if label is None else {"label": label}
 
 
 def _module(name: str):

@@ -23,6 +23,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.formats.content import Content
 from labelsieve.formats.file_slices import Places
 from labelsieve.formats.new_labels import new_labels
+from labelsieve.formats.shard_names import SPLITS, split_of
 from labelsieve.places import paths
 
 NUMBERS = ("cls", "cls2", "index", "inx", "id")
@@ -31,7 +32,6 @@ _JSON = ("label", "labels", "class", "category", "target", "cls", "class_name", 
 _IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "avif", "jp2", "jxl", "heic", "dcm")
 _TEXTS = ("txt", "text", "transcript")
 _NAMES = ("classnames.txt", "classes.txt", "class_names.txt")
-_SPLITS = ("train", "val", "valid", "validation", "test", "dev")
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LOOK = 64  # members that show whether a tar holds samples
 _SMALL = 1 << 20  # bytes of a member that may be a label
@@ -90,7 +90,7 @@ def read(place: str, label: str | None = None) -> Content:
     else:
         coded, classes = labels, None
     inputs, kind, unusable = _inputs(samples, [path for _, path in shards], field, place)
-    splits = [_split(place, shard) for shard, _ in shards]
+    splits = [split_of(shard) for shard, _ in shards]
     used = f"field {key!r} of .{field}" if key else f".{field}"
     fields = ", ".join(f".{name}" for name in dict.fromkeys(m.field for s in samples[:_LOOK] for m in s.members))
     return Content(
@@ -146,19 +146,13 @@ def _shards(place: str) -> list[tuple[str, str]]:
     own = [(entry.name, paths.join(place, entry.name)) for entry in entries if entry.name.endswith(".tar")]
     if own:
         return own
-    folders = [entry.name for entry in entries if entry.is_folder and entry.name.lower() in _SPLITS]
+    folders = [entry.name for entry in entries if entry.is_folder and entry.name.lower() in SPLITS]
     return [
         (f"{folder}/{entry.name}", paths.join(paths.join(place, folder), entry.name))
-        for folder in sorted(folders, key=lambda name: _SPLITS.index(name.lower()))
+        for folder in sorted(folders, key=lambda name: SPLITS.index(name.lower()))
         for entry in paths.entries(paths.join(place, folder))
         if entry.name.endswith(".tar")
     ]
-
-
-def _split(place: str, shard: str) -> str:
-    """The split that the folder or the beginning of a shard's name says, else ""."""
-    words = re.split(r"[^a-z]+", shard.lower())
-    return next((word for word in words if word in _SPLITS), "")
 
 
 def _named(name: str) -> tuple[str, str]:
