@@ -34,7 +34,7 @@ from labelsieve.core.memory_map import blocks, release, take, temporary
 BLOCK = 1024
 _UNIT = 128  # rows normalised together: they stay in the cache
 _OWN = 1 << 21  # rows whose best partners are in memory at a time
-_VISITS = 1 << 22  # visits (a row, a list) that are sorted at a time
+_VISITS = 1 << 21  # visits (a row, a list) that are sorted at a time
 _UNSORTED = 1 << 18  # rows of the result that are written at a time
 _GROUP = 8  # similarities that are compared by their maximum
 
