@@ -3,8 +3,10 @@ FiftyOne 1.22.1 with the script in it, and the copies are read by both where the
 
 import json
 import os
+import pickle
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -91,9 +93,66 @@ def test_idx_of_datumaro_has_class_names(tmp_path):
     ]  # fmt: skip
 
 
-def test_pickles_are_refused_and_the_binary_cifar_is_read(tmp_path):
-    with pytest.raises(UserError, match="as pickles, which run code"):
-        ls.load(WRITTEN / "cifar")
+def python_cifar(folder, keys):
+    """The Python version of CIFAR as Python 2 wrote it: the opcodes of its strings and of an array of NumPy 1."""
+
+    def text(value):
+        return b"T" + struct.pack("<i", len(value)) + value
+
+    def whole(value):
+        return b"J" + struct.pack("<i", value)
+
+    rng, n = np.random.default_rng(0), 6
+    pixels = rng.integers(0, 256, (n, 3072), dtype=np.uint8)
+    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
+    dtype += b"NNN" + b"J\xff\xff\xff\xff" * 2 + b"K\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R(K\x01"
+    array += whole(n) + whole(3072) + b"\x86" + dtype + b"\x89" + text(pixels.tobytes()) + b"tb"
+    rows = {key: b"](" + b"".join(whole((i + shift) % 2) for i in range(n)) + b"e" for shift, key in enumerate(keys)}
+    rows |= {b"data": array, b"filenames": b"](" + b"".join(text(b"p%d.png" % i) for i in range(n)) + b"e"}
+    whole_file = b"\x80\x02}(" + b"".join(text(key) + value for key, value in rows.items()) + b"u."
+    folder.mkdir()
+    meta, batch, names = ("batches.meta", "data_batch_1", b"label_names") if len(keys) == 1 else (
+        "meta", "train", b"fine_label_names")  # fmt: skip
+    (folder / batch).write_bytes(whole_file)
+    (folder / meta).write_bytes(b"\x80\x02}(" + text(names) + b"](" + text(b"cat") + text(b"dog") + b"eu.")
+    return pixels.reshape(n, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("keys", [[b"labels"], [b"coarse_labels", b"fine_labels"]])
+@pytest.mark.parametrize("encoding", ["bytes", "latin1"])
+def test_the_python_version_of_cifar_stays_one_of_python_2(keys, encoding, tmp_path):
+    pixels = python_cifar(tmp_path / "in", keys)
+    data = ls.load(tmp_path / "in")
+    batch = data.ids[0].partition("/")[0]
+    assert len(data) == 6 and np.array_equal(data.inputs[2], pixels[2]) and data.splits[0] == "train"
+    assert data.classes[data.labels[0]] == ("cat" if len(keys) == 1 else "dog")
+    first, second = (data.classes[label] for label in data.labels[:2])
+    (tmp_path / "p.csv").write_text(f"id,old,new\n{batch}/0,{first},owl\n{batch}/1,{second},\n")
+    ls.apply(tmp_path / "in", patch=tmp_path / "p.csv", out=tmp_path / "out")
+    with open(tmp_path / "out" / batch, "rb") as file:  # as torchvision and Keras read it
+        value = pickle.load(file, encoding=encoding)
+    name = keys[-1] if encoding == "bytes" else keys[-1].decode()
+    shift = len(keys) - 1
+    assert value[name] == [2, *((i + shift) % 2 for i in range(2, 6))]
+    rows = value[b"data" if encoding == "bytes" else "data"]
+    kept = np.delete(pixels, 1, 0).transpose(0, 3, 1, 2).reshape(5, -1)
+    assert rows.dtype == np.uint8 and np.array_equal(rows, kept)
+    again = ls.load(tmp_path / "out")
+    assert again.classes[again.labels[0]] == "owl" and np.array_equal(again.inputs[1], pixels[2])
+
+
+def test_cifar_of_datumaro_and_pickles_that_ask_for_more(tmp_path):
+    data = ls.load(WRITTEN / "cifar")
+    assert [data.classes[c] for c in data.labels] == ["cat", "dog", "dog", "cat", "dog"]
+    assert [one.id for one in data.excluded] == ["train/3"] and data.splits.tolist() == ["train"] * 3 + ["test"] * 2
+    shutil.copytree(WRITTEN / "cifar", tmp_path / "in")
+    (tmp_path / "in/train").write_bytes(pickle.dumps({"data": print}))
+    with pytest.raises(UserError, match="asks for builtins.print"):
+        ls.load(tmp_path / "in")
+
+
+def test_the_binary_cifar_is_read(tmp_path):
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 256, (20, 3073), dtype=np.uint8)
     rows[:, 0] = np.arange(20) % 2

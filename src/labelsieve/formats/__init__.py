@@ -41,6 +41,7 @@ FORMATS: dict[str, str] = {
     "image-list": "lists of images, with a line `path label` each: imagenet_txt, Clothing1M, WebVision",
     "coco-labels": "COCO with one class per image",
     "cifar": "the binary files of CIFAR-10 and CIFAR-100",
+    "cifar-python": "the Python version of CIFAR-10 and CIFAR-100, and Datumaro's cifar",
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
     "hdf5": "HDF5 files of arrays (h5py)",
     "matlab": "MATLAB files (.mat) of arrays",

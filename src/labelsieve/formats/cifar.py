@@ -2,7 +2,7 @@
 `data_batch_5.bin` and `test_batch.bin`, or `train.bin` and `test.bin`, beside the names of the classes.
 
 A row is the label in one byte (CIFAR-100: the coarse and the fine one, of which the fine one is read), then 3,072 bytes
-of a picture, (3, 32, 32). The Python version consists of pickles, which run code when they are opened; it is refused.
+of a picture, (3, 32, 32). The Python version is read by `cifar_python`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from labelsieve.places import paths
 
 _PICTURE = 3072  # bytes
 _NAMES = {"batches.meta.txt": 1, "fine_label_names.txt": 2}  # file of names -> bytes of labels
-_PICKLED = {"batches.meta", "meta"}
 _BINARY = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin")
 _OTHERS = ("coarse_label_names.txt", "readme.html")
 
 
 def recognises(place: str) -> bool:
     names = _entries(place)
-    pickled = _PICKLED & names and any(re.fullmatch(r"data_batch_\d|train|test", name) for name in names)
-    return bool(pickled) or bool(_NAMES.keys() & names and any(map(_BINARY.fullmatch, names)))
+    return bool(_NAMES.keys() & names) and any(map(_BINARY.fullmatch, names))
 
 
 def read(place: str) -> Content:
@@ -69,10 +67,7 @@ def _opened(place: str) -> tuple[list[str], dict[str, np.ndarray], int]:
     entries = _entries(place)
     named = next((name for name in _NAMES if name in entries), None)
     if named is None:
-        raise UserError(
-            f"{place} holds CIFAR as pickles, which run code when they are opened, so they are not read. Take the "
-            "binary version (cifar-10-binary.tar.gz), or class folders (Datumaro writes them as imagenet)."
-        )
+        raise UserError(f"{place} holds no CIFAR in its binary version: data_batch_1.bin beside batches.meta.txt.")
     text = paths.read(paths.join(place, named)).decode("utf-8", "replace")
     size = _NAMES[named] + _PICTURE
     files = {}
