@@ -15,7 +15,6 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_labels
 from labelsieve.corrections.history import History, first, history, latest
 from labelsieve.corrections.plan import Plan
-from labelsieve.data.array_file import own_layout
 
 
 def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes]]) -> History:
@@ -28,7 +27,7 @@ def apply_npz(path: str, plan: Plan, out: Path, opened: Callable[[str], IO[bytes
     """
     with opened(path) as file:
         archive = np.load(file, allow_pickle=False)
-        arrays: dict[str, Any] = dict(own_layout({key: archive[key] for key in archive.files})[0])
+        arrays: dict[str, Any] = {key: archive[key] for key in archive.files}
     n, given = len(plan.take), np.asarray(plain_labels(arrays["labels"], "labels"))
     if len(given) != n:
         raise UserError(f"{path} has {len(given)} rows, but the run read {n}; run find on it again.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from labelsieve.data.class_names import readable
 from labelsieve.data.labels import is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.places import paths
+from labelsieve.places.numpy_files import read_npy, read_npz
 
 _BLOCK = 1 << 22  # values checked at once
 KEYS = ("features", "images", "labels", "ids", "classes", "groups", "splits")
@@ -25,7 +24,7 @@ def load_arrays(path: str) -> Draft:
     """The draft of an .npz file (keys: see `KEYS`), or of a memory-mapped .npy file of features or images."""
     if paths.suffix(path) == ".npy":
         return from_values(read_npy(path), path)
-    arrays, told = own_layout(read_npz(path))
+    arrays = read_npz(path)
     inputs = [key for key in ("features", "images") if key in arrays]
     if len(inputs) != 1:
         both = "both features and images" if inputs else "neither features nor images"
@@ -47,39 +46,8 @@ def load_arrays(path: str) -> Draft:
         classes,
         draft.unusable,
         splits=names_in(arrays["splits"]) if one_each else None,
-        notes=(*told, *added_columns.passed_over(added_columns.added(arrays, KEYS))),
+        notes=added_columns.passed_over(added_columns.added(arrays, KEYS)),
     )
-
-
-_SPLITS = ("train", "val", "valid", "test")
-_PAIRS = (
-    *((f"{part}_images", f"{part}_labels", part) for part in _SPLITS),  # MedMNIST
-    *((f"{letter}_{part}", f"y_{part}", part) for letter in "xX" for part in _SPLITS),  # Keras
-    *((inputs, labels, "") for inputs in ("X", "x", "data") for labels in ("y", "Y", "labels", "target")),
-)
-
-
-def own_layout(arrays: Mapping[str, np.ndarray]) -> tuple[Mapping[str, np.ndarray], tuple[str, ...]]:
-    """The arrays of an .npz file under the names of `KEYS`, and a note. MedMNIST's train_images and train_labels,
-    Keras' x_train and y_train (every split, one after the other, with ids such as "train/0") and X and y are known;
-    other arrays stay as they are."""
-    pairs = [pair for pair in _PAIRS if arrays.keys() >= set(pair[:2])]
-    if {"features", "images"} & arrays.keys() or not pairs or len({pair[2] for pair in pairs}) < len(pairs):
-        return arrays, ()
-    parts = [arrays[inputs] for inputs, _, _ in pairs]
-    labels = [plain_labels(arrays[key], key) for _, key, _ in pairs]
-    if len({part.shape[1:] for part in parts}) > 1 or [*map(len, parts)] != [*map(len, labels)]:
-        return arrays, ()
-    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    own = {"images" if whole.ndim > 2 else "features": whole, "labels": np.concatenate([*map(np.asarray, labels)])}
-    if len(pairs) > 1 or pairs[0][2]:
-        of = [(split, i) for (_, _, split), part in zip(pairs, parts, strict=True) for i in range(len(part))]
-        own["ids"] = np.array([f"{split}/{i}" for split, i in of])
-        own["splits"] = np.array([split for split, _ in of])
-    listed = ", ".join(
-        f"{inputs} with {key} ({len(part):,})" for (inputs, key, _), part in zip(pairs, parts, strict=True)
-    )
-    return own, (f"Read {listed}.",)
 
 
 def from_values(values: Any, source: str | None = None) -> Draft:
@@ -106,37 +74,6 @@ def from_values(values: Any, source: str | None = None) -> Draft:
     if not array.size and array.ndim == 1:
         raise UserError(f"The data are an empty {type(values).__name__}; give one example or more.")
     return _images(array, source) if array.ndim > 2 else _features(array, source)
-
-
-def read_npy(path: str) -> np.ndarray:
-    """The array in an .npy file; a local one is memory-mapped."""
-    try:
-        if paths.is_remote(path):
-            return np.load(io.BytesIO(paths.read(path)), allow_pickle=False)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (Exception, MemoryError) as error:  # as in read_npz
-        raise UserError(f"{path} cannot be read as an array: {_reason(error, path)}.") from error
-
-
-def read_npz(path: str) -> Mapping[str, np.ndarray]:
-    """The arrays in an .npz file."""
-    try:
-        with paths.opened(path) as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array, like an .npy file")
-            members = {key: archive[key] for key in archive.files}
-            strange = next(
-                (key for key in (*KEYS, "probs") if not isinstance(members.get(key, np.empty(0)), np.ndarray)), None
-            )
-            if strange is not None:  # NumPy returns members that are not arrays as bytes
-                raise ValueError(f"its member {strange!r} is not an array; write the file with numpy.savez")
-            return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
-    except (
-        Exception,
-        MemoryError,
-    ) as error:  # a damaged archive or header raises almost anything; the file is at fault
-        raise UserError(f"{path} cannot be read as an .npz file: {_reason(error, path)}.") from error
 
 
 def unusable_rows(matrix: np.ndarray, reason: str) -> dict[int, str]:
@@ -186,28 +123,3 @@ def names_in(values: np.ndarray) -> list[str | None]:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
     return [None if is_missing(value) else readable(str(value)) for value in values.ravel().tolist()]
-
-
-def _reason(error: Exception, path: str) -> str:
-    text = str(error).rstrip(".")
-    if "allow_pickle" in text or "pickled" in text.lower():
-        begins = _beginning(path)
-        if begins:
-            return (
-                f"it is a text file that begins {begins!r}; if it is a table, give it its own suffix (.csv, .tsv, "
-                ".jsonl)"
-            )
-        return (
-            "it holds Python objects (or is not a NumPy file); save plain numbers or fixed-width text, as with "
-            "array.astype(str)"
-        )
-    return text or type(error).__name__
-
-
-def _beginning(path: str) -> str:
-    """The first line of a text file, "" for any other file."""
-    with paths.opened(path) as file:
-        head = file.read(200)
-    text = head.decode("utf-8", "ignore")
-    first = text.strip().partition("\n")[0].strip()
-    return first[:60] if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else ""

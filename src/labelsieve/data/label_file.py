@@ -13,7 +13,6 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import is_image, without_suffix
 from labelsieve.core.plain_values import plain_labels
-from labelsieve.data.array_file import read_npy
 from labelsieve.data.class_names import word
 from labelsieve.data.columns import LABELS, Columns, require_column
 from labelsieve.data.labels import require_unique
@@ -21,6 +20,7 @@ from labelsieve.data.no_label import told_apart
 from labelsieve.data.readers import READERS, TableFile, open_table
 from labelsieve.data.table import labels_of, names_of, read_columns
 from labelsieve.places import paths
+from labelsieve.places.numpy_files import read_npy
 
 NAMED = 3  # how many ids or names a message lists
 

@@ -21,7 +21,7 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array, plain_labels
 from labelsieve.data import labels as given
-from labelsieve.data.array_file import class_names, names_in, read_npy, read_npz
+from labelsieve.data.array_file import class_names, names_in
 from labelsieve.data.class_names import misread
 from labelsieve.data.column_order import Order, Sample, agrees, choose, doubts, given_probability, orders_of, sample
 from labelsieve.data.columns import INDEXES, Columns, require_column
@@ -35,6 +35,7 @@ from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, plain_codes, user_errors
 from labelsieve.data.table import contents, index_column, names_of, no_ids
 from labelsieve.places import paths
+from labelsieve.places.numpy_files import read_npy, read_npz
 from labelsieve.stats.probability_rows import TOLERANCE, check
 
 

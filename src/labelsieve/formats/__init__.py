@@ -45,6 +45,7 @@ FORMATS: dict[str, str] = {
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
     "hdf5": "HDF5 files of arrays (h5py)",
     "matlab": "MATLAB files (.mat) of arrays",
+    "npz-arrays": ".npz files of MedMNIST, of Keras, of X and y",
     "webdataset": "WebDataset shards (.tar), read without unpacking",
     "tfrecord": "TFRecord files and folders of TensorFlow Datasets",
     "mds": "MDS shards of MosaicML streaming",

@@ -60,12 +60,14 @@ def content(
         if reverse:
             axis, rest = len(shape) - 1 - axis, [len(shape) - 1 - i for i in rest]
         parts.append(Rows(place, pair.inputs, axis, tuple(rest), kind.shape, kind.dtype))
+    others = named_arrays.unused(arrays, found)
     form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
     if form is not None:
-        return named_arrays.content(found, labels, Images(tuple(parts), form), "image", names, ids)
+        return named_arrays.content(found, labels, Images(tuple(parts), form), "image", names, ids, others)
     only = parts[0].mapped() if len(parts) == 1 else None
     inputs = named_arrays.matrix(parts, place) if only is None else only
-    return named_arrays.content(found, labels, inputs, "features", names, ids, named_arrays.flat(parts[0], found[0]))
+    notes = (*named_arrays.flat(parts[0], found[0]), *others)
+    return named_arrays.content(found, labels, inputs, "features", names, ids, notes)
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:

@@ -17,11 +17,10 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.extras import need
-from labelsieve.formats import hdf5, named_arrays
+from labelsieve.formats import arrays_in_memory, hdf5, named_arrays
 from labelsieve.formats.content import Content
 from labelsieve.formats.hdf5_rows import arrays_in, opened, rewritten
-from labelsieve.formats.named_arrays import Pair
-from labelsieve.formats.new_labels import NewLabels, new_labels
+from labelsieve.formats.new_labels import new_labels
 from labelsieve.places import paths
 
 _COMPRESSED = 15  # code of a packed variable
@@ -49,19 +48,8 @@ def read(place: str) -> Content:
     labels = [_plain(arrays[pair.labels]) for pair in found]
     names = _texts(arrays[found[0].classes]) if found[0].classes else None
     ids = [_texts(arrays[pair.ids]) if pair.ids else None for pair in found]
-    parts = []
-    for pair, given in zip(found, labels, strict=True):
-        array, n = arrays[pair.inputs], len(named_arrays.given(given, pair.labels).values)
-        array = named_arrays.dense(array, place) if hasattr(array, "toarray") else array
-        parts.append(np.moveaxis(array, named_arrays.row_axis(array.shape, n, pair, place), 0))
     labels, _ = _from_zero(labels, names)
-    form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
-    if form is None:
-        notes = named_arrays.flat(parts[0], found[0])
-        return named_arrays.content(found, labels, named_arrays.matrix(parts, place), "features", names, ids, notes)
-    images = np.concatenate(parts).transpose(0, *(axis + 1 for axis in form))
-    images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-    return named_arrays.content(found, labels, images, "image", names, ids)
+    return arrays_in_memory.content(arrays, found, labels, names, ids, place, named_arrays.unused(arrays, found))
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
@@ -84,7 +72,7 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
     first = _from_zero([_plain(leaves[p.labels][0][leaves[p.labels][1]]) for p in found], content.classes)[1]
     start = 0
     for pair in found:
-        start += _corrected(leaves, pair, new, start, first, place, alone=len(found) == 1)
+        start += arrays_in_memory.corrected(leaves, pair, new, start, first, place, alone=len(found) == 1)
     if new.classes != content.classes and found[0].classes:
         holder, key = leaves[found[0].classes]
         holder[key] = _more_names(holder[key], (new.classes or ())[len(content.classes or ()) :])
@@ -94,35 +82,6 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
     plain = {name: value for name, value in variables.items() if not name.startswith("__")}
     io.savemat(target, plain, appendmat=False, format="4" if old else "5", do_compression=packed, long_field_names=True)
     return ()
-
-
-def _corrected(
-    leaves: Mapping[str, Any], pair: Pair, new: NewLabels, start: int, first: int, place: str, alone: bool
-) -> int:
-    """Correct the labels of one split in the variables, and take out what is left out; returns its number of labels."""
-    holder, key = leaves[pair.labels]
-    labels = holder[key]
-    n = len(named_arrays.given(_plain(labels), pair.labels).values)
-    if labels.dtype.kind == "O":  # a cell array of texts
-        for i, value in new.changed.items():
-            if start <= i < start + n:
-                labels.reshape(-1)[i - start] = np.array([value])
-    else:
-        holder[key] = new.into(labels, start, f"{place}, {pair.labels}", first)
-    keep = new.keep[start : start + n]
-    if keep.all():
-        return n
-    others = {pair.inputs, pair.labels, pair.ids} - {""}
-    if alone:
-        others |= {name for name, (at, of) in leaves.items() if at[of].shape[0] == n} - {pair.classes}
-    for name in others:
-        at, of = leaves[name]
-        array = at[of]
-        axis = next((axis for axis in (0, array.ndim - 1) if array.shape[axis] == n), None)
-        if axis is not None:
-            rows = np.flatnonzero(keep)
-            at[of] = array[rows] if axis == 0 else array[(slice(None),) * axis + (rows,)]
-    return n
 
 
 def _is_hdf5(place: str) -> bool:

@@ -28,6 +28,7 @@ _INPUTS = ("x", "data", "images", "image", "imgs", "img", "features", "feats", "
 _LABELS = ("y", "labels", "label", "targets", "target", "gnd")
 _CLASSES = ("classes", "class_names", "classnames", "label_names", "list_classes", "target_names")
 _IDS = ("ids", "id", "filenames", "file_names", "keys")
+_SHOWN = 8
 _DENSEST = 4_000_000_000  # bytes
 _GLUED = re.compile(rf"({'|'.join(_SPLITS)})({'|'.join(_INPUTS + _LABELS)})|([xy])({'|'.join(_SPLITS)})")
 
@@ -146,6 +147,11 @@ def given(labels: np.ndarray, name: str) -> Given:
     raise UserError(f"{name} has shape {labels.shape}; it should hold one label per example.")
 
 
+def count(labels: Any) -> int:
+    """How many labels an array has: its values, or the rows of one column of 0 and 1 per class."""
+    return labels.size if labels.size == max(labels.shape) else labels.shape[0]
+
+
 def image_axes(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, place: str) -> tuple[int, ...] | None:
     """How to order the axes of one example (H, W), (H, W, C) or (C, H, W) so that it is an image; None if it is not.
 
@@ -173,6 +179,15 @@ def flat(part: Any, pair: Pair) -> tuple[str, ...]:
         f"{pair.inputs} holds arrays {tuple(part.shape[1:])} of type {part.dtype}, which are read as "
         f"{int(np.prod(part.shape[1:])):,} features; images are uint8 (H, W) or (H, W, C).",
     )
+
+
+def unused(names: Iterable[str], found: Sequence[Pair]) -> tuple[str, ...]:
+    """A note about the arrays of a file that are read as nothing."""
+    read = {name for pair in found for name in (pair.inputs, pair.labels, pair.ids, pair.classes)}
+    left = [name for name in names if name not in read]
+    listed = ", ".join(left[:_SHOWN]) + (f" and {len(left) - _SHOWN:,} more" if len(left) > _SHOWN else "")
+    read_as = ", ".join(f"{pair.inputs} with {pair.labels}" for pair in found)
+    return (f"Read {read_as}; not used: {listed}.",) if left else ()
 
 
 def require_local(place: str) -> None:
