@@ -46,6 +46,13 @@ def test_apply_changes_one_cell_and_the_values_of_the_class(tmp_path):
     assert [row[2] for row in again["data"][2:5]] == ["two", "one", "it's"] and len(again["data"]) == 149
 
 
+def test_bags_of_instances_are_told(tmp_path):
+    head = "@relation r\n@attribute bag relational\n@attribute x real\n@end bag\n@attribute class {a,b}\n@data\n"
+    (tmp_path / "b.arff").write_text(head + "'1\\n2',a\n")
+    with pytest.raises(UserError, match="line 2: relational attributes .* are not read"):
+        ls.load(tmp_path / "b.arff")
+
+
 def test_scipy_reads_the_corrected_copy(tmp_path):
     path = written(tmp_path / "i.arff", "two", "class")
     (tmp_path / "p.csv").write_text("id,old,new\n3,one,two\n")

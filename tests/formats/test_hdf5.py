@@ -1,7 +1,10 @@
 """HDF5 files that h5py writes, through load and apply, and read back by h5py."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 import labelsieve as ls
@@ -61,6 +64,74 @@ def test_features_are_mapped_and_texts_are_labels(tmp_path):
     ls.apply(tmp_path / "f.h5", patch=tmp_path / "p.csv", out=tmp_path / "clean")
     with h5py.File(tmp_path / "clean/f.h5") as file:
         assert file["y"][2] == b"longer" and file["when"][:4].tolist() == [0, 1, 3, 4]
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "png")
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def test_encoded_pictures_and_an_enumerated_type(tmp_path):
+    names = {"low": -1, "middle": 3, "high": 4}
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        pictures = file.create_dataset("images", (90,), h5py.vlen_dtype(np.uint8))
+        for i in range(90):
+            pictures[i] = png(IMAGES[i])
+        codes = np.array([*names.values()])[LABELS[:90] % 3]
+        file.create_dataset("labels", data=codes, dtype=h5py.enum_dtype(names, "i1"))
+    data = ls.load(tmp_path / "e.h5")
+    assert data.classes == ("low", "middle", "high") and data.labels.tolist() == (LABELS[:90] % 3).tolist()
+    assert data.inputs[7] == png(IMAGES[7]).tobytes()
+    old = data.classes[data.labels[3]]
+    (tmp_path / "p.csv").write_text(f"id,old,new\n3,{old},high\n2,{data.classes[data.labels[2]]},\n")
+    ls.apply(tmp_path / "e.h5", patch=tmp_path / "p.csv", out=tmp_path / "clean")
+    with h5py.File(tmp_path / "clean/e.h5") as file:
+        assert h5py.check_enum_dtype(file["labels"].dtype) == names and file["labels"][2] == 4
+        assert np.array_equal(file["images"][2], png(IMAGES[3])) and len(file["images"]) == 89
+    (tmp_path / "p.csv").write_text(f"id,old,new\n3,{old},other\n")
+    with pytest.raises(UserError, match="is of an enumerated type .low, middle, high., which has no 'other'"):
+        ls.apply(tmp_path / "e.h5", patch=tmp_path / "p.csv", out=tmp_path / "other")
+
+
+def test_filters_and_limits_stay(tmp_path):
+    packed = {"chunks": (50, 64), "maxshape": (None, 64), "compression": "lzf", "fletcher32": True}
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("X", data=DIGITS.data[:200], **packed)
+        file.create_dataset("y", data=LABELS[:200] + 1.0, chunks=(200,))
+        file.attrs["class_names"] = [f"c{k}" for k in range(10)]  # of labels from 1, as Julia and R count
+    data = ls.load(tmp_path / "f.h5")
+    assert data.classes[data.labels[3]] == f"c{LABELS[3]}"
+    (tmp_path / "p.csv").write_text(f"id,old,new\n3,c{LABELS[3]},c9\n2,c{LABELS[2]},\n")
+    ls.apply(tmp_path / "f.h5", patch=tmp_path / "p.csv", out=tmp_path / "clean")
+    with h5py.File(tmp_path / "clean/f.h5") as file:
+        array = file["X"]
+        assert {key: getattr(array, key) for key in packed} == packed and file["y"][2] == 10
+    with h5py.File(tmp_path / "f.h5", "r+") as file:  # nobody else has it open
+        del file["X"]
+
+
+def test_texts(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["text"], file["label"] = [f"the word {k}" for k in LABELS[:60]], LABELS[:60]
+    data = ls.load(tmp_path / "t.h5")
+    assert (data.kind, data.inputs[3]) == ("text", f"the word {LABELS[3]}")
+
+
+def test_what_holds_no_arrays_is_told(tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["model_weights/dense/kernel"] = np.eye(3)
+    with pytest.raises(UserError, match="m.h5 is a model of Keras, not data"):
+        ls.load(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["table"] = np.zeros(9, [("x", float), ("label", int)])
+    with pytest.raises(UserError, match=r"Tables with fields are not read as they are: table \(x, label\)"):
+        ls.load(tmp_path / "c.h5")
+    with h5py.File(tmp_path / "l.h5", "w") as file:
+        file["a"], file["y"] = np.eye(3), [0, 1, 1]
+        file["X"] = h5py.SoftLink("/a")
+    with pytest.raises(UserError, match="Links are not followed: X"):
+        ls.load(tmp_path / "l.h5")
 
 
 @pytest.mark.parametrize(

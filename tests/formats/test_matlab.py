@@ -76,6 +76,51 @@ def test_version_7_3_is_hdf5_with_reversed_axes(tmp_path):
         assert file["X"].shape == (64, 299) and file["Y"].shape == (1, 299) and file["Y"][0, 2] == 9
 
 
+def test_cells_of_labels_in_version_7_3(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "v73.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["images"] = IMAGES[:90].transpose(0, 2, 1)
+        cells = np.empty((1, 90), h5py.ref_dtype)
+        for i in range(90):
+            cell = file.create_dataset(f"#refs#/r{i}", data=np.array([[ord(c)] for c in f"c{LABELS[i] % 3}"], "u2"))
+            cells[0, i] = cell.ref
+        file.create_dataset("labels", data=cells).attrs["MATLAB_class"] = np.bytes_("cell")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 .")
+    before = ls.load(path)
+    assert before.classes == ("c0", "c1", "c2") and np.array_equal(before.inputs[4], IMAGES[4])
+    lines = f"3,c{LABELS[3] % 3},c2", f"2,c{LABELS[2] % 3},"
+    ls.apply(path, patch=patch(tmp_path, *lines), out=tmp_path / "clean")
+    after = ls.load(tmp_path / "clean/v73.mat")
+    assert after.labels.tolist() == [*before.labels[:2], 2, *before.labels[4:]]
+    with pytest.raises(UserError, match="has no class 'c7', and its labels are cells"):
+        ls.apply(path, patch=patch(tmp_path, f"3,c{LABELS[3] % 3},c7"), out=tmp_path / "other")
+
+
+def test_char_matrices_missing_labels_and_version_4(tmp_path):
+    names = [("one", "three")[k % 2] for k in LABELS[:90]]
+    for version in "45":
+        scipy.io.savemat(tmp_path / "c.mat", {"X": DIGITS.data[:90], "y": np.array(names)}, format=version)
+        assert ls.load(tmp_path / "c.mat").classes == ("one", "three")
+        out = tmp_path / version
+        ls.apply(tmp_path / "c.mat", patch=patch(tmp_path, f"3,{names[3]},one", f"2,{names[2]},"), out=out)
+        again = scipy.io.loadmat(out / "c.mat")["y"]
+        assert [text.rstrip() for text in again[:4]] == [*names[:2], "one", names[4]]
+    codes = np.where(np.arange(90) == 7, np.nan, LABELS[:90] + 1.0)
+    classes = np.array([f"n{k}" for k in range(10)], object)
+    scipy.io.savemat(tmp_path / "n.mat", {"X": DIGITS.data[:90], "y": codes[:, None], "classes": classes})
+    data = ls.load(tmp_path / "n.mat")
+    assert [item.id for item in data.excluded] == ["7"] and data.classes[data.labels[3]] == f"n{LABELS[3]}"
+
+
+def test_an_array_of_structs_is_told(tmp_path):
+    rows = np.array([(1.0, "a"), (2.0, "b")], [("x", object), ("label", object)])
+    scipy.io.savemat(tmp_path / "s.mat", {"s": rows})
+    with pytest.raises(UserError, match="arrays of structs are not read: s. In MATLAB save cellstr"):
+        ls.load(tmp_path / "s.mat")
+
+
 def test_a_damaged_file_is_told(tmp_path):
     (tmp_path / "f.mat").write_bytes(b"nothing of MATLAB")
     with pytest.raises(UserError, match="f.mat cannot be read as a MATLAB file"):

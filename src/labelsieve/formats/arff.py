@@ -106,6 +106,11 @@ def _parsed(raw: bytes, path: str) -> _Arff:
             if match is None:
                 raise UserError(f"{path}, line {i + 1} is not an attribute: {text[:60]}.")
             kind = match[2].strip()
+            if kind.lower().startswith("relational"):
+                raise UserError(
+                    f"{path}, line {i + 1}: relational attributes (bags of several instances) are not read; save one "
+                    "row per bag (Weka's MultiInstanceToPropositional)."
+                )
             nominal = kind.startswith("{")
             values = tuple(_plain(cell[1]) for cell in _CELL.finditer(kind[1:-1]) if cell[1]) if nominal else None
             attributes.append(_Attribute(i, _plain(match[1]), kind.lower().split()[0], values))

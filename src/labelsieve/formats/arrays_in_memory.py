@@ -30,6 +30,9 @@ def content(
         labels: of each pair, from 0 if they are numbers that stand for `names`.
         names, ids: of the classes; of the examples of each pair.
     """
+    if _is_text(arrays[found[0].inputs]):
+        texts = [text for pair in found for text in named_arrays.text(_flat(arrays[pair.inputs]))]
+        return named_arrays.content(found, labels, texts, "text", names, ids, notes)
     parts = []
     for pair, given in zip(found, labels, strict=True):
         array, n = arrays[pair.inputs], len(named_arrays.given(given, pair.labels).values)
@@ -43,6 +46,17 @@ def content(
     images = whole.transpose(0, *(axis + 1 for axis in form))
     images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
     return named_arrays.content(found, labels, images, "image", names, ids, notes)
+
+
+def _is_text(array: Any) -> bool:
+    """Whether it is an array of texts, or a cell array of them."""
+    return array.dtype.kind in "SU" or (array.dtype.kind == "O" and np.asarray(array.reshape(-1)[0]).dtype.kind == "U")
+
+
+def _flat(array: Any) -> list[Any]:
+    """Texts in a list; a cell is an array of one text, or of none."""
+    cells = [np.asarray(cell).reshape(-1).tolist() for cell in array.reshape(-1)]
+    return [cell[0] if cell else "" for cell in cells]
 
 
 def corrected(holders: Holders, pair: Pair, new: NewLabels, start: int, first: int, place: str, alone: bool) -> int:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from labelsieve.core.errors import UserError
 from labelsieve.formats import named_arrays
 from labelsieve.formats.content import Content
-from labelsieve.formats.hdf5_rows import Images, Rows, arrays_in, opened, rewritten, values_of
+from labelsieve.formats.hdf5_rows import Images, Rows, arrays_in, holds_bytes, is_text, opened, rewritten, values_of
 from labelsieve.formats.named_arrays import Pair
-from labelsieve.formats.new_labels import new_labels
+from labelsieve.formats.new_labels import NewLabels, new_labels
 from labelsieve.places import paths
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
@@ -34,10 +36,9 @@ def read(place: str) -> Content:
     named_arrays.require_local(place)
     with opened(place) as file:
         arrays = arrays_in(file)
-        found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
-        labels = [values_of(file, arrays[pair.labels]) for pair in found]
+        found = _pairs(file, arrays, place)
+        labels, names = _labels(file, arrays, found)
         ids = [named_arrays.text(values_of(file, arrays[pair.ids]).ravel()) if pair.ids else None for pair in found]
-        names = _class_names(file, arrays, found)
         return content(place, arrays, found, labels, ids, names, reverse=False)
 
 
@@ -51,6 +52,11 @@ def content(
     reverse: bool,
 ) -> Content:
     """The content of pairs of HDF5 arrays; those that MATLAB wrote have their axes in reverse order."""
+    others = named_arrays.unused(arrays, found)
+    first = arrays[found[0].inputs]
+    if is_text(first.dtype):
+        texts = [text for pair in found for text in _texts(arrays[pair.inputs])]
+        return named_arrays.content(found, labels, texts, "text", names, ids, others)
     parts = []
     for pair, array in zip(found, labels, strict=True):
         n, kind = len(named_arrays.given(array, pair.labels).values), arrays[pair.inputs]
@@ -60,7 +66,8 @@ def content(
         if reverse:
             axis, rest = len(shape) - 1 - axis, [len(shape) - 1 - i for i in rest]
         parts.append(Rows(place, pair.inputs, axis, tuple(rest), kind.shape, kind.dtype))
-    others = named_arrays.unused(arrays, found)
+    if holds_bytes(first.dtype):
+        return named_arrays.content(found, labels, Images(tuple(parts), None), "image", names, ids, others)
     form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
     if form is not None:
         return named_arrays.content(found, labels, Images(tuple(parts), form), "image", names, ids, others)
@@ -77,15 +84,76 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
     shutil.copyfile(place, target)
     with opened(place) as file:
         arrays = arrays_in(file)
-        found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+        found = _pairs(file, arrays, place)
+        names, first = _names_beside(file, arrays, found), 0
+        if names is not None:
+            first = named_arrays.from_zero([values_of(file, arrays[pair.labels]) for pair in found], names)[1]
+        elif codes := _enum(arrays[found[0].labels]):
+            new = _of_enum(new, codes, f"{place}, {found[0].labels}")
         with opened(str(target), "r+") as copy:
-            rewritten(file, copy, arrays, found, new, place)
+            rewritten(file, copy, arrays, found, new, place, first)
             if new.classes != content.classes:
                 _save_class_names(copy, arrays, found, new.classes or ())
     return ()
 
 
-def _class_names(file: Any, arrays: Mapping[str, Any], found: Sequence[Pair]) -> list[str] | None:
+def _pairs(file: Any, arrays: Mapping[str, Any], place: str) -> list[Pair]:
+    """As `named_arrays.pairs`, with a hint at what is in the file instead."""
+    try:
+        return named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+    except UserError as error:
+        import h5py
+
+        fields = [f"{name} ({', '.join(array.dtype.names)})" for name, array in arrays.items() if array.dtype.names]
+        links = [name for name in file if not isinstance(file.get(name, getlink=True), h5py.HardLink)]
+        if {"model_config", "keras_version"} & {*file.attrs} or "model_weights" in file:
+            raise UserError(f"{place} is a model of Keras, not data.") from error
+        if fields:
+            raise error.followed_by(
+                f"Tables with fields are not read as they are: {'; '.join(fields)}. Pass one in Python as a frame: "
+                "labelsieve.load(pandas.DataFrame(...))."
+            ) from error
+        raise (error.followed_by(f"Links are not followed: {', '.join(links)}.") if links else error) from error
+
+
+def _labels(file: Any, arrays: Mapping[str, Any], found: Sequence[Pair]) -> tuple[list[np.ndarray], list[str] | None]:
+    """The labels of each pair, and the class names in the order of their numbers, if there are any."""
+    labels = [values_of(file, arrays[pair.labels]) for pair in found]
+    names = _names_beside(file, arrays, found)
+    codes = _enum(arrays[found[0].labels])
+    if names is not None or not codes:
+        return named_arrays.from_zero(labels, names)[0], names
+    values = np.array([*codes.values()])
+    return [np.searchsorted(values, array) for array in labels], [*codes]
+
+
+def _enum(array: Any) -> dict[str, int]:
+    """The names of an enumerated type and their numbers in ascending order; {} for any other type."""
+    import h5py
+
+    codes = h5py.check_enum_dtype(array.dtype) or {}
+    return dict(sorted(codes.items(), key=lambda item: item[1]))
+
+
+def _of_enum(new: NewLabels, codes: Mapping[str, int], what: str) -> NewLabels:
+    """The new labels as numbers of an enumerated type.
+
+    Raises:
+        UserError: the type lacks a class.
+    """
+    missing = (new.classes or ())[len(codes) :]
+    if missing:
+        raise UserError(f"{what} is of an enumerated type ({', '.join(codes)}), which has no {missing[0]!r}.")
+    values = [*codes.values()]
+    return replace(new, changed={i: values[code] for i, code in new.changed.items()})
+
+
+def _texts(array: Any) -> list[str]:
+    return named_arrays.text(array.asstr(errors="backslashreplace")[()].reshape(-1).tolist())
+
+
+def _names_beside(file: Any, arrays: Mapping[str, Any], found: Sequence[Pair]) -> list[str] | None:
+    """Class names in an array or an attribute."""
     if found[0].classes:
         return named_arrays.text(values_of(file, arrays[found[0].classes]).ravel())
     for holder, name in _attributes(file, arrays, found):

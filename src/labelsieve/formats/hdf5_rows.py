@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,11 @@ def opened(place: str, mode: str = "r") -> Any:
     """
     h5py = need("h5py", f"{place} is an HDF5 file, which", "arrays")
     try:
-        return h5py.File(place, mode, rdcc_nbytes=_CACHE, locking=mode != "r")
+        return h5py.File(place, mode, rdcc_nbytes=_CACHE)
     except OSError as error:
+        if mode == "r" and "lock" in str(error):  # another program writes to it, or its disk has no locks
+            with suppress(OSError):
+                return h5py.File(place, mode, rdcc_nbytes=_CACHE, locking=False)
         raise UserError(f"{place} cannot be read as an HDF5 file: {str(error).strip().rstrip('.')}.") from error
 
 
@@ -54,6 +56,20 @@ def values_of(file: Any, array: Any) -> np.ndarray:
     if h5py.check_string_dtype(array.dtype) is not None and array.dtype.kind == "O":
         return array.asstr(errors="backslashreplace")[()]
     return array[()]
+
+
+def is_text(dtype: np.dtype) -> bool:
+    import h5py
+
+    return h5py.check_string_dtype(dtype) is not None
+
+
+def holds_bytes(dtype: np.dtype) -> bool:
+    """Whether each value is some bytes, such as an encoded picture."""
+    import h5py
+
+    inner = h5py.check_vlen_dtype(dtype)
+    return (dtype.kind == "V" and not dtype.names) or (inner is not None and np.dtype(inner) in (np.uint8, np.int8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +99,13 @@ class Rows:
         return self.stored[self.axis]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        array = _handle(self.place, os.stat(self.place).st_mtime_ns, os.getpid())[self.name]
-        return np.transpose(array[(slice(None),) * self.axis + (rows,)], (self.axis, *self.rest))
+        with opened(self.place) as file:
+            return self.read(file, rows)
+
+    def read(self, file: Any, rows: slice) -> np.ndarray:
+        """Some examples from the open file."""
+        block = file[self.name][(slice(None),) * self.axis + (rows,)]
+        return np.transpose(block, (self.axis, *self.rest))
 
     def mapped(self) -> np.ndarray | None:
         """The examples as a map (n, d) of the file; None if they do not lie there as one block of plain numbers."""
@@ -109,51 +130,48 @@ class Images(Sequence):
     """Images in arrays of HDF5 files, one array after the other.
 
     Attributes:
-        parts: the arrays.
-        order: of the axes of one example, so that it is (H, W) or (H, W, C).
+        parts: the arrays, all of one file.
+        order: of the axes of one example, so that it is (H, W) or (H, W, C); None: each is an encoded picture.
         rows: (n,) int64 positions in all parts; None: all of them.
     """
 
     parts: tuple[Rows, ...]
-    order: tuple[int, ...]
+    order: tuple[int, ...] | None
     rows: np.ndarray | None = None
     row_bytes = 0  # only the positions travel
 
     def __len__(self) -> int:
         return sum(map(len, self.parts)) if self.rows is None else len(self.rows)
 
-    def __getitem__(self, i: int) -> np.ndarray:
+    def __getitem__(self, i: int) -> np.ndarray | bytes:
         return next(self.many([int(i)]))
 
-    def many(self, positions: Sequence[int], again: bool = False) -> Iterator[np.ndarray]:
+    def many(self, positions: Sequence[int], again: bool = False) -> Iterator[np.ndarray | bytes]:
         """As `core.read_many`; what lies side by side is read at once."""
-        for start in range(0, len(positions), _AT_ONCE):
-            at = np.asarray(positions[start : start + _AT_ONCE], np.int64)
-            at = at if self.rows is None else self.rows[at]
-            read: dict[int, np.ndarray] = {}
-            wanted = np.unique(at)
-            starts = np.cumsum([0, *map(len, self.parts)])
-            for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1):
-                for part, first in zip(self.parts, starts[:-1].tolist(), strict=True):
-                    low, high = max(run[0], first), min(run[-1] + 1, first + len(part))
-                    if low < high:
-                        block = part[low - first : high - first]
-                        read |= {low + i: self._image(value) for i, value in enumerate(block)}
-            yield from (read[i] for i in at.tolist())
+        starts = np.cumsum([0, *map(len, self.parts)])
+        with opened(self.parts[0].place) as file:
+            for begin in range(0, len(positions), _AT_ONCE):
+                at = np.asarray(positions[begin : begin + _AT_ONCE], np.int64)
+                at = at if self.rows is None else self.rows[at]
+                read: dict[int, np.ndarray | bytes] = {}
+                wanted = np.unique(at)
+                for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1):
+                    for part, first in zip(self.parts, starts[:-1].tolist(), strict=True):
+                        low, high = max(run[0], first), min(run[-1] + 1, first + len(part))
+                        if low < high:
+                            block = part.read(file, slice(low - first, high - first))
+                            read |= {low + i: self._image(value) for i, value in enumerate(block)}
+                yield from (read[i] for i in at.tolist())
 
-    def _image(self, value: np.ndarray) -> np.ndarray:
+    def _image(self, value: Any) -> np.ndarray | bytes:
+        if self.order is None:
+            return np.asarray(value).reshape(-1)[0].tobytes() if np.ndim(value) > 1 else value.tobytes()
         image = np.ascontiguousarray(value.transpose(self.order))
         return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
 
     def part(self, rows: np.ndarray) -> Images:
         """As `core.input_parts`."""
         return Images(self.parts, self.order, rows if self.rows is None else self.rows[rows])
-
-
-@lru_cache(maxsize=8)
-def _handle(place: str, changed: int, process: int) -> Any:
-    """The open file. A file that was written anew, or another process, needs a handle of its own."""
-    return opened(place)
 
 
 def rewritten(
@@ -206,18 +224,25 @@ def _filtered(array: Any, copy: Any, name: str, keep: np.ndarray) -> None:
 
 
 def _create(copy: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """A new array in place of an old one, packed like it and with its attributes."""
+    """A new array in place of an old one, with its attributes and, if it is packed, with all its filters."""
+    from h5py import h5d, h5s, h5t
+
     old = copy[name]
-    chunks = None if old.chunks is None else tuple(max(1, min(c, s)) for c, s in zip(old.chunks, shape, strict=True))
-    packing = {
-        "chunks": chunks,
-        "maxshape": old.maxshape if old.chunks is not None else None,
-        "compression": old.compression,
-        "compression_opts": old.compression_opts,
-        "shuffle": old.shuffle,
-    }
-    attributes = dict(old.attrs)
-    del copy[name]
-    made = copy.create_dataset(name, shape, dtype, **{key: value for key, value in packing.items() if value})
+    attributes, chunks, limits = dict(old.attrs), old.chunks, old.maxshape
+    settings = old.id.get_create_plist()
+    if chunks is None:
+        del copy[name]
+        made = copy.create_dataset(name, shape, dtype)
+    else:
+        limits = tuple(None if most is None else max(most, n) for most, n in zip(limits, shape, strict=True))
+        settings.set_chunk(
+            tuple(c if most is None else max(1, min(c, most)) for c, most in zip(chunks, limits, strict=True))
+        )
+        space = h5s.create_simple(shape, tuple(h5s.UNLIMITED if most is None else most for most in limits))
+        parent, _, last = name.rpartition("/")
+        del copy[name]
+        holder = copy[parent] if parent else copy
+        h5d.create(holder.id, last.encode(), h5t.py_create(np.dtype(dtype), logical=True), space, settings)
+        made = copy[name]
     made.attrs.update(attributes)
     return made

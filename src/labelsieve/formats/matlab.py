@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from labelsieve.core.extras import need
 from labelsieve.formats import arrays_in_memory, hdf5, named_arrays
 from labelsieve.formats.content import Content
 from labelsieve.formats.hdf5_rows import arrays_in, opened, rewritten
-from labelsieve.formats.new_labels import new_labels
+from labelsieve.formats.named_arrays import Pair
+from labelsieve.formats.new_labels import NewLabels, new_labels
 from labelsieve.places import paths
 
 _COMPRESSED = 15  # code of a packed variable
@@ -36,19 +38,19 @@ def read(place: str) -> Content:
     if _is_hdf5(place):
         with opened(place) as file:
             arrays = arrays_in(file)
-            found = named_arrays.pairs({name: array.shape[::-1] for name, array in arrays.items()}, place)
+            found = _pairs_7_3(arrays, place)
             labels = [_stored(file, arrays[pair.labels]) for pair in found]
             ids = [_texts(_stored(file, arrays[pair.ids])) if pair.ids else None for pair in found]
             names = _texts(_stored(file, arrays[found[0].classes])) if found[0].classes else None
-            labels, _ = _from_zero(labels, names)
+            labels, _ = named_arrays.from_zero(labels, names)
             return hdf5.content(place, arrays, found, labels, ids, names, reverse=True)
     variables = _loaded(place)
     arrays = {name: holder[key] for name, holder, key in _leaves(variables)}
-    found = named_arrays.pairs({name: array.shape for name, array in arrays.items()}, place)
+    found = _pairs({name: array.shape for name, array in arrays.items()}, place, _closed(variables))
     labels = [_plain(arrays[pair.labels]) for pair in found]
     names = _texts(arrays[found[0].classes]) if found[0].classes else None
     ids = [_texts(arrays[pair.ids]) if pair.ids else None for pair in found]
-    labels, _ = _from_zero(labels, names)
+    labels, _ = named_arrays.from_zero(labels, names)
     return arrays_in_memory.content(arrays, found, labels, names, ids, place, named_arrays.unused(arrays, found))
 
 
@@ -62,14 +64,17 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         shutil.copyfile(place, target)
         with opened(place) as file, opened(str(target), "r+") as copy:
             arrays = arrays_in(file)
-            found = named_arrays.pairs({name: array.shape[::-1] for name, array in arrays.items()}, place)
-            first = _from_zero([_stored(file, arrays[pair.labels]) for pair in found], content.classes)[1]
-            rewritten(file, copy, arrays, found, new, place, first)
+            found = _pairs_7_3(arrays, place)
+            labels = [_stored(file, arrays[pair.labels]) for pair in found]
+            new = _cells(arrays, found, labels, new, place) if labels[0].dtype.kind == "O" else new
+            rewritten(file, copy, arrays, found, new, place, named_arrays.from_zero(labels, content.classes)[1])
         return ()
     io, variables = _scipy_io(place), _loaded(place)
     leaves = {name: (holder, key) for name, holder, key in _leaves(variables)}
     found = named_arrays.pairs({name: holder[key].shape for name, (holder, key) in leaves.items()}, place)
-    first = _from_zero([_plain(leaves[p.labels][0][leaves[p.labels][1]]) for p in found], content.classes)[1]
+    first = named_arrays.from_zero([_plain(leaves[p.labels][0][leaves[p.labels][1]]) for p in found], content.classes)[
+        1
+    ]
     start = 0
     for pair in found:
         start += arrays_in_memory.corrected(leaves, pair, new, start, first, place, alone=len(found) == 1)
@@ -80,7 +85,9 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         packed = int.from_bytes(file.read(_HEADER + 4)[_HEADER:], "little") == _COMPRESSED
     old = io.matlab.matfile_version(place)[0] == 0
     plain = {name: value for name, value in variables.items() if not name.startswith("__")}
-    io.savemat(target, plain, appendmat=False, format="4" if old else "5", do_compression=packed, long_field_names=True)
+    io.savemat(
+        target, plain, appendmat=False, format="4" if old else "5", do_compression=packed, long_field_names=not old
+    )
     return ()
 
 
@@ -118,27 +125,59 @@ def _leaves(holder: Any, before: str = "") -> Iterator[tuple[str, Any, str]]:
             yield f"{before}{key}", holder, key
 
 
+def _closed(variables: Mapping[str, Any]) -> list[str]:
+    """The variables that only MATLAB opens: objects of its classes, and arrays of structs."""
+    kinds = {name: getattr(getattr(value, "dtype", None), "names", None) for name, value in variables.items()}
+    return [
+        name
+        for name, fields in kinds.items()
+        if fields and (type(variables[name]).__name__ == "MatlabOpaque" or variables[name].size > 1)
+    ]
+
+
+def _pairs_7_3(arrays: Mapping[str, Any], place: str) -> list[Pair]:
+    """As `named_arrays.pairs`, without objects, whose array holds nothing but numbers of MATLAB's own."""
+    closed = [name for name, array in arrays.items() if "MATLAB_object_decode" in array.attrs]
+    return _pairs({name: array.shape[::-1] for name, array in arrays.items() if name not in closed}, place, closed)
+
+
+def _pairs(shapes: Mapping[str, tuple[int, ...]], place: str, closed: Sequence[str]) -> list[Pair]:
+    try:
+        return named_arrays.pairs(shapes, place)
+    except UserError as error:
+        if not closed:
+            raise
+        raise error.followed_by(
+            f"Objects of MATLAB (categorical, string, table) and arrays of structs are not read: {', '.join(closed)}. "
+            "In MATLAB save cellstr(y) or double(y) instead."
+        ) from error
+
+
+def _cells(
+    arrays: Mapping[str, Any], found: Sequence[Pair], labels: Sequence[np.ndarray], new: NewLabels, place: str
+) -> NewLabels:
+    """The new labels as references to the cells that hold these texts.
+
+    Raises:
+        UserError: no cell holds one of them.
+    """
+    references = [cell for pair in found for cell in arrays[pair.labels][()].T.reshape(-1)]
+    cell_of = dict(zip(np.concatenate(labels).tolist(), references, strict=True))
+    missing = next((name for name in new.changed.values() if name not in cell_of), None)
+    if missing is not None:
+        raise UserError(f"{place} has no class {missing!r}, and its labels are cells; add it in MATLAB first.")
+    return replace(new, changed={i: cell_of[name] for i, name in new.changed.items()})
+
+
 def _plain(labels: Any) -> np.ndarray:
-    """Labels with the texts of cells as texts."""
-    if labels.dtype.kind == "O":
-        return np.array(_texts(labels), object)
-    return labels
+    """Labels with the texts of cells, or of a char matrix without the blanks that fill it, as texts."""
+    return np.array(_texts(labels), object) if labels.dtype.kind in "OU" else labels
 
 
 def _texts(values: np.ndarray) -> list[str]:
     """The texts of a cell array or a char matrix, without the blanks that fill it."""
     cells = [np.asarray(value).reshape(-1) for value in values.reshape(-1)]
     return ["".join(map(str, cell.tolist())).rstrip() for cell in cells]
-
-
-def _from_zero(labels: list[np.ndarray], names: Any) -> tuple[list[np.ndarray], int]:
-    """Numbers from 1 to K as positions from 0, if K class names are there; and what was taken off."""
-    if names is None or not all(array.dtype.kind in "iuf" for array in labels):
-        return labels, 0
-    if any(array.size > max(array.shape) for array in labels):
-        return labels, 0
-    first = int(min(array.min() for array in labels) >= 1 and max(array.max() for array in labels) == len(names))
-    return [array.astype(np.int64) - first for array in labels], first
 
 
 def _more_names(names: np.ndarray, more: tuple[str, ...]) -> np.ndarray:

@@ -25,6 +25,7 @@ from labelsieve.places import paths
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _SPLITS |= {"testing": "test", "dev": "dev", "eval": "eval", "extra": "extra"}
 _INPUTS = ("x", "data", "images", "image", "imgs", "img", "features", "feats", "fea", "inputs", "embeddings", "samples")
+_TEXTS = ("text", "texts", "sentence", "sentences", "document", "documents")  # inputs if there are no others
 _LABELS = ("y", "labels", "label", "targets", "target", "gnd")
 _CLASSES = ("classes", "class_names", "classnames", "label_names", "list_classes", "target_names")
 _IDS = ("ids", "id", "filenames", "file_names", "keys")
@@ -63,6 +64,9 @@ def pairs(shapes: Mapping[str, tuple[int, ...]], place: str) -> list[Pair]:
         prefix, split, role = _role(name)
         if role:
             roles.setdefault((prefix, split), {}).setdefault(role, []).append(name)
+    for found in roles.values():
+        if "inputs" not in found and "texts" in found:
+            found["inputs"] = found["texts"]
     complete = {key: found for key, found in roles.items() if {"inputs", "labels"} <= found.keys()}
     listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12])
     if not complete:
@@ -111,7 +115,13 @@ def _role(name: str) -> tuple[str, str, str]:
         words[-1:] = [part for part in glued.groups() if part]
     split = next((word for word in words if word in _SPLITS), "")
     rest = [word for word in words if word and word != split and word != "set"]
-    for role, names in (("classes", _CLASSES), ("ids", _IDS), ("inputs", _INPUTS), ("labels", _LABELS)):
+    for role, names in (
+        ("classes", _CLASSES),
+        ("ids", _IDS),
+        ("inputs", _INPUTS),
+        ("labels", _LABELS),
+        ("texts", _TEXTS),
+    ):
         for length in (2, 1):
             if len(rest) >= length and "_".join(rest[-length:]) in names:
                 return "/".join(rest[:-length]), _SPLITS.get(split, ""), role
@@ -145,6 +155,19 @@ def given(labels: np.ndarray, name: str) -> Given:
             "exactly one."
         )
     raise UserError(f"{name} has shape {labels.shape}; it should hold one label per example.")
+
+
+def from_zero(labels: list[np.ndarray], names: Sequence[str] | None) -> tuple[list[np.ndarray], int]:
+    """Labels that are whole numbers as positions in K class names, -1 for NaN; and the number of the first class, 1 if
+    they go from 1 to K. Other labels as they are."""
+    labels = [array.astype(np.int64) if array.dtype.kind == "b" else array for array in labels] if names else labels
+    plain = all(array.dtype.kind in "iuf" and array.size == max(array.shape) > 0 for array in labels)
+    if names is None or not plain or any((array % 1 > 0).any() for array in labels):
+        return labels, 0
+    first = int(
+        min(np.nanmin(array) for array in labels) >= 1 and max(np.nanmax(array) for array in labels) == len(names)
+    )
+    return [np.where(np.isnan(array), -1, array - first).astype(np.int64) for array in labels], first
 
 
 def count(labels: Any) -> int:
@@ -204,9 +227,9 @@ def text(values: Iterable[Any]) -> list[str]:
 def matrix(parts: Sequence[Any], name: str) -> np.ndarray:
     """Features (n, d) of arrays (n, ...) that are read some rows at a time; a large matrix is in a temporary file."""
     n, d = sum(len(part) for part in parts), int(np.prod(parts[0].shape[1:]))
+    if parts[0].dtype.kind not in "biuf":
+        raise UserError(f"The inputs of {name} are of type {parts[0].dtype}; they should be numbers.")
     kind = np.result_type(np.float32, parts[0].dtype) if parts[0].dtype.kind != "f" else parts[0].dtype
-    if kind.kind != "f":
-        raise UserError(f"{name} is of type {parts[0].dtype}; inputs should be numbers.")
     out, at = temporary((n, d), kind.newbyteorder("="), Path(gettempdir())), 0
     step = max(1, (1 << 24) // max(1, d * kind.itemsize))
     for part in parts:
@@ -261,12 +284,19 @@ def content(
     if whole.dtype.kind in "SO":
         whole = text(whole.tolist())
     classes = None if names is None else tuple(names)
+    if classes is not None and not _fits(whole, classes):
+        if not {*whole} <= {*classes}:
+            notes = (
+                *notes,
+                f"The {len(classes):,} class names ({found[0].classes or 'an attribute'}) do not fit the labels.",
+            )
+        classes = None
     return Content(
         keys if own else None,
         whole,
         inputs,
         kind,
-        classes if classes is None or _fits(whole, classes) else None,
+        classes,
         splits=splits if own else None,
         notes=(*hot, *notes),
     )

@@ -51,11 +51,12 @@ class NewLabels:
             if isinstance(value, str):
                 flat[i] = value.encode() if values.dtype.kind == "S" else value
                 continue
-            if values.dtype.kind in "iu":
-                low, high = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
+            if values.dtype.kind in "iub":
+                truth = values.dtype.kind == "b"
+                low, high = (0, 1) if truth else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
                 if not low <= value + first <= high:
                     raise UserError(f"{place} holds numbers of type {values.dtype}, so {value} cannot be one of them.")
-            flat[i] = value + first
+            flat[i] = value + first if first else value
         return out
 
 

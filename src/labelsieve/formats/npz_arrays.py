@@ -44,6 +44,7 @@ def read(place: str) -> Content:
     arrays = {key: plain_array(value, key) for key, value in read_npz(place, _needed(found)).items()}
     labels = [arrays[pair.labels] for pair in found]
     names = named_arrays.text(arrays[found[0].classes].ravel()) if found[0].classes else None
+    labels, _ = named_arrays.from_zero(labels, names)
     ids = [named_arrays.text(arrays[pair.ids].ravel()) if pair.ids else None for pair in found]
     return arrays_in_memory.content(arrays, found, labels, names, ids, place, named_arrays.unused(keys, found))
 
@@ -57,10 +58,10 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         beside, notes = _beside(keys, old, place)
         old |= beside
     arrays = dict(old)
-    start = 0
+    start, first = 0, named_arrays.from_zero([old[pair.labels] for pair in found], content.classes)[1]
     for pair in found:
         holders = {key: (arrays, key) for key in arrays}
-        start += arrays_in_memory.corrected(holders, pair, new, start, 0, place, alone=len(found) == 1)
+        start += arrays_in_memory.corrected(holders, pair, new, start, first, place, alone=len(found) == 1)
     if new.classes != content.classes and found[0].classes:
         more = np.array((new.classes or ())[len(content.classes or ()) :])
         names = arrays[found[0].classes]

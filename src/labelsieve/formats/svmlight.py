@@ -41,14 +41,15 @@ def recognises(place: str) -> bool:
 def read(place: str) -> Content:
     datasets = need("sklearn.datasets", f"{place} is in svmlight format, which", "arrays", "scikit-learn")
     raw = paths.read(place)
-    lines = [line for line in raw.split(b"\n") if _is_example(line)]
     try:
         features, labels, queries = datasets.load_svmlight_file(io.BytesIO(raw), query_id=True, dtype=np.float32)
     except Exception as error:  # a line that is not one raises whatever its parser meets
         numbered = enumerate(raw.split(b"\n"), 1)
-        bad = next((i for i, line in numbered if _is_example(line) and not _LINE.fullmatch(line)), 0)
+        bad, line = next(
+            ((i, line) for i, line in numbered if _is_example(line) and not _LINE.fullmatch(line)), (0, b"")
+        )
         where = f"line {bad} is not one of `label index:value ...`" if bad else str(error).rstrip(".")
-        several = " (several labels per line are not read)" if bad and b"," in lines[0].split(b" ")[0] else ""
+        several = " (several labels per line are not read)" if b"," in line.split(b":")[0] else ""
         raise UserError(f"{place} cannot be read as svmlight: {where}{several}.") from error
     whole = labels.astype(np.int64) if np.equal(labels, labels.astype(np.int64)).all() else labels
     n, d = features.shape
