@@ -89,3 +89,78 @@ def test_arrow_files(tmp_path, kind):
     file.write_bytes(b"nothing of this kind")
     with pytest.raises(UserError, match="cannot be read as a table"):
         load(file)
+
+
+LABELS = ["b", "a", "c"] * 20
+
+
+def copied(path, changes):
+    out = path.parent / f"{path.name} corrected"
+    write_copy(load(path), [Change(*change.split(",")) for change in changes], [], out)
+    return out / path.name
+
+
+@pytest.mark.parametrize("name", ["d.parquet", "d.feather"])
+def test_categories_of_pandas_keep_their_order(tmp_path, name):
+    pandas = pytest.importorskip("pandas")
+    kind = pandas.CategoricalDtype(["c", "b", "a", "unused"], ordered=True)
+    keys = pandas.Index([f"k{i}" for i in range(60)], name="key")
+    frame = pandas.DataFrame({"x": np.arange(60) / 7, "label": pandas.Categorical(LABELS, dtype=kind)}, index=keys)
+    read, write = (
+        (pandas.read_parquet, frame.to_parquet)
+        if name == "d.parquet"
+        else (pandas.read_feather, frame.reset_index().to_feather)
+    )
+    write(tmp_path / name)
+    ids = load(tmp_path / name).ids
+    again = read(copied(tmp_path / name, [f"{ids[3]},b,c", f"{ids[5]},c,"]))
+    assert again["label"].dtype == kind and again["label"].tolist()[:5] == ["b", "a", "c", "c", "a"]
+    assert again["label_before"].dtype == kind and (name == "d.feather" or again.index[5] == "k6")
+
+
+@pytest.mark.parametrize("name", ["d.parquet", "d.arrow"])
+def test_categories_of_polars_come_back_as_they_were(tmp_path, name):
+    pl = pytest.importorskip("polars")
+    for kind in (pl.Categorical, pl.Enum(["unused", "c", "b", "a"])):
+        frame = pl.DataFrame({"text": [f"t {i}" for i in range(60)], "label": pl.Series(LABELS, dtype=kind)})
+        path = tmp_path / kind.__class__.__name__ / name
+        path.parent.mkdir()
+        (frame.write_parquet if name == "d.parquet" else frame.write_ipc)(path)
+        read = pl.read_parquet if name == "d.parquet" else pl.read_ipc
+        again = read(copied(path, ["3,b,c", "5,c,"]))
+        assert again["label"].dtype == kind and again["label"].to_list()[:5] == ["b", "a", "c", "c", "a"]
+        path = path.rename(path.with_name(f"e{path.suffix}"))
+        again = read(copied(path, ["3,b,\u00fcber"]))
+        assert again["label"][3] == "\u00fcber"
+        if kind is not pl.Categorical:
+            assert again["label"].dtype == pl.Enum(["unused", "c", "b", "a", "\u00fcber"])
+
+
+def test_packing_and_row_groups_stay(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import feather
+
+    table = pa.table({"text": ["t"] * 3000, "label": LABELS * 50})
+    sizes = {}
+    for how in ("zstd", "lz4", "uncompressed"):
+        feather.write_feather(table, str(tmp_path / f"{how}.feather"), compression=how)
+        sizes[how] = copied(tmp_path / f"{how}.feather", ["3,b,c"]).stat().st_size
+    assert sizes["zstd"] < sizes["lz4"] < sizes["uncompressed"]
+    pq.write_table(table, tmp_path / "d.parquet", compression={"text": "zstd", "label": "none"}, row_group_size=1000)
+    about = pq.read_metadata(copied(tmp_path / "d.parquet", ["3,b,c"]))
+    packed = [about.row_group(0).column(i).compression for i in range(2)]
+    assert (packed, about.num_row_groups) == (["ZSTD", "UNCOMPRESSED"], 3)
+
+
+def test_class_names_of_datasets_stay(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["b", "a", "c"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    rows = {"text": [f"t {i}" for i in range(60)], "label": [i % 3 for i in range(60)]}
+    datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "d.parquet")
+    again = datasets.Dataset.from_parquet(
+        str(copied(tmp_path / "d.parquet", ["3,b,new"])), cache_dir=str(tmp_path / "cache")
+    )
+    assert again.features["label"].names == ["b", "a", "c", "new"] == again.features["label_before"].names
+    assert again["label"][:5] == [0, 1, 2, 3, 1] and again["label_before"][3] == 0

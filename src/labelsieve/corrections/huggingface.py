@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from labelsieve.corrections.arrow_columns import corrected
 from labelsieve.corrections.history import History
 from labelsieve.corrections.plan import Plan
-from labelsieve.corrections.table_file import corrected
 from labelsieve.data.hub_folder import save
 
 

@@ -15,11 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
-from labelsieve.core.added_columns import BEFORE
 from labelsieve.core.errors import UserError
-from labelsieve.corrections.history import History, first, history, is_missing, latest
+from labelsieve.corrections.arrow_columns import corrected
+from labelsieve.corrections.history import History, first, history, latest
 from labelsieve.corrections.plan import Plan
 from labelsieve.data.class_metadata import class_names_in, with_class_names
 from labelsieve.data.json_layouts import records
@@ -27,6 +25,8 @@ from labelsieve.formats import arff, database
 from labelsieve.places import paths
 
 _AS_IT_IS = "The copy has the columns of the source and no more; patch.csv says what was changed."
+_CODECS = {"UNCOMPRESSED": "NONE", "LZ4_RAW": "LZ4"}  # names in a file -> names for the writer
+_FRAMES = {b"\x04\x22\x4d\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}
 Opened = Callable[[str], IO[bytes]]
 
 
@@ -137,12 +137,20 @@ def _parquet(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Hi
 
     with opened(path) as file:
         parquet = pq.ParquetFile(file)
-        codec = parquet.metadata.row_group(0).column(0).compression if parquet.metadata.num_row_groups else "snappy"
+        group = parquet.metadata.row_group(0) if parquet.metadata.num_row_groups else None
         table = parquet.read()
     _require_rows(len(table), plan, path)
     done, extra = _with_names(table, label, plan)
+    packed, rows = {}, None
+    if group is not None:
+        columns = [group.column(i) for i in range(group.num_columns)]
+        packed, rows = (
+            {one.path_in_schema: _CODECS.get(one.compression, one.compression) for one in columns},
+            group.num_rows,
+        )
+        packed |= dict.fromkeys((extra.before, extra.decision), packed[columns[0].path_in_schema])
     with open(out, "wb") as file:
-        pq.write_table(done, file, compression=codec.lower() if codec != "UNCOMPRESSED" else "none")
+        pq.write_table(done, file, row_group_size=rows, compression=packed or "snappy")
     return extra
 
 
@@ -157,9 +165,22 @@ def _ipc(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Histor
         table, new = pa.ipc.open_stream(raw).read_all(), pa.ipc.new_stream
     _require_rows(len(table), plan, path)
     done, extra = _with_names(table, label, plan)
-    with new(str(out), done.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=_packing(raw))
+    with new(str(out), done.schema, options=options) as writer:
         writer.write_table(done)
     return extra
+
+
+def _packing(raw: Any) -> str | None:
+    """How an Arrow file or stream is packed: a packed buffer is its size, in 8 bytes, and a frame of its codec."""
+    head = raw[: 1 << 22].to_pybytes()
+    for frame, name in _FRAMES.items():
+        at = head.find(frame)
+        while at > 0:
+            if at % 8 == 0 and 0 < int.from_bytes(head[at - 8 : at], "little") < 1 << 40:
+                return name
+            at = head.find(frame, at + 1)
+    return None
 
 
 def _with_names(table: Any, label: str, plan: Plan) -> tuple[Any, History]:
@@ -172,79 +193,7 @@ def _with_names(table: Any, label: str, plan: Plan) -> tuple[Any, History]:
     all_names = [*names, *(name for name in plan.fresh if name not in names)]
     codes = pa.array([all_names.index(name) for name in plan.fresh], table[label].type)
     done, extra = corrected(table, label, plan, codes)
-    return with_class_names(done, label, all_names), extra
-
-
-def corrected(table: Any, label: str, plan: Plan, fresh: Any = None) -> tuple[Any, History]:
-    """The Arrow table with the column `label` corrected (its type and metadata are kept) and the two added columns.
-
-    Args:
-        fresh: the plan's new class names as values of the column, if the column is not text.
-    """
-    import pyarrow as pa
-
-    given, names = table[label], table.schema.names
-    fresh = pa.array(plan.fresh, pa.string()) if fresh is None else fresh
-    try:
-        values = _take(given, fresh, plan.take)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        new = f"The new class {plan.fresh[0]!r} does not fit" if plan.fresh else "Nothing can be changed in"
-        raise UserError(f"{new} the label column {label!r} of type {given.type}.") from error
-    extra = history(names, lambda name: table[name].to_pylist(), given.to_pylist() if BEFORE in names else (), label)
-    before = _first(table[extra.before], given) if extra.before in names else given
-    decision = latest(table[extra.decision].to_pylist(), plan.decision) if extra.decision in names else plan.decision
-    out = table.set_column(names.index(label), table.schema.field(label), values)
-    for name, column in ((extra.before, before), (extra.decision, pa.array(decision, pa.string()))):
-        out = out.set_column(names.index(name), name, column) if name in names else out.append_column(name, column)
-    return _filtered(out, plan.keep), extra
-
-
-def _first(before: Any, given: Any) -> Any:
-    """The first label of each row as an Arrow column, in the type of `before`, or as text if that type does not fit."""
-    import pyarrow as pa
-
-    missing = np.array([is_missing(value) for value in before.to_pylist()], bool)
-    if not missing.any():
-        return before
-    rows = np.arange(len(before))
-    take = np.where(missing, len(before) + rows, rows)
-    try:
-        return _take(before, given, take)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _take(before.cast(pa.string()), given, take)
-
-
-def _take(column: Any, more: Any, take: np.ndarray) -> Any:
-    """The entries `take` of the column followed by `more`, in the type of the column.
-
-    Arrow cannot take from views or make dictionaries of them, so views become plain types in between.
-    """
-    import pyarrow as pa
-
-    coded = pa.types.is_dictionary(column.type)
-    inner = column.type.value_type if coded else column.type
-    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(inner, inner)
-    chunks = [*column.cast(plain).chunks, *([] if not len(more) else _chunks(more.cast(plain)))]
-    values = pa.chunked_array(chunks, plain).take(pa.array(take))
-    return values.dictionary_encode().cast(column.type) if coded else values.cast(column.type)
-
-
-def _chunks(values: Any) -> list[Any]:
-    return values.chunks if hasattr(values, "chunks") else [values]
-
-
-def _filtered(table: Any, keep: np.ndarray) -> Any:
-    """The rows where `keep` (n,) is true."""
-    import pyarrow as pa
-
-    if keep.all():
-        return table
-    try:
-        return table.filter(pa.array(keep))
-    except pa.ArrowNotImplementedError:  # Arrow cannot filter views: join the slices of kept rows
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]])))
-        runs = [table.slice(start, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]
-        return pa.concat_tables(runs) if runs else table.slice(0, 0)
+    return with_class_names(done, (label, extra.before), all_names), extra
 
 
 def _require_rows(n: int, plan: Plan, path: str) -> None:

@@ -23,11 +23,12 @@ def class_names_in(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def with_class_names(table: pa.Table, column: str, names: Sequence[str]) -> pa.Table:
-    """The table with other names of classes in its metadata."""
+def with_class_names(table: pa.Table, columns: Sequence[str], names: Sequence[str]) -> pa.Table:
+    """The table with names of the classes of some columns in its metadata; the first has some already."""
     metadata = dict(table.schema.metadata)
     whole = json.loads(metadata[_KEY])
-    whole["info"]["features"][column]["names"] = list(names)
+    features = whole["info"]["features"]
+    features |= {column: {**features[columns[0]], "names": list(names)} for column in columns}
     return table.replace_schema_metadata({**metadata, _KEY: json.dumps(whole).encode()})
 
 
