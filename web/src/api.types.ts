@@ -474,6 +474,7 @@ export type Run = {
   stop: Stop | null
   similar: boolean
   boxes: boolean
+  nothing: string
   commands: Command[]
   scores: string[]
   notes: string[]

@@ -26,6 +26,7 @@ def encode(
     labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
     format: options.Format = None,
     split: options.Split = None,
+    background: options.Background = None,
     encoder: Annotated[str | None, Parameter(help="lite, fast, lite0, use, onnx:FILE, hf:NAME or timm:NAME.")] = None,
     side: options.Side = None,
     fast: Annotated[bool, Parameter(help="The encoder of `find --fast`, for images.", negative="")] = False,
@@ -45,7 +46,7 @@ def encode(
     columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "group": group}
     columns |= {"labels": labels, "format": format, "split": split}
     require_fast(fast, encoder, side, None)
-    data = read_source(source, None, columns.pop("labels"), fast, columns)
+    data = read_source(source, None, columns.pop("labels"), fast, columns, background)
     with progress_bar() as progress:
         result = encode_shards(
             data,

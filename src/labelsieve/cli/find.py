@@ -27,6 +27,7 @@ def find(
     time: options.Time = None,
     format: options.Format = None,
     split: options.Split = None,
+    background: options.Background = None,
     labels: options.Labels = None,
     probs: Annotated[str | None, Parameter(help="Out-of-sample probabilities of your own model, (N, K).")] = None,
     encoder: Annotated[
@@ -68,7 +69,7 @@ def find(
     columns = {"image": image, "text": text, "label": label, "id": id, "group": group}
     columns |= {"annotator": annotator, "votes": votes, "time": time, "format": format, "split": split}
     require_fast(fast, encoder, side, from_network)
-    data = read_source(source, probs, labels, fast, columns)
+    data = read_source(source, probs, labels, fast, columns, background)
     meanings = read_classes(classes, data)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:

@@ -22,7 +22,12 @@ def require_fast(fast: bool, encoder: str | None, side: int | None, from_network
 
 
 def read_source(
-    source: str | None, probs: str | None, labels: str | None, fast: bool, columns: dict[str, str | None]
+    source: str | None,
+    probs: str | None,
+    labels: str | None,
+    fast: bool,
+    columns: dict[str, str | None],
+    background: int | None,
 ) -> Dataset:
     """The data set that the arguments name.
 
@@ -32,7 +37,9 @@ def read_source(
     from labelsieve.data import load, load_probabilities
 
     if source:
-        data = load(source, labels=labels, probs=probs, **columns)
+        data = load(
+            source, labels=labels, probs=probs, background="auto" if background is None else background, **columns
+        )
     elif probs is None:
         raise UserError("Pass the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
     elif labels is None:
@@ -46,6 +53,7 @@ def read_source(
             for name in ("image", "text", "group", "annotator", "votes", "time", "format", "split")
             if columns[name] is not None
         ]
+        unused += [] if background is None else ["--background"]
         if unused:
             raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")
         data = load_probabilities(probs, labels, label=columns["label"], id=columns["id"])

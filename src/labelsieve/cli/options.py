@@ -28,6 +28,10 @@ Labels = Annotated[
     str | None, Parameter(help="File of given labels to use instead (id or file name, label), or those for --probs.")
 ]
 Split = Annotated[str | None, Parameter(help="Read only these splits of the data: train, or train,test.")]
+Background = Annotated[
+    int | None,
+    Parameter(help="Boxes: crops without a box of each picture, to find missing and needless boxes. Default: 8."),
+]
 Detectors = Annotated[
     str | None,
     Parameter(help="Names, with optional settings: o2u:forget_rate=0.1,aum. Default: all that suit the data."),

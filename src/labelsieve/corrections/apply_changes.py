@@ -187,7 +187,7 @@ def _open_changes(
                     f"{source} is not a run folder of Labelsieve; name a run folder, or give the changes with <patch>.",
                     patch="FILE",
                 )
-            return of_patch(load(os.fspath(source), **columns), file)
+            return of_patch(load(os.fspath(source), background="auto", **columns), file)
     if columns:
         name = next(iter(columns))
         raise UserError(f"A run stores its columns and labels; leave out <{name}>.", **{name: ""})

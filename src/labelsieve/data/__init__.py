@@ -21,6 +21,7 @@ from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
 from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns
+from labelsieve.data.background import EACH, how_many, is_boxed, with_background
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.formatted import load_format, recognised, require_format
@@ -54,6 +55,7 @@ def load(
     time: str | None = None,
     format: str | None = None,
     split: str | Sequence[str] | None = None,
+    background: int | str | None = None,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -91,6 +93,9 @@ def load(
         format: name of the format of the source (`labelsieve.formats.FORMATS`), where it is not recognised.
         split: of data with splits (folders train, valid, test; a column `split`; arrays of several splits) read only
             these: one name, several with commas between them, or a sequence. None reads all of them together.
+        background: of data with boxes (COCO, YOLO, ...): how many crops without a box of each picture are examples too,
+            of the class "(nothing)" (docs/boxes.md). "auto", which `find` uses: 8, and none if the source has no
+            boxes, or `labels` or `probs` are given. None: none.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -103,10 +108,11 @@ def load(
     if format is not None:
         require_format(format, source)
     named = named_splits(split)
+    crops = how_many(background, own=labels is not None or probs is not None)
     if annotator is None and votes is None:
         if time is not None:
             raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
-        dataset, draft = _load(source, labels, requested, single=False, format=format, split=named)
+        dataset, draft = _load(source, labels, requested, single=False, format=format, split=named, background=crops)
     else:
         dataset, draft = _load_votes(source, labels, requested, annotator, votes, time, named)
     arguments = {
@@ -123,6 +129,7 @@ def load(
         "time": time,
         "format": draft.format or None,
         "split": ",".join(named) or None,
+        "background": _cut(draft, crops),
     }
     if probs is not None:
         from labelsieve.data.beside import beside
@@ -130,6 +137,11 @@ def load(
         order = draft.categories if labels is None else categories_of(labels)
         dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist(), categories=order)
     return replace(dataset, recipe=recipe(arguments), handed=handed(arguments))
+
+
+def _cut(draft: Draft, background: int | None) -> str | None:
+    """How many crops without a box each picture has, as text; None if there are no boxes, or none was asked for."""
+    return str(EACH if background is None else background) if background != 0 and is_boxed(draft) else None
 
 
 def as_dataset(data: Any, **columns: Any) -> Dataset:
@@ -170,9 +182,11 @@ def _load(
     single: bool,
     format: str | None = None,
     split: Sequence[str] = (),
+    background: int | None = 0,
 ) -> tuple[Dataset, Draft]:
     from_file = isinstance(labels, (str, os.PathLike))
     draft = _draft(source, replace(requested, elsewhere=from_file), relabelled=labels is not None, format=format)
+    draft = with_background(draft, background)
     values, ids, more = aligned(labels, source, draft.ids)
     draft = replace(draft, ids=draft.ids if ids is None else ids, notes=(*draft.notes, *more))
     if not from_file:

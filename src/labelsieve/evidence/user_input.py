@@ -47,7 +47,7 @@ def _dataset(data: Any, probs: Any, columns: dict[str, Any]) -> Dataset:
     if not isinstance(data, Dataset):
         from labelsieve.data import load
 
-        return load(data, probs=probs, **columns)
+        return load(data, probs=probs, **{"background": "auto", **columns})
     require_sound(data)
     if columns:
         raise UserError(f"The data are already loaded, so {', '.join(columns)} has no effect here; pass it to `load`.")

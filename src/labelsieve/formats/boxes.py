@@ -52,6 +52,14 @@ class Box:
     split: str = ""
 
 
+@dataclass(frozen=True)
+class Annotated:
+    """A picture that somebody annotated: `size` and `split` as of its boxes."""
+
+    size: tuple[float, float]
+    split: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Boxes(Sequence):
     """n boxes in m pictures as inputs, each a `Crop`, cut out when it is decoded. Boxes of one picture that follow each
@@ -62,12 +70,18 @@ class Boxes(Sequence):
         picture: (n,) int64, the position of the picture of each box.
         edges: (n, 4) float64: left, top, right, bottom.
         size: (m, 2) float64 width and height of each picture in the unit of the edges; zeros if unknown.
+        names: the names of the m pictures below the folder of the data; () of a part.
+        splits: their splits, "" without one; () of a part.
+        crowds: (picture, edges) of regions with objects that are no boxes of one object.
     """
 
     pictures: Files
     picture: np.ndarray
     edges: np.ndarray
     size: np.ndarray
+    names: Sequence[str] = ()
+    splits: Sequence[str] = ()
+    crowds: Sequence[tuple[int, tuple[float, float, float, float]]] = ()
 
     row_bytes = 48  # its numbers; of the pictures only paths travel
 
@@ -154,11 +168,16 @@ def content(
     excluded: Iterable[Exclusion] = (),
     notes: Iterable[str] = (),
     classes: Sequence[str] = (),
+    *,
+    annotated: Mapping[str, Annotated] | None = None,
+    crowds: Iterable[tuple[str, tuple[float, float, float, float]]] = (),
 ) -> Content:
     """The boxes as examples, those of one picture after each other.
 
     Args:
         classes: the class names in the order of the format; those without a box are left out.
+        annotated: every picture that somebody annotated, also those without a box.
+        crowds: (picture, edges) of regions with objects that are no boxes of one object.
     """
     by_picture: dict[str, list[Box]] = defaultdict(list)
     left = list(excluded)
@@ -168,20 +187,26 @@ def content(
             left.append(Exclusion(box.id, _NO_AREA if np.isfinite(box.edges).all() else _SIZES))
         else:
             by_picture[box.picture].append(box)
-    names = list(by_picture)
-    boxes = [box for name in names for box in by_picture[name]]
+    boxed = list(by_picture)
+    seen = {name: Annotated(some[0].size, some[0].split) for name, some in by_picture.items()} | dict(annotated or {})
+    names = [*boxed, *(name for name in seen if name not in by_picture)]
+    place = {name: i for i, name in enumerate(names)}
+    boxes = [box for name in boxed for box in by_picture[name]]
     if not boxes:
         why = f"; the first was left out because {left[0].reason}" if left else ""
         raise UserError(f"{pictures.root} holds no boxes in pictures{why}.")
     inputs = Boxes(
         pictures.files(names),
-        np.repeat(np.arange(len(names)), [len(by_picture[name]) for name in names]),
+        np.repeat(np.arange(len(boxed)), [len(by_picture[name]) for name in boxed]),
         np.array([box.edges for box in boxes], np.float64),
-        np.array([by_picture[name][0].size for name in names], np.float64),
+        np.array([seen[name].size for name in names], np.float64),
+        names,
+        [seen[name].split for name in names],
+        [(place[name], edges) for name, edges in crowds if name in place],
     )
     used = {box.label for box in boxes}
-    empty = len(set(pictures.names) - set(names))
-    told = f"{len(boxes):,} boxes in {len(names):,} pictures; each box is one example."
+    empty = len(set(pictures.names) - set(boxed))
+    told = f"{len(boxes):,} boxes in {len(boxed):,} pictures; each box is one example."
     without = f"{empty:,} pictures below {pictures.root} have no box." if empty else ""
     return Content(
         [box.id for box in boxes],

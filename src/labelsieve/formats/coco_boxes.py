@@ -14,13 +14,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.splits import is_split
-from labelsieve.formats.boxes import Box, Pictures, content, copied, number
+from labelsieve.formats.background import decided
+from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number
 from labelsieve.formats.content import Content
 from labelsieve.formats.json_file import JsonFile
 from labelsieve.places import paths
@@ -56,11 +58,15 @@ def read(place: str) -> Content:
     notes: list[str] = []
     classes: dict[str, None] = {}
     seen: set[str] = set()
+    annotated: dict[str, Annotated] = {}
+    crowds: list[tuple[str, tuple[float, float, float, float]]] = []
     for file in files:
         images, names = _tables(file)
         notes += _twice(file)
         classes |= dict.fromkeys(names.values())
-        found: dict[Any, str | None] = {}
+        found = {key: pictures.find(str(image.get("file_name")), file.name) for key, image in images.items()}
+        sizes = {key: (number(image.get("width")), number(image.get("height"))) for key, image in images.items()}
+        annotated |= {name: Annotated(sizes[key], file.split) for key, name in found.items() if name is not None}
         for position, note in enumerate(file.value["annotations"]):
             key = _id(file, note, position)
             image = images.get(note.get("image_id"))
@@ -68,45 +74,74 @@ def read(place: str) -> Content:
                 excluded.append(Exclusion(key, f"{file.name} has no image {note.get('image_id')!r}"))
                 continue
             told = str(image.get("file_name"))
-            if image["id"] not in found:
-                found[image["id"]] = pictures.find(told, file.name)
             picture, why = found[image["id"]], _unusable(note)
+            if picture and note.get("iscrowd") == 1 and (edges := _edges(note)) is not None:
+                crowds.append((picture, edges))
             why = why or ("" if picture else f"its picture {told} is not in {folder}")
             why = why or (f"{file.name} has two annotations with this id" if key in seen else "")
             seen.add(key)
             if why or picture is None:
                 excluded.append(Exclusion(key, why))
                 continue
-            left, top, width, height = map(number, note["bbox"])
-            size = number(image.get("width")), number(image.get("height"))
-            label = names.get(note.get("category_id"))
-            boxes.append(Box(key, label, picture, (left, top, left + width, top + height), size, file.split))
-    return content(boxes, pictures, excluded, notes, list(classes))
+            edges, label = _edges(note), names.get(note.get("category_id"))
+            assert edges is not None
+            boxes.append(Box(key, label, picture, edges, sizes[image["id"]], file.split))
+    return content(boxes, pictures, excluded, notes, list(classes), annotated=annotated, crowds=crowds)
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Changed annotations get the id of their new category, those left out are removed; all other values stay."""
+    """Changed annotations get the id of their new category, those left out are removed, new ones are the last; all
+    other values stay."""
     folder, files = _files(place)
-    written = {}
+    pictures, to_do, written = Pictures(folder), decided(changes), {}
+    added = dict(to_do.added)
     for file in files:
-        code = {name: key for key, name in reversed(_tables(file)[1].items())}
+        images, names = _tables(file)
+        category = partial(_category, file, {name: key for key, name in reversed(names.items())})
         kept, touched = [], False
         for position, note in enumerate(file.value["annotations"]):
-            new = changes.get(_id(file, note, position), "")
+            new = to_do.boxes.get(_id(file, note, position), "")
             touched |= new != ""
             if new:
-                if new not in code:
-                    numbers = [one["id"] for one in file.value["categories"] if isinstance(one["id"], int)]
-                    code[new] = 1 + max(numbers, default=0)
-                    file.value["categories"].append({"id": code[new], "name": new, "supercategory": ""})
-                note["category_id"] = code[new]
+                note["category_id"] = category(new)
             if new is not None:
                 kept.append(note)
+        ids = (note.get("id") for note in file.value["annotations"])
+        following = 1 + max((id for id in ids if isinstance(id, int)), default=0)
+        for key, image in images.items() if added else ():
+            for label, edges in added.pop(pictures.find(str(image.get("file_name")), file.name) or "", ()):
+                kept.append(_annotation(following, key, category(label), edges))
+                following, touched = following + 1, True
         if touched:
             file.value["annotations"] = kept
             written[file.name] = JsonFile(file.name, file.value, file.raw).dumped()
     copied(folder, out, written)
-    return ()
+    return to_do.notes
+
+
+def _category(file: _File, code: dict[str, Any], name: str) -> Any:
+    """The id of a category; a new name is added to the file."""
+    if name not in code:
+        numbers = [one["id"] for one in file.value["categories"] if isinstance(one["id"], int)]
+        code[name] = 1 + max(numbers, default=0)
+        file.value["categories"].append({"id": code[name], "name": name, "supercategory": ""})
+    return code[name]
+
+
+def _annotation(id: int, image: Any, category: Any, edges: tuple[float, float, float, float]) -> dict[str, Any]:
+    left, top, right, bottom = (round(edge, 2) for edge in edges)
+    width, height = round(right - left, 2), round(bottom - top, 2)
+    box = {"bbox": [left, top, width, height], "area": round(width * height, 2), "segmentation": [], "iscrowd": 0}
+    return {"id": id, "image_id": image, "category_id": category, **box}
+
+
+def _edges(note: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """Left, top, right, bottom of an annotation; None if it has no bbox."""
+    box = note.get("bbox")
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    left, top, width, height = map(number, box)
+    return left, top, left + width, top + height
 
 
 def _files(place: str) -> tuple[str, list[_File]]:
@@ -205,8 +240,7 @@ def _id(file: _File, note: dict[str, Any], position: int) -> str:
 
 def _unusable(note: dict[str, Any]) -> str:
     """Why an annotation is no box of one object; "" if it is."""
-    box = note.get("bbox")
-    if not isinstance(box, list) or len(box) != 4:
+    if _edges(note) is None:
         return "it has no bbox"
     return "it marks a crowd of objects (iscrowd)" if note.get("iscrowd") == 1 else ""
 

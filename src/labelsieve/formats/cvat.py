@@ -15,7 +15,8 @@ from pathlib import Path
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.formats import xml_spans
-from labelsieve.formats.boxes import Box, Pictures, content, copied, number, split_of
+from labelsieve.formats.background import decided
+from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number, split_of
 from labelsieve.formats.content import Content
 from labelsieve.formats.xml_spans import Element
 from labelsieve.places import paths
@@ -41,6 +42,7 @@ def read(place: str) -> Content:
     boxes: list[Box] = []
     excluded: list[Exclusion] = []
     others: Counter[str] = Counter()
+    annotated: dict[str, Annotated] = {}
     for image in root.all("image"):
         told = image.attributes.get("name", "")
         others.update(child.tag for child in image.children if child.tag != "box")
@@ -49,32 +51,36 @@ def read(place: str) -> Content:
             excluded.append(Exclusion(told, f"the picture is not in {folder}"))
             continue
         size = number(image.attributes.get("width")), number(image.attributes.get("height"))
+        annotated[picture] = Annotated(size, _split(image, told))
         for i, box in enumerate(image.all("box"), 1):
             label = box.attributes.get("label") or None
             boxes.append(Box(f"{picture}#{i}", label, picture, _edges(box), size, _split(image, told)))
     listed = ", ".join(f"{count:,} {tag}" for tag, count in others.most_common())
-    return content(boxes, pictures, excluded, [f"Not read, but kept: {listed}."] if others else [], declared(root))
+    notes = [f"Not read, but kept: {listed}."] if others else []
+    return content(boxes, pictures, excluded, notes, declared(root), annotated=annotated)
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Only the labels of changed boxes are written anew, and new classes into the list of labels; all other bytes
-    stay."""
+    """Only the labels of changed boxes are written anew, new boxes are the last of their picture, and new classes are
+    added to the list of labels; all other bytes stay."""
     file, folder, raw, root = _opened(place)
-    pictures = Pictures(folder)
+    pictures, to_do = Pictures(folder), decided(changes)
     edits = []
     for image in root.all("image"):
         told = image.attributes.get("name", "")
         picture = pictures.find(told, f"images/{told}")
         for i, box in enumerate(image.all("box"), 1):
             key = f"{picture}#{i}"
-            if key in changes:
-                new = changes[key]
+            if key in to_do.boxes:
+                new = to_do.boxes[key]
                 edits.append(
                     xml_spans.without(raw, box) if new is None else xml_spans.with_attribute(raw, box, "label", new)
                 )
-    edits += new_labels(raw, root, [name for name in dict.fromkeys(changes.values()) if name])
+        more = "".join(_box(label, edges) for label, edges in to_do.added.get(picture or "", ()))
+        edits += [xml_spans.last_inside(raw, image, more)] if more else []
+    edits += new_labels(raw, root, to_do.classes)
     copied(folder, out, {os.path.basename(file): xml_spans.edited(raw, edits, file)})
-    return ()
+    return to_do.notes
 
 
 def declared(root: Element) -> list[str]:
@@ -134,6 +140,12 @@ def _edges(box: Element) -> tuple[float, float, float, float]:
 
 def _split(image: Element, name: str) -> str:
     return image.attributes.get("subset") or split_of(name)
+
+
+def _box(label: str, edges: tuple[float, ...]) -> str:
+    where = " ".join(f'{edge}="{value:.2f}"' for edge, value in zip(_EDGES, edges, strict=True))
+    named = xml_spans.quoteattr(label)
+    return f'<box label={named} source="manual" occluded="0" {where} z_order="0">\n    </box>\n'
 
 
 def _label(raw: bytes, name: str, i: int) -> bytes:

@@ -7,13 +7,14 @@ object is the path of its picture and its number in the file, from 1: `JPEGImage
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.formats import xml_spans
-from labelsieve.formats.boxes import Box, Pictures, content, copied, number, split_of
+from labelsieve.formats.background import decided
+from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number, split_of
 from labelsieve.formats.content import Content
 from labelsieve.formats.xml_spans import Element
 from labelsieve.places import paths
@@ -31,6 +32,7 @@ def read(place: str) -> Content:
     pictures = Pictures(place)
     boxes: list[Box] = []
     excluded: list[Exclusion] = []
+    annotated: dict[str, Annotated] = {}
     for name, _, root in _files(place):
         told = root.value("filename") or ""
         picture = pictures.find(told, name) or pictures.find(_stem(name), name)
@@ -38,41 +40,51 @@ def read(place: str) -> Content:
             excluded.append(Exclusion(name, f"its picture {told or _stem(name)} is not in {place}"))
             continue
         size = number(root.value("size", "width")), number(root.value("size", "height"))
+        annotated[picture] = Annotated(size, split_of(name))
         for i, item in enumerate(root.all("object"), 1):
             left, top, right, bottom = (number(item.value("bndbox", edge)) for edge in _EDGES)
             edges = left, top, right, bottom
             boxes.append(Box(f"{picture}#{i}", item.value("name"), picture, edges, size, split_of(name)))
-    return content(boxes, pictures, excluded)
+    return content(boxes, pictures, excluded, annotated=annotated)
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Only the names of changed objects are written anew, and new classes into a `labelmap.txt` (of CVAT, Datumaro);
-    all other bytes stay."""
-    pictures = Pictures(place)
+    """Only the names of changed objects are written anew, new objects come last, and new classes are added to a
+    `labelmap.txt` (of CVAT, Datumaro); all other bytes stay."""
+    pictures, to_do = Pictures(place), decided(changes)
     written = {}
     for name, raw, root in _files(place):
         picture = pictures.find(root.value("filename") or "", name) or pictures.find(_stem(name), name)
         edits = []
         for i, item in enumerate(root.all("object"), 1):
             key = f"{picture}#{i}"
-            if key in changes:
-                new, named = changes[key], item.first("name")
+            if key in to_do.boxes:
+                new, named = to_do.boxes[key], item.first("name")
                 if new is None:
                     edits.append(xml_spans.without(raw, item))
                 elif named is not None:
                     edits.append(xml_spans.with_text(raw, named, new))
+        more = "".join(_object(label, edges) for label, edges in to_do.added.get(picture or "", ()))
+        edits += [xml_spans.last_inside(raw, root, more)] if more else []
         if edits:
             written[name] = xml_spans.edited(raw, edits, name)
     if paths.is_file(paths.join(place, _MAP)):
-        written |= {_MAP: _with_classes(paths.read(paths.join(place, _MAP)), changes)}
+        written |= {_MAP: _with_classes(paths.read(paths.join(place, _MAP)), to_do.classes)}
     copied(place, out, written)
-    return ()
+    return to_do.notes
 
 
-def _with_classes(raw: bytes, changes: Mapping[str, str | None]) -> bytes:
+def _object(label: str, edges: tuple[float, ...]) -> str:
+    """A new object in the order of the tags that VOC has."""
+    box = "".join(f"<{tag}>{round(edge)}</{tag}>" for tag, edge in zip(_EDGES, edges, strict=True))
+    more = "<pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"
+    return f"<object><name>{xml_spans.escape(label)}</name>{more}<bndbox>{box}</bndbox></object>\n"
+
+
+def _with_classes(raw: bytes, names: Iterable[str]) -> bytes:
     """The list of classes (name:colour:parts:actions) with the new ones."""
     known = {line.partition(b":")[0].strip().decode("utf-8", "replace") for line in raw.splitlines()}
-    more = [name for name in dict.fromkeys(changes.values()) if name and name not in known]
+    more = [name for name in names if name not in known]
     return raw + "".join(f"{name}:::\n" for name in more).encode() if more else raw
 
 

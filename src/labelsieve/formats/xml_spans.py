@@ -108,6 +108,16 @@ def without(raw: bytes, element: Element) -> tuple[int, int, bytes]:
     return begin, element.end, b""
 
 
+def last_inside(raw: bytes, element: Element, text: str) -> tuple[int, int, bytes]:
+    """The edit that adds XML behind the last child of an element."""
+    begin, end = tag_end(raw, element), element.end
+    if begin < end:
+        at = raw.rindex(b"</", begin, end)
+        return at, at, encoded(raw, text)
+    closed = raw.rindex(b"/", element.begin, end)  # <image ... />
+    return closed, end, encoded(raw, f">\n{text}</{element.tag}>")
+
+
 def edited(raw: bytes, edits: Iterable[tuple[int, int, bytes]], path: str) -> bytes:
     """The bytes with some spans replaced, which do not overlap.
 

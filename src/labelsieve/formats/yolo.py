@@ -18,7 +18,8 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.extras import need
 from labelsieve.core.image_names import is_image
-from labelsieve.formats.boxes import Box, Pictures, content, copied, number, split_of
+from labelsieve.formats.background import decided
+from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number, split_of
 from labelsieve.formats.content import Content
 from labelsieve.places import paths
 
@@ -52,11 +53,13 @@ def read(place: str) -> Content:
     boxes: list[Box] = []
     excluded: list[Exclusion] = []
     lost: list[str] = []
+    annotated: dict[str, Annotated] = {}
     for name, raw in _files(place):
         picture = _picture(pictures, name)
         if picture is None:
             lost.append(name)
             continue
+        annotated[picture] = Annotated((1, 1), split_of(name))
         for i, line in enumerate(raw.split(b"\n"), 1):
             if not line.strip():
                 continue
@@ -74,43 +77,77 @@ def read(place: str) -> Content:
     if unnamed:
         notes.append(f"Classes without a name in {place}: {', '.join(unnamed[:5])}.")
     ordered = [*dict.fromkeys(names.values()), *unnamed] if names else sorted({b.label or "" for b in boxes}, key=int)
-    return content(boxes, pictures, excluded, notes, ordered)
+    return content(boxes, pictures, excluded, notes, ordered, annotated=annotated)
 
 
 def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Only the class at the beginning of changed lines is written anew; lines left out go; all other bytes stay. A
-    new class is added to the names."""
-    pictures = Pictures(place)
-    names, _ = _names(place)
-    code = {name: number for number, name in reversed(names.items())}
-    fresh: dict[str, None] = {}
+    """Only the class at the beginning of changed lines is written anew; lines left out go, new ones are the last; all
+    other bytes stay. A new class is added to the names."""
+    pictures, to_do = Pictures(place), decided(changes)
+    names, details = _names(place)
+    codes = _Codes(place, names)
+    files = list(_files(place))
+    polygons = any(len(line.split()) >= 7 for _, raw in files for line in raw.split(b"\n"))
     written: dict[str, bytes] = {}
-    for name, raw in _files(place):
+    for name, raw in files:
         picture = _picture(pictures, name)
         lines = raw.split(b"\n")
         kept = []
         for i, line in enumerate(lines, 1):
-            new = changes.get(f"{picture}#{i}", "") if line.strip() else ""
+            new = to_do.boxes.get(f"{picture}#{i}", "") if line.strip() else ""
             if new is None:
                 continue
-            if new:
-                if new not in code and not (not names and new.isdigit()):
-                    if not names:
-                        raise UserError(f"{place} has no names of classes, so {new!r} cannot be one; take a number.")
-                    code[new] = 1 + max((*names, *code.values()))
-                    fresh[new] = None
-                number_of = code.get(new, new)
-                line = re.sub(rb"^(\s*)\S+", rb"\g<1>%s" % str(number_of).encode(), line)
-            kept.append(line)
+            kept.append(re.sub(rb"^(\s*)\S+", rb"\g<1>%s" % codes.of(new).encode(), line) if new else line)
+        more = [_line(codes.of(label), edges, details, polygons) for label, edges in to_do.added.get(picture or "", ())]
+        if more:
+            end = b"\r\n" if raw.endswith(b"\r\n") else b"\n"
+            while kept and not kept[-1].strip():
+                kept.pop()
+            kept = [*kept, *(line.encode() + end[:-1] for line in more), b""]
         if kept != lines:
             written[name] = b"\n".join(kept)
-    notes: tuple[str, ...] = ()
-    if fresh:
-        file, listed = _with_names(place, {code[name]: name for name in fresh})
+    notes = to_do.notes
+    if codes.fresh:
+        file, listed = _with_names(place, codes.fresh)
         written[file] = listed
-        notes = (f"New classes were added to {file}: {', '.join(fresh)}.",)
+        notes += (f"New classes were added to {file}: {', '.join(codes.fresh.values())}.",)
     copied(place, out, written)
     return notes
+
+
+class _Codes:
+    """The numbers of the classes.
+
+    Attributes:
+        fresh: number -> name of those that the data did not have.
+    """
+
+    def __init__(self, place: str, names: Mapping[int, str]):
+        self._place, self._named = place, bool(names)
+        self._code = {name: number for number, name in reversed(names.items())}
+        self._next = 1 + max(names, default=-1)
+        self.fresh: dict[int, str] = {}
+
+    def of(self, name: str) -> str:
+        if not self._named:
+            if not name.isdigit():
+                raise UserError(f"{self._place} has no names of classes, so {name!r} cannot be one; take a number.")
+            return name
+        if name not in self._code:
+            self._code[name] = self._next + len(self.fresh)
+            self.fresh[self._code[name]] = name
+        return str(self._code[name])
+
+
+def _line(code: str, edges: tuple[float, ...], details: Mapping[str, Any], polygons: bool) -> str:
+    """The line of a new box in the form of the others; its keypoints are not labelled."""
+    left, top, right, bottom = edges
+    values: list[float] = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+    if shape := details.get("kpt_shape"):
+        values += [0.0] * (int(shape[0]) * int(shape[1]))
+    elif polygons:
+        values = [left, top, right, top, right, bottom, left, bottom]
+    return " ".join([code, *(f"{value:.6g}" for value in values)])
 
 
 def _files(place: str) -> Iterator[tuple[str, bytes]]:

@@ -512,6 +512,7 @@ class Run(TypedDict):
     stop: Stop | None
     similar: bool
     boxes: bool
+    nothing: str
     commands: list[Command]
     scores: list[str]
     notes: list[str]

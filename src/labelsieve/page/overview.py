@@ -19,6 +19,7 @@ from labelsieve.decide.next_steps import go_on, next_steps, sample_first
 from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
+from labelsieve.formats.background import NOTHING
 from labelsieve.formats.boxes import OF_BOXES
 from labelsieve.page.api import FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
 from labelsieve.page.decisions import estimates, interval
@@ -72,6 +73,7 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "stop": _stop(now),
         "similar": desk.neighbours is not None,
         "boxes": (findings.settings.get("recipe") or {}).get("format") in OF_BOXES,
+        "nothing": NOTHING,
         "commands": [{"command": step.command, "why": step.why} for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
         "notes": [
