@@ -9,7 +9,7 @@ from drawn_boxes import FORMATS, WRITTEN, colour, drawn, write
 
 import labelsieve as ls
 from labelsieve.core.errors import UserError
-from labelsieve.formats.background import NOTHING, is_crop, key
+from labelsieve.formats.background import NOTHING, decided, is_crop, key
 
 
 def crops(data):
@@ -59,20 +59,13 @@ def test_accepted_crops_become_boxes_and_boxes_on_nothing_go(name, tmp_path):
     assert wanted <= found and data.inputs[box].pixels(96, 64) not in found
 
 
-def test_crops_on_one_object_become_one_box(tmp_path):
-    place, content = drawn(tmp_path / "d", pictures=2)
-    data = ls.load(place, background=2000)
-    rows = [i for i in crops(data) if data.groups[i] == data.groups[0]]
-    first = np.array(data.inputs[rows[0]].box)
-    near = next(i for i in rows[1:] if np.abs(np.array(data.inputs[i].box) - first).sum() < 20)
-    far = next(i for i in rows if np.abs(np.array(data.inputs[i].box) - first).max() > 60)
-    from labelsieve.formats.background import decided
-
-    ids = [data.ids[i] for i in (rows[0], near, far)]
-    added = decided(dict.fromkeys(ids, "disc")).added[data.groups[0]]
-    assert [label for label, _ in added] == ["disc", "disc"]
-    assert added[0][1] == pytest.approx((first + data.inputs[near].box) / 2)
-    assert len(decided({ids[0]: "disc", ids[1]: "square"}).added[data.groups[0]]) == 2
+def test_crops_on_one_object_become_one_box():
+    near = [(10, 10, 40, 40), (14, 12, 44, 42), (12, 14, 42, 44)]
+    ids = [key("a.png", edges) for edges in (*near, (150, 60, 180, 90))]
+    added = decided(dict.fromkeys(ids, "disc") | {"7": NOTHING, "8": "disc", key("b.png", near[0]): NOTHING})
+    assert added.boxes == {"7": None, "8": "disc"} and added.notes == ("Boxes added: 2.",)
+    assert added.added == {"a.png": [("disc", (12, 12, 42, 42)), ("disc", (150, 60, 180, 90))]}
+    assert len(decided({ids[0]: "disc", ids[1]: "square"}).added["a.png"]) == 2
 
 
 def test_what_is_crowded_left_out_or_without_a_box_is_seen(tmp_path):

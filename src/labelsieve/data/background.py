@@ -63,7 +63,7 @@ def with_background(draft: Draft, many: int | None) -> Draft:
     if not len(at):
         note = "No crops without a box could be cut: the sizes of the pictures are not told, or boxes cover them."
         return replace(draft, notes=(*draft.notes, note))
-    names = [boxes.names[p] for p in at.tolist()]
+    names = [str(boxes.names[p]) for p in at.tolist()]
     order = np.argsort(np.concatenate([boxes.picture, at]), kind="stable")  # a picture is read once for all its crops
     ids = [*(draft.ids or ()), *map(key, names, edges.tolist())]
     splits = None if draft.splits is None else [*draft.splits, *(boxes.splits[p] for p in at.tolist())]

@@ -142,7 +142,7 @@ def _free(crop: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         return np.ones(len(crop), bool)
     shared = _shared(crop, boxes)
     least = np.minimum(_area(crop)[:, None], np.maximum(_area(boxes), 1e-12))
-    return (shared <= _TOUCH * least).all(1)
+    return np.asarray((shared <= _TOUCH * least).all(1))
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -152,7 +152,7 @@ def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(1))
 
 
 def _merged(some: list[tuple[str, Edges]]) -> Iterable[tuple[str, Edges]]:

@@ -124,7 +124,7 @@ class _Codes:
 
     def __init__(self, place: str, names: Mapping[int, str]):
         self._place, self._named = place, bool(names)
-        self._code = {name: number for number, name in reversed(names.items())}
+        self._code = {name: number for number, name in reversed(list(names.items()))}
         self._next = 1 + max(names, default=-1)
         self.fresh: dict[int, str] = {}
 
