@@ -6,6 +6,7 @@ import os
 import pytest
 
 from labelsieve.core.errors import UserError
+from labelsieve.corrections.apply_changes import apply
 from labelsieve.data import load
 
 
@@ -197,3 +198,40 @@ def test_a_split_that_a_saved_data_set_does_not_have_is_refused(offline, texts, 
             load(name)
     with pytest.raises(UserError, match=r"such as data\['fit'\]"):
         load(__import__("datasets").DatasetDict({"fit": texts}))
+
+
+def test_the_copy_has_all_splits_with_the_same_features(offline, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["b", "a", "c"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    splits = {
+        name: datasets.Dataset.from_dict(
+            {"text": [f"{name} {i}" for i in range(30)], "label": [i % 3 for i in range(30)]}, features
+        )
+        for name in ("train", "test")
+    }
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "saved")
+    (tmp_path / "hub/data").mkdir(parents=True)
+    for name, split in splits.items():
+        split.to_parquet(tmp_path / f"hub/data/{name}-00000-of-00001.parquet")
+    (tmp_path / "p.csv").write_text("id,old,new\n3,b,new\n5,c,\n")
+    for place in ("saved", "hub"):
+        out = tmp_path / f"{place} clean"
+        done = apply(f"hf:{tmp_path / place}", patch=tmp_path / "p.csv", out=out)
+        assert "The copy has all splits; only train was read, so test stayed as it was." in done.notes
+        copy = datasets.load_from_disk(str(out / "data"))
+        assert {name: len(split) for name, split in copy.items()} == {"train": 29, "test": 30}
+        assert copy["train"].features == copy["test"].features
+        assert copy["test"].features["label"].names == ["b", "a", "c", "new"]
+        assert copy["train"]["label"][:6] == [0, 1, 2, 3, 1, 0] and copy["test"]["label"][:3] == [0, 1, 2]
+    with pytest.raises(UserError, match="hub holds tables; name one, such as .*parquet, or all of them as hf:"):
+        load(tmp_path / "hub")
+
+
+def test_sounds_are_told(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "sounds" / "train" / name).mkdir(parents=True)
+        (tmp_path / "sounds" / "train" / name / "1.wav").write_bytes(b"RIFF")
+    for place in (tmp_path / "sounds", tmp_path / "sounds/train"):
+        with pytest.raises(UserError, match="holds sound files, which are not read; compute features"):
+            load(place)

@@ -23,6 +23,7 @@ from labelsieve.corrections import patch as patches
 from labelsieve.corrections.history import History
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan
+from labelsieve.formats import lance
 from labelsieve.places import paths
 from labelsieve.places.transfer import fetched
 
@@ -76,7 +77,7 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
             copied = _listed(data, changes, folder, "The tool reads no labels back" + _LIST)
         elif hub:
             copied = _hub(source, data, changes, folder)
-        elif paths.is_folder(source):
+        elif paths.is_folder(source) and not lance.is_lance(source):
             copied = _folder(data, changes, folder)
         elif paths.suffix(source) == ".npz":
             copied = _arrays(source, data, changes, folder)
@@ -127,9 +128,13 @@ def _format(recipe: Mapping[str, str], changes: Sequence[Change], folder: Path) 
 
 def _hub(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.huggingface import apply_hub
-    from labelsieve.data.hub import open_split
+    from labelsieve.data.hub import open_splits
 
-    return _with_notes(apply_hub(open_split(source)[0], data.label_column, _plan_for(data, changes), folder / "data"))
+    splits, name = open_splits(source)
+    done = _with_notes(apply_hub(splits, name, data.label_column, _plan_for(data, changes), folder / "data"))
+    others = ", ".join(key for key in splits if key != name)
+    note = f"The copy has all splits; only {name} was read, so {others} stayed as it was."
+    return replace(done, notes=(*done.notes, note)) if others else done
 
 
 def _all_splits(data: Dataset, recipe: Mapping[str, str]) -> Dataset:

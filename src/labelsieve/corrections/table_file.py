@@ -12,8 +12,11 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.corrections.arrow_columns import corrected
@@ -21,7 +24,7 @@ from labelsieve.corrections.history import History, first, history, latest
 from labelsieve.corrections.plan import Plan
 from labelsieve.data.class_metadata import class_names_in, with_class_names
 from labelsieve.data.json_layouts import records
-from labelsieve.formats import arff, database
+from labelsieve.formats import arff, database, lance
 from labelsieve.places import paths
 
 _AS_IT_IS = "The copy has the columns of the source and no more; patch.csv says what was changed."
@@ -44,6 +47,8 @@ def apply_table(path: str, label: str, plan: Plan, out: Path, opened: Opened) ->
     if suffix in database.SUFFIXES:
         database.write_labels(path, label, plan.take, plan.fresh, plan.keep, out)
         return History(note=_AS_IT_IS)
+    if suffix == lance.SUFFIX:
+        return _lance(path, label, plan, out)
     with opened(path) as file:
         raw = gzip.decompress(file.read()) if path.endswith(".gz") else file.read()
     if suffix == ".arff":
@@ -168,6 +173,18 @@ def _ipc(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Histor
     options = pa.ipc.IpcWriteOptions(compression=_packing(raw))
     with new(str(out), done.schema, options=options) as writer:
         writer.write_table(done)
+    return extra
+
+
+def _lance(path: str, label: str, plan: Plan, out: Path) -> History:
+    from labelsieve.core.added_columns import BEFORE, DECISION, PREFIX
+
+    ours = (label, BEFORE, DECISION, PREFIX + BEFORE, PREFIX + DECISION)
+    names = lance.opened(path).schema.names
+    table = lance.columns_of(path, [name for name in names if name in ours])
+    _require_rows(len(table), plan, path)
+    done, extra = _with_names(table, label, replace(plan, keep=np.ones(len(table), bool)))
+    lance.copied(path, done, plan.keep, out)
     return extra
 
 

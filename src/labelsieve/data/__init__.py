@@ -30,7 +30,7 @@ from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.torch_dataset import from_torch, is_torch
-from labelsieve.formats import database
+from labelsieve.formats import database, lance
 from labelsieve.places import paths
 
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".arff", *database.SUFFIXES)
@@ -322,6 +322,10 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
     there = requested.present(())
     if format := format or recognised(name, there):
         return load_format(format, name, there)
+    if lance.is_lance(name):
+        from labelsieve.data.table import load_table
+
+        return load_table(name, requested, relabelled)
     if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 

@@ -28,6 +28,8 @@ from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
 
 _DEEPER = "it lies in a folder inside a class folder"
+_SHOWN = 3
+_SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a")
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
@@ -188,7 +190,18 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
     root = tree.root
     if _HUGGING_FACE & set(loose):
         return f"{root} is a saved Hugging Face data set; name it hf:{root}."
-    inner = [(name, entry.name) for name in folders for entry in tree.entries(name) if entry.is_folder]
+    below = [(name, entry) for name in folders for entry in tree.entries(name)]
+    inner = [(name, entry.name) for name, entry in below if entry.is_folder]
+    files = [*loose, *(f"{name}/{entry.name}" for name, entry in below if entry.is_file)]
+    deepest = [entry.name for name, part in inner[:_SHOWN] for entry in tree.entries(f"{name}/{part}")]
+    if any(name.lower().endswith(_SOUNDS) for name in (*files, *deepest)):
+        return (
+            f"{root} holds sound files, which are not read; compute features of them and read those: a table or an "
+            ".npz with one row per file."
+        )
+    if folders and (table := next((name for name in files if name.endswith((".parquet", ".arrow"))), None)):
+        return f"{root} holds tables; name one, such as {paths.join(root, table)}, or all of them as hf:{root}."
+    listing = next((name for name in loose if paths.suffix(name) in (".csv", ".jsonl", ".parquet")), None)
     yolo = {"images", "labels"} <= {*folders} or {"images", "labels"} <= {name for _, name in inner}
     if inner and yolo:
         return (
@@ -202,7 +215,8 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
         return (
             f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the "
             f"folder directly below the one you name. Name {' or '.join(paths.join(root, part) for part in outer[:3])} "
-            "instead, or move the images up."
+            "instead, or move the images up"
+            + (f"; if {paths.join(root, listing)} lists the images, name it." if listing else ".")
         )
     images = sum(map(is_image, loose))
     if images:

@@ -26,7 +26,8 @@ def load_hub(address: str, requested: Columns, relabelled: bool = False) -> Draf
     Raises:
         UserError: `datasets` is not installed, there is no such data set or split, or its columns are in doubt.
     """
-    dataset, source, notes = _split(address)
+    splits, split, source, notes = _opened(address)
+    dataset = splits[split]
     try:
         draft = from_dataset(dataset, requested, relabelled, source)
     except UserError as error:
@@ -42,31 +43,38 @@ def load_hub(address: str, requested: Columns, relabelled: bool = False) -> Draf
 
 def open_split(address: str) -> tuple[Any, str]:
     """The `datasets.Dataset` of "hf:NAME_OR_FOLDER[:SPLIT]", and its address with the split that was read."""
-    return _split(address)[:2]
+    splits, split, source, _ = _opened(address)
+    return splits[split], source
 
 
-def _split(address: str) -> tuple[Any, str, tuple[str, ...]]:
-    """The data set, its address, and notes about other splits and about files that `datasets` did not read."""
+def open_splits(address: str) -> tuple[dict[str, Any], str]:
+    """Every split of "hf:NAME_OR_FOLDER[:SPLIT]" by its name, "" for data without splits, and the one that is read."""
+    return _opened(address)[:2]
+
+
+def _opened(address: str) -> tuple[dict[str, Any], str, str, tuple[str, ...]]:
+    """The splits, the one that is read, its address, and notes about others and about files that `datasets` did not
+    read."""
     name, split = _parse(address)
     if not name.strip():
         raise UserError(f"{address!r} names no data set; write hf:NAME, or hf:FOLDER, and perhaps :SPLIT.")
     dataset = _open(name, address)
     several = not hasattr(dataset, "column_names") or isinstance(dataset.column_names, dict)
     notes = not_read(name, sum(len(dataset[part]) for part in dataset) if several else len(dataset))
-    if several:
-        splits = list(dataset)
-        split = split or (splits[0] if len(splits) == 1 else "train")
-        if split not in splits:
-            message = f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT."
-            raise UserError(" ".join([message, *notes]))
-        if len(splits) > 1:
-            listed = ", ".join(f"{other} ({len(dataset[other]):,})" for other in splits)
-            notes = (f"{name} has the splits {listed}; only {split} was read. Name another as hf:{name}:SPLIT.", *notes)
-        dataset = dataset[split]
-    elif split and split != str(dataset.split or "train"):
-        what = f"has only the split {dataset.split}" if dataset.split else "was saved without splits"
-        raise UserError(f"{name} {what}, so there is no {split!r}; leave the split out.")
-    return dataset, f"hf:{name}:{split}" if split else f"hf:{name}", notes
+    if not several:
+        if split and split != str(dataset.split or "train"):
+            what = f"has only the split {dataset.split}" if dataset.split else "was saved without splits"
+            raise UserError(f"{name} {what}, so there is no {split!r}; leave the split out.")
+        return {split: dataset}, split, f"hf:{name}:{split}" if split else f"hf:{name}", notes
+    splits = list(dataset)
+    split = split or (splits[0] if len(splits) == 1 else "train")
+    if split not in splits:
+        message = f"{name} has no split {split!r}.{near(split, splits)} Name one as hf:{name}:SPLIT."
+        raise UserError(" ".join([message, *notes]))
+    if len(splits) > 1:
+        listed = ", ".join(f"{other} ({len(dataset[other]):,})" for other in splits)
+        notes = (f"{name} has the splits {listed}; only {split} was read. Name another as hf:{name}:SPLIT.", *notes)
+    return dict(dataset), split, f"hf:{name}:{split}", notes
 
 
 def from_dataset(
@@ -120,5 +128,7 @@ def _open(name: str, address: str) -> Any:
             return datasets.load_from_disk(name)
         return datasets.load_dataset(name)
     except Exception as error:  # the hub, its cache and every file format have exceptions of their own
+        while type(error).__name__ == "DatasetGenerationError" and error.__cause__ is not None:
+            error = error.__cause__  # it says no more than that there was an error
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise UserError(f"{address} cannot be loaded: {reason.rstrip('.')}.") from error

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from labelsieve.core.errors import UserError
 from labelsieve.data.binaries import LOOK, is_bytes, is_foreign, is_record, what
 from labelsieve.data.columns import PICTURES, Columns
-from labelsieve.formats import arff, database
+from labelsieve.formats import arff, database, lance
 from labelsieve.places import paths
 from labelsieve.places.parquet_column import ParquetColumn, large_column
 
@@ -48,7 +48,7 @@ class TableFile:
     notes: tuple[str, ...] = ()
     opaque: frozenset[str] = frozenset()
     plain: bool = False
-    large: Callable[[str], ParquetColumn | None] = lambda name: None
+    large: Callable[[str], ParquetColumn | lance.LanceColumn | None] = lambda name: None
     label: str = ""
 
 
@@ -73,7 +73,7 @@ def open_table(path: str) -> TableFile:
         with user_errors(path):
             return file.written(names)
 
-    def large(name: str) -> ParquetColumn | None:
+    def large(name: str) -> ParquetColumn | lance.LanceColumn | None:
         with user_errors(path):
             return file.large(name)
 
@@ -337,6 +337,20 @@ def _database(path: str) -> TableFile:
     return _bytes_classified(file)
 
 
+def _lance(path: str) -> TableFile:
+    schema = lance.opened(path).schema
+    _require_few(len(schema.names), path)
+    some = partial(lance.columns_of, path)
+
+    def read(columns: Columns) -> pa.Table:
+        return plain_codes(some(columns.all()))
+
+    def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
+        return some(names, rows)
+
+    return _bytes_classified(TableFile(schema, read, first, some, large=partial(lance.large_column, path)))
+
+
 def _too_deep(value: Any) -> bool:
     level = [value]
     for _ in range(_DEEPEST):
@@ -409,4 +423,5 @@ READERS: dict[str, Callable[[str], TableFile]] = {
     ".feather": _ipc,
     ".arff": _arff,
     **dict.fromkeys(database.SUFFIXES, _database),
+    lance.SUFFIX: _lance,
 }

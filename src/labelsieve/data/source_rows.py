@@ -11,6 +11,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.data.columns import INDEXES, Columns
 from labelsieve.data.readers import READERS, TableFile, in_memory, open_table
 from labelsieve.data.table import roles
+from labelsieve.formats import lance
 from labelsieve.places import paths
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _table(source: str) -> TableFile | None:
         from labelsieve.data.hub import open_split
 
         return in_memory(open_split(source)[0].with_format("arrow")[:])
-    if paths.is_folder(source) or paths.suffix(source) not in READERS:
+    if (paths.is_folder(source) and not lance.is_lance(source)) or paths.suffix(source) not in READERS:
         return None
     return open_table(source)
 

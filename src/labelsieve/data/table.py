@@ -113,7 +113,7 @@ def _large(file: TableFile, columns: Columns, source: str, folder: str) -> dict[
         return {"inputs": replace(inputs, folder=folder), "kind": "image"}
     empty, row = {}, 0
     with user_errors(source):
-        for chunk in inputs.chunks():
+        for chunk in inputs.chunks():  # pyright: ignore[reportAttributeAccessIssue]  # Lance has no large texts
             texts = chunk.cast(pa.large_string())
             try:
                 texts.validate(full=True)
