@@ -191,9 +191,13 @@ def _arrays(source: str, data: Dataset, changes: Sequence[Change], folder: Path)
 def _table(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.class_folders import copy_beside
     from labelsieve.corrections.table_file import apply_table
+    from labelsieve.data.croissant import renewed
 
     out = folder / os.path.basename(paths.file_of(source))
     history = apply_table(source, data.label_column, _plan_for(data, changes), out, paths.opened)
+    described = None if out.is_dir() else renewed(paths.file_of(source), out)
+    if described is not None:
+        (folder / described[0]).write_bytes(described[1])
     pictures = getattr(data.inputs, "paths", None)
     if not pictures or paths.is_remote(source):
         return _with_notes(history)

@@ -20,7 +20,7 @@ from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.run_files import require_data
 from labelsieve.core.splits import named_splits
-from labelsieve.data import array_file, columns
+from labelsieve.data import array_file, columns, croissant
 from labelsieve.data.background import EACH, how_many, is_boxed, with_background
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import handed, identify, recipe, settle
@@ -103,8 +103,10 @@ def load(
     Raises:
         UserError: the message says what is wrong with the source and what to do.
     """
-    requested = columns.named(label, text, image, id, group, feature_columns)
     source = os.fspath(source) if isinstance(source, os.PathLike) else source
+    source, roles, told = croissant.resolved(source, {"label": label, "text": text, "image": image, "id": id})
+    label, text, image, id = (roles[role] for role in ("label", "text", "image", "id"))
+    requested = columns.named(label, text, image, id, group, feature_columns)
     if format is not None:
         require_format(format, source)
     named = named_splits(split)
@@ -136,7 +138,8 @@ def load(
 
         order = draft.categories if labels is None else categories_of(labels)
         dataset = beside(dataset, probs, id=id, all_ids=identify(draft, len(draft.inputs)).tolist(), categories=order)
-    return replace(dataset, recipe=recipe(arguments), handed=handed(arguments))
+    notes = (*told, *dataset.notes)
+    return replace(dataset, recipe=recipe(arguments), handed=handed(arguments), notes=notes)
 
 
 def _cut(draft: Draft, background: int | None) -> str | None:
