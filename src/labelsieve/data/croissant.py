@@ -101,7 +101,7 @@ def _beside(file: str, holder: Mapping[str, Any]) -> str:
     if "FileSet" in str(holder.get("@type")) or not url:
         raise UserError(
             f"The labels of {file} are in a set of files ({holder.get('includes', 'without a name')}), not in one "
-            f"table. If they are folders of pictures, or tables of Hugging Face, name the folder, or hf:{folder or '.'}."
+            f"table; if they are folders of pictures, or tables of Hugging Face, name the folder, or hf:{folder}."
         )
     for name in (url, url.rpartition("/")[2], str(holder.get("name", ""))):
         table = paths.join(folder, name)
