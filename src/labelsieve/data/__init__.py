@@ -104,8 +104,10 @@ def load(
         UserError: the message says what is wrong with the source and what to do.
     """
     source = os.fspath(source) if isinstance(source, os.PathLike) else source
-    source, roles, told = croissant.resolved(source, {"label": label, "text": text, "image": image, "id": id})
-    label, text, image, id = (roles[role] for role in ("label", "text", "image", "id"))
+    told: tuple[str, ...] = ()
+    if labels is None and format is None:
+        source, roles, told = croissant.resolved(source, {"label": label, "text": text, "image": image, "id": id})
+        label, text, image, id = (roles[role] for role in ("label", "text", "image", "id"))
     requested = columns.named(label, text, image, id, group, feature_columns)
     if format is not None:
         require_format(format, source)
