@@ -17,7 +17,7 @@ from labelsieve.data.raw_data import Draft
 from labelsieve.formats.content import Content
 
 if TYPE_CHECKING:
-    from labelsieve.data.vote_table import VoteTable
+    from labelsieve.data.vote_columns import VoteTable
 
 
 def require_format(name: str, source: Any) -> None:
@@ -61,7 +61,7 @@ def load_format(name: str, place: str, requested: Columns) -> Draft:
 
 def _votes(content: Content) -> VoteTable | None:
     """The votes of the content, with one label of each for an example that has one vote."""
-    from labelsieve.data.vote_table import VoteTable
+    from labelsieve.data.vote_columns import VoteTable
 
     if content.votes is None:
         return None

@@ -12,7 +12,7 @@ from labelsieve.core.dataset import Exclusion, Kind
 from labelsieve.core.feature_columns import FeatureColumns
 
 if TYPE_CHECKING:
-    from labelsieve.data.vote_table import VoteTable
+    from labelsieve.data.vote_columns import VoteTable
 
 
 @dataclass(frozen=True, eq=False)
