@@ -17,7 +17,6 @@ cleanlab (CROWDLAB, with the same probabilities as ours). A record that is there
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import time
 import warnings
@@ -31,7 +30,16 @@ import vote_sets
 from labelsieve.stats import vote_model
 from vote_sets import Votings, accuracy, judged, majority, right
 
-GRID = {"PRIOR": (2.0, 30.0, 100.0, 300.0), "ERRORS": (3.0, 10.0, 30.0)}
+CONSTANTS = ("PRIOR", "ERRORS", "COARSE", "SHRINKAGES")
+FREE = tuple(2.0**power for power in range(8))
+TRIED = (
+    *((prior, 10.0, coarse, FREE) for coarse in (0, 20) for prior in (100.0, 30.0, 300.0)),
+    *((100.0, errors, 0, FREE) for errors in (3.0, 30.0)),
+    *((100.0, 10.0, 0, (s,)) for s in (8.0, 32.0)),
+    (2.0, 10.0, 0, FREE),
+    (1000.0, 10.0, 0, FREE),
+    (100.0, 10.0, 10, FREE),
+)
 
 
 def others(one: Votings) -> dict[str, Callable[[], np.ndarray]]:
@@ -121,33 +129,42 @@ def _difference(one: Votings) -> float:
 
 
 def choose(sets: list[Votings]) -> dict:
-    """Each set's accuracy with the constants that are best on all other sets, and the choice of each."""
-    grid = list(itertools.product(*GRID.values()))
-    before = {name: getattr(vote_model, name) for name in GRID}
-    hits = np.empty((len(grid), len(sets)))
-    for g, values in enumerate(grid):
-        for name, value in zip(GRID, values, strict=True):
-            setattr(vote_model, name, value)
-        for s, one in enumerate(sets):
-            hits[g, s] = accuracy(vote_model.fit(one.votes, one.classes).posterior, one.truth)
+    """Each family's accuracy with the constants that are best on all other families, and the choice of each. A family
+    is one source of votes, such as the three tables of ZenCrowd; it weighs as one."""
+    names = [_family(one.name) for one in sets]
+    families = sorted(set(names))
+    hits = np.empty((len(TRIED), len(families)))
+    before = {name: getattr(vote_model, name) for name in CONSTANTS}
+    for g, values in enumerate(TRIED):
+        for name, value in zip(CONSTANTS, values, strict=True):
+            setattr(vote_model, name, np.array(value) if name == "SHRINKAGES" else value)
+        of = np.array([accuracy(vote_model.fit(one.votes, one.classes).posterior, one.truth) for one in sets])
+        hits[g] = [of[[name == family for name in names]].mean() for family in families]
+        print(values, f"{100 * hits[g].mean():.3f}", (100 * hits[g]).round(2).tolist(), flush=True)
     for name, value in before.items():
         setattr(vote_model, name, value)
-    chosen = [int(np.argmax(np.delete(hits, s, 1).mean(1))) for s in range(len(sets))]
+    chosen = [int(np.argmax(np.delete(hits, f, 1).mean(1))) for f in range(len(families))]
+    used = tuple(np.asarray(value).tolist() for value in before.values())
+    used = TRIED.index(tuple(tuple(value) if isinstance(value, list) else value for value in used))
     return {
-        "constants": list(GRID),
-        "used": list(before.values()),
-        "best_on_all": list(grid[int(np.argmax(hits.mean(1)))]),
-        "mean": {
-            "used": round(float(hits[grid.index(tuple(before.values()))].mean()), 5),
-            "best_on_all": round(float(hits.mean(1).max()), 5),
-            "left_out": round(float(np.mean([hits[c, s] for s, c in enumerate(chosen)])), 5),
+        "constants": list(CONSTANTS),
+        "tried": [[*values, round(float(mean), 5)] for values, mean in zip(TRIED, hits.mean(1), strict=True)],
+        "best_on_all": list(TRIED[int(np.argmax(hits.mean(1)))]),
+        "used": round(float(hits[used].mean()), 5),
+        "left_out": round(float(np.mean([hits[c, f] for f, c in enumerate(chosen)])), 5),
+        "families": {
+            family: {
+                "chosen": list(TRIED[c]),
+                "left_out": round(float(hits[c, f]), 5),
+                "used": round(float(hits[used, f]), 5),
+            }
+            for f, (family, c) in enumerate(zip(families, chosen, strict=True))
         },
-        "sets": {
-            one.name: {"chosen": list(grid[c]), "left_out": round(float(hits[c, s]), 5)}
-            for s, (one, c) in enumerate(zip(sets, chosen, strict=True))
-        },
-        "grid": [[*values, round(float(mean), 5)] for values, mean in zip(grid, hits.mean(1), strict=True)],
     }
+
+
+def _family(name: str) -> str:
+    return name.split("_")[0] if name.startswith(("ZenCrowd", "CF", "SP")) else name
 
 
 def main() -> None:

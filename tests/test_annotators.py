@@ -154,6 +154,61 @@ def test_repeated_votes_are_told(tmp_path):
     assert [later.label[j] for j in later.of(1) if later.annotators[later.annotator[j]] == "y"] == [0]
 
 
+@pytest.mark.parametrize(
+    ("times", "last"),
+    [
+        ((10, 9), "a"),
+        (("10", "9"), "a"),
+        ((None, 1.5), "b"),
+        (("2024-01-10 10:00", "2024-01-09T11:00"), "a"),
+        (("2024-01-10T10:00+05:00", "2024-01-10T06:00Z"), "b"),
+        (tuple(pd.to_datetime(["2024-01-02", "2024-01-01"]).tz_localize("Asia/Tokyo")), "a"),
+        ((1, 1), None),
+        ((None, None), None),
+    ],
+)
+def test_the_last_vote_counts(times, last):
+    """Whatever the times are written as; votes of one time that differ do not count."""
+    assert last_of(times) == last
+
+
+def last_of(times):
+    rows = [("t1", "x", "a", times[0]), ("t1", "x", "b", times[1])]
+    rows += [(f"t{i}", who, "ab"[i % 2], times[0]) for i in range(6) for who in "yz"]
+    table = pd.DataFrame(rows, columns=["id", "who", "label", "at"])
+    data = ls.load(table, id="id", annotator="who", time="at")
+    votes = data.votes
+    said = [data.classes[votes.label[j]] for j in votes.of(1) if votes.annotators[votes.annotator[j]] == "x"]
+    assert len(said) <= 1
+    return said[0] if said else None
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (("9:05 pm", "10:05 pm"), "'9:05 pm', whose place in time is not clear"),
+        (("1/2/2024", "12/1/2023"), "place in time is not clear"),
+        (("2024-01-10T10:00Z", "2024-01-09 11:00"), "cannot be compared"),
+        ((True, False), "place in time is not clear"),
+    ],
+)
+def test_times_that_have_no_order(times, message):
+    with pytest.raises(ls.UserError, match=message):
+        last_of(times)
+
+
+def test_names_of_columns_are_not_patterns_only(votes):
+    """A name with brackets means itself, and a pattern never the ids and the labels in use."""
+    wide = votes[votes["image"] < "d0040"].pivot(index="image", columns="worker", values="label").reset_index()
+    some = wide.rename(columns={"w02": "w[2]", "w03": "w[3]"})[["image", "w[2]", "w[3]"]]
+    assert ls.load(some, id="image", annotator="w[2],w[3]").votes.annotators == ("w[2]", "w[3]")
+    assert ls.load(wide, id="image", annotator="*").votes.annotators == tuple(f"w{i:02d}" for i in range(12))
+    with pytest.raises(ls.UserError, match="no column 'nothing'"):
+        ls.load(wide, id="image", annotator="w*", label="nothing")
+    with pytest.raises(ls.UserError, match="no column 'imag[*]'"):
+        ls.load(wide, id="image", annotator="imag*")
+
+
 def test_copied_answers_are_named():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 5, 600)
@@ -162,6 +217,36 @@ def test_copied_answers_are_named():
     table = pd.DataFrame(votes.T, columns=list("abcdef")).map("class {}".format)
     found = ls.find(table, annotator="a,b,c,d,e,f").annotators
     assert [(pair.one, pair.other) for pair in found.copies] == [("c", "f")]
+
+
+def test_copies_that_confirm_each_other_are_named():
+    """Where the others are worse, the model takes what two say alike for the truth; so their matrices say nothing."""
+    rng = np.random.default_rng(1)
+    truth, rows = rng.integers(0, 4, 400), []
+    for i, true in enumerate(truth):
+        said = {f"w{a}": true if rng.random() < 0.8 else rng.integers(0, 4) for a in rng.choice(8, 3, replace=False)}
+        said["gpt"], said["ann"] = 1, true if rng.random() < 0.7 else rng.integers(0, 4)
+        said["bob"] = said["ann"] if rng.random() < 0.95 else rng.integers(0, 4)
+        rows += [(i, name, "abcd"[label]) for name, label in said.items()]
+    table = pd.DataFrame(rows, columns=["id", "who", "label"])
+    found = ls.find(table, id="id", annotator="who", label="label").annotators
+    assert [(pair.one, pair.other) for pair in found.copies] == [("ann", "bob")]
+    assert [one.name for one in found.annotators if one.spam] == ["gpt"]
+
+
+@pytest.mark.parametrize("shared", ["confusion", "hard examples"])
+def test_shared_errors_are_no_copies(shared):
+    rng = np.random.default_rng(0)
+    truth, hard, rows = rng.integers(0, 4, 800), rng.random(800) < 0.3, []
+    for i, true in enumerate(truth):
+        for a in rng.choice(12, 3, replace=False):
+            right = 0.55 if shared == "hard examples" and hard[i] else 0.85
+            label = true if rng.random() < right else (true + 1) % 4
+            if shared == "confusion" and a < 4 and true == 0 and rng.random() < 0.8:
+                label = 1
+            rows.append((i, f"w{a}", "abcd"[label]))
+    table = pd.DataFrame(rows, columns=["id", "who", "label"])
+    assert ls.find(table, id="id", annotator="who", label="label").annotators.copies == ()
 
 
 def test_the_most_useful_vote_is_asked_for(alone):

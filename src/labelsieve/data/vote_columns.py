@@ -81,6 +81,8 @@ def read_votes(file: TableFile, name: str, annotator: str, requested: Columns, t
     if requested.id is not None:
         require_column(requested.id, names, name, "id")
     if wide:
+        if requested.label is not None:
+            require_column(requested.label, names, name, "label")
         return _of_wide(file, name, wide, requested)
     return _of_long(file, name, annotator, _vote_label(names, requested, annotator, name), requested.id, time)
 

@@ -5,8 +5,7 @@ Accuracy: the expected share of right votes; the interval is Wilson's (1927) for
 Information: log2 of the probability of a vote under the annotator's matrix, with the class as it seems without this
     vote, over its probability under the annotator's habits alone (how often he gives each label). Its mean over the
     votes is about the mutual information of the vote and the true class, and 0 for spam.
-Copies: two annotators who agree far more than two independent ones with their matrices would, with the class as it
-    seems without their two votes. z > 5 of the agreements, and at least a third of the agreements to be had by copying.
+Copies: `decide.copied_votes`.
 Ask: the value of information of one more vote (Howard 1966) for the probability that the consensus is right.
 """
 
@@ -14,17 +13,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelsieve.core.annotators import Annotator, Annotators, Ask, Confused, Copies
+from labelsieve.core.annotators import Annotator, Annotators, Ask, Confused
+from labelsieve.decide.copied_votes import PAIRS, copies, pairs_of_votes
 from labelsieve.stats.vote_model import VoteModel, agreement, consensus, one_more, thinned
 
 SPAM = 0.25  # of the average information of a vote
-STRIKING = 5.0  # z of two annotators' agreements
-COPIED = 1 / 3  # of the agreements beyond the expected ones that copying could make
-SHARED = 10  # examples that two annotators must share to be compared
+FEW = 10  # votes below which nobody is called spam
 CONFUSED = 5  # errors of an annotator that are listed
 ASK = 1000  # examples that are listed
 WHO = 3  # annotators to ask, per example
-_PAIRS = 2_000_000  # pairs of votes that are compared, about
 _CELLS = 50_000_000  # of the confusion matrices
 _BLOCK = 1 << 18  # votes at once
 _Z = 1.96
@@ -58,7 +55,7 @@ def annotators(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray) -> A
             float(high[a]),
             float(kappa[a]) if np.isfinite(kappa[a]) else None,
             float(mean[a]),
-            bool(total[a] >= SHARED and mean[a] + _Z * error[a] < SPAM * usual),
+            bool(total[a] >= FEW and mean[a] + _Z * error[a] < SPAM * usual),
             confused,
         )
         for a, confused in enumerate(_confused(model, classes))
@@ -72,7 +69,7 @@ def annotators(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray) -> A
         dense[model.annotator, :, model.label] = model.counts
     return Annotators(
         tuple(people),
-        _copies(model),
+        copies(model),
         _ask(model, classes, ids, mean),
         share,
         fleiss,
@@ -146,31 +143,13 @@ def _confused(model: VoteModel, classes: tuple[str, ...]) -> list[tuple[Confused
     return out
 
 
-def _pairs(votes, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of positions of votes on the same example."""
-    size = np.diff(votes.starts)
-    one, other = [], []
-    room = most
-    for apart in range(1, int(size.max(initial=0))):
-        first = np.flatnonzero(votes.example[:-apart] == votes.example[apart:])
-        if len(first) > room:
-            first = first[:: -(-len(first) // max(1, room))]
-        one.append(first)
-        other.append(first + apart)
-        room -= len(first)
-        if room <= 0:
-            break
-    nothing = np.empty(0, np.int64)
-    return (np.concatenate(one), np.concatenate(other)) if one else (nothing, nothing)
-
-
 def _kappas(model: VoteModel, k: int) -> np.ndarray:
     """(A,) Cohen's kappa of each annotator against all others on the same examples."""
     votes, many = model.votes, len(model.votes.annotators)
-    one, other = _pairs(thinned(votes, _PAIRS), _PAIRS)
+    votes = thinned(votes, PAIRS)
+    one, other = pairs_of_votes(votes)
     if len(one) == 0:
         return np.full(many, np.nan)
-    votes = thinned(votes, _PAIRS)
     left, right = np.r_[one, other], np.r_[other, one]
     who, mine, theirs = votes.annotator[left], votes.label[left], votes.label[right]
     n = np.bincount(who, minlength=many)
@@ -181,50 +160,6 @@ def _kappas(model: VoteModel, k: int) -> np.ndarray:
     ]
     chance = (cells[0] * cells[1]).sum(1)
     return np.where((n > 0) & (chance < 1), (observed - chance) / np.maximum(1 - chance, 1e-12), np.nan)
-
-
-def _copies(model: VoteModel) -> tuple[Copies, ...]:
-    """Pairs of annotators who agree far more than independent ones would."""
-    votes, many, k = model.votes, len(model.votes.annotators), model.posterior.shape[1]
-    one, other = _pairs(votes, _PAIRS)
-    if len(one) == 0:
-        return ()
-    key, pair, shared = np.unique(
-        votes.annotator[one].astype(np.int64) * many + votes.annotator[other], return_inverse=True, return_counts=True
-    )
-    worth = np.flatnonzero(shared >= SHARED)
-    if not len(worth):
-        return ()
-    place = np.full(len(key), -1)
-    place[worth] = np.arange(len(worth))
-    kept = np.flatnonzero(place[pair] >= 0)
-    one, other, pair = one[kept], other[kept], place[pair[kept]]
-    matrices = np.zeros((0, 0, 0))
-    if many * k * k <= _CELLS:
-        matrices = np.zeros((many, k, k))
-        matrices[model.annotator, :, model.label] = model.matrix
-        matrices /= np.maximum(matrices.sum(2, keepdims=True), 1e-12)
-    agreed = votes.label[one] == votes.label[other]
-    expected = np.empty(len(one))
-    step = max(1, _BLOCK // (k * k))
-    for start in range(0, len(one), step):
-        some = slice(start, start + step)
-        q = model.without(one[some], other[some])
-        if len(matrices):
-            a, b = matrices[votes.annotator[one[some]]], matrices[votes.annotator[other[some]]]
-            expected[some] = np.einsum("ik,ikl,ikl->i", q, a, b)
-        else:
-            expected[some] = q @ (model.common**2).sum(1)
-    expected = np.clip(expected, 0, 1)
-    n = shared[worth]
-    same, likely = np.bincount(pair, agreed), np.bincount(pair, expected)
-    z = (same - likely) / np.sqrt(np.maximum(np.bincount(pair, expected * (1 - expected)), 1e-9))
-    striking = np.flatnonzero((z > STRIKING) & (same - likely > COPIED * (n - likely)))
-    names = votes.annotators
-    return tuple(
-        Copies(names[key[worth[j]] // many], names[key[worth[j]] % many], int(n[j]), int(same[j]), float(likely[j]))
-        for j in striking[np.argsort(-z[striking], kind="stable")]
-    )
 
 
 def _ask(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray, information: np.ndarray) -> tuple[Ask, ...]:

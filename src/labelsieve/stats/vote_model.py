@@ -30,13 +30,15 @@ ERRORS = 10.0  # votes with the errors of all annotators that each one's number 
 PRIOR = 100.0  # votes of each class that pull the common matrix to a single error rate
 ALONE = 6  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
 CLEAR = 2.0  # log-likelihood that another w must gain
+COARSE = 0  # first steps, in which annotators differ by their number of errors alone
 STEPS = 100  # of the EM, at most
+SAMPLE = 200_000  # votes that the EM begins with where there are more than twice as many
 TOLERANCE = 1e-5  # the EM ends when the posterior moves less, on average over the examples
 EQUAL = 1e-9  # probabilities that differ by less are a tie
 _TINY = 1e-10  # the least expected number of votes, and the least class frequency
 _FLOOR = 1e-6  # of the classifier's probabilities
 _CELLS = 1 << 20  # numbers that the choice of s looks at, about
-_SOME = 5000  # examples that the choice of t and w looks at, about
+_SOME = 3000  # examples that the choice of t and w looks at, about
 _FAR = np.exp(np.linspace(-5, 1.5, 27))  # what is tried for t at first
 _NEAR = np.exp(np.linspace(-0.3, 0.3, 7))  # times t or w: what is tried
 
@@ -75,6 +77,14 @@ class VoteModel:
     def consensus(self) -> np.ndarray:
         """(n,) int64 the likeliest class, the first of equal ones."""
         return consensus(self.posterior)
+
+    def log_of(self, pairs: np.ndarray) -> np.ndarray:
+        """(m, K) log T_a[k, l] of pairs a K + l, in ascending order; that of all annotators for pairs that never
+        occur."""
+        k = self.posterior.shape[1]
+        own = self.annotator * k + self.label
+        at = np.minimum(np.searchsorted(own, pairs), len(own) - 1)
+        return np.log(np.where((own[at] == pairs)[:, None], self.matrix[at], self.common[:, pairs % k].T))
 
     def without(self, votes: np.ndarray, also: np.ndarray | None = None) -> np.ndarray:
         """(m, K) the posterior of the examples of the votes (m,) as it would be without each of them, and without the
@@ -115,12 +125,17 @@ def fit(
     k, i, n = n_classes, votes.example, votes.n
     pairs, cell = np.unique(votes.annotator.astype(np.int64) * k + votes.label, return_inverse=True)
     annotator, label = np.divmod(pairs, k)
-    share = votes.shares(k).T
     log_p = None if probs is None else np.log(np.maximum(np.asarray(probs, np.float64).T, 0) + _FLOOR)
-    q = share
-    s, t, w = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0
+    q = np.ascontiguousarray(votes.shares(k).T)
+    s, t, w, alone = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0, ALONE
     voted = np.flatnonzero(np.diff(votes.starts) > 0)
     some = voted[:: max(1, len(voted) // _SOME)]  # examples that t and w are chosen on
+    if len(votes) > 2 * SAMPLE and shrinkage is None:
+        rows = np.arange(0, n, -(-len(votes) // SAMPLE))
+        begun = fit(votes.pick(rows), k, None if probs is None else probs[rows], steps=steps, tolerance=tolerance)
+        s, t, w, alone = begun.shrinkage, begun.sharpness, begun.independence, 0
+        said = _said(begun.log_of(pairs), cell, i, n)
+        q = _normal(w * said + (np.log(begun.posterior.mean(0))[:, None] if log_p is None else log_p * t))
     counts = matrix = common = base = np.empty(0)
     step = 0
     for step in range(1, steps + 1):
@@ -129,26 +144,37 @@ def fit(
         towards = _towards(counts, annotator, label, common)
         if shrinkage is None and step % 3 == 1:
             s = _likeliest_shrinkage(counts, annotator, towards)
-        matrix = _matrix(counts, annotator, towards, s)
-        log = np.log(matrix)
-        said = np.stack([np.bincount(i, log[:, c][cell], minlength=n) for c in range(k)])
-        if log_p is None or step <= ALONE:
+        coarse = alone and shrinkage is None and step <= COARSE
+        matrix = towards if coarse else _matrix(counts, annotator, towards, s)
+        said = _said(np.log(matrix), cell, i, n)
+        if log_p is None or step <= alone:
             base = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
         else:
             if step % 3 == 1:
                 rate = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
                 p, heard = log_p[:, some], said[:, some]
-                tried = _FAR if step == ALONE + 1 else t * _NEAR
+                tried = _FAR if step == alone + 1 and alone else t * _NEAR
                 t = float(tried[np.argmax([_likelihood(p * one, w * heard) for one in tried])])
                 tried = np.r_[w, np.minimum(w * _NEAR, 1)]
                 gain = np.array([_likelihood(rate + one * heard, p * t - rate) for one in tried])
                 if (gain.max() - gain[0]) * len(some) > CLEAR:
                     w = float(tried[np.argmax(gain)])
                 base = log_p * t
-        before, q = q, _normal(w * said + base)
-        if np.abs(q - before).sum(0).mean() < tolerance and (log_p is None or step > ALONE):
+        said *= w
+        said += base
+        before, q = q, _normal(said)
+        np.abs(np.subtract(q, before, out=before), out=before)
+        if before.sum() < tolerance * n and step > (COARSE if log_p is None else ALONE) * (alone > 0):
             break
     return VoteModel(np.ascontiguousarray(q.T), votes, annotator, label, counts, matrix, cell, common, t, w, s, step)
+
+
+def _said(log: np.ndarray, cell: np.ndarray, example: np.ndarray, n: int) -> np.ndarray:
+    """(K, n) the log-likelihood of the votes of each example, from `log` (u, K) of each pair."""
+    out = np.empty((log.shape[1], n))
+    for of_class, row in zip(np.ascontiguousarray(log.T), out, strict=True):
+        row[:] = np.bincount(example, of_class[cell], minlength=n)
+    return out
 
 
 def _common(counts: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
@@ -217,9 +243,11 @@ def _log_sum(z: np.ndarray) -> np.ndarray:
 
 
 def _normal(z: np.ndarray) -> np.ndarray:
-    """(K, n) probabilities of log-weights (K, n)."""
-    p = np.exp(z - z.max(0))
-    return p / p.sum(0)
+    """(K, n) probabilities of log-weights z (K, n), in the place of z."""
+    z -= z.max(0)
+    np.exp(z, out=z)
+    z /= z.sum(0)
+    return z
 
 
 def one_more(model: VoteModel, rows: np.ndarray) -> np.ndarray:
