@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from labelsieve.core.dataset import Dataset
+from labelsieve.core.dataset import Dataset, Kind
 from labelsieve.core.vote_list import Votes, in_order
 from labelsieve.stats import vote_model
 
@@ -92,7 +93,8 @@ def features(shared: Path, runs: Path) -> tuple[np.ndarray, np.ndarray]:
 
     texts = pq.read_table(shared / "noisy_ag" / "noisy10k.parquet", columns=["text"])["text"].to_pylist()
     out = []
-    for name, kind, inputs in (("cifar10", "image", cifar10.images("test")), ("news", "text", texts)):
+    sources: list[tuple[str, Kind, Any]] = [("cifar10", "image", cifar10.images("test")), ("news", "text", texts)]
+    for name, kind, inputs in sources:
         ids = np.array([str(i) for i in range(len(inputs))], object)
         data = Dataset(ids, np.zeros(len(inputs), np.int64), ("one", "other"), inputs, kind)
         out.append(np.asarray(arrays.features(data, runs / name).values, np.float32))

@@ -30,15 +30,12 @@ import vote_sets
 from labelsieve.stats import vote_model
 from vote_sets import Votings, accuracy, judged, majority, right
 
-CONSTANTS = ("PRIOR", "ERRORS", "COARSE", "SHRINKAGES")
-FREE = tuple(2.0**power for power in range(8))
+CONSTANTS = ("PRIOR", "ERRORS", "SHRINKAGES")
+FOUND = tuple(2.0**power for power in range(8))  # the shrinkage is one of these
 TRIED = (
-    *((prior, 10.0, coarse, FREE) for coarse in (0, 20) for prior in (100.0, 30.0, 300.0)),
-    *((100.0, errors, 0, FREE) for errors in (3.0, 30.0)),
-    *((100.0, 10.0, 0, (s,)) for s in (8.0, 32.0)),
-    (2.0, 10.0, 0, FREE),
-    (1000.0, 10.0, 0, FREE),
-    (100.0, 10.0, 10, FREE),
+    *((prior, 10.0, FOUND) for prior in (2.0, 30.0, 100.0, 300.0, 1000.0)),
+    *((100.0, errors, FOUND) for errors in (3.0, 30.0)),
+    *((100.0, 10.0, (s,)) for s in (4.0, 8.0, 16.0, 32.0)),
 )
 
 
@@ -75,16 +72,17 @@ def crowdlab(one: Votings) -> np.ndarray:
 
 def measure(one: Votings) -> dict:
     """One line of the record."""
-    if one.features is not None:
-        one = replace(one, probs=judged(one.features, majority(one.votes, one.classes), one.classes))
+    features = one.features
+    if features is not None:
+        one = replace(one, probs=judged(features, majority(one.votes, one.classes), one.classes))
     start = time.process_time()
     fitted = vote_model.fit(one.votes, one.classes, one.probs)
     seconds = {"ours": time.process_time() - start}
     hits = {"ours": right(fitted.posterior, one.truth)}
-    if one.probs is not None:
+    if features is not None and one.probs is not None:
         hits["ours, votes alone"] = right(vote_model.fit(one.votes, one.classes).posterior, one.truth)
         hits["classifier"] = right(one.probs, one.truth)
-        again = judged(one.features, fitted.consensus(), one.classes)
+        again = judged(features, fitted.consensus(), one.classes)
         hits["ours, judges trained again"] = right(vote_model.fit(one.votes, one.classes, again).posterior, one.truth)
     for name, method in others(one).items():
         start = time.process_time()

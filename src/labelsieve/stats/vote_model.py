@@ -14,6 +14,7 @@ Shrinkage: T_a = (C_a + s M_a) / (N_a + s), with C_a[k, l] the expected number o
 With shrinkage=0, without p, it is Dawid-Skene's EM as crowd-kit has it.
 Ties: votes come in one order (`core.vote_list`), so sums do not depend on the order of the rows of a table; `consensus`
     takes the first of equal classes.
+Many votes: the EM runs on some evenly spaced examples first, and goes on from there with all.
 Cost: 2 K sums over the votes in each step; memory of n x K and of (annotator, label) pairs x K numbers.
 """
 
@@ -30,7 +31,6 @@ ERRORS = 10.0  # votes with the errors of all annotators that each one's number 
 PRIOR = 100.0  # votes of each class that pull the common matrix to a single error rate
 ALONE = 6  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
 CLEAR = 2.0  # log-likelihood that another w must gain
-COARSE = 0  # first steps, in which annotators differ by their number of errors alone
 STEPS = 100  # of the EM, at most
 SAMPLE = 200_000  # votes that the EM begins with where there are more than twice as many
 TOLERANCE = 1e-5  # the EM ends when the posterior moves less, on average over the examples
@@ -130,8 +130,8 @@ def fit(
     s, t, w, alone = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0, ALONE
     voted = np.flatnonzero(np.diff(votes.starts) > 0)
     some = voted[:: max(1, len(voted) // _SOME)]  # examples that t and w are chosen on
-    if len(votes) > 2 * SAMPLE and shrinkage is None:
-        rows = np.arange(0, n, -(-len(votes) // SAMPLE))
+    if len(votes) > 2 * SAMPLE and len(voted) > 1 and shrinkage is None:
+        rows = voted[:: -(-len(votes) // SAMPLE)]
         begun = fit(votes.pick(rows), k, None if probs is None else probs[rows], steps=steps, tolerance=tolerance)
         s, t, w, alone = begun.shrinkage, begun.sharpness, begun.independence, 0
         said = _said(begun.log_of(pairs), cell, i, n)
@@ -144,8 +144,7 @@ def fit(
         towards = _towards(counts, annotator, label, common)
         if shrinkage is None and step % 3 == 1:
             s = _likeliest_shrinkage(counts, annotator, towards)
-        coarse = alone and shrinkage is None and step <= COARSE
-        matrix = towards if coarse else _matrix(counts, annotator, towards, s)
+        matrix = _matrix(counts, annotator, towards, s)
         said = _said(np.log(matrix), cell, i, n)
         if log_p is None or step <= alone:
             base = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
@@ -164,7 +163,7 @@ def fit(
         said += base
         before, q = q, _normal(said)
         np.abs(np.subtract(q, before, out=before), out=before)
-        if before.sum() < tolerance * n and step > (COARSE if log_p is None else ALONE) * (alone > 0):
+        if before.sum() < tolerance * n and (log_p is None or step > alone):
             break
     return VoteModel(np.ascontiguousarray(q.T), votes, annotator, label, counts, matrix, cell, common, t, w, s, step)
 
