@@ -1,12 +1,9 @@
 """The model of several annotators: Dawid-Skene as others have it, published agreements, and what the model adds."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from labelsieve.core.vote_list import in_order
-from labelsieve.stats import vote_model
 from labelsieve.stats.vote_model import _log_gamma, agreement, consensus, fit, one_more
 
 K = 3
@@ -128,28 +125,6 @@ def test_one_more_vote_helps_where_it_can_change_something():
     gain, top = one_more(fitted, np.arange(600)), fitted.posterior.max(1)
     assert (gain >= 0).all()
     assert gain[top > 0.95].mean() < 0.01 < gain[top < 0.6].mean()
-
-
-@pytest.mark.parametrize("classifier", [False, True])
-def test_many_votes_begin_with_some(monkeypatch, classifier):
-    """The result is that of the EM on all votes, also for an annotator who is not among the first."""
-    votes, truth = some_votes(n=3000, annotators=20)
-    last = votes.annotator == 19
-    votes = replace(votes, annotator=np.where(last & (votes.example % 8 == 0), 18, votes.annotator).astype(np.int32))
-    right = np.where(np.random.default_rng(0).random(3000) < 0.9, truth, 0)
-    probs = 0.7 * np.eye(K)[right] + 0.1 if classifier else None
-    whole = fit(votes, K, probs)
-    monkeypatch.setattr(vote_model, "SAMPLE", 1200)
-    begun = fit(votes, K, probs)
-    assert np.mean(begun.consensus() == whole.consensus()) > 0.995
-    assert begun.posterior == pytest.approx(whole.posterior, abs=0.03)
-    assert begun.steps < whole.steps
-
-
-def test_one_example_with_very_many_votes(monkeypatch):
-    monkeypatch.setattr(vote_model, "SAMPLE", 5)
-    votes = in_order(np.repeat([1, 3], 30), np.tile(np.arange(30), 2), np.repeat([0, 1], 30), tuple("ab") * 15, 5)
-    assert fit(votes, K).consensus()[[1, 3]].tolist() == [0, 1]
 
 
 def test_an_example_without_votes_has_the_class_frequencies():

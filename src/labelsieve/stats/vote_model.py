@@ -14,7 +14,6 @@ Shrinkage: T_a = (C_a + s M_a) / (N_a + s), with C_a[k, l] the expected number o
 With shrinkage=0, without p, it is Dawid-Skene's EM as crowd-kit has it.
 Ties: votes come in one order (`core.vote_list`), so sums do not depend on the order of the rows of a table; `consensus`
     takes the first of equal classes.
-Many votes: the EM runs on some evenly spaced examples first, and goes on from there with all.
 Cost: 2 K sums over the votes in each step; memory of n x K and of (annotator, label) pairs x K numbers.
 """
 
@@ -32,7 +31,6 @@ PRIOR = 100.0  # votes of each class that pull the common matrix to a single err
 ALONE = 6  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
 CLEAR = 2.0  # log-likelihood that another w must gain
 STEPS = 100  # of the EM, at most
-SAMPLE = 200_000  # votes that the EM begins with where there are more than twice as many
 TOLERANCE = 1e-5  # the EM ends when the posterior moves less, on average over the examples
 EQUAL = 1e-9  # probabilities that differ by less are a tie
 _TINY = 1e-10  # the least expected number of votes, and the least class frequency
@@ -78,14 +76,6 @@ class VoteModel:
         """(n,) int64 the likeliest class, the first of equal ones."""
         return consensus(self.posterior)
 
-    def log_of(self, pairs: np.ndarray) -> np.ndarray:
-        """(m, K) log T_a[k, l] of pairs a K + l, in ascending order; that of all annotators for pairs that never
-        occur."""
-        k = self.posterior.shape[1]
-        own = self.annotator * k + self.label
-        at = np.minimum(np.searchsorted(own, pairs), len(own) - 1)
-        return np.log(np.where((own[at] == pairs)[:, None], self.matrix[at], self.common[:, pairs % k].T))
-
     def without(self, votes: np.ndarray, also: np.ndarray | None = None) -> np.ndarray:
         """(m, K) the posterior of the examples of the votes (m,) as it would be without each of them, and without the
         votes `also` (m,) on the same examples."""
@@ -127,15 +117,9 @@ def fit(
     annotator, label = np.divmod(pairs, k)
     log_p = None if probs is None else np.log(np.maximum(np.asarray(probs, np.float64).T, 0) + _FLOOR)
     q = np.ascontiguousarray(votes.shares(k).T)
-    s, t, w, alone = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0, ALONE
+    s, t, w = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0
     voted = np.flatnonzero(np.diff(votes.starts) > 0)
     some = voted[:: max(1, len(voted) // _SOME)]  # examples that t and w are chosen on
-    if len(votes) > 2 * SAMPLE and len(voted) > 1 and shrinkage is None:
-        rows = voted[:: -(-len(votes) // SAMPLE)]
-        begun = fit(votes.pick(rows), k, None if probs is None else probs[rows], steps=steps, tolerance=tolerance)
-        s, t, w, alone = begun.shrinkage, begun.sharpness, begun.independence, 0
-        said = _said(begun.log_of(pairs), cell, i, n)
-        q = _normal(w * said + (np.log(begun.posterior.mean(0))[:, None] if log_p is None else log_p * t))
     counts = matrix = common = base = np.empty(0)
     step = 0
     for step in range(1, steps + 1):
@@ -146,13 +130,13 @@ def fit(
             s = _likeliest_shrinkage(counts, annotator, towards)
         matrix = _matrix(counts, annotator, towards, s)
         said = _said(np.log(matrix), cell, i, n)
-        if log_p is None or step <= alone:
+        if log_p is None or step <= ALONE:
             base = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
         else:
             if step % 3 == 1:
                 rate = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
                 p, heard = log_p[:, some], said[:, some]
-                tried = _FAR if step == alone + 1 and alone else t * _NEAR
+                tried = _FAR if step == ALONE + 1 else t * _NEAR
                 t = float(tried[np.argmax([_likelihood(p * one, w * heard) for one in tried])])
                 tried = np.r_[w, np.minimum(w * _NEAR, 1)]
                 gain = np.array([_likelihood(rate + one * heard, p * t - rate) for one in tried])
@@ -163,7 +147,7 @@ def fit(
         said += base
         before, q = q, _normal(said)
         np.abs(np.subtract(q, before, out=before), out=before)
-        if before.sum() < tolerance * n and (log_p is None or step > alone):
+        if before.sum() < tolerance * n and (log_p is None or step > ALONE):
             break
     return VoteModel(np.ascontiguousarray(q.T), votes, annotator, label, counts, matrix, cell, common, t, w, s, step)
 
