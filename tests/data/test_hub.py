@@ -235,3 +235,18 @@ def test_sounds_are_told(tmp_path):
     for place in (tmp_path / "sounds", tmp_path / "sounds/train"):
         with pytest.raises(UserError, match="holds sound files, which are not read; compute features"):
             load(place)
+
+
+def test_a_table_of_paths_without_the_pictures_is_told(offline, tmp_path):
+    rows = {"image": [{"bytes": None, "path": f"{tmp_path}/{i}.png"} for i in range(4)], "label": [0, 1, 0, 1]}
+    features = offline.Features({"image": offline.Image(), "label": offline.ClassLabel(names=["a", "b"])})
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(b"\x89PNG")
+    offline.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "p.parquet")
+    for i in range(4):
+        (tmp_path / f"{i}.png").unlink()
+    with pytest.raises(UserError, match=r"p.parquet holds paths of images and no pixels, and there is no file .*0.png"):
+        load(tmp_path / "p.parquet")
+    for i in (0, 1, 3):
+        (tmp_path / f"{i}.png").write_bytes(b"\x89PNG")
+    assert [item.reason for item in load(tmp_path / "p.parquet").excluded] == [f"there is no file {tmp_path}/2.png"]

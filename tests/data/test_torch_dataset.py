@@ -101,9 +101,15 @@ def test_find_and_train_accept_it():
     assert (model.probabilities(load(data))[1].argmax(1) == true).all()
 
 
+ONE_HOT = torch.eye(2)[[0, 1, 0, 1]]
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
+        (Items(list(PIXELS), list(ONE_HOT)), r"row 0 .* holds tensor.*, a Tensor; .* of one-hot rows the argmax"),
+        (Items(list(PIXELS), list(ONE_HOT), targets=ONE_HOT), "of one-hot rows the argmax"),
+        (Items(list(PIXELS), [["a"], ["a", "b"], [], ["b"]]), "of several labels one class at a time"),
         (Items(list(CHANNELS_FIRST.float() / 100 - 1), [0, 1, 0, 1]), "leave Normalize out"),
         (Items([], []), "is empty"),
         (Items(torch.zeros(4, 2, 2, 2, 2), [0, 1, 0, 1]), "not an image, a text or a row of features"),

@@ -7,6 +7,7 @@ message does not depend on ours.
 import gzip
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,31 @@ def test_a_cut_file_and_a_missing_feature_are_told(tmp_path):
         ls.load(tmp_path / "cut.tfrecord")
     with pytest.raises(UserError, match="no feature 'kind'; there are image/encoded"):
         ls.load(FILES / "slim.tfrecord", label="kind")
+
+
+def record(raw):
+    length = struct.pack("<Q", len(raw))
+    return length + checked(length) + raw + checked(raw)
+
+
+def checked(raw):
+    crc = 0xFFFFFFFF
+    for byte in raw:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def test_other_records_and_other_packing_are_told(tmp_path):
+    sequence = b"\x0a\x00\x12\x02\x0a\x00"  # a context and the lists of a tf.train.SequenceExample, both empty
+    (tmp_path / "s.tfrecord").write_bytes(record(sequence))
+    with pytest.raises(UserError, match="the record at byte 12 .* is a tf.train.SequenceExample, which holds a series"):
+        ls.load(tmp_path / "s.tfrecord")
+    (tmp_path / "z.tfrecord").write_bytes(zlib.compress(record(sequence)))
+    with pytest.raises(UserError, match="z.tfrecord is packed with zlib, which is not read; write it with GZIP"):
+        ls.load(tmp_path / "z.tfrecord")
+    (tmp_path / "g.tfrecord").write_bytes((FILES / "vectors.tfrecord.gz").read_bytes()[:-20])
+    with pytest.raises(UserError, match="g.tfrecord is damaged"):
+        ls.load(tmp_path / "g.tfrecord")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.feature_columns import UNKNOWN, short
 from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split
+from labelsieve.data.arrow_inputs import ArrowColumn, ArrowImages, without_pixels
 from labelsieve.data.binaries import is_bytes, is_record
 from labelsieve.data.class_metadata import class_names_in
 from labelsieve.data.class_names import misread, readable, word
@@ -399,9 +400,11 @@ def _texts(draft: Draft, column: pa.ChunkedArray) -> Draft:
 
 def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
     if _content(column.type) == "image":
-        missing = np.flatnonzero(column.is_null().to_numpy())
         inputs: Sequence[Any] = ArrowImages(column, folder)
-        return replace(draft, inputs=inputs, kind="image", unusable={int(i): "there is no image" for i in missing})
+        missing = {int(i): "there is no image" for i in np.flatnonzero(column.is_null().to_numpy())}
+        return replace(
+            draft, inputs=inputs, kind="image", unusable={**without_pixels(column, folder, draft.source), **missing}
+        )
     paths_of_rows = [name and paths.join(folder, name) for name in _names(column)]
     unusable = {i: "there is no image path" for i, path in enumerate(paths_of_rows) if not path}
     for i, path in enumerate(paths_of_rows):
@@ -409,70 +412,6 @@ def _images(draft: Draft, column: pa.ChunkedArray, folder: str) -> Draft:
         if path and not paths.is_remote(path) and not paths.is_file(path):
             unusable[i] = f"there is no file {path}"
     return replace(draft, inputs=Files([path or "" for path in paths_of_rows]), kind="image", unusable=unusable)
-
-
-@dataclass(frozen=True, eq=False)
-class ArrowColumn(Sequence):
-    """A column as Python values, converted when indexed."""
-
-    column: pa.ChunkedArray
-
-    def __len__(self) -> int:
-        return len(self.column)
-
-    def __getitem__(self, i: int) -> Any:
-        return self.column[int(i)].as_py()
-
-    @property
-    def row_bytes(self) -> float:
-        return self.column.nbytes / max(1, len(self))
-
-    def part(self, rows: np.ndarray) -> ArrowColumn:
-        return ArrowColumn(_taken(self.column, rows))
-
-
-@dataclass(frozen=True, eq=False)
-class ArrowImages(Sequence):
-    """A column of encoded images: bytes, or Hugging Face's {bytes, path}."""
-
-    column: pa.ChunkedArray
-    folder: str
-
-    def __len__(self) -> int:
-        return len(self.column)
-
-    def __getitem__(self, i: int) -> bytes:
-        value = self.column[int(i)].as_py()
-        if isinstance(value, dict):
-            value = (
-                paths.read(paths.join(self.folder, value.get("path") or ""))
-                if value["bytes"] is None
-                else value["bytes"]
-            )
-        return value
-
-    @property
-    def row_bytes(self) -> float:
-        return self.column.nbytes / max(1, len(self))
-
-    def part(self, rows: np.ndarray) -> ArrowImages:
-        return ArrowImages(_taken(self.column, rows), self.folder)
-
-
-def _taken(column: pa.ChunkedArray, rows: np.ndarray) -> pa.ChunkedArray:
-    """Some rows of a column, copied chunk by chunk: only what is taken is pickled, however long the column is."""
-    import pyarrow as pa
-
-    ends = np.cumsum([len(chunk) for chunk in column.chunks])
-    at = np.searchsorted(ends, rows, side="right")
-    parts = [
-        column.chunk(int(at[run[0]])).take(
-            pa.array(rows[run] - (ends[at[run[0]]] - len(column.chunk(int(at[run[0]])))))
-        )
-        for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(at)) + 1)
-        if len(run)
-    ]
-    return pa.chunked_array(parts, column.type)
 
 
 def contents(schema: pa.Schema, source: str) -> dict[str, Content]:

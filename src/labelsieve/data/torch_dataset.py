@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.plain_values import plain_label
 from labelsieve.data import array_file
 from labelsieve.data.raw_data import Draft
 
@@ -142,9 +143,20 @@ def _of_names(parts: Sequence[tuple[np.ndarray | None, Sequence[Any] | None]]) -
 
 
 def _read(dataset: Any, n: int, source: str) -> np.ndarray:
-    """(n,) labels of the items, each of which is read."""
-    labels = [_pair(dataset[i], source)[1] for i in range(n)]
-    return np.asarray([value.item() if hasattr(value, "item") else value for value in labels])
+    """(n,) labels of the items, each of which is read.
+
+    Raises:
+        UserError: an item has several labels, or one column of 0 and 1 per class.
+    """
+    try:
+        return np.asarray([plain_label(_pair(dataset[i], source)[1], f"The labels of {source}", i) for i in range(n)])
+    except UserError as error:
+        if not str(error).startswith("The labels of"):
+            raise
+        raise error.followed_by(
+            "Pass labels of your own, one per example: of one-hot rows the argmax; of several labels one class at a "
+            "time, 1 where the example has it and 0 where not."
+        ) from error
 
 
 def _is_tensor(value: Any) -> bool:

@@ -63,6 +63,8 @@ def replaced(raw: bytes, new: Mapping[str, int | str]) -> bytes:
 
 def _entries(raw: bytes) -> Iterator[tuple[int, int]]:
     for number, start, stop in _fields(raw, 0, len(raw)):
+        if number == 2:
+            raise ValueError("it is a tf.train.SequenceExample, which holds a series and no single input")
         if number == 1:
             for inner, begin, end in _fields(raw, start, stop):
                 if inner == 1:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,7 @@ _TEXTS = ("text", "sentence", "review", "content", "body")
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 _HEAD = struct.Struct("<QI")
 _MASK = 0xA282EAD8
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def recognises(place: str) -> bool:
         return False
     with paths.opened(shards[0][1]) as file:
         head = file.read(_HEAD.size)
-    return head[:2] == b"\x1f\x8b" or (len(head) == _HEAD.size and _checked(head[:8]) == head[8:])
+    return head[:2] in (b"\x1f\x8b", *_ZLIB) or (len(head) == _HEAD.size and _checked(head[:8]) == head[8:])
 
 
 def read(place: str, label: str | None = None) -> Content:
@@ -150,16 +152,25 @@ def _messages(path: str) -> Iterator[tuple[int, bytes, bytes]]:
     with paths.opened(path) as plain:
         file: Any = gzip.GzipFile(fileobj=plain) if _gzipped(path) else plain
         at = 0
-        while head := file.read(_HEAD.size):
+        while head := _read(file, _HEAD.size, path):
+            if at == 0 and head[:2] in _ZLIB and _checked(head[:8]) != head[8:]:
+                raise UserError(f"{path} is packed with zlib, which is not read; write it with GZIP or without.")
             if len(head) < _HEAD.size or _checked(head[:8]) != head[8:]:
                 raise UserError(f"{path} is damaged: the record at byte {at:,} has a false length.")
             size = _HEAD.unpack(head)[0]
-            raw = file.read(size)
-            check = file.read(4)
+            raw = _read(file, size, path)
+            check = _read(file, 4, path)
             if len(raw) < size or len(check) < 4:
                 raise UserError(f"{path} is cut: its last record is not complete.")
             yield at + _HEAD.size, raw, check
             at += _HEAD.size + size + 4
+
+
+def _read(file: Any, size: int, path: str) -> bytes:
+    try:
+        return file.read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is damaged: {str(error).rstrip('.')}.") from error
 
 
 def _examples(path: str, shard: int) -> Iterator[_Record]:
