@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from labelsieve.core.errors import UserError
 from labelsieve.corrections.corrected_copy import write_copy
@@ -38,6 +39,23 @@ def test_layouts_of_json(tmp_path, layout):
     copied = write_copy(data, [Change("r1", "b", "a"), Change("r4", "a", "")], [], tmp_path / "out")
     assert "d.json" in copied.files
     assert by_id(load(tmp_path / "out/d.json")) == {**{k: v for k, v in EXPECTED.items() if k != "r4"}, "r1": "a"}
+    before, after = (json.loads(path.read_text()) for path in (file, tmp_path / "out/d.json"))
+    assert type(before) is type(after) and (isinstance(before, list) or before.keys() <= after.keys() | {"r4"})
+    if layout not in ("records", "columns", "wrapped"):
+        orient = "columns" if layout == "pandas" else layout
+        again = pandas.read_json(tmp_path / "out/d.json", orient=orient)
+        assert again["label"].tolist() == list("aaabb") and {"text", "label_before"} <= {*again.columns}
+
+
+def test_a_dict_of_labels_stays_one(tmp_path):
+    for i in range(6):
+        Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    (tmp_path / "d.json").write_text(json.dumps({f"{i}.png": "ab"[i % 2] for i in range(6)}))
+    data = load(tmp_path / "d.json")
+    write_copy(data, [Change("1.png", "b", "a"), Change("4.png", "a", "")], [], tmp_path / "out")
+    assert json.loads((tmp_path / "out/d.json").read_text()) == {
+        f"{i}.png": "aaabb"[n] for n, i in enumerate([0, 1, 2, 3, 5])
+    }
 
 
 def test_labels_by_id_in_json(tmp_path):

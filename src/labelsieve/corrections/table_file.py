@@ -23,7 +23,7 @@ from labelsieve.corrections.arrow_columns import corrected
 from labelsieve.corrections.history import History, first, history, latest
 from labelsieve.corrections.plan import Plan
 from labelsieve.data.class_metadata import class_names_in, with_class_names
-from labelsieve.data.json_layouts import records
+from labelsieve.data.json_layouts import in_layout, records
 from labelsieve.formats import arff, database, lance
 from labelsieve.places import paths
 
@@ -114,9 +114,10 @@ def _added_cells(
 
 
 def _json(raw: bytes, label: str, plan: Plan, path: str, lines: bool) -> tuple[bytes, History]:
-    """JSON Lines, or JSON; of another layout than a list of records a list of records is made."""
+    """JSON Lines, or JSON in its own layout."""
+    whole = None if lines else json.loads(raw)
     rows: list[dict[str, Any]] = (
-        [json.loads(line) for line in raw.split(b"\n") if line.strip()] if lines else records(json.loads(raw), path)
+        [json.loads(line) for line in raw.split(b"\n") if line.strip()] if lines else records(whole, path)
     )
     _require_rows(len(rows), plan, path)
     given, names = [row.get(label) for row in rows], list(dict.fromkeys(name for row in rows for name in row))
@@ -127,13 +128,18 @@ def _json(raw: bytes, label: str, plan: Plan, path: str, lines: bool) -> tuple[b
     extra = history(names, column, given, label)
     added = _added_cells(extra, names, column, given, plan)
     values = given + list(plan.fresh)
-    out = []
-    for i, row in enumerate(rows):
-        if plan.keep[i]:
-            if plan.take[i] != i:
-                row[label] = values[plan.take[i]]
-            out.append(json.dumps({**row, **{name: cells[i] for name, cells in added.items()}}, ensure_ascii=False))
-    text = "".join(line + "\n" for line in out) if lines else "[" + ",\n ".join(out) + "]\n"
+    kept = np.flatnonzero(plan.keep).tolist()
+    out = [dict(rows[i]) for i in kept]
+    for i, row in zip(kept, out, strict=True):
+        if plan.take[i] != i:
+            row[label] = values[plan.take[i]]
+        row |= {name: cells[i] for name, cells in added.items()}
+    done = out if lines else in_layout(whole, out, kept)
+    if isinstance(done, list):
+        texts = [json.dumps(row, ensure_ascii=False) for row in done]
+        text = "".join(line + "\n" for line in texts) if lines else "[" + ",\n ".join(texts) + "]\n"
+    else:
+        text = json.dumps(done, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace"), extra
 
 

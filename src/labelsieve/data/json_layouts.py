@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labelsieve.core.errors import UserError
@@ -52,6 +53,46 @@ def records(value: Any, path: str) -> list[dict[str, Any]]:
     if len(lists) == 1:
         return records(value[lists[0]], path)
     raise UserError(f"{path} is a JSON object with {', '.join(list(value)[:5])}; {_HOW}.")
+
+
+def in_layout(value: Any, rows: Sequence[dict[str, Any]], kept: Sequence[int]) -> Any:
+    """Rows, which stood at the positions `kept` of `records`, in the layout of the value that they were read from; a
+    list of records for COCO and FiftyOne."""
+    if isinstance(value, list) or value.keys() >= {"images", "annotations", "categories"}:
+        return list(rows)
+    if isinstance(value.get("classes"), list) and isinstance(value.get("labels"), dict):
+        return list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if value.keys() >= {"columns", "data"} and isinstance(value["columns"], list):
+        index = {"index": [value["index"][i] for i in kept]} if "index" in value else {}
+        return {**value, "columns": names, **index, "data": [[row.get(name) for name in names] for row in rows]}
+    if isinstance(value.get("data"), list):
+        return _with_schema({**value, "data": in_layout(value["data"], rows, kept)}, names)
+    cells = list(value.values())
+    if cells and all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1:
+        return {name: [row.get(name) for row in rows] for name in names}
+    if cells and all(isinstance(cell, dict) for cell in cells):
+        if any(name.lower() in LABELS for name in value):
+            keys = list(dict.fromkeys(key for cell in cells for key in cell))
+            return {name: {keys[i]: row.get(name) for i, row in zip(kept, rows, strict=True)} for name in names}
+        return {
+            row["id"]: {**value[row["id"]], **{name: cell for name, cell in row.items() if name != "id"}}
+            for row in rows
+        }
+    if cells and all(isinstance(cell, str | int) or cell is None for cell in cells):
+        return {row["id"]: row["label"] for row in rows}
+    name = next(name for name, cell in value.items() if isinstance(cell, list) and cell and isinstance(cell[0], dict))
+    return {**value, name: in_layout(value[name], rows, kept)}
+
+
+def _with_schema(value: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A table of pandas with further columns of text in its schema."""
+    fields = value.get("schema", {}).get("fields") if isinstance(value.get("schema"), dict) else None
+    if not isinstance(fields, list):
+        return value
+    known = {field.get("name") for field in fields if isinstance(field, dict)}
+    more = [{"name": name, "type": "string"} for name in names if name not in known]
+    return {**value, "schema": {**value["schema"], "fields": [*fields, *more]}}
 
 
 def _by_id(labels: dict[str, Any]) -> list[dict[str, Any]]:
