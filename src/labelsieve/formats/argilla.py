@@ -74,7 +74,7 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
         votes=votes,
         unlabelled=unlabelled,
         unusable=unusable,
-        notes=(note,) if silent else (),
+        notes=(*found.notes, *((note,) if silent else ())),
     )
 
 

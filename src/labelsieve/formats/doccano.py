@@ -69,6 +69,7 @@ def read(place: str, *, text: str | None = None, image: str | None = None, id: s
             i: why.get(key, "nobody gave it a label") for i, (key, said) in enumerate(votes.items()) if not said
         },
         unusable=unusable,
+        notes=found.notes,
     )
 
 

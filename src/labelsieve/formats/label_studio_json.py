@@ -1,7 +1,7 @@
 """Label Studio's full JSON: a list of tasks with `data` and `annotations` (labelstud.io/guide/export).
 
-The class is what a Choices or Taxonomy control says of the whole task, whatever it is called; a choice with an alias is
-exported as the alias, and the path in a taxonomy is joined by " / ". Every annotator (`completed_by`) has one vote: his
+The class is what a Choices or Taxonomy control says of the whole task, whatever it is called, or a Rating if there are
+no others; a choice with an alias is exported as the alias, and the path in a taxonomy is joined by " / ". Every annotator (`completed_by`) has one vote: his
 latest annotation, unless he skipped the task. Predictions and drafts are no votes. JSON-MIN and CSV are read by
 `label_studio_rows`.
 
@@ -25,7 +25,7 @@ from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import Record, first_record, head, one_name, read_records, unique_ids, write_records
 from labelsieve.places import paths
 
-CONTROLS = ("choices", "taxonomy")
+CONTROLS = ("choices", "taxonomy", "rating")
 BETWEEN = " / "
 BEFORE = "before the correction"  # model_version of what annotators had said
 _SUFFIXES = (".json", ".json.gz")
@@ -73,7 +73,7 @@ def read(
         votes=votes,
         unlabelled=unlabelled,
         unusable=unusable,
-        notes=tuple(_NOTES[what].format(f"{n:,}") for what, n in counted.items()),
+        notes=(*found.notes, *(_NOTES[what].format(f"{n:,}") for what, n in counted.items())),
     )
 
 
@@ -120,9 +120,10 @@ def _results(annotation: Record, control: str, new: str) -> list[Record]:
     """The results of an annotation with the new class, as if it had been made anew."""
     results = copy.deepcopy(annotation["result"])
     for result in results:
-        if _is_answer(result, control):
-            kind = result["type"]
-            result["value"][kind] = [new] if kind == "choices" else [new.split(BETWEEN)]
+        if _is_answer(result, control, annotation["result"]):
+            kind, old = result["type"], result["value"].get(result["type"])
+            value = new.split(BETWEEN) if kind == "taxonomy" else new
+            result["value"][kind] = [value] if isinstance(old, list) else int(new) if new.isdecimal() else new
     return results
 
 
@@ -137,19 +138,31 @@ def _tasks(place: str) -> list[Record]:
 
 def _control(tasks: Sequence[Record], place: str, named: str | None) -> str:
     """The control that asks for the class of a whole task."""
-    names = {
-        result.get("from_name")
-        for task in tasks
-        for annotation in task["annotations"]
-        for result in annotation.get("result") or ()
-        if _is_answer(result, result.get("from_name"), annotation["result"])
-    }
-    if not names and named is None:
-        raise UserError(
-            f"No annotation in {place} answers a Choices or Taxonomy control. Export the tasks with their annotations; "
-            "predictions alone are no labels."
-        )
-    return one_name(sorted(filter(None, names)), "label", place, "control", named)
+    answers: dict[str, str] = {}  # control -> its type
+    others: Counter[str] = Counter()
+    for task in tasks:
+        for annotation in task["annotations"]:
+            results = annotation.get("result") or []
+            for result in results:
+                if _is_answer(result, result.get("from_name"), results):
+                    answers[str(result["from_name"])] = result["type"]
+                else:
+                    others[str(result.get("type"))] += 1
+    if not answers and named is None:
+        raise UserError(_no_answer(place, others))
+    classes = [name for name, kind in answers.items() if kind != "rating"]
+    return one_name(sorted(answers if named is not None or not classes else classes), "label", place, "control", named)
+
+
+def _no_answer(place: str, others: Counter[str]) -> str:
+    listed = ", ".join(f"{kind} ({n:,})" for kind, n in others.most_common())
+    advice = "Export the tasks with their annotations; predictions alone are no labels."
+    if "rectanglelabels" in others:
+        advice = "Boxes are read from Label Studio's exports as COCO, YOLO and Pascal VOC."
+    elif others:
+        advice = "Each example needs one class."
+    there = f"; there are {listed}" if listed else ""
+    return f"No annotation in {place} answers a Choices, Taxonomy or Rating control about a whole task{there}. {advice}"
 
 
 def _is_answer(result: Record, control: Any, beside: Sequence[Record] = ()) -> bool:
@@ -187,15 +200,20 @@ def _votes(task: Record, control: str, counted: Counter[str]) -> tuple[dict[str,
 
 def _said(annotation: Record, control: str) -> list[str]:
     """The classes that an annotation names, without the parents of another one in a taxonomy."""
-    found: dict[tuple[str, ...], None] = {}
+    values: list[Any] = []
     results = annotation.get("result") or []
     for result in results:
         if _is_answer(result, control, results):
             kind, value = result["type"], result.get("value") or {}
-            for path in value.get(kind, value.get("choices")) or ():
-                found[tuple(map(str, path)) if isinstance(path, list) else (str(path),)] = None
-    leaves = [path for path in found if not any(o != path and o[: len(path)] == path for o in found)]
-    return [BETWEEN.join(path) for path in leaves]
+            said = value.get(kind, value.get("choices"))
+            values += said if isinstance(said, list) else [] if said is None else [said]
+    return classes_of(values)
+
+
+def classes_of(values: Sequence[Any]) -> list[str]:
+    """The classes that choices name, each a word or number, or a path in a taxonomy; without parents of others."""
+    paths = dict.fromkeys(tuple(map(str, one)) if isinstance(one, list) else (str(one),) for one in values)
+    return [BETWEEN.join(one) for one in paths if not any(o != one and o[: len(one)] == one for o in paths)]
 
 
 def _when(annotation: Record) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Label Studio's JSON-MIN and CSV: a row for each annotation, with the data, the controls, and who annotated.
+"""Label Studio's JSON-MIN, CSV and TSV: a row for each annotation, with the data, the controls, and who annotated.
 
 Rows with the same `id` are about one task; JSON-MIN overwrites an `id` of the data by its own number. A control is a
 column like the data, so `label` says which one it is unless only one can be meant. Its cells are words, or, in the same
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from labelsieve.formats.content import Content
-from labelsieve.formats.label_studio_json import BETWEEN
+from labelsieve.formats.label_studio_json import CONTROLS, classes_of
 from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import (
     Record,
@@ -30,6 +30,7 @@ from labelsieve.formats.records import (
 )
 from labelsieve.places import paths
 
+_TABLES = (".csv", ".tsv")
 _NEEDED = {"annotation_id", "annotator", "lead_time", "id"}
 _OWN = {*_NEEDED, "created_at", "updated_at", "agreement", "history"}
 
@@ -38,7 +39,7 @@ def recognises(place: str) -> bool:
     if not paths.is_file(place):
         return False
     suffix = paths.suffix(place)
-    names = csv_names(place) if suffix == ".csv" else first_record(place) if suffix == ".json" else ()
+    names = csv_names(place) if suffix in _TABLES else first_record(place) if suffix == ".json" else ()
     return set(names) >= _NEEDED
 
 
@@ -66,7 +67,9 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
             unlabelled[i] = several if classes else f"no class was chosen in {control!r}"
     first = [rows[places[0]].get(found.field) for places in tasks.values()]
     inputs, unusable = inputs_of(first, found.kind, place)
-    return Content(list(tasks), None, inputs, found.kind, votes=votes, unlabelled=unlabelled, unusable=unusable)
+    return Content(
+        list(tasks), None, inputs, found.kind, votes=votes, unlabelled=unlabelled, unusable=unusable, notes=found.notes
+    )
 
 
 def write(
@@ -89,7 +92,7 @@ def write(
             right = {at: rows[at] for at in places if _classes(rows[at].get(control)) == [new]}
             kept |= right or {places[0]: {**rows[places[0]], control: new}}
     chosen = [kept[at] for at in sorted(kept)]
-    if paths.suffix(place) == ".csv":
+    if paths.suffix(place) in _TABLES:
         write_csv(chosen, csv_names(place), place, out)
     else:
         write_records(chosen, place, out)
@@ -98,7 +101,7 @@ def write(
 
 
 def _rows(place: str) -> list[Record]:
-    return [dict(row) for row in read_csv(place)] if paths.suffix(place) == ".csv" else read_records(place)
+    return [dict(row) for row in read_csv(place)] if paths.suffix(place) in _TABLES else read_records(place)
 
 
 def _tasks(rows: Sequence[Record]) -> dict[str, list[int]]:
@@ -129,10 +132,9 @@ def _classes(cell: Any) -> list[str]:
             cell = json.loads(cell)
         except ValueError:
             return [cell]
-    if isinstance(cell, str):
-        return [cell] if cell.strip() else []
-    found: list[str] = []
-    for part in cell if isinstance(cell, list) else [cell] if isinstance(cell, dict) else []:
-        values = part.get("choices", part.get("taxonomy", [])) if isinstance(part, dict) else [part]
-        found += [BETWEEN.join(map(str, v)) if isinstance(v, list) else str(v) for v in values]
-    return list(dict.fromkeys(found))
+    values: list[Any] = []
+    for part in cell if isinstance(cell, list) else [cell]:
+        kind = next((kind for kind in CONTROLS if kind in part), "") if isinstance(part, dict) else ""
+        said = part.get(kind) if isinstance(part, dict) else part
+        values += said if isinstance(said, list) else [] if said is None else [said]
+    return [name for name in classes_of(values) if name.strip()]

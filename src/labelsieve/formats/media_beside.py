@@ -28,15 +28,17 @@ from labelsieve.places.many_files import Files
 _LEVELS = 3
 _FEW = 20  # records that show what a field holds
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
+_MEDIA = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".avi", ".mkv")
 _OURS = ("labelsieve_", "given_label", "p_wrong")
 
 
 @dataclass(frozen=True)
 class Input:
-    """The field that holds the inputs, and whether they are images or texts."""
+    """The field that holds the inputs, whether they are images or texts, and notes about other fields."""
 
     field: str
     kind: Kind
+    notes: tuple[str, ...] = ()
 
 
 def chosen_input(
@@ -46,7 +48,7 @@ def chosen_input(
     the only one of texts of several words, or that is called `text`. Fields in `passed` are none.
 
     Raises:
-        UserError: there is no such field, or it is not clear which.
+        UserError: there is no such field, it is not clear which, or they hold sounds or videos.
     """
     if text is not None and image is not None:
         raise UserError(
@@ -57,21 +59,47 @@ def chosen_input(
         return Input(one_name(names, "text", place, "field", text), "text")
     if image is not None:
         return Input(one_name(names, "image", place, "field", image), "image")
-    images, texts, words = [], [], []
+    images, texts, words, media = [], [], [], []
     for name in names:
-        filled = [record[name] for record in records if record.get(name) not in (None, "")][:_FEW]
+        filled = [record[name] for record in records if record.get(name) not in (None, "", [])][:_FEW]
+        said = [_spoken(value) for value in filled]
+        filled = [value if talk is None else talk for value, talk in zip(filled, said, strict=True)]
         if name in passed or name.startswith(_OURS) or not filled or not all(isinstance(v, str) for v in filled):
             continue
         spaced = sum(" " in value.strip() for value in filled)
-        (images if all(map(names_image, filled)) else texts if 2 * spaced > len(filled) else words).append(name)
+        kinds = images if all(map(names_image, filled)) else media if all(map(_names_media, filled)) else None
+        kinds = kinds if kinds is not None else texts if 2 * spaced > len(filled) else words
+        kinds.append(name)
     if images:
-        return Input(one_name(images, "image", place, "field of images"), "image")
+        beside = f"{place}: the images of {{!r}} are read; for the texts of {', '.join(map(repr, texts))} name <text>."
+        chosen = one_name(images, "image", place, "field of images")
+        return Input(chosen, "image", (beside.format(chosen),) if texts else ())
+    if media and not texts:
+        raise UserError(
+            f"The field {media[0]!r} of {place} names sounds or videos, which are not read. Give features of them: a "
+            "table or an .npz with one row per example and its labels."
+        )
     return Input(one_name(texts or words, "text", place, "field of texts"), "text")
 
 
 def names_image(value: str) -> bool:
     """Whether a value is a picture within the file, or the path or address of one."""
     return value.startswith("data:image/") or is_image(_path_of(value))
+
+
+def _names_media(value: str) -> bool:
+    return value.startswith(("data:audio/", "data:video/")) or _path_of(value).lower().endswith(_MEDIA)
+
+
+def _spoken(value: Any) -> str | None:
+    """A dialogue, a list of objects with `text` or `content` (Label Studio's Paragraphs, chats), as one text; None for
+    any other value."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        return None
+    turns = [(turn.get("author", turn.get("role")), turn.get("text", turn.get("content"))) for turn in value]
+    if not turns or not all(isinstance(said, str) for _, said in turns):
+        return None
+    return "\n".join(f"{who}: {said}" if who else str(said) for who, said in turns)
 
 
 def inputs_of(values: Sequence[Any], kind: Kind, place: str) -> tuple[Sequence[Any], dict[int, str]]:
@@ -81,7 +109,7 @@ def inputs_of(values: Sequence[Any], kind: Kind, place: str) -> tuple[Sequence[A
         UserError: they name files, and none of them is there.
     """
     if kind == "text":
-        texts = ["" if value is None else value if isinstance(value, str) else str(value) for value in values]
+        texts = [_text(value) for value in values]
         return texts, {i: "the text is empty" for i, value in enumerate(texts) if not value.strip()}
     found = _Beside(place)
     places: list[str] = []
@@ -108,6 +136,13 @@ def inputs_of(values: Sequence[Any], kind: Kind, place: str) -> tuple[Sequence[A
     if any(value.startswith("data:") for value in places):
         return Within(places), unusable
     return Files(places), unusable
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    talk = _spoken(value)
+    return "" if value is None else str(value) if talk is None else talk
 
 
 def not_copied(inputs: Sequence[Any] | np.ndarray) -> tuple[str, ...]:

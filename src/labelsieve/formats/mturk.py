@@ -70,7 +70,7 @@ def read(
             i: "no assignment that was not rejected has an answer" for i, v in enumerate(votes.values()) if not v
         },
         unusable=unusable,
-        notes=(note,) if rejected else (),
+        notes=(*found.notes, *((note,) if rejected else ())),
     )
 
 

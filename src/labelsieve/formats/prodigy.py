@@ -65,6 +65,7 @@ def read(place: str, *, text: str | None = None, image: str | None = None, id: s
         votes=votes,
         unlabelled=unlabelled,
         unusable=unusable,
+        notes=found.notes,
     )
 
 

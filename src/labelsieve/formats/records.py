@@ -1,4 +1,4 @@
-"""Files of records that labelling tools write: JSON Lines, a JSON list of objects, CSV; each perhaps with .gz."""
+"""Files of records that labelling tools write: JSON Lines, a JSON list of objects, CSV, TSV; each perhaps with .gz."""
 
 from __future__ import annotations
 
@@ -87,25 +87,30 @@ def write_records(records: Sequence[Record], place: str, out: Path) -> None:
 def write_csv(rows: Sequence[Mapping[str, str]], names: Sequence[str], place: str, out: Path) -> None:
     """Write rows with the columns `names` under the name of the file `place` into the folder `out`."""
     with open(out / os.path.basename(place), "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
+        writer = csv.DictWriter(file, names, delimiter=_delimiter(place))
         writer.writeheader()
         writer.writerows(rows)
 
 
 def csv_names(place: str) -> list[str]:
-    """The names of the columns of a CSV file; [] if it has none."""
-    return next(csv.reader(io.StringIO(head(place).lstrip("\ufeff"))), [])
+    """The names of the columns of a CSV or TSV file; [] if it has none."""
+    return next(csv.reader(io.StringIO(head(place).lstrip("\ufeff")), delimiter=_delimiter(place)), [])
+
+
+def _delimiter(place: str) -> str:
+    return "\t" if paths.suffix(place) == ".tsv" else ","
 
 
 def read_csv(place: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header.
+    """The rows of a CSV or TSV file with a header.
 
     Raises:
         UserError: it cannot be read, or has no rows.
     """
     csv.field_size_limit(1 << 30)
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(place), newline=""), restval=""))
+        text = io.StringIO(read_text(place), newline="")
+        rows = list(csv.DictReader(text, restval="", delimiter=_delimiter(place)))
     except csv.Error as error:
         raise UserError(f"{place} is not CSV: {error}.") from error
     if not rows:

@@ -62,7 +62,7 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
         votes=[sorted(votes[key].items()) for key in order],
         unlabelled={i: f"nobody gave one answer to {task}" for i, key in enumerate(order) if not votes[key]},
         unusable=unusable,
-        notes=(note,) if several else (),
+        notes=(*found.notes, *((note,) if several else ())),
     )
 
 
