@@ -1,10 +1,11 @@
 """What `real_tools.py` runs with the Python of a tool's own environment: that tool's code writes and reads the files.
 
-VENV/bin/python bench/inside_tools.py doccano|argilla FOLDER [FOLDER OF THE CORRECTED COPY]
+VENV/bin/python bench/inside_tools.py doccano|argilla FOLDER [FOLDER WHOSE CLASSES ARE COUNTED]
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import uuid
@@ -62,6 +63,7 @@ def doccano(folder: Path, copy: Path | None) -> None:
     for name in ("ana", "ben"):
         people[name], _ = get_user_model().objects.get_or_create(username=name)
     if copy is not None:
+        counted = {}
         for file in sorted(copy.glob("*.jsonl")):
             again = project(f"again {file.stem}")
             named = FileName(str(file), file.name, file.name)
@@ -71,11 +73,12 @@ def doccano(folder: Path, copy: Path | None) -> None:
             )  # fmt: skip
             data.save(people["ana"])
             said = Counter(c.label.text for c in Category.objects.filter(example__project=again))
-            print(f"  doccano read {file.name}: {Example.objects.filter(project=again).count()} examples,", dict(said))
+            counted[file.name] = said
             create_collaborative_dataset(
                 again, str(folder), False, create_formatter(again, "JSONL"), create_writer("JSONL")
             )
-            (folder / "all.jsonl").rename(folder / f"again-{file.name}")
+            (folder / "all.jsonl").unlink()
+        print(json.dumps(counted))
         return
     first = project("texts")
     for user in people.values():
@@ -98,13 +101,13 @@ def argilla(folder: Path, copy: Path | None) -> None:
     from datasets import load_from_disk
 
     if copy is not None:
-        for file in (copy / "records.json", copy / "disk" / "records.json"):
+        counted = {}
+        for name, file in (("records.json", copy / "records.json"), ("disk", copy / "disk" / "records.json")):
             records = JsonIO._records_from_json(file)
-            said = Counter(str(r.value) for record in records for r in record.responses["mood"] or ())
-            print(f"  argilla read {file.name}: {len(records)} records,", dict(said))
+            counted[name] = Counter(str(r.value) for record in records for r in record.responses["mood"] or ())
         rows = load_from_disk(str(copy / "arrow"))
-        said = Counter(v for row in rows["mood.responses"] for v in row or ())
-        print(f"  datasets read arrow: {len(rows)} records,", dict(said))
+        counted["arrow"] = Counter(v for row in rows["mood.responses"] for v in row or ())
+        print(json.dumps(counted))
         return
     users = [uuid.UUID(int=n) for n in (1, 2)]
     records = []

@@ -1,5 +1,5 @@
 """Labelled images of other tools through load, find and apply; `written_images/` was written by Datumaro 1.13.12 and
-FiftyOne 1.22.1 with the script in it, and the copies are read by both where they can be installed."""
+FiftyOne 1.22.1 with `bench/inside_images.py`, and the copies are read by both where they can be installed."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import labelsieve as ls
 from labelsieve.core.errors import UserError
 
 WRITTEN = Path(__file__).parent / "written_images"
+INSIDE = Path(__file__).parents[2] / "bench" / "inside_images.py"
 GIVEN = {"a": "cat", "b": "dog", "c": "dog", "e": "cat", "f": "dog"}
 FORMATS = {
     "datumaro": "datumaro",
@@ -142,6 +144,38 @@ def test_the_python_version_of_cifar_stays_one_of_python_2(keys, encoding, tmp_p
     assert again.classes[again.labels[0]] == "owl" and np.array_equal(again.inputs[1], pixels[2])
 
 
+def test_the_lists_of_pascal_voc_per_class(tmp_path):
+    root = WRITTEN / "voc_classification"
+    data = ls.load(root)
+    given = {"a": "cat", "b": "dog", "c": "dog", "e": "cat", "f": "dog", "h": "cat", "i": "cat"}
+    assert by_stem(data) == given and data.recipe["format"] == "voc-labels"
+    assert Counter(data.splits.tolist()) == {"train": 4, "test": 3}
+    reasons = {Path(one.id).stem: one.reason for one in data.excluded}
+    assert reasons == {"d": "the label is missing", "g": "it has several labels: cat, dog"}
+    corrected(data, tmp_path / "out", {"a": "dog", "c": "bird", "f": ""})
+    again = ls.load(tmp_path / "out")
+    assert by_stem(again) == {"a": "dog", "b": "dog", "c": "bird", "e": "cat", "h": "cat", "i": "cat"}
+    lists = tmp_path / "out/ImageSets/Main"
+    assert (lists / "cat_train.txt").read_text() == "a -1\nb -1\nc -1\ni  1\n"
+    assert (lists / "bird_test.txt").read_text() == "e -1\ng -1\nh -1\n" and (
+        lists / "test.txt"
+    ).read_text() == "e\ng\nh\n"
+    assert "bird:::\n" in (tmp_path / "out/labelmap.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["bounding_box_{}", "obj_{}_data", "images_{}", "{}2017"])
+def test_splits_of_tools_are_no_classes(name, tmp_path):
+    names = [f"{name.format(split)}/{i}.png" for split in ("train", "test") for i in range(3)]
+    with pytest.raises(UserError, match="that of a split of a data set, not of a class"):
+        ls.load(pictures(tmp_path, names))
+
+
+def test_a_table_without_a_header_is_told(tmp_path):
+    (tmp_path / "mnist_train.csv").write_text("0,0,12,12\n1,0,9,8\n0,1,7,7\n")
+    with pytest.raises(UserError, match="two columns called '0'; its first line is made of numbers"):
+        ls.load(tmp_path / "mnist_train.csv")
+
+
 def test_cifar_of_datumaro_and_pickles_that_ask_for_more(tmp_path):
     data = ls.load(WRITTEN / "cifar")
     assert [data.classes[c] for c in data.labels] == ["cat", "dog", "dog", "cat", "dog"]
@@ -250,13 +284,13 @@ def test_the_real_tool_reads_the_copy(name, tmp_path):
         pytest.skip(f"LABELSIEVE_{tool.upper()} names no Python that has {tool}")
     # Datumaro wants each class in each split
     left_out = "b" if name == "imagenet_with_subset_dirs" else "f"
-    corrected(ls.load(WRITTEN / name), tmp_path / "out", {"a": "dog", "c": "cat", left_out: ""})
-    for file in (tmp_path / "out").glob("patch.csv"):
+    corrected(ls.load(WRITTEN / name), tmp_path / name, {"a": "dog", "c": "cat", left_out: ""})
+    for file in (tmp_path / name).glob("patch.csv"):
         file.unlink()  # Datumaro knows imagenet by a folder that holds nothing but class folders
-    command = [python, WRITTEN / "write.py", tool, tmp_path / "out", name]
+    command = [python, INSIDE, tool, "read", tmp_path / name]
     env = {**os.environ, "HOME": str(tmp_path), "FIFTYONE_DO_NOT_TRACK": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    read = json.loads(done.stdout.splitlines()[-1])
+    read = json.loads(done.stdout.splitlines()[-1])[name]
     want = {"a": ["dog"], "b": ["dog"], "c": ["cat"], "d": [], "e": ["cat"], "f": ["dog"]}
     assert read == {key: labels for key, labels in want.items() if key != left_out}

@@ -12,14 +12,15 @@ import numpy as np
 from labelsieve.core.errors import UserError, meant
 
 _SPLIT = re.compile(
-    r"(train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout)([ "
-    r"_-]?(set|split|data|images?|imgs?|\d+))?",
+    r"((images?|imgs?|data|set|obj|bounding_box)[ _-])?"
+    r"(train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout)"
+    r"([ _-]?(set|split|data|images?|imgs?|\d+))?",
     re.IGNORECASE,
 )
 
 
 def is_split(name: str) -> bool:
-    """Whether a name is usual for a split: train, Test, val2017, validation_set, ..."""
+    """Whether a name is usual for a split: train, Test, val2017, validation_set, images_train, obj_train_data, ..."""
     return _SPLIT.fullmatch(name) is not None
 
 

@@ -419,7 +419,13 @@ def contents(schema: pa.Schema, source: str) -> dict[str, Content]:
     names = schema.names
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise UserError(f"{source} has two columns called {twice!r}; column names must be unique.")
+        numbers = all(name.replace(".", "").replace("-", "").isdigit() for name in names)
+        advice = (
+            "its first line is made of numbers, so put a line with names before it"
+            if numbers
+            else ("column names must be unique")
+        )
+        raise UserError(f"{source} has two columns called {twice!r}; {advice}.")
     return {field.name: _content(field.type) for field in schema}
 
 

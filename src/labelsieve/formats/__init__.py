@@ -37,6 +37,7 @@ FORMATS: dict[str, str] = {
     "sagemaker": "output manifest of SageMaker Ground Truth",
     "fiftyone-labels": "FiftyOne's labels.json with one label per image",
     "datumaro": "Datumaro's own JSON with one label per image",
+    "voc-labels": "Pascal VOC's classification: lists of pictures per class",
     "cvat-tags": "CVAT for images: XML files with one tag per image",
     "image-list": "lists of images, with a line `path label` each: imagenet_txt, Clothing1M, WebVision",
     "coco-labels": "COCO with one class per image",

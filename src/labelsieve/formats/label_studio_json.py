@@ -1,9 +1,9 @@
 """Label Studio's full JSON: a list of tasks with `data` and `annotations` (labelstud.io/guide/export).
 
 The class is what a Choices or Taxonomy control says of the whole task, whatever it is called, or a Rating if there are
-no others; a choice with an alias is exported as the alias, and the path in a taxonomy is joined by " / ". Every annotator (`completed_by`) has one vote: his
-latest annotation, unless he skipped the task. Predictions and drafts are no votes. JSON-MIN and CSV are read by
-`label_studio_rows`.
+no others; a choice with an alias is exported as the alias, and the path in a taxonomy is joined by " / ". Every
+annotator (`completed_by`) has one vote: his latest annotation, unless he skipped the task. Predictions and drafts are
+no votes. JSON-MIN and CSV are read by `label_studio_rows`.
 
 In a corrected copy an annotation that says another class becomes a prediction, whose `model_version` names the
 annotator; Label Studio keeps predictions when it imports tasks. If no annotation says the new class, one without author

@@ -20,7 +20,7 @@ from labelsieve.formats.xml_spans import Element
 from labelsieve.places import paths
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
-_MAP = "labelmap.txt"
+MAP = "labelmap.txt"
 _HEAD = 4096  # bytes in which the first tag stands
 
 
@@ -68,8 +68,8 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         edits += [xml_spans.last_inside(raw, root, more)] if more else []
         if edits:
             written[name] = xml_spans.edited(raw, edits, name)
-    if paths.is_file(paths.join(place, _MAP)):
-        written |= {_MAP: _with_classes(paths.read(paths.join(place, _MAP)), to_do.classes)}
+    if paths.is_file(paths.join(place, MAP)):
+        written |= {MAP: with_classes(paths.read(paths.join(place, MAP)), to_do.classes)}
     copied(place, out, written)
     return to_do.notes
 
@@ -81,7 +81,7 @@ def _object(label: str, edges: tuple[float, ...]) -> str:
     return f"<object><name>{xml_spans.escape(label)}</name>{more}<bndbox>{box}</bndbox></object>\n"
 
 
-def _with_classes(raw: bytes, names: Iterable[str]) -> bytes:
+def with_classes(raw: bytes, names: Iterable[str]) -> bytes:
     """The list of classes (name:colour:parts:actions) with the new ones."""
     known = {line.partition(b":")[0].strip().decode("utf-8", "replace") for line in raw.splitlines()}
     more = [name for name in names if name not in known]
