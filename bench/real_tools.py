@@ -27,7 +27,7 @@ from real_label_studio import label_studio
 PINNED = {
     "label-studio": ["label-studio==1.23.2"],
     "argilla": ["argilla==2.8.0"],
-    "doccano": ["doccano==1.8.4", "marshmallow<4"],
+    "doccano": ["doccano==1.8.4", "marshmallow<4", "numpy<2"],
     "datumaro": ["datumaro==1.13.12"],
     "fiftyone": ["fiftyone==1.22.1"],
 }
