@@ -41,11 +41,12 @@ from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples
 from labelsieve.engine.progress import reporting
-from labelsieve.evidence import from_record
+from labelsieve.evidence import box_views, from_record
 from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import DIVIDED, FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
+from labelsieve.formats.boxes import OF_BOXES
 from labelsieve.places.at_addresses import at_addresses
 from labelsieve.places.many_files import replaced_files
 from labelsieve.places.working_copy import address_in
@@ -414,7 +415,8 @@ def _gather(
     LOG.info("%r", data)
     notes, whole = list(data.notes), data
     network, loss, seed = plan.network, plan.loss, plan.seed
-    chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes)
+    boxed = network is None and (data.recipe or {}).get("format") in OF_BOXES
+    chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes, boxed)
     with clock("encode"):
         usable = has_features(data, plan.encoder)
         workers = plan.workers
@@ -458,6 +460,9 @@ def _gather(
             )
             place = folder / EVIDENCE
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
+            if "views" in wanted:
+                told = {"side": plan.side, "seed": seed, "progress": progress}
+                evidence = replace(evidence, views=box_views.gather(found, bonds.fold, place, **told))
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
             notes += [] if loss is None else [LOSS.format(loss, detector_of_loss(loss))]
     evidence = replace(evidence, votes=data.votes)

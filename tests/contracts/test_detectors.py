@@ -57,7 +57,8 @@ def evidence(labels, n_classes, truth, features, rng, dtype=np.float32):
     said = np.where(rng.random(3 * n) < 0.7, truth[example], rng.integers(0, n_classes, 3 * n))
     votes = in_order(example, who, said, ("a", "b", "c"), n)
     assert votes.of(1) == range(3, 6)
-    return replace(made, votes=votes)
+    views = np.exp(rng.normal(size=(n, 4)) + 3 * (np.arange(4) == (labels != truth)[:, None]))  # a box, or moved
+    return replace(made, votes=votes, views=(views / views.sum(1, keepdims=True)).astype(np.float32))
 
 
 def call(name, what):
@@ -267,5 +268,5 @@ def floats(name):
                 yield f"{field}[{run}].margin", lambda w, r=run: w.threshold_records[r][0].margin, in_column
         elif field == "neighbours":
             yield "neighbours.similarity", lambda w: w.neighbours.similarity, in_row
-        elif field.startswith("probs"):
+        elif field.startswith("probs") or field == "views":
             yield field, lambda w, f=field: getattr(w, f), in_row

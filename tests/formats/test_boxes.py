@@ -3,6 +3,7 @@ supervision 0.31.2 (coco_flat, yolo, voc_flat), from the same three pictures; bo
 the corrected copies of them."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -236,3 +237,54 @@ def test_damaged_files_are_named(tmp_path):
         ls.load(tmp_path / "a.json", format="coco-boxes")
     with pytest.raises(UserError, match="no text files of YOLO"):
         ls.load(tmp_path, format="yolo")
+
+
+def test_boxes_in_the_wrong_unit_are_refused_and_those_beyond_the_edge_are_told(tmp_path):
+    place, content = drawn(tmp_path / "d", pictures=3)
+    for note in content["annotations"]:
+        note["bbox"] = [0.1, 0.2, 0.3, 0.01 * (note["id"] % 4 + 1)]
+    with pytest.raises(UserError, match="look like parts of the picture .* in pixels"):
+        ls.load(write(place, content))
+    for note in content["annotations"]:
+        note["bbox"] = [10 + note["id"] % 4, 20, 195, 110]  # left, top, right, bottom, not width and height
+    notes = " ".join(ls.load(write(place, content)).notes)
+    assert "12 boxes reach beyond the edge of the picture" in notes and "Are the last two numbers" in notes
+    shutil.copytree(WRITTEN / "yolo", tmp_path / "yolo")
+    for file in (tmp_path / "yolo" / "labels").rglob("*.txt"):
+        file.write_text("0 40 30 20 20\n1 20 20 10 10\n")
+    with pytest.raises(UserError, match="look like pixels .* in parts of the picture"):
+        ls.load(tmp_path / "yolo")
+
+
+def test_odd_boxes_are_left_out_with_a_reason_or_cut(tmp_path):
+    """Outside, mirrored, thin, not numbers; thousands in one picture."""
+    place, content = drawn(tmp_path / "d", pictures=3)
+    odd = [[300, 10, 20, 20], [50, 50, -20, -20], [10, 10, 0.2, 30], ["a", 1, 2, 3], [-30, -30, 60, 60]]
+    for note, box in zip(content["annotations"], odd, strict=False):
+        note["bbox"] = box
+    many = [note | {"id": 1000 + i, "image_id": 2} for i, note in enumerate(content["annotations"][5:6] * 5000)]
+    content["annotations"] += many
+    data = ls.load(write(place, content), background=3)
+    reasons = {item.id: item.reason for item in data.excluded}
+    assert reasons["2"] == "its box has no area" and reasons["4"] == "its box is not made of numbers"
+    crops = dict(zip(data.ids, data.inputs, strict=True))
+    assert picture(crops["3"], 1).image.size[0] >= 1 and crops["5"].pixels(200, 120) == (0, 0, 30, 30)
+    with pytest.raises(DecodeError, match="outside"):
+        picture(crops["1"], 1)
+    assert len(data) == 5012 - 2 + sum("@" in one for one in data.ids)
+
+
+def test_a_picture_of_cvat_without_boxes_gets_one(tmp_path):
+    shutil.copytree(WRITTEN / "cvat", tmp_path / "c")
+    file = tmp_path / "c" / "default.xml"
+    data = ls.load(tmp_path / "c")
+    name = data.groups[0].rpartition("/")[2]
+    head = re.search(rf'<image [^>]*name="[^"]*{name}"[^>]*>', file.read_text())[0]
+    text = re.sub(re.escape(head) + ".*?</image>", head[:-1] + "/>", file.read_text(), flags=re.DOTALL)
+    file.write_text(text)
+    data = ls.load(tmp_path / "c", background=4)
+    key = next(one for one in data.ids if name in one and "@" in one)
+    (tmp_path / "patch.csv").write_text(f'id,old,new\n"{key}",(nothing),disc\n')
+    ls.apply(tmp_path / "c", patch=tmp_path / "patch.csv", out=tmp_path / "clean")
+    again = ls.load(tmp_path / "clean")
+    assert sum(name in one for one in again.ids) == 1 and len(again) == 1 + sum("@" not in one for one in data.ids)

@@ -38,6 +38,7 @@ export const termsEn = {
     'A 95% interval contains the true number about 19 times in 20; it needs a reviewed random sample. Before that, the ' +
     'range depends on what is assumed: hard examples look like wrong labels.',
   term_kappa: 'κ (kappa): agreement beyond chance. 1 is always the same answer, 0 no more agreement than by chance.',
+  term_placement: 'Placement: the box does not lie on its object as other boxes lie on theirs.',
   term_knn_vote: 'kNN vote: the labels of the nearest neighbours.',
   term_lda: 'LDA, linear discriminant analysis: how far the example is from the others of its class, against other classes.',
   term_likely: 'Likely: the most probable class other than the given one.',
@@ -84,6 +85,7 @@ export const termsZh: Record<keyof typeof termsEn, string> = {
   term_interval:
     '95% 区间在二十次中约有十九次包含真实数量，需要先审核随机样本。在此之前，范围取决于所作的假设：难例看起来与错误标签相似。',
   term_kappa: 'κ（kappa）：扣除偶然后的一致程度。1 为始终一致，0 为不高于偶然。',
+  term_placement: '位置：该边框与物体的位置关系和其他边框不同。',
   term_knn_vote: 'kNN 投票：最近邻带有哪些标签。',
   term_lda: 'LDA（线性判别分析）：样本离本类有多远，离其他类别又有多远。',
   term_likely: '可能类别：除原标签外概率最大的类别。',

@@ -18,7 +18,7 @@ PREFIX = "labelsieve_"
 ALWAYS = {BEFORE, DECISION, "p_wrong", "suggested_label", "label_exported"}  # names that mean nothing else
 DETECTORS = (
     "aum", "beta_mixture", "blurry", "confident_learning", "consensus", "gaussian_mixture", "gce", "knn_vote", "lda",
-    "o2u", "piecewise_zero", "promix", "votes",
+    "o2u", "piecewise_zero", "placement", "promix", "votes",
 )  # fmt: skip
 SCORES = {f"score_{name}" for name in DETECTORS}
 FINDING = {

@@ -87,6 +87,8 @@ class Evidence:
         threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake
             class).
         votes: of several annotators.
+        views: (n, 4) out-of-sample probabilities that a box lies well, beside its object, inside it, around it; NaN for
+            examples that are no boxes (`evidence.box_views`).
         origin: what it was made of; None of evidence that was put together by hand.
     """
 
@@ -103,6 +105,7 @@ class Evidence:
     cyclic_record: Record | None = None
     threshold_records: tuple[tuple[Record, np.ndarray], ...] | None = None
     votes: Votes | None = None
+    views: np.ndarray | None = None
     origin: Origin | None = None
 
     def __repr__(self) -> str:

@@ -59,6 +59,8 @@ def findings_of_scores(
     extra = dict(main.extra)
     if "knn_vote" in scores:
         extra |= scores["knn_vote"].extra
+    if "placement" in scores:
+        extra |= scores["placement"].extra
     if group is not None:
         _, inverse, count = np.unique(group, return_inverse=True, return_counts=True)
         several = count[inverse] > 1

@@ -25,6 +25,7 @@ DETECTORS = {
     "lda": "labelsieve.detectors.lda:lda",
     "o2u": "labelsieve.detectors.o2u:o2u",
     "piecewise_zero": "labelsieve.detectors.piecewise_zero:piecewise_zero",
+    "placement": "labelsieve.detectors.placement:placement",
     "promix": "labelsieve.detectors.promix:promix",
     "votes": "labelsieve.detectors.votes:votes",
 }

@@ -53,16 +53,18 @@ def choose(
     notes: list[str],
     recorded: bool = False,
     record_judges: bool = False,
+    boxed: bool = False,
 ) -> list[str]:
     """The detectors to run: the named ones, or all that the data allow. The consensus always runs, because it decides,
     and so does the detector of a named loss. A record of the user (`recorded`) is used for O2U-Net only if O2U-Net is
-    named, because its learning rate should be cyclic."""
+    named, because its learning rate should be cyclic. `boxed`: the inputs are boxes, and an encoder reads them."""
     of_loss = [] if loss is None else [detector_of_loss(loss)]
     own = dataset.kind == "probs" or dataset.probs is not None
     near = own and has_features(dataset, encoder)
     dynamics = () if not recorded else ("record", "cyclic_record") if names and "o2u" in names else ("record",)
     possible = {"labels", "n_classes", "probs", *dynamics, *(("neighbours",) if near else ())}
     possible = (possible if own else set(NAMES)) - {"votes"} | ({"votes"} if dataset.votes is not None else set())
+    possible -= set() if boxed else {"views"}
     always = ["consensus"] if dataset.votes is None else ["votes", "consensus"]
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in evidence_of(n).items())]
     if dataset.probs is not None:

@@ -195,6 +195,7 @@ def content(
     if not boxes:
         why = f"; the first was left out because {left[0].reason}" if left else ""
         raise UserError(f"{pictures.root} holds no boxes in pictures{why}.")
+    told_beyond = _beyond(boxes, pictures.root)
     inputs = Boxes(
         pictures.files(names),
         np.repeat(np.arange(len(boxed)), [len(by_picture[name]) for name in boxed]),
@@ -217,8 +218,33 @@ def content(
         [box.split for box in boxes] if any(box.split for box in boxes) else None,
         [box.picture for box in boxes],
         excluded=tuple(left),
-        notes=(told, *([without] if without else []), *notes),
+        notes=(told, *([without] if without else []), *told_beyond, *notes),
     )
+
+
+def _beyond(boxes: Sequence[Box], root: str) -> list[str]:
+    """A note about boxes that reach beyond their pictures.
+
+    Raises:
+        UserError: all are in another unit than the format tells them in.
+    """
+    known = [box for box in boxes if box.size[0] > 0 and box.size[1] > 0]
+    if not known:
+        return []
+    edges, size = np.array([box.edges for box in known]), np.array([box.size for box in known])
+    parts = (size == 1).all()
+    wrong = "pixels" if parts and np.median(edges.max(1)) > 2 else "parts of the picture" if edges.max() <= 1 else ""
+    if wrong and bool(parts) == (wrong == "pixels"):
+        right = "parts of the picture, 0 to 1" if parts else "pixels"
+        first = ", ".join(f"{edge:g}" for edge in known[0].edges)
+        raise UserError(
+            f"The boxes in {root} look like {wrong} (left, top, right, bottom of the first: {first}); this format tells "
+            f"them in {right}."
+        )
+    over = int(((edges[:, 2:] > 1.02 * size).any(1) | (edges[:, :2] < -0.02 * size).any(1)).sum())
+    several = "1 box reaches" if over == 1 else f"{over:,} boxes reach"
+    doubt = " Are the last two numbers of a box what the format says?" if over > 0.2 * len(known) else ""
+    return [f"{several} beyond the edge of the picture, which cuts them.{doubt}"] if over else []
 
 
 def copied(root: str, out: Path, written: Mapping[str, bytes], without: Collection[str] = ()) -> None:
