@@ -29,10 +29,8 @@ def street(tmp_path_factory):
     names = np.array(data.classes, object)
     probs = np.full((len(data), 3), 0.02)
     truth = names[data.labels].copy()
-    truth[data.ids == "5"], truth[data.ids == "8"] = (
-        {"square": "disc", "disc": "square"}[truth[data.ids == "5"][0]],
-        NOTHING,
-    )
+    five, eight = (int(np.flatnonzero(data.ids == key)[0]) for key in ("5", "8"))
+    truth[five], truth[eight] = {"square": "disc", "disc": "square"}[truth[five]], NOTHING
     near = [i for i in range(len(data)) if data.groups[i] == picture and "@" in data.ids[i]]
     middle = {i: np.array(data.inputs[i].box).reshape(2, 2).mean(0) for i in near}
     best = min(near, key=lambda i: np.abs(middle[i] - [x + side / 2, y + side / 2]).sum())
@@ -45,7 +43,8 @@ def street(tmp_path_factory):
 
 def test_keys_swap_a_class_remove_a_box_and_add_one(serve, open_page, street, tmp_path):
     run, crop, label, middle = street
-    page = open_page(f"{serve(run).url}/focus")
+    server = serve(run)
+    page = open_page(f"{server.url}/focus")
     asked = {}
     for _ in range(3):
         now = shown(page)
@@ -54,7 +53,8 @@ def test_keys_swap_a_class_remove_a_box_and_add_one(serve, open_page, street, tm
         eventually(lambda now=now: shown(page) != now)
     assert set(asked) == {"5", "8", crop}
     assert asked["5"] == "" and "Is nothing here?" in asked["8"] and f"Is there a {label} here?" in asked[crop]
-    done = ls.apply(run, out=tmp_path / "clean")
+    eventually(lambda: len(server.rows()) == 3)
+    done = ls.apply(server.run, out=tmp_path / "clean")
     assert "Boxes added: 1." in done.notes and not done.conflicts
     old = {
         note["id"]: note for note in json.loads((run.parent / "street" / "instances.json").read_text())["annotations"]

@@ -282,7 +282,7 @@ def test_a_picture_of_cvat_without_boxes_gets_one(tmp_path):
     head = re.search(rf'<image [^>]*name="[^"]*{name}"[^>]*>', file.read_text())[0]
     text = re.sub(re.escape(head) + ".*?</image>", head[:-1] + "/>", file.read_text(), flags=re.DOTALL)
     file.write_text(text)
-    data = ls.load(tmp_path / "c", background=4)
+    data = ls.load(tmp_path / "c", background="auto")
     key = next(one for one in data.ids if name in one and "@" in one)
     (tmp_path / "patch.csv").write_text(f'id,old,new\n"{key}",(nothing),disc\n')
     ls.apply(tmp_path / "c", patch=tmp_path / "patch.csv", out=tmp_path / "clean")

@@ -238,7 +238,7 @@ def _beyond(boxes: Sequence[Box], root: str) -> list[str]:
         right = "parts of the picture, 0 to 1" if parts else "pixels"
         first = ", ".join(f"{edge:g}" for edge in known[0].edges)
         raise UserError(
-            f"The boxes in {root} look like {wrong} (left, top, right, bottom of the first: {first}); this format tells "
+            f"The boxes in {root} look like {wrong} (left, top, right, bottom of the first: {first}); this format has "
             f"them in {right}."
         )
     over = int(((edges[:, 2:] > 1.02 * size).any(1) | (edges[:, :2] < -0.02 * size).any(1)).sum())

@@ -59,7 +59,10 @@ def parsed(raw: bytes, path: str) -> Element:
         stack.append(one)
 
     def end(_: str) -> None:
-        stack.pop().end = raw.find(b">", parser.CurrentByteIndex) + 1
+        one = stack.pop()
+        closed = tag_end(raw, one)
+        empty = raw[closed - 2 : closed] == b"/>"  # <box />: the parser is behind it already
+        one.end = closed if empty else raw.find(b">", parser.CurrentByteIndex) + 1
 
     def text(data: str) -> None:
         stack[-1].text += data
@@ -69,11 +72,7 @@ def parsed(raw: bytes, path: str) -> Element:
         parser.Parse(raw, True)
     except expat.ExpatError as error:
         raise UserError(f"{path} is not well-formed XML: {error}.") from error
-    root = roots[0]
-    for one in _every(root):
-        if raw[one.begin : one.end].endswith(b"/>"):  # a tag without an end: a ">" may stand in its attributes
-            one.end = tag_end(raw, one)
-    return root
+    return roots[0]
 
 
 def tag_end(raw: bytes, element: Element) -> int:
@@ -136,9 +135,3 @@ def encoded(raw: bytes, text: str) -> bytes:
     """A text in the encoding of the file; what it cannot hold as numbers of characters."""
     declared = _ENCODING.match(raw)
     return text.encode("utf-8" if declared is None else declared[1].decode(), "xmlcharrefreplace")
-
-
-def _every(element: Element) -> Iterator[Element]:
-    yield element
-    for child in element.children:
-        yield from _every(child)

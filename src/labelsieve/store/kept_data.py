@@ -30,7 +30,7 @@ from labelsieve.store.run import INSIDE
 DATA = "data"  # its place in the run folder
 LIMIT = 500_000_000  # bytes
 FILES = ("source", "labels", "probs", "votes")  # arguments of `load` that may name a file
-OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time", "format", "split")
+OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time", "format", "split", "background")
 
 
 @dataclass(frozen=True, eq=False)
