@@ -57,3 +57,15 @@ def test_a_damaged_shard_is_told(tmp_path):
     shard.write_bytes(shard.read_bytes()[:-3])
     with pytest.raises(UserError, match=r"shard.00001.mds is damaged: it has [\d,]+ bytes, but the index tells of"):
         ls.load(tmp_path / "d")
+    shutil.rmtree(tmp_path / "d")
+    shutil.copytree(FILES / "mds/train", tmp_path / "d")
+    shard.write_bytes(b"\xff" * 8 + shard.read_bytes()[8:])
+    with pytest.raises(UserError, match="shard.00001.mds is damaged: its samples are not where it says"):
+        ls.load(tmp_path / "d")
+
+
+def test_an_index_that_is_none_is_told(tmp_path):
+    shutil.copytree(FILES / "mds", tmp_path / "d")
+    (tmp_path / "d/train/index.json").write_text('{"shards": [{"format": "mds"}]}')
+    with pytest.raises(UserError, match="train/index.json is not an index of MDS"):
+        ls.load(tmp_path / "d")

@@ -99,3 +99,30 @@ def test_another_tar_file_is_told(tmp_path):
         archive.addfile(tarfile.TarInfo("cats/1.jpg"))
     with pytest.raises(UserError, match="is an archive without samples of WebDataset"):
         ls.load(tmp_path / "a.tar")
+
+
+def test_a_shard_that_is_cut_or_packed_is_told(shards, tmp_path):
+    shard = shards / "shard-000001.tar"
+    whole = shard.read_bytes()
+    for end in (len(whole) // 2, len(whole) // 2 + 300, len(whole) // 2 + 500):
+        shard.write_bytes(whole[:end])
+        with pytest.raises(UserError, match="shard-000001.tar cannot be read as a tar file: "):
+            ls.load(shards)
+    for name in shards.iterdir():
+        name.rename(name.with_suffix(".tar.gz"))
+    with pytest.raises(UserError, match=r"holds packed archives \(shard-000000.tar.gz\); unpack shards of WebDataset"):
+        ls.load(shards)
+
+
+def test_fields_of_several_words_and_labels_written_as_decimals(tmp_path):
+    with wds.TarWriter(str(tmp_path / "a.tar"), encoder=False) as writer:
+        for i in range(60):
+            file = io.BytesIO()
+            Image.fromarray(IMAGES[i]).save(file, "png")
+            writer.write({"__key__": f"k{i}", "input.png": file.getvalue(), "target.cls": f"{LABELS[i]}.0".encode()})
+    data = ls.load(tmp_path / "a.tar")
+    assert data.kind == "image" and data.classes[data.labels[3]] == str(LABELS[3])
+    (tmp_path / "p.csv").write_text(f"id,old,new\nk3,{LABELS[3]},9\n")
+    ls.apply(tmp_path / "a.tar", patch=tmp_path / "p.csv", out=tmp_path / "clean")
+    copy = wds.WebDataset(str(tmp_path / "clean/a.tar"), shardshuffle=False)
+    assert [sample["target.cls"] for sample in copy][2:5] == [f"{k}.0".encode() for k in (LABELS[2], 9, LABELS[4])]

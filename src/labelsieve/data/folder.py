@@ -199,6 +199,11 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
             f"{root} holds sound files, which are not read; compute features of them and read those: a table or an "
             ".npz with one row per file."
         )
+    if packed := next((name for name in files if name.endswith((".tar.gz", ".tgz"))), None):
+        return (
+            f"{root} holds packed archives ({packed}); unpack shards of WebDataset to .tar with gunzip, and any other "
+            "archive into a folder."
+        )
     if folders and (table := next((name for name in files if name.endswith((".parquet", ".arrow"))), None)):
         return f"{root} holds tables; name one, such as {paths.join(root, table)}, or all of them as hf:{root}."
     listing = next((name for name in loose if paths.suffix(name) in (".csv", ".jsonl", ".parquet")), None)

@@ -27,6 +27,7 @@ _LABELS = ("label", "labels", "class", "target", "category", "cls", "y")
 _IDS = ("id", "key", "name", "file_name", "filename")
 _IMAGES = ("jpeg", "png", "jpeg_array")
 _CODECS = {"zstd": "zstd", "gz": "gzip", "br": "brotli"}
+_KEYS = {"column_names", "column_encodings", "column_sizes", "raw_data"}  # of a shard in the index
 _NUMBERS = ("int", "float16", "float32", "float64")
 _NUMBERS += tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
@@ -53,7 +54,7 @@ class _Shard:
 
 
 def recognises(place: str) -> bool:
-    return paths.is_folder(place) and bool(_indexes(place))
+    return paths.is_folder(place) and any(_index(folder) for folder, _ in _folders(place))
 
 
 def read(place: str, label: str | None = None) -> Content:
@@ -130,14 +131,13 @@ def write(
     return (f"Shards with new labels are not packed in the copy: {unpacked:,} of {len(shards):,}.",) if unpacked else ()
 
 
-def _indexes(place: str) -> list[tuple[str, str]]:
-    """The folders with an index of MDS, and the splits that they are."""
-    folders = [(place, "")]
-    if not paths.is_file(paths.join(place, "index.json")):
-        names = [entry.name for entry in paths.entries(place) if entry.is_folder and entry.name.lower() in SPLITS]
-        names.sort(key=lambda name: SPLITS.index(name.lower()))
-        folders = [(paths.join(place, name), name) for name in names]
-    return [(folder, split) for folder, split in folders if _index(folder)]
+def _folders(place: str) -> list[tuple[str, str]]:
+    """The folders that may have an index of MDS, and the splits that they are."""
+    if paths.is_file(paths.join(place, "index.json")):
+        return [(place, "")]
+    names = [entry.name for entry in paths.entries(place) if entry.is_folder and entry.name.lower() in SPLITS]
+    names.sort(key=lambda name: SPLITS.index(name.lower()))
+    return [(paths.join(place, name), name) for name in names]
 
 
 def _index(folder: str) -> list[Any]:
@@ -150,13 +150,16 @@ def _index(folder: str) -> list[Any]:
         return []
     shards = value.get("shards") if isinstance(value, dict) else None
     plain = isinstance(shards, list) and all(
-        isinstance(shard, dict) and shard.get("format") == "mds" for shard in shards
+        isinstance(shard, dict) and shard.get("format") == "mds" and shard.keys() >= _KEYS for shard in shards
     )
     return shards if plain and shards else []
 
 
 def _shards(place: str) -> list[_Shard]:
-    shards = [_Shard(folder, about, split) for folder, split in _indexes(place) for about in _index(folder)]
+    shards = [_Shard(folder, about, split) for folder, split in _folders(place) for about in _index(folder)]
+    for folder, _ in _folders(place) if shards else ():
+        if paths.is_file(path := paths.join(folder, "index.json")) and not _index(folder):
+            raise UserError(f"{path} is not an index of MDS; it should have shards of the format mds with columns.")
     if not shards:
         raise UserError(f"{place} holds no index.json of MDS, and no folders train, val or test that do.")
     if len({json.dumps(shard.encodings) for shard in shards}) > 1:
@@ -209,7 +212,21 @@ def _offsets(raw: memoryview) -> list[int]:
 
 
 def _samples(shard: _Shard, raw: memoryview) -> list[dict[str, tuple[int, int]]]:
-    """Begin and end of each column of each sample."""
+    """Begin and end of each column of each sample.
+
+    Raises:
+        UserError: they are not within the shard.
+    """
+    try:
+        found = _spans(shard, raw)
+        if all(end <= len(raw) for columns in found for _, end in columns.values()):
+            return found
+    except ValueError:  # a number of samples, or a place, that cannot be
+        pass
+    raise UserError(f"{paths.join(shard.folder, shard.name)} is damaged: its samples are not where it says.")
+
+
+def _spans(shard: _Shard, raw: memoryview) -> list[dict[str, tuple[int, int]]]:
     names, sizes = shard.about["column_names"], shard.about["column_sizes"]
     found, offsets = [], _offsets(raw)
     for at in offsets[:-1]:

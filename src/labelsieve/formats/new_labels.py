@@ -80,6 +80,8 @@ def new_labels(content: Content, changes: Mapping[str, str | None], place: str) 
     given = [] if content.labels is None else content.labels
     given = np.unique(given).tolist() if isinstance(given, np.ndarray) else list({v for v in given if v is not None})
     value_of = {encode_labels([value])[1][0]: value for value in given}
+    if value_of and all(name.endswith(".0") for name in value_of):  # read as whole numbers
+        value_of = {name.removesuffix(".0"): value for name, value in value_of.items()}
     numbers = bool(given) and all(isinstance(value, int | float) for value in given)
     fresh = {name for name in named.values() if name not in value_of}
     value_of |= {name: _number(name, place) if numbers else name for name in fresh}

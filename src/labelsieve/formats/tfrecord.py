@@ -276,7 +276,8 @@ def _about(place: str) -> dict[str, Any]:
         about = json.loads(paths.read(path))
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}.") from error
-    return about if isinstance(about, dict) else {}
+    splits = about.get("splits", []) if isinstance(about, dict) else None
+    return about if isinstance(splits, list) and all(isinstance(split, dict) for split in splits) else {}
 
 
 def _split(name: str, about: Mapping[str, Any]) -> str:

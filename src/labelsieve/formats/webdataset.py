@@ -165,8 +165,9 @@ def _named(name: str) -> tuple[str, str]:
 def _samples(path: str, shard: int) -> Iterator[_Sample]:
     try:
         with paths.opened(path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            key, members = None, []
+            key, members, end = None, [], 0
             for member in archive:
+                end = member.offset_data + (member.size if member.isfile() else 0)
                 name, field = _named(member.name)
                 if not member.isfile() or not field or name.rpartition("/")[2].startswith("__"):
                     continue
@@ -179,11 +180,22 @@ def _samples(path: str, shard: int) -> Iterator[_Sample]:
                 members.append(_Member(field, member.offset_data, member.size, value))
             if key is not None:
                 yield _Sample(key, shard, tuple(members))
+            _require_end(file, end)
     except (tarfile.TarError, OSError) as error:
         raise UserError(
             f"{path} cannot be read as a tar file: {str(error).rstrip('.')}. Packed shards (.tar.gz) are unpacked to "
             ".tar first, with gunzip."
         ) from error
+
+
+def _require_end(file: Any, end: int) -> None:
+    """Raise a ReadError unless the last member, which ends there, is whole and followed by zeros or by nothing: Python
+    takes anything else for the end too."""
+    if file.seek(0, os.SEEK_END) < end:
+        raise tarfile.ReadError("it is cut")
+    file.seek(-(-end // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+    if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"what follows byte {end:,} is no file of a tar")
 
 
 def file_part(file: Any, member: tarfile.TarInfo) -> bytes:
@@ -208,8 +220,9 @@ def _label_field(samples: Sequence[_Sample], label: str | None, place: str) -> t
             return first.field, label
         raise UserError(f"{place} has no field {label!r}; there are {', '.join([*fields, *keys])}.")
     for name in _FIELDS:
-        if name in fields:
-            return name, ""
+        field = name if name in fields else next((own for own in fields if own.endswith(f".{name}")), None)
+        if field is not None:  # `target.cls` is a cls
+            return field, ""
     for name in _JSON:
         if name in keys and first is not None:
             return first.field, name
@@ -231,7 +244,7 @@ def _value(sample: _Sample, field: str, key: str) -> Any:
         value = record.get(key) if isinstance(record, dict) else None
         return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
     text = member.value.decode("utf-8", "backslashreplace").strip()
-    if field in NUMBERS:
+    if field.rpartition(".")[2] in NUMBERS:
         try:
             return int(text)
         except ValueError:
