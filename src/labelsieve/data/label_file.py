@@ -101,10 +101,11 @@ def keyed(
         (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
     )
     others = [name for name in columns if name != label and len(columns) > 1] if named is None else [named]
-    names = dict(zip(ids, ids, strict=True))
+    others = others if named or not numbered or files else []  # row numbers are no names
+    names = dict(zip(ids, ids, strict=True)) if others else {}
     if numbered and files and named is None:
         names = dict(zip(files, ids, strict=False))  # the last ids may be of examples that were left out
-    for column in others if named or not numbered or files else []:
+    for column in others:
         cells = names_of(file.read(Columns(id=column))[column])
         keys, how = _keys(path, cells, names)
         if keys is None and named is None:
