@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,25 +79,27 @@ def drawn(
     return Votings(f"cifar10h-{kind}", votes, k, truth, features)
 
 
-def features(shared: Path, runs: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Features of CIFAR-10's test pictures and of the news texts by the default encoders, kept in `runs`."""
+def features(shared: Path, name: str, runs: Path) -> np.ndarray:
+    """Features of CIFAR-10's test pictures by the encoder of `find --fast`, or of the news texts by the default one,
+    kept in `runs`."""
     import sys
 
     import pyarrow.parquet as pq
 
     from labelsieve.encode import arrays
 
-    sys.path.insert(0, str(shared))
-    import cifar10  # the reader next to the data
+    kind: Kind = "text" if name == "news" else "image"
+    if kind == "text":
+        inputs = pq.read_table(shared / "noisy_ag" / "noisy10k.parquet", columns=["text"])["text"].to_pylist()
+    else:
+        sys.path.insert(0, str(shared))
+        import cifar10  # the reader next to the data
 
-    texts = pq.read_table(shared / "noisy_ag" / "noisy10k.parquet", columns=["text"])["text"].to_pylist()
-    out = []
-    sources: list[tuple[str, Kind, Any]] = [("cifar10", "image", cifar10.images("test")), ("news", "text", texts)]
-    for name, kind, inputs in sources:
-        ids = np.array([str(i) for i in range(len(inputs))], object)
-        data = Dataset(ids, np.zeros(len(inputs), np.int64), ("one", "other"), inputs, kind)
-        out.append(np.asarray(arrays.features(data, runs / name).values, np.float32))
-    return out[0], out[1]
+        inputs = cifar10.images("test")
+    ids = np.array([str(i) for i in range(len(inputs))], object)
+    data = Dataset(ids, np.zeros(len(inputs), np.int64), ("one", "other"), inputs, kind)
+    encoder = None if kind == "text" else "fast"
+    return np.asarray(arrays.features(data, runs / name, encoder=encoder).values, np.float32)
 
 
 def news(shared: Path, features: np.ndarray | None, seed: int = 0, people: int = 60) -> Votings:

@@ -1,6 +1,7 @@
 """The consensus of several annotators against other methods, measured with true labels (oracle: for evaluation only).
 
-    python bench/votes.py TABLES [--shared SHARED --runs FOLDER] [--only SET,...] [--record bench/records/votes.json]
+    python bench/votes.py TABLES [--shared SHARED --runs FOLDER] [--only SET,...] [--methods NAME,...]
+        [--record bench/records/votes.json]
     python bench/votes.py TABLES --choose [--record bench/records/votes_constants.json]
 
 TABLES is a folder with NAME/label.csv (item,worker,label) and NAME/truth.csv (item,truth) at any depth: public tables
@@ -8,9 +9,9 @@ of crowdsourced votes (the collection of yuan-li/truth-inference-at-scale on Git
 and noisy_ag/; FOLDER keeps their features. Three votes for each picture are drawn from what people said, by simulated
 annotators of different skill, with spam, with pairs of classes, or on hard pictures; the news texts have one human
 vote each and two drawn (`vote_sets.py`).
-Prints the accuracy of the consensus on each set (ties count as their share), and where others are ahead: by how many
-examples, and by how many standard errors of that number. Needs crowd-kit 1.4.1 (Dawid-Skene, MACE, GLAD, majority) and
-cleanlab (CROWDLAB, with the same probabilities as ours). A record that is there is added to, set by set.
+Prints the accuracy of the consensus on each set (ties count as their share), and by how many examples others are ahead.
+Needs crowd-kit 1.4.1 (majority, dawid-skene, mace, glad) and cleanlab (crowdlab, with the same probabilities as ours).
+A record that is there is added to: what it says of other sets, and of methods that do not run this time, stays.
 --choose leaves whole sets out to choose the constants of the model.
 """
 
@@ -20,7 +21,7 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,19 +29,22 @@ import numpy as np
 
 import vote_sets
 from labelsieve.stats import vote_model
-from vote_sets import Votings, accuracy, judged, majority, right
+from vote_sets import Votings, accuracy, judged, majority
 
+OTHERS = ("majority", "dawid-skene", "mace", "glad", "crowdlab")
 CONSTANTS = ("PRIOR", "ERRORS", "SHRINKAGES")
 FOUND = tuple(2.0**power for power in range(8))  # the shrinkage is one of these
 TRIED = (
     *((prior, 10.0, FOUND) for prior in (2.0, 30.0, 100.0, 300.0, 1000.0)),
     *((100.0, errors, FOUND) for errors in (3.0, 30.0)),
     *((100.0, 10.0, (s,)) for s in (4.0, 8.0, 16.0, 32.0)),
+    (100.0, 10.0, (1e6,)),  # annotators differ by one number: the errors of all times that
+    (1e9, 10.0, (1e6,)),  # each annotator has one error rate in all classes
 )
 
 
-def others(one: Votings) -> dict[str, Callable[[], np.ndarray]]:
-    """The other methods: each gives (n, K)."""
+def others(one: Votings, chosen: Sequence[str]) -> dict[str, Callable[[], np.ndarray]]:
+    """The other methods of those chosen: each gives (n, K)."""
     import pandas as pd
     from crowdkit.aggregation import GLAD, MACE, DawidSkene, MajorityVote
 
@@ -55,7 +59,7 @@ def others(one: Votings) -> dict[str, Callable[[], np.ndarray]]:
     methods |= {"mace": of(lambda: MACE(random_state=0)), "glad": of(GLAD)}
     if one.probs is not None:
         methods["crowdlab"] = lambda: crowdlab(one)
-    return methods
+    return {name: method for name, method in methods.items() if name in chosen}
 
 
 def crowdlab(one: Votings) -> np.ndarray:
@@ -70,7 +74,7 @@ def crowdlab(one: Votings) -> np.ndarray:
     return np.eye(one.classes)[found["label_quality"]["consensus_label"].to_numpy()]
 
 
-def measure(one: Votings) -> dict:
+def measure(one: Votings, chosen: Sequence[str]) -> dict:
     """One line of the record."""
     features = one.features
     if features is not None:
@@ -78,15 +82,17 @@ def measure(one: Votings) -> dict:
     start = time.process_time()
     fitted = vote_model.fit(one.votes, one.classes, one.probs)
     seconds = {"ours": time.process_time() - start}
-    hits = {"ours": right(fitted.posterior, one.truth)}
+    right = {"ours": accuracy(fitted.posterior, one.truth)}
     if features is not None and one.probs is not None:
-        hits["ours, votes alone"] = right(vote_model.fit(one.votes, one.classes).posterior, one.truth)
-        hits["classifier"] = right(one.probs, one.truth)
+        right["ours, votes alone"] = accuracy(vote_model.fit(one.votes, one.classes).posterior, one.truth)
+        right["classifier"] = accuracy(one.probs, one.truth)
         again = judged(features, fitted.consensus(), one.classes)
-        hits["ours, judges trained again"] = right(vote_model.fit(one.votes, one.classes, again).posterior, one.truth)
-    for name, method in others(one).items():
+        right["ours, judges trained again"] = accuracy(
+            vote_model.fit(one.votes, one.classes, again).posterior, one.truth
+        )
+    for name, method in others(one, chosen).items():
         start = time.process_time()
-        hits[name] = right(method(), one.truth)
+        right[name] = accuracy(method(), one.truth)
         seconds[name] = time.process_time() - start
     known = one.truth >= 0
     return {
@@ -96,8 +102,7 @@ def measure(one: Votings) -> dict:
         "annotators": len(one.votes.annotators),
         "classes": one.classes,
         "known": int(known.sum()),
-        "accuracy": {name: round(float(hit.mean()), 5) for name, hit in hits.items()},
-        "ahead": {name: ahead for name, hit in hits.items() if (ahead := _ahead(hit - hits["ours"]))},
+        "accuracy": {name: round(value, 5) for name, value in right.items()},
         "expected_accuracy": round(float(fitted.posterior.max(1)[known].mean()), 5),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "fit": {"shrinkage": fitted.shrinkage, "t": fitted.sharpness, "w": fitted.independence, "steps": fitted.steps},
@@ -105,12 +110,10 @@ def measure(one: Votings) -> dict:
     }
 
 
-def _ahead(more: np.ndarray) -> list[float]:
-    """By how many examples another is ahead of ours, and by how many standard errors (as McNemar's test); [] where it
-    is not."""
-    if more.sum() <= 0.5:
-        return []
-    return [round(float(more.sum()), 1), round(float(more.sum() / np.sqrt((more**2).sum())), 2)]
+def ahead(line: dict) -> dict[str, int]:
+    """By how many examples other methods are ahead of ours on a set."""
+    more = {name: (value - line["accuracy"]["ours"]) * line["known"] for name, value in line["accuracy"].items()}
+    return {name: round(many) for name, many in more.items() if many > 0.5 and name in OTHERS}
 
 
 def _difference(one: Votings) -> float:
@@ -146,13 +149,17 @@ def choose(sets: list[Votings]) -> dict:
     used = TRIED.index(tuple(tuple(value) if isinstance(value, list) else value for value in used))
     return {
         "constants": list(CONSTANTS),
-        "tried": [[*values, round(float(mean), 5)] for values, mean in zip(TRIED, hits.mean(1), strict=True)],
+        "families": families,
+        "tried": [
+            {"values": list(values), "mean": round(float(of.mean()), 5), "accuracy": of.round(5).tolist()}
+            for values, of in zip(TRIED, hits, strict=True)
+        ],
         "best_on_all": list(TRIED[int(np.argmax(hits.mean(1)))]),
         "used": round(float(hits[used].mean()), 5),
         "left_out": round(float(np.mean([hits[c, f] for f, c in enumerate(chosen)])), 5),
-        "families": {
+        "chosen": {
             family: {
-                "chosen": list(TRIED[c]),
+                "values": list(TRIED[c]),
                 "left_out": round(float(hits[c, f]), 5),
                 "used": round(float(hits[used, f]), 5),
             }
@@ -172,6 +179,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path)
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--only")
+    parser.add_argument("--methods", default=",".join(OTHERS))
     parser.add_argument("--record", type=Path)
     parser.add_argument("--choose", action="store_true")
     given = parser.parse_args()
@@ -183,17 +191,21 @@ def main() -> None:
             given.record.write_text(json.dumps(constants, indent=1) + "\n")
         return
     if given.shared:
-        pictures, texts = vote_sets.features(given.shared, given.runs)
-        sets += [vote_sets.drawn(given.shared, kind, pictures) for kind in vote_sets.KINDS]
-        sets += [vote_sets.news(given.shared, texts)]
+        sets += [vote_sets.drawn(given.shared, kind, None) for kind in vote_sets.KINDS]
+        sets += [vote_sets.news(given.shared, None)]
     lines = json.loads(given.record.read_text())["sets"] if given.record and given.record.exists() else []
     for one in sets:
         if given.only and one.name not in given.only.split(","):
             continue
-        line = measure(one)
+        if given.shared and one.name.startswith(("cifar10h", "news")):
+            one = replace(one, features=vote_sets.features(given.shared, one.name.split("-")[0], given.runs))
+        line = measure(one, given.methods.split(","))
+        for old in (old for old in lines if old["set"] == one.name):
+            for field in ("accuracy", "seconds"):
+                line[field] = {name: value for name, value in old[field].items() if name in OTHERS} | line[field]
         lines = [old for old in lines if old["set"] != one.name] + [line]
         shown = " ".join(f"{name} {100 * value:.2f}" for name, value in line["accuracy"].items())
-        print(f"{one.name}: {shown}; ahead of ours: {line['ahead'] or 'nobody'}", flush=True)
+        print(f"{one.name}: {shown}; ahead of ours: {ahead(line) or 'nobody'}", flush=True)
         if given.record:
             place = {other.name: i for i, other in enumerate(sets)}
             lines.sort(key=lambda old: place.get(old["set"], len(place)))
