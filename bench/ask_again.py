@@ -8,8 +8,7 @@ each of ten rounds, a tenth as many examples get one vote more, and the model is
 - disputed: to the examples whose most voted label has the smallest share, from any annotator;
 - asked: to the examples that `annotators.json` would ask for, from any annotator;
 - asked whom: the same, from the annotator left there who tells most.
-Prints the accuracy of the consensus before, after each way, and how many votes a way needs to reach what random
-reaches, as a share of those of random. Means over seeds.
+Prints the accuracy of the consensus before, after the last round, and on average over the rounds. Means over seeds.
 """
 
 from __future__ import annotations
@@ -88,13 +87,6 @@ def _tells(model: vote_model.VoteModel) -> np.ndarray:
     return np.array([found.get(name, 0.0) for name in model.votes.annotators])
 
 
-def needed(curve: np.ndarray, random: np.ndarray) -> float:
-    """The share of the votes of `random` after which `curve` is as right as `random` at the end; above 1 is not
-    known."""
-    enough = np.flatnonzero(curve >= random[-1])
-    return float(enough[0] / (len(random) - 1)) if len(enough) else float("nan")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path)
@@ -116,7 +108,6 @@ def main() -> None:
                 "first": round(float(curves["random"][0]), 5),
                 "last": {way: round(float(curve[-1]), 5) for way, curve in curves.items()},
                 "mean": {way: round(float(curve[1:].mean()), 5) for way, curve in curves.items()},
-                "needed": {way: round(needed(curve, curves["random"]), 2) for way, curve in curves.items()},
             }
         )
         print(json.dumps(lines[-1]), flush=True)

@@ -232,6 +232,7 @@ def test_copies_that_confirm_each_other_are_named():
     found = ls.find(table, id="id", annotator="who", label="label").annotators
     assert [(pair.one, pair.other) for pair in found.copies] == [("ann", "bob")]
     assert [one.name for one in found.annotators if one.spam] == ["gpt"]
+    assert not {name for one in found.ask for name in one.annotators} & {"ann", "bob", "gpt"}  # all voted, or are spam
 
 
 @pytest.mark.parametrize("shared", ["confusion", "hard examples"])
@@ -256,6 +257,22 @@ def test_the_most_useful_vote_is_asked_for(alone):
     assert not {"w00", "w01"} & {name for one in asked for name in one.annotators}
     p = dict(zip(found.ids, found.extra["p_consensus"], strict=True))
     assert all(one.p == pytest.approx(p[one.id]) for one in asked)
+
+
+def test_whose_votes_tell_nothing_is_not_asked():
+    """Neither an annotator who always says the same, nor one whose only vote is for a class that nobody else names."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 90)
+    rows = [
+        (i, f"w{a}", "abc"[true if rng.random() < 0.75 else rng.integers(0, 3)])
+        for i, true in enumerate(truth)
+        for a in rng.choice(4, 2, replace=False)
+    ]
+    rows += [(i, "always", "a") for i in range(40)] + [(50, "once", "zebra")]
+    table = pd.DataFrame(rows, columns=["id", "who", "label"])
+    found = ls.find(table, id="id", annotator="who", label="label").annotators
+    assert found.of("always").spam and not found.of("once").spam
+    assert found.ask and {name for one in found.ask for name in one.annotators} <= {"w0", "w1", "w2", "w3"}
 
 
 def test_files_of_the_run(alone):

@@ -45,7 +45,7 @@ def annotators(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray) -> A
     mean, error = _mean(bits, who, many)
     kappa = _kappas(model, k)
     total = np.bincount(who, minlength=many)
-    usual = float(bits.mean())
+    spam = (total >= FEW) & (mean + _Z * error < SPAM * float(bits.mean()))
     people = [
         Annotator(
             votes.annotators[a],
@@ -55,7 +55,7 @@ def annotators(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray) -> A
             float(high[a]),
             float(kappa[a]) if np.isfinite(kappa[a]) else None,
             float(mean[a]),
-            bool(total[a] >= FEW and mean[a] + _Z * error[a] < SPAM * usual),
+            bool(spam[a]),
             confused,
         )
         for a, confused in enumerate(_confused(model, classes))
@@ -70,7 +70,7 @@ def annotators(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray) -> A
     return Annotators(
         tuple(people),
         copies(model),
-        _ask(model, classes, ids, mean),
+        _ask(model, classes, ids, np.where(spam, 0, mean)),
         share,
         fleiss,
         alpha,
@@ -163,12 +163,14 @@ def _kappas(model: VoteModel, k: int) -> np.ndarray:
 
 
 def _ask(model: VoteModel, classes: tuple[str, ...], ids: np.ndarray, information: np.ndarray) -> tuple[Ask, ...]:
-    """The examples that want one more vote, and who should give it."""
+    """The examples that want one more vote, and who should give it: those whose votes tell most, nobody whose votes
+    tell nothing."""
     top = model.posterior.max(1)
     doubtful = np.argsort(top, kind="stable")[: 20 * ASK]
     gain = one_more(model, doubtful)
     order = np.lexsort((doubtful, top[doubtful], -gain))[:ASK]
     best = np.argsort(-information, kind="stable")
+    best = best[information[best] > 0]
     said = consensus(model.posterior[doubtful])
     votes, out = model.votes, []
     for j in order.tolist():
