@@ -1,8 +1,8 @@
 """Does one more vote help most where `find` asks for it? Simulated with true labels (oracle: for evaluation only).
 
-    python bench/ask_again.py TABLES [--shared SHARED] [--record bench/records/ask_again.json]
+    python bench/ask_again.py TABLES [--record bench/records/ask_again.json]
 
-TABLES and SHARED as for bench/votes.py. Of each set with many votes, two votes of each example are known at first. In
+TABLES as for bench/votes.py. Of each set with many votes on each example, but not above 30,000 in all, two votes of each example are known at first. In
 each of ten rounds, a tenth as many examples get one vote more, and the model is fitted again:
 - random: to any examples, from any annotator that has a vote left there;
 - disputed: to the examples whose most voted label has the smallest share, from any annotator;
@@ -30,6 +30,7 @@ FIRST = 2  # votes of each example at first
 ROUNDS = 10
 SEEDS = 5
 ENOUGH = 5.0  # votes of an example, on average, that a set must have
+MOST = 30_000  # votes that it may have
 
 
 def simulate(one: Votings, way: str, seed: int) -> list[float]:
@@ -90,16 +91,12 @@ def _tells(model: vote_model.VoteModel) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path)
-    parser.add_argument("--shared", type=Path)
     parser.add_argument("--record", type=Path)
     given = parser.parse_args()
-    sets = [one for one in vote_sets.tables(given.tables) if len(one.votes) >= ENOUGH * one.votes.n]
-    if given.shared:
-        sets += [vote_sets.drawn(given.shared, kind, None, each=8) for kind in ("skills", "spam")]
+    sets = [one for one in vote_sets.tables(given.tables) if ENOUGH * one.votes.n <= len(one.votes) <= MOST]
     lines = []
     for one in sets:
-        seeds = range(SEEDS if len(one.votes) < 50_000 else 1)
-        curves = {way: np.mean([simulate(one, way, seed) for seed in seeds], 0) for way in WAYS}
+        curves = {way: np.mean([simulate(one, way, seed) for seed in range(SEEDS)], 0) for way in WAYS}
         lines.append(
             {
                 "set": one.name,

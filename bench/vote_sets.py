@@ -80,8 +80,7 @@ def drawn(
 
 
 def features(shared: Path, name: str, runs: Path) -> np.ndarray:
-    """Features of CIFAR-10's test pictures by the encoder of `find --fast`, or of the news texts by the default one,
-    kept in `runs`."""
+    """Features of CIFAR-10's test pictures or of the news texts by the default encoder, kept in `runs`."""
     import sys
 
     import pyarrow.parquet as pq
@@ -98,8 +97,7 @@ def features(shared: Path, name: str, runs: Path) -> np.ndarray:
         inputs = cifar10.images("test")
     ids = np.array([str(i) for i in range(len(inputs))], object)
     data = Dataset(ids, np.zeros(len(inputs), np.int64), ("one", "other"), inputs, kind)
-    encoder = None if kind == "text" else "fast"
-    return np.asarray(arrays.features(data, runs / name, encoder=encoder).values, np.float32)
+    return np.asarray(arrays.features(data, runs / name).values, np.float32)
 
 
 def news(shared: Path, features: np.ndarray | None, seed: int = 0, people: int = 60) -> Votings:
