@@ -2,8 +2,9 @@
 
     python bench/ask_again.py TABLES [--record bench/records/ask_again.json]
 
-TABLES as for bench/votes.py. Of each set with many votes on each example, but not above 30,000 in all, two votes of each example are known at first. In
-each of ten rounds, a tenth as many examples get one vote more, and the model is fitted again:
+TABLES as for bench/votes.py. Of each set with many votes on each example, but not above 30,000 in all, two votes of
+each example are known at first. In each of ten rounds, a tenth of the examples get one vote more, and the model is
+fitted again:
 - random: to any examples, from any annotator that has a vote left there;
 - disputed: to the examples whose most voted label has the smallest share, from any annotator;
 - asked: to the examples that `annotators.json` would ask for, from any annotator;

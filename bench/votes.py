@@ -144,28 +144,27 @@ def choose(sets: list[Votings]) -> dict:
         print(values, f"{100 * hits[g].mean():.3f}", (100 * hits[g]).round(2).tolist(), flush=True)
     for name, value in before.items():
         setattr(vote_model, name, value)
-    chosen = [int(np.argmax(np.delete(hits, f, 1).mean(1))) for f in range(len(families))]
-    used = tuple(np.asarray(value).tolist() for value in before.values())
-    used = TRIED.index(tuple(tuple(value) if isinstance(value, list) else value for value in used))
-    return {
-        "constants": list(CONSTANTS),
-        "families": families,
+    return {"constants": list(CONSTANTS), "families": families, **left_out(hits, families)}
+
+
+def left_out(hits: np.ndarray, families: list[str]) -> dict:
+    """What is chosen without each family, among the tried values with a shrinkage that is found, and among all, and how
+    right it is on that family; from the accuracy of all tried values (t, f)."""
+    found = [g for g, values in enumerate(TRIED) if values[2] == FOUND]
+    out: dict = {
         "tried": [
             {"values": list(values), "mean": round(float(of.mean()), 5), "accuracy": of.round(5).tolist()}
             for values, of in zip(TRIED, hits, strict=True)
-        ],
-        "best_on_all": list(TRIED[int(np.argmax(hits.mean(1)))]),
-        "used": round(float(hits[used].mean()), 5),
-        "left_out": round(float(np.mean([hits[c, f] for f, c in enumerate(chosen)])), 5),
-        "chosen": {
-            family: {
-                "values": list(TRIED[c]),
-                "left_out": round(float(hits[c, f]), 5),
-                "used": round(float(hits[used, f]), 5),
-            }
-            for f, (family, c) in enumerate(zip(families, chosen, strict=True))
-        },
+        ]
     }
+    for name, among in (("shrinkage found", found), ("shrinkage found or fixed", list(range(len(TRIED))))):
+        rest = [np.delete(hits[among], f, 1).mean(1) for f in range(len(families))]
+        chosen = [among[int(np.argmax(mean))] for mean in rest]
+        out[name] = {
+            "left_out": round(float(np.mean([hits[g, f] for f, g in enumerate(chosen)])), 5),
+            "chosen": {family: list(TRIED[g]) for family, g in zip(families, chosen, strict=True)},
+        }
+    return out
 
 
 def _family(name: str) -> str:
