@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,15 @@ def tables(folder: Path) -> list[Votings]:
         truth = np.array([np.searchsorted(names, known[i]) if i in known else -1 for i in ids])
         out.append(Votings(file.parent.name, votes, len(names), truth))
     return out
+
+
+def few(one: Votings, each: int, seed: int = 0) -> Votings:
+    """Of each example at most `each` votes, drawn at random."""
+    votes = one.votes
+    order = np.lexsort((np.random.default_rng(seed).random(len(votes)), votes.example))
+    kept = order[np.arange(len(votes)) - votes.starts[votes.example] < each]
+    some = in_order(votes.example[kept], votes.annotator[kept], votes.label[kept], votes.annotators, votes.n)
+    return replace(one, name=f"{one.name}, {each} votes", votes=some)
 
 
 def drawn(

@@ -2,16 +2,17 @@
 
 Model (Dawid and Skene, Applied Statistics 1979, with a classifier in the place of the class frequencies):
     p(true = k | x, votes) ~ b_k(x) (prod_v T_a(v)[k, l(v)])^w,
-    b_k(x) = p_k(x)^t with out-of-fold class probabilities p, or the class frequencies where there are none.
+    b_k(x) = p_k(x)^t with out-of-fold class probabilities p, or the frequencies of the labels where there are none.
 T_a[k, l] is the probability that annotator a calls class k by the name l. t says how far the classifier can be trusted:
 the votes are likeliest under it. w <= 1 says how far the votes are independent: annotators who all err on the same hard
 examples say less than they seem to. The classifier's p is likeliest under it; without a classifier w = 1.
-EM: the posterior of the true classes, then T, b, and every third step s, t and w.
+EM: the posterior of the true classes, then T, and every third step s, t and w. Class frequencies are not fitted: with
+    two or three votes on an example the commonest class would grow until it takes all that is in doubt.
 Shrinkage: T_a = (C_a + s M_a) / (N_a + s), with C_a[k, l] the expected number of votes and N_a their sum over l. M_a is
     the matrix of all annotators together, its errors multiplied by one number for annotator a: the errors that a made
     over those that others would have made on the same classes. So who has few votes of a class is judged by all his
     votes, and by what others confuse. s is where the counts C are likeliest (a Dirichlet-multinomial).
-With shrinkage=0, without p, it is Dawid-Skene's EM as crowd-kit has it.
+With shrinkage=0, without p, it is Dawid-Skene's EM as crowd-kit has it, with fitted class frequencies.
 Ties: votes come in one order (`core.vote_list`), so sums do not depend on the order of the rows of a table; `consensus`
     takes the first of equal classes.
 Cost: 2 K sums over the votes in each step; memory of n x K and of (annotator, label) pairs x K numbers.
@@ -120,7 +121,8 @@ def fit(
     s, t, w = 8.0 if shrinkage is None else shrinkage, 1.0, 1.0
     voted = np.flatnonzero(np.diff(votes.starts) > 0)
     some = voted[:: max(1, len(voted) // _SOME)]  # examples that t and w are chosen on
-    counts = matrix = common = base = np.empty(0)
+    counts = matrix = common = np.empty(0)
+    base = usual = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
     step = 0
     for step in range(1, steps + 1):
         counts = np.stack([np.bincount(cell, of_class[i], minlength=len(pairs)) for of_class in q], 1)
@@ -130,19 +132,17 @@ def fit(
             s = _likeliest_shrinkage(counts, annotator, towards)
         matrix = _matrix(counts, annotator, towards, s)
         said = _said(np.log(matrix), cell, i, n)
-        if log_p is None or step <= ALONE:
+        if shrinkage == 0:
             base = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
-        else:
-            if step % 3 == 1:
-                rate = np.log(np.maximum(q[:, voted].mean(1, keepdims=True), _TINY))
-                p, heard = log_p[:, some], said[:, some]
-                tried = _FAR if step == ALONE + 1 else t * _NEAR
-                t = float(tried[np.argmax([_likelihood(p * one, w * heard) for one in tried])])
-                tried = np.r_[w, np.minimum(w * _NEAR, 1)]
-                gain = np.array([_likelihood(rate + one * heard, p * t - rate) for one in tried])
-                if (gain.max() - gain[0]) * len(some) > CLEAR:
-                    w = float(tried[np.argmax(gain)])
-                base = log_p * t
+        if log_p is not None and step > ALONE and step % 3 == 1:
+            p, heard = log_p[:, some], said[:, some]
+            tried = _FAR if step == ALONE + 1 else t * _NEAR
+            t = float(tried[np.argmax([_likelihood(p * one, w * heard) for one in tried])])
+            tried = np.r_[w, np.minimum(w * _NEAR, 1)]
+            gain = np.array([_likelihood(usual + one * heard, p * t - usual) for one in tried])
+            if (gain.max() - gain[0]) * len(some) > CLEAR:
+                w = float(tried[np.argmax(gain)])
+            base = log_p * t
         said *= w
         said += base
         before, q = q, _normal(said)
