@@ -72,7 +72,7 @@ def test_kaggle_tables_beside_the_splits(tmp_path):
     (root / "sample_submission.csv").write_text("Id,pug,boxer\ne,0.5,0.5\nf,0.5,0.5\n")
     data = load(root)
     assert by_id(data) == {"train/a.jpg": "pug", "train/b.jpg": "boxer", "train/c.jpg": "pug"}
-    assert set(reasons(data)) == {"test/e.jpg", "test/f.jpg", "train.csv", "sample_submission.csv"}
+    assert set(reasons(data)) == {"test/e.jpg", "test/f.jpg", "sample_submission.csv"}
     (root / "train.csv").rename(root / "labels.csv")
     (root / "labels.csv").write_text(
         "path,label\ntrain/c.jpg,x\ntrain/b.jpg,x\ntrain/a.jpg,y\ntest/e.jpg,y\ntest/f.jpg,x\n"
@@ -129,3 +129,66 @@ def test_a_table_beside_images_is_corrected_in_place(tmp_path):
     assert copied.files == ("patch.csv", "train")
     again = load(tmp_path / "out")
     assert by_id(again)["train/3.png"] == "red" and by_id(again)["train/5.png"] == "red"
+
+
+def parts(root):
+    """Pictures in two numbered folders, as archives are split, and two tables beside them."""
+    tree(root, *(f"part_{1 + i // 4}/p{i}.jpg" for i in range(8)))
+    rows = "".join(f"p{i},{('nevus', 'melanoma')[i % 2]},s{i // 2},{30 + i}\n" for i in range(8))
+    (root / "metadata.csv").write_text("image_id,dx,lesion,age\n" + rows)
+    return {f"part_{1 + i // 4}/p{i}.jpg": ("nevus", "melanoma")[i % 2] for i in range(8)}
+
+
+def test_columns_of_a_table_beside_the_images_can_be_named(tmp_path):
+    labels = parts(tmp_path)
+    data = load(tmp_path, label="dx", group="lesion")
+    assert by_id(data) == labels and data.groups.tolist() == [f"s{i // 2}" for i in range(8)]
+    assert reasons(data) == {}
+    with pytest.raises(UserError, match=r"has no column 'dy' to use as label\. Did you mean 'dx'"):
+        load(tmp_path, label="dy")
+    with pytest.raises(UserError, match="no table in .* names the images"):
+        load(tree(tmp_path / "bare", "cat/1.jpg", "dog/2.jpg"), label="dx")
+
+
+def test_numbered_parts_beside_a_table_are_not_classes(tmp_path):
+    labels = parts(tmp_path)
+    with pytest.raises(UserError, match="'image_id' names the images; name the one of their labels with label="):
+        load(tmp_path)
+    (tmp_path / "metadata.csv").rename(tmp_path / "dx.csv")
+    rows = "".join(f"{key.rpartition('/')[2]},{label}\n" for key, label in labels.items())
+    (tmp_path / "all.csv").write_text("file,label\n" + rows)
+    data = load(tmp_path)
+    assert by_id(data) == labels
+    assert any("those of all.csv, not the names of the folders (part_1, part_2)" in note for note in data.notes)
+
+
+def test_a_table_that_repeats_or_does_not_know_the_classes_changes_nothing(tmp_path):
+    tree(tmp_path, *(f"{('cat', 'dog')[i % 2]}/p{i}.jpg" for i in range(8)))
+    want = {f"{('cat', 'dog')[i % 2]}/p{i}.jpg": ("cat", "dog")[i % 2] for i in range(8)}
+    rows = "".join(f"p{i},{('cat', 'dog')[i % 2]}\n" for i in range(8))
+    (tmp_path / "labels.csv").write_text("file,label\n" + rows)
+    assert by_id(load(tmp_path)) == want and load(tmp_path).notes == ()
+    (tmp_path / "labels.csv").write_text("file,label\np1,cat\np2,dog\n")  # a few doubts, not the labels
+    assert by_id(load(tmp_path)) == want
+    (tmp_path / "labels.csv").write_text("file,camera\n" + rows.replace("cat", "A").replace("dog", "B"))
+    (tmp_path / "labels.csv").write_text(
+        (tmp_path / "labels.csv").read_text().replace("\n", ",x\n").replace(",x", ",z", 1)
+    )
+    data = load(tmp_path)
+    assert by_id(data) == want and "The labels are the names of the folders" in data.notes[0]
+
+
+def test_a_table_of_a_single_folder_gives_the_labels(tmp_path):
+    tree(tmp_path, *(f"Training_Input/deep/p{i}.jpg" for i in range(6)))
+    (tmp_path / "truth.csv").write_text("image;MEL;NV\n" + "".join(f"p{i};{i % 2}.0;{1 - i % 2}.0\n" for i in range(6)))
+    assert by_id(load(tmp_path)) == {f"Training_Input/deep/p{i}.jpg": ("NV", "MEL")[i % 2] for i in range(6)}
+
+
+def test_the_labels_of_a_submission_are_not_read(tmp_path):
+    tree(tmp_path, "train/a.jpg", "train/b.jpg", "train/c.jpg", "test/e.jpg", "test/f.jpg")
+    (tmp_path / "train.csv").write_text("Id,breed\nc,pug\nb,boxer\na,pug\n")
+    (tmp_path / "sample_submission.csv").write_text("Id,breed\ne,pug\nf,pug\n")
+    data = load(tmp_path)
+    assert set(by_id(data)) == {"train/a.jpg", "train/b.jpg", "train/c.jpg"}
+    assert {"test/e.jpg", "test/f.jpg"} <= set(reasons(data))
+    assert any("sample_submission.csv is not read" in note for note in data.notes)

@@ -42,9 +42,9 @@ class UserError(ValueError):
             options = {name: _replaced(value, old, new) for name, value in options.items()}
         return UserError(message, **options)
 
-    def followed_by(self, sentence: str) -> UserError:
-        """A copy with one more sentence."""
-        return UserError(f"{self._message} {sentence}".rstrip(), **self._options)
+    def followed_by(self, sentence: str, **options: Any) -> UserError:
+        """A copy with one more sentence, whose arguments are `options`."""
+        return UserError(f"{self._message} {sentence}".rstrip(), **{**self._options, **options})
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:

@@ -19,8 +19,10 @@ from labelsieve.core.dataset import Dataset
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import plan
 from labelsieve.corrections.table_file import apply_table
+from labelsieve.data.columns import Columns
 from labelsieve.data.label_file import columns_of_labels
-from labelsieve.data.split_folder import labelled_beside
+from labelsieve.data.labels_beside import labelled_beside
+from labelsieve.data.readers import delimiter
 from labelsieve.formats.boxes import copied
 from labelsieve.places import paths
 from labelsieve.places.tree import Tree
@@ -33,9 +35,11 @@ def apply_beside(data: Dataset, changes: Sequence[Change], out: Path) -> tuple[s
         UserError: a file cannot be copied, or a new class does not fit its table.
     """
     tree = Tree(data.source)
-    used: dict[str, list[str]] = {}
-    labelled_beside(tree, [entry.name for entry in tree.entries() if entry.is_folder], used)
-    tables = {file: columns_of_labels(paths.join(data.source, file), ids) for file, ids in used.items()}
+    label, id = ((data.recipe or {}).get(name) for name in ("label", "id"))
+    beside = None if label or id else labelled_beside(tree)
+    beside = beside or labelled_beside(tree, Columns(label=label, id=id), anywhere=True)
+    used = {} if beside is None else beside.files
+    tables = {file: columns_of_labels(paths.join(data.source, file), ids, label, id) for file, ids in used.items()}
     classes = {name.strip() for _, columns in tables.values() for name in columns if len(columns) > 1}
     new = {change.id: change.new for change in changes}
     fresh = [name for name in dict.fromkeys(new.values()) if name and name not in classes]
@@ -45,7 +49,7 @@ def apply_beside(data: Dataset, changes: Sequence[Change], out: Path) -> tuple[s
         source, target = paths.join(data.source, file), out / file
         target.parent.mkdir(parents=True, exist_ok=True)
         if len(columns) > 1:
-            target.write_bytes(_one_hot(paths.read(source), keys, columns, new, fresh))
+            target.write_bytes(_one_hot(file, paths.read(source), keys, columns, new, fresh))
             continue
         row_of = {key: row for row, key in enumerate(keys)}
         here = np.array([i for i, key in enumerate(data.ids) if key in row_of], np.int64)
@@ -58,17 +62,23 @@ def apply_beside(data: Dataset, changes: Sequence[Change], out: Path) -> tuple[s
 
 
 def _one_hot(
-    raw: bytes, keys: Sequence[str | None], columns: Sequence[str], new: Mapping[str, str], fresh: Sequence[str]
+    file: str,
+    raw: bytes,
+    keys: Sequence[str | None],
+    columns: Sequence[str],
+    new: Mapping[str, str],
+    fresh: Sequence[str],
 ) -> bytes:
     """A CSV file with one column of 0 and 1 per class, with the labels `new` by id and columns for the `fresh` classes;
     blanks after commas stay."""
     text = raw.decode("utf-8", "surrogateescape")
-    header, *rows = (row for row in csv.reader(io.StringIO(text, newline="")) if row)
+    mark = delimiter(raw.partition(b"\n")[0], file)
+    header, *rows = (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row)
     blank = " " if header[-1].startswith(" ") else ""
     place = {name.strip(): header.index(name) for name in columns}
     place |= {name: len(header) + i for i, name in enumerate(fresh)}
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n" if "\r\n" in text else "\n")
+    writer = csv.writer(out, delimiter=mark, lineterminator="\r\n" if "\r\n" in text else "\n")
     writer.writerow([*header, *(blank + name for name in fresh)])
     for key, row in zip(keys, rows, strict=True):
         label = new.get(key or "")

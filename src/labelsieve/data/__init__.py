@@ -334,8 +334,9 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
     if paths.is_folder(name):
         from labelsieve.data.folder import load_folder
 
-        _no_columns(requested, f"The folder {name}")
-        return load_folder(name, relabelled)
+        columns = requested.present(())
+        _no_columns(Columns(text=columns.text, image=columns.image), f"The folder {name}")
+        return load_folder(name, relabelled, columns if columns.named() and not relabelled else None)
     suffix = paths.suffix(name)
     if not paths.is_file(name):
         raise UserError(_absent(name))

@@ -21,8 +21,10 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split, splits_among, splits_of
+from labelsieve.data.columns import Columns
+from labelsieve.data.labels_beside import instead_of_folders, labelled_beside
 from labelsieve.data.raw_data import Draft
-from labelsieve.data.split_folder import OUTSIDE, labelled_beside, splits_with_classes
+from labelsieve.data.split_folder import OUTSIDE, Labelled, splits_with_classes
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
@@ -33,11 +35,15 @@ _SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a")
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
-def load_folder(root: str, relabelled: bool = False) -> Draft:
+def load_folder(root: str, relabelled: bool = False, columns: Columns | None = None) -> Draft:
     """The images in the class folders of `root`, or directly in it if it has no folders and labels come from elsewhere.
 
+    Args:
+        columns: the label, id and group that the user named, columns of a table beside the images.
+
     Raises:
-        UserError: no image at all, images but no class folders, or class folders one level too deep.
+        UserError: no image at all, images but no class folders, or class folders one level too deep; or no table has
+            the columns.
     """
     tree = Tree(root)
     top = tree.entries()
@@ -48,15 +54,23 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     loose = [entry.name for entry in top if entry.is_file and entry.name not in ours]
     broken = [Exclusion(entry.name, _NO_FILE) for entry in top if not entry.is_file and not entry.is_folder]
     messages: tuple[str, ...] = ()
-    column, other = "", splits_with_classes(tree, folders)
-    if other is None and not relabelled and (other := labelled_beside(tree, folders)) is not None:
-        column = "label"
+    groups, beside, other = None, None, None
+    if columns is not None:
+        beside = _named_beside(tree, columns)
+    elif (other := splits_with_classes(tree, folders)) is None and not relabelled:
+        beside = labelled_beside(tree)
+        if beside is None:
+            ids, labels, *_ = _classes(tree, folders)
+            beside, message = instead_of_folders(tree, ids, labels)
+            messages = (message,) if message else ()
+    other = other or beside
     if other is not None:
-        ids, labels, sizes, excluded, messages = other
+        ids, labels, sizes, excluded, groups = other.ids, other.labels, other.sizes, other.excluded, other.groups
+        messages += other.notes
         excluded += [
             Exclusion(name, OUTSIDE if is_image(name) else _NOT_IMAGE)
             for name in loose
-            if not (column and is_image(name))
+            if name not in other.files and not (beside and is_image(name))
         ]
     elif relabelled and not folders:
         images = [entry for entry in top if entry.name in set(loose) and is_image(entry.name)]
@@ -69,7 +83,8 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     if not ids:
         raise UserError(_nothing(tree, folders, loose), labels="FILE")
     if other is None and labels is not None and not relabelled:
-        keep, left, messages = _without_splits(tree, folders, ids, labels)
+        keep, left, about = _without_splits(tree, folders, ids, labels)
+        messages += about
         ids, labels, sizes = list(compress(ids, keep)), list(compress(labels, keep)), list(compress(sizes, keep))
         excluded += left
     messages += _without_images(root, folders, labels, excluded) if other is None and labels is not None else ()
@@ -77,7 +92,38 @@ def load_folder(root: str, relabelled: bool = False) -> Draft:
     inputs = Files([paths.join(root, name) for name in ids], np.array(sizes, np.int64), tree.listing)
     excluded = tuple(excluded)
     splits = None if other is None and not relabelled else splits_of(ids)
-    return Draft(inputs, "image", root, labels, ids, excluded=excluded, notes=notes, label_column=column, splits=splits)
+    column = "" if beside is None else "label"
+    return Draft(
+        inputs,
+        "image",
+        root,
+        labels,
+        ids,
+        "the ids",
+        groups,
+        excluded=excluded,
+        notes=notes,
+        label_column=column,
+        splits=splits,
+    )
+
+
+def _named_beside(tree: Tree, columns: Columns) -> Labelled:
+    """The images with the labels of a table beside them in which the user named columns.
+
+    Raises:
+        UserError: no table names the images, or none has the columns.
+    """
+    beside = labelled_beside(tree, columns, anywhere=True)
+    if beside is None:
+        named = columns.named()
+        raise UserError(
+            f"{' and '.join(f'<{role}>' for role in named)} cannot be used: no table in {tree.root} names the images "
+            "in it. Leave it out, or pass the table as <labels>.",
+            **named,
+            labels="FILE",
+        )
+    return beside
 
 
 def _without_images(root: str, folders: list[str], labels: list[str], excluded: list[Exclusion]) -> tuple[str, ...]:

@@ -145,22 +145,39 @@ def _label_columns(file: TableFile, label: str | None, key: str | None) -> tuple
     return label or named[0], rest
 
 
-def columns_of_labels(path: str, ids: Sequence[str]) -> tuple[list[str | None], list[str]]:
+def columns_of_labels(
+    path: str, ids: Sequence[str], label: str | None = None, id: str | None = None
+) -> tuple[list[str | None], list[str]]:
     """The id of each row of a table that `keyed` reads, and its column of labels; or its columns, one for each class.
 
     Args:
-        ids: those that `keyed` got.
+        ids, label, id: those that `keyed` got.
     """
     file = open_table(path)
     names = dict(zip(ids, ids, strict=True))
     columns = file.schema.names
-    named = next((name for name in (added_columns.PREFIX + "id", "id") if name in columns), None)
+    label, id = (_column(name, columns) for name in (label, id))
+    named = id or next(
+        (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
+    )
     for column in columns if named is None else [named]:
         keys, _ = _keys(path, names_of(file.read(Columns(id=column))[column]), names)
-        if keys is not None:
-            label, rest = _label_columns(file, None, column)
+        if keys is not None and column != label:
+            label, rest = _label_columns(file, label, column)
             return keys, rest if label is None else [label]
     raise UserError(f"{path} has changed: no column of it names the images any more.")
+
+
+def column_of_names(path: str, ids: Sequence[str]) -> str | None:
+    """The first column of a table whose values name the examples; None if there is none, or the file is no table."""
+    names = dict(zip(ids, ids, strict=True))
+    try:
+        file = open_table(path)
+        return next(
+            name for name in file.schema.names if _keys(path, names_of(file.read(Columns(id=name))[name]), names)[0]
+        )
+    except (UserError, StopIteration):
+        return None
 
 
 def _read(file: TableFile, path: str, label: str | None, key: str | None) -> Sequence[Any] | np.ndarray:

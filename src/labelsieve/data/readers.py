@@ -166,7 +166,7 @@ def _csv(path: str) -> TableFile:
 
     with _opened(path) as file:
         header = file.readline(_BLOCK)
-    parse = csv.ParseOptions(delimiter=_delimiter(header, path), newlines_in_values=True)
+    parse = csv.ParseOptions(delimiter=delimiter(header, path), newlines_in_values=True)
     _require_few(header.count(parse.delimiter.encode()) + 1, path)
     encoding, notes = "utf8", ()
     try:
@@ -225,12 +225,12 @@ def headerless(path: str) -> pa.Table:
 
     with user_errors(path):
         with _opened(path) as file:
-            parse = csv.ParseOptions(delimiter=_delimiter(file.readline(), path))
+            parse = csv.ParseOptions(delimiter=delimiter(file.readline(), path))
         with _opened(path) as file:
             return csv.read_csv(file, csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK), parse)
 
 
-def _delimiter(header: bytes, path: str) -> str:
+def delimiter(header: bytes, path: str) -> str:
     """The separator of the header; spreadsheets in many countries write ";" into a .csv."""
     if header.startswith(_UTF16):
         raise UserError(f"{path} is UTF-16; save it as UTF-8.")
