@@ -106,8 +106,8 @@ def test_many_columns_stay_short(tmp_path):
 
 
 def test_a_table_without_numeric_columns_is_refused_with_reasons(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("a;b;label\n" + "1,5;2,5;u\n2,25;3,5;v\n" * 10)
+    path = tmp_path / "t.tsv"
+    path.write_text("a\tb\tlabel\n" + "1,5\t2,5\tu\n2,25\t3,5\tv\n" * 10)
     with pytest.raises(
         UserError, match=r"No column .* holds numbers .*a \(decimal commas, as in '1,5'\), b \(decimal commas"
     ):

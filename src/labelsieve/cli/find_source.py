@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from labelsieve.core.class_meaning import Meaning
 from labelsieve.core.dataset import KINDS, Dataset
 from labelsieve.core.errors import UserError
+from labelsieve.places import paths
 
 FAST = "--fast finds fewer wrong labels than the default encoder, which takes about four times as long."
 _SUFFIXES = (".gz", ".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".npz", ".npy")
@@ -77,7 +78,10 @@ def read_classes(file: str | None, data: Dataset) -> dict[str, Meaning] | None:
 
 def default_folder(source: str) -> Path:
     """photos/ -> photos.sieve, s3://bucket/reviews.parquet -> reviews.sieve, hf:ag_news:test -> ag_news-test.sieve."""
-    name = PurePosixPath(source.removeprefix("hf:").replace(os.sep, "/").rstrip("/")).name.replace(":", "-")
+    plain = source.removeprefix("hf:").replace(os.sep, "/")
+    if paths.is_remote(source):  # of an archive as a whole its name
+        plain = paths.name(source) or plain.rpartition("::")[2].removesuffix(".zip")
+    name = PurePosixPath(plain.rstrip("/")).name.replace(":", "-")
     if not os.path.isdir(source):
         for suffix in _SUFFIXES:
             name = name.removesuffix(suffix)

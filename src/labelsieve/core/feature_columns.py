@@ -64,7 +64,9 @@ class FeatureColumns:
 
 def listed(unused: Mapping[str, str]) -> str:
     """Columns with reasons, as in "f2 (text), when (dates) and 3 more"."""
-    shown = ", ".join(f"{short(name)} ({why})" for name, why in list(unused.items())[:LEFT])
+    shown = ", ".join(
+        f"{short(name) or 'a column without a name'} ({why})" for name, why in list(unused.items())[:LEFT]
+    )
     return shown + (f" and {len(unused) - LEFT} more" if len(unused) > LEFT else "")
 
 

@@ -18,7 +18,8 @@ from labelsieve.corrections.patch import Change
 from labelsieve.data.no_label import NO_LABEL
 from labelsieve.data.split_folder import OUTSIDE
 from labelsieve.places.many_files import Files
-from labelsieve.places.paths import is_remote, join
+from labelsieve.places.paths import is_remote, join, parent
+from labelsieve.places.paths import name as name_of
 
 
 def apply_folder(
@@ -41,7 +42,7 @@ def apply_folder(
         UserError: a class cannot be the name of a folder, or a file cannot be copied.
     """
     # class -> name of its folder, as it is spelled on the disk
-    folder = {given[key]: os.path.basename(os.path.dirname(path)) for key, path in files.items()}
+    folder = {given[key]: name_of(parent(path)) for key, path in files.items()}
     new = {change.id: change.new for change in changes}
     for name in dict.fromkeys(new.values()):
         if name and name not in folder:
@@ -52,13 +53,13 @@ def apply_folder(
         target = new.get(key, given[key])
         if not target:
             continue
-        name = os.path.basename(files[key])
+        name = name_of(files[key])
         place = key.rpartition("/")[0].rpartition("/")[0]
         place = f"{place}/{folder[target]}" if place else folder[target]
         free = free_name(
             name,
             taken.setdefault(place.casefold(), set()),
-            f"from {os.path.basename(os.path.dirname(files[key]))}",
+            f"from {name_of(parent(files[key]))}",
         )
         targets[key] = f"{place}/{free}"
     contents = Files([files[key] for key in targets]).many(range(len(targets)))

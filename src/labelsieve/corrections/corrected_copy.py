@@ -160,9 +160,7 @@ def _folder(data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     targets = apply_folder(files, given, changes, folder)
     unlabelled = copy_unlabelled(data, folder)
     note = f"Images without a label were copied as they are: {unlabelled:,}."
-    renamed = (
-        (key, target) for key, target in targets.items() if os.path.basename(target) != os.path.basename(files[key])
-    )
+    renamed = ((key, target) for key, target in targets.items() if os.path.basename(target) != paths.name(files[key]))
     with _earlier(data.source) as source:
         more = carry_history(source, folder, targets, given, changes)
     named = tuple(Renamed(key, target) for key, target in renamed)
@@ -185,7 +183,7 @@ def _earlier(source: str) -> Iterator[Path]:
 def _arrays(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
     from labelsieve.corrections.npz import apply_npz
 
-    return _with_notes(apply_npz(source, _plan_for(data, changes), folder / os.path.basename(source), paths.opened))
+    return _with_notes(apply_npz(source, _plan_for(data, changes), folder / paths.name(source), paths.opened))
 
 
 def _table(source: str, data: Dataset, changes: Sequence[Change], folder: Path) -> Copied:
@@ -193,7 +191,7 @@ def _table(source: str, data: Dataset, changes: Sequence[Change], folder: Path) 
     from labelsieve.corrections.table_file import apply_table
     from labelsieve.data.croissant import renewed
 
-    out = folder / os.path.basename(paths.file_of(source))
+    out = folder / paths.name(paths.file_of(source))
     history = apply_table(source, data.label_column, _plan_for(data, changes), out, paths.opened)
     described = None if out.is_dir() else renewed(paths.file_of(source), out)
     if described is not None:

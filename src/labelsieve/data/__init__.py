@@ -18,11 +18,13 @@ import numpy as np
 from labelsieve.core.arguments import require_text
 from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
+from labelsieve.core.image_names import is_image
 from labelsieve.core.run_files import require_data
 from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns, croissant
 from labelsieve.data.background import EACH, how_many, is_boxed, with_background
 from labelsieve.data.columns import Columns
+from labelsieve.data.doors import TEXTS, door
 from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.formatted import load_format, recognised, require_format
 from labelsieve.data.frames import aligned, categories_of, index_ids
@@ -348,15 +350,14 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
 
     if suffix in READERS:
         return load_table(name, requested, relabelled)
-    if suffix in (".tar", ".tgz", ".zip"):
-        raise UserError(
-            f"{name} is an archive without samples of WebDataset; unpack it and name the folder."
-            + (f" Class folders in it are read without unpacking as zip://::{name}." if suffix == ".zip" else "")
-        )
+    if way := door(name):
+        raise UserError(way)
+    if is_image(name):
+        raise UserError(f"{name} is a single image; name the folder with all of them.")
     if suffix == ".txt":
         raise UserError(
             f"{name} is a text file; if its lines are image and label, name the folder of the images and pass it as "
-            "<labels>; texts belong into a table with a column text and a column label.",
+            f"<labels>; texts belong into {TEXTS.partition(',')[0]}.",
             labels=name,
         )
     known = ", ".join([*READERS, ".npz", ".npy"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,8 +11,11 @@ import numpy as np
 
 from labelsieve.core import added_columns
 from labelsieve.core.errors import UserError
+from labelsieve.core.feature_columns import short
 from labelsieve.data.labels import near
 
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_TITLE = 8  # words; what is longer is hardly the name of a column
 Content = Literal["text", "number", "image", "vector", "other"]
 
 LABELS = ("label", "labels", "given_label", "class", "target", "category")
@@ -163,8 +167,10 @@ def _label(columns: Mapping[str, Content], requested: Columns, source: str, rela
             f"{source} has several columns that may be the label ({', '.join(matches)}); name one with <label>.",
             label="",
         )
+    data = next((name for name in columns if _NUMBER.fullmatch(name) or len(name.split()) > _TITLE), None)
+    header = f" If {short(data)!r} is data, write a line of column names above it." if data else ""
     raise UserError(
-        f"No column of {source} is clearly the label; name one with <label>. There are: {listed}.", label=""
+        f"No column of {source} is clearly the label; name one with <label>. There are: {listed}.{header}", label=""
     )
 
 

@@ -12,6 +12,7 @@ needs them.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import compress
 
 import numpy as np
@@ -22,6 +23,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split, splits_among, splits_of
 from labelsieve.data.columns import Columns
+from labelsieve.data.doors import TOOLS, door_of_folder
 from labelsieve.data.labels_beside import instead_of_folders, labelled_beside
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.split_folder import OUTSIDE, Labelled, splits_with_classes
@@ -198,6 +200,23 @@ def _only_splits(tree: Tree, folders: list[str], splits: list[str]) -> str:
     )
 
 
+def _paths(tree: Tree, place: str) -> Iterator[str]:
+    """All files in a folder and below it."""
+    for entry in tree.entries(place):
+        path = f"{place}/{entry.name}"
+        if entry.is_folder:
+            yield from _paths(tree, path)
+        else:
+            yield path
+
+
+def _alone(tree: Tree, place: str) -> str:
+    """The folder, or the one inside it, if it holds nothing but that one."""
+    while len(inside := tree.entries(place)) == 1 and inside[0].is_folder:
+        place = f"{place}/{inside[0].name}"
+    return place
+
+
 _NOT_IMAGE = "not an image file"
 _NO_FILE = "not a readable file (a dangling link, a link to itself or a device)"
 
@@ -218,8 +237,7 @@ def _classes(tree: Tree, folders: list[str]) -> tuple[list[str], list[str], list
         for entry in tree.entries(name):
             key = f"{name}/{entry.name}"
             if entry.is_folder:
-                deeper = tree.entries(key)
-                excluded += [Exclusion(f"{key}/{item.name}", _DEEPER) for item in deeper]
+                excluded += [Exclusion(name, _DEEPER) for name in _paths(tree, key)]
             elif entry.is_file and is_image(entry.name):
                 ids.append(key)
                 labels.append(name)
@@ -260,8 +278,11 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
             "label per image put the images of each class into a separate folder, or pass a table of file name and "
             "label as <labels>."
         )
+    below = [*loose, *(name for folder in folders for name in _paths(tree, folder))]
+    if not any(map(is_image, below)) and (way := door_of_folder(root, below)) and folders:
+        return way
     if inner:
-        outer = list(dict.fromkeys(name for name, _ in inner))
+        outer = list(dict.fromkeys(_alone(tree, name) for name, _ in inner))
         name, deeper = inner[0]
         return (
             f"The first folders of {root} hold folders ({name}/{deeper}, ...), not images; labels are read from the "
@@ -270,6 +291,8 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
             + (f"; if {paths.join(root, listing)} lists the images, name it." if listing else ".")
         )
     images = sum(map(is_image, loose))
+    if images and sum(name.lower().endswith(".json") for name in loose) >= images / 2:
+        return f"{root} holds images and a JSON file for each, as LabelMe writes them. Your way: {TOOLS}."
     if images:
         missing = "no class folder with images" if folders else "no class folders"
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from labelsieve.core.errors import UserError
@@ -34,18 +34,17 @@ def records(value: Any, path: str) -> list[dict[str, Any]]:
         }
         return _by_id(labels)
     if value.keys() >= {"columns", "data"} and isinstance(value["columns"], list):  # pandas, orient="split"
-        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+        rows = [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+        return _with_index(rows, value.get("index", ()))
     if isinstance(value.get("data"), list):  # pandas, orient="table"
         return records(value["data"], path)
     cells = list(value.values())
     if cells and all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*cells, strict=True)]
     if cells and all(isinstance(cell, dict) for cell in cells):
-        if any(name.lower() in LABELS for name in value):  # pandas: columns of cells by row
-            return [
-                {name: cell.get(key) for name, cell in value.items()}
-                for key in dict.fromkeys(k for c in cells for k in c)
-            ]
+        if _by_columns(value):
+            keys = list(dict.fromkeys(k for c in cells for k in c))
+            return _with_index([{name: cell.get(key) for name, cell in value.items()} for key in keys], keys)
         return [{"id": key, **{name: cell for name, cell in row.items() if name != "id"}} for key, row in value.items()]
     if cells and all(isinstance(cell, str | int) or cell is None for cell in cells):
         return _by_id(value)
@@ -65,6 +64,7 @@ def in_layout(value: Any, rows: Sequence[dict[str, Any]], kept: Sequence[int]) -
     names = list(dict.fromkeys(name for row in rows for name in row))
     if value.keys() >= {"columns", "data"} and isinstance(value["columns"], list):
         index = {"index": [value["index"][i] for i in kept]} if "index" in value else {}
+        names = _without_index(names, value["columns"])
         return {**value, "columns": names, **index, "data": [[row.get(name) for name in names] for row in rows]}
     if isinstance(value.get("data"), list):
         return _with_schema({**value, "data": in_layout(value["data"], rows, kept)}, names)
@@ -72,8 +72,9 @@ def in_layout(value: Any, rows: Sequence[dict[str, Any]], kept: Sequence[int]) -
     if cells and all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1:
         return {name: [row.get(name) for row in rows] for name in names}
     if cells and all(isinstance(cell, dict) for cell in cells):
-        if any(name.lower() in LABELS for name in value):
+        if _by_columns(value):
             keys = list(dict.fromkeys(key for cell in cells for key in cell))
+            names = _without_index(names, value)
             return {name: {keys[i]: row.get(name) for i, row in zip(kept, rows, strict=True)} for name in names}
         return {
             row["id"]: {**value[row["id"]], **{name: cell for name, cell in row.items() if name != "id"}}
@@ -93,6 +94,25 @@ def _with_schema(value: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     known = {field.get("name") for field in fields if isinstance(field, dict)}
     more = [{"name": name, "type": "string"} for name in names if name not in known]
     return {**value, "schema": {**value["schema"], "fields": [*fields, *more]}}
+
+
+def _by_columns(value: dict[str, dict[str, Any]]) -> bool:
+    """Whether dicts of cells are the columns of a frame, not its rows: one has the name of a label, or there are fewer
+    of them than cells in one."""
+    return any(name.lower() in LABELS for name in value) or len(value) < len(next(iter(value.values())))
+
+
+def _without_index(names: Sequence[str], columns: Collection[str]) -> list[str]:
+    """The names without the `id` that `_with_index` made."""
+    return [name for name in names if name != "id" or "id" in columns]
+
+
+def _with_index(rows: list[dict[str, Any]], index: Sequence[Any]) -> list[dict[str, Any]]:
+    """The rows of a pandas frame with its index as `id`, unless it only counts the rows or there is such a column."""
+    counts = [*map(str, index)] == [str(i) for i in range(len(rows))]
+    if counts or len(index) != len(rows) or any("id" in row for row in rows[:1]):
+        return rows
+    return [{"id": key, **row} for key, row in zip(index, rows, strict=True)]
 
 
 def _by_id(labels: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from labelsieve.core.image_names import is_image, without_suffix
 from labelsieve.core.plain_values import plain_labels
 from labelsieve.data.class_names import word
 from labelsieve.data.columns import LABELS, Columns, require_column
+from labelsieve.data.doors import door
 from labelsieve.data.labels import require_unique
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.readers import READERS, TableFile, open_table
@@ -22,6 +24,8 @@ from labelsieve.data.table import labels_of, names_of, read_columns
 from labelsieve.places import paths
 from labelsieve.places.numpy_files import read_npy
 
+_NAMES_IMAGE = re.compile(rb"\.(jpe?g|png|tiff?|bmp|webp|dcm)\b", re.IGNORECASE)
+_ENOUGH = 5  # lines by which a list of images is recognised
 NAMED = 3  # how many ids or names a message lists
 
 
@@ -233,10 +237,17 @@ def _stem(name: str) -> str:
     return without_suffix(_base(name))
 
 
+def _number(name: str) -> str:
+    """The stem without the zeros in front, which programs drop from a column of numbers: 7 for cats/0007.jpg."""
+    stem = _stem(name)
+    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
+
+
 _FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("the ids", str),
     ("the base names of the ids", _base),
     ("the ids without folder and suffix", _stem),
+    ("the numbers in the ids, without zeros in front", _number),
 )
 
 
@@ -326,10 +337,16 @@ def read_labels(
         return None, plain_labels(read_npy(path), path)
     if suffix == ".txt":
         lines = paths.read(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
+        if lines and all(_NAMES_IMAGE.search(line) for line in lines[:_ENOUGH]):
+            raise UserError(
+                f"The lines of {path} name images ({word(lines[0][:60])}, ...), but not as `path label`. Write them "
+                "so, or name the file .csv, with a first line of column names."
+            )
         return None, [line.removesuffix(b"\r") for line in lines]
     if suffix not in READERS:
         raise UserError(
-            f"{path} is not a file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file."
+            door(path)
+            or f"{path} is not a file of labels; give a table ({', '.join(READERS)}), an .npy array or a .txt file."
         )
     return read_columns(path, label, id)
 

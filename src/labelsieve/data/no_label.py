@@ -67,6 +67,9 @@ def _choices(name: str) -> list[str] | None:
 
 
 def _joined(name: str, plain: set[str]) -> list[str]:
-    """The labels in doccano's "cat#dog", if each is also a label on its own; else the name."""
-    parts = list(dict.fromkeys(name.split("#")))
-    return parts if len(parts) > 1 and plain.issuperset(parts) else [name]
+    """The labels in doccano's "cat#dog", or "cat|dog", if each is also a label on its own; else the name."""
+    for mark in "#|;,":
+        parts = list(dict.fromkeys(part.strip() for part in name.split(mark)))
+        if len(parts) > 1 and plain.issuperset(parts):
+            return parts
+    return [name]

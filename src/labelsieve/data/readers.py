@@ -174,14 +174,12 @@ def _csv(path: str) -> TableFile:
     except UnicodeDecodeError:
         encoding, notes = "cp1252", (f"{path} is not UTF-8 and was read as Windows-1252 (Latin-1).",)
     block = csv.ReadOptions(block_size=_BLOCK, encoding=encoding)
-    with _opened(path) as file:
-        reader = csv.open_csv(
-            file, block, parse, csv.ConvertOptions(check_utf8=False)
-        )  # what is not UTF-8 is decoded where it is used
-        schema = reader.schema
-        head = next(iter(reader), None)
-        if not head:
-            raise UserError(f"{path} has a header but no rows.")
+    convert = partial(csv.ConvertOptions, check_utf8=False)  # what is not UTF-8 is decoded where it is used
+    schema, head = _head(path, block, parse, convert())
+    if parse.delimiter == ";" and any(map(_has_decimal_commas, head.columns)):
+        convert = partial(convert, decimal_point=",")
+        schema, head = _head(path, block, parse, convert())
+        notes = (*notes, f"In {path}, whose cells are separated by semicolons, a comma is read as a decimal point.")
 
     def read(columns: Columns) -> pa.Table:
         # Bytes, because ids may be file names, and those need not be UTF-8.
@@ -200,13 +198,37 @@ def _csv(path: str) -> TableFile:
 
     def _rows(kinds: dict[str, pa.DataType]) -> pa.Table:
         with _opened(path) as file:
-            options = csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), check_utf8=False)
+            options = convert(column_types=kinds, include_columns=list(kinds))
             return csv.read_csv(file, block, parse, options)
 
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         return pa.Table.from_batches([head]).select(list(names)).slice(0, rows)
 
     return TableFile(schema, read, first, lambda names: _rows({name: pa.string() for name in names}), notes, plain=True)
+
+
+def _head(path: str, block: Any, parse: Any, convert: Any) -> tuple[pa.Schema, pa.RecordBatch]:
+    """The columns of a CSV file and its first rows."""
+    from pyarrow import csv
+
+    with _opened(path) as file:
+        reader = csv.open_csv(file, block, parse, convert)
+        head = next(iter(reader), None)
+        if not head:
+            raise UserError(f"{path} has a header but no rows.")
+        return reader.schema, head
+
+
+def _has_decimal_commas(column: pa.Array) -> bool:
+    """Whether most of the filled cells of a column of text are numbers with a decimal comma, as 3,5."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(column.type):
+        return False
+    cells = pc.call_function("drop_null", [column.slice(0, LOOK)])
+    found = pc.call_function("match_substring_regex", [cells], pc.MatchSubstringOptions(r"^\s*[+-]?[0-9]+,[0-9]+\s*$"))
+    return len(cells) > 0 and 2 * sum(found.to_pylist()) > len(cells)
 
 
 def _require_few(columns: int, path: str) -> None:

@@ -100,6 +100,8 @@ def attached(dataset: Dataset, table: VoteTable, *, alone: bool, given: bool) ->
 def _opened(source: Any) -> tuple[TableFile, str]:
     """The table in a file or a frame, and its name."""
     if isinstance(source, str):
+        if paths.is_folder(source):
+            raise UserError(f"{source} is a folder, which holds no votes; name their table with <votes>.", votes="FILE")
         if not paths.is_file(source):
             raise UserError(f"There is no file {source}.")
         if paths.suffix(source) not in READERS:

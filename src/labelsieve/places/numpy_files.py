@@ -52,7 +52,7 @@ def read_npz(path: str, keys: Collection[str] | None = None) -> Mapping[str, np.
 
 def _reason(error: Exception, path: str) -> str:
     text = str(error).rstrip(".")
-    if "allow_pickle" in text or "pickled" in text.lower():
+    if "Python objects" in text or "allow_pickle" in text or "pickled" in text.lower():
         begins = _beginning(path)
         if begins:
             return (

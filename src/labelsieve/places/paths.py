@@ -31,6 +31,11 @@ def suffix(path: str) -> str:
     return os.path.splitext(first.removesuffix(".gz"))[1].lower()
 
 
+def name(path: str) -> str:
+    """The last part of a path; of a chained address that of its first part: "1.jpg" of "zip://a/1.jpg::/data.zip"."""
+    return os.path.basename((_chain(path)[1].partition("://")[2] if is_remote(path) else path).rstrip("/"))
+
+
 def file_of(path: str) -> str:
     """The file that a local path is in: "data.db::images" names a table in a file."""
     file, mark, _ = path.partition("::")

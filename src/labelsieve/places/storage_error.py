@@ -71,7 +71,10 @@ def storage_error(path: str, error: BaseException) -> OSError:
         raise error
     for code in _codes(error):
         if code in _EVERYWHERE:
-            raise Unreachable(f"{path} cannot be reached: {_EVERYWHERE[code]}.") from error
+            why = _EVERYWHERE[code]
+            if path.startswith(("http://", "https://")):  # no storage with credentials
+                why = why.replace(_NAMED, "check the address and the network; a file that you downloaded is read too")
+            raise Unreachable(f"{path} cannot be reached: {why}.") from error
         if code in _HERE and code not in ("NoSuchKey", "404"):
             return OSError(_HERE[code])
     if isinstance(error, FileNotFoundError):
