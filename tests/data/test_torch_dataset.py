@@ -125,3 +125,34 @@ def test_unreadable_items_are_refused(dataset, message):
 def test_it_has_no_columns():
     with pytest.raises(UserError, match="A torch Dataset has no columns"):
         load(torch.utils.data.TensorDataset(torch.zeros(3, 2), torch.arange(3)), label="y")
+
+
+def test_an_item_that_fails_is_left_out_and_counted():
+    class Failing(torch.utils.data.Dataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            if i in (0, 7):
+                raise OSError("the disk is gone")
+            return f"text {i}", i % 2
+
+    data = load(Failing())
+    assert [(item.id, item.reason) for item in data.excluded] == [
+        (i, "the item cannot be read (the disk is gone)") for i in ("0", "7")
+    ]
+    assert data.labels.tolist() == [i % 2 for i in range(12) if i not in (0, 7)]
+
+
+def test_several_labels_per_item_are_refused():
+    class Several(torch.utils.data.Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, i):
+            return f"text {i}", torch.tensor([0, 1, 1])
+
+    with pytest.raises(UserError, match="has 3 labels in item 0, but each example needs exactly one"):
+        load(Several())
+    with pytest.raises(UserError, match="pass its dataset"):
+        load(torch.utils.data.DataLoader(Several()))

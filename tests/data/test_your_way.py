@@ -160,3 +160,39 @@ def test_deeper_images_of_class_folders_are_all_counted(tmp_path):
 def test_votes_in_a_folder_name_their_table(tmp_path):
     (tmp_path / "cat").mkdir()
     assert "a folder, which holds no votes; name their table with --votes FILE" in refusal(tmp_path, annotator="who")
+
+
+def test_a_list_of_paths_is_images_not_texts(tmp_path):
+    import pandas as pd
+    from PIL import Image
+
+    paths = [tmp_path / f"{i}.png" for i in range(20)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (40, 40), ((200, 20, 20), (20, 20, 200))[i % 2]).save(path)
+    labels = ["red", "blue"] * 10
+    for given in (paths, [str(path) for path in paths], np.array(list(map(str, paths))), pd.Series(map(str, paths))):
+        data = load(given, labels=labels)
+        assert data.kind == "image" and data.inputs[3] == paths[3].read_bytes()
+    assert load([*paths[1:], tmp_path / "gone.png"], labels=labels).excluded[0].reason.startswith("there is no file")
+    assert load([f"see {path.name} please" for path in paths], labels=labels).kind == "text"
+    ls.find(paths, labels=labels, out=tmp_path / "run", progress=False)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("labelsieve_id,decision,label\n3,relabel,red\n")
+    ls.import_decisions(tmp_path / "run", sheet, from_="csv", reviewer="Ann")
+    ls.apply(tmp_path / "run", out=tmp_path / "clean")
+    copy = pd.read_parquet(tmp_path / "clean/pictures.parquet")
+    assert copy["label"].tolist() == [*labels[:3], "red", *labels[4:]] and copy["image"][3] == paths[3].read_bytes()
+
+
+def test_bytes_are_texts_and_refusals_speak_plainly():
+    texts = [f"text {i}".encode() for i in range(8)]
+    assert load(texts, labels=["a", "b"] * 4).inputs[0] == "text 0"
+    assert load(np.array(texts), labels=["a", "b"] * 4).inputs[7] == "text 7"
+    for values, said in (
+        ([("text", "a"), ("more", "b")], "A list of texts cannot be read.*pandas.DataFrame"),
+        ({"text": ["a", "b"]}, "A dict cannot be read.*pandas.DataFrame"),
+        (np.zeros((4, 3, 32, 32), np.uint8), r"transpose\(0, 2, 3, 1\)"),
+        (np.zeros((4, 32, 32, 3), np.float32), r"astype\('uint8'\)"),
+    ):
+        with pytest.raises(UserError, match=said):
+            load(values, labels=["a", "b"] * 2)

@@ -69,9 +69,9 @@ def load(
             file; an .npz file with `features` (N, d) or `images` (N, H, W[, C]) uint8, `labels`, and optionally `ids`,
             `classes`, `groups`, `splits`; an .npy file of features (memory-mapped, with `labels`);
             "hf:NAME_OR_FOLDER[:SPLIT]" for Hugging Face `datasets`; any of these as an fsspec address ("s3://..."); or
-            a value: an array of features or images, a list of texts (or a Series of them), a `datasets.Dataset`, a
-            map-style torch `Dataset` of (input, label), or any frame with an Arrow interface (pandas, Polars, pyarrow,
-            DuckDB).
+            a value: an array of features or images, a list of texts or of paths of images (or a Series of them), a
+            `datasets.Dataset`, a map-style torch `Dataset` of (input, label), or any frame with an Arrow interface
+            (pandas, Polars, pyarrow, DuckDB).
         labels: given labels to use instead of those in the source: one per row in order, or a file: a table, an .npy
             array, a .txt file of one label per line. A table is matched by its column `id`, or by its first column that
             holds the ids, their base names or stems; `label` and `id` name columns of it too.
@@ -288,7 +288,8 @@ def _draft(source: Any, requested: Columns, relabelled: bool, format: str | None
         return _named(os.fspath(source), requested, relabelled, format)
     if type(source).__name__ == "Series" and hasattr(source, "to_list"):  # of pandas or Polars
         _no_columns(requested, "A Series")
-        draft = array_file.from_values([None if is_missing(value) else value for value in source.to_list()])
+        values = [None if is_missing(value) else value for value in source.to_list()]
+        draft = _of_paths(values) or array_file.from_values(values)
         ids, notes = index_ids(source, "the Series")
         return replace(draft, ids=ids, id_place="the index", notes=(*draft.notes, *notes))
     if type(source).__name__ == "LazyFrame" and hasattr(source, "collect"):  # of Polars
@@ -307,7 +308,15 @@ def _draft(source: Any, requested: Columns, relabelled: bool, format: str | None
         _no_columns(requested, "A torch Dataset")
         return from_torch(source)
     _no_columns(requested, "An array")
-    return array_file.from_values(source)
+    return _of_paths(source) or array_file.from_values(source)
+
+
+def _of_paths(values: Any) -> Draft | None:
+    if not isinstance(values, list | tuple | np.ndarray) or not len(values) or isinstance(values[0], int | float):
+        return None
+    from labelsieve.data.table import from_paths
+
+    return from_paths(values)
 
 
 def _named(name: str, requested: Columns, relabelled: bool, format: str | None = None) -> Draft:

@@ -10,12 +10,13 @@ from labelsieve.core import added_columns, memory_map
 from labelsieve.core.arguments import shown
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array, plain_labels
-from labelsieve.data.class_names import readable
+from labelsieve.data.class_names import readable, word
 from labelsieve.data.labels import is_missing
 from labelsieve.data.raw_data import Draft
 from labelsieve.places import paths
 from labelsieve.places.numpy_files import read_npy, read_npz
 
+_KINDS = {"U": "texts", "S": "bytes", "O": "Python objects", "V": "records", "M": "dates", "m": "spans of time"}
 _BLOCK = 1 << 22  # values checked at once
 KEYS = ("features", "images", "labels", "ids", "classes", "groups", "splits")
 
@@ -53,8 +54,10 @@ def load_arrays(path: str) -> Draft:
 def from_values(values: Any, source: str | None = None) -> Draft:
     """The draft, without labels, of features (n, d), of images (n, H, W[, C]) uint8, or of a list of texts."""
     source = source or "the array"
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UO":
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "USO":
         values = values.tolist()
+    if isinstance(values, (list, tuple)) and values and all(isinstance(value, bytes) for value in values):
+        values = [word(value) for value in values]
     if (
         isinstance(values, (list, tuple))
         and values
@@ -66,10 +69,12 @@ def from_values(values: Any, source: str | None = None) -> Draft:
         raise UserError("The data are None; give a path, an array, a list of texts, or a frame.")
     array = plain_array(values, f"The {type(values).__name__}")
     if array.dtype.kind not in "fiub" or not array.ndim:
-        what = shown(values) + (f" of {array.dtype}" if array.ndim else "")
+        what = shown(values) + (f" of {_KINDS.get(array.dtype.kind, array.dtype)}" if array.ndim else "")
+        records = isinstance(values, dict) or array.dtype.kind in "VO" or array.ndim > 1
+        way = " Of records or columns make a frame: pandas.DataFrame(VALUES)." if records else ""
         raise UserError(
             f"{what[:1].upper()}{what[1:]} cannot be read as data; load reads a path, an array of features (n, d) or "
-            "of images (n, H, W[, C]) uint8, a list of texts, or a frame."
+            f"of images (n, H, W[, C]) uint8, a list of texts or of paths of images, or a frame.{way}"
         )
     if not array.size and array.ndim == 1:
         raise UserError(f"The data are an empty {type(values).__name__}; give one example or more.")
@@ -106,9 +111,12 @@ def _images(array: np.ndarray, source: str) -> Draft:
         or (array.ndim == 4 and array.shape[3] not in (1, 3, 4))
         or 0 in array.shape[1:]
     ):
+        first = array.ndim == 4 and array.shape[1] in (1, 3, 4) and array.shape[3] not in (1, 3, 4)
+        way = " images.transpose(0, 2, 3, 1) moves the channels last." if first else ""
+        way += " Of values from 0 to 1 (images * 255).astype('uint8') makes bytes." if array.dtype.kind == "f" else ""
         raise UserError(
             f"The images of {source} have shape {array.shape} and type {array.dtype}; they should be uint8 of shape "
-            "(n, H, W) or (n, H, W, C) with 1, 3 or 4 channels last."
+            f"(n, H, W) or (n, H, W, C) with 1, 3 or 4 channels last.{way}"
         )
     return Draft(array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array, "image", source, None)
 

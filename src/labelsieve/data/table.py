@@ -7,6 +7,7 @@ is read later.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -74,6 +75,23 @@ def from_frame(frame: Any, requested: Columns, relabelled: bool = False) -> Draf
     return _draft(
         in_memory(table), requested, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source)
     )
+
+
+def from_paths(values: Any) -> Draft | None:
+    """The draft of images whose paths, as text or `Path`, are the values of a list, a tuple or an array; None if they
+    are anything else, such as texts. Relative paths start at the working directory."""
+    import pyarrow as pa
+
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UO":
+        values = values.tolist()
+    if not isinstance(values, (list, tuple)) or not all(
+        is_missing(v) or isinstance(v, str | os.PathLike) for v in values
+    ):
+        return None
+    named = pa.chunked_array([[None if is_missing(value) else str(value) for value in values]], pa.string())
+    if not names_images(named):
+        return None
+    return _images(Draft((), "image", "the list of paths", None), named, "")
 
 
 def _draft(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.errors import UserError
+from labelsieve.core.errors import UserError, cause
 from labelsieve.core.plain_values import plain_label
 from labelsieve.data import array_file
 from labelsieve.data.raw_data import Draft
@@ -33,26 +33,32 @@ def from_torch(dataset: Any) -> Draft:
     """
     source = f"the {type(dataset).__name__}"
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-        raise UserError(f"{source} has no length and no items by number; give a map-style torch Dataset.")
+        way = "pass its dataset" if hasattr(dataset, "dataset") else "give a map-style torch Dataset"
+        raise UserError(f"{source} has no length and no items by number; {way}.")
     n = len(dataset)
     if n == 0:
         raise UserError(f"{source} is empty.")
-    first = _pair(dataset[0], source)[0]
     known, names = _known(dataset)
-    labels = _read(dataset, n, source) if known is None else known
+    labels, broken = _read(dataset, n, source) if known is None else (known, {})
+    if len(broken) == n:
+        raise UserError(f"{source} has no item that can be read; {broken[0]}.")
+    first = _pair(dataset[next(i for i in range(n) if i not in broken)], source)[0]
     classes = (
         tuple(map(str, names))
         if names is not None and labels.dtype.kind in "iu" and labels.max() < len(names)
         else None
     )
     if isinstance(first, str):
-        draft = array_file.from_values([dataset[i][0] for i in range(n)])
+        draft = array_file.from_values([None if i in broken else dataset[i][0] for i in range(n)])
     elif not _is_image(first) and np.asarray(first).ndim == 1:
-        draft = array_file.from_values(np.stack([np.asarray(dataset[i][0]) for i in range(n)]), source)
+        gap = np.full_like(np.asarray(first, np.float32), np.nan)
+        rows = [gap if i in broken else np.asarray(dataset[i][0]) for i in range(n)]
+        draft = array_file.from_values(np.stack(rows), source)
     else:
         pixels(first, source)
         draft = Draft(Images(dataset, source), "image", source, None)
-    return Draft(draft.inputs, draft.kind, source, labels, classes=classes, unusable=draft.unusable)
+    unusable = {**draft.unusable, **broken}
+    return Draft(draft.inputs, draft.kind, source, labels, classes=classes, unusable=unusable)
 
 
 class Images(Sequence):
@@ -142,21 +148,30 @@ def _of_names(parts: Sequence[tuple[np.ndarray | None, Sequence[Any] | None]]) -
     return np.array([str((names or ())[k]) for labels, names in parts for k in np.asarray(labels).tolist()])
 
 
-def _read(dataset: Any, n: int, source: str) -> np.ndarray:
-    """(n,) labels of the items, each of which is read.
+def _read(dataset: Any, n: int, source: str) -> tuple[np.ndarray, dict[int, str]]:
+    """(n,) labels of the items, each of which is read; and the items that cannot be read -> why.
 
     Raises:
         UserError: an item has several labels, or one column of 0 and 1 per class.
     """
-    try:
-        return np.asarray([plain_label(_pair(dataset[i], source)[1], f"The labels of {source}", i) for i in range(n)])
-    except UserError as error:
-        if not str(error).startswith("The labels of"):
-            raise
-        raise error.followed_by(
-            "Pass labels of your own, one per example: of one-hot rows the argmax; of several labels one class at a "
-            "time, 1 where the example has it and 0 where not."
-        ) from error
+    labels: dict[int, Any] = {}
+    broken: dict[int, str] = {}
+    for i in range(n):
+        try:
+            item = dataset[i]
+        except Exception as error:  # of the user's code
+            broken[i] = f"the item cannot be read ({cause(error)})"
+            continue
+        label = _pair(item, source)[1]
+        try:
+            labels[i] = plain_label(label, f"The labels of {source}", i)
+        except UserError as error:
+            raise error.followed_by(
+                "Pass labels of your own, one per example: of one-hot rows the argmax; of several labels one class at "
+                "a time, 1 where the example has it and 0 where not."
+            ) from error
+    filler = next(iter(labels.values()), 0)
+    return np.asarray([labels.get(i, filler) for i in range(n)]), broken
 
 
 def _is_tensor(value: Any) -> bool:
