@@ -196,3 +196,11 @@ def test_bytes_are_texts_and_refusals_speak_plainly():
     ):
         with pytest.raises(UserError, match=said):
             load(values, labels=["a", "b"] * 2)
+
+
+def test_row_numbers_called_idx_are_no_features(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pairs = {"sentence1": ["a b", "c d"] * 5, "sentence2": ["x", "y"] * 5, "label": ["no", "yes"] * 5, "idx": range(10)}
+    with pytest.raises(UserError, match="not clear which column .* is the input"):
+        load(pd.DataFrame(pairs))
+    assert load(pd.DataFrame(pairs), text="sentence1").kind == "text"

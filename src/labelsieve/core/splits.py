@@ -56,6 +56,11 @@ def named_splits(value: Any) -> tuple[str, ...]:
 
 def require_splits(named: Sequence[str], known: Sequence[str], source: str) -> None:
     """Raise a UserError unless the splits that a user named are among the `known` ones."""
+    if named and not known and source.startswith("hf:"):
+        name = source.rpartition(":")[0] if source.count(":") > 1 else source
+        raise UserError(
+            f"Of a Hugging Face data set the name says the split: {name}:{named[0]}; leave <split> out.", split=""
+        )
     if named and not known:
         raise UserError(f"{source} has no splits, so <split> cannot be used; leave it out.", split=",".join(named))
     for name in named:

@@ -36,7 +36,7 @@ IMAGES = (
 )
 SPLITS = ("split", "splits", "subset", "set", "partition")
 # row names that a frame saved with its columns; not features
-INDEXES = ("", "unnamed: 0", "index", "__index_level_0__")
+INDEXES = ("", "unnamed: 0", "index", "idx", "__index_level_0__")
 
 
 @dataclass(frozen=True)
