@@ -233,7 +233,7 @@ def test_sounds_are_told(tmp_path):
         (tmp_path / "sounds" / "train" / name).mkdir(parents=True)
         (tmp_path / "sounds" / "train" / name / "1.wav").write_bytes(b"RIFF")
     for place in (tmp_path / "sounds", tmp_path / "sounds/train"):
-        with pytest.raises(UserError, match="holds sound files, which are not read; compute features"):
+        with pytest.raises(UserError, match="are sounds. Your way: compute features"):
             load(place)
 
 

@@ -46,7 +46,7 @@ def test_a_file_that_is_not_read_names_its_way(tmp_path, suffixes, told):
 
 def test_folders_of_other_files_name_their_way(tmp_path):
     for folder, name, said in (
-        ("news", "1", TEXTS), ("reviews", "1.txt", TEXTS), ("wav", "1.wav", "audio or video"), ("x", "1.npy", "array"),
+        ("news", "1", TEXTS), ("reviews", "1.txt", TEXTS), ("wav", "1.wav", "sounds"), ("x", "1.npy", "array"),
     ):  # fmt: skip
         for place in (folder, f"{folder}/train", f"{folder}/test"):
             for label in ("neg", "pos"):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from labelsieve.places import paths
 
 _TABLE = "name it `.csv` or `.tsv`, with a first line of column names"
-_FEATURES = "features of your own model in an `.npz`, or its `--probs`"
+_FEATURES = "compute features, one row per file, and read that table or `.npz`"
 DOORS: dict[tuple[str, ...], tuple[str, str]] = {  # suffixes -> what such a file is, and the way
     (".xlsx", ".xls", ".xlsm", ".ods"): (
         "a spreadsheet",
@@ -28,7 +28,8 @@ DOORS: dict[tuple[str, ...], tuple[str, str]] = {  # suffixes -> what such a fil
         "`labelsieve.load(pandas.read_spss(FILE))`, `read_stata`, `read_sas`",
     ),
     (".orc", ".avro"): ("a table of ORC or Avro", "`labelsieve.load(FRAME)`, read by pyarrow or Polars"),
-    (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mp4", ".avi", ".mov", ".mkv", ".webm"): ("audio or video", _FEATURES),
+    (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"): ("sounds", _FEATURES),
+    (".mp4", ".avi", ".mov", ".mkv", ".webm"): ("videos", _FEATURES),
     (".nii", ".mha", ".nrrd", ".ply", ".las", ".svs"): ("a volume or a cloud of points", _FEATURES),
     (".tar", ".tgz", ".rar", ".7z"): ("an archive without samples of WebDataset", "unpack it, `find FOLDER`"),
     (".zip",): ("an archive", "`find zip://::FILE`; with a folder around the classes `find zip://FOLDER::FILE`"),

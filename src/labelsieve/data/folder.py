@@ -32,8 +32,6 @@ from labelsieve.places.many_files import Files
 from labelsieve.places.tree import Tree
 
 _DEEPER = "it lies in a folder inside a class folder"
-_SHOWN = 3
-_SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a")
 _HUGGING_FACE = {"dataset_dict.json", "state.json"}
 
 
@@ -257,12 +255,6 @@ def _nothing(tree: Tree, folders: list[str], loose: list[str]) -> str:
     below = [(name, entry) for name in folders for entry in tree.entries(name)]
     inner = [(name, entry.name) for name, entry in below if entry.is_folder]
     files = [*loose, *(f"{name}/{entry.name}" for name, entry in below if entry.is_file)]
-    deepest = [entry.name for name, part in inner[:_SHOWN] for entry in tree.entries(f"{name}/{part}")]
-    if any(name.lower().endswith(_SOUNDS) for name in (*files, *deepest)):
-        return (
-            f"{root} holds sound files, which are not read; compute features of them and read those: a table or an "
-            ".npz with one row per file."
-        )
     if packed := next((name for name in files if name.endswith((".tar.gz", ".tgz"))), None):
         return (
             f"{root} holds packed archives ({packed}); unpack shards of WebDataset to .tar with gunzip, and any other "
