@@ -114,7 +114,7 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
         ((), "is empty"),
         (("a.jpg", "b.jpg"), "2 images but no class folders"),
         (("a.jpg", "cat/x.txt"), "1 images but no class folder with images"),
-        (("cat/x.txt", "dog/y.txt"), "None of the 2 class folders"),
+        (("cat/x.txt", "dog/y.txt"), "are texts. Your way: a table"),
         (("notes.txt",), "no images and no class folders"),
         (("one/cat/a.jpg", "one/dog/b.jpg", "two/cat/c.jpg"), "labels are read from the folder directly below"),
         (("cat/a.jpg", "cat/b.jpg"), "only one class"),
