@@ -93,7 +93,7 @@ def test_npz_of_x_and_y(tmp_path):
 
 def test_an_archive_is_told(tmp_path):
     (tmp_path / "d.tar").write_bytes(b"x")
-    with pytest.raises(UserError, match="is an archive without samples of WebDataset; unpack it"):
+    with pytest.raises(UserError, match="is an archive without samples of WebDataset. Your way: unpack it"):
         load(tmp_path / "d.tar")
 
 
