@@ -221,7 +221,7 @@ def test_spreadsheet_csv(tmp_path):
         ("t.jsonl", b'{"label": 1}\n{"label": \n', "line 2 is not JSON"),
         ("t.jsonl", b'{"label": 1}\n[1]\n', "line 2 is not a JSON object"),
         ("t.jsonl", b"", "No column"),
-        ("t.xlsx", b"", "is a .xlsx"),
+        ("t.xlsx", b"", "is a spreadsheet. Your way: save the sheet"),
         ("noise", b"", "file without suffix"),
     ],
 )
