@@ -182,3 +182,21 @@ def test_a_contract_bounds_leaks_and_the_report_tells_them(run, table, tmp_path)
     ls.report(run, out=tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "6 examples of test are also in train" in page and "Remove the copies that are in several splits" in page
+
+
+def test_training_and_scoring_read_the_splits_that_are_named(tmp_path, capsys):
+    pytest.importorskip("torch")
+    x, y = load_digits(return_X_y=True)
+    arrays = {"X_train": x[:400], "y_train": y[:400], "X_test": x[400:600], "y_test": y[400:600]}
+    np.savez(tmp_path / "d.npz", **arrays)
+    source = str(tmp_path / "d.npz")
+    model = ls.train(source, split="train", epochs=3, progress=False)
+    assert model.manifest["notes"] == ["Read: train (400). Not read, as asked: test."]
+    assert model.score(source, split="test").n == 200 and model.score(source).n == 600
+    out = str(tmp_path / "m")
+    assert main(["train", source, "--split", "train", "--epochs", "2", "-o", out]) == 0
+    capsys.readouterr()
+    assert main(["score", out, source, "--split", "test"]) == 0
+    assert "on 200 examples" in capsys.readouterr().out
+    with pytest.raises(UserError, match="has no split 'tests'"):
+        ls.train(source, split="tests", progress=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import Place
+from labelsieve.cli.options import Place, Split
 
 
 def score(
@@ -21,6 +21,7 @@ def score(
     label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     labels: Annotated[str | None, Parameter(help="File of labels to use instead (id,label).")] = None,
+    split: Split = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
@@ -37,7 +38,7 @@ def score(
     from labelsieve.training.classifier import Model
 
     trained = Model.load(model)
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels, "split": split}
     with progress_bar() as progress:
         result = trained.score(source, **columns, device=device, progress=progress)
     if json:

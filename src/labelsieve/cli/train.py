@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, SIDES, Place, a_noise, folder, within
+from labelsieve.cli.options import SEEDS, SIDES, Place, Split, a_noise, folder, within
 
 
 def train(
@@ -57,6 +57,7 @@ def train(
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
+    split: Split = None,
     seed: Annotated[int, Parameter(help="Same seed, same model.", converter=within(SEEDS))] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps; default: a GPU if there is one.")] = None,
     precision: Annotated[
@@ -74,7 +75,7 @@ def train(
     inputs: dict[str, Any] = {"features": features, "encoder": encoder, "side": side}
     inputs |= {"seed": seed, "device": device, "precision": precision}
     own: dict[str, Any] = {"epochs": epochs, "lr": lr, "batch": batch, "noise": noise}
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels, "split": split}
     out = out or default_folder(source).with_suffix(".model")
     with progress_bar() as progress:
         model = fit(

@@ -175,10 +175,16 @@ def require_no_columns(data: Any, columns: dict[str, Any]) -> None:
 
 
 def load_test(
-    source: Any, *, labels: Any = None, feature_columns: Sequence[str] | None = None, **roles: str | None
+    source: Any,
+    *,
+    labels: Any = None,
+    split: str | Sequence[str] | None = None,
+    feature_columns: Sequence[str] | None = None,
+    **roles: str | None,
 ) -> Dataset:
     """Read labelled data to evaluate a model on: as `load`, but one class is enough."""
-    return _load(source, labels, columns.named(**roles, feature_columns=feature_columns), single=True)[0]
+    requested = columns.named(**roles, feature_columns=feature_columns)
+    return _load(source, labels, requested, single=True, split=named_splits(split))[0]
 
 
 def _load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -198,6 +198,7 @@ class Model:
         label: str | None = None,
         id: str | None = None,
         labels: Any = None,
+        split: str | Sequence[str] | None = None,
         device: str | None = None,
         progress: Progress | Literal[False] | None = None,
     ) -> Score:
@@ -206,7 +207,7 @@ class Model:
         Args:
             data: a `Dataset`, or anything `ls.load` takes, with labels.
             image, text, label, id: columns of a table.
-            labels: labels to use instead of those in the source, as in `ls.load`.
+            labels, split: labels to use instead of those in the source, and the splits to read, as in `ls.load`.
             device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
 
         Raises:
@@ -216,9 +217,10 @@ class Model:
         from labelsieve.training.score import measure
 
         columns = {"image": image, "text": text, "label": label, "id": id}
-        require_no_columns(data, {**columns, "labels": labels})
+        require_no_columns(data, {**columns, "labels": labels, "split": split})
         if not isinstance(data, Dataset):
-            data = load_test(data, labels=labels, feature_columns=self.manifest["input"].get("columns"), **columns)
+            features = self.manifest["input"].get("columns")
+            data = load_test(data, labels=labels, split=split, feature_columns=features, **columns)
         _require_kind(data, self.manifest["input"])  # before the classes
         return measure(self, data, device=device, progress=progress)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -69,6 +69,7 @@ def train(
     label: str | None = None,
     id: str | None = None,
     labels: Any = None,
+    split: str | Sequence[str] | None = None,
     seed: int = 0,
     device: str | None = None,
     precision: str | None = None,
@@ -99,7 +100,7 @@ def train(
             always so.
         encoder, side: the encoder as in `find`; the side of the images, None uses their own size, clipped to 16..64.
         image, text, label, id: columns of a table.
-        labels: given labels to use instead of those in the source, as in `ls.load`.
+        labels, split: given labels to use instead of those in the source, and the splits to read, as in `ls.load`.
         seed: same seed, same model.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
         precision: "float32" or "bfloat16" for the products of a network (a linear head uses float32); None is bfloat16
@@ -131,7 +132,7 @@ def train(
             method=method, **named, seed=seed, precision=precision, drop_flagged=drop_flagged, features=features,
             encoder=encoder, side=side,
         )  # fmt: skip
-        all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels)
+        all_data = as_dataset(data, image=image, text=text, label=label, id=id, labels=labels, split=split)
         _require_use(all_data, features=features, encoder=encoder, side=side)
         same_everywhere.require_same_data(all_data)
 
