@@ -78,7 +78,7 @@ def test_labels_by_id_in_json(tmp_path):
         ('{"a": [1], "b": [1, 2]}', "is a JSON object with a, b; it should be"),
         (
             '[{"id": 1, "data": {"text": "a"}, "annotations": []}]',
-            "No annotation in .* answers a Choices or Taxonomy control",
+            "No annotation in .* answers a Choices, Taxonomy or Rating control",
         ),
     ],
 )
