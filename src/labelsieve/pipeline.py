@@ -30,6 +30,7 @@ from labelsieve.decide.findings_of_scores import findings_of_scores
 from labelsieve.decide.plausibility import plausibility
 from labelsieve.detectors import DETECTORS, detector
 from labelsieve.detectors.detector_settings import Named, read_detectors
+from labelsieve.detectors.each_class import run_each_class
 from labelsieve.detectors.run_detectors import (
     choose,
     detector_of_loss,
@@ -41,7 +42,7 @@ from labelsieve.encode import arrays
 from labelsieve.encode.arrays import Progress
 from labelsieve.encode.small_example import Examples
 from labelsieve.engine.progress import reporting
-from labelsieve.evidence import box_views, from_record
+from labelsieve.evidence import box_views, from_record, gather_several
 from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import DIVIDED, FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
@@ -246,8 +247,7 @@ def detect(
     chosen = list(dict.fromkeys([*named, *last]))
     clock = _Clock()
     with reporting(progress) as told, clock("detect"):
-        alone = evidence.origin is not None and evidence.origin.data.probs is not None
-        scores = run_detectors(chosen, named, evidence, alone, told)
+        scores = _scores(chosen, named, evidence, told)
     return Detected(evidence, scores, clock.seconds)
 
 
@@ -358,7 +358,7 @@ def _plan(
     return _Plan(encoder, side, named, from_network, loss, seed, device, asked_for(workers, ray))
 
 
-def _rows_of(findings: Findings, data: Dataset) -> np.ndarray:
+def _rows_of(findings: Findings | Dataset, data: Dataset) -> np.ndarray:
     """The positions in the data of the examples of the findings, some of which could not be decoded."""
     if len(findings) == len(data):
         return np.arange(len(data))
@@ -394,15 +394,26 @@ class _Clock:
         LOG.info("%s: %.1f s", stage, self.seconds[stage])
 
 
+def _scores(
+    chosen: list[str],
+    named: Mapping[str, Mapping[str, Any]],
+    evidence: Evidence,
+    progress: Progress | None,
+    folder: Path | None = None,
+) -> dict[str, Scores]:
+    if evidence.labels.ndim == 2:  # several labels per example
+        return run_each_class(chosen, named, evidence, progress)
+    alone = evidence.origin is not None and evidence.origin.data.probs is not None
+    return run_detectors(chosen, named, evidence, alone, progress, folder)
+
+
 def _find(data: Dataset, record: Record | None, folder: Path, plan: _Plan, progress: Progress | None) -> Findings:
     clock = _Clock()
     evidence = _gather(data, record, folder, plan, progress, clock)
     origin = evidence.origin
     assert origin is not None
     with clock("detect"):
-        scores = run_detectors(
-            list(origin.detectors), origin.detectors, evidence, origin.data.probs is not None, progress, folder
-        )
+        scores = _scores(list(origin.detectors), origin.detectors, evidence, progress, folder)
     with clock("decide"):
         findings = _decided(evidence, scores)
     return replace(findings, settings={**findings.settings, "seconds": clock.seconds})
@@ -413,10 +424,14 @@ def _gather(
 ) -> Evidence:
     require_classes(data)
     LOG.info("%r", data)
+    asked = data.questions
+    data = data if asked is None else gather_several.examples_of(asked, network=plan.network, record=record)
     notes, whole = list(data.notes), data
     network, loss, seed = plan.network, plan.loss, plan.seed
     boxed = network is None and (data.recipe or {}).get("format") in OF_BOXES
-    chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, RECORD in data.notes, boxed)
+    several = 0 if asked is None else len(asked.names)
+    judged = RECORD in data.notes
+    chosen = choose(plan.named, data, plan.encoder, loss, notes, record is not None, judged, boxed, several)
     with clock("encode"):
         usable = has_features(data, plan.encoder)
         workers = plan.workers
@@ -432,15 +447,18 @@ def _gather(
     else:
         raw = found.raw
         data, group = found.data, arrays.copies(found)
-    require_classes(data)
+    if asked is None:
+        require_classes(data)
+    else:
+        asked = asked.pick_examples(_rows_of(data, whole))
     bonds = None
     # several steps, in several threads, share the work beyond this size: one connection for all of them
     held = workers.connected() if isinstance(workers, RayWorkers) and len(data) > DIVIDED else nullcontext()
     with clock("evidence"), held:
         if data.kind == "probs" or data.probs is not None:
             evidence = Evidence(
-                labels=data.labels,
-                n_classes=len(data.classes),
+                labels=data.labels if asked is None else asked.given,
+                n_classes=len(data.classes) if asked is None else several,
                 probs=np.asarray(data.inputs if data.probs is None else data.probs),
             )
             if found is not None:
@@ -453,11 +471,11 @@ def _gather(
             assert found is not None
             bonds = bind(data.labels, data.classes, FOLDS, groups=data.groups, copies=group)
             wanted = {parameter for name in chosen for parameter in evidence_of(name)}
-            make = (
-                partial(makers.of_panel, workers=workers)
-                if network is None
-                else partial(makers.of_network, network, loss=loss)
-            )
+            make = partial(makers.of_panel, workers=workers)
+            if asked is not None:
+                make = partial(gather_several.gather, given=asked.given)
+            elif network is not None:
+                make = partial(makers.of_network, network, loss=loss)
             place = folder / EVIDENCE
             evidence = make(wanted, found, bonds, seed=seed, folder=place, progress=progress, device=plan.device)
             if "views" in wanted:
@@ -466,10 +484,13 @@ def _gather(
             notes += [*bonds.notes, *_few(evidence.neighbours), *([] if network is None else [NETWORK.format(network)])]
             notes += [] if loss is None else [LOSS.format(loss, detector_of_loss(loss))]
     evidence = replace(evidence, votes=data.votes)
-    settings = _settings(data, found, plan, chosen, clock.seconds)
     raw = content_hash.of(data.inputs, data.kind, named=data.named) if raw is None else raw
+    alone = None if bonds is None or asked is not None else bonds.unjudged
+    if asked is not None:
+        data = asked.all()
+        raw, group = np.repeat(raw, several), None if group is None else asked.copies(group)
+    settings = _settings(data, found, plan, chosen, clock.seconds)
     named = {name: (plan.named or {}).get(name, {}) for name in chosen}
-    alone = None if bonds is None else bonds.unjudged
     return replace(evidence, origin=Origin(data, named, group, alone, raw, tuple(notes), settings))
 
 
@@ -494,6 +515,7 @@ def _settings(
         "named": data.named,
         "levels": None if found is None or data.kind != "image" else found.levels.plain(),
         "columns": None if data.columns is None else list(data.columns.names),
+        "several": 0 if data.questions is None else len(data.questions.names),
         "versions": versions(),
     }
 

@@ -215,6 +215,14 @@ def rare(folder) -> list[tuple[str, Any]]:
     return got
 
 
+def of_a_question(tmp_path) -> list[tuple[str, Any]]:
+    """A question about an example with several labels."""
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    ls.find(x, labels=(x > 0).astype(int), out=tmp_path / "questions.sieve", detectors=["knn_vote"])
+    with opened(tmp_path / "questions.sieve") as client:
+        return [("/api/item/{i}", client.get("/api/item/4").json())]
+
+
 def without_first_row(folder) -> list[tuple[str, Any]]:
     """The first example after its row was removed from the table."""
     table = folder.parent / "rows.csv"
@@ -224,13 +232,15 @@ def without_first_row(folder) -> list[tuple[str, Any]]:
         return [("/api/item/{i}", client.get("/api/item/0").json())]
 
 
-def test_every_answer_has_exactly_its_type_and_every_nullable_field_is_seen_both_ways(rows, probs, sieve, odd):
+def test_every_answer_has_exactly_its_type_and_every_nullable_field_is_seen_both_ways(
+    rows, probs, sieve, odd, tmp_path
+):
     seen: dict[str, set[str]] = defaultdict(set)
     got: list[tuple[str, Any]] = []
     for folder, n in ((rows, 300), (probs, 120), (sieve, 60)):
         with opened(folder) as client:
             got += answers(client, n)
-    got += rare(odd) + without_first_row(rows)
+    got += rare(odd) + without_first_row(rows) + of_a_question(tmp_path)
     wrong = [line for route, answer in got for line in mismatches(answer, api.ANSWERS[route], route, seen)]
     assert wrong == []
     assert {route for route, _ in got} == api.ANSWERS.keys() - {"/api/events"}

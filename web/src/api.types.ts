@@ -116,6 +116,7 @@ export type Item = {
   state: State
   decision: Verdict | null
   mine: Choice | null
+  asked: string | null
   text: string | null
   values: NamedValue[] | null
   split: string | null
@@ -189,6 +190,7 @@ export type Detail = {
   state: State
   decision: Verdict | null
   mine: Choice | null
+  asked: string | null
   text: string | null
   values: NamedValue[] | null
   split: string | null
@@ -475,6 +477,7 @@ export type Run = {
   similar: boolean
   boxes: boolean
   nothing: string
+  several: number
   commands: Command[]
   scores: string[]
   notes: string[]

@@ -15,6 +15,9 @@ export function keyed(run: Run, cells: Cell[]): string[] {
   return run.classes.filter((label) => ten.has(label))
 }
 
+/** The answer "no" to the question about a class, as core/questions.py writes it. */
+export const no = (asked: string) => `not ${asked}`
+
 /** The classes of one example, most likely first: by its probabilities if known, else by the labels of its neighbours.
  *  */
 export function likely(run: Run, detail: Detail): string[] {

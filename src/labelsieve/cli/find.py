@@ -20,6 +20,7 @@ def find(
     image: options.Image = None,
     text: options.Text = None,
     label: options.Label = None,
+    several: options.Several = False,
     id: options.Id = None,
     group: Annotated[str | None, Parameter(help="Column of groups that must not be split (patient, batch).")] = None,
     annotator: options.Annotator = None,
@@ -69,7 +70,7 @@ def find(
     columns = {"image": image, "text": text, "label": label, "id": id, "group": group}
     columns |= {"annotator": annotator, "votes": votes, "time": time, "format": format, "split": split}
     require_fast(fast, encoder, side, from_network)
-    data = read_source(source, probs, labels, fast, columns, background)
+    data = read_source(source, probs, labels, fast, columns, background, several)
     meanings = read_classes(classes, data)
     run = out or default_folder(source or probs or "")
     with progress_bar() as progress:

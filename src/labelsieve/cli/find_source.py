@@ -29,6 +29,7 @@ def read_source(
     fast: bool,
     columns: dict[str, str | None],
     background: int | None,
+    several: bool = False,
 ) -> Dataset:
     """The data set that the arguments name.
 
@@ -38,9 +39,8 @@ def read_source(
     from labelsieve.data import load, load_probabilities
 
     if source:
-        data = load(
-            source, labels=labels, probs=probs, background="auto" if background is None else background, **columns
-        )
+        crops = "auto" if background is None and not several else background
+        data = load(source, labels=labels, probs=probs, background=crops, several=several, **columns)
     elif probs is None:
         raise UserError("Pass the data: labelsieve find photos/, or --probs probs.npy --labels labels.csv.")
     elif labels is None:
@@ -57,7 +57,7 @@ def read_source(
         unused += [] if background is None else ["--background"]
         if unused:
             raise UserError(f"--probs without data has no columns; leave out {', '.join(unused)}, or name the data.")
-        data = load_probabilities(probs, labels, label=columns["label"], id=columns["id"])
+        data = load_probabilities(probs, labels, label=columns["label"], id=columns["id"], several=several)
     if fast and data.kind != "image":
         what = data.source or "the data"
         raise UserError(f"--fast is for images, but {what} holds {KINDS[data.kind]}; leave it out.")

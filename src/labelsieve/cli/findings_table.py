@@ -90,7 +90,11 @@ def _next_steps(console: Console, summary: Summary, folder: Path) -> None:
 def _headline(console: Console, summary: Summary) -> None:
     seconds = sum(summary.settings.get("seconds", {}).values())
     left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
-    size = f"{summary.examples:,} {KINDS.get(summary.kind, 'examples')}, {summary.classes:,} classes{left_out}"
+    kind, several = KINDS.get(summary.kind, "examples"), summary.settings.get("several") or 0
+    size = f"{summary.examples:,} {kind}, {summary.classes:,} classes{left_out}"
+    if several:
+        about = f"{summary.examples // several:,} {kind} and {several:,} classes"
+        size = f"{summary.examples:,} questions about {about}{left_out}"
     _, count, _ = summary.estimate
     rate = f" ({percent(summary.rate)}): {summary.ends}. {flags(summary.flagged, summary.expected_precision)}."
     console.print(

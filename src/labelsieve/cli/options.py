@@ -15,6 +15,13 @@ from labelsieve.core.shares import share
 Image = Annotated[str | None, Parameter(help="Column of image paths.")]
 Text = Annotated[str | None, Parameter(help="Column of texts.")]
 Label = Annotated[str | None, Parameter(help="Column of given labels.")]
+Several = Annotated[
+    bool,
+    Parameter(
+        help="Each example may have several labels: --label is a column of lists, or columns of 0 and 1, as tag_*.",
+        negative="",
+    ),
+]
 Id = Annotated[str | None, Parameter(help="Column of ids.")]
 Annotator = Annotated[
     str | None, Parameter(help="Column that says who gave each vote; or one column per annotator: a,b,c or rater_*.")

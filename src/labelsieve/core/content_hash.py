@@ -12,13 +12,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelsieve.core import memory_map
 from labelsieve.core.crop import Crop
 from labelsieve.core.read_many import read_many
+
+if TYPE_CHECKING:
+    from labelsieve.core.dataset import Dataset
 
 _HEX = re.compile("[0-9a-f]{16}")
 BITS = 32  # of the mantissa of a number
@@ -90,6 +93,13 @@ def of(inputs: Sequence[Any] | np.ndarray, kind: str, *, named: bool = False) ->
     if kind == "probs" and named:
         return np.zeros(len(inputs), np.uint64)
     return of_rows(np.asarray(inputs)) if kind in ("features", "probs") else of_inputs(inputs)
+
+
+def of_data(data: Dataset) -> np.ndarray:
+    """`of` the inputs of a data set; each example is read once for all questions about it."""
+    if data.questions is not None:
+        return of_data(data.questions.examples)[data.questions.example]
+    return of(data.inputs, data.kind, named=data.named)
 
 
 def is_hex(value: object) -> bool:

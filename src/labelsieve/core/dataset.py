@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from labelsieve.core.feature_columns import FeatureColumns
 from labelsieve.core.input_parts import Inputs, groups, part, row_bytes
 from labelsieve.core.read_many import read_many
 from labelsieve.core.vote_list import Votes
+
+if TYPE_CHECKING:
+    from labelsieve.core.questions import Questions
 
 Kind = Literal["image", "text", "features", "probs"]
 KINDS: dict[Kind, str] = {"image": "images", "text": "texts", "features": "features", "probs": "probabilities"}
@@ -63,6 +66,8 @@ class Dataset:
         votes: of several annotators on the examples; None without them.
         bands: of TIFF files of several bands those that are read as red, green and blue, or the one read as grey,
             counted from 1; () is the first three.
+        questions: of examples with several labels each; an example of this data set is then one question about one of
+            them. None for one label each.
     """
 
     ids: np.ndarray
@@ -85,6 +90,7 @@ class Dataset:
     votes: Votes | None = None
     bands: tuple[int, ...] = ()
     splits: np.ndarray | None = None
+    questions: Questions | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.labels, "__len__"):
@@ -128,6 +134,7 @@ class Dataset:
             rows=self.rows[rows],
             votes=None if self.votes is None else self.votes.pick(rows),
             splits=None if self.splits is None else self.splits[rows],
+            questions=None if self.questions is None else self.questions.pick(rows),
         )
 
     def by_name(self, names: Sequence[str] | None) -> Dataset:
@@ -164,7 +171,7 @@ def row_numbers(n: int) -> np.ndarray:
 class Subset(Sequence):
     """Some rows of a lazily read sequence, in a new order."""
 
-    def __init__(self, inputs: Sequence[Any], rows: np.ndarray):
+    def __init__(self, inputs: Sequence[Any] | np.ndarray, rows: np.ndarray):
         self._inputs, self._rows = inputs, rows
 
     def __len__(self) -> int:

@@ -104,7 +104,10 @@ class Findings:
         """
         left = len(self) if unreviewed is None else unreviewed
         spread = count_words.ends(f"{self.wrong.low:,.0f}", f"{self.wrong.high:,.0f}", measured=measured, n=left)
+        several = self.settings.get("several") or 0
         size = f"{len(self):,} examples, {len(self.classes):,} classes"
+        if several:
+            size = f"{len(self):,} questions about {len(self) // several:,} examples and {several:,} classes"
         count = f"about {self.wrong.count:,.0f} wrong ({spread})"
         return f"{size}, {count}, {count_words.flags(int(self.flagged.sum()), self.expected_precision)}"
 

@@ -23,6 +23,7 @@ from labelsieve.corrections import patch as patches
 from labelsieve.corrections.history import History
 from labelsieve.corrections.patch import Change
 from labelsieve.corrections.plan import Plan, plan
+from labelsieve.corrections.several_cells import write_several
 from labelsieve.formats import lance
 from labelsieve.places import paths
 from labelsieve.places.transfer import fetched
@@ -66,7 +67,9 @@ def write_copy(data: Dataset, changes: Sequence[Change], conflicts: Sequence[Con
     hub = source.startswith("hf:") and not paths.is_remote(source)
     data = _all_splits(data, recipe) if "split" in recipe and not hub else data
     with new_folder(out, source.removeprefix("hf:")) as folder:
-        if "format" in recipe and "labels" not in recipe and formats.writes(recipe["format"]):
+        if data.questions is not None:
+            copied = Copied(notes=write_several(recipe, data, changes, folder))
+        elif "format" in recipe and "labels" not in recipe and formats.writes(recipe["format"]):
             copied = _format(recipe, changes, folder)
         elif data.votes is not None and "labels" not in recipe and (data.votes.given or "votes" not in recipe):
             # the source has one row per vote, or no labels

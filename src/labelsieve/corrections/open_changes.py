@@ -17,6 +17,7 @@ from labelsieve.core.wording import shell_command
 from labelsieve.corrections import patch as patches
 from labelsieve.corrections.corrected_copy import given_labels
 from labelsieve.corrections.patch import Change
+from labelsieve.corrections.several_cells import answering
 from labelsieve.decide.next_steps import SAMPLE
 from labelsieve.decide.sure_fixes import sure_fixes
 from labelsieve.store.open_run import Run
@@ -45,7 +46,7 @@ class OpenChanges:
 def of_patch(data: Dataset, file: Path) -> OpenChanges:
     """The rows of a patch file that fit the data."""
     changes, conflicts = patches.with_current_ids(patches.read(file), data)
-    changes, unfit = patches.fitting(changes, given_labels(data))
+    changes, unfit = _fitting(changes, data)
     return OpenChanges(data, tuple(changes), (*conflicts, *unfit), ())
 
 
@@ -55,7 +56,7 @@ def of_patch_on_run(run: Run, file: Path) -> OpenChanges:
     data = _usable(reopened)
     changes, doubtful = _without_doubtful(patches.read(file), reopened)
     changes, conflicts = patches.with_current_ids(changes, data)
-    changes, unfit = patches.fitting(changes, given_labels(data))
+    changes, unfit = _fitting(changes, data)
     return OpenChanges(data, tuple(changes), (*doubtful, *conflicts, *unfit), tuple(reopened.notes()))
 
 
@@ -82,8 +83,17 @@ def of_decisions(run: Run, auto: float | None = None, max_wrong: float | None = 
     unmatched = [Conflict(item.id, f"decided for another example: {item.reason}") for item in run.unmatched]
     given = given_labels(data)
     changes, finished = _without_finished(changes, given)
-    changes, unfit = patches.fitting(changes, given, "this was decided when the given label was")
+    changes, unfit = _fitting(changes, data, "this was decided when the given label was")
     return OpenChanges(data, tuple(changes), (*unmatched, *conflicts, *unfit), (*reopened.notes(), *finished, *told))
+
+
+def _fitting(
+    changes: Sequence[Change], data: Dataset, was: str = "the patch expects the label"
+) -> tuple[list[Change], list[Conflict]]:
+    """The changes that fit the data, and a conflict for each that does not."""
+    changes, unfit = patches.fitting(changes, given_labels(data), was)
+    changes, astray = answering(data, changes)
+    return changes, [*unfit, *astray]
 
 
 def _automatic(

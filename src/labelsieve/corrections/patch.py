@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from labelsieve.core.conflict import Conflict
-from labelsieve.core.content_hash import of
+from labelsieve.core.content_hash import of_data
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.decision import Fold
 from labelsieve.core.errors import UserError
@@ -91,7 +91,7 @@ def with_current_ids(changes: Sequence[Change], data: Dataset) -> tuple[list[Cha
     with_content = [change for change in changes if change.content]
     if not with_content:
         return list(changes), []
-    content_now, code = of(data.inputs, data.kind, named=data.named), {name: c for c, name in enumerate(data.classes)}
+    content_now, code = of_data(data), {name: c for c, name in enumerate(data.classes)}
     ids = np.array([change.id for change in with_content], object)
     content = np.array([int(change.content, 16) for change in with_content], np.uint64)
     labels = np.array([code.get(change.old, -1) for change in with_content], np.int64)

@@ -28,9 +28,11 @@ from labelsieve.data.doors import TEXTS, door
 from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.formatted import load_format, recognised, require_format
 from labelsieve.data.frames import aligned, categories_of, index_ids
+from labelsieve.data.label_sets import is_several
 from labelsieve.data.labels import is_missing
 from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
+from labelsieve.data.read_several import load_several
 from labelsieve.data.torch_dataset import from_torch, is_torch
 from labelsieve.formats import database, lance
 from labelsieve.places import paths
@@ -58,6 +60,7 @@ def load(
     format: str | None = None,
     split: str | Sequence[str] | None = None,
     background: int | str | None = None,
+    several: bool | str = False,
 ) -> Dataset:
     """Read a classification data set.
 
@@ -98,6 +101,10 @@ def load(
         background: of data with boxes (COCO, YOLO, ...): how many crops without a box of each picture are examples too,
             of the class "(nothing)" (docs/boxes.md). "auto", which `find` uses: 8, and none if the source has no
             boxes, or `labels` or `probs` are given. None: none.
+        several: each example may have several labels. `label` is then the column of lists, or the columns of 0 and 1,
+            one for each class: names separated by commas, or a pattern such as "tag_*"; `labels` a table with them, a
+            list of lists of names, or a matrix (n, K) of 0 and 1. The data set then has one question for each example
+            and class (docs/several-labels.md). Lists of names and such a matrix in memory are recognised.
 
     Returns:
         The data set; what was left out, and why, is in its `excluded`.
@@ -115,7 +122,21 @@ def load(
         require_format(format, source)
     named = named_splits(split)
     crops = how_many(background, own=labels is not None or probs is not None)
-    if annotator is None and votes is None:
+    several = bool(several) or is_several(labels)
+    if several:
+        if annotator is not None or votes is not None:
+            raise UserError(
+                "Votes of several annotators are read on one label per example; leave out <several>.", several=""
+            )
+        dataset, draft = load_several(
+            source,
+            labels,
+            requested,
+            lambda columns: _draft(source, columns, relabelled=True, format=format),
+            probs=probs,
+            split=named,
+        )
+    elif annotator is None and votes is None:
         if time is not None:
             raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
         dataset, draft = _load(source, labels, requested, single=False, format=format, split=named, background=crops)
@@ -136,8 +157,9 @@ def load(
         "format": draft.format or None,
         "split": ",".join(named) or None,
         "background": _cut(draft, crops),
+        "several": "yes" if several else None,
     }
-    if probs is not None:
+    if probs is not None and not several:
         from labelsieve.data.beside import beside
 
         order = draft.categories if labels is None else categories_of(labels)
@@ -158,12 +180,18 @@ def as_dataset(data: Any, **columns: Any) -> Dataset:
         columns: arguments of `load`; None where they were not given.
 
     Raises:
-        UserError: as `load`; or the data are loaded already, and columns were named.
+        UserError: as `load`; or the data are loaded already, and columns were named; or examples have several labels.
     """
     if not isinstance(data, Dataset):
-        return load(data, **columns)
-    require_sound(data)
-    require_no_columns(data, columns)
+        data = load(data, **columns)
+    else:
+        require_sound(data)
+        require_no_columns(data, columns)
+    if data.questions is not None:
+        raise UserError(
+            f"The examples of {data.source or 'the data'} have several labels each, which only find, review, apply and "
+            "export work on; give one label per example."
+        )
     return data
 
 

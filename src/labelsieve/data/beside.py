@@ -47,7 +47,7 @@ def beside(
             "probs."
         )
     loaded = read_matrix(probs, id, require_id=False)
-    rows, notes = _by_id(loaded, data) if loaded.ids is not None else _by_order(loaded, data, all_ids)
+    rows, notes = rows_by_id(loaded, data) if loaded.ids is not None else rows_by_order(loaded, data, all_ids)
     names: list[str | None] = [None] * len(loaded.matrix)
     ids = (
         list(loaded.ids)
@@ -76,7 +76,7 @@ def beside(
     return replace(kept, labels=judge.labels[at_row], classes=judge.classes, notes=all_notes, probs=np.asarray(matrix))
 
 
-def _by_id(loaded: Matrix, data: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
+def rows_by_id(loaded: Matrix, data: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     """(n,) the row of each example, -1 if it has none, and notes.
 
     Raises:
@@ -98,7 +98,7 @@ def _by_id(loaded: Matrix, data: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     return rows, (more,) if unknown else ()
 
 
-def _by_order(loaded: Matrix, data: Dataset, all_ids: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def rows_by_order(loaded: Matrix, data: Dataset, all_ids: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The same by order: `probs` has a row for every row of the source, or for every example that was not left out.
 
     Raises:

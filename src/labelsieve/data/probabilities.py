@@ -30,6 +30,7 @@ from labelsieve.data.feature_values import matrix_of
 from labelsieve.data.finish import MINUS_ONE, encode, handed, recipe, settle, weak, without_minus_one
 from labelsieve.data.frames import aligned, categories_of, index_ids, is_frame, is_indexed, to_arrow
 from labelsieve.data.label_file import column_of, matched, read_labels
+from labelsieve.data.label_sets import is_several
 from labelsieve.data.labels import faulty
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, TableFile, headerless, in_memory, open_table, plain_codes, user_errors
@@ -39,7 +40,9 @@ from labelsieve.places.numpy_files import read_npy, read_npz
 from labelsieve.stats.probability_rows import TOLERANCE, check
 
 
-def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id: str | None = None) -> Dataset:
+def load_probabilities(
+    probs: Any, labels: Any, *, label: str | None = None, id: str | None = None, several: bool | str = False
+) -> Dataset:
     """A data set of kind "probs".
 
     Args:
@@ -49,6 +52,8 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
         labels: N given labels in the order of the rows, or a file of them; matched by id if both files have ids, by
             index if both are pandas objects.
         label, id: the columns of labels and ids, if they are not called "label" and "id".
+        several: each example may have several labels, as in `load`; the probabilities are then of each class apart, and
+            rows need not add up to 1.
 
     Returns:
         The data set, inputs (N, K). Rows with a NaN or without a label are listed in `excluded`. The matrix is copied
@@ -60,6 +65,12 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
             not probabilities (logits, percentages, sums other than 1).
     """
     require_names(label=label, id=id)
+    named = {"probs": probs, "labels": labels, "label": label, "id": id}
+    if several or is_several(labels):
+        from labelsieve.data.read_several import judged_alone
+
+        named["several"] = "yes"
+        return replace(judged_alone(probs, labels, label, id), recipe=recipe(named), handed=handed(named))
     loaded = read_matrix(probs, id)
     n, k = loaded.matrix.shape
     ids, values, notes = _labels(labels, loaded, label, id)
@@ -69,7 +80,6 @@ def load_probabilities(probs: Any, labels: Any, *, label: str | None = None, id:
             f"{loaded.source} has {n} rows, but there are {len(values)} labels; the numbers must be equal.{turned}"
         )
     data = judged(loaded, ids, values, notes, categories_of(labels))
-    named = {"probs": probs, "labels": labels, "label": label, "id": id}
     return replace(data, recipe=recipe(named), handed=handed(named))
 
 

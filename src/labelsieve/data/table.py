@@ -53,28 +53,45 @@ _NEARLY_ALL = 0.95  # of the filled cells of a column
 Names = tuple[list[str | None] | None, tuple[str, ...]]  # ids, or None, and notes
 
 
-def load_table(path: str, requested: Columns, relabelled: bool = False) -> Draft:
-    """The draft of a table in a file; relative image paths start at the table's folder."""
-    file = open_table(path)
+def load_table(path: str, requested: Columns, relabelled: bool = False, without: Sequence[str] = ()) -> Draft:
+    """The draft of a table in a file; relative image paths start at the table's folder. Columns in `without` are passed
+    over."""
+    file = without_columns(open_table(path), without)
     draft = _draft(file, requested, path, paths.parent(path), relabelled)
     return replace(draft, notes=(*file.notes, *draft.notes))
 
 
-def from_frame(frame: Any, requested: Columns, relabelled: bool = False) -> Draft:
-    """The draft of a frame; relative image paths start at the working directory."""
+def from_frame(frame: Any, requested: Columns, relabelled: bool = False, without: Sequence[str] = ()) -> Draft:
+    """The draft of a frame; relative image paths start at the working directory. Columns in `without` are passed
+    over."""
+    source = name_of(frame)
+    file = without_columns(opened_frame(frame, requested), without)
+    if not is_indexed(frame):
+        return _draft(file, requested, source, "", relabelled)
+    taken = {str(name) for name in frame.index.names} & set(requested.named().values())
+    return _draft(file, requested, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source))
+
+
+def opened_frame(frame: Any, requested: Columns) -> TableFile:
+    """A frame as a table; levels of its index that are `requested` become columns."""
     import pyarrow as pa
 
-    source = f"the {type(frame).__module__.partition('.')[0]} frame"
-    if not is_indexed(frame):
-        with user_errors(source):
-            table = plain_codes(pa.table(frame))
-        return _draft(in_memory(table), requested, source, "", relabelled)
-    with user_errors(source):
-        table = to_arrow(frame, [*requested.named().values()])
-    taken = {str(name) for name in frame.index.names} & set(requested.named().values())
-    return _draft(
-        in_memory(table), requested, source, "", relabelled, lambda: (None, ()) if taken else index_ids(frame, source)
-    )
+    with user_errors(name_of(frame)):
+        named = [*requested.named().values()]
+        return in_memory(to_arrow(frame, named) if is_indexed(frame) else plain_codes(pa.table(frame)))
+
+
+def name_of(frame: Any) -> str:
+    """What messages call a frame."""
+    return f"the {type(frame).__module__.partition('.')[0]} frame"
+
+
+def without_columns(file: TableFile, names: Sequence[str]) -> TableFile:
+    """The table as if it had no columns of these names."""
+    import pyarrow as pa
+
+    rest = [field for field in file.schema if field.name not in names]
+    return replace(file, schema=pa.schema(rest, file.schema.metadata)) if names else file
 
 
 def from_paths(values: Any) -> Draft | None:

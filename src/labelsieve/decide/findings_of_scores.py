@@ -35,10 +35,11 @@ def findings_of_scores(
     voted = main.model is not None
     judge = evidence.probs_gce if evidence.probs_gce is not None else evidence.probs
     assert judge is not None and main.suggestion is not None
+    asked = dataset.questions
     unjudged = unjudgeable(dataset.labels) & (not voted)
     shut_in = np.zeros(len(dataset), bool) if alone is None or voted else alone
     blind = np.zeros(len(dataset), bool)
-    if evidence.probs_gce is None and not voted:
+    if evidence.probs_gce is None and not voted and asked is None:
         blind = unseen(judge, dataset.labels)
     counted = _without(main, blind)
     wrong, doubt = (of_votes(main), None) if voted else _count(counted, group, ~(shut_in | blind))
@@ -66,6 +67,9 @@ def findings_of_scores(
         several = count[inverse] > 1
         extra["duplicate_group"] = np.where(several, group, -1)
         extra["duplicate_conflict"] = np.isin(group, duplicates.conflicts(group, dataset.labels))
+    if asked is not None:
+        extra["example"] = asked.examples.ids[asked.example]
+        extra["asked"] = np.array(asked.names, object)[asked.asked]
     if dataset.splits is not None:
         extra["split"] = np.array([name or "" for name in dataset.splits], object)
     return Findings(

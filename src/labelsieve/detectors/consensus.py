@@ -40,6 +40,7 @@ def consensus(
     sharpness: float = opinion_pool.SHARPNESS,
     spread: float = opinion_pool.SPREAD,
     trust: float = opinion_pool.TRUST,
+    apart: float = opinion_pool.APART,
     prior: float = opinion_pool.PRIOR,
     steps: int = opinion_pool.STEPS,
     floor: float = opinion_pool.FLOOR,
@@ -59,6 +60,8 @@ def consensus(
         sharpness: a neighbour weighs exp(sharpness (cosine - cosine of the nearest)).
         spread: share of a vote that is spread evenly over all classes.
         trust: exponent of the transition matrix.
+        apart: of two classes, exponent of the rates at which each label is wrong; several labels per example have their
+            own default (`detectors.each_class`).
         prior: weight, in examples per class, that pulls the rows of that matrix to a common noise rate.
         steps: steps of the EM that fits it.
         floor: lower bound of a judge's probabilities; of a single judge at most 1e-12.
@@ -68,7 +71,7 @@ def consensus(
         raise ValueError("consensus needs probs, probs_gce or probs_lda")
     pool = pool_of(judges, neighbours, labels, n_classes, k=k, sharpness=sharpness, spread=spread, floor=floor)
     transition = estimate_transition(pool, steps=steps, prior=prior)
-    decided = verdict(pool, transition, trust=trust)
+    decided = verdict(pool, transition, trust=trust, apart=apart)
     why = {"p_given": decided.p_given, "p_other": decided.p_other, "judges_agree": decided.united}
     flags = flagged_by(pool.probabilities(), labels, "prune_by_noise_rate")
     odds = decided.log_odds if pool.several else decided.log_odds + opinion_pool.CONFIDENT * flags

@@ -21,6 +21,7 @@ from labelsieve.detectors import DETECTORS, detector
 
 # The default detectors if there are more classes than this, because the others would take long.
 LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote", "lda"), 200
+LEAN_QUESTIONS = 5_000_000  # the same for examples times classes, where an example has several labels
 BESIDE = "Your own probabilities judge the labels."
 NEAR = " The neighbours are shown but not used for the decision."
 FAR = (
@@ -54,10 +55,12 @@ def choose(
     recorded: bool = False,
     record_judges: bool = False,
     boxed: bool = False,
+    several: int = 0,
 ) -> list[str]:
     """The detectors to run: the named ones, or all that the data allow. The consensus always runs, because it decides,
     and so does the detector of a named loss. A record of the user (`recorded`) is used for O2U-Net only if O2U-Net is
-    named, because its learning rate should be cyclic. `boxed`: the inputs are boxes, and an encoder reads them."""
+    named, because its learning rate should be cyclic. `boxed`: the inputs are boxes, and an encoder reads them.
+    `several` is the number of classes of which an example may have several; 0 for one label each."""
     of_loss = [] if loss is None else [detector_of_loss(loss)]
     own = dataset.kind == "probs" or dataset.probs is not None
     near = own and has_features(dataset, encoder)
@@ -66,6 +69,7 @@ def choose(
     possible = (possible if own else set(NAMES)) - {"votes"} | ({"votes"} if dataset.votes is not None else set())
     possible -= set() if boxed else {"views"}
     always = ["consensus"] if dataset.votes is None else ["votes", "consensus"]
+    possible -= {"threshold_records"} if several else set()
     allowed = [n for n in DETECTORS if all(p in possible or optional for p, optional in evidence_of(n).items())]
     if dataset.probs is not None:
         who = "" if record_judges else BESIDE
@@ -73,11 +77,9 @@ def choose(
     if names is None:
         if dataset.votes is not None and dataset.votes.alone:
             return always
-        if not own and len(dataset.classes) > LEAN_ABOVE:
-            notes.append(
-                f"With {len(dataset.classes)} classes only {', '.join(LEAN)} run by default; name detectors to "
-                "run others."
-            )
+        k = several or len(dataset.classes)
+        if not own and (k > LEAN_ABOVE or several * len(dataset) > LEAN_QUESTIONS):
+            notes.append(f"With {k} classes only {', '.join(LEAN)} run by default; name detectors to run others.")
             return list(dict.fromkeys([*LEAN, *of_loss, *always]))
         return allowed
     for name in names:

@@ -131,7 +131,7 @@ def _gather(
     fold = assign(labels, min(FOLDS if n_classes <= MANY_CLASSES else 2, len(labels)), groups=groups, seed=seed)
     root = linear_discriminant.prefers_roots(features, labels, n_classes, fold)
     x = standardise(features, folder, root=root)
-    find = partial(_nearest, x, apart, seed, folder)
+    find = partial(nearest_of, x, apart, seed, folder)
     judge = partial(linear_discriminant.out_of_fold, x, labels, n_classes, fold, folder=folder)
     learn, told = partial(train, x, device=device), ()
     if shared is not None:
@@ -144,7 +144,7 @@ def _gather(
         judge = partial(judge, folder=folder)
         if len(labels) > ON_ONE_NODE and device is None:
             learn, told = partial(divided_panel.train, shards, scale, workers=workers), (workers.count,)
-    graph = partial(_neighbours, find, apart, seed, folder, content and key_of(content, root), progress)
+    graph = partial(kept_graph, find, apart, seed, folder, content and key_of(content, root), progress)
     beside = {name: make for name, make in (("neighbours", graph), ("probs_lda", judge)) if name in requested}
     pending = {name: pool.submit(make) for name, make in beside.items()} if pool else {}
     if pool is None:
@@ -190,12 +190,12 @@ def _shared(
     return workers, shards
 
 
-def _nearest(x: np.ndarray, apart: Sequence[np.ndarray], seed: int, folder: Path | None) -> Neighbours:
+def nearest_of(x: np.ndarray, apart: Sequence[np.ndarray], seed: int, folder: Path | None) -> Neighbours:
     projected = project(x, seed=seed, folder=folder)
     return nearest(projected, NEIGHBOURS, apart=apart, seed=seed, overwrite=projected is not x, folder=folder)
 
 
-def _neighbours(
+def kept_graph(
     find: Callable[[], Neighbours],
     apart: Sequence[np.ndarray],
     seed: int,

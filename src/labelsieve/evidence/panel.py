@@ -355,11 +355,11 @@ def shuffled(features: np.ndarray, order: np.ndarray, folder: Path | None) -> np
     n, d = features.shape
     out = allocate((n, d + 1), np.float16, folder, "shuffled")
     for rows in blocks(out, 1 << 14):
-        out[rows] = _with_ones(take(features, order[rows]))
+        out[rows] = with_ones(take(features, order[rows]))
     return out
 
 
-def _with_ones(features: np.ndarray) -> np.ndarray:
+def with_ones(features: np.ndarray) -> np.ndarray:
     """(b, d) -> (b, d + 1) float16."""
     return np.concatenate([features, np.ones((len(features), 1), np.float16)], axis=1, dtype=np.float16)
 
@@ -382,7 +382,7 @@ def _probabilities(
     probs = {name: allocate((len(features), n_classes), np.float32, folder, f"probs_{name}") for name in names}
     heads = heads.in_memory()
     for i, rows in enumerate(blocks(features, batch) if names else ()):
-        x = batch_of(_with_ones(features[rows]), slice(None))
+        x = batch_of(with_ones(features[rows]), slice(None))
         for name, own in judged(heads, tracks_of, x, fold[rows], n_classes).items():
             probs[name][rows] = own
             if i % _RELEASED == 0:

@@ -69,7 +69,7 @@ def _without_data(judge: Any, columns: dict[str, Any], what: str) -> Dataset:
         raise UserError(
             f"<{what}> without data needs the given labels: <labels>, one per example.", **{what: "", "labels": ""}
         )
-    if unused := sorted(set(columns) - {"labels", "label", "id"}):
+    if unused := sorted(set(columns) - {"labels", "label", "id", "several"}):
         raise UserError(
             f"<{what}> without data takes labels, label and id; leave out {', '.join(unused)}, or pass the data.",
             **{what: ""},

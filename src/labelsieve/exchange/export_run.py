@@ -9,11 +9,13 @@ import numpy as np
 
 from labelsieve.core.arguments import require_path, written_to
 from labelsieve.core.dataset import Dataset, Exclusion
+from labelsieve.core.errors import UserError
 from labelsieve.core.new_folder import new_folder, require_new
 from labelsieve.core.row_matching import Refused
 from labelsieve.encode.pixel_levels import Levels
 from labelsieve.exchange.export_rows import Row, rows
 from labelsieve.exchange.formats import Tool, module_of
+from labelsieve.exchange.label_studio_several import write_several
 from labelsieve.places.at_addresses import at_addresses, written_to_address
 from labelsieve.store.open_run import Run, compared, with_decisions_of_now
 from labelsieve.store.reopen import Reopened, reopen
@@ -65,6 +67,8 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
     """
     tool = module_of(to)
     out, run = require_path(out, "The name of the export"), with_decisions_of_now(run)
+    if run.findings.settings.get("several") and to not in ("csv", "label-studio"):
+        raise UserError(f"Several labels per example are exported to csv and label-studio, not to {to}.", to="csv")
     exported = rows(run.findings, run.fold, run.p_wrong, run.calibrated.rank)
     levels = Levels.of(run.findings.settings.get("levels"))
     files, notes, left_out = [out], run.unmatched_notes, []
@@ -78,7 +82,10 @@ def export(run: str | Path | Run, *, to: Tool, out: str | Path) -> Exported:
         require_new(out.with_name(out.stem + ".config.xml"))
         exported, data, left_out = _present(exported, _reopened(run), notes)
         with written_to(out):
-            files = tool.write(exported, data.inputs, data.kind, run.findings.classes, out, levels)
+            if data.questions is None:
+                files = tool.write(exported, data.inputs, data.kind, run.findings.classes, out, levels)
+            else:
+                files = write_several(exported, data, out, levels)
         if len(files) > 2:
             notes.append(
                 f"The tasks are in {len(files) - 1} files, because Label Studio takes at most 250 MB at once; import "

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -42,29 +42,48 @@ _MIME = {".jpg": "jpeg"}
 def write(
     rows: Sequence[Row], inputs: Sequence[Any], kind: str, classes: Sequence[str], out: Path, levels: Levels
 ) -> list[Path]:
-    """Write the tasks to `out`, one picture in memory at a time, and what is more than LARGEST bytes to files with a
-    number: `tasks.json`, `tasks-2.json`, ... Returns their paths and that of the labelling interface.
+    """Write a task for each row, as `write_tasks` does.
 
     Raises:
         UserError: the data are neither images nor texts, or such a file exists.
+    """
+    tasks = (_task(row, inputs[i], require_shown(kind), levels) for i, row in enumerate(rows))
+    return write_tasks(tasks, interface_of(require_shown(kind), classes), out)
+
+
+def require_shown(kind: str) -> str:
+    """Return the kind of data, if Label Studio can show it.
+
+    Raises:
+        UserError: it cannot.
     """
     if kind not in ("image", "text"):
         raise UserError(
             f"Label Studio shows images and texts, but these data are {kind}; use <to>, or the format hf.", to="csv"
         )
-    tasks = (json.dumps(_task(row, inputs[i], kind, levels), ensure_ascii=True) for i, row in enumerate(rows))
+    return kind
+
+
+def write_tasks(tasks: Iterable[dict[str, Any]], interface: str, out: Path) -> list[Path]:
+    """Write the tasks to `out`, one picture in memory at a time, and what is more than LARGEST bytes to files with a
+    number: `tasks.json`, `tasks-2.json`, ... Returns their paths and that of the labelling interface.
+
+    Raises:
+        UserError: such a file exists.
+    """
+    written = (json.dumps(task, ensure_ascii=True) for task in tasks)
     files: list[Path] = []
-    waiting = next(tasks, None)
+    waiting = next(written, None)
     while waiting is not None or not files:
         name = out if not files else out.with_name(f"{out.stem}-{len(files) + 1}{out.suffix}")
         require_new(name)
         with replacing(name) as partial, open(partial, "w", encoding="utf-8") as file:
-            waiting = _fill(file, waiting, tasks)
+            waiting = _fill(file, waiting, written)
         files.append(name)
-    interface = out.with_name(out.stem + ".config.xml")
-    with replacing(interface) as partial:
-        partial.write_text(_interface(kind, classes), encoding="utf-8")
-    return [*files, interface]
+    config = out.with_name(out.stem + ".config.xml")
+    with replacing(config) as partial:
+        partial.write_text(interface, encoding="utf-8")
+    return [*files, config]
 
 
 def _fill(file: IO[str], task: str | None, more: Iterator[str]) -> str | None:
@@ -78,26 +97,35 @@ def _fill(file: IO[str], task: str | None, more: Iterator[str]) -> str | None:
 
 
 def _task(row: Row, value: Any, kind: str, levels: Levels) -> dict[str, Any]:
-    if kind == "image":
-        raw, suffix, _ = picture(value, row.id, levels, browser=True)
-        value = f"data:image/{_MIME.get(suffix, suffix[1:])};base64,{base64.b64encode(raw).decode()}"
+    value = content(value, row.id, kind, levels)
     facts = {ID: row.id, CONTENT: row.content, "given_label": row.given_label, "p_wrong": row.p_wrong}
     task: dict[str, Any] = {"data": {kind: value, **facts}}
-    task["predictions"] = [{"model_version": MODEL, "score": row.p_wrong, "result": _choice(row.suggested_label, kind)}]
+    task["predictions"] = [
+        {"model_version": MODEL, "score": row.p_wrong, "result": chosen([row.suggested_label], kind)}
+    ]
     if row.decision in ("keep", "relabel"):
-        task["annotations"] = [{"result": _choice(row.label, kind)}]
+        task["annotations"] = [{"result": chosen([row.label], kind)}]
     return task
 
 
-def _choice(label: str, kind: str) -> list[dict[str, Any]]:
-    return [{"from_name": NAME, "to_name": kind, "type": "choices", "value": {"choices": [label]}}]
+def content(value: Any, id: str, kind: str, levels: Levels) -> Any:
+    """The text, or the picture as an address that holds it."""
+    if kind != "image":
+        return value
+    raw, suffix, _ = picture(value, id, levels, browser=True)
+    return f"data:image/{_MIME.get(suffix, suffix[1:])};base64,{base64.b64encode(raw).decode()}"
 
 
-def _interface(kind: str, classes: Sequence[str]) -> str:
+def chosen(labels: list[str], kind: str) -> list[dict[str, Any]]:
+    """The result of choosing these classes."""
+    return [{"from_name": NAME, "to_name": kind, "type": "choices", "value": {"choices": labels}}]
+
+
+def interface_of(kind: str, classes: Sequence[str], several: bool = False) -> str:
     entities = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
     shown = "\n".join(f"    <Choice value={quoteattr(_xml(name), entities)}/>" for name in classes)
-    tag = kind.capitalize()
-    choices = f'  <Choices name="{NAME}" toName="{kind}" choice="single" showInline="true">\n{shown}\n  </Choices>\n'
+    tag, choice = kind.capitalize(), "multiple" if several else "single"
+    choices = f'  <Choices name="{NAME}" toName="{kind}" choice="{choice}" showInline="true">\n{shown}\n  </Choices>\n'
     return f'<View>\n  <{tag} name="{kind}" value="${kind}"/>\n{choices}</View>\n'
 
 

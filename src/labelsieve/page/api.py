@@ -136,6 +136,7 @@ class Item(TypedDict):
     state: State
     decision: Verdict | None
     mine: Choice | None
+    asked: str | None
     text: str | None
     values: list[NamedValue] | None
     split: str | None
@@ -513,6 +514,7 @@ class Run(TypedDict):
     similar: bool
     boxes: bool
     nothing: str
+    several: int
     commands: list[Command]
     scores: list[str]
     notes: list[str]

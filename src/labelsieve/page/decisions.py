@@ -12,6 +12,7 @@ from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Estimate
 from labelsieve.core.printable import visible
+from labelsieve.core.questions import NOT
 from labelsieve.core.row_matching import stamp
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.reviewers import PLANTED
@@ -188,6 +189,10 @@ def _decision(desk: Desk, act: Any, frame: Decision) -> Decision:
             raise UserError(
                 f"There is no class {str(label)[:200]!r} in these findings; exclude the example, or choose a class."
             )
+        asked = desk.asked(i)
+        if asked is not None and label not in (asked, NOT + asked):
+            question = str(findings.ids[i])[:200]
+            raise UserError(f"{question!r} asks about {asked!r}; answer {asked!r} or {NOT + asked!r}.")
         if desk.classes[label] == findings.given[i]:
             what = "keep"
     return Decision(

@@ -27,6 +27,7 @@ from labelsieve.decide.outlook import Step, trail
 from labelsieve.decide.reviewers import own_answers
 from labelsieve.page.id_index import IdIndex
 from labelsieve.page.pace import Paces
+from labelsieve.page.question_graph import of_questions
 from labelsieve.page.ranking import Ranking, rank
 from labelsieve.store import class_guide, known_items, run, sample_files
 from labelsieve.store.annotator_files import with_votes
@@ -53,7 +54,9 @@ class Desk:
         """`journal` is the address of a PostgreSQL server for the decisions."""
         self.folder = Path(folder)
         self.findings = run.load(folder) if findings is None else findings
-        self.neighbours, no_neighbours = read_neighbours(self.folder, len(self.findings))
+        self.several = self.findings.settings.get("several") or 0  # classes that each example may have
+        graph, no_neighbours = read_neighbours(self.folder, len(self.findings) // max(1, self.several))
+        self.neighbours = of_questions(graph, self.several)
         self.record, no_record = read_record(self.folder, len(self.findings))
         self.annotators, no_votes = _votes(self.folder, self.findings)
         self.evidence_errors = [
@@ -246,6 +249,10 @@ class Desk:
         out = np.zeros(len(self.findings), bool)
         out[[i for i in mine if i is not None]] = True
         return out
+
+    def asked(self, i: int) -> str | None:
+        """The class that question `i` is about; None where examples have one label each."""
+        return self.findings.classes[self.findings.given[i] | 1] if self.several else None
 
     def conceals(self, id: str, reviewer: str) -> bool:
         """Whether it is a known example that this reviewer has not answered: decisions of others must not show."""

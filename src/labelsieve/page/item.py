@@ -68,6 +68,7 @@ class Items:
             else {"act": verdict.act, "label": verdict.label, "reviewer": verdict.reviewer},
             "mine": _choice(mine),
             "split": None if findings.splits is None else visible(findings.splits[i], ID),
+            "asked": desk.asked(i),
             **self._content(i),
         }
 
@@ -82,7 +83,8 @@ class Items:
             choice = {"act": "relabel", "label": self.desk.findings.classes[self.desk.findings.given[i]]}
         state = "open" if mine is None else "later" if mine.act == "later" else "decided"
         nothing = dict.fromkeys(("given", "other", "p", "doubted", "flagged", "decision", "split"))
-        return {"i": i, "id": f"#{i}", **nothing, "state": state, "mine": choice, **self._content(i, blind=True)}
+        shown = {"state": state, "mine": choice, "asked": self.desk.asked(i), **self._content(i, blind=True)}
+        return {"i": i, "id": f"#{i}", **nothing, **shown}
 
     def whole(self, i: int, reviewer: str, query: Query) -> dict:
         """One example with its evidence.
@@ -222,7 +224,7 @@ class Items:
 
     def _own_probabilities(self) -> np.ndarray | None:
         """(n, K) the user's own, as the data or with them; None if there are none or they cannot be read."""
-        if self.desk.data_error() is not None:
+        if self.desk.data_error() is not None or self.desk.several:
             return None
         if self.desk.findings.settings.get("kind") == "probs":
             return np.asarray(self.desk.data().inputs)

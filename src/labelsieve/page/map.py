@@ -51,6 +51,8 @@ class Map:
 
     def possible(self) -> bool:
         """Whether there is something to compute a map from, as far as that is known before."""
+        if self.desk.several:  # a point would be an example, not a question
+            return False
         if self.desk.findings.settings.get("kind") in ("features", "probs"):
             return self.desk.data_error() is None
         return (self.desk.folder / "features" / "features.npy").exists()

@@ -74,6 +74,7 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "similar": desk.neighbours is not None,
         "boxes": (findings.settings.get("recipe") or {}).get("format") in OF_BOXES,
         "nothing": NOTHING,
+        "several": desk.several,
         "commands": [{"command": step.command, "why": step.why} for step in next_steps(desk.folder)],
         "scores": list(findings.scores),
         "notes": [

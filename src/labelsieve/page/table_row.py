@@ -9,6 +9,7 @@ with these medians and one common width: positive for the likely class, negative
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
@@ -100,25 +101,29 @@ class TableRows:
     def _standard(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of every feature."""
         if self._spread is None:
-            inputs = np.asarray(self.desk.data().inputs)
-            some = np.asarray(inputs[:: _step(len(inputs), inputs.shape[1], 20_000)], np.float64)
+            inputs = self.desk.data().inputs
+            some = self._some(range(0, len(inputs), _step(len(inputs), len(inputs[0]), 20_000)))
             some = some[np.isfinite(some).all(1)]  # without examples that are no longer in the data
             self._spread = some.mean(0), some.std(0)
         return self._spread
+
+    def _some(self, rows: Iterable[int]) -> np.ndarray:
+        """(m, d) float64 features of some rows."""
+        inputs = self.desk.data().inputs
+        return np.stack([np.asarray(inputs[i], np.float64) for i in rows])
 
     def _quartiles(self, label: int) -> np.ndarray:
         """(3, d) quartiles of the features of a class."""
         quartiles = self._classes.get(label)
         if quartiles is None:
-            inputs = np.asarray(self.desk.data().inputs)
+            width = len(self.desk.data().inputs[0])
             rows = np.flatnonzero(self.desk.findings.given == label)
             if not len(rows):
-                return np.full((3, inputs.shape[1]), np.nan)
-            rows = rows[:: _step(len(rows), inputs.shape[1], SAMPLE)]
-            some = np.asarray(inputs[rows], np.float64)
+                return np.full((3, width), np.nan)
+            some = self._some(rows[:: _step(len(rows), width, SAMPLE)].tolist())
             some = some[np.isfinite(some).all(1)]
             if not len(some):
-                return np.full((3, inputs.shape[1]), np.nan)
+                return np.full((3, width), np.nan)
             quartiles = self._classes[label] = np.quantile(some, (0.25, 0.5, 0.75), axis=0)
             while len(self._classes) > KEPT:
                 self._classes.popitem(last=False)

@@ -90,6 +90,7 @@ def facts(
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "examples": len(findings),
         "classes": len(findings.classes),
+        "several": findings.settings.get("several") or 0,
         "excluded": summary.excluded,
         "reviewed": calibrated.reviewed,
         "found": calibrated.found,

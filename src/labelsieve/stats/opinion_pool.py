@@ -36,6 +36,7 @@ NEIGHBOURS = 20  # that vote
 SHARPNESS = 8.0  # the weight of a neighbour is exp(sharpness (cosine - cosine of the nearest))
 SPREAD = 0.1  # share of a vote that is spread equally over all classes, so that no class is impossible
 TRUST = 0.5  # exponent of the transition matrix; 0 ignores that some confusions are common
+APART = 0.0  # exponent of the noise rates of two classes; see `detectors.each_class` for several labels per example
 PRIOR = 2.0  # weight of the single noise rate in each row of T, in examples
 STEPS = 12  # of the EM
 FLOOR = 1e-6  # added to a judge's probability before the logarithm
@@ -262,12 +263,17 @@ class Verdict:
     united: np.ndarray
 
 
-def explanations(pool: Pool, transition: Transition, *, trust: float = TRUST) -> tuple[np.ndarray, np.ndarray]:
+def explanations(
+    pool: Pool, transition: Transition, *, trust: float = TRUST, apart: float = APART
+) -> tuple[np.ndarray, np.ndarray]:
     """What the transition matrix adds to the log-odds: (K, K) log-weights of each class as the explanation of a given
     label, rows = true, columns = given, the diagonal 0; and (K,) the part of the log-odds that a given label of each
     class is wrong, around their mean."""
     k = pool.n_classes
-    if transition.matrix is None or k == 2 or trust == 0:
+    if transition.matrix is not None and k == 2:  # of two classes only the rates can differ: flips of either label
+        matrix = transition.matrix
+        return np.zeros((2, 2)), apart * (np.log(matrix[[1, 0], [0, 1]]) - np.log(np.diag(matrix)))
+    if transition.matrix is None or trust == 0:
         return np.zeros((k, k)), np.zeros(k)
     matrix, count = transition.matrix, np.bincount(pool.labels, minlength=k)
     joint = matrix * (count[:, None] + 1)
@@ -292,12 +298,12 @@ def explanations(pool: Pool, transition: Transition, *, trust: float = TRUST) ->
     return log, CLASS_RATE * (odds - (odds * count).sum() / count.sum())
 
 
-def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST) -> Verdict:
+def verdict(pool: Pool, transition: Transition, *, trust: float = TRUST, apart: float = APART) -> Verdict:
     """The log-odds that each label is wrong: pooled probability of other classes, weighed by `explanations`, against
     that of the given one."""
     n = len(pool.labels)
     out = Verdict(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, bool))
-    log, odds = explanations(pool, transition, trust=trust)
+    log, odds = explanations(pool, transition, trust=trust, apart=apart)
     for rows in pool.blocks():
         judges, y, at = pool.judges(rows), pool.labels[rows], np.arange(len(rows))
         z = pool.pooled(judges)

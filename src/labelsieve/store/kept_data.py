@@ -12,7 +12,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from labelsieve.store.run import INSIDE
 DATA = "data"  # its place in the run folder
 LIMIT = 500_000_000  # bytes
 FILES = ("source", "labels", "probs", "votes")  # arguments of `load` that may name a file
-OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time", "format", "split", "background")
+OPTIONS = ("label", "text", "image", "id", "group", "annotator", "time", "format", "split", "background", "several")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +59,19 @@ def keep(data: Dataset, run: Path) -> Kept:
     shutil.rmtree(folder, ignore_errors=True)
     if data.recipe is not None:
         return Kept(data.recipe)
-    for save_as in _ways(data):
+    several = data.questions
+    own = data if several is None else replace(several.examples, handed=data.handed, questions=several)
+    for save_as in _ways(own):
         partial = temporary(folder)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            recipe = save_as(data, partial)
+            recipe = save_as(own, partial)
             reloaded = _read(recipe, partial)
             if recipe is None or reloaded is None or not _same(data, reloaded):
                 continue
             content = (
-                content_hash.of(reloaded.inputs, reloaded.kind) if recipe.get("source") == PICTURES else None
+                content_hash.of_data(reloaded) if recipe.get("source") == PICTURES else None
             )  # pixels became files
             put(partial, folder)
             return Kept({name: value.replace(HERE, INSIDE + DATA) for name, value in recipe.items()}, content=content)
@@ -137,9 +139,17 @@ def _same(one: Dataset, other: Dataset) -> bool:
         other.columns and other.columns.names
     ):
         return False
+    if one.questions is not None and other.questions is not None:  # each example once
+        return _same_inputs(one.questions.examples, other.questions.examples)
+    return _same_inputs(one, other, rows)
+
+
+def _same_inputs(one: Dataset, other: Dataset, rows: np.ndarray | slice = slice(None)) -> bool:
     if one.kind in ("features", "probs"):
         return np.array_equal(np.asarray(one.inputs), np.asarray(other.inputs)[rows])
-    return one.kind != "text" or all(one.inputs[i] == other.inputs[int(j)] for i, j in enumerate(rows))
+    return one.kind != "text" or all(
+        one.inputs[i] == other.inputs[j] for i, j in enumerate(np.arange(len(other))[rows].tolist())
+    )
 
 
 def _probabilities(data: Dataset, folder: Path) -> dict[str, str]:
@@ -147,10 +157,10 @@ def _probabilities(data: Dataset, folder: Path) -> dict[str, str]:
         folder / "probs.npz",
         probs=np.asarray(data.inputs),
         ids=np.array(data.ids.tolist(), str),
-        classes=np.array(data.classes),
+        classes=np.array(_class_names(data)),
     )
     _labels(data, folder)
-    return {"probs": f"{HERE}/probs.npz", "labels": f"{HERE}/labels.parquet"}
+    return {"probs": f"{HERE}/probs.npz", "labels": f"{HERE}/labels.parquet", **_several(data)}
 
 
 def _named(data: Dataset, folder: Path) -> dict[str, str]:
@@ -162,6 +172,7 @@ def _named(data: Dataset, folder: Path) -> dict[str, str]:
     elif labels is not None:
         _labels(data, folder)
         recipe["labels"] = f"{HERE}/labels.parquet"
+        recipe.pop("label", None) if data.questions is not None else None
     return recipe | _beside(data, folder)
 
 
@@ -195,7 +206,12 @@ def _probs_beside(data: Dataset, folder: Path) -> dict[str, str]:
     given = (data.handed or {}).get("probs")
     if isinstance(given, (str, os.PathLike)) and isinstance((data.handed or {}).get("source"), (str, os.PathLike)):
         return {"probs": os.fspath(given)}
-    _npz(folder / "probs.npz", probs=data.probs, ids=np.array(data.ids.tolist(), str), classes=np.array(data.classes))
+    _npz(
+        folder / "probs.npz",
+        probs=data.probs,
+        ids=np.array(data.ids.tolist(), str),
+        classes=np.array(_class_names(data)),
+    )
     return {"probs": f"{HERE}/probs.npz"}
 
 
@@ -230,7 +246,7 @@ def _frame(data: Dataset, folder: Path) -> dict[str, str] | None:
     handed = data.handed or {}
     frame, options = handed["source"], _options(handed)
     frame = frame.collect() if hasattr(frame, "collect") else frame
-    named = [name for role, name in options.items() if role != "split"]
+    named = [name for role, name in options.items() if role not in ("split", "several")]
     table = to_arrow(frame, named) if is_indexed(frame) else plain_codes(pa.table(frame))
     _require_small(table.nbytes)
     if "id" not in options and ID not in table.column_names and (names := index_of(frame)) is not None:
@@ -262,7 +278,7 @@ def _absolute(table: Any, data: Dataset) -> Any:
 def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
     """Texts, features or images that were passed as values: the usable examples, with their ids and labels."""
     groups = {} if data.groups is None else {GROUP: data.groups.tolist()}
-    named = {"label": LABEL, "id": ID, **({"group": GROUP} if groups else {})}
+    named = {"label": LABEL, "id": ID, **({"group": GROUP} if groups else {}), **_several(data)}
     splits = {} if data.splits is None else {SPLIT: data.splits.tolist()}
     about = {ID: data.ids.tolist(), LABEL: _names(data), **groups, **splits}
     if data.kind == "text":
@@ -279,10 +295,15 @@ def _inputs(data: Dataset, folder: Path) -> dict[str, str]:
     if isinstance(data.inputs, np.ndarray):
         kind = "features" if data.kind == "features" else "images"
         _require_small(data.inputs.nbytes)
-        arrays = {"ids": np.array(data.ids.tolist(), str), "classes": np.array(data.classes), "labels": data.labels}
+        arrays, beside = {"ids": np.array(data.ids.tolist(), str)}, {}
+        if data.questions is None:
+            arrays |= {"classes": np.array(data.classes), "labels": data.labels}
+        else:
+            _labels(data, folder)
+            beside = {"labels": f"{HERE}/labels.parquet", **_several(data)}
         grouped = {} if data.groups is None else {"groups": data.groups.astype(str)}
         _npz(folder / "data.npz", **{kind: np.asarray(data.inputs)}, **arrays, **grouped)
-        return {"source": f"{HERE}/data.npz", **_beside(data, folder)}
+        return {"source": f"{HERE}/data.npz", **beside, **_beside(data, folder)}
     _pictures(data, folder / "pictures.parquet", about)
     return {"source": PICTURES, "image": IMAGE, **named, **_beside(data, folder)}
 
@@ -305,8 +326,21 @@ def _pictures(data: Dataset, path: Path, about: Mapping[str, Sequence[Any]]) -> 
     _table(path, {IMAGE: files, **about})
 
 
-def _names(data: Dataset) -> list[str]:
+def _names(data: Dataset) -> list[Any]:
+    """The label of each example by name; a list of them where there are several."""
+    if data.questions is not None:
+        names = np.array(data.questions.names, object)
+        return [names[row].tolist() for row in data.questions.given]
     return np.array(data.classes, object)[data.labels].tolist()
+
+
+def _class_names(data: Dataset) -> tuple[str, ...]:
+    return data.classes if data.questions is None else data.questions.names
+
+
+def _several(data: Dataset) -> dict[str, str]:
+    """What `load` has to be told where examples have several labels."""
+    return {} if data.questions is None else {"several": "yes"}
 
 
 def _options(handed: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.content_hash import digest, numbered, of, of_input
+from labelsieve.core.content_hash import digest, numbered, of, of_data, of_input
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
@@ -199,7 +199,7 @@ def matched(data: Dataset, findings: Findings, *, thorough: bool = False) -> Reo
 def _content(data: Dataset, findings: Findings, thorough: bool) -> np.ndarray:
     """(m,) content of the data, 0 for image files that keep their id and need not be read yet."""
     if thorough or not hasattr(data.inputs, "paths") or row_numbers(data):
-        return of(data.inputs, data.kind, named=data.named)
+        return of_data(data)
     out = np.zeros(len(data), np.uint64)
     if set(findings.ids.tolist()) <= set(data.ids.tolist()):
         return out
