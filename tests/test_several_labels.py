@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import labelsieve as ls
 from labelsieve.cli import main
@@ -229,3 +230,27 @@ def test_label_studio_gets_one_task_per_example_with_all_its_classes(tmp_path):
     assert [key for key, task in by_id.items() if "annotations" in task] == ["4"]
     with pytest.raises(UserError, match="csv and label-studio, not to coco"):
         ls.export(tmp_path / "run.sieve", to="coco", out=tmp_path / "coco")
+
+
+def test_a_table_beside_pictures_is_matched_by_their_names_and_corrected_in_place(tmp_path):
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    names = [f"{i:02}.png" for i in range(30)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, (24, 24, 3), np.uint8)).save(tmp_path / "photos" / name)
+    given = rng.random((30, 3)) < 0.5
+    given[0] = (True, False, True)
+    order = rng.permutation(30)
+    with open(tmp_path / "tags.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["file", *NAMES], *([names[i], *map(int, given[i])] for i in order)])
+    probs = np.where(given, 0.9, 0.1)
+    found = ls.find(
+        tmp_path / "photos", labels=str(tmp_path / "tags.csv"), several=True, probs=probs, out=tmp_path / "r"
+    )
+    assert found.ids[1] == "00.png#dog" and (found.given.reshape(30, 3) % 2 == given).all()
+    decide(tmp_path / "r", "00.png#dog", "dog")
+    ls.apply(tmp_path / "r", out=tmp_path / "fixed")
+    rows = {row["file"]: row for row in csv.DictReader((tmp_path / "fixed" / "tags.csv").read_text().splitlines())}
+    assert list(rows) == [names[i] for i in order]
+    assert [rows["00.png"][name] for name in NAMES] == ["1", "1", "1"]
+    assert [[int(rows[name][c]) for c in NAMES] for name in names[1:]] == given[1:].astype(int).tolist()
