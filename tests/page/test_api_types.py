@@ -220,7 +220,10 @@ def of_a_question(tmp_path) -> list[tuple[str, Any]]:
     x = np.random.default_rng(0).normal(size=(40, 3))
     ls.find(x, labels=(x > 0).astype(int), out=tmp_path / "questions.sieve", detectors=["knn_vote"])
     with opened(tmp_path / "questions.sieve") as client:
-        return [("/api/item/{i}", client.get("/api/item/4").json())]
+        return [
+            ("/api/items", client.get("/api/items").json()),
+            ("/api/item/{i}", client.get("/api/item/4").json()),
+        ]
 
 
 def without_first_row(folder) -> list[tuple[str, Any]]:
