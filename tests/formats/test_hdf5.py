@@ -111,6 +111,14 @@ def test_filters_and_limits_stay(tmp_path):
         del file["X"]
 
 
+def test_splits_of_other_types_are_read_as_numbers(tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["x_train"], file["y_train"] = IMAGES[:60], LABELS[:60]
+        file["x_test"], file["y_test"] = IMAGES[60:90] * np.uint16(200), LABELS[60:90]
+    data = ls.load(tmp_path / "m.h5")
+    assert data.kind == "features" and np.array_equal(data.inputs[60:], IMAGES[60:90].reshape(30, -1) * 200.0)
+
+
 def test_texts(tmp_path):
     with h5py.File(tmp_path / "t.h5", "w") as file:
         file["text"], file["label"] = [f"the word {k}" for k in LABELS[:60]], LABELS[:60]

@@ -73,6 +73,14 @@ def test_keras_and_inputs_without_labels(tmp_path):
     assert copy["y_train"][1] == 9 and np.array_equal(copy["x_test"], IMAGES[100:150])
 
 
+def test_minus_one_of_deeplake_is_no_label(tmp_path):
+    labels = np.where(np.arange(200) < 5, np.uint32(2**32 - 1), LABELS[:200])
+    np.savez(tmp_path / "d.npz", X=DIGITS.data[:200], y=labels)
+    data = ls.load(tmp_path / "d.npz")
+    assert len(data) == 195 and data.classes == tuple(map(str, range(10)))
+    assert data.excluded[0].reason == "the label is 4294967295, as deeplake stores -1, which stands for no label"
+
+
 def test_what_cannot_be_read_is_told(tmp_path):
     np.savez(tmp_path / "d.npz", x=DIGITS.data, y=np.array([str(k) for k in LABELS], object))
     with pytest.raises(UserError, match="d.npz cannot be read as an .npz file: it holds Python objects"):

@@ -31,7 +31,11 @@ from labelsieve.data.raw_data import Draft
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"
-_ALL_ONES = "the label is 255, the byte that stands for no label"
+_WHY = {
+    "-1": MINUS_ONE,
+    "255": "the label is 255, the byte that stands for no label",
+    "4294967295": "the label is 4294967295, as deeplake stores -1, which stands for no label",
+}
 ALL_DIFFERENT = 10  # from this many examples on, a different label for every one means that the column is not a label
 
 
@@ -72,12 +76,14 @@ def settle(
     splits = _splits(draft, n)
     wanted, others = in_splits(n, splits, split, draft.source)
     codes = np.where(wanted, codes, -1)
-    odd, counted, none = {}, (), np.zeros(0, np.int64)
+    odd, counted, none, said = {}, (), np.zeros(0, np.int64), "-1"
     if draft.classes is None:
         codes, names, odd, counted = told_apart(codes, names)
-        codes, none = without_minus_one(codes, names, whole_bytes=getattr(values, "dtype", None) == np.uint8)
+        whole_bytes = getattr(values, "dtype", None) == np.uint8
+        said = "255" if whole_bytes else "4294967295" if "4294967295" in names and "-1" not in names else "-1"
+        codes, none = without_minus_one(codes, names, said)
     codes, classes = _classes(draft, codes, names, relabel is not None)
-    minus_one = dict.fromkeys(none.tolist(), MINUS_ONE if "-1" in names else _ALL_ONES)
+    minus_one = dict.fromkeys(none.tolist(), _WHY[said])
     known = draft.unlabelled if relabel is None else {}
     missing = {i: known.get(i, absent) for i in np.flatnonzero(codes < 0).tolist()}
     reasons = {**missing, **odd, **minus_one, **draft.unusable}
@@ -112,7 +118,7 @@ def settle(
         *draft.notes,
         *about,
         *features,
-        *weak(len(none), "-1" if "-1" in names else "255"),
+        *weak(len(none), said),
         *counted,
         *misread(_plain(values), "labels"),
         *label_notes(dataset.classes, dataset.labels),
@@ -190,24 +196,21 @@ def _classes(
     )
 
 
-def without_minus_one(
-    codes: np.ndarray, names: tuple[str, ...], whole_bytes: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def without_minus_one(codes: np.ndarray, names: tuple[str, ...], none: str = "-1") -> tuple[np.ndarray, np.ndarray]:
     """The labels without -1, and the rows that had it, if the other classes are two or more numbers from 0 on. Weak
-    labels use -1 for "no label". With 1 as the only other class, -1 is a class. In bytes (IDX files) -1 is 255, if the
-    other classes are 0 to K-1."""
-    none = "255" if whole_bytes else "-1"
+    labels use -1 for "no label". With 1 as the only other class, -1 is a class. In bytes (IDX files) -1 is 255, and in
+    deeplake 4294967295, if the other classes are 0 to K-1."""
     others = [name for name in names if name != none]
     if len(others) < 2 or len(others) == len(names) or not all(name.isdecimal() for name in others):
         return codes, np.zeros(0, np.int64)
-    if whole_bytes and others != [str(k) for k in range(len(others))]:
+    if none != "-1" and others != [str(k) for k in range(len(others))]:
         return codes, np.zeros(0, np.int64)
     rows = np.flatnonzero(codes == names.index(none))
     return np.where(codes == names.index(none), -1, codes), rows
 
 
 def weak(n: int, none: str = "-1") -> tuple[str, ...]:
-    """A note about the n examples left out because their label is -1, or 255 in bytes."""
+    """A note about the n examples left out because their label is `none`."""
     if not n:
         return ()
     which = f"{n:,} examples have the label {none} and are" if n > 1 else f"1 example has the label {none} and is"

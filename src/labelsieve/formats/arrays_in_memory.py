@@ -38,7 +38,7 @@ def content(
         array, n = arrays[pair.inputs], len(named_arrays.given(given, pair.labels).values)
         array = named_arrays.dense(array, place) if hasattr(array, "toarray") else array
         parts.append(np.moveaxis(array, named_arrays.row_axis(array.shape, n, pair, place), 0))
-    form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
+    form = named_arrays.image_axes(parts, place)
     if form is None:
         notes = (*named_arrays.flat(parts[0], found[0]), *notes)
         return named_arrays.content(found, labels, named_arrays.matrix(parts, place), "features", names, ids, notes)

@@ -68,7 +68,7 @@ def content(
         parts.append(Rows(place, pair.inputs, axis, tuple(rest), kind.shape, kind.dtype))
     if holds_bytes(first.dtype):
         return named_arrays.content(found, labels, Images(tuple(parts), None), "image", names, ids, others)
-    form = named_arrays.image_axes([part.shape[1:] for part in parts], parts[0].dtype, place)
+    form = named_arrays.image_axes(parts, place)
     if form is not None:
         return named_arrays.content(found, labels, Images(tuple(parts), form), "image", names, ids, others)
     only = parts[0].mapped() if len(parts) == 1 else None

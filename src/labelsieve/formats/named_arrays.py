@@ -175,19 +175,20 @@ def count(labels: Any) -> int:
     return labels.size if labels.size == max(labels.shape) else labels.shape[0]
 
 
-def image_axes(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, place: str) -> tuple[int, ...] | None:
+def image_axes(parts: Sequence[Any], place: str) -> tuple[int, ...] | None:
     """How to order the axes of one example (H, W), (H, W, C) or (C, H, W) so that it is an image; None if it is not.
 
     Args:
-        shapes: of one example of each part.
+        parts: arrays of examples, (n, ...) each.
 
     Raises:
-        UserError: they differ.
+        UserError: their examples have different sizes.
     """
+    shapes = [tuple(part.shape[1:]) for part in parts]
     if len(set(shapes)) > 1:
         raise UserError(f"The inputs of {place} have different sizes: {', '.join(map(str, sorted(set(shapes))))}.")
     shape = shapes[0]
-    if dtype != np.uint8 or len(shape) not in (2, 3) or 0 in shape:
+    if any(part.dtype != np.uint8 for part in parts) or len(shape) not in (2, 3) or 0 in shape:
         return None
     if len(shape) == 2 or shape[2] in (1, 3, 4):
         return tuple(range(len(shape)))
@@ -227,9 +228,11 @@ def text(values: Iterable[Any]) -> list[str]:
 def matrix(parts: Sequence[Any], name: str) -> np.ndarray:
     """Features (n, d) of arrays (n, ...) that are read some rows at a time; a large matrix is in a temporary file."""
     n, d = sum(len(part) for part in parts), int(np.prod(parts[0].shape[1:]))
-    if parts[0].dtype.kind not in "biuf":
-        raise UserError(f"The inputs of {name} are of type {parts[0].dtype}; they should be numbers.")
-    kind = np.result_type(np.float32, parts[0].dtype) if parts[0].dtype.kind != "f" else parts[0].dtype
+    odd = next((part.dtype for part in parts if part.dtype.kind not in "biuf"), None)
+    if odd is not None:
+        raise UserError(f"The inputs of {name} are of type {odd}; they should be numbers.")
+    whole = np.result_type(*(part.dtype for part in parts))
+    kind = whole if whole.kind == "f" else np.result_type(np.float32, whole)
     out, at = temporary((n, d), kind.newbyteorder("="), Path(gettempdir())), 0
     step = max(1, (1 << 24) // max(1, d * kind.itemsize))
     for part in parts:
