@@ -204,3 +204,15 @@ def test_row_numbers_called_idx_are_no_features(tmp_path):
     with pytest.raises(UserError, match="not clear which column .* is the input"):
         load(pd.DataFrame(pairs))
     assert load(pd.DataFrame(pairs), text="sentence1").kind == "text"
+
+
+def test_a_quotation_mark_that_nobody_closes_loses_no_rows(tmp_path):
+    rows = [("\" it 's " if i % 5 == 0 else "") + f"text {i}\t{('bad', 'good')[i % 2]}" for i in range(20)]
+    path = tmp_path / "train.tsv"
+    path.write_text("sentence\tlabel\n" + "\n".join(rows) + "\n")
+    assert "in row 0 (from 0), runs over several rows, because a quotation mark opens it" in refusal(path)
+    path.write_text(
+        "sentence\tlabel\n"
+        + "\n".join(row.replace('" ', '""" ').replace("\t", '"\t') if '"' in row else row for row in rows)
+    )
+    assert len(load(path)) == 20

@@ -199,7 +199,10 @@ def _csv(path: str) -> TableFile:
     def _rows(kinds: dict[str, pa.DataType]) -> pa.Table:
         with _opened(path) as file:
             options = convert(column_types=kinds, include_columns=list(kinds))
-            return csv.read_csv(file, block, parse, options)
+            table = csv.read_csv(file, block, parse, options)
+        if parse.delimiter == "\t":
+            _require_closed(table, path)
+        return table
 
     def first(names: Sequence[str], rows: int = _FIRST) -> pa.Table:
         return pa.Table.from_batches([head]).select(list(names)).slice(0, rows)
@@ -217,6 +220,40 @@ def _head(path: str, block: Any, parse: Any, convert: Any) -> tuple[pa.Schema, p
         if not head:
             raise UserError(f"{path} has a header but no rows.")
         return reader.schema, head
+
+
+def _require_closed(table: pa.Table, path: str) -> None:
+    """Refuse a cell of a TSV file that holds a tab and a line break: a quotation mark that nobody closed swallows rows.
+
+    Raises:
+        UserError: there is such a cell.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for column in table.columns:
+        if not (pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
+            continue
+        cells = column.cast(pa.binary())
+        held = [
+            pc.call_function(
+                "match_substring",
+                [
+                    cells,
+                ],
+                pc.MatchSubstringOptions(mark),
+            )
+            for mark in ("\t", "\n")
+        ]
+        both = pc.call_function("and", held).fill_null(False).to_numpy()
+        if both.any():
+            row = int(both.argmax())
+            begin = cells[row].as_py()[:40].decode("utf-8", "replace")
+            raise UserError(
+                f"{path}: the cell that begins {begin!r}, in row {row} (from 0), runs over several rows, because a "
+                'quotation mark opens it and none closes it. Write each mark in the file twice ("") inside a cell with '
+                "marks around it, or save the file as .jsonl."
+            )
 
 
 def _has_decimal_commas(column: pa.Array) -> bool:
