@@ -29,7 +29,7 @@ from vote_sets import Votings, accuracy
 WAYS = ("random", "disputed", "asked", "asked whom")
 FIRST = 2  # votes of each example at first
 ROUNDS = 10
-SEEDS = 5
+SEEDS = 3
 ENOUGH = 5.0  # votes of an example, on average, that a set must have
 MOST = 30_000  # votes that it may have
 

@@ -39,9 +39,9 @@ CONSTANTS = ("PRIOR", "ERRORS", "SHRINKAGES")
 FOUND = tuple(2.0**power for power in range(8))  # the shrinkage is one of these
 TRIED = (
     *((prior, 10.0, FOUND) for prior in (2.0, 30.0, 100.0, 300.0, 1000.0)),
-    *((100.0, errors, FOUND) for errors in (3.0, 30.0)),
-    *((100.0, 10.0, (s,)) for s in (8.0, 32.0)),
-    (100.0, 10.0, (1e6,)),  # annotators differ by one number: the errors of all times that
+    *((300.0, errors, FOUND) for errors in (3.0, 30.0)),
+    *((300.0, 10.0, (s,)) for s in (8.0, 32.0)),
+    (300.0, 10.0, (1e6,)),  # annotators differ by one number: the errors of all times that
     (1e9, 10.0, (1e6,)),  # each annotator has one error rate in all classes
 )
 

@@ -28,7 +28,7 @@ from labelsieve.core.vote_list import Votes
 
 SHRINKAGES = 2.0 ** np.arange(8)  # in votes of a class; s is one of them
 ERRORS = 10.0  # votes with the errors of all annotators that each one's number of errors is shrunk by
-PRIOR = 100.0  # votes of each class that pull the common matrix to a single error rate
+PRIOR = 300.0  # votes of each class that pull the common matrix to a single error rate
 ALONE = 6  # steps before the classifier is heard, so that a useless one cannot lead the EM astray
 CLEAR = 2.0  # log-likelihood that another w must gain
 STEPS = 100  # of the EM, at most
