@@ -27,9 +27,21 @@ def public(record: dict) -> list[str]:
     """The consensus of votes alone on the public tables; bold: ahead of ours by an example or more."""
     out = ["| set | known | ours | " + " | ".join(METHODS.values()) + " |", "| --- | ---: |" + " ---: |" * 5]
     for line in record["sets"]:
-        if line["set"] not in SETS:
+        if line["set"] not in SETS and "votes" not in line["set"]:
             cells = [_percent(line, "ours"), *(_percent(line, name) for name in METHODS)]
             out.append(f"| {plain(line['set'])} | {line['known']:,} | {' | '.join(cells)} |")
+    return out
+
+
+def few(record: dict) -> list[str]:
+    """The same tables with two and with three votes on each example."""
+    names = ("ours", "majority", "dawid-skene")
+    out = ["| set | two votes: ours | majority | Dawid-Skene | three votes: ours | majority | Dawid-Skene |"]
+    lines = {line["set"]: line for line in record["sets"]}
+    out.append("| --- |" + " ---: |" * 6)
+    for name in (name.removesuffix(", 2 votes") for name in lines if name.endswith(", 2 votes")):
+        cells = [_percent(lines[f"{name}, {each} votes"], method) for each in (2, 3) for method in names]
+        out.append(f"| {plain(name)} | {' | '.join(cells)} |")
     return out
 
 
@@ -65,7 +77,7 @@ def _percent(line: dict, name: str, mark: str = "**") -> str:
 
 def tables() -> list[list[str]]:
     votes, again = (json.loads((RECORDS / f"{name}.json").read_text()) for name in ("votes", "ask_again"))
-    return [public(votes), with_classifier(votes), asked(again)]
+    return [public(votes), few(votes), with_classifier(votes), asked(again)]
 
 
 if __name__ == "__main__":
