@@ -30,7 +30,7 @@ FINDING = {
 BESIDE = {
     "given_label", "other_label", "rank", "flagged", "decision", "reviewer", "at", "note", "content",
     "p_given", "p_other", "judges_agree", "neighbours_agree", "duplicate_group", "duplicate_conflict",
-    "p_consensus", "votes", "votes_for_given",
+    "p_consensus", "votes", "votes_for_given", "beside", "too_small", "too_large",
 }  # fmt: skip
 OPINIONS = {
     f"{what}_{name}" for what in ("flag", "suggested") for name in DETECTORS

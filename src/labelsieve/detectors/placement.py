@@ -25,7 +25,7 @@ def placement(views: np.ndarray) -> Scores:
         views: (n, 4) probabilities that a box lies well, beside its object, inside it, around it; NaN for no box.
     """
     p = np.asarray(views, np.float64)
-    known = np.isfinite(p).all(1)
+    known = np.asarray(np.isfinite(p).all(1))
     well = np.clip(np.where(known, p[:, 0], 1.0), 1e-9, 1 - 1e-9)
     kinds = np.where(known[:, None], p[:, 1:], np.nan)
     extra = {name: kinds[:, i].astype(np.float32) for i, name in enumerate(("beside", "too_small", "too_large"))}
