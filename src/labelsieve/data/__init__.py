@@ -22,7 +22,7 @@ from labelsieve.core.image_names import is_image
 from labelsieve.core.run_files import require_data
 from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns, croissant
-from labelsieve.data.background import EACH, how_many, is_boxed, with_background
+from labelsieve.data.box_background import EACH, how_many, is_boxed, with_background
 from labelsieve.data.columns import Columns
 from labelsieve.data.doors import TEXTS, door
 from labelsieve.data.finish import handed, identify, recipe, settle
