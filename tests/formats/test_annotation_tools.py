@@ -130,6 +130,46 @@ class TestLabelStudio:
             ls.load(STUDIO / name)  # `label` is a field of the data
         corrected(STUDIO / name, tmp_path, new={data.ids[0]: "bad"}, gone=data.ids[1], label="mood")
 
+    def test_the_answers_of_json_min_lie_after_the_id(self):
+        data = ls.load(STUDIO / "animals-min.json")  # with the data's own column n
+        assert len(data) == 10 and data.classes == ("cat", "dog") and len(data.votes) == 29
+        assert any("are 'animal', the only column" in note for note in data.notes)
+
+    def test_tsv(self, tmp_path):
+        with pytest.raises(UserError, match=r"not clear which control .*\(animal, n\)"):
+            ls.load(STUDIO / "animals.tsv")
+        copy = corrected(STUDIO / "animals.tsv", tmp_path, new={"1": "dog"}, gone="2", label="animal")
+        header, first, *_ = copy.read_text().splitlines()
+        assert header.split("\t")[0] == "animal" and first.split("\t")[0] == "dog"
+
+    @pytest.mark.parametrize("name", ["nested.json", "nested-min.json"])
+    def test_the_parents_of_a_choice_in_a_taxonomy_are_no_other_class(self, name):
+        data = ls.load(STUDIO / name)
+        assert set(data.classes) == {"Animal / Cat / Siam", "Animal / Dog", "Plant", "Plant / Tree"}
+        reason = "several classes were chosen at once (Animal / Dog, Plant / Tree)"
+        assert [item.reason for item in data.excluded] == [reason, reason]
+
+    def test_ratings_dialogues_sounds_and_other_controls(self, tmp_path):
+        def written(kind, value, field):
+            result = [{"from_name": "c", "to_name": "t", "type": kind}]
+            tasks = [
+                {"id": i, "data": field(i), "annotations": [{"id": i, "result": [{**result[0], "value": value(i)}]}]}
+                for i in range(6)
+            ]
+            (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+            return tmp_path / "tasks.json"
+
+        place = written("rating", lambda i: {"rating": 1 + i % 2}, lambda i: {"text": f"a text {i}"})
+        copy = corrected(place, tmp_path, new={"0": "2"})
+        assert json.loads(copy.read_text())[0]["annotations"][0]["result"][0]["value"] == {"rating": 2}
+        choices = lambda i: {"choices": ["ab"[i % 2]]}  # noqa: E731
+        turns = lambda i: {"d": [{"author": "ann", "text": f"hello {i}"}, {"author": "bot", "text": "hi"}]}  # noqa: E731
+        assert ls.load(written("choices", choices, turns)).inputs[0] == "ann: hello 0\nbot: hi"
+        with pytest.raises(UserError, match="'s' of .* names sounds or videos"):
+            ls.load(written("choices", choices, lambda i: {"s": f"https://example.org/{i}.wav"}))
+        with pytest.raises(UserError, match=r"there are rectanglelabels \(6\). Boxes are read from .* COCO"):
+            ls.load(written("rectanglelabels", lambda i: {"x": 1}, lambda i: {"text": f"a text {i}"}))
+
     def test_json_min_mixes_words_and_objects_in_one_column(self, tmp_path):
         rows = json.loads((STUDIO / "texts-min.json").read_text())
         rows[0]["mood"] = {"choices": ["good", "bad"]}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,19 @@ def _columns(rows: Sequence[Record], place: str, label: str | None, text: str | 
     free = [name for name in names if name != found.field and not name.startswith("labelsieve_")]
     if label is None:
         filled = [name for name in free if any(_classes(row.get(name)) for row in rows)]
-        label = one_name(filled, "label", place, "control", usual=False)
+        answers = {name for row in rows for name in _after_id(list(row))}
+        likely = [name for name in filled if name in answers]
+        label = one_name(likely or filled, "label", place, "control", usual=False)
+        if len(filled) > 1:
+            note = f"The labels of {place} are {label!r}, the only column that lies where JSON-MIN has the answers."
+            found = replace(found, notes=(*found.notes, note))
     return label, found
+
+
+def _after_id(names: Sequence[str]) -> Sequence[str]:
+    """In JSON-MIN the data come first, unless they have an `id` of their own, then `id`, the answers, the annotator."""
+    ordered = "id" in names and "annotator" in names and names.index("annotator") < names.index("annotation_id")
+    return names[names.index("id") + 1 : names.index("annotator")] if ordered else ()
 
 
 def _classes(cell: Any) -> list[str]:
