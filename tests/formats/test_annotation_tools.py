@@ -225,6 +225,15 @@ class TestArgilla:
         assert [r["value"] for r in first["responses"]["mood"]] == ["bad"]
         assert first["suggestions"]["mood"]["agent"] == "labelsieve"
 
+    def test_rankings_choose_no_class(self, tmp_path):
+        records = json.loads((FILES / "argilla" / "records.json").read_text())
+        for record in records:
+            for response in record["responses"]["mood"]:
+                response["value"] = ["good", "bad"]
+        (tmp_path / "records.json").write_text(json.dumps(records))
+        with pytest.raises(UserError, match=r"No example of .* one class: its responses choose several .* \(8\)"):
+            ls.load(tmp_path / "records.json")
+
     def test_the_arrow_folder_says_which_were_discarded(self, tmp_path):
         data = ls.load(FILES / "argilla" / "arrow")
         assert [(item.id, item.reason) for item in data.excluded] == [("r7", "it was discarded")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def load_format(name: str, place: str, requested: Columns) -> Draft:
     unusable = content.unusable
     if content.kind == "features" and isinstance(content.inputs, np.ndarray):
         unusable = {**unusable_rows(content.inputs, "a feature is missing, NaN or infinite"), **unusable}
-    votes = _votes(content)
+    votes = _votes(content, place)
     return Draft(
         content.inputs,
         content.kind,
@@ -59,14 +60,21 @@ def load_format(name: str, place: str, requested: Columns) -> Draft:
     )
 
 
-def _votes(content: Content) -> VoteTable | None:
-    """The votes of the content, with one label of each for an example that has one vote."""
+def _votes(content: Content, source: str) -> VoteTable | None:
+    """The votes of the content, with one label of each for an example that has one vote.
+
+    Raises:
+        UserError: there is no vote.
+    """
     from labelsieve.data.vote_columns import VoteTable
 
     if content.votes is None:
         return None
     n = len(content.votes)
     flat = [(i, who, said) for i, votes in enumerate(content.votes) for who, said in votes]
+    if not flat:
+        why = ", ".join(f"{reason} ({n:,})" for reason, n in Counter(content.unlabelled.values()).most_common(3))
+        raise UserError(f"No example of {source} has a label of one class: {why}.")
     annotators = sorted({who for _, who, _ in flat})
     place = {who: i for i, who in enumerate(annotators)}
     label, classes = encode_labels([said for *_, said in flat])
