@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -92,8 +93,13 @@ def _names_media(value: str) -> bool:
 
 
 def _spoken(value: Any) -> str | None:
-    """A dialogue, a list of objects with `text` or `content` (Label Studio's Paragraphs, chats), as one text; None for
-    any other value."""
+    """A dialogue as one text: a list of objects with `text` or `content` (Label Studio's Paragraphs, chats), also as
+    JSON in a cell. None for any other value."""
+    if isinstance(value, str) and value.startswith('[{"'):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         return None
     turns = [(turn.get("author", turn.get("role")), turn.get("text", turn.get("content"))) for turn in value]
@@ -139,8 +145,6 @@ def inputs_of(values: Sequence[Any], kind: Kind, place: str) -> tuple[Sequence[A
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     talk = _spoken(value)
     return "" if value is None else str(value) if talk is None else talk
 
