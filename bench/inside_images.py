@@ -23,7 +23,7 @@ ROWS = [
     ("h", "test", [0]),
     ("i", "train", [0]),
 ]
-SINGLE = ("imagenet", "imagenet_with_subset_dirs", "cifar", "mnist", "vgg_face2")  # one label for each picture
+SINGLE = ("imagenet", "imagenet_with_subset_dirs", "cifar", "mnist")  # one label for each picture
 DATUMARO = (*SINGLE, "datumaro", "imagenet_txt", "cvat", "coco_labels", "voc_classification")
 
 
@@ -117,5 +117,10 @@ if __name__ == "__main__":
         truth = (with_datumaro if tool == "datumaro" else with_fiftyone)(folder)
         (folder / "truth.json").write_text(json.dumps(truth))
     else:
-        read = read_by_datumaro if tool == "datumaro" else read_by_fiftyone
-        print(json.dumps({Path(place).name: read(Path(place)) for place in places}))
+        found = {}
+        for place in map(Path, places):
+            try:
+                found[place.name] = (read_by_datumaro if tool == "datumaro" else read_by_fiftyone)(place)
+            except Exception as error:  # of the tool: the other formats are read all the same
+                found[place.name] = {"error": [f"{type(error).__name__}: {error}"]}
+        print(json.dumps(found))
