@@ -130,6 +130,14 @@ class TestLabelStudio:
             ls.load(STUDIO / name)  # `label` is a field of the data
         corrected(STUDIO / name, tmp_path, new={data.ids[0]: "bad"}, gone=data.ids[1], label="mood")
 
+    def test_predictions_that_are_only_numbers_are_left_out_because_label_studio_refuses_them(self, tmp_path):
+        tasks = json.loads((STUDIO / "animals.json").read_text())
+        assert tasks[0]["predictions"] == [1]
+        copy = corrected(STUDIO / "animals.json", tmp_path, new={"1": "dog"})
+        written = json.loads(copy.read_text())
+        assert [len(task["predictions"]) for task in written] == [3] + [0] * (len(tasks) - 1)
+        assert [task["annotations"] for task in written[1:]] == [task["annotations"] for task in tasks[1:]]
+
     def test_the_answers_of_json_min_lie_after_the_id(self):
         data = ls.load(STUDIO / "animals-min.json")  # with the data's own column n
         assert len(data) == 10 and data.classes == ("cat", "dog") and len(data.votes) == 29

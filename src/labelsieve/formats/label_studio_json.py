@@ -6,7 +6,8 @@ annotator (`completed_by`) has one vote: his latest annotation, unless he skippe
 no votes. JSON-MIN and CSV are read by `label_studio_rows`.
 
 In a corrected copy an annotation that says another class becomes a prediction, whose `model_version` names the
-annotator; Label Studio keeps predictions when it imports tasks. If no annotation says the new class, one without author
+annotator; Label Studio keeps predictions when it imports tasks. It exports them as bare numbers, which it refuses to
+import, so these are left out. If no annotation says the new class, one without author
 is added: the latest with the class replaced.
 """
 
@@ -89,16 +90,27 @@ def write(
     tasks = _tasks(place)
     control = _control(tasks, place, label)
     kept = []
-    demoted = 0
+    demoted, numbers = 0, 0
     for key, task in zip(content.ids or (), tasks, strict=True):
         if key not in changes:
             kept.append(task)
         elif (new := changes[key]) is not None:
             kept.append(_corrected(task, control, new))
             demoted += len(task["annotations"]) - len([a for a in kept[-1]["annotations"] if a in task["annotations"]])
+    for i, task in enumerate(kept):
+        whole = [one for one in task.get("predictions") or () if isinstance(one, dict)]
+        if (lost := len(task.get("predictions") or ()) - len(whole)) > 0:
+            kept[i], numbers = {**task, "predictions": whole}, numbers + lost
     write_records(kept, place, out)
-    note = f"{demoted:,} annotations that said another class are predictions in the copy, called {BEFORE!r}."
-    return (*((note,) if demoted else ()), *not_copied(content.inputs))
+    notes = []
+    if demoted:
+        notes.append(f"{demoted:,} annotations that said another class are predictions in the copy, called {BEFORE!r}.")
+    if numbers:
+        notes.append(
+            f"{numbers:,} predictions of the export are only numbers, with which Label Studio refuses a file; the copy is "
+            "without them."
+        )
+    return (*notes, *not_copied(content.inputs))
 
 
 def _corrected(task: Record, control: str, new: str) -> Record:
