@@ -222,8 +222,8 @@ class _Python2(pickle._Pickler):  # pyright: ignore[reportAttributeAccessIssue]
 
     def _save_string(self, value: str | bytes) -> None:
         raw = value.encode("latin1") if isinstance(value, str) else value
-        self.write(pickle.BINSTRING + struct.pack("<i", len(raw)) + raw)
-        self.memoize(value)
+        self.write(pickle.BINSTRING + struct.pack("<i", len(raw)) + raw)  # pyright: ignore[reportAttributeAccessIssue]
+        self.memoize(value)  # pyright: ignore[reportAttributeAccessIssue]
 
     dispatch = {**pickle._Pickler.dispatch, str: _save_string, bytes: _save_string}  # pyright: ignore
 

@@ -107,8 +107,8 @@ def write(
         notes.append(f"{demoted:,} annotations that said another class are predictions in the copy, called {BEFORE!r}.")
     if numbers:
         notes.append(
-            f"{numbers:,} predictions of the export are only numbers, with which Label Studio refuses a file; the copy is "
-            "without them."
+            f"{numbers:,} predictions of the export are only numbers, with which Label Studio refuses a file; the copy "
+            "is without them."
         )
     return (*notes, *not_copied(content.inputs))
 
