@@ -210,7 +210,8 @@ def _annotators(console: Console, found: AnnotatorSummary, width: int) -> None:
 def _duplicates(console: Console, summary: Summary) -> None:
     duplicates = summary.duplicates
     assert duplicates is not None
-    counts = f"{duplicates.groups:,} groups, in {duplicates.conflicting:,} of them the labels disagree."
+    groups = "1 group" if duplicates.groups == 1 else f"{duplicates.groups:,} groups"
+    counts = f"{groups}, in {duplicates.conflicting:,} of them the labels disagree."
     console.print(Text.assemble(("\nDuplicates: ", "bold"), counts))
     for group in duplicates.examples[:3]:
         members = [f"{whole(key)} ({safe(label, 12)})" for key, label in group[:3]]
