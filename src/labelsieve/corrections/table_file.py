@@ -152,16 +152,13 @@ def _parquet(path: str, label: str, plan: Plan, out: Path, opened: Opened) -> Hi
         table = parquet.read()
     _require_rows(len(table), plan, path)
     done, extra = _with_names(table, label, plan)
-    packed, rows = {}, None
+    packed: Any = "snappy"
     if group is not None:
         columns = [group.column(i) for i in range(group.num_columns)]
-        packed, rows = (
-            {one.path_in_schema: _CODECS.get(one.compression, one.compression) for one in columns},
-            group.num_rows,
-        )
+        packed = {one.path_in_schema: _CODECS.get(one.compression, one.compression) for one in columns}
         packed |= dict.fromkeys((extra.before, extra.decision), packed[columns[0].path_in_schema])
     with open(out, "wb") as file:
-        pq.write_table(done, file, row_group_size=rows, compression=packed or "snappy")
+        pq.write_table(done, file, row_group_size=group.num_rows if group else None, compression=packed)
     return extra
 
 

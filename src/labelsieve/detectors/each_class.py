@@ -65,7 +65,7 @@ def run_each_class(
                 for p in evidence_of(name)
                 if binary.has(p) and not (own and name == "consensus" and p == "neighbours")
             ]
-            settings = {"apart": APART} | named.get(name, {}) if name == "consensus" else named.get(name, {})
+            settings = {**({"apart": APART} if name == "consensus" else {}), **named.get(name, {})}
             if name in BY_SIDE:
                 score = _by_side(name, {p: getattr(binary, p) for p in takes}, binary.labels, settings)
             else:

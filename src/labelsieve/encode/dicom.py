@@ -84,7 +84,8 @@ def _pydicom() -> Any:
 
 
 def _read(file: Any) -> np.ndarray:
-    from pydicom import pixels
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     syntax = file.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated and not _can_decompress(syntax):
@@ -93,9 +94,9 @@ def _read(file: Any) -> np.ndarray:
             "pip install 'labelsieve[dicom]'"
         )
     try:
-        array = np.asarray(pixels.pixel_array(file, index=0))
+        array = np.asarray(pixel_array(file, index=0))
         if file.PhotometricInterpretation == "PALETTE COLOR":
-            array = pixels.apply_color_lut(array, file)
+            array = apply_color_lut(array, file)
             return array if array.dtype == np.uint8 else (array >> 8).astype(np.uint8)
         return array if array.ndim == 3 else _shown(array, file)
     except RuntimeError:  # no decoder of this compression reads these values, or they are damaged
@@ -105,7 +106,7 @@ def _read(file: Any) -> np.ndarray:
 
 
 def _can_decompress(syntax: Any) -> bool:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     try:
         return get_decoder(syntax).is_available
@@ -115,14 +116,14 @@ def _can_decompress(syntax: Any) -> bool:
 
 def _shown(stored: np.ndarray, file: Any) -> np.ndarray:
     """Grey stored values (H, W) as they are to be shown: uint8 if the file says how, else values of more bits."""
-    from pydicom import pixels
+    from pydicom.pixels.processing import apply_voi
 
     inverted = file.PhotometricInterpretation == "MONOCHROME1"
     bits = int(file.get("BitsStored", 0) or 0)
     slope, intercept = _number(file, _RESCALE, "RescaleSlope"), _number(file, _RESCALE, "RescaleIntercept")
     centre, width = _number(file, _WINDOW, "WindowCenter"), _number(file, _WINDOW, "WindowWidth")
     if table := file.get("VOILUTSequence"):
-        values = pixels.apply_voi(_rescaled(stored, slope, intercept, file), file)
+        values = apply_voi(_rescaled(stored, slope, intercept, file), file)
         share = values / float(2 ** int(table[0].LUTDescriptor[2]) - 1)
     elif centre is not None and width is not None and width > 0:
         function = _element(file, _WINDOW, "VOILUTFunction") or "LINEAR"
@@ -140,9 +141,9 @@ def _shown(stored: np.ndarray, file: Any) -> np.ndarray:
 
 def _rescaled(stored: np.ndarray, slope: float | None, intercept: float | None, file: Any) -> np.ndarray:
     if file.get("ModalityLUTSequence"):
-        from pydicom import pixels
+        from pydicom.pixels.processing import apply_modality_lut
 
-        return pixels.apply_modality_lut(stored, file)
+        return apply_modality_lut(stored, file)
     slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
     if (slope, intercept) == (1.0, 0.0):
         return stored

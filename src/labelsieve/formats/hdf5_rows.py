@@ -225,7 +225,7 @@ def _filtered(array: Any, copy: Any, name: str, keep: np.ndarray) -> None:
 
 def _create(copy: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """A new array in place of an old one, with its attributes and, if it is packed, with all its filters."""
-    from h5py import h5d, h5s, h5t
+    import h5py
 
     old = copy[name]
     attributes, chunks, limits = dict(old.attrs), old.chunks, old.maxshape
@@ -238,11 +238,12 @@ def _create(copy: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
         settings.set_chunk(
             tuple(c if most is None else max(1, min(c, most)) for c, most in zip(chunks, limits, strict=True))
         )
-        space = h5s.create_simple(shape, tuple(h5s.UNLIMITED if most is None else most for most in limits))
+        space = h5py.h5s.create_simple(shape, tuple(h5py.h5s.UNLIMITED if most is None else most for most in limits))
         parent, _, last = name.rpartition("/")
         del copy[name]
         holder = copy[parent] if parent else copy
-        h5d.create(holder.id, last.encode(), h5t.py_create(np.dtype(dtype), logical=True), space, settings)
+        kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+        h5py.h5d.create(holder.id, last.encode(), kind, space, settings)
         made = copy[name]
     made.attrs.update(attributes)
     return made
