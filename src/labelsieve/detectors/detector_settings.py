@@ -28,6 +28,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "floor": (1e-12, 0.1),
     "spread": (1e-6, 1),
     "trust": (0, 1),
+    "apart": (0, 10),
 }
 
 
