@@ -8,6 +8,7 @@ from drawn_boxes import drawn, write
 
 import labelsieve as ls
 from labelsieve.core.errors import UserError
+from labelsieve.decide.summary import reason, reasons
 from labelsieve.evidence.box_views import KINDS, _overlap, _views
 
 
@@ -51,3 +52,23 @@ def test_it_needs_boxes_and_an_encoder(tmp_path):
     with pytest.raises(UserError, match="'placement' needs more evidence"):
         ls.find(place, from_network="small-cnn", detectors=["placement"])
     assert json.loads((place / "instances.json").read_text()) == content
+
+
+def test_it_runs_on_request_and_the_page_says_how_a_box_lies(tmp_path):
+    """By default nothing more is encoded, and a note says so; p_wrong is the same with the score and without it."""
+    place, content = drawn(tmp_path / "d", pictures=40, each=3)
+    x, y, side, _ = content["annotations"][60]["bbox"]
+    content["annotations"][60]["bbox"] = [x + side / 4, y + side / 4, side / 2, side / 2]
+    write(place, content)
+    plain = ls.find(place, out=tmp_path / "plain.sieve", side=64, background=4)
+    asked = ls.find(place, out=tmp_path / "asked.sieve", side=64, background=4, detectors=["placement"])
+    assert "placement" not in plain.scores and any("placement" in note for note in plain.notes)
+    assert not any("not looked for" in note for note in asked.notes)
+    np.testing.assert_allclose(plain.p_wrong, asked.p_wrong, rtol=1e-3, atol=1e-9)
+    at = list(asked.ids).index("61")
+    why = [one for one in reasons(asked, at) if one["code"] == "placement"]
+    assert why and why[0]["kind"] == "too_small" and why[0]["p"] > 0.5
+    assert "box too small (" in reason(asked, at)
+    assert not any(
+        one["code"] == "placement" for i, key in enumerate(asked.ids) if "@" in key for one in reasons(asked, i)
+    )

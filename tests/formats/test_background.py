@@ -8,7 +8,9 @@ import pytest
 from drawn_boxes import FORMATS, WRITTEN, colour, drawn, write
 
 import labelsieve as ls
+from labelsieve.cli import main
 from labelsieve.core.errors import UserError
+from labelsieve.decide.box_counts import box_counts
 from labelsieve.formats.background import NOTHING, decided, is_crop, key
 
 
@@ -153,3 +155,24 @@ def test_wrong_numbers_and_data_without_boxes_are_refused(tmp_path):
     with pytest.raises(UserError, match="has a class '\\(nothing\\)'"):
         ls.load(write(place, content), background=3)
     assert colour(ls.load(Path(place)).inputs[1]) == "disc"
+
+
+def test_the_boxes_are_counted_alone_in_the_terminal_the_report_and_the_overview(tmp_path, capsys):
+    """The count of wrong labels is the sum of the boxes and of the crops without a box; other data have one count."""
+
+    place, content = drawn(tmp_path / "d", pictures=12)
+    content["annotations"][5]["category_id"] = 1
+    write(place, content)
+    out = tmp_path / "run.sieve"
+    assert main(["find", str(place), "-o", str(out), "--side", "64", "--detectors", "gce"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    found = ls.open_run(out).findings
+    crop = np.array([is_crop(one) for one in found.ids])
+    assert f"48 boxes and {crop.sum()} crops without a box, 3 classes" in told
+    assert f"Of these, about {found.p_wrong[~crop].sum():,.0f} of the 48 boxes (" in told
+    ls.report(out)
+    assert "of the 48 boxes" in (out / "report.html").read_text(encoding="utf-8")
+    counts = box_counts(found)
+    assert counts.boxes + counts.crops == len(found) and counts.crops == crop.sum()
+    assert counts.wrong + counts.overlooked == pytest.approx(found.p_wrong.sum())
+    assert box_counts(ls.find(np.eye(4)[[0, 1] * 20], labels=[0, 1] * 20, detectors=["gce"])) is None

@@ -2,7 +2,7 @@
 export type Act = 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later'
 export type State = 'open' | 'keep' | 'relabel' | 'exclude' | 'ambiguous' | 'later' | 'conflict' | 'decided'
 export type Kind = 'image' | 'text' | 'features' | 'probs'
-export type Reason = ModelReason | NeighbourReason | VotesReason | BareReason
+export type Reason = ModelReason | NeighbourReason | VotesReason | PlacementReason | BareReason
 
 /** A number of labels; low to high is a 95 % interval once it is measured, and depends on assumptions before. */
 export type Estimate = {
@@ -97,6 +97,13 @@ export type VotesReason = {
   code: 'votes'
   agree: number
   of: number
+}
+
+/** Where a box probably lies, and how probably. */
+export type PlacementReason = {
+  code: 'placement'
+  kind: 'beside' | 'too_small' | 'too_large'
+  p: number
 }
 
 /** A reason without numbers. */
@@ -451,6 +458,14 @@ export type TrailStep = {
   reviewed: number
 }
 
+/** Boxes and crops without a box, and how many of each are expected to be wrong. */
+export type BoxCounts = {
+  boxes: number
+  wrong: number
+  crops: number
+  overlooked: number
+}
+
 /** Everything the overview shows. */
 export type Run = {
   id: string
@@ -476,6 +491,7 @@ export type Run = {
   stop: Stop | null
   similar: boolean
   boxes: boolean
+  box_counts: BoxCounts | null
   nothing: string
   several: number
   commands: Command[]

@@ -17,5 +17,6 @@ export const inWords = (why: Reason, detail: Detail): string => {
     return why.agree === 0 ? t('why_neighbours_none') : t('why_neighbours', { share: voters(why) })
   if (why.code === 'votes') return t('why_votes', { share: t('share_of', { part: why.agree, all: why.of }) })
   if (why.code === 'no_neighbours') return t('why_no_neighbours')
+  if (why.code === 'placement') return t(`why_${why.kind}`, { p: percent(why.p) })
   return t('why_duplicate')
 }

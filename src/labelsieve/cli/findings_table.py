@@ -91,7 +91,11 @@ def _headline(console: Console, summary: Summary) -> None:
     seconds = sum(summary.settings.get("seconds", {}).values())
     left_out = f", {summary.excluded:,} left out" if summary.excluded else ""
     kind, several = KINDS.get(summary.kind, "examples"), summary.settings.get("several") or 0
+    if summary.annotators is not None and summary.kind == "probs":
+        kind = "examples"  # of which the votes alone are known
     size = f"{summary.examples:,} {kind}, {summary.classes:,} classes{left_out}"
+    if boxes := summary.boxes:
+        size = f"{boxes.boxes:,} boxes and {boxes.crops:,} crops without a box, {summary.classes:,} classes{left_out}"
     if several:
         about = f"{summary.examples // several:,} {kind} and {several:,} classes"
         size = f"{summary.examples:,} questions about {about}{left_out}"
@@ -102,6 +106,8 @@ def _headline(console: Console, summary: Summary) -> None:
     )
     noun = "label is" if round(count) == 1 else "labels are"
     console.print(Text.assemble("About ", (f"{count:,.0f} {noun} probably wrong", "bold"), rate))
+    if summary.boxes is not None:
+        console.print(Text(str(summary.boxes)))
     for note in summary.notes:
         console.print(Text(f"Note: {safe(note, 600)}", "yellow"))
 

@@ -15,12 +15,18 @@ from labelsieve.core.findings import Findings
 from labelsieve.core.leaks import Leak, in_order
 from labelsieve.core.shares import percent
 from labelsieve.core.snippet import snippet
+from labelsieve.decide.box_counts import BoxCounts, box_counts
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import sample_first
 from labelsieve.decide.outlook import as_now
 
 TOP = 10
 SNIPPET = 160  # characters
+PLACED = {
+    "beside": "beside its object",
+    "too_small": "too small",
+    "too_large": "too large",
+}
 FEW = 9  # neighbours; below, their share is shown as a count
 
 
@@ -108,7 +114,7 @@ class Summary:
     `classes_rest` and `confusions_rest` are the wrong labels expected in the classes and confusions that the lists
     leave out, so that each list plus its rest adds up to the count. `first` is the random sample to review first, or
     None (`decide.next_steps`). `annotators` are those of the votes, None without votes. `splits` and `leaks` are empty
-    if the data have no splits.
+    if the data have no splits. `boxes` are the counts of boxes alone and of crops without a box; None for other data.
     """
 
     source: str
@@ -135,6 +141,7 @@ class Summary:
     annotators: AnnotatorSummary | None = None
     splits: tuple[SplitHealth, ...] = ()
     leaks: tuple[Leak, ...] = ()
+    boxes: BoxCounts | None = None
 
     @property
     def ends(self) -> str:
@@ -196,6 +203,7 @@ def summarise(
         annotators=None if findings.annotators is None else _annotators(findings.annotators, top),
         splits=split_health(findings),
         leaks=() if findings.leaks is None else findings.leaks.pairs,
+        boxes=box_counts(findings),
     )
 
 
@@ -252,8 +260,8 @@ def split_health(findings: Findings) -> tuple[SplitHealth, ...]:
 def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
     """Why row `i` is suspicious, as codes with their numbers, so that they can be worded in any language:
     {"code": "model", "likely": p, "given": p}, {"code": "neighbours", "agree": share} with "of": number if few voted,
-    {"code": "no_neighbours"}, {"code": "duplicate"}; with votes of several annotators first {"code": "votes", "agree":
-    votes for the given label, "of": all votes}."""
+    {"code": "no_neighbours"}, {"code": "duplicate"}, {"code": "placement", "kind": one of `PLACED`, "p": p} of a box;
+    with votes of several annotators first {"code": "votes", "agree": votes for the given label, "of": all votes}."""
     out: list[dict[str, Any]] = []
     extra = findings.extra
     if "votes_for_given" in extra and extra["votes"][i]:
@@ -268,6 +276,10 @@ def reasons(findings: Findings, i: int) -> list[dict[str, Any]]:
         )
     if "duplicate_conflict" in extra and extra["duplicate_conflict"][i]:
         out.append({"code": "duplicate"})
+    if extra.keys() >= set(PLACED):
+        p, kind = max((float(extra[kind][i]), kind) for kind in PLACED)
+        if p > 0.5:
+            out.append({"code": "placement", "kind": kind, "p": p})
     return out
 
 
@@ -289,6 +301,8 @@ def _in_words(why: dict[str, Any]) -> str:
             if why["agree"] == 0
             else f"{share}{' of' if 'of' not in why else ''} neighbours agree"
         )
+    if why["code"] == "placement":
+        return f"box {PLACED[why['kind']]} ({percent(why['p'], '.0f')})"
     if why["code"] == "no_neighbours":
         return "no neighbour outside its own group and copies"
     return "a duplicate has another label"

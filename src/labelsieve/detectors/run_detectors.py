@@ -22,6 +22,8 @@ from labelsieve.detectors import DETECTORS, detector
 # The default detectors if there are more classes than this, because the others would take long.
 LEAN, LEAN_ABOVE = ("consensus", "gce", "knn_vote", "lda"), 200
 LEAN_QUESTIONS = 5_000_000  # the same for examples times classes, where an example has several labels
+ON_REQUEST = ("placement",)  # it makes the encoding of boxes up to four times as long
+PLACEMENT = "Badly placed boxes are not looked for; the detector placement ranks them, if you name it."
 BESIDE = "Your own probabilities judge the labels."
 NEAR = " The neighbours are shown but not used for the decision."
 FAR = (
@@ -81,7 +83,9 @@ def choose(
         if not own and (k > LEAN_ABOVE or several * len(dataset) > LEAN_QUESTIONS):
             notes.append(f"With {k} classes only {', '.join(LEAN)} run by default; name detectors to run others.")
             return list(dict.fromkeys([*LEAN, *of_loss, *always]))
-        return allowed
+        if "placement" in allowed:
+            notes.append(PLACEMENT)
+        return [name for name in allowed if name not in ON_REQUEST]
     for name in names:
         detector(name)
         if name not in allowed:

@@ -114,13 +114,21 @@ class VotesReason(TypedDict):
     of: int
 
 
+class PlacementReason(TypedDict):
+    """Where a box probably lies, and how probably."""
+
+    code: Literal["placement"]
+    kind: Literal["beside", "too_small", "too_large"]
+    p: float
+
+
 class BareReason(TypedDict):
     """A reason without numbers."""
 
     code: Literal["no_neighbours", "duplicate"]
 
 
-Reason = ModelReason | NeighbourReason | VotesReason | BareReason
+Reason = ModelReason | NeighbourReason | VotesReason | PlacementReason | BareReason
 
 
 class Item(TypedDict):
@@ -487,6 +495,15 @@ class TrailStep(Estimate):
     reviewed: int
 
 
+class BoxCounts(TypedDict):
+    """Boxes and crops without a box, and how many of each are expected to be wrong."""
+
+    boxes: int
+    wrong: float
+    crops: int
+    overlooked: float
+
+
 class Run(TypedDict):
     """Everything the overview shows."""
 
@@ -513,6 +530,7 @@ class Run(TypedDict):
     stop: Stop | None
     similar: bool
     boxes: bool
+    box_counts: BoxCounts | None
     nothing: str
     several: int
     commands: list[Command]

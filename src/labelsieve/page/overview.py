@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import isnan
 from typing import cast
 
@@ -14,14 +14,14 @@ from labelsieve.core.decision import FINAL
 from labelsieve.core.errors import UserError
 from labelsieve.core.leaks import in_order
 from labelsieve.core.printable import visible
+from labelsieve.decide.box_counts import box_counts, is_boxed
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import go_on, next_steps, sample_first
 from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
 from labelsieve.formats.background import NOTHING
-from labelsieve.formats.boxes import OF_BOXES
-from labelsieve.page.api import FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
+from labelsieve.page.api import BoxCounts, FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
 from labelsieve.page.decisions import estimates, interval
 from labelsieve.page.desk import STATES, Desk, state_of
 from labelsieve.page.view import Views
@@ -47,7 +47,8 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         bins = reliability(findings, desk.fold, now)
         cells, states = views.cells(), Counter(dict(enumerate(np.bincount(desk.state, minlength=len(STATES)).tolist())))
         steps = desk.trail()
-    health = class_health(replace(findings, p_wrong=now.expected))
+    expected = replace(findings, p_wrong=now.expected)
+    health, counts = class_health(expected), box_counts(expected)
     drawn, lost = _samples(desk)
     return {
         "id": desk.id,
@@ -72,7 +73,8 @@ def overview(desk: Desk, views: Views, default: str = "") -> Run:
         "first": cast(FirstSample | None, go_on(sample_first(findings, now), [*map(dict, drawn)])),
         "stop": _stop(now),
         "similar": desk.neighbours is not None,
-        "boxes": (findings.settings.get("recipe") or {}).get("format") in OF_BOXES,
+        "boxes": is_boxed(findings),
+        "box_counts": None if counts is None else cast(BoxCounts, asdict(counts)),
         "nothing": NOTHING,
         "several": desk.several,
         "commands": [{"command": step.command, "why": step.why} for step in next_steps(desk.folder)],

@@ -89,6 +89,7 @@ def facts(
         "kind": KINDS.get(summary.kind, "examples"),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "examples": len(findings),
+        "boxes": None if summary.boxes is None else str(summary.boxes),
         "classes": len(findings.classes),
         "several": findings.settings.get("several") or 0,
         "excluded": summary.excluded,
