@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from drawn_boxes import drawn
 from starlette.testclient import TestClient
 
 import labelsieve as ls
@@ -226,6 +227,14 @@ def of_a_question(tmp_path) -> list[tuple[str, Any]]:
         ]
 
 
+def of_boxes(tmp_path) -> list[tuple[str, Any]]:
+    """The run of a set of boxes with crops beside them."""
+    place, _ = drawn(tmp_path / "boxes", pictures=12)
+    ls.find(place, out=tmp_path / "boxes.sieve", side=64, background=2, detectors=["gce", "placement"])
+    with opened(tmp_path / "boxes.sieve") as client:
+        return [("/api/run", client.get("/api/run").json()), ("/api/item/{i}", client.get("/api/item/0").json())]
+
+
 def without_first_row(folder) -> list[tuple[str, Any]]:
     """The first example after its row was removed from the table."""
     table = folder.parent / "rows.csv"
@@ -243,7 +252,7 @@ def test_every_answer_has_exactly_its_type_and_every_nullable_field_is_seen_both
     for folder, n in ((rows, 300), (probs, 120), (sieve, 60)):
         with opened(folder) as client:
             got += answers(client, n)
-    got += rare(odd) + without_first_row(rows) + of_a_question(tmp_path)
+    got += rare(odd) + without_first_row(rows) + of_a_question(tmp_path) + of_boxes(tmp_path)
     wrong = [line for route, answer in got for line in mismatches(answer, api.ANSWERS[route], route, seen)]
     assert wrong == []
     assert {route for route, _ in got} == api.ANSWERS.keys() - {"/api/events"}
