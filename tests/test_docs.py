@@ -142,6 +142,12 @@ def test_every_page_is_reached_from_the_readme(page):
     assert page.resolve() in reached
 
 
+def test_the_chinese_readme_is_in_step():
+    english, chinese = ((ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
+    for part in (r"^(?:    |```).*", r"\]\((?!README)([^)]+)\)", r"^#+(?= )", r"`[^`\n]+`"):
+        assert sorted(re.findall(part, chinese, re.MULTILINE)) == sorted(re.findall(part, english, re.MULTILINE))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_have_at_most_120_characters(page):
     long = {number: len(line) for number, line in enumerate(page.read_text().split("\n"), 1) if len(line) > 120}

@@ -196,8 +196,9 @@ def serve(tmp_path):
     servers = []
 
     def start(run: Path, *more: str) -> Server:
-        shutil.copytree(run, tmp_path / run.name)
-        servers.append(Server(tmp_path / run.name, more=more))
+        copy = tmp_path / run.name
+        shutil.copytree(run, copy)
+        servers.append(Server(copy.relative_to(Path.cwd()) if copy.is_relative_to(Path.cwd()) else copy, more=more))
         return servers[-1]
 
     yield start

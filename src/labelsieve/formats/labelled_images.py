@@ -104,7 +104,7 @@ def content(
     if lost:
         told.append(f"Named, but not in {pictures.root}: {_listed(list(lost))}.")
     if several:
-        told.append(f"{len(several):,} pictures have several labels and are left out; each needs exactly one.")
+        told.append(f"Left out because they have several labels, not one: {len(several):,}.")
     used = set(given)
     splits = [split_of(key) or _split(first.get(key, "")) or None for key in ids]
     return Content(
