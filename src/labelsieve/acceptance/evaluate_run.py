@@ -31,9 +31,9 @@ def evaluate(
 
     Args:
         run: the run folder that `find` wrote, a `Run`, or findings.
-        truth: a file: a table with id and label, or one label per row in the order of the run; or the n true class
-            names in the order of the findings, None where unknown. A name that is not a class of the data is a class
-            that the given labels never use.
+        truth: a file: a table with id and label, or one label per row in the order of the run, or with several labels
+            per example a table in a form of the data; or the n true class names in the order of the findings, None
+            where unknown. A name that is not a class of the data is a class that the given labels never use.
         replicates: number of bootstrap resamples for the intervals.
         seed: seed of the resamples.
 

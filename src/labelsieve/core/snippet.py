@@ -42,7 +42,8 @@ def values(dataset: Dataset, row: int, most: int = VALUES) -> list[tuple[str, st
     row_values = np.asarray(dataset.inputs[row], np.float64).reshape(-1)
     if dataset.kind == "probs":
         best = np.argsort(-row_values, kind="stable")[:most]
-        return [(dataset.classes[c], f"{row_values[c]:.3f}") for c in best]
+        names = dataset.classes if dataset.questions is None else dataset.questions.names
+        return [(names[c], f"{row_values[c]:.3f}") for c in best]
     return [(feature_name(dataset, j), number(row_values[j])) for j in range(min(most, len(row_values)))]
 
 

@@ -101,9 +101,7 @@ def keyed(
     file = open_table(path)
     columns = tuple(file.schema.names)
     label, id = (_column(name, columns) for name in (label, id))
-    named = id or next(
-        (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
-    )
+    named = _id_column(columns, label, id)
     others = [name for name in columns if name != label and len(columns) > 1] if named is None else [named]
     others = others if named or not numbered or files else []  # row numbers are no names
     names = dict(zip(ids, ids, strict=True)) if others else {}
@@ -126,6 +124,19 @@ def keyed(
 def _column(name: str | None, columns: Sequence[str]) -> str | None:
     """The column of that name, perhaps with the blanks that a header has after its commas; None if there is none."""
     return name if name in columns else next((column for column in columns if column.strip() == name), None)
+
+
+def _id_column(columns: Sequence[str], label: str | None, id: str | None) -> str | None:
+    """The column of ids: `id`, or else the one with a usual name that is not the label."""
+    usual = (added_columns.PREFIX + "id", "id")
+    return id or next((name for name in usual if name in columns and name != label), None)
+
+
+def ids_in(path: str, label: str | None = None, id: str | None = None) -> list[str | None] | None:
+    """The ids of the rows of a table of labels, from its column `id` or one with a usual name; None without one."""
+    file = open_table(path)
+    column = _id_column(file.schema.names, label, _column(id, file.schema.names))
+    return None if column is None else names_of(file.read(Columns(id=column))[column])
 
 
 def require_named(path: str, label: str | None, id: str | None) -> None:
@@ -161,9 +172,7 @@ def columns_of_labels(
     names = dict(zip(ids, ids, strict=True))
     columns = file.schema.names
     label, id = (_column(name, columns) for name in (label, id))
-    named = id or next(
-        (name for name in (added_columns.PREFIX + "id", "id") if name in columns and name != label), None
-    )
+    named = _id_column(columns, label, id)
     for column in columns if named is None else [named]:
         keys, _ = _keys(path, names_of(file.read(Columns(id=column))[column]), names)
         if keys is not None and column != label:

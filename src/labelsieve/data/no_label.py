@@ -47,7 +47,11 @@ def told_apart(
         if rows:
             listed = ", ".join(map(names.__getitem__, odd[:_SHOWN])) + (", ..." if len(odd) > _SHOWN else "")
             some = f"{len(rows):,} examples have a label" if len(rows) > 1 else "1 example has a label"
-            advice = "; option several judges each of them" if several else ". If it is a class, give it another name"
+            advice = (
+                "; find judges each of them with its option several"
+                if several
+                else ". If it is a class, give it another name"
+            )
             notes.append(f"{some} {kind} ({listed}), and {'are' if len(rows) > 1 else 'is'} left out{advice}.")
     return place[codes], classes, reasons, tuple(notes)
 

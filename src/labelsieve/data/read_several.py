@@ -16,9 +16,9 @@ from labelsieve.data.beside import rows_by_id, rows_by_order
 from labelsieve.data.columns import Columns
 from labelsieve.data.finish import identify, settle
 from labelsieve.data.frames import aligned, is_frame
-from labelsieve.data.label_file import NOBODY, keyed, matched
+from labelsieve.data.label_file import NOBODY, ids_in, keyed, matched, require_named
 from labelsieve.data.label_sets import LabelSets, class_columns, of_table, of_values
-from labelsieve.data.probabilities import read_matrix
+from labelsieve.data.probabilities import by_order, read_matrix
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, open_table
 from labelsieve.data.table import from_frame, load_table, name_of, opened_frame
@@ -130,11 +130,21 @@ def _in_table(source: Any, requested: Columns) -> tuple[Draft, LabelSets]:
     return load_table(source, rest, relabelled=True, without=sets.columns), sets
 
 
-def _beside(labels: str | os.PathLike[str], draft: Draft, requested: Columns) -> LabelSets:
-    """The sets in a table of labels, in the order of the draft."""
+def _table_at(labels: str | os.PathLike[str]) -> str:
+    """The path of a table of labels.
+
+    Raises:
+        UserError: there is no table.
+    """
     path = os.fspath(labels)
     if not paths.is_file(path) or paths.suffix(path) not in READERS:
         raise UserError(f"{path} is not a table of labels; give a file of {', '.join(READERS)}.")
+    return path
+
+
+def _beside(labels: str | os.PathLike[str], draft: Draft, requested: Columns) -> LabelSets:
+    """The sets in a table of labels, in the order of the draft."""
+    path = _table_at(labels)
     file, ids = open_table(path), identify(draft, len(draft.inputs))
     columns = class_columns(file, requested.label, path, [requested.id, "id"])
     keys, _, notes = keyed(path, ids, columns[0], requested.id, draft.ids is None, getattr(draft.inputs, "paths", None))
@@ -217,6 +227,11 @@ def judged_alone(probs: Any, labels: Any, label: str | None, id: str | None) -> 
     """The questions about examples of which there are only probabilities (n, K) of each class apart, and labels as in
     `load_several`."""
     loaded = read_matrix(probs, id, require_id=isinstance(probs, str) and not isinstance(labels, str))
+    if isinstance(labels, str | os.PathLike) and loaded.ids is None:
+        path = _table_at(labels)
+        require_named(path, None, id)
+        if (ids := ids_in(path, label, id)) is not None:
+            loaded = replace(loaded, ids=ids, notes=(*loaded.notes, *by_order(ids, path, loaded.source)))
     draft = Draft(loaded.matrix, "probs", loaded.source, None, loaded.ids, notes=loaded.notes)
     if isinstance(labels, str | os.PathLike):
         sets = _beside(labels, draft, Columns(label=label, id=id))

@@ -21,6 +21,7 @@ from labelsieve.data.columns import Columns
 from labelsieve.data.finish import encode
 from labelsieve.data.label_file import read_labels
 from labelsieve.data.readers import READERS, open_table
+from labelsieve.data.truth_of_several import true_answers
 from labelsieve.places import paths
 
 NAMED, FEW = 3, 3  # ids that a note lists; differing labels below which there is no note
@@ -58,7 +59,8 @@ def read_truth_with_notes(
                 `findings`), an .npy array, a .txt file.
         ids: (n,) ids of the run.
         left_out: ids that the run excluded.
-        findings: of the run; a table with the texts themselves, or with the column `content` of an export, is matched
+        findings: of the run; of several labels per example, a table in a form of the data will do. A table with the
+            texts themselves, or with the column `content` of an export, is matched
             by those.
         classes: the class names of the run. Integers from 0 are positions in it, if its names are not numbers
             themselves.
@@ -71,6 +73,8 @@ def read_truth_with_notes(
     """
     name = os.fspath(require_path(path, "The file of true labels"))
     ids, classes = require_row_of(ids, "ids"), require_row_of(classes, "classes")
+    if findings is not None and (answers := true_answers(name, findings)) is not None:
+        return answers
     keys, values = read_labels(name)
     codes, names = encode(values)
     if "-1" in names and "-1" not in classes:  # weak labels use it for "no label"

@@ -38,7 +38,8 @@ def log_odds(p: np.ndarray) -> np.ndarray:
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -700, 700)))
+    far = 80 if getattr(x, "dtype", None) == np.float32 else 700  # exp of more overflows
+    return 1 / (1 + np.exp(-np.clip(x, -far, far)))
 
 
 def fit(before: np.ndarray, columns: np.ndarray, spread: np.ndarray, wrong: np.ndarray, error: float) -> Curve:

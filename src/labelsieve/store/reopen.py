@@ -254,9 +254,9 @@ class _Inputs(Sequence):
         if reopened.at[i] < 0:
             raise UserError(f"{reopened.findings.ids[i]!r}: {reopened.why(i)}; run find again.")
         old_content = 0 if reopened.findings.content is None else int(reopened.findings.content[i])
-        checked = reopened.compared[i] and not hasattr(
-            reopened.data.inputs, "paths"
-        )  # a file may change after it was compared
+        numbers = reopened.data.kind in ("features", "probs")  # `matched` compared all that are compared
+        is_file = hasattr(reopened.data.inputs, "paths")  # it may change after it was compared
+        checked = numbers or (reopened.compared[i] and not is_file)
         raw = digest(value) if old_content and not checked else None
         if raw is not None and int(numbered(raw)[0]) != old_content:
             raise UserError(f"{reopened.findings.ids[i]!r}: {CHANGED}; run find again.")
