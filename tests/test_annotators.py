@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 import labelsieve as ls
 from labelsieve.cli import main
 from labelsieve.core.decision import Decision
+from labelsieve.core.errors import UserError
 from labelsieve.store.open_run import journal_for
 
 NAMES = np.array(["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
@@ -312,6 +313,75 @@ def test_command(votes, tmp_path, monkeypatch, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert summary["annotators"]["annotators"][0]["spam"] is True
     assert Path("votes.sieve/consensus.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Forty pictures in folders of two classes, and three votes on each, one in nine of which is wrong."""
+    from PIL import Image
+
+    place, rows = tmp_path_factory.mktemp("votes on pictures") / "photos", []
+    for i in range(40):
+        label = ("red", "blue")[i % 2]
+        (place / label).mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (40, 40), label)
+        image.paste((6 * i, 6 * i, 6 * i), (3, 3, 9 + i % 20, 9 + i % 11))
+        image.save(place / label / f"img_{i:03}.png")
+        said = [("red", "blue")[(i + ((i + 2 * who) % 9 == 0)) % 2] for who in range(3)]
+        rows += [(f"img_{i:03}", name, one) for name, one in zip(("ana", "ben", "cleo"), said, strict=True)]
+    return place, pd.DataFrame(rows, columns=["picture", "worker", "label"])
+
+
+@pytest.mark.parametrize(("suffix", "how"), [(".png", "the base names of the ids"), ("", "the ids without folder")])
+def test_votes_are_matched_by_base_names_and_stems(pictures, suffix, how):
+    place, rows = pictures
+    whole = {path.stem: path.relative_to(place).as_posix() for path in place.rglob("*.png")}
+    votes, exact = rows.assign(picture=rows.picture + suffix), rows.assign(picture=rows.picture.map(whole))
+    data, same = (ls.load(place, votes=one, annotator="worker") for one in (votes, exact))
+    assert any(how in note for note in data.notes) and not any("matched" in note for note in same.notes)
+    for name in ("example", "annotator", "label"):
+        np.testing.assert_array_equal(getattr(data.votes, name), getattr(same.votes, name))
+
+
+def test_names_of_votes_that_are_not_clear_are_refused(pictures):
+    place, rows = pictures
+    twice = pd.concat([rows.assign(picture=rows.picture + ".png"), rows.assign(picture="x/" + rows.picture + ".png")])
+    with pytest.raises(UserError, match="both '.*' and '.*' name the example"):
+        ls.load(place, votes=twice, annotator="worker", id="picture")
+    (place.parent / "more" / "red").mkdir(parents=True)
+    (place.parent / "more" / "blue").mkdir()
+    for path in place.rglob("*.png"):
+        for label in ("red", "blue"):
+            (place.parent / "more" / label / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(UserError, match="several examples have that name"):
+        ls.load(place.parent / "more", votes=rows, annotator="worker", id="picture")
+
+
+@pytest.mark.parametrize("name", ["worker", "annotator_id", "Rater"])
+def test_a_table_of_votes_without_the_annotator_gets_a_hint(name, pictures, tmp_path):
+    """As a note where the rows can be examples, else behind the error; a column of that name alone is no sign."""
+    rows = pictures[1].rename(columns={"worker": name})
+    texts = rows.assign(text="it is " + rows.picture).drop(columns="picture")
+    texts.to_csv(tmp_path / "texts.csv", index=False)
+    for source in (texts, tmp_path / "texts.csv"):
+        assert any(f"say who gave them (annotator: {name})" in note for note in ls.load(source).notes)
+    texts.rename(columns={"label": "answer"}).to_csv(tmp_path / "answers.csv", index=False)
+    with pytest.raises(UserError, match=f"No column .* is clearly the label.*with annotator={name!r}"):
+        ls.load(tmp_path / "answers.csv")
+    once = texts.iloc[::3]
+    assert not any("annotator" in note for note in ls.load(once).notes)
+    assert not any("annotator" in note for note in ls.load(texts, group=name).notes)
+
+
+def test_the_votes_to_ask_for_are_a_table_to_fill_in(alone, tmp_path):
+    """Filled in, its rows are votes like the others."""
+    found, folder = alone
+    ask = pd.read_csv(folder / "v.sieve" / "ask.csv", dtype=str, keep_default_na=False)
+    assert ask.id.tolist() == [one.id for one in found.annotators.ask] and (ask.label == "").all()
+    assert ask.annotator.tolist() == [one.annotators[0] for one in found.annotators.ask]
+    filled = ask.assign(label="one").rename(columns={"id": "image", "annotator": "worker"})
+    more = ls.load(pd.concat([pd.read_csv(folder / "votes.csv"), filled]), id="image", annotator="worker")
+    assert len(more.votes) == len(found.annotators.votes) + len(ask)
 
 
 @pytest.mark.parametrize(

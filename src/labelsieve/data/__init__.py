@@ -34,11 +34,14 @@ from labelsieve.data.probabilities import load_probabilities
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.read_several import load_several
 from labelsieve.data.torch_dataset import from_torch, is_torch
+from labelsieve.data.vote_hint import annotators_column
 from labelsieve.formats import database, lance
 from labelsieve.places import paths
 
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".arrow", ".feather", ".arff", *database.SUFFIXES)
 LONGEST = 255  # bytes in a name, for most file systems
+
+VOTES = "Each row is read as an example; if the rows are votes of several annotators, say who gave them"
 
 __all__ = ["as_dataset", "load", "load_inputs", "load_probabilities", "load_test", "require_no_columns"]
 
@@ -139,7 +142,17 @@ def load(
     elif annotator is None and votes is None:
         if time is not None:
             raise UserError("<time> is the time of a vote; it needs <annotator>.", time=time)
-        dataset, draft = _load(source, labels, requested, single=False, format=format, split=named, background=crops)
+        of_votes = None if format else annotators_column(source, set(requested.all()))
+        try:
+            dataset, draft = _load(
+                source, labels, requested, single=False, format=format, split=named, background=crops
+            )
+        except UserError as error:
+            if of_votes is None:
+                raise
+            raise error.followed_by(f"{VOTES} with <annotator>.", annotator=of_votes) from error
+        if of_votes is not None and not draft.format:
+            dataset = replace(dataset, notes=(*dataset.notes, f"{VOTES} (annotator: {of_votes})."))
     else:
         dataset, draft = _load_votes(source, labels, requested, annotator, votes, time, named)
     arguments = {
@@ -276,7 +289,7 @@ def _load_votes(
     votes = os.fspath(votes) if isinstance(votes, os.PathLike) else votes
     draft = _draft(source, _present(requested, source), relabelled=True)
     ids = identify(draft, len(draft.inputs))
-    table = votes_beside(votes, annotator, requested, time, ids)
+    table = votes_beside(votes, annotator, requested, time, draft, ids)
     if given := draft.labels is None and labels is None:
         place = dict(zip(table.ids, table.in_use().tolist(), strict=True))
         codes = np.array([place.get(key, -1) for key in ids.tolist()], np.int64)

@@ -92,7 +92,7 @@ def keyed(
     if not paths.is_file(path) or paths.suffix(path) not in READERS:
         if (pairs := _path_list(path)) is not None:
             names = dict(zip(files if numbered and files else ids, ids, strict=False))
-            keys, how = _keys(path, [name for name, _ in pairs], names)
+            keys, how = keys_of(path, [name for name, _ in pairs], names)
             if keys is None:
                 raise UserError(f"{path} names {pairs[0][0]!r}, ..., but no example of the data has such a name.")
             return keys, [label for _, label in pairs], _told(path, "path", how, [name for name, _ in pairs], keys)
@@ -109,11 +109,11 @@ def keyed(
         names = dict(zip(files, ids, strict=False))  # the last ids may be of examples that were left out
     for column in others:
         cells = names_of(file.read(Columns(id=column))[column])
-        keys, how = _keys(path, cells, names)
+        keys, how = keys_of(path, cells, names)
         if keys is None and named is None:
             continue
         values = _read(file, path, label, column)
-        if keys is None or (named and how == _FORMS[0][0]):
+        if keys is None or (named and how == WHOLE):
             return cells, values, ()
         return keys, values, _told(path, column, how, cells, keys)
     values = _read(file, path, label, named)
@@ -174,7 +174,7 @@ def columns_of_labels(
     label, id = (_column(name, columns) for name in (label, id))
     named = _id_column(columns, label, id)
     for column in columns if named is None else [named]:
-        keys, _ = _keys(path, names_of(file.read(Columns(id=column))[column]), names)
+        keys, _ = keys_of(path, names_of(file.read(Columns(id=column))[column]), names)
         if keys is not None and column != label:
             label, rest = _label_columns(file, label, column)
             return keys, rest if label is None else [label]
@@ -187,7 +187,7 @@ def column_of_names(path: str, ids: Sequence[str]) -> str | None:
     try:
         file = open_table(path)
         return next(
-            name for name in file.schema.names if _keys(path, names_of(file.read(Columns(id=name))[name]), names)[0]
+            name for name in file.schema.names if keys_of(path, names_of(file.read(Columns(id=name))[name]), names)[0]
         )
     except (UserError, StopIteration):
         return None
@@ -252,19 +252,24 @@ def _number(name: str) -> str:
     return stem.lstrip("0") or "0" if stem.isdecimal() else stem
 
 
+WHOLE = "the ids"
 _FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("the ids", str),
+    (WHOLE, str),
     ("the base names of the ids", _base),
     ("the ids without folder and suffix", _stem),
     ("the numbers in the ids, without zeros in front", _number),
 )
 
 
-def _keys(path: str, cells: Sequence[str | None], names: Mapping[str, str]) -> tuple[list[str | None] | None, str]:
-    """The id that each cell stands for, and in which form; None if the cells are no names of the examples.
+def keys_of(path: str, cells: Sequence[str | None], names: Mapping[str, str]) -> tuple[list[str | None] | None, str]:
+    """The id that each cell stands for (`NOBODY` for none), and in which form; None if the cells are no names of the
+    examples.
 
     Args:
         names: the name of each example, an id or a file, -> its id.
+
+    Raises:
+        UserError: a cell names several examples.
     """
     for how, form in _FORMS:
         found: dict[str, str] = {}
@@ -288,7 +293,7 @@ def _keys(path: str, cells: Sequence[str | None], names: Mapping[str, str]) -> t
 def _told(path: str, column: str, how: str, cells: Sequence[str | None], keys: Sequence[str | None]) -> tuple[str, ...]:
     """Notes about the column by which labels were matched, and about rows that name no example."""
     strange = [cell for cell, key in zip(cells, keys, strict=True) if key is NOBODY]
-    notes = () if column == "id" and how == "the ids" else (f"The labels of {path} were matched by {column!r}: {how}.",)
+    notes = () if column == "id" and how == WHOLE else (f"The labels of {path} were matched by {column!r}: {how}.",)
     if not strange:
         return notes
     listed = ", ".join(map(repr, strange[:NAMED])) + (", ..." if len(strange) > NAMED else "")

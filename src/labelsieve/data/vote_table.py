@@ -14,6 +14,7 @@ from labelsieve.core.errors import UserError
 from labelsieve.core.vote_list import in_order
 from labelsieve.data.columns import IMAGES, LABELS, TEXTS, Columns, require_column
 from labelsieve.data.frames import is_indexed, to_arrow
+from labelsieve.data.label_file import NOBODY, keys_of
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, TableFile, in_memory, open_table, plain_codes, user_errors
 from labelsieve.data.table import from_arrow, names_of
@@ -29,7 +30,7 @@ NAMED = 3  # ids that a message lists
 def draft_of_votes(source: Any, annotator: str, requested: Columns, time: str | None) -> tuple[Draft, VoteTable]:
     """The draft of a table that holds votes and, maybe, the texts or images that they are about. The examples are in
     the order of their ids. Without texts and images the inputs are the shares of the votes."""
-    file, name = _opened(source)
+    file, name = opened(source)
     table = read_votes(file, name, annotator, requested, time)
     columns = _input(file, requested, annotator, name)
     labels = table.in_use()
@@ -47,10 +48,10 @@ def draft_of_votes(source: Any, annotator: str, requested: Columns, time: str | 
 
 
 def votes_beside(
-    source: Any, annotator: str | None, requested: Columns, time: str | None, ids: np.ndarray
+    source: Any, annotator: str | None, requested: Columns, time: str | None, draft: Draft, ids: np.ndarray
 ) -> VoteTable:
-    """The votes of a table about data that are somewhere else, which have the ids (n,)."""
-    file, name = _opened(source)
+    """The votes of a table about the data of the draft, which have the ids (n,)."""
+    file, name = opened(source)
     names = tuple(file.schema.names)
     if annotator is None:
         raise UserError(
@@ -58,12 +59,18 @@ def votes_beside(
         )
     wide = wide_columns(annotator, names, name, requested)
     label = requested.label if requested.label in names else None
+    known = _names(draft, ids)
     key = (
-        requested.id if requested.id in names else "id" if "id" in names else _column_of(file, ids, [*wide, annotator])
+        requested.id
+        if requested.id in names
+        else "id"
+        if "id" in names
+        else _column_of(file, name, known, [*wide, annotator])
     )
     if key is None:
         raise UserError(f"No column of {name} holds the ids of the data, such as {ids[0]!r}; name it with <id>.", id="")
-    return read_votes(file, name, annotator, replace(requested, label=label, id=key), time)
+    table = read_votes(file, name, annotator, replace(requested, label=label, id=key), time)
+    return _with_ids(table, name, key, known)
 
 
 def attached(dataset: Dataset, table: VoteTable, *, alone: bool, given: bool) -> Dataset:
@@ -97,7 +104,7 @@ def attached(dataset: Dataset, table: VoteTable, *, alone: bool, given: bool) ->
     return replace(dataset, classes=classes, votes=ours, notes=notes)
 
 
-def _opened(source: Any) -> tuple[TableFile, str]:
+def opened(source: Any) -> tuple[TableFile, str]:
     """The table in a file or a frame, and its name."""
     if isinstance(source, str):
         if paths.is_folder(source):
@@ -157,16 +164,47 @@ def _require_one_input(
         )
 
 
-def _column_of(file: TableFile, ids: np.ndarray, taken: Sequence[str]) -> str | None:
-    """The first column whose values are ids of the data."""
-    known = set(ids.tolist())
+def _names(draft: Draft, ids: np.ndarray) -> dict[str, str]:
+    """The name of each example, by which votes are matched, -> its id: the ids, or the files where the ids are row
+    numbers; empty if the examples have no names, so that only whole row numbers match."""
+    if draft.ids is not None:
+        return dict(zip(ids.tolist(), ids.tolist(), strict=True))
+    return dict(zip(getattr(draft.inputs, "paths", ()), ids.tolist(), strict=False))
+
+
+def _column_of(file: TableFile, source: str, known: dict[str, str], taken: Sequence[str]) -> str | None:
+    """The first column that names the examples."""
+    whole = set(known.values())
     for name in file.schema.names:
         if name in taken or name.lower() in LABELS:
             continue
         cells = {cell for cell in names_of(file.first([name])[name]) if cell is not None}
-        if cells and cells <= known:
+        if cells and (cells <= whole or keys_of(source, sorted(cells), known)[0] is not None):
             return name
     return None
+
+
+def _with_ids(table: VoteTable, source: str, column: str, known: dict[str, str]) -> VoteTable:
+    """The table with the ids of the data, where it has their base names or stems; the names of no example stay.
+
+    Raises:
+        UserError: two names stand for one example, or one for several.
+    """
+    if {*known.values()} & {*table.ids}:
+        return table
+    keys, how = keys_of(source, table.ids, known)
+    if keys is None:
+        return table
+    ids = [name if key is NOBODY or key is None else key for name, key in zip(table.ids, keys, strict=True)]
+    first: dict[str, str] = {}
+    for key, name in zip(ids, table.ids, strict=True):
+        if first.setdefault(key, name) != name:
+            raise UserError(
+                f"In the column {column!r} of {source} both {first[key]!r} and {name!r} name the example {key!r}; "
+                "write one name for it."
+            )
+    note = f"The votes of {source} were matched by {column!r}: {how}."
+    return replace(table, ids=ids, notes=(*table.notes, note))
 
 
 def _numbers(names: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 """The files of several annotators in a run folder: `consensus.csv` (id, label, p, votes), `annotators.csv` (one row per
-annotator), `votes.parquet` (id, annotator, label, p_right of every vote) and `annotators.json`, which is read again."""
+annotator), `ask.csv` (votes to ask for, to be filled in), `votes.parquet` (id, annotator, label, p_right of every vote)
+and `annotators.json`, which is read again."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from labelsieve.core.findings import Findings
 
 CONSENSUS, TABLE, VOTES, REST = "consensus.csv", "annotators.csv", "votes.parquet", "annotators.json"
+ASK = "ask.csv"
 AGAIN = "run the same `labelsieve find` command again; it rewrites the file and keeps the decisions"
 
 
@@ -27,7 +29,7 @@ def save(findings: Findings, folder: Path) -> None:
     """Write the files, or remove those of an earlier run if there are no votes now."""
     found = findings.annotators
     if found is None or found.votes is None or found.p_right is None:
-        for name in (CONSENSUS, TABLE, VOTES, REST):
+        for name in (CONSENSUS, TABLE, ASK, VOTES, REST):
             (folder / name).unlink(missing_ok=True)
         return
     import pyarrow as pa
@@ -48,6 +50,8 @@ def save(findings: Findings, folder: Path) -> None:
     _write(folder / CONSENSUS, ["id", "label", "p", "votes"], rows)
     table = found.table()
     _write(folder / TABLE, table.column_names, zip(*(column.to_pylist() for column in table.columns), strict=True))
+    ask = ((one.id, next(iter(one.annotators), ""), "") for one in found.ask)
+    _write(folder / ASK, ["id", "annotator", "label"], ask)  # the consensus would sway who is asked
     write_json(folder / REST, found.plain())
 
 
