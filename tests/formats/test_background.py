@@ -169,9 +169,9 @@ def test_the_boxes_are_counted_alone_in_the_terminal_the_report_and_the_overview
     found = ls.open_run(out).findings
     crop = np.array([is_crop(one) for one in found.ids])
     assert f"48 boxes and {crop.sum()} crops without a box, 3 classes" in told
-    assert f"Of these, about {found.p_wrong[~crop].sum():,.0f} of the 48 boxes (" in told
+    assert f"Boxes alone: about {found.p_wrong[~crop].sum():,.0f} of 48 are wrong (" in told
     ls.report(out)
-    assert "of the 48 boxes" in (out / "report.html").read_text(encoding="utf-8")
+    assert "of 48 are wrong (" in (out / "report.html").read_text(encoding="utf-8")
     counts = box_counts(found)
     assert counts.boxes + counts.crops == len(found) and counts.crops == crop.sum()
     assert counts.wrong + counts.overlooked == pytest.approx(found.p_wrong.sum())

@@ -52,7 +52,8 @@ export const evidenceEn = {
   k_v: 'a box alone, or in its whole picture',
   k_z: '1:1 and back; + and − zoom, so does the wheel; drag to move',
   about_boxes:
-    'Of these, about {wrong} of the {boxes} boxes ({share}), and about {overlooked} of the {crops} crops without a box.',
+    'Boxes alone: about {wrong} of {boxes} are wrong ({share}). ' +
+    'Crops without a box: about {overlooked} of {crops} show an object.',
   box_alone: 'The box alone',
   box_missing: 'Is there a {label} here? w adds the box.',
   box_needless: 'Is nothing here? w removes the box.',
@@ -146,7 +147,7 @@ export const evidenceZh: Record<keyof typeof evidenceEn, string> = {
   k_v: '只看标注框，或看整张图片',
   k_z: '1:1 与返回；+ 和 − 或滚轮缩放；拖动平移',
   box_alone: '只看标注框',
-  about_boxes: '其中约 {wrong} 个属于 {boxes} 个边框（{share}），约 {overlooked} 个属于 {crops} 个无边框的裁剪块。',
+  about_boxes: '仅看边框：{boxes} 个中约 {wrong} 个有误（{share}）。无边框的裁剪块：{crops} 个中约 {overlooked} 个含有物体。',
   box_missing: '这里有 {label} 吗？按 w 添加边框。',
   box_needless: '这里什么都没有吗？按 w 删除边框。',
   box_within: '看整张图片',

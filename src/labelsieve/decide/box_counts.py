@@ -21,8 +21,11 @@ class BoxCounts:
     overlooked: float
 
     def __str__(self) -> str:
-        boxes = f"about {self.wrong:,.0f} of the {self.boxes:,} boxes ({percent(self.wrong / max(1, self.boxes))})"
-        return f"Of these, {boxes}, and about {self.overlooked:,.0f} of the {self.crops:,} crops without a box."
+        share = percent(self.wrong / max(1, self.boxes))
+        return (
+            f"Boxes alone: about {self.wrong:,.0f} of {self.boxes:,} are wrong ({share}). Crops without a box: about "
+            f"{self.overlooked:,.0f} of {self.crops:,} show an object."
+        )
 
 
 def is_boxed(findings: Findings) -> bool:
