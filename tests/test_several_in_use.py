@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import labelsieve as ls
+from labelsieve.cli import main
 from labelsieve.core.errors import UserError
 from labelsieve.core.snippet import snippet
 from labelsieve.page.desk import Desk
@@ -116,3 +117,13 @@ def test_features_that_tell_the_classes_apart_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         ls.find(x.astype(np.float32), labels=given.astype(int))
+
+
+def test_one_class_is_one_class(tmp_path, capsys):
+    probs, _, given = judged()
+    table = tmp_path / "t.csv"
+    rows = zip(probs.tolist(), given[:, 0].astype(int).tolist(), strict=True)
+    table.write_text("a,b,c,cat\n" + "".join(f"{a},{b},{c},{has}\n" for (a, b, c), has in rows))
+    assert main(["find", str(table), "--several", "--label", "cat", "-o", str(tmp_path / "t.sieve")]) == 0
+    assert "120 questions about 120 rows of features and 1 class." in " ".join(capsys.readouterr().out.split())
+    assert "120 examples and 1 class," in repr(ls.open_run(tmp_path / "t.sieve"))

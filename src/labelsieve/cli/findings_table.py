@@ -97,7 +97,7 @@ def _headline(console: Console, summary: Summary) -> None:
     if boxes := summary.boxes:
         size = f"{boxes.boxes:,} boxes and {boxes.crops:,} crops without a box, {summary.classes:,} classes{left_out}"
     if several:
-        about = f"{summary.examples // several:,} {kind} and {several:,} classes"
+        about = f"{summary.examples // several:,} {kind} and {'1 class' if several == 1 else f'{several:,} classes'}"
         size = f"{summary.examples:,} questions about {about}{left_out}"
     _, count, _ = summary.estimate
     rate = f" ({percent(summary.rate)}): {summary.ends}. {flags(summary.flagged, summary.expected_precision)}."

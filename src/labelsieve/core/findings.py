@@ -107,7 +107,8 @@ class Findings:
         several = self.settings.get("several") or 0
         size = f"{len(self):,} examples, {len(self.classes):,} classes"
         if several:
-            size = f"{len(self):,} questions about {len(self) // several:,} examples and {several:,} classes"
+            classes = "1 class" if several == 1 else f"{several:,} classes"
+            size = f"{len(self):,} questions about {len(self) // several:,} examples and {classes}"
         count = f"about {self.wrong.count:,.0f} wrong ({spread})"
         return f"{size}, {count}, {count_words.flags(int(self.flagged.sum()), self.expected_precision)}"
 
