@@ -17,6 +17,7 @@ import numpy as np
 
 from labelsieve.core import content_hash
 from labelsieve.core.arguments import require_instance, require_keyword, require_path, require_text, require_whole
+from labelsieve.core.box_formats import OF_BOXES
 from labelsieve.core.dataset import Dataset, require_classes, require_sound
 from labelsieve.core.errors import UserError
 from labelsieve.core.evidence import NAMES, Evidence, Neighbours, Origin, sound
@@ -47,7 +48,6 @@ from labelsieve.evidence import gather as makers
 from labelsieve.evidence.from_features import DIVIDED, FOLDS, finish
 from labelsieve.evidence.read_arrays import read_arrays
 from labelsieve.evidence.user_input import RECORD, read_input
-from labelsieve.formats.boxes import OF_BOXES
 from labelsieve.places.at_addresses import at_addresses
 from labelsieve.places.many_files import replaced_files
 from labelsieve.places.working_copy import address_in

@@ -8,7 +8,7 @@ from drawn_boxes import drawn, write
 from waiting import eventually, shown
 
 import labelsieve as ls
-from labelsieve.formats.background import NOTHING
+from labelsieve.core.box_formats import NOTHING
 
 pytestmark = pytest.mark.browser
 

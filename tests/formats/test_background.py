@@ -9,9 +9,10 @@ from drawn_boxes import FORMATS, WRITTEN, colour, drawn, write
 
 import labelsieve as ls
 from labelsieve.cli import main
+from labelsieve.core.box_formats import NOTHING
 from labelsieve.core.errors import UserError
 from labelsieve.decide.box_counts import box_counts
-from labelsieve.formats.background import NOTHING, decided, is_crop, key
+from labelsieve.formats.background import decided, is_crop, key
 
 
 def crops(data):

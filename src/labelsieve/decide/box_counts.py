@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labelsieve.core.box_formats import NOTHING, OF_BOXES
 from labelsieve.core.findings import Findings
 from labelsieve.core.shares import percent
-from labelsieve.formats.background import NOTHING
-from labelsieve.formats.boxes import OF_BOXES
 
 
 @dataclass(frozen=True)

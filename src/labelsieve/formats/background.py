@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelsieve.core.box_formats import NOTHING
 from labelsieve.formats.boxes import Boxes
 
-NOTHING = "(nothing)"
 Edges = tuple[float, float, float, float]
 _KEY = re.compile(r"(.*)@([\d.]+),([\d.]+),([\d.]+),([\d.]+)", re.DOTALL)
 _SIZES = 3

@@ -26,7 +26,6 @@ from labelsieve.formats.content import Content
 from labelsieve.places import paths
 from labelsieve.places.many_files import Files
 
-OF_BOXES = ("coco-boxes", "yolo", "voc", "cvat")  # the formats whose examples are boxes
 _NO_AREA = "its box has no area"
 _SIZES = "its box is not made of numbers"
 

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from labelsieve.acceptance.verdict import made_for
+from labelsieve.core.box_formats import NOTHING
 from labelsieve.core.decision import FINAL
 from labelsieve.core.errors import UserError
 from labelsieve.core.leaks import in_order
@@ -20,7 +21,6 @@ from labelsieve.decide.next_steps import go_on, next_steps, sample_first
 from labelsieve.decide.outlook import cuts, plan, reliability, stop
 from labelsieve.decide.reviewers import agreement, reviewers
 from labelsieve.decide.summary import class_health
-from labelsieve.formats.background import NOTHING
 from labelsieve.page.api import BoxCounts, FirstSample, Meaning, Rest, Run, SampleProgress, States, Stop
 from labelsieve.page.decisions import estimates, interval
 from labelsieve.page.desk import STATES, Desk, state_of
