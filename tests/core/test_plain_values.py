@@ -40,7 +40,6 @@ def test_a_list_of_scalar_tensors_is_numbered_as_numbers():
     "labels",
     [
         [["a"], ["b"]] * 6,
-        [("a", "c"), ("b", "d")] * 6,
         [{"a": 1}, {"b": 2}] * 6,
         [["a"], "b"] * 6,
         [np.ones(2), np.ones(2)] * 6,
@@ -53,6 +52,12 @@ def test_nested_labels_are_refused_with_their_row(labels):
             read()
     with pytest.raises(UserError, match="a dict was given"):
         ls.load(X, labels={"a": 1})
+
+
+def test_lists_of_which_some_have_several_names_are_several_labels():
+    data = ls.load(X, labels=[("a", "c"), ("b",), ()] * 4)
+    assert data.questions is not None and data.questions.names == ("a", "b", "c")
+    assert data.questions.given[:3].tolist() == [[True, False, True], [False, True, False], [False, False, False]]
 
 
 def test_masked_values_are_missing():

@@ -67,14 +67,14 @@ class LabelSets:
 
 
 def is_several(labels: Any) -> bool:
-    """Whether labels in memory are several per example beyond doubt: lists of names, or a matrix (n, K > 1) of 0 and 1
-    in which some row has none or several."""
+    """Whether labels in memory are several per example beyond doubt: lists of names, or a matrix (n, K > 1) of 0 and 1;
+    in either some row has none or several."""
     if isinstance(labels, list | tuple):
         some = [label for label in labels if label is not None]
         if not some or not all(isinstance(label, _LISTS) for label in some):
             return False
         if any(isinstance(name, str) for label in some for name in label):
-            return True
+            return any(len(label) != 1 for label in some)
         labels = np.array(some) if len({len(label) for label in some}) == 1 else None
     shape = getattr(labels, "shape", ())
     if len(shape) != 2 or shape[1] < 2 or getattr(labels, "columns", None) is not None:

@@ -142,7 +142,7 @@ def judged(
     unusable = {**dict.fromkeys(none.tolist(), MINUS_ONE), **unusable}
     notes += (*weak(len(none)), *order, *doubts(matrix, codes, classes), *rounded)
     notes += misread(values.tolist() if isinstance(values, np.ndarray) else values, "labels")
-    return settle(Draft(matrix, "probs", source, codes, ids, classes=classes, unusable=unusable, notes=notes))
+    return settle(Draft(matrix, "probs", source, codes, ids=ids, classes=classes, unusable=unusable, notes=notes))
 
 
 @dataclass(frozen=True, eq=False)

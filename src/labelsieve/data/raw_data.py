@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Draft:
     kind: Kind
     source: str
     labels: Sequence[Any] | np.ndarray | None
+    _: KW_ONLY
     ids: Sequence[str | None] | None = None
     id_place: str = "the ids"
     groups: Sequence[str | None] | None = None

@@ -232,7 +232,7 @@ def judged_alone(probs: Any, labels: Any, label: str | None, id: str | None) -> 
         require_named(path, None, id)
         if (ids := ids_in(path, label, id)) is not None:
             loaded = replace(loaded, ids=ids, notes=(*loaded.notes, *by_order(ids, path, loaded.source)))
-    draft = Draft(loaded.matrix, "probs", loaded.source, None, loaded.ids, notes=loaded.notes)
+    draft = Draft(loaded.matrix, "probs", loaded.source, None, ids=loaded.ids, notes=loaded.notes)
     if isinstance(labels, str | os.PathLike):
         sets = _beside(labels, draft, Columns(label=label, id=id))
     else:
