@@ -2,7 +2,9 @@
 for byte."""
 
 import builtins
+import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -253,6 +255,15 @@ def test_two_pages_are_served_side_by_side(made, tmp_path, monkeypatch):
         assert one.url != two.url
         assert json.load(urllib.request.urlopen(one.url + "api/run"))["n"] == N
         assert json.load(urllib.request.urlopen(two.url + "api/run"))["n"] == N
+
+
+@needs_page
+def test_the_page_leaves_the_log_of_the_program_alone(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(made, tmp_path / "x"))
+    handler = logging.StreamHandler(io.StringIO())
+    monkeypatch.setattr(handler, "close", lambda: pytest.fail("the handler was closed"))
+    with ls.review("t.sieve", block=False, browser=False, port=0) as page:
+        assert json.load(urllib.request.urlopen(page.url + "api/run"))["n"] == N
 
 
 IN_A_NOTEBOOK = """

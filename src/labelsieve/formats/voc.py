@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
+from labelsieve.core.splits import is_split
 from labelsieve.formats import xml_spans
 from labelsieve.formats.background import decided
 from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number, split_of
@@ -19,6 +20,7 @@ from labelsieve.formats.content import Content
 from labelsieve.formats.xml_spans import Element
 from labelsieve.places import paths
 
+_FEW = 5  # folders that are looked into whatever their names are
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 MAP = "labelmap.txt"
 _HEAD = 4096  # bytes in which the first tag stands
@@ -106,8 +108,11 @@ def _files(place: str) -> Iterator[tuple[str, bytes, Element]]:
 def _first_files(place: str) -> Iterator[str]:
     """The first XML file in the folder and in each folder in it."""
     top = paths.entries(place)
-    inner = [paths.join(place, entry.name) for entry in top if entry.is_folder]
-    for folder in (place, *inner[:10], *(paths.join(split, "Annotations") for split in inner[:10])):
+    folders = [entry.name for entry in top if entry.is_folder]
+    if len(folders) > _FEW:  # class folders are not looked into: in a bucket each look is a request
+        folders = [name for name in folders if is_split(name) or name.lower().startswith(("annotation", "voc"))]
+    inner = [paths.join(place, name) for name in folders[:10]]
+    for folder in (place, *inner, *(paths.join(split, "Annotations") for split in inner)):
         if folder == place or paths.is_folder(folder):
             names = (entry.name for entry in paths.entries(folder) if entry.is_file)
             first = next((name for name in names if name.lower().endswith(".xml")), None)

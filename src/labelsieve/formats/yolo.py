@@ -18,6 +18,7 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError, first_line
 from labelsieve.core.extras import need
 from labelsieve.core.image_names import is_image
+from labelsieve.core.splits import is_split
 from labelsieve.formats.background import decided
 from labelsieve.formats.boxes import Annotated, Box, Pictures, content, copied, number, split_of
 from labelsieve.formats.content import Content
@@ -36,12 +37,14 @@ def recognises(place: str) -> bool:
     top = {entry.name for entry in entries if entry.is_folder}
     files = [entry.name for entry in entries if entry.is_file]
     labels = [] if "labels" not in top else [paths.join(place, "labels")]
-    labels += [paths.join(paths.join(place, name), "labels") for name in sorted(top)[:10]]
+    named = any(name in _LISTS or name.endswith((".yaml", ".yml")) for name in files)
+    # Class folders are not looked into: in a bucket each look is a request.
+    splits = sorted(name for name in top if named or is_split(name))[:10]
+    labels += [paths.join(paths.join(place, name), "labels") for name in splits]
     for folder in filter(paths.is_folder, labels):
         for inner in (folder, *(paths.join(folder, one.name) for one in paths.entries(folder)[:3] if one.is_folder)):
             if _has_lines(inner):
                 return True
-    named = any(name in _LISTS or name.endswith((".yaml", ".yml")) for name in files)
     beside = [place] if any(map(is_image, files)) else []
     beside += [paths.join(place, _DARKNET)] if _DARKNET in top else []
     return named and any(map(_has_lines, beside))

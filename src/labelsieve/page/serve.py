@@ -225,7 +225,12 @@ def _server(desk: Desk, reviewer: str, host: str, token: str | None) -> uvicorn.
 
     app = application(desk, name=reviewer, host=host, token=token)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        app,
+        log_config=None,  # uvicorn's own would close the handlers of the program that serves the page
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     app.state.stopping = lambda: server.should_exit
