@@ -38,7 +38,7 @@ def made(data, tmp_path_factory):
 def test_the_table_ends_with_flags_and_suggestions(made, data):
     findings = ls.open_run(made).findings
     columns = findings.table().column_names
-    flags = [f"flag_{name}" for name in DETECTORS if name not in (*SILENT, "votes")]  # no annotators
+    flags = [f"flag_{name}" for name in DETECTORS if name not in (*SILENT, "votes", "placement")]  # no votes, boxes
     suggested = [name for name in columns if name.startswith("suggested_") and name != "suggested_label"]
     assert columns[columns.index("content") + 1 :] == [*flags, *suggested]
     assert {"suggested_consensus", "suggested_gce", "suggested_knn_vote"} <= set(suggested)
