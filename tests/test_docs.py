@@ -26,7 +26,7 @@ from labelsieve.store import sample_files
 from labelsieve.store.journal import Journal
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FUNCTIONS = {name: function for group in COMMANDS.values() for name, (function, _) in group.items()}
 VERBS = [name for name in ls.__all__ if inspect.isfunction(getattr(ls, name))]
 FOREIGN = {"--nproc-per-node", "--trust"}  # options of other programs that the docs name

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +25,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_page_is_on_the_site_and_in_its_menu(site: Path):
     menu = (site / "index.html").read_text()
-    for page in DOCS.glob("*.md"):
-        assert (site / f"{page.stem}.html").is_file()
-        assert page.stem == "index" or f'href="{page.stem}.html"' in menu, f"{page.name} is in no toctree of index.md"
+    for page in PAGES:
+        address = page.relative_to(DOCS).with_suffix(".html").as_posix()
+        assert (site / address).is_file()
+        assert address == "index.html" or f'href="{address}"' in menu, f"{page.name} is in no toctree of index.md"
 
 
 def test_nothing_is_loaded_from_another_server(site: Path):
-    for page in site.glob("*.html"):
+    for page in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="([^"]+)"|<link[^>]+href="([^"]+)"', page.read_text())
         assert not [address for pair in loaded for address in pair if re.match(r"(https?:)?//", address)], page.name
 
 
 def test_every_picture_of_a_page_is_there(site: Path):
-    for page in DOCS.glob("*.md"):
+    for page in PAGES:
         for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()):
-            assert (DOCS / picture).is_file(), f"{page.name}: {picture}"
+            assert (page.parent / picture).is_file(), f"{page.name}: {picture}"
