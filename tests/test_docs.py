@@ -98,15 +98,28 @@ def test_every_column_of_the_findings_is_documented():
         assert f"`{shown}`" in text, column
 
 
-def test_the_reference_pages_are_current():
-    spec = importlib.util.spec_from_file_location("write_reference", ROOT / "docs/write_reference.py")
+def script_of_docs(name: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     assert spec and spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    return script
+
+
+def test_the_reference_pages_are_current():
+    script = script_of_docs("write_reference")
     commands = (ROOT / "docs/commands.md").read_text()
     again = "run `python docs/write_reference.py`: the help or a docstring has changed"
     assert script.commands_page(commands) == commands, again
     assert script.python_page() == (ROOT / "docs/python-reference.md").read_text(), again
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "<!-- table: " in page.read_text()], ids=name_of)
+def test_tables_are_those_of_the_records(page):
+    text = page.read_text()
+    again = "run `python docs/write_benchmarks.py`: a record or bench/tables.py has changed"
+    assert script_of_docs("write_benchmarks").with_tables(text) == text, again
+    assert len(re.findall(r"^<!-- table: \w+ -->$", text, re.MULTILINE)) == text.count("<!-- table: ")
 
 
 # Links
