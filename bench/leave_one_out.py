@@ -137,7 +137,7 @@ def planted(x: np.ndarray, true: np.ndarray, name: str) -> Iterator[tuple[str, n
         if kind == "boundary":
             given = _near_the_boundary(x, true, rate, rng)
         elif kind == "neighbourhood":
-            given = _neighbourhoods(x, true, rate, rng)
+            given = neighbourhoods(x, true, rate, rng)
         else:
             given = inject(true, kind, rate, n_classes=k, features=x, seed=1).labels  # type: ignore[arg-type]
         yield f"{kind}{100 * rate:.0f}", given
@@ -155,7 +155,7 @@ def _near_the_boundary(x: np.ndarray, true: np.ndarray, rate: float, rng: np.ran
     return given
 
 
-def _neighbourhoods(x: np.ndarray, true: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+def neighbourhoods(x: np.ndarray, true: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
     k, given = int(true.max()) + 1, true.copy()
     scaled = (x - x.mean(0)) / (x.std(0) + 1e-6)
     cluster = MiniBatchKMeans(max(20, len(x) // 25), random_state=0, n_init=1).fit_predict(scaled)
