@@ -1,7 +1,7 @@
 """Sets with true labels, as features of the default encoder, for the other scripts of this folder.
 
-SHARED is a folder with cifar10/, cifar10.py, cifar10n.npz and noisy_ag/, or None: then only the digits of scikit-learn
-are there. Of the large sets the first rows of a fixed random order are taken.
+DATA is the folder that docs/benchmarks.md describes, or None. Sets that it does not have are left out; the digits of
+scikit-learn are always there. Of the large sets the first rows of a fixed random order are taken.
 """
 
 from __future__ import annotations
@@ -43,21 +43,22 @@ class KnownSet:
 
 
 def folder(text: str) -> Path | None:
-    """The argument SHARED; "none" is None."""
+    """The argument DATA; "none" is None."""
     return None if text == "none" else Path(text)
 
 
-def known_sets(shared: Path | None, cache: Path) -> Iterator[KnownSet]:
-    """The sets of the folder `shared`, whose features are kept in `cache`, and the digits."""
-    if shared:
-        yield photographs(shared, cache)
-        yield news(shared, cache)
+def known_sets(data: Path | None, cache: Path) -> Iterator[KnownSet]:
+    """The sets of the folder `data`, whose features are kept in `cache`, and the digits."""
+    if data and (data / "cifar10.py").exists():
+        yield photographs(data, cache)
+    if data and (data / "noisy_ag").exists():
+        yield news(data, cache)
     yield digits()
 
 
-def photographs(shared: Path, cache: Path) -> KnownSet:
+def photographs(data: Path, cache: Path) -> KnownSet:
     """CIFAR-10 with the labels of CIFAR-10N."""
-    sys.path.insert(0, str(shared))
+    sys.path.insert(0, str(data))
     import cifar10  # the reader next to the data
 
     rows, tests = _some(50_000, ROWS), _some(10_000, TESTS)
@@ -71,11 +72,11 @@ def photographs(shared: Path, cache: Path) -> KnownSet:
     )
 
 
-def news(shared: Path, cache: Path) -> KnownSet:
+def news(data: Path, cache: Path) -> KnownSet:
     """NoisyAG-News."""
     import pyarrow.parquet as pq
 
-    train, test = (pq.read_table(shared / "noisy_ag" / f"{name}.parquet") for name in ("noisy10k", "test7600"))
+    train, test = (pq.read_table(data / "noisy_ag" / f"{name}.parquet") for name in ("noisy10k", "test7600"))
     train, test = train.take(_some(train.num_rows, ROWS)), test.take(_some(test.num_rows, TESTS))
     return KnownSet(
         "news",

@@ -1,12 +1,12 @@
 """Detection and training while the share of wrong labels grows from 0 to 60 % (true labels: for evaluation only).
 
-    python bench/noise_curves.py SHARED|none [--rows 1000] [--tests 1000] [--seeds 3] [--rates 0,10,20,30,40,50,60]
+    python bench/noise_curves.py DATA|none [--rows 1000] [--tests 1000] [--seeds 3] [--rates 0,10,20,30,40,50,60]
     [--kinds symmetric,pair,instance,neighbourhood] [--sets photographs,news,digits]
 
-SHARED as in known_sets.py; "none" measures the digits of scikit-learn alone. Every seed draws other rows of a set and
-other noise: symmetric, pair and instance-dependent (`labelsieve.data.noise.inject`), and whole neighbourhoods, where
-all that look alike get the same wrong label. Features, settings and rules for flags are the defaults; nothing is chosen
-with the true labels. Writes bench/records/noise_curves.json, one row for each set, kind, rate and seed:
+DATA as docs/benchmarks.md says; "none" measures the digits of scikit-learn alone. Every seed draws other rows of a set
+and other noise: symmetric, pair and instance-dependent (`labelsieve.data.noise.inject`), and whole neighbourhoods,
+where all that look alike get the same wrong label. Features, settings and rules for flags are the defaults; nothing is
+chosen with the true labels. Writes bench/records/noise_curves.json, one row for each set, kind, rate and seed:
 - `auprc` of the ranking and `f1` of the flags of each detector on heads over the features (`flags`: how many), and the
   number of wrong labels: true (`wrong`), estimated (`count`) and its range (`low`, `high`);
 - `accuracy` on clean test examples of heads that were trained on the given labels: by each method with its settings
@@ -57,7 +57,7 @@ KINDS = ("symmetric", "pair", "instance", "neighbourhood")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=folder, help='"none": only the digits of scikit-learn')
+    parser.add_argument("data", type=folder, help='"none": only the digits of scikit-learn')
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--tests", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
@@ -67,10 +67,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=record.RECORDS)
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
-    settings = {name: value for name, value in vars(asked).items() if name not in ("shared", "out")}
+    settings = {name: value for name, value in vars(asked).items() if name not in ("data", "out")}
     made = record.about(settings, "torch", "scikit-learn")
     points = list(points_of([int(rate) for rate in asked.rates.split(",")], asked.kinds.split(",")))
-    sets = [known for known in known_sets(asked.shared, asked.out / "features") if known.name in asked.sets.split(",")]
+    sets = [known for known in known_sets(asked.data, asked.out / "features") if known.name in asked.sets.split(",")]
     rows = []
     for seed, known, (kind, rate) in product(range(asked.seeds), sets, points):
         rows.append(measure(some(known, asked.rows, asked.tests, seed), kind, rate, seed))

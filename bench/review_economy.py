@@ -1,12 +1,12 @@
 """What reviews bring: wrong labels found, the count and its range, and fixes without a look (oracle: the true labels).
 
-    python bench/review_economy.py SHARED|none [--rows 3000] [--seeds 3] [--repeats 10] [--sets photographs-worst,news]
-    python bench/review_economy.py SHARED --tails 2.5,1.5,1,0.5
+    python bench/review_economy.py DATA|none [--rows 3000] [--seeds 3] [--repeats 10] [--sets photographs-worst,news]
+    python bench/review_economy.py DATA --tails 2.5,1.5,1,0.5
 
-SHARED as in known_sets.py; "none" measures the digits of scikit-learn alone. Labels of people are used as they are; the
-digits get planted noise (symmetric, pair, whole neighbourhoods, none), and once more findings whose p_wrong is badly
-off: three times too high, five times too low, in the wrong order. Every seed draws other rows. Reviews are simulated
-with the true labels. Writes bench/records/review_economy.json, with three kinds of rows (`part`):
+DATA as docs/benchmarks.md says; "none" measures the digits of scikit-learn alone. Labels of people are used as they
+are; the digits get planted noise (symmetric, pair, whole neighbourhoods, none), and once more findings whose p_wrong is
+badly off: three times too high, five times too low, in the wrong order. Every seed draws other rows. Reviews are
+simulated with the true labels. Writes bench/records/review_economy.json, with three kinds of rows (`part`):
 - economy: the share of all wrong labels found after reviewing 5, 10 and 20 % in the order of `find` (`ours`), in the
   same order recalibrated by the reviews so far (`recalibrated`: a random sample first, of 100 or a quarter of the
   budget, then ten rounds), in cleanlab's default order (`cleanlab`: self-confidence on a plain head over the same
@@ -72,7 +72,7 @@ class Known:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=folder, help='"none": only the digits of scikit-learn')
+    parser.add_argument("data", type=folder, help='"none": only the digits of scikit-learn')
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=10, help="samples reviewed for each seed")
@@ -82,10 +82,10 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
     sets = asked.sets.split(",") if asked.sets else None
-    settings = {name: value for name, value in vars(asked).items() if name not in ("shared", "out", "tails")}
+    settings = {name: value for name, value in vars(asked).items() if name not in ("data", "out", "tails")}
     made, rows = record.about(settings, "scikit-learn"), []
     judged: dict[str, list[Known]] = {}
-    for known, seed in product(known_sets(asked.shared, asked.out / "features"), range(asked.seeds)):
+    for known, seed in product(known_sets(asked.data, asked.out / "features"), range(asked.seeds)):
         for each in findings(some(known, asked.rows, 0, seed), seed, sets):
             judged.setdefault(each.name, []).append(each)
             print(f"{each.name}: {each.wrong.sum()} of {len(each.true)} wrong", flush=True)
