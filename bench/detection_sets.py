@@ -46,19 +46,28 @@ def sources(shared: Path | None, cache: Path | None, fashion: Path = FASHION) ->
     """The name of each set that is at hand, and a function that loads it; features are kept in `cache`."""
     if shared is not None:
         folder = cache or Path("runs/detection")
-        for kind in ("aggre", "random1", "worst"):
-            if kind in np.load(shared / "cifar10n.npz").files:
-                yield f"CIFAR-10N {kind}", lambda kind=kind: _cifar10n(shared, kind, folder)
-        yield "CIFAR-10H one vote", lambda: _cifar10h(shared, folder)
-        yield "NoisyAG-News", lambda: _noisy_ag(shared, folder)
-        for name, load in (
-            ("Banking77", lambda: _banking(shared, folder)),
-            ("photos", lambda: _photos(shared, folder)),
-            ("Fashion-MNIST", lambda: _fashion(fashion, folder)),
+        for kind in _kinds(shared):
+            yield f"CIFAR-10N {kind}", lambda kind=kind: _cifar10n(shared, kind, folder)
+        if (shared / "cifar10.py").exists() and (shared / "cifar10h.npz").exists():
+            yield "CIFAR-10H one vote", lambda: _cifar10h(shared, folder)
+        if (shared / "noisy_ag").exists():
+            yield "NoisyAG-News", lambda: _noisy_ag(shared, folder)
+        for name, place, load in (
+            ("Banking77", shared / "banking77", lambda: _banking(shared, folder)),
+            ("photos", shared / "photos", lambda: _photos(shared, folder)),
+            ("Fashion-MNIST", fashion, lambda: _fashion(fashion, folder)),
         ):
-            if name != "Fashion-MNIST" or fashion.is_dir():
+            if place.is_dir():
                 yield from _planted(name, load)
     yield from _planted("digits", lambda: (load_digits().data.astype(np.float32), load_digits().target))
+
+
+def _kinds(shared: Path) -> list[str]:
+    """The labels of CIFAR-10N that the folder has."""
+    if not (shared / "cifar10.py").exists():
+        return []
+    kept = shared / "cifar10n.npz"
+    return [kind for kind in ("aggre", "random1", "worst") if not kept.exists() or kind in np.load(kept).files]
 
 
 def _planted(name: str, load: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[str, Callable]]:

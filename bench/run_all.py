@@ -38,6 +38,7 @@ class Job:
 JOBS = (
     Job("accept.py"),
     Job("review_economy.py {any}"),
+    Job("detection.py {any} --cache {work}/detection --seeds 2"),
     Job("noise_curves.py {any}"),
     Job("confident_learning.py 100000 100"),
     Job("mixture.py"),
