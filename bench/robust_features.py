@@ -1,7 +1,7 @@
 """Robust methods on features of one encoder: accuracy on a clean test set after training on partly wrong labels.
 
     python bench/robust_features.py TRAIN.npz TEST.npz [--labels worst,aggre] [--methods gce,elr] [--seeds 5] [--network
-    linear] [--runs F]
+    linear] [--runs F] [--record NAME]
 
 TRAIN.npz: `features` (n, d), and one array of given labels (n,) per label set, with the names in `--labels` (default:
 all others). TEST.npz: `features` (m, d) and `labels` (m,), which are taken as true (oracle: for scoring only).
@@ -10,7 +10,8 @@ set. As in `train`, methods that need the share of wrong labels get the estimate
 `cleaned` is `standard` without the labels that `find` flags (same features, same given labels); F keeps those findings,
 one run folder per label set.
 One row per method: mean accuracy over seeds and its t interval; its difference to `standard` and to `cleaned`, each
-example's correctness averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds per seed.
+example's correctness averaged over seeds, with a 95 % bootstrap interval over the test examples; seconds per seed. They
+are written to bench/records/NAME.json, after each label set. cifar_features.py makes TRAIN.npz and TEST.npz.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import inspect
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +36,7 @@ from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.methods import METHODS, TOGETHER, all_for_features, for_features, head_recipe, method
 from labelsieve.networks import network
+from record import about, write
 
 RESAMPLED = 2000
 
@@ -47,14 +50,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--network", default="linear")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--record", default="robust_features")
     asked = parser.parse_args()
     with np.load(asked.train) as train, np.load(asked.test) as test:
         features, unseen, true = train["features"], test["features"], test["labels"].astype(np.int64)
         names = asked.labels.split(",") if asked.labels else [name for name in train.files if name != "features"]
         given = {name: train[name].astype(np.int64) for name in names}
+    rows = []
     for name, labels in given.items():
         print(f"\n{name}: {len(labels)} examples, {len(true)} to test", flush=True)
-        compare(
+        found = compare(
             features,
             labels,
             unseen,
@@ -64,6 +69,11 @@ def main() -> None:
             asked.network,
             asked.runs / name,
         )
+        wrong = round(float((labels != given["clean"]).mean()), 5) if "clean" in given else None
+        rows += [{"labels": name, "wrong": wrong, **row} for row in found]
+        settings = {"examples": len(labels), "test": len(true), "width": features.shape[1]}
+        settings |= {"seeds": asked.seeds, "network": asked.network, "epochs": "last"}
+        print(write(asked.record, about(settings, "torch", "scipy"), rows), flush=True)
 
 
 def compare(
@@ -75,7 +85,7 @@ def compare(
     seeds: range,
     head: str,
     run: Path,
-) -> None:
+) -> list[dict[str, Any]]:
     classes = int(max(labels.max(), true.max())) + 1
     ready, scale = samples(features, labels, classes)
     test, _ = samples(unseen, true, classes, scale)
@@ -90,12 +100,11 @@ def compare(
     for name in alone:
         right |= correct(ready, test, [name], seeds, head, noise)
         told(name, right, seeds)
-    print(
-        "\n| method | accuracy | t interval | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- "
-        "| --- | --- |"
-    )
-    for name in sorted(right, key=lambda name: -right[name][0].mean()):
-        told(name, right, seeds)
+    print("\n| method | accuracy | less `standard` | less `cleaned` | s a seed |\n| --- | --- | --- | --- | --- |")
+    return [
+        {**told(name, right, seeds), "flagged": len(labels) - len(kept), "expected": round(noise, 5)}
+        for name in sorted(right, key=lambda name: -right[name][0].mean())
+    ]
 
 
 def findings(features: np.ndarray, labels: np.ndarray, classes: int, run: Path) -> ls.Findings:
@@ -140,26 +149,31 @@ def told_noise(name: str, noise: float) -> dict[str, float]:
     return {"noise": noise} if "noise" in inspect.signature(method(name)).parameters else {}
 
 
-def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) -> None:
+def told(name: str, right: dict[str, tuple[np.ndarray, float]], seeds: range) -> dict[str, Any]:
+    """The row of one method, which is printed too."""
     mine, seconds = right[name]
-    accuracy = mine.mean(1)
-    reach = (
-        student.ppf(0.975, len(seeds) - 1) * accuracy.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
+    accuracy, n = mine.mean(1), len(seeds)
+    row: dict[str, Any] = {"method": name, "accuracy": round(float(accuracy.mean()), 5)}
+    if n > 1:
+        half = student.ppf(0.975, n - 1) * accuracy.std(ddof=1) / np.sqrt(n)
+        row["interval"] = round(float(half), 5)
+    for other in ("standard", "cleaned"):
+        if other in right and other != name:
+            row[f"more_than_{other}"] = difference(mine, right[other][0])
+    row["seconds"] = round(seconds, 1)
+    cells = (
+        " ".join(f"{value:+.2f}" for value in row.get(f"more_than_{other}", ())) for other in ("standard", "cleaned")
     )
-    cells = [
-        difference(mine, right[other][0]) if other in right and other != name else ""
-        for other in ("standard", "cleaned")
-    ]
-    print(f"| {name} | {accuracy.mean():.4f} | ± {reach:.4f} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
+    print(f"| {name} | {row['accuracy']:.4f} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
+    return row
 
 
-def difference(mine: np.ndarray, other: np.ndarray) -> str:
-    """The difference in percentage points of accuracy, with its interval over test examples."""
+def difference(mine: np.ndarray, other: np.ndarray) -> list[float]:
+    """The difference in percentage points of accuracy, and its interval over test examples."""
     each = 100 * (mine.mean(0) - other.mean(0))
     rng = np.random.default_rng(0)
     means = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(RESAMPLED)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return f"{each.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+    return [round(float(value), 3) for value in (each.mean(), *np.percentile(means, [2.5, 97.5]))]
 
 
 if __name__ == "__main__":
