@@ -1,18 +1,21 @@
-"""Encoding a data set: the stream around the encoder, and the CPU time of the encoders themselves.
+"""What encoding costs: each encoder from the bytes of a JPEG to features, and the stream around it.
 
-    python bench/encode.py --n 2000 --side 224                 # noise images of 32 px
-    python bench/encode.py --npz images.npz --n 2000           # an array called `images`, uint8 (N, H, W, 3)
-    python bench/encode.py --jpeg 640 --n 500                  # JPEG bytes of that size, so that decoding counts too
-    python bench/encode.py --encoders --n 320                  # CPU time per image of each encoder
+    python bench/encode.py [--n 256] [--side 224] [--rounds 2]
 
-The first three compare `encode` with bare ONNX Runtime on the same prepared batches. What is compared is measured in
-turns, group of batches by group of batches, because the speed of a shared machine varies.
+JPEG files of `side` pixels are drawn. Each encoder decodes and encodes them, all in turns, batch by batch, because the
+speed of a shared machine varies: milliseconds of the processor per image, for all of it and for the encoder alone, and
+the peak memory of a process of its own that does only this. `stream` compares `encode`, which reads, decodes, encodes
+and stores, with the same network in bare ONNX Runtime on prepared pixels, by the clock. Threads as LABELSIEVE_THREADS
+and OMP_NUM_THREADS say. Writes bench/records/encode.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,59 +26,65 @@ from PIL import Image
 
 from labelsieve.encode import efficientnet_lite, encode, encoder
 from labelsieve.encode.decode_image import decode
-from labelsieve.encode.onnx_encoder import Lite
+from labelsieve.encode.encoder import Encoder
+from record import about, write
+
+ENCODERS = {"lite0": "lite0 in float", "fast": "fast, int8", "lite": "the default (lite), int8"}
+BATCH = 32
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--n", type=int, default=2048)
-    arguments.add_argument("--side", type=int, default=224)
-    arguments.add_argument("--npz", type=Path)
-    arguments.add_argument("--jpeg", type=int, help="make JPEG files with this many pixels per side")
-    arguments.add_argument("--rounds", type=int, default=2)
-    arguments.add_argument("--encoders", action="store_true", help="compare the encoders with each other")
-    options = arguments.parse_args()
-    inputs = _inputs(options)
-    if options.encoders:
-        _compare_encoders(inputs)
-    else:
-        _compare_stream(inputs, options.side, options.rounds)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=256)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--alone", choices=ENCODERS, help="only this encoder, and print the peak memory")
+    asked = parser.parse_args()
+    images = drawn(asked.n, asked.side)
+    if asked.alone:
+        milliseconds({asked.alone: encoder(asked.alone, "image")}, images)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        return
+    spent = milliseconds({name: encoder(name, "image") for name in ENCODERS}, images)
+    rows = []
+    for name, (whole, network) in spent.items():
+        command = (sys.executable, __file__, "--alone", name, "--n", str(asked.n), "--side", str(asked.side))
+        alone = subprocess.run(command, capture_output=True, text=True, check=True)
+        row = {"encoder": name, "what": ENCODERS[name], "milliseconds": round(whole, 3)}
+        row |= {"network_milliseconds": round(network, 3), "images_a_second": round(1000 / whole, 2)}
+        rows.append(row | {"megabytes": int(alone.stdout)})
+        print(rows[-1], flush=True)
+    rows.append(
+        {"encoder": "stream", "what": "encode, compared with bare ONNX Runtime", "ratio": stream(images, asked.rounds)}
+    )
+    print(rows[-1])
+    settings = {"n": asked.n, "side": asked.side, "bytes": round(np.mean([len(image) for image in images]))}
+    print(write("encode", about(settings, "onnxruntime", "pillow"), rows))
 
 
-def _compare_encoders(inputs: list) -> None:
-    encoders = {
-        "lite0 in float (lite0)": encoder("lite0", "image"),
-        "lite0 in int8": Lite("lite0", ["lite0"], 224, int8=True),
-        "lite2 in int8": Lite("lite2", ["lite2"], 224, int8=True),
-        "both in int8": Lite("lite", ["lite0", "lite2"], 224, int8=True),
-        "the default (lite)": encoder(None, "image"),
-        "fast": encoder("fast", "image"),
-    }
-    seconds = dict.fromkeys(encoders, 0.0)
-    batch = 32
-    for start in range(-batch, len(inputs) - batch + 1, batch):  # the first turn, to warm up, is not counted
-        for name, model in encoders.items():
-            pixels = np.stack([decode(image, model.side).pixels for image in inputs[max(start, 0) :][:batch]])
+def milliseconds(encoders: dict[str, Encoder], images: list[bytes]) -> dict[str, tuple[float, float]]:
+    """Processor time per image, from the bytes on and of the network alone."""
+    spent = {name: np.zeros(2) for name in encoders}
+    for start in range(-BATCH, len(images) - BATCH + 1, BATCH):  # the first turn, to warm up, is not counted
+        for name, network in encoders.items():
             started = time.process_time()
-            model(pixels)
-            seconds[name] += (time.process_time() - started) * (start >= 0)
-    first, n = next(iter(seconds.values())), len(inputs) // batch * batch
-    for name, model in encoders.items():
-        print(
-            f"{name:24} {model.name:36} d {model.width:5}  {1000 * seconds[name] / n:6.2f} "
-            f"ms of CPU time an image  {seconds[name] / first:.2f}x"
-        )
+            pixels = np.stack([decode(image, network.side).pixels for image in images[max(start, 0) :][:BATCH]])
+            decoded = time.process_time()
+            network(pixels)
+            ended = time.process_time()
+            if start >= 0:
+                spent[name] += (ended - started, ended - decoded)
+    n = len(images) // BATCH * BATCH
+    return {name: tuple(1000 * seconds / n) for name, seconds in spent.items()}
 
 
-def _compare_stream(inputs: list, side: int, rounds: int) -> None:
+def stream(images: list[bytes], rounds: int, side: int = 224) -> float:
+    """Seconds of `encode` divided by those of the network on prepared pixels, in turns."""
     ours = encoder("lite0", "image", side=side)
-    session = ort.InferenceSession(
-        efficientnet_lite.build(["lite0"]), providers=["CPUExecutionProvider"]
-    )  # its own defaults
-    share = len(inputs) // rounds
-    bare = streamed = 0.0
+    session = ort.InferenceSession(efficientnet_lite.build(["lite0"]), providers=["CPUExecutionProvider"])
+    share, bare, streamed = len(images) // rounds, 0.0, 0.0
     for turn in range(rounds):
-        part = inputs[turn * share : (turn + 1) * share]
+        part = images[turn * share : (turn + 1) * share]
         ready = np.stack([decode(image, side).pixels for image in part])
         started = time.perf_counter()
         for start in range(0, share, ours.batch):
@@ -85,24 +94,12 @@ def _compare_stream(inputs: list, side: int, rounds: int) -> None:
             started = time.perf_counter()
             encode(part, ours, Path(folder), key="bench", block=256)
             streamed += time.perf_counter() - started
-            started = time.perf_counter()
-            encode(part, ours, Path(folder), key="bench", block=256)
-            second = time.perf_counter() - started
-    total = share * rounds
-    print(
-        f"{total} images at {side} px: bare {total / bare:.0f}/s, read + decode + encode + store "
-        f"{total / streamed:.0f}/s"
-    )
-    print(f"ratio {streamed / bare:.3f} (bar 1.2); second run {share / second:.0f}/s")
+    return round(streamed / bare, 3)
 
 
-def _inputs(given: argparse.Namespace) -> list:
+def drawn(n: int, side: int) -> list[bytes]:
     rng = np.random.default_rng(0)
-    if given.npz:
-        return list(np.load(given.npz)["images"][: given.n])
-    if given.jpeg:
-        return [_jpeg(rng, given.jpeg) for _ in range(given.n)]
-    return list(rng.integers(0, 256, (given.n, 32, 32, 3), np.uint8))
+    return [_jpeg(rng, side) for _ in range(n)]
 
 
 def _jpeg(rng: np.random.Generator, side: int) -> bytes:

@@ -1,14 +1,14 @@
 """Images per second of one training epoch: ours against a DataLoader that augments one image at a time, in turns.
 
-    python bench/epoch.py [--network small-cnn] [--side 28 --channels 1] [--n 2048] [--rounds 7] [--methods
-    standard,promix]
+    python bench/epoch.py [--network small-cnn] [--n 2048] [--rounds 7] [--methods standard,promix]
 
 The plain side is the usual torchvision code: a Dataset that makes a Pillow image, crops, flips, distorts (RandAugment's
 operations through Pillow), converts and normalises it; a DataLoader without workers and one with two, the better of
 which counts; the same network, optimiser and passes, in float32. Ours is measured in the precision that
 `labelsieve train` uses on this machine (bfloat16 if the processor supports it) and in float32.
 The machine may be shared, so every round measures all sides, in a rotating order. The result is the ratio with its 95 %
-limits over the rounds, by wall-clock time and by processor time (workers included).
+limits over the rounds, by wall-clock time and by processor time (workers included), on grey images of 28 px and on
+coloured ones of 32 px. Writes bench/records/epoch.json.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from labelsieve.engine.samples import Samples
 from labelsieve.engine.session import Session
 from labelsieve.methods import method
 from labelsieve.networks import network
+from record import about, write
 
 CLASSES, BATCH = 10, 128
 
@@ -265,14 +266,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="small-cnn")
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--side", type=int, default=28)
-    parser.add_argument("--channels", type=int, choices=(1, 3), default=1)
     parser.add_argument("--n", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
+    rows = []
     for name in given.methods.split(","):
-        print(json.dumps({**vars(given), **measure(name, given)}), flush=True)
+        for side, channels in ((28, 1), (32, 3)):
+            given.side, given.channels = side, channels
+            rows.append({"network": given.network, "side": side, "channels": channels, **measure(name, given)})
+            print(json.dumps(rows[-1]), flush=True)
+    settings = {"n": given.n, "rounds": given.rounds, "threads": given.threads}
+    print(write("epoch", about(settings, "torch", "pillow"), rows))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Five methods x five seeds as one sweep, against a plain PyTorch loop with one head per run and the same mathematics.
 
-    python bench/heads.py [--rows 50000] [--width 1280] [--rounds 5]
+    python bench/heads.py [--sizes 10000x64,10000x512,50000x1280] [--rounds 3]
 
 Plain: DataLoader(TensorDataset, batch_size=128, shuffle=True), nn.Linear, the method's loss written out, autograd, SGD
 with momentum; all in float32. Every round measures one epoch of one head of each method on that side, and multiplies it
 by five seeds (runs of one head do not share work, so this is the time of 25 runs). On our side it measures a run of ten
 epochs of all 25 heads, start and end included, in the precision that the sweep uses on this machine, and in float32.
 The sides take turns, so a busy machine slows all of them. Features are random: the time does not depend on them.
-OMP_NUM_THREADS sets the threads of both sides.
+OMP_NUM_THREADS sets the threads of both sides. Writes bench/records/heads.json.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from labelsieve.engine.device import precision
 from labelsieve.engine.many_heads import together
 from labelsieve.engine.samples import Samples
 from labelsieve.methods import TOGETHER, all_for_features, head_recipe
+from record import about, write
 
 CLASSES, SEEDS, EPOCHS = 10, 5, 10
 LATE = dict.fromkeys(
@@ -73,36 +74,30 @@ def sweep(samples, settings, side):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="10000x64,10000x512,50000x1280")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    samples = data(options.rows, options.width)
     settings = {
         name: all_for_features(name) | {"batch": 128, "epochs": EPOCHS} | LATE.get(name, {}) for name in TOGETHER
     }
-    own = precision(samples.inputs.device)
-    sides = dict.fromkeys((own, "float32"))
-    for side in sides:
-        sweep(samples.take(torch.arange(512)), settings, side)  # imports and first calls
-    ratios = {side: [] for side in sides}
-    for _ in range(options.rounds):
-        one = {name: timed(plain, name, samples) for name in TOGETHER}
-        theirs = SEEDS * sum(one.values())
-        times = ", ".join(f"{name} {clock:.3f}" for name, (clock, _) in one.items())
-        print(f"plain, one head: {times} s; x {SEEDS}: {theirs[0]:.2f} s", flush=True)
+    rows = []
+    for size in options.sizes.split(","):
+        samples = data(*map(int, size.split("x")))
+        sides = dict.fromkeys((precision(samples.inputs.device), "float32"))
         for side in sides:
-            ours = timed(sweep, samples, settings, side) / EPOCHS
-            ratios[side].append(theirs / ours)
-            print(f"  sweep, products in {side}: {ours[0]:.3f} s; {ratios[side][-1][0]:.1f} times", flush=True)
-    shape = f"{options.rows} x {options.width}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
-    for side in sides:
-        clock, processor = np.median(ratios[side], axis=0)
-        print(
-            f"{shape}, {side}: {clock:.1f} times by the clock, {processor:.1f} by processor time (medians of "
-            f"{options.rounds} rounds)"
-        )
+            sweep(samples.take(torch.arange(512)), settings, side)  # imports and first calls
+        ratios = {side: [] for side in sides}
+        for _ in range(options.rounds):
+            theirs = SEEDS * sum(timed(plain, name, samples) for name in TOGETHER)
+            for side in sides:
+                ratios[side].append(theirs / (timed(sweep, samples, settings, side) / EPOCHS))
+        for side in sides:
+            clock, processor = (round(float(value), 2) for value in np.median(ratios[side], axis=0))
+            rows.append({"size": size, "products": side, "times_faster": processor, "times_faster_by_the_clock": clock})
+            print(rows[-1], flush=True)
+    made = about({"rounds": options.rounds, "seeds": SEEDS, "threads": torch.get_num_threads()}, "torch")
+    print(write("heads", made, rows))
 
 
 def timed(call, *arguments, **settings):

@@ -1,15 +1,15 @@
 """Test accuracy of heads on frozen features before and after LIP (true labels: for evaluation only).
 
     python bench/lip.py FEATURES.npz [--noise 0.1,0.2,0.4,0.6] [--kind symmetric] [--seeds 3] [--test TEST.npz] [--rows
-    20000]
+    20000] [--record NAME]
 
-FEATURES.npz holds features (n, d) and labels (n,). With --test, the labels of FEATURES.npz may be noisy already
-(--noise given) and those of TEST.npz (features, labels) are true; without it, 30 % of the rows are kept for testing and
+FEATURES.npz holds features (n, d) and labels (n,). `--noise worst` takes the labels of its array `worst` as they are.
+With --test, the labels of TEST.npz (features, labels) are true; without it, 30 % of the rows are kept for testing and
 the noise is put on the others. Heads: cross-entropy, 15 epochs; cross-entropy until it has memorised (60 epochs, larger
 steps); least squares with two ridges; and the last layer of a network with one hidden layer of 512 (cross-entropy, 30
 epochs), whose features have learnt the wrong labels too. Prints, for each noise and head, the accuracy before and the
 change in points, mean over seeds, for keep 0.25 to 0.9 and for k chosen on held-out given labels: LIP as printed
-("targets"), with the size of the head ("head"), and cutting the tail off ("cut").
+("targets"), with the size of the head ("head"), and cutting the tail off ("cut"). Writes bench/records/NAME.json.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 from labelsieve.data.noise import inject
 from labelsieve.head_repair.lip import Components, by_held_out, choose_k, components, effective_rank
 from labelsieve.losses import cross_entropy
+from record import about, write
 
 KEEP = (0.25, 0.5, 0.75, 0.9)
 
@@ -95,11 +96,12 @@ def changes(
     return row
 
 
-def split(arguments: argparse.Namespace, seed: int) -> tuple[np.ndarray, ...]:
+def split(arguments: argparse.Namespace, noise: str, seed: int) -> tuple[np.ndarray, ...]:
     """Standardised training features and labels, test features and true labels."""
     rng = np.random.default_rng(seed)
     with np.load(arguments.features) as file:
-        x, y = file["features"].astype(np.float32), file["labels"].astype(np.int64)
+        x = file["features"].astype(np.float32)
+        y = file[noise if noise in file.files else "labels"].astype(np.int64)
     order = rng.permutation(len(y))
     if arguments.test:
         with np.load(arguments.test) as file:
@@ -113,21 +115,27 @@ def split(arguments: argparse.Namespace, seed: int) -> tuple[np.ndarray, ...]:
     return (x - mean) / spread, y, (test_x - mean) / spread, test_y
 
 
+def _is_rate(noise: str) -> bool:
+    return noise.replace(".", "", 1).isdigit()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features")
     parser.add_argument("--test")
-    parser.add_argument("--noise", default="0.1,0.2,0.4,0.6", help="rates, or `given` for the labels as they are")
+    parser.add_argument("--noise", default="0.1,0.2,0.4,0.6", help="rates, or names of arrays of labels")
     parser.add_argument("--kind", default="symmetric")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--record", default="lip")
     arguments = parser.parse_args()
+    lines = []
     for noise in arguments.noise.split(","):
         rows: dict[str, list[dict[str, float]]] = {}
         for seed in range(arguments.seeds):
-            x, y, test_x, test_y = split(arguments, seed)
+            x, y, test_x, test_y = split(arguments, noise, seed)
             n_classes = int(max(y.max(), test_y.max())) + 1
-            if noise != "given":
+            if _is_rate(noise):
                 y = inject(y, arguments.kind, float(noise), n_classes=n_classes, seed=seed).labels
             fit = int(0.9 * len(y))  # the rest are held-out given labels
             for name, (weight, bias) in heads(x[:fit], y[:fit], n_classes, seed).items():
@@ -141,7 +149,11 @@ def main() -> None:
             rows.setdefault("network", []).append(changes(parts, bias, test_hidden, test_y, (hidden[fit:], y[fit:])))
         for name, found in rows.items():
             mean = {key: round(float(np.mean([row[key] for row in found])), 3) for key in found[0]}
-            print(json.dumps({"noise": noise, "head": name, **mean}), flush=True)
+            lines.append({"noise": noise, "head": name, **mean})
+            print(json.dumps(lines[-1]), flush=True)
+    settings = {"examples": len(y), "test": len(test_y), "width": x.shape[1], "classes": n_classes}
+    settings |= {"kind": arguments.kind, "seeds": arguments.seeds}
+    print(write(arguments.record, about(settings, "torch"), lines))
 
 
 if __name__ == "__main__":

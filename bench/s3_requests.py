@@ -5,7 +5,6 @@ python bench/s3_requests.py [--images 2000]
 
 import argparse
 import io
-import json
 import os
 import sys
 import tempfile
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import labelsieve as ls
 from conftest import S3Server
 from labelsieve.places import paths
+from record import about, write
 
 MOST = 1.1  # requests per image
 
@@ -43,6 +43,7 @@ def main() -> int:
         label = (digits.target[k] + (i % 20 == 0)) % 10
         paths.write(f"s3://pictures/photos/{label}/{i:06d}.png", out.getvalue())
     with tempfile.TemporaryDirectory() as folder:
+        rows = []
         for what in ("first", "again"):
             server.requests.clear()
             start = time.perf_counter()
@@ -50,20 +51,12 @@ def main() -> int:
             seconds = time.perf_counter() - start
             kinds = Counter("LIST" if "list-type" in query else method for method, _, query in server.requests)
             each = len(server.requests) / n
-            print(
-                json.dumps(
-                    {
-                        "find": what,
-                        "images": n,
-                        "requests": dict(kinds),
-                        "per image": round(each, 4),
-                        "seconds": round(seconds, 1),
-                    }
-                )
-            )
+            rows.append({"find": what, "images": n, "requests": dict(kinds), "per_image": round(each, 4)})
+            print(rows[-1], f"{seconds:.1f} s", flush=True)
             if each > MOST:
                 print(f"more than {MOST} requests per image")
                 return 1
+    print(write("s3_requests", about({"images": n}, "moto", "s3fs"), rows))
     return 0
 
 
