@@ -1,30 +1,26 @@
-"""What encoding costs: each encoder from the bytes of a JPEG to features, and the stream around it.
+"""What encoding costs: each encoder for images, from the bytes of a JPEG to features.
 
-    python bench/encode.py [--n 256] [--side 224] [--rounds 2]
+    python bench/encode.py [--n 256] [--side 224]
 
 JPEG files of `side` pixels are drawn. Each encoder decodes and encodes them, all in turns, batch by batch, because the
-speed of a shared machine varies: milliseconds of the processor per image, for all of it and for the encoder alone, and
-the peak memory of a process of its own that does only this. `stream` compares `encode`, which reads, decodes, encodes
-and stores, with the same network in bare ONNX Runtime on prepared pixels, by the clock. Threads as LABELSIEVE_THREADS
-and OMP_NUM_THREADS say. Writes bench/records/encode.json.
+speed of a shared machine varies: milliseconds of the processor per image, for all of it and for the network alone, and
+the peak memory of a process of its own that does only this. Threads as LABELSIEVE_THREADS says. Writes
+bench/records/encode.json. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image
 
-from labelsieve.encode import efficientnet_lite, encode, encoder
+from labelsieve.encode import encoder
 from labelsieve.encode.decode_image import decode
 from labelsieve.encode.encoder import Encoder
 from record import about, write
@@ -37,13 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=256)
     parser.add_argument("--side", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--alone", choices=ENCODERS, help="only this encoder, and print the peak memory")
     asked = parser.parse_args()
     images = drawn(asked.n, asked.side)
     if asked.alone:
         milliseconds({asked.alone: encoder(asked.alone, "image")}, images)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        status = Path("/proc/self/status").read_text()
+        print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
         return
     spent = milliseconds({name: encoder(name, "image") for name in ENCODERS}, images)
     rows = []
@@ -54,10 +50,6 @@ def main() -> None:
         row |= {"network_milliseconds": round(network, 3), "images_a_second": round(1000 / whole, 2)}
         rows.append(row | {"megabytes": int(alone.stdout)})
         print(rows[-1], flush=True)
-    rows.append(
-        {"encoder": "stream", "what": "encode, compared with bare ONNX Runtime", "ratio": stream(images, asked.rounds)}
-    )
-    print(rows[-1])
     settings = {"n": asked.n, "side": asked.side, "bytes": round(np.mean([len(image) for image in images]))}
     print(write("encode", about(settings, "onnxruntime", "pillow"), rows))
 
@@ -76,25 +68,6 @@ def milliseconds(encoders: dict[str, Encoder], images: list[bytes]) -> dict[str,
                 spent[name] += (ended - started, ended - decoded)
     n = len(images) // BATCH * BATCH
     return {name: tuple(1000 * seconds / n) for name, seconds in spent.items()}
-
-
-def stream(images: list[bytes], rounds: int, side: int = 224) -> float:
-    """Seconds of `encode` divided by those of the network on prepared pixels, in turns."""
-    ours = encoder("lite0", "image", side=side)
-    session = ort.InferenceSession(efficientnet_lite.build(["lite0"]), providers=["CPUExecutionProvider"])
-    share, bare, streamed = len(images) // rounds, 0.0, 0.0
-    for turn in range(rounds):
-        part = images[turn * share : (turn + 1) * share]
-        ready = np.stack([decode(image, side).pixels for image in part])
-        started = time.perf_counter()
-        for start in range(0, share, ours.batch):
-            session.run(None, {"images": ready[start : start + ours.batch]})
-        bare += time.perf_counter() - started
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            encode(part, ours, Path(folder), key="bench", block=256)
-            streamed += time.perf_counter() - started
-    return round(streamed / bare, 3)
 
 
 def drawn(n: int, side: int) -> list[bytes]:

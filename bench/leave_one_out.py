@@ -1,6 +1,6 @@
 """The constants of the consensus and of the count, judged by leaving whole data sets out (oracle: the truth).
 
-    python bench/leave_one_out.py SHARED [--corpus FOLDER ...] [--records FILE] [--part 1/2]
+    python bench/leave_one_out.py [SHARED] [--corpus FOLDER ...] [--records FILE] [--part 1/2]
 
 SHARED as in human_noise.py. FOLDER holds more sets: NAME.npz with `features` (n, d), `true` (n,) and any number of
 `given_KIND` (n,) of real wrong labels, and probs/NAME__KIND__MODEL.npz with `probs` (n, K), `given`, `true` (K for an
@@ -8,7 +8,8 @@ example of no class). To these come sets of scikit-learn and sets that are drawn
 Real wrong labels are used as they are; five kinds of planted ones are chosen for each set by its name: symmetric, pair,
 instance-dependent, near the boundary, whole neighbourhoods, and none, 5 to 60 %. At most 2,000 rows of a set (1,000 if
 it has more than 400 columns).
-Writes one line per set and continues after a stop. Then prints, with every figure averaged over families (sets made of
+Writes one line per set and continues after a stop. Then (without SHARED at once, from the lines that are there) writes
+bench/records/leave_one_out_summary.json, with every figure averaged over families (sets made of
 the same data are one family):
 - the ranking (AUPRC) against self-confidence and normalised margin on the probabilities of scikit-learn's logistic
   regression, or on the same probabilities where they are the input;
@@ -47,6 +48,8 @@ from labelsieve.decide import count as counting
 from labelsieve.decide.count import probability_wrong
 from labelsieve.detectors.consensus import consensus
 from labelsieve.encode import encode, encoder
+from record import about
+from record import write as write_record
 
 RECORDS = Path(__file__).parent / "records" / "leave_one_out.jsonl"
 ROWS, ROWS_WIDE, WIDE = 2000, 1000, 400
@@ -287,69 +290,53 @@ def read(records: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in records.read_text().splitlines()]
 
 
-def report(lines: list[dict[str, Any]]) -> None:
-    for route in ("features", "probs"):
-        own = [line for line in lines if line["route"] == route]
-        if own:
-            _report(route, own)
+def report(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for the sets that are judged by features, and one for those by probabilities."""
+    routes = {route: [line for line in lines if line["route"] == route] for route in ("features", "probs")}
+    return [{"route": route, **_report(own)} for route, own in routes.items() if own]
 
 
-def _report(route: str, lines: list[dict[str, Any]]) -> None:
+def _report(lines: list[dict[str, Any]]) -> dict[str, Any]:
     families = np.array([line["family"] for line in lines])
     weight = np.array([1 / (families == f).sum() for f in families])
-    print(f"\n{route}: {len(lines)} sets of {len(set(families))} families")
+    some = np.array([line["wrong"] > 0 for line in lines])
+    everything = np.ones(len(lines), bool)
 
     def mean(values: Any, rows: np.ndarray) -> float:
         return float(np.average(np.asarray(values, float)[rows], weights=weight[rows]))
 
-    some = np.array([line["wrong"] > 0 for line in lines])
-    for peer in ("ap_self_confidence", "ap_margin"):
-        gap = np.array([(line["ap"] or 0) - (line[peer] or 0) for line in lines])
-        print(
-            f"  AUPRC {mean([line['ap'] or 0 for line in lines], some):.3f}, {peer[3:]} "
-            f"{mean([line[peer] or 0 for line in lines], some):.3f}; more than .01 behind on "
-            f"{100 * (gap[some] < -0.01).mean():.0f} % of sets, at worst {gap[some].min():.3f}"
-        )
+    row: dict[str, Any] = {"sets": len(lines), "families": len(set(families))}
+    row["median_wrong"] = float(np.median([line["wrong"] / line["n"] for line in lines]))
+    row |= {name: mean([line[name] or 0 for line in lines], some) for name in ("ap", "ap_self_confidence", "ap_margin")}
+    gap = np.array([(line["ap"] or 0) - (line["ap_self_confidence"] or 0) for line in lines])[some]
+    row |= {"behind_self_confidence": float((gap < -0.01).mean()), "furthest_behind": float(-gap.min())}
     ours, theirs = (np.array([line[name] for line in lines]) for name in ("f1", "f1_cleanlab"))
-    print(
-        f"  flags F1 {mean(ours, some):.3f}, cleanlab {mean(theirs, some):.3f}; at least as good on "
-        f"{100 * (ours >= theirs - 1e-9)[some].mean():.0f} %, below .8 of it on "
-        f"{100 * (ours < 0.8 * theirs)[some].mean():.1f} %"
-    )
+    row |= {"f1": mean(ours, some), "f1_cleanlab": mean(theirs, some)}
+    row["flags_as_good"] = float((ours >= theirs - 1e-9)[some].mean())
+    row["flags_far_behind"] = float((ours < 0.8 * theirs)[some].mean())
     grid = {(a, b): _ranges(lines, a, b) for a in GIVEN_BACK for b in UNDISPUTED}
     truth, n = (np.array([line[name] for line in lines], float) for name in ("wrong", "n"))
     hold = {key: (low <= truth) & (truth <= high) for key, (low, high) in grid.items()}
     width = {key: (high - low) / n for key, (low, high) in grid.items()}
-    held, wide, chosen = np.zeros(len(lines), bool), np.zeros(len(lines)), []
+    held = np.zeros(len(lines), bool)
     for left_out in set(families):
         rows = families != left_out
         fits = [key for key in grid if mean(hold[key], rows) >= HELD]
         best = min(fits or [max(grid)], key=lambda key: mean(width[key], rows))
-        chosen.append(best)
-        held[~rows], wide[~rows] = hold[best][~rows], width[best][~rows]
-    everything = np.ones(len(lines), bool)
-    print(
-        f"  range, constants chosen on the other families: holds {100 * held.mean():.1f} % of sets "
-        f"({100 * mean(held, everything):.1f} % of families), median width {np.median(wide):.3f} n; chosen "
-        f"{ {key: chosen.count(key) for key in sorted(set(chosen))} }"
-    )
+        held[~rows] = hold[best][~rows]
+    row |= {"range_left_out": float(held.mean()), "range_left_out_families": mean(held, everything)}
     low, high = _ranges(lines)
     inside = (low <= truth) & (truth <= high)
-    print(
-        f"  range as shipped: holds {100 * inside.mean():.1f} % ({100 * mean(inside, everything):.1f} % of families), "
-        f"too high {100 * (low > truth).mean():.1f} %, too low {100 * (high < truth).mean():.1f} %, median width "
-        f"{np.median((high - low) / n):.3f} n"
-    )
+    row |= {"range": float(inside.mean()), "range_families": mean(inside, everything)}
+    row["median_width"] = float(np.median((high - low) / n))
     slopes = list(lines[0]["calibration_error"])
     errors = {slope: np.array([line["calibration_error"][slope] for line in lines]) for slope in slopes}
     left = np.zeros(len(lines))
     for left_out in set(families):
         rows = families != left_out
         left[~rows] = errors[min(slopes, key=lambda slope: mean(errors[slope], rows))][~rows]
-    print(
-        f"  calibration error, slope chosen on the other families: mean {mean(left, everything):.3f}, median "
-        f"{np.median(left):.3f}; by slope { {slope: round(mean(errors[slope], everything), 3) for slope in slopes} }"
-    )
+    row |= {"calibration_error": mean(left, everything), "median_calibration_error": float(np.median(left))}
+    return {key: round(value, 5) for key, value in row.items()}
 
 
 def _ranges(
@@ -369,14 +356,17 @@ def _ranges(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=Path)
+    parser.add_argument("shared", type=Path, nargs="?")
     parser.add_argument("--corpus", type=Path, nargs="*", default=[])
     parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--part", default="1/1", help="run every second set: 1/2, and 2/2 beside it")
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
-    measure(asked.shared, asked.corpus, asked.records, asked.part)
-    report(read(asked.records))
+    if asked.shared:
+        measure(asked.shared, asked.corpus, asked.records, asked.part)
+    rows = report(read(asked.records))
+    print(json.dumps(rows, indent=1))
+    print(write_record("leave_one_out_summary", about({"lines": asked.records.name}, "scikit-learn", "cleanlab"), rows))
 
 
 if __name__ == "__main__":

@@ -42,11 +42,15 @@ def _without_folder(argument: str) -> str:
 
 
 def _commit() -> str:
-    head = subprocess.run(
-        ("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, cwd=HERE, check=False
+    """The last commit of the package, which is what was measured."""
+    return _git("log", "-1", "--format=%h", "--", "src") + (
+        " and changes" if _git("status", "--porcelain", "src") else ""
     )
-    changed = subprocess.run(("git", "status", "--porcelain"), capture_output=True, text=True, cwd=HERE, check=False)
-    return head.stdout.strip() + (" and changes" if changed.stdout.strip() else "")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(("git", *arguments), capture_output=True, text=True, cwd=HERE.parent, check=False)
+    return done.stdout.strip()
 
 
 def _hardware() -> str:

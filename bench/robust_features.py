@@ -56,6 +56,7 @@ def main() -> None:
         features, unseen, true = train["features"], test["features"], test["labels"].astype(np.int64)
         names = asked.labels.split(",") if asked.labels else [name for name in train.files if name != "features"]
         given = {name: train[name].astype(np.int64) for name in names}
+        clean = train["clean"] if "clean" in train.files else None  # to say how many labels are wrong
     rows = []
     for name, labels in given.items():
         print(f"\n{name}: {len(labels)} examples, {len(true)} to test", flush=True)
@@ -69,10 +70,10 @@ def main() -> None:
             asked.network,
             asked.runs / name,
         )
-        wrong = round(float((labels != given["clean"]).mean()), 5) if "clean" in given else None
+        wrong = None if clean is None else round(float((labels != clean).mean()), 5)
         rows += [{"labels": name, "wrong": wrong, **row} for row in found]
         settings = {"examples": len(labels), "test": len(true), "width": features.shape[1]}
-        settings |= {"seeds": asked.seeds, "network": asked.network, "epochs": "last"}
+        settings |= {"seeds": asked.seeds, "network": asked.network}
         print(write(asked.record, about(settings, "torch", "scipy"), rows), flush=True)
 
 
