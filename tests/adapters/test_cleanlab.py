@@ -33,7 +33,8 @@ def test_to_cleanlab_uses_its_column_names_and_score_direction():
 
 def test_findings_from_a_cleanlab_table():
     features, labels = blobs()
-    issues = CleanLearning(LogisticRegression(), seed=0, find_label_issues_kwargs={"n_jobs": 1}).find_label_issues(features, labels)
+    one_process = CleanLearning(LogisticRegression(), seed=0, find_label_issues_kwargs={"n_jobs": 1})
+    issues = one_process.find_label_issues(features, labels)
     findings = from_cleanlab(issues, ids=[f"row {i}" for i in range(200)])
     assert findings.flagged.sum() == issues["is_label_issue"].sum() and findings.flagged[:10].mean() > 0.8
     assert findings.ids[findings.order()[0]] == f"row {issues['label_quality'].idxmin()}"
