@@ -293,7 +293,24 @@ def read(records: Path) -> list[dict[str, Any]]:
 def report(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for the sets that are judged by features, and one for those by probabilities."""
     routes = {route: [line for line in lines if line["route"] == route] for route in ("features", "probs")}
-    return [{"route": route, **_report(own)} for route, own in routes.items() if own]
+    rows = [{"route": route, **_report(own)} for route, own in routes.items() if own]
+    return [*rows, {"route": "over sets", **_over_sets(routes["features"])}]
+
+
+def _over_sets(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sets with wrong labels: the ranking, its judges alone, the flags; and two kinds of noise."""
+    lines = [line for line in lines if line["wrong"]]
+    lda = np.array([line["judges"]["probs_lda"] for line in lines])
+    ap = np.array([line["ap"] for line in lines])
+    row: dict[str, Any] = {"sets": len(lines), "ap": ap.mean(), "ap_lda": lda.mean()}
+    row["ap_gce"] = np.mean([line["judges"]["probs_gce"] for line in lines])
+    row["ap_self_confidence"] = np.mean([line["ap_self_confidence"] for line in lines])
+    row |= {"ahead_of_lda": int((ap - lda > 0.01).sum()), "behind_lda": int((ap - lda < -0.01).sum())}
+    row["precision"] = np.mean([line["precision"] for line in lines if line["flags"]])
+    for kind in ("symmetric", "neighbourhood"):
+        some = [line["ap"] for line in lines if line["set"].split("__")[-1].rstrip("0123456789") == kind]
+        row |= {f"{kind}_sets": len(some), f"{kind}_ap": np.mean(some)}
+    return {key: round(float(value), 5) for key, value in row.items()}
 
 
 def _report(lines: list[dict[str, Any]]) -> dict[str, Any]:
