@@ -48,7 +48,8 @@ def test_the_wheel_holds_page_types_and_licences(dist: Path):
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         text = wheel.read(metadata).decode()
     assert {"labelsieve/py.typed", "labelsieve/page/static/index.html"} <= names
-    assert {name.rpartition("/")[2] for name in names if ".dist-info/licenses/" in name} == {"LICENSE", "NOTICE"}
+    licences = {name.rpartition("/")[2] for name in names if ".dist-info/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE", "licences.md"}
     assert not [name for name in names if name.startswith(("tests/", "docs/", "bench/"))]
     for line in ("License-Expression: Apache-2.0", "Project-URL: Documentation, ", "Requires-Python: >=3.11"):
         assert line in text
