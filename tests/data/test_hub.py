@@ -41,6 +41,20 @@ def test_a_saved_data_set_with_class_names(texts, tmp_path):
         load(tmp_path / "ds")
 
 
+def test_files_that_number_their_classes_differently_are_refused(offline, tmp_path):
+    for name, order in {"a": ["cat", "dog"], "b": ["dog", "cat"]}.items():
+        features = offline.Features({"text": offline.Value("string"), "label": offline.ClassLabel(names=order)})
+        rows = {"text": [f"{name}1", f"{name}2", f"{name}3"], "label": ["cat", "cat", "dog"]}
+        (tmp_path / "two").mkdir(exist_ok=True)
+        offline.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "two" / f"{name}.parquet")
+    swapped = offline.load_dataset("parquet", data_dir=str(tmp_path / "two"), split="train")
+    assert [swapped.features["label"].names[i] for i in swapped["label"]] == ["cat", "cat", "dog", "dog", "dog", "cat"]
+    with pytest.raises(UserError, match="b.parquet numbers the classes .*'label' differently .*one file at a time"):
+        load(f"hf:{tmp_path / 'two'}", label="label")
+    alone = load(tmp_path / "two" / "b.parquet", text="text", label="label")
+    assert [alone.classes[i] for i in alone.labels] == ["cat", "cat", "dog"]
+
+
 def test_missing_labels_beside_class_names(offline):
     features = offline.Features({"text": offline.Value("string"), "y": offline.ClassLabel(names=["1", "0"])})
     data = load(offline.Dataset.from_dict({"text": ["a", "b", "c"], "y": [0, 1, None]}, features=features))

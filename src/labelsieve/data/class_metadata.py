@@ -23,6 +23,12 @@ def class_names_in(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
+def coded_columns(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """The columns of whole numbers that stand for classes, with the names of these classes."""
+    named = {column: class_names_in(schema, column) for column in _features(schema) if column in schema.names}
+    return {column: names for column, names in named.items() if names is not None}
+
+
 def with_class_names(table: pa.Table, columns: Sequence[str], names: Sequence[str]) -> pa.Table:
     """The table with names of the classes of some columns in its metadata; the first has some already."""
     metadata = dict(table.schema.metadata)

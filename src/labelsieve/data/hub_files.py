@@ -10,7 +10,9 @@ import os
 from collections import Counter
 from typing import Any
 
+from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import is_image
+from labelsieve.data.class_metadata import coded_columns
 from labelsieve.data.class_names import readable
 from labelsieve.data.readers import READERS
 
@@ -25,12 +27,16 @@ def not_read(folder: str, rows: int) -> tuple[str, ...]:
 
     Args:
         rows: the number of rows of all splits together.
+
+    Raises:
+        UserError: its Parquet files number their classes differently, which `datasets` does not notice.
     """
     if not os.path.isdir(folder) or any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
         return ()
     read = _read(folder)
     if read is None:
         return ()
+    _require_one_numbering(read)
     images = sum(map(is_image, read))
     candidates = [path for path in _files(folder) if (is_image(path) if images else _is_data(path))]
     lost = [os.path.relpath(path, folder) for path in candidates if os.path.realpath(path) not in read]
@@ -41,6 +47,23 @@ def not_read(folder: str, rows: int) -> tuple[str, ...]:
             "metadata).",
         )
     return notes
+
+
+def _require_one_numbering(files: set[str]) -> None:
+    """`datasets` takes the names of the first file for the numbers of all, so labels of the others would change."""
+    from pyarrow import parquet
+
+    first: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for path in sorted(path for path in files if path.endswith(".parquet")):
+        for column, names in coded_columns(parquet.read_schema(path)).items():
+            other, before = first.setdefault(column, (path, names))
+            if names != before:
+                raise UserError(
+                    f"{path} numbers the classes of its column {column!r} differently ({readable(', '.join(names))}) "
+                    f"than {other} ({readable(', '.join(before))}), and `datasets` reads all files with the names of "
+                    "one, so labels would change; give one file at a time without hf:, or write the files again with "
+                    "one order of classes."
+                )
 
 
 def _lost(folder: str, names: list[str], total: int, what: str) -> str:
