@@ -37,7 +37,8 @@ time.sleep(5)  # the messages come from a thread
 print(json.dumps({"worker": state}), flush=True)
 PROGRAM
 # a home of its own: Ray keeps the token of its clusters there
-HOME=$folder RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" "$folder/program.py" > "$folder/out" 2> "$folder/err"
+HOME=$folder RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" "$folder/program.py" \
+    > "$folder/out" 2> "$folder/err" || { tail "$folder/err"; exit 1; }
 echo "Ray $("$folder/venv/bin/python" -c 'import ray; print(ray.__version__)'). Expected on standard output: 1 line, {\"worker\": \"lost\"}"
 echo "Seen: $(wc -l < "$folder/out") lines, which begin with:"
 cut -c1-100 "$folder/out" | head -3
