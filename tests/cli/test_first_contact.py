@@ -261,6 +261,53 @@ def test_bash_completes(capsys, tmp_path):
     ]
 
 
+def pressed_in_bash(script: Path, line: str, folder: Path) -> str:
+    """What an interactive bash shows after the line and a tab, in a terminal of its own."""
+    import pty
+    import select
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.environ["TERM"] = "dumb"
+        os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+
+    def until(text: bytes, seconds: float) -> str:
+        shown, end = b"", time.monotonic() + seconds
+        while text not in shown and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.1)[0]:
+                shown += os.read(terminal, 65536)
+        return shown.decode(errors="replace")
+
+    os.write(terminal, f"source {script}; echo rea''dy\n".encode())
+    until(b"ready\r", 60)
+    os.write(terminal, f"{line}\t".encode())
+    shown = until(b"texts", 20)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return shown.replace("\\ ", " ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["labelsieve find pho", "labelsieve find x --labels pho"])
+def test_file_names_are_completed(capsys, tmp_path, line):
+    (tmp_path / "data" / "photos and texts").mkdir(parents=True)
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        script = tmp_path / shell
+        script.write_text(capsys.readouterr().out)
+        if shell == "zsh":  # which completes only in a terminal that it can draw on
+            rows = script.read_text().splitlines()
+            offers = [row for row in rows if "'1:Folder of class" in row or "--labels[" in row]
+            assert len(offers) >= 3 and all(":_files'" in row for row in offers)
+        elif shutil.which(shell) and shell == "bash":
+            assert "photos and texts" in pressed_in_bash(script, line, tmp_path / "data")
+        elif shutil.which(shell):
+            ask = ["fish", "--no-config", "-c", f"source {script}; complete -C {line!r}"]
+            shown = subprocess.run(ask, cwd=tmp_path / "data", capture_output=True, text=True, check=True).stdout
+            assert "photos and texts" in shown
+
+
 def test_quiet_and_verbose(features, capsys, monkeypatch):
     monkeypatch.chdir(features)
     arguments = ["find", "f.npz", "--detectors", "consensus"]

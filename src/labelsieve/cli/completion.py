@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -14,4 +15,19 @@ def completion(
     """Print the script that lets the shell complete commands and options; nothing is installed."""
     from labelsieve.cli.app import app
 
-    print(app.generate_completion(shell=shell, prog_name="labelsieve"))
+    print(_with_files(app.generate_completion(shell=shell, prog_name="labelsieve"), shell))
+
+
+def _with_files(script: str, shell: str) -> str:
+    """The script with file names wherever it offers nothing better.
+
+    Many arguments of ours are a path or an address, so their type is text, for which the generated script completes
+    nothing. In bash readline's own completion of file names is used, which also knows names with spaces.
+    """
+    if shell == "bash":
+        script = script.replace('COMPREPLY=( $(compgen -f -- "${cur}") )', "COMPREPLY=()")
+        return script.replace("\ncomplete -F ", "\ncomplete -o bashdefault -o default -F ")
+    if shell == "zsh":
+        script = re.sub(r"^( +'\d+:(?:[^':\n]|'\\''|\\:)*)' \\$", r"\1:_files' \\", script, flags=re.MULTILINE)
+        return re.sub(r"(\]:[\w-]+)'( \\)?$", r"\1:_files'\2", script, flags=re.MULTILINE)
+    return script  # fish completes file names by itself
