@@ -109,3 +109,12 @@ def test_the_wheel_alone_finds_wrong_labels_and_serves_its_page(dist: Path, tmp_
         [python, "-m", "labelsieve", "find", "."], cwd=tmp_path / "clean", capture_output=True, text=True, check=False
     )
     assert images.returncode == 2 and "Traceback" not in images.stderr
+    script = subprocess.run([python.parent / "labelsieve", "completion", "bash"], capture_output=True, text=True)
+    (tmp_path / "completion").write_text(script.stdout)
+    ask = "source completion; COMP_WORDS=(labelsieve rev); COMP_CWORD=1; _labelsieve; echo ${COMPREPLY[@]}"
+    told = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True)
+    assert told.stdout == "review\n", told.stderr
+    later = subprocess.run([*pip, "--dry-run", "--report", tmp_path / "later.json", "labelsieve[duckdb]"])
+    assert later.returncode == 0, "an installed wheel takes its extras by name"
+    names = [one["metadata"]["name"] for one in json.loads((tmp_path / "later.json").read_text())["install"]]
+    assert "duckdb" in names and "labelsieve" not in names
