@@ -31,9 +31,11 @@ dist: .venv/demo.stamp
 findings:
 	for script in findings/*.sh; do bash "$$script" || exit 1; done
 
-# The reference pages, from the help of the commands and from the docstrings; the tables of measurements; and the site, in build/site.
+# The reference pages, from the help of the commands and from the docstrings; the pages of detectors and methods, from
+# their cards (their figures are drawn by docs/draw_cards.py); the tables of measurements; and the site, in build/site.
 docs: .venv/dev.stamp
 	.venv/bin/python docs/write_reference.py
+	.venv/bin/python docs/write_cards.py
 	.venv/bin/python docs/write_benchmarks.py
 	.venv/bin/python -m sphinx -q --fail-on-warning --builder html docs build/site
 

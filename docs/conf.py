@@ -1,5 +1,8 @@
 """The site: `make docs` builds it into build/site from the pages of this folder, without the network."""
 
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
 project = "Labelsieve"
 author = "the Labelsieve developers"
 project_copyright = "2026, the Labelsieve developers"
@@ -13,3 +16,19 @@ html_theme = "furo"
 html_title = "Labelsieve"
 html_static_path: list[str] = []
 html_theme_options = {"source_repository": "https://github.com/labelsieve/labelsieve/", "source_directory": "docs/"}
+html_math_renderer = "mathml"
+
+
+def setup(app):
+    """Formulae become MathML, which browsers show by themselves: Sphinx's own MathJax would come from a server."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+
+
+def _inline(writer, node):
+    writer.body.append(tex2mathml(node.astext(), as_block=False))
+    raise SkipNode
+
+
+def _block(writer, node):
+    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    raise SkipNode

@@ -124,6 +124,18 @@ def test_tables_are_those_of_the_records(page):
     assert len(re.findall(r"^<!-- table: \w+ -->$", text, re.MULTILINE)) == text.count("<!-- table: ")
 
 
+def test_the_pages_of_detectors_and_methods_are_current(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pytest.importorskip("torch")
+    pages = importlib.import_module("write_cards").pages()
+    there = {
+        f"{folder}/{path.name}" for folder in ("detectors", "methods") for path in (ROOT / "docs" / folder).iterdir()
+    }
+    assert there == set(pages)
+    for name, text in pages.items():
+        assert (ROOT / "docs" / name).read_text() == text, "run `python docs/write_cards.py`: a card has changed"
+
+
 # Links
 
 

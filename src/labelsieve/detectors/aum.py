@@ -33,7 +33,7 @@ def aum(
     Args:
         record: training dynamics (E, n).
         threshold_records: pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake class).
-        percentile: percentile of the threshold samples' margins, below which an example is flagged.
+        percentile: of the threshold samples' margins, 0 to 100; an example whose margin is not above it is flagged.
     """
     score = fill_unseen(-area_under_margin(record))
     if not threshold_records:

@@ -1,7 +1,7 @@
 """Beta mixture: losses of right and wrong labels form two groups; the suspicion is the probability of the upper group.
 
 Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019,
-section 3.1.
+    section 3.1.
 Good at: moderate to high symmetric noise, while the network has not yet memorised.
 Bad at: losses that do not separate (too early, too low a learning rate, memorised); asymmetric noise, where it becomes
     flat; data without noise, where it finds a second group all the same.

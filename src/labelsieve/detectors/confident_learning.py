@@ -2,7 +2,7 @@
 get.
 
 Paper: Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 2021, sections
-3.1-3.2.
+    3.1-3.2.
 Good at: class-dependent confusions, any classifier's probabilities, no tuning.
 Bad at: probabilities that are not out-of-sample (memorised errors look clean); weak classifiers (counts too many
 errors).

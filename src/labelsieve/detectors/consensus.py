@@ -60,8 +60,8 @@ def consensus(
         sharpness: a neighbour weighs exp(sharpness (cosine - cosine of the nearest)).
         spread: share of a vote that is spread evenly over all classes.
         trust: exponent of the transition matrix.
-        apart: of two classes, exponent of the rates at which each label is wrong; several labels per example have their
-            own default (`detectors.each_class`).
+        apart: of two classes, exponent of the rates at which each label is wrong; 1.5 with several labels per example
+            (`detectors.each_class`).
         prior: weight, in examples per class, that pulls the rows of that matrix to a common noise rate.
         steps: steps of the EM that fits it.
         floor: lower bound of a judge's probabilities; of a single judge at most 1e-12.

@@ -2,7 +2,7 @@
 suspicious.
 
 Paper: Zhu, Dong, Liu, "Detecting corrupted labels without training a model to predict" (SimiFeat), ICML 2022, section
-4.
+    4.
 Good at: any good encoder, without any training; human label noise on clear images.
 Bad at: encoders tuned on the noisy labels; confusions between classes that the features do not separate;
     near-duplicates that carry the same wrong label.
@@ -31,7 +31,7 @@ def knn_vote(neighbours: Neighbours, labels: np.ndarray, *, k: int = 10) -> Scor
         neighbours: the kNN graph; its first k - 1 columns are used. If an example has fewer (copies and its own group
             are not neighbours), fewer vote, and `neighbours` in the scores' extra has the number.
         labels: (n,) given labels.
-        k: number of voters, including the example itself.
+        k: number of voters, including the example itself; 2 to 21.
     """
     n = len(labels)
     suspicion, agreement, voters = np.empty(n), np.empty(n), np.empty(n, np.int64)

@@ -42,7 +42,7 @@ def o2u(
         labels: (n,) given labels.
         n_classes: K.
         per_class: rank within the given label; the suspicion is then the position, scaled to (0, 1).
-        forget_rate: share of examples to flag.
+        forget_rate: share of examples to flag; None flags the upper component of a Gaussian mixture.
     """
     mean = average_seen(map(_centre, cyclic_record.loss))
     score = fill_unseen(mean)

@@ -1,4 +1,4 @@
-"""ProMix's selection of clean labels as a detector: labels with neither a small loss nor a high confidence are
+"""ProMix: its selection of clean labels as a detector. A label with neither a small loss nor a high confidence is
 suspicious.
 
 Paper: Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, "ProMix: combating label noise via maximizing clean sample utility",

@@ -2,6 +2,7 @@
 
 Paper: Si, Cui, Yang, Yang, Shen, "Why can accurate models be learned from inaccurate annotations?", arXiv 2505.16159,
     2025.
+Formula: in text, where u' is u transposed:
     W = sum_i s_i u_i v_i'   (float64 SVD of features x classes)
     PSP: the k leading components stay.   LAP: in the other components s_i becomes
     sigma_i = u_i' X' (Y - X W_k) v_i / |X u_i|^2 = u_i' X' Y v_i / |X u_i|^2

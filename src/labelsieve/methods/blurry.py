@@ -1,4 +1,4 @@
-"""Blurry loss after some epochs of cross-entropy: backs off from labels that the network finds improbable.
+"""Blurry loss: it backs off from labels that the network finds improbable, after some epochs of cross-entropy.
 
 Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
     arXiv 2511.16512.

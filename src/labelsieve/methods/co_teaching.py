@@ -60,7 +60,7 @@ def co_teaching(
         ramp: epochs until the full share is left out.
         decay: share of the run after which the learning rate falls.
         least: smallest number of steps; if n is so small that there would be fewer, batches are smaller.
-        noise: estimated share of wrong labels, tau.
+        noise: estimated share of wrong labels, tau; None estimates it from the losses.
     """
     lr = MOVE / math.sqrt(samples.inputs[0].numel()) if lr is None else lr
     nets = network(samples.classes), network(samples.classes)

@@ -9,7 +9,7 @@ Numbers: CIFAR: 300 epochs, SGD 0.02, weight decay 5e-4, the rate falls tenfold 
     more than a third of the run), batch 64, T = 0.5, Beta(4, 4), p > 0.5 is labelled.
 Differs: lambda_u follows the true noise there (0, 25, 50, 150). Here it follows the estimated share of wrong labels:
     `noise`, else the off-diagonal share of the confident joint at the end of the warm-up, or zero if the networks
-    differ from the labels hardly more often than from each other. Below GUARD the warm-up never ends, because clean
+    differ from the labels hardly more often than from each other. Below 2.5 % the warm-up never ends, because clean
     labels need no division. If nothing is labelled, the epoch is a warm-up; if nothing is unlabelled, only the labelled
     part is used. Losses are averaged over five epochs from an estimated 0.8 on; they do so at 90 % (0.81 wrong). The
     threshold stays (0.6 there). The warm-up has no entropy penalty, which they add if they know that the noise is
@@ -79,9 +79,9 @@ def dividemix(
         threshold: probability of a right label above which an example counts as labelled.
         temp: temperature with which targets are sharpened.
         alpha: mixup's lambda ~ Beta(alpha, alpha), the larger part.
-        lambda_u: weight of the unlabelled part, reached 16 epochs after the warm-up.
+        lambda_u: weight of the unlabelled part, reached 16 epochs after the warm-up; None follows `noise`.
         held: scale the odds by one factor, so that the mean probability of a wrong label is the noise.
-        noise: estimated share of wrong labels, from which lambda_u is chosen.
+        noise: estimated share of wrong labels, from which lambda_u is chosen; None estimates it after the warm-up.
     """
     warmup = min(warmup, max(1, epochs // 3))
     nets = tuple(network(samples.classes) for _ in range(2))

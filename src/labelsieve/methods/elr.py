@@ -56,8 +56,8 @@ def elr(
     There are many parameters because each is a number of the paper or of its optimiser.
 
     Args:
-        beta: momentum of t.
-        strength: how strongly p is pulled towards t.
+        beta: momentum of t; None is 0.9, on features 0.7 (with more than 50 classes always 0.9).
+        strength: how strongly p is pulled towards t; None is 1, on features 3, with more than 50 classes 7.
         lowest, cycle: the learning rate falls to `lowest` along a cosine and restarts every `cycle` epochs.
     """
     beta, strength = _chosen(beta, strength, samples)

@@ -1,4 +1,5 @@
-"""Generalised cross-entropy after some epochs of cross-entropy: a loss with less weight on labels that look improbable.
+"""Generalised cross-entropy: a loss with less weight on labels that look improbable, after some epochs of plain
+cross-entropy.
 
 Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS
     2018.

@@ -1,4 +1,4 @@
-"""Dynamic bootstrapping with a Beta mixture: M-DYR-H, M-DYR-S and MD-DYR-SH.
+"""M-DYR-H, M-DYR-S and MD-DYR-SH: dynamic bootstrapping with a Beta mixture.
 
 Paper: Arazo, Ortego, Albert, O'Connor, McGuinness, "Unsupervised label noise modeling and loss correction", ICML 2019.
     After every epoch a two-component Beta mixture is fitted to the cross-entropies; w, the probability of the high-loss
@@ -11,13 +11,13 @@ Good at: symmetric noise up to 80 % (M-DYR-H), 90 % (MD-DYR-SH). Bad at: asymmet
 Numbers: the published commands for CIFAR-10: 300 epochs, SGD 0.1, drops at 100 and 250, bootstrapping from epoch 106 on
     (MD-DYR-SH: dynamic mixup from 106, bootstrapping from 111, temperature 0.001 at 199), mixup Beta(32, 32), prior 1.
     Other lengths keep this shape, but a run of few steps spends up to 65 % of them before bootstrapping: at least
-    ENOUGH, because the losses must have separated.
+    1,000, because the losses must have separated.
 Differs: `fit_beta` puts the components in order and refuses fits that break down (w = 0 then); the look-up is
     interpolated; the prior has K classes (their soft variant always 10); tracking computes no gradients; one seed
     controls everything; on features w is `held`. MD-DYR-SH uses one half for lambda in the paper; with an alpha below
     32 (few steps, features) it uses the drawn lambda.
-Guard, not in the paper: if fewer labels than GUARD are doubted when bootstrapping would begin, the run continues with
-    plain cross-entropy.
+Guard, not in the paper: if less than 2.5 % of the labels are doubted when bootstrapping would begin, the run continues
+    with plain cross-entropy.
 Cost: from bootstrapping on, three forward passes and one backward pass per step, and one forward pass over all examples
     per epoch.
 """

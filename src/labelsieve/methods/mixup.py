@@ -43,8 +43,11 @@ def mixup(
     weight_decay: float = 5e-4,
     batch: int = 128,
 ) -> Trained:
-    """Train one network on mixed pairs. The proportion is drawn from Beta(alpha, alpha); None chooses alpha by the
-    length of the run."""
+    """Train one network on mixed pairs.
+
+    Args:
+        alpha: the proportion of a batch is drawn from Beta(alpha, alpha); None chooses alpha by the length of the run.
+    """
     alpha = strength(epochs * len(samples) / batch) if alpha is None else alpha
     net = network(samples.classes)
     optimiser = optim.SGD(net.parameters(), lr, momentum, weight_decay=weight_decay)

@@ -65,10 +65,10 @@ def o2u(
         cycle, highest, lowest: the rate of stage 2 falls from `highest` (None: lr) to `lowest` (None: lr / 10) in each
             `cycle` epochs.
         small: batch of stage 2.
-        clip: largest norm of a gradient in stage 2.
+        clip: largest norm of a gradient in stage 2; None clips nothing.
         per_class: rank within the given label.
         restore: stage 3 continues from the weights of stage 1.
-        noise: estimated share of wrong labels, the share to remove.
+        noise: estimated share of wrong labels, the share to remove; None lets a Gaussian mixture decide.
         epochs: number of epochs of each stage.
 
     Raises:

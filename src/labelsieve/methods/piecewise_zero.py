@@ -1,4 +1,4 @@
-"""Piecewise-zero loss after some epochs of cross-entropy: labels that look too improbable are ignored.
+"""Piecewise-zero loss: labels that look too improbable are ignored, after some epochs of cross-entropy.
 
 Paper: Pellegrino, Szczecina, Fieguth, "Hard samples, bad labels: robust loss functions that know when to back off",
     arXiv 2511.16512.
