@@ -116,8 +116,7 @@ log-odds of the noise of class $y$. Both come from the noise transition matrix, 
 small.
 """,
         r"""
-Left: how often each judge alone, and the pool, would be right about an example, against the true labels. Right: the
-suspicion.
+Left: how often the likeliest class of each judge, and of the pool, is the true one. Right: the suspicion.
 """,
     ),
     "gaussian_mixture": Text(
@@ -161,8 +160,8 @@ $$
 A label is flagged if another class has more votes.
 """,
         r"""
-Top: examples whose label is flagged, and the six nearest of their voters, each with its given label. Below: the share
-of neighbours that have the same label.
+Left: examples whose label is flagged and their six nearest neighbours, each below its given label. Right: the share of
+neighbours that have the same label.
 """,
     ),
     "lda": Text(
@@ -179,8 +178,8 @@ All of it comes from the other folds. The suspicion is $1 - p_y$. [Confident lea
 same probabilities flags.
 """,
         r"""
-Three of the ten digits in the plane that separates them best. Each class is one cloud of the same shape, and a wrong
-label (cross) lies in the cloud of another class.
+Three of the ten digits in the plane that separates them best. Each class is one cloud of the same shape (circle), and
+most wrong labels (crosses) lie outside the cloud of their class.
 """,
     ),
     "o2u": Text(
@@ -243,7 +242,7 @@ The suspicion is the mean of $\mathrm{rank}(x) / n_j$, the smallest $\rho$ at wh
 where the second rule holds. A label is flagged if neither rule selects it in most of these epochs.
 """,
         r"""
-Which labels of each class are selected in the last epoch, and by which rule. The line is $\rho$.
+The share of the right and of the wrong labels of each digit that is selected in the last epoch. The line is $\rho$.
 """,
     ),
     "votes": Text(

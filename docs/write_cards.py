@@ -37,6 +37,13 @@ COMMON = {
     "weight_decay": "of SGD.",
     "batch": "examples in a step.",
 }
+# What the figures are drawn from.
+DIGITS = "The data are scikit-learn's digits, a fifth of whose labels were changed at random."
+RUN = (
+    "The data are 1,000 of scikit-learn's digits, four tenths of whose labels were changed at random; the network can "
+    "learn all of them by heart. It is one small run and no measurement."
+)
+OWN_DATA = ("votes", "placement")  # detectors whose caption tells the data
 OWN_OPTIONS = ("epochs", "lr", "batch", "noise")  # settings that are options of `train`
 # Detectors that need evidence that the other examples do not have.
 VOTES = """
@@ -90,7 +97,7 @@ def detector_page(name: str) -> str:
         f"Detector `{name}`; [all detectors](../detectors.md).",
         card,
         card_texts.DETECTORS[name],
-        f"detector-{name}",
+        (f"detector-{name}", "" if name in OWN_DATA else DIGITS),
         [
             ("Evidence", "It reads the given labels and\n\n" + "\n".join(evidence)),
             ("Settings", "\n".join(settings) or "None."),
@@ -131,7 +138,7 @@ def method_page(module: Any, names: list[str]) -> str:
         f"Training method{'s' * (len(names) > 1)} {shown}; [all methods](../train.md#methods).",
         card,
         card_texts.METHODS[own],
-        f"method-{own}",
+        (f"method-{own}", RUN),
         [("Settings", "\n".join(settings)), ("Call", _method_call(names[0], parameters))],
     )
 
@@ -160,19 +167,22 @@ done.heads[0].new_values      # (r,) what replaces the singular values
 """)
     head = "Not a method of training: `labelsieve repair` changes a trained head. [How, and when it helps](../lip.md)."
     return _page(
-        head, card, card_texts.METHODS["lip"], "method-lip", [("Settings", "\n".join(settings)), ("Call", call)]
+        head, card, card_texts.METHODS["lip"], ("method-lip", ""), [("Settings", "\n".join(settings)), ("Call", call)]
     )
 
 
-def _page(head: str, card: Card, text: card_texts.Text, figure: str, sections: list[tuple[str, str]]) -> str:
-    caption = text.figure.strip()
+def _page(
+    head: str, card: Card, text: card_texts.Text, figure: tuple[str, str], sections: list[tuple[str, str]]
+) -> str:
+    """`figure` is the name of its file and the sentence on its data."""
+    caption = wrap(" ".join([*text.figure.split(), *figure[1].split()]))
     fields = {name: _linked(value) for name, value in card.fields.items() if name != "Formula"}
     parts = [
         f"# {card.title}",
         head,
         wrap(_linked(card.idea)),
         *_fields(fields, ABOVE),
-        f"![{card.title}: what it sees](../pictures/cards/{figure}.png)",
+        f"![{card.title}: what it sees](../pictures/cards/{figure[0]}.png)",
         caption,
         f"## Formula\n\n{text.formula.strip()}",
         *(f"## {title}\n\n{body}" for title, body in sections),
