@@ -1,8 +1,9 @@
 """What `real_tools.py` runs with the Python of Datumaro or of FiftyOne: the tool writes labelled images in its formats,
-and reads corrected copies of them. FiftyOne's importers and exporters need no database. An earlier run of it wrote
-`tests/formats/written_images`.
+and reads corrected copies of them. FiftyOne's importers and exporters need no database. Earlier runs of it wrote
+`tests/formats/written_images` and `tests/formats/written_sets`.
 
     python inside_images.py datumaro|fiftyone write FOLDER      writes a folder per format, and truth.json
+    python inside_images.py datumaro|fiftyone write-sets FOLDER ... of pictures with several labels (`written_sets`)
     python inside_images.py datumaro|fiftyone read FOLDER ...   prints the labels of each picture in each folder
 """
 
@@ -10,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-CLASSES = ["cat", "dog"]
+CLASSES = ["cat", "dog", "bird"]
 # name, split, labels: one example has none, one has two
 ROWS = [
     ("a", "train", [0]),
@@ -23,11 +24,22 @@ ROWS = [
     ("h", "test", [0]),
     ("i", "train", [0]),
 ]
+SETS = [
+    ("a", "train", [0, 1]),
+    ("b", "train", [1]),
+    ("c", "train", [0, 2]),
+    ("d", "train", []),
+    ("e", "test", [2]),
+    ("f", "test", [1, 2]),
+    ("g", "test", [0, 1, 2]),
+    ("h", "test", [0]),
+]
 SINGLE = ("imagenet", "imagenet_with_subset_dirs", "cifar", "mnist")  # one label for each picture
+SEVERAL = ("fiftyone_several", "fiftyone_cvat")
 DATUMARO = (*SINGLE, "datumaro", "imagenet_txt", "cvat", "coco_labels", "voc_classification")
 
 
-def with_datumaro(out):
+def with_datumaro(out, all_rows, classes):
     import numpy as np
     from datumaro.components.annotation import Label
     from datumaro.components.dataset import Dataset
@@ -41,9 +53,11 @@ def with_datumaro(out):
 
     truth = {}
     for form in DATUMARO:
-        rows = [row for row in ROWS if len(row[2]) < 2 or form not in SINGLE]
+        if all_rows is SETS and form in SINGLE:
+            continue
+        rows = [row for row in all_rows if len(row[2]) < 2 or form not in SINGLE]
         items = [item(i, *row, form) for i, row in enumerate(rows)]
-        data = Dataset.from_iterable(items, categories=CLASSES)
+        data = Dataset.from_iterable(items, categories=classes)
         data.export(str(out / form), form, save_media=True, image_ext=".png")
         truth[form] = {name: [CLASSES[label] for label in labels] for name, _, labels in rows}
     return truth
@@ -62,7 +76,7 @@ def read_by_datumaro(place):
     return read
 
 
-def with_fiftyone(out):
+def with_fiftyone(out, all_rows, classes):
     import fiftyone.core.labels as labels
     import numpy as np
     from fiftyone.utils import cvat
@@ -73,14 +87,16 @@ def with_fiftyone(out):
     form, several = exporters.FiftyOneImageClassificationDatasetExporter, labels.Classifications
     kinds = {
         "fiftyone": form(str(out / "fiftyone")),
-        "fiftyone_attributes": form(str(out / "fiftyone_attributes"), include_attributes=True, classes=CLASSES),
+        "fiftyone_attributes": form(str(out / "fiftyone_attributes"), include_attributes=True, classes=classes),
         "fiftyone_tree": exporters.ImageClassificationDirectoryTreeExporter(str(out / "fiftyone_tree")),
         "fiftyone_several": form(str(out / "fiftyone_several"), include_confidence=True),
         "fiftyone_cvat": cvat.CVATImageDatasetExporter(str(out / "fiftyone_cvat")),
     }
     truth = {}
     for key, exporter in kinds.items():
-        rows = [row for row in ROWS if len(row[2]) < 2 or key in ("fiftyone_several", "fiftyone_cvat")]
+        if all_rows is SETS and key not in SEVERAL:
+            continue
+        rows = [row for row in all_rows if len(row[2]) < 2 or key in SEVERAL]
         with exporter:
             for i, (name, split, said) in enumerate(rows):
                 picture = out / "pictures" / f"{name}.png"
@@ -112,9 +128,10 @@ def read_by_fiftyone(place):
 
 if __name__ == "__main__":
     tool, what, *places = sys.argv[1:]
-    if what == "write":
+    if what != "read":
         folder = Path(places[0]).resolve()
-        truth = (with_datumaro if tool == "datumaro" else with_fiftyone)(folder)
+        some = (ROWS, CLASSES[:2]) if what == "write" else (SETS, CLASSES)
+        truth = (with_datumaro if tool == "datumaro" else with_fiftyone)(folder, *some)
         (folder / "truth.json").write_text(json.dumps(truth))
     else:
         found = {}

@@ -89,7 +89,7 @@ def test_several_labels_in_one_cell_are_told():
     two = json.dumps({"choices": ["cat", "dog"]})
     data = load(np.eye(6), labels=["cat", "dog", "cat#dog", two, "C#", '["dog"]'])
     assert data.classes == ("C#", "cat", "dog") and by_id(data)["5"] == "dog"
-    assert any("2 examples have a label that stands for several labels" in note for note in data.notes)
+    assert any("2 examples have several labels each" in note for note in data.notes)
     assert "'cat#dog', that stands for several labels" in reasons(data)["2"]
 
 

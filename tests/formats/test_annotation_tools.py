@@ -109,7 +109,7 @@ class TestLabelStudio:
         (tmp_path / "tasks.json").write_text(json.dumps(tasks))
         data = ls.load(tmp_path / "tasks.json", label="mood")
         assert said(data)["r0"] == {"2": "good"} and said(data)["r1"] == {"1": "good", "2": "bad"}
-        assert any("1 annotations choose several classes at once" in note for note in data.notes)
+        assert any("1 annotation chooses several classes at once" in note for note in data.notes)
         assert any("1 annotations were replaced by a later one" in note for note in data.notes)
 
     def test_ties_do_not_depend_on_the_order_of_tasks_and_annotations(self, tmp_path):
@@ -154,8 +154,9 @@ class TestLabelStudio:
     def test_the_parents_of_a_choice_in_a_taxonomy_are_no_other_class(self, name):
         data = ls.load(STUDIO / name)
         assert set(data.classes) == {"Animal / Cat / Siam", "Animal / Dog", "Plant", "Plant / Tree"}
-        reason = "several classes were chosen at once (Animal / Dog, Plant / Tree)"
+        reason = "it has several labels: Animal / Dog, Plant / Tree"
         assert [item.reason for item in data.excluded] == [reason, reason]
+        assert any("2 examples have several labels each" in note and "option several" in note for note in data.notes)
 
     def test_ratings_dialogues_sounds_and_other_controls(self, tmp_path):
         def written(kind, value, field):
@@ -216,7 +217,7 @@ class TestDoccano:
         rows = [json.loads(line) for line in (FILES / "doccano" / "ana.jsonl").read_text().splitlines()]
         rows[0]["label"] = ["bad", "good"]
         data = ls.load(jsonl(tmp_path / "all.jsonl", rows))
-        assert data.excluded[0].reason == "it has several labels (bad, good)"
+        assert data.excluded[0].reason == "it has several labels: bad, good"
         rows[0]["label"] = [[0, 4, "bad"]]
         with pytest.raises(UserError, match="only projects of classification"):
             ls.load(jsonl(tmp_path / "all.jsonl", rows), format="doccano")
@@ -239,7 +240,7 @@ class TestArgilla:
             for response in record["responses"]["mood"]:
                 response["value"] = ["good", "bad"]
         (tmp_path / "records.json").write_text(json.dumps(records))
-        with pytest.raises(UserError, match=r"No example of .* one class: its responses choose several .* \(8\)"):
+        with pytest.raises(UserError, match=r"Most examples of .* have several labels each \(8 of 8\).* several=True"):
             ls.load(tmp_path / "records.json")
 
     def test_the_arrow_folder_says_which_were_discarded(self, tmp_path):
@@ -270,7 +271,7 @@ class TestProdigy:
         data = ls.load(file)
         assert len(data) == 6 and said(data)["100"] == {"ana": "good", "ben": "good"}
         assert [item.reason for item in data.excluded] == [
-            "it was rejected", "it was ignored", "several classes were accepted",
+            "it was rejected", "it was ignored", "it has several labels: good, bad",
         ]  # fmt: skip
         copy = corrected(file, tmp_path, new={"100": "other"}, gone="101")
         first = json.loads(copy.read_text().splitlines()[0])

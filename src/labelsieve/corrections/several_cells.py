@@ -1,6 +1,7 @@
 """A corrected copy of labels of which an example may have several: columns of 0 and 1 stay such columns, lists lists.
 
-The table that holds the labels is copied under its own name. Only the cells of changed examples are new, each in the
+A format of another tool is written by `labelsieve.formats`. Else the
+table that holds the labels is copied under its own name. Only the cells of changed examples are new, each in the
 spelling of its column, and rows of examples that are left out are gone; no columns are added, because tools would take
 them for classes. `patch.csv` lists the changes.
 """
@@ -15,20 +16,31 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelsieve import formats
+from labelsieve.core.added_columns import FILES
 from labelsieve.core.conflict import Conflict
 from labelsieve.core.dataset import Dataset
 from labelsieve.core.questions import NOT, Questions
 from labelsieve.corrections.class_folders import copy_beside
 from labelsieve.corrections.patch import Change
+from labelsieve.data.class_metadata import class_names_of_lists
+from labelsieve.data.columns import Columns
 from labelsieve.data.json_layouts import records
-from labelsieve.data.label_file import NOBODY, keyed
-from labelsieve.data.label_sets import SIGNS, is_mark, listed, of_table, sign_of
-from labelsieve.data.readers import open_table
+from labelsieve.data.label_file import NOBODY, columns_of_labels, keyed
+from labelsieve.data.label_sets import SIGNS, class_columns, is_mark, listed, named_cells, sign_of
+from labelsieve.data.labels_beside import labelled_beside
+from labelsieve.data.readers import in_memory, open_table
+from labelsieve.formats import lance
+from labelsieve.formats.boxes import copied
 from labelsieve.places import paths
+from labelsieve.places.tree import Tree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Opened = Callable[[str], IO[bytes]]
 Answers = Mapping[int, Mapping[str, bool] | None]  # row -> class -> whether it has it; None: the example is left out
@@ -66,15 +78,21 @@ def write_several(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Ch
         key, name = asked[change.id]
         answers[key][name] = not change.new.startswith(NOT) or change.new == name
         left |= set() if change.new else {key}
+    new: dict[str, Mapping[str, bool] | None] = {**answers} | dict.fromkeys(left)
+    if "format" in recipe and "labels" not in recipe and formats.writes(recipe["format"]):
+        named = {role: recipe[role] for role in formats.ROLES if role in recipe}
+        return tuple(formats.write_answers(recipe["format"], recipe["source"], new, out, named))
     path = recipe.get("labels") or recipe.get("source", "")
-    if paths.suffix(path) not in TABLES:
+    if path.startswith("hf:") and not paths.is_remote(path):
+        return _hub(path, recipe, {int(row): new[key] for key, row in _rows(recipe, data).items() if key in new}, out)
+    if paths.is_folder(path) and "format" not in recipe and not lance.is_lance(path):
+        return _beside(path, recipe, data, new, out)
+    if paths.suffix(path) not in TABLES or ("format" in recipe and "labels" not in recipe):
         return _listed(data.questions, answers, left, out)
     row_of = _rows(recipe, data)
-    by_row: Answers = {
-        row: None if key in left else answers[key] for key, row in row_of.items() if key in left or key in answers
-    }
+    by_row: Answers = {row: new[key] for key, row in row_of.items() if key in new}
     target = out / os.path.basename(paths.file_of(path))
-    _table(path, recipe, by_row, target)
+    _table(path, _columns(path, recipe), by_row, target)
     pictures = getattr(data.questions.examples.inputs, "paths", None)
     if "labels" in recipe or not pictures or paths.is_remote(path):
         return ()
@@ -109,9 +127,51 @@ def _rows(recipe: Mapping[str, str], data: Dataset) -> dict[str, int]:
     return {key: row for row, key in enumerate(keys) if key is not None and key is not NOBODY}
 
 
-def _columns(path: str, recipe: Mapping[str, str]) -> tuple[str, ...]:
+def _columns(path: str, recipe: Mapping[str, str], beside: bool = False) -> tuple[str, ...]:
     taken = ["id", *(recipe.get(role) for role in ("text", "image", "id", "group"))]
-    return of_table(open_table(path), recipe.get("label"), path, taken if "labels" in recipe else taken[1:]).columns
+    taken = taken if beside or "labels" in recipe else taken[1:]
+    return class_columns(open_table(path), recipe.get("label"), path, taken)
+
+
+def _beside(
+    root: str, recipe: Mapping[str, str], data: Dataset, new: Mapping[str, Mapping[str, bool] | None], out: Path
+) -> tuple[str, ...]:
+    """A copy of a folder of images, with the tables beside them written anew in place."""
+    named = Columns(label=recipe.get("label"), id=recipe.get("id"), group=recipe.get("group"))
+    beside = labelled_beside(Tree(root), named, anywhere=True, several=True)
+    files = {} if beside is None else beside.files
+    copied(root, out, {}, {*FILES, *files, *(key for key, answer in new.items() if answer is None)})
+    for file, ids in files.items():
+        path, target = paths.join(root, file), out / file
+        columns = _columns(path, recipe, beside=True)
+        keys, _ = columns_of_labels(path, ids, columns[0], recipe.get("id"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _table(path, columns, {row: new[key] for row, key in enumerate(keys) if key in new}, target)
+    return ()
+
+
+def _hub(source: str, recipe: Mapping[str, str], answers: Answers, out: Path) -> tuple[str, ...]:
+    """The splits of `datasets`, the one that was read with its columns of labels corrected."""
+    import datasets
+    from datasets.table import InMemoryTable
+
+    from labelsieve.data.hub import arrow_of, open_splits
+    from labelsieve.data.hub_folder import save
+
+    splits, name = open_splits(source)
+    table = arrow_of(splits[name])
+    taken = [recipe.get(role) for role in ("text", "image", "id", "group")]
+    columns = class_columns(in_memory(table), recipe.get("label"), source, taken)
+    plain = _with_answers(table, columns, answers, source).replace_schema_metadata(None)
+    features = splits[name].features
+    info = datasets.DatasetInfo(description=splits[name].info.description, features=features)
+    cast = InMemoryTable(plain.cast(features.arrow_schema))
+    done: Any = datasets.Dataset(cast, info=info, split=splits[name].split)
+    if len(splits) > 1:
+        done = datasets.DatasetDict({key: done if key == name else other for key, other in splits.items()})
+    save(done, out / "data")
+    others = ", ".join(key for key in splits if key != name)
+    return (f"The copy has all splits; only {name} was read, so {others} stayed as it was.",) if others else ()
 
 
 def _listed(
@@ -128,8 +188,8 @@ def _listed(
     return ("The source is not copied; the labels are in labels.csv, with a column of 0 and 1 for each class.",)
 
 
-def _table(path: str, recipe: Mapping[str, str], answers: Answers, out: Path) -> None:
-    columns, suffix = _columns(path, recipe), paths.suffix(path)
+def _table(path: str, columns: Sequence[str], answers: Answers, out: Path) -> None:
+    suffix = paths.suffix(path)
     if suffix == ".parquet" or suffix in (".arrow", ".feather"):
         _arrow(path, columns, answers, out, suffix == ".parquet")
         return
@@ -181,20 +241,30 @@ def _arrow(path: str, columns: Sequence[str], answers: Answers, out: Path, parqu
 
     with paths.opened(path) as file:
         table = pq.read_table(file) if parquet else pa.ipc.open_file(pa.py_buffer(file.read())).read_all()
-    new = corrected({name: table[name].to_pylist() for name in columns}, answers)
-    for name in columns:
-        at = table.schema.get_field_index(name)
-        kind = table.schema.field(name).type
-        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        table = table.set_column(at, table.schema.field(name), pa.array(new[name], plain).cast(kind))
-    keep = np.array([answers.get(i, ()) is not None for i in range(len(table))], bool)
-    table = table if keep.all() else table.filter(pa.array(keep))
+    table = _with_answers(table, columns, answers, path)
     if parquet:
         with open(out, "wb") as file:
             pq.write_table(table, file)
         return
     with pa.ipc.new_file(str(out), table.schema) as writer:
         writer.write_table(table)
+
+
+def _with_answers(table: pa.Table, columns: Sequence[str], answers: Answers, source: str) -> pa.Table:
+    """The rows of a table that are kept, with the answers. Lists of numbers with names stay lists of numbers."""
+    import pyarrow as pa
+
+    names = class_names_of_lists(table.schema, columns[0])
+    cells = {name: named_cells(table[name].to_pylist(), names, source) for name in columns}
+    new = corrected(cells, answers)
+    code = {name: k for k, name in enumerate(names or ())}
+    for name in columns:
+        at, field = table.schema.get_field_index(name), table.schema.field(name)
+        plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        values = new[name] if names is None else [cell and [code[one] for one in cell] for cell in new[name]]
+        table = table.set_column(at, field, pa.array(values, plain).cast(field.type))
+    keep = np.array([answers.get(i, ()) is not None for i in range(len(table))], bool)
+    return table if keep.all() else table.filter(pa.array(keep))
 
 
 def corrected(columns: Mapping[str, Sequence[Any]], answers: Answers) -> dict[str, list[Any]]:

@@ -24,7 +24,7 @@ from labelsieve.core.splits import named_splits
 from labelsieve.data import array_file, columns, croissant
 from labelsieve.data.box_background import EACH, how_many, is_boxed, with_background
 from labelsieve.data.columns import Columns
-from labelsieve.data.doors import TEXTS, door
+from labelsieve.data.doors import TEXTS, door, plain_name
 from labelsieve.data.finish import handed, identify, recipe, settle
 from labelsieve.data.formatted import load_format, recognised, require_format
 from labelsieve.data.frames import aligned, categories_of, index_ids
@@ -136,6 +136,7 @@ def load(
             labels,
             requested,
             lambda columns: _draft(source, columns, relabelled=True, format=format),
+            format=format,
             probs=probs,
             split=named,
         )
@@ -369,8 +370,7 @@ def _of_paths(values: Any) -> Draft | None:
 def _named(name: str, requested: Columns, relabelled: bool, format: str | None = None) -> Draft:
     if not name.strip():
         raise UserError("The name of the data is empty; give a folder, a file or hf:NAME.")
-    if not paths.is_remote(name):
-        name = name.removeprefix("./").rstrip("/") or name  # the same name for the same place
+    name = plain_name(name)
     if name.startswith("hf:") and not paths.is_remote(name):  # hf:// is an address for fsspec
         from labelsieve.data.hub import load_hub
 

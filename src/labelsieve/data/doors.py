@@ -59,3 +59,8 @@ def door_of_folder(root: str, names: Iterable[str]) -> str:
 
 def _filled(way: str, name: str) -> str:
     return way.replace("FILE", name) if "(FILE" not in way else way.replace("(FILE", f"({name!r}")
+
+
+def plain_name(name: str) -> str:
+    """The same name for the same place: without "./" before it and "/" behind it."""
+    return name if paths.is_remote(name) else name.removeprefix("./").rstrip("/") or name

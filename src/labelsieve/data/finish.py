@@ -28,6 +28,7 @@ from labelsieve.data.label_file import replacement
 from labelsieve.data.labels import Repeated
 from labelsieve.data.no_label import told_apart
 from labelsieve.data.raw_data import Draft
+from labelsieve.data.several_hint import several_told
 
 MEASURED = 50  # more different decimal numbers than this, each of them rare, are measurements, not class names
 MINUS_ONE = "the label is -1, which stands for no label"
@@ -76,9 +77,11 @@ def settle(
     splits = _splits(draft, n)
     wanted, others = in_splits(n, splits, split, draft.source)
     codes = np.where(wanted, codes, -1)
+    several = draft.several if relabel is None else {}
     odd, counted, none, said = {}, (), np.zeros(0, np.int64), "-1"
     if draft.classes is None:
-        codes, names, odd, counted = told_apart(codes, names)
+        codes, names, odd, many, counted = told_apart(codes, names)
+        several = {**several, **many}
         whole_bytes = getattr(values, "dtype", None) == np.uint8
         said = "255" if whole_bytes else "4294967295" if "4294967295" in names and "-1" not in names else "-1"
         codes, none = without_minus_one(codes, names, said)
@@ -86,7 +89,9 @@ def settle(
     minus_one = dict.fromkeys(none.tolist(), _WHY[said])
     known = draft.unlabelled if relabel is None else {}
     missing = {i: known.get(i, absent) for i in np.flatnonzero(codes < 0).tolist()}
-    reasons = {**missing, **odd, **minus_one, **draft.unusable}
+    several = {i: why for i, why in several.items() if wanted[i]}
+    hint = several_told(len(several), len(several) + int((codes >= 0).sum()), draft.source)
+    reasons = {**missing, **odd, **several, **minus_one, **draft.unusable}
     reasons = {i: why for i, why in reasons.items() if wanted[i]}
     keep = wanted.copy()
     keep[list(reasons)] = False
@@ -119,6 +124,7 @@ def settle(
         *about,
         *features,
         *weak(len(none), said),
+        *hint,
         *counted,
         *misread(_plain(values), "labels"),
         *label_notes(dataset.classes, dataset.labels),

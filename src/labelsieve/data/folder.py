@@ -24,6 +24,7 @@ from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split, splits_among, splits_of
 from labelsieve.data.columns import Columns
 from labelsieve.data.doors import TOOLS, door_of_folder
+from labelsieve.data.label_sets import LabelSets, of_names
 from labelsieve.data.labels_beside import instead_of_folders, labelled_beside
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.split_folder import OUTSIDE, Labelled, splits_with_classes
@@ -106,6 +107,40 @@ def load_folder(root: str, relabelled: bool = False, columns: Columns | None = N
         label_column=column,
         splits=splits,
     )
+
+
+def sets_in_folder(root: str, columns: Columns) -> tuple[Draft, LabelSets]:
+    """The images in the folder `root`, without labels, and the classes that each has by a table beside them.
+
+    Args:
+        columns: as in `load_folder`; the label may be several columns.
+
+    Raises:
+        UserError: no table names the images and their classes.
+    """
+    tree = Tree(root)
+    beside = labelled_beside(tree, columns, anywhere=True, several=True)
+    if beside is None:
+        raise UserError(
+            f"No table in {root} names its images and their classes; several labels per example are read from a "
+            "table, also from one elsewhere: name it with <labels>.",
+            labels="FILE",
+        )
+    inputs = Files([paths.join(root, name) for name in beside.ids], np.array(beside.sizes, np.int64), tree.listing)
+    unknown = {i: "the label is missing" for i, names in enumerate(beside.labels) if names is None}
+    draft = Draft(
+        inputs,
+        "image",
+        root,
+        None,
+        ids=beside.ids,
+        id_place="the ids",
+        groups=beside.groups,
+        excluded=tuple(beside.excluded),
+        notes=beside.notes,
+        splits=splits_of(beside.ids),
+    )
+    return draft, of_names([names or () for names in beside.labels], unknown)
 
 
 def _named_beside(tree: Tree, columns: Columns) -> Labelled:

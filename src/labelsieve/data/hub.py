@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
+from labelsieve.data.class_metadata import with_features
 from labelsieve.data.columns import Columns, added
 from labelsieve.data.hub_files import not_read
+from labelsieve.data.label_sets import LabelSets, of_table
 from labelsieve.data.labels import near
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import in_memory
 from labelsieve.data.table import from_arrow, passed_over, roles
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def load_hub(address: str, requested: Columns, relabelled: bool = False) -> Draft:
@@ -97,6 +102,30 @@ def from_dataset(
     if names is None:
         return draft
     return replace(draft, labels=table[columns.label].fill_null(-1).to_numpy(), classes=tuple(names))
+
+
+def sets_of_hub(address: str, requested: Columns) -> tuple[Draft, LabelSets]:
+    """The draft of "hf:NAME_OR_FOLDER[:SPLIT]" without its labels, and the classes that each example has.
+
+    Raises:
+        UserError: as `load_hub`; or no column holds several labels.
+    """
+    splits, split, source, notes = _opened(address)
+    draft, sets = sets_of_dataset(splits[split], requested, source)
+    return replace(draft, notes=(*notes, *draft.notes)), sets
+
+
+def sets_of_dataset(dataset: Any, requested: Columns, source: str = "the datasets.Dataset") -> tuple[Draft, LabelSets]:
+    """As `sets_of_hub`, of a `datasets.Dataset`."""
+    taken = [requested.text, requested.image, requested.id, requested.group]
+    sets = of_table(in_memory(arrow_of(dataset)), requested.label, source, taken)
+    rest = dataset.remove_columns(list(sets.columns))
+    return from_dataset(rest, replace(requested, label=None), relabelled=True, source=source), sets
+
+
+def arrow_of(dataset: Any) -> pa.Table:
+    """The rows of a `datasets.Dataset`, with its features in the metadata."""
+    return with_features(dataset.with_format("arrow")[:], dataset.features.to_dict())
 
 
 def _label_named(dataset: Any, requested: Columns) -> Columns:

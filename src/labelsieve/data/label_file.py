@@ -230,8 +230,9 @@ def _one_hot(file: TableFile, names: Sequence[str], path: str) -> Sequence[Any] 
     if (count > 1).any():
         raise UserError(
             f"{path} gives several labels to {int((count > 1).sum()):,} rows (the first is row "
-            f"{int(np.argmax(count > 1))}, from 0), but each example needs exactly one; name one column with <label> "
-            "to judge that class alone, as 0 or 1.",
+            f"{int(np.argmax(count > 1))}, from 0); judge each label with <several>, or one class alone, as 0 or 1, "
+            "with <label>.",
+            several=True,
             label=names[0],
         )
     best = marks.argmax(1).tolist()

@@ -8,7 +8,7 @@ classes); an empty cell is no label.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy as np
 
 from labelsieve.core.errors import UserError
 from labelsieve.core.plain_values import plain_array
+from labelsieve.data.class_metadata import class_names_of_lists
 from labelsieve.data.class_names import readable, word
 from labelsieve.data.columns import LABELS, require_column
 from labelsieve.data.labels import is_missing
@@ -54,6 +55,14 @@ class LabelSets:
 
     def __len__(self) -> int:
         return len(self.given)
+
+    def names_in_rows(self) -> list[tuple[str, ...] | None]:
+        """The names of the classes that each row has, None where they are not known."""
+        rows = enumerate(self.given.tolist())
+        return [
+            None if i in self.unknown else tuple(n for n, has in zip(self.names, row, strict=True) if has)
+            for i, row in rows
+        ]
 
     def at(self, rows: Sequence[int | None], why: str) -> LabelSets:
         """The sets of the rows in another order, None for one without labels, with the reason."""
@@ -123,7 +132,8 @@ def of_table(file: TableFile, label: str | None, source: str, taken: Iterable[st
     columns = class_columns(file, label, source, taken)
     table = file.written(columns)
     if len(columns) == 1 and _marks(table[columns[0]]) is None:
-        found = of_cells(table[columns[0]].to_pylist(), source)
+        names = class_names_of_lists(file.schema, columns[0])
+        found = of_cells(named_cells(table[columns[0]].to_pylist(), names, source), source)
         return replace(found, columns=columns)
     given, unknown = np.zeros((len(table), len(columns)), bool), {}
     for c, name in enumerate(columns):
@@ -137,6 +147,20 @@ def of_table(file: TableFile, label: str | None, source: str, taken: Iterable[st
         missing = f"it has no answer for the class {name.strip()!r}"
         unknown = dict.fromkeys(np.flatnonzero(marks < 0).tolist(), missing) | unknown
     return LabelSets(given, tuple(readable(name.strip()) for name in columns), unknown, columns)
+
+
+def named_cells(cells: Sequence[Any], names: Sequence[str] | None, source: str) -> Sequence[Any]:
+    """Cells of lists of numbers as lists of the `names` of the classes; the same cells where there are none.
+
+    Raises:
+        UserError: a number has no name.
+    """
+    if names is None:
+        return cells
+    odd = next((one for cell in cells for one in cell or () if one is None or not 0 <= one < len(names)), None)
+    if odd is not None:
+        raise UserError(f"{source} has the label {odd}, which is outside its {len(names)} classes.")
+    return [None if cell is None else [names[one] for one in cell] for cell in cells]
 
 
 def class_columns(file: TableFile, label: str | None, source: str, taken: Iterable[str | None] = ()) -> tuple[str, ...]:
@@ -154,7 +178,8 @@ def class_columns(file: TableFile, label: str | None, source: str, taken: Iterab
 
 
 def _guessed(file: TableFile, names: Sequence[str], source: str) -> tuple[str, ...]:
-    usual = [name for name in names if name.lower() in (*USUAL, *LABELS)]
+    coded = [name for name in names if class_names_of_lists(file.schema, name) is not None]
+    usual = coded if len(coded) == 1 else [name for name in names if name.lower() in (*USUAL, *LABELS)]
     if len(usual) == 1:
         return (usual[0],)
     first = file.first(names)
@@ -203,14 +228,26 @@ def of_cells(cells: Sequence[Any], source: str) -> LabelSets:
     odd = next((row for row, some in enumerate(read) if some is not None and None in some), None)
     if odd is not None:
         raise UserError(f"{source}: row {odd} (from 0) holds {str(plain[odd])[:40]!r}, which is no list of names.")
-    names = tuple(sorted({name for some in read if some for name in some}))
-    place = {name: c for c, name in enumerate(names)}
-    given = np.zeros((len(read), len(names)), bool)
-    for row, some in enumerate(read):
-        given[row, [place[name] for name in some or ()]] = True
     unknown = {row: _EMPTY for row, some in enumerate(read) if some is None}
     notes = (f"The classes in a cell of {source} are separated by {sign!r}.",) if sign else ()
-    return LabelSets(given, names, unknown, sign=sign, notes=notes)
+    return replace(of_names([some or () for some in read], unknown), sign=sign, notes=notes)
+
+
+def of_names(
+    rows: Sequence[Sequence[str]], unknown: Mapping[int, str] | None = None, names: Sequence[str] | None = None
+) -> LabelSets:
+    """The sets that are lists of names; `names` gives the order of the classes, else they are in that of the alphabet.
+
+    Args:
+        unknown: row -> why its labels are not known.
+    """
+    known = {name for some in rows for name in some}
+    names = tuple(name for name in names if name in known) if names is not None else tuple(sorted(known))
+    place = {name: c for c, name in enumerate(names)}
+    given = np.zeros((len(rows), len(names)), bool)
+    for row, some in enumerate(rows):
+        given[row, [place[name] for name in some]] = True
+    return LabelSets(given, names, dict(unknown or {}))
 
 
 def sign_of(cells: Iterable[Any]) -> str:

@@ -18,6 +18,7 @@ from labelsieve.core.image_names import is_image
 from labelsieve.core.splits import is_split
 from labelsieve.data.columns import Columns, require_column
 from labelsieve.data.label_file import NOBODY, column_of_names, keyed, require_named
+from labelsieve.data.label_sets import of_table
 from labelsieve.data.readers import READERS, open_table
 from labelsieve.data.split_folder import Labelled, counted
 from labelsieve.data.table import names_of
@@ -32,13 +33,16 @@ _WHOLE = 0.9  # of the images in class folders; a table that names fewer does no
 _NONE = Columns()
 
 
-def labelled_beside(tree: Tree, columns: Columns = _NONE, anywhere: bool = False) -> Labelled | None:
+def labelled_beside(
+    tree: Tree, columns: Columns = _NONE, anywhere: bool = False, several: bool = False
+) -> Labelled | None:
     """The images that lie directly in the folder or in folders of splits, with the labels of files beside them; None if
     other folders hold images, or no file names the images.
 
     Args:
         columns: the label, id and group that the user named; without a label the column with a usual name.
         anywhere: read images in folders of any name and depth.
+        several: each image may have several labels; those of an image are then a tuple of names.
 
     Raises:
         UserError: the only file that names the images cannot be read as labels, or lacks a column.
@@ -52,7 +56,7 @@ def labelled_beside(tree: Tree, columns: Columns = _NONE, anywhere: bool = False
         places |= {name: images} if images else {}
     if not places:
         return None
-    beside = _Beside(tree.root, columns)
+    beside = _Beside(tree.root, columns, several)
     top = _tables(tree, "")
     common = [file for file in top if _stem(file) not in folders]
     for name, images in places.items():
@@ -98,8 +102,8 @@ def instead_of_folders(tree: Tree, ids: Sequence[str], labels: Sequence[str]) ->
 class _Beside:
     """Labels by id, collected from one file after the other."""
 
-    def __init__(self, root: str, columns: Columns):
-        self.root, self.columns = root, columns
+    def __init__(self, root: str, columns: Columns, several: bool):
+        self.root, self.columns, self.sets = root, columns, several
         self.labels: dict[str, Any] = {}
         self.groups: dict[str, str | None] = {}
         self.files: dict[str, list[str]] = {}
@@ -117,7 +121,8 @@ class _Beside:
                 continue
             try:
                 require_named(path, self.columns.label, self.columns.id)
-                keys, values, about = keyed(path, ids, self.columns.label, self.columns.id)
+                read = self._sets if self.sets else self._labels
+                keys, values, about = read(path, ids)
             except UserError as error:
                 named = column_of_names(path, ids)
                 if named is not None:
@@ -126,11 +131,22 @@ class _Beside:
                 continue
             if keys is not None and not set(keys).isdisjoint(ids):
                 conflicting = _labelled(self.labels, keys, values)
-                self.several += [Exclusion(key, f"{file} gives it several labels") for key in conflicting]
+                why = f"{file} gives it labels twice, which differ" if self.sets else f"{file} gives it several labels"
+                self.several += [Exclusion(key, why) for key in conflicting]
                 self._group(path, keys)
                 self.files[file] = ids
                 self.notes.extend(about)
                 return
+
+    def _labels(self, path: str, ids: list[str]) -> tuple[list[str | None] | None, Any, tuple[str, ...]]:
+        return keyed(path, ids, self.columns.label, self.columns.id)
+
+    def _sets(self, path: str, ids: list[str]) -> tuple[list[str | None] | None, Any, tuple[str, ...]]:
+        """As `keyed`, with sets of names for labels, None for one that is not known."""
+        file, taken = open_table(path), [self.columns.id, self.columns.group, "id"]
+        sets = of_table(file, self.columns.label, path, taken)
+        keys, _, about = keyed(path, ids, sets.columns[0], self.columns.id)
+        return keys, sets.names_in_rows(), (*sets.notes, *about)
 
     def _group(self, path: str, keys: Sequence[str | None]) -> None:
         name = self.columns.group

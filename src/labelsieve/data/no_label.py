@@ -19,41 +19,37 @@ _SHOWN = 3
 
 def told_apart(
     codes: np.ndarray, names: tuple[str, ...]
-) -> tuple[np.ndarray, tuple[str, ...], dict[int, str], tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[str, ...], dict[int, str], dict[int, str], tuple[str, ...]]:
     """Labels without those that are none or several.
 
     Args:
         codes: (n,) int64, positions in `names`, -1 where the label is missing.
 
     Returns:
-        The same with plain class names; row -> why it has no label; notes that count such rows.
+        The same with plain class names; row -> why it has no label; row -> which several labels it has; notes that
+        count the rows without a label.
     """
     read = [_choices(name) for name in names]
     single = {labels[0] for labels in read if labels is not None and len(labels) == 1}
     plain = {name for name, labels in zip(names, read, strict=True) if labels is None} | single
     read = [_joined(name, plain) if labels is None else labels for name, labels in zip(names, read, strict=True)]
     if all(labels == [name] for labels, name in zip(read, names, strict=True)):
-        return codes, names, {}, ()
+        return codes, names, {}, {}, ()
     places, classes = encode_labels([labels[0] for labels in read if len(labels) == 1])
     place = np.full(len(names) + 1, -1, np.int64)  # the last for a missing label
     place[np.flatnonzero([len(labels) == 1 for labels in read])] = places
-    reasons: dict[int, str] = {}
+    odd = [k for k, labels in enumerate(read) if not labels]
+    without = np.flatnonzero(np.isin(codes, odd)).tolist()
+    none = {row: f"it has the label {names[codes[row]]!r}, {NO_LABEL}" for row in without}
+    many = np.flatnonzero(np.isin(codes, [k for k, labels in enumerate(read) if len(labels) > 1])).tolist()
+    several = {row: f"it has the label {names[codes[row]]!r}, that stands for several labels" for row in many}
     notes = []
-    for several in (False, True):
-        kind = "that stands for several labels" if several else NO_LABEL
-        odd = [k for k, labels in enumerate(read) if (len(labels) > 1 if several else not labels)]
-        rows = np.flatnonzero(np.isin(codes, odd)).tolist()
-        reasons |= {row: f"it has the label {names[codes[row]]!r}, {kind}" for row in rows}
-        if rows:
-            listed = ", ".join(map(names.__getitem__, odd[:_SHOWN])) + (", ..." if len(odd) > _SHOWN else "")
-            some = f"{len(rows):,} examples have a label" if len(rows) > 1 else "1 example has a label"
-            advice = (
-                "; find judges each of them with its option several"
-                if several
-                else ". If it is a class, give it another name"
-            )
-            notes.append(f"{some} {kind} ({listed}), and {'are' if len(rows) > 1 else 'is'} left out{advice}.")
-    return place[codes], classes, reasons, tuple(notes)
+    if none:
+        listed = ", ".join(map(names.__getitem__, odd[:_SHOWN])) + (", ..." if len(odd) > _SHOWN else "")
+        some = f"{len(none):,} examples have a label" if len(none) > 1 else "1 example has a label"
+        are = "are" if len(none) > 1 else "is"
+        notes.append(f"{some} {NO_LABEL} ({listed}), and {are} left out. If it is a class, give it another name.")
+    return place[codes], classes, none, several, tuple(notes)
 
 
 def _choices(name: str) -> list[str] | None:

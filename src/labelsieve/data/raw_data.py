@@ -29,6 +29,7 @@ class Draft:
         classes: class names that the source fixes. Labels that are integers are then positions in it, and -1 is a
             missing label.
         unlabelled: position -> why the example has no label, where the source says so.
+        several: position -> which several labels the example has, where the source says so; it has no single label.
         unusable: position -> why the example cannot be used.
         excluded: what was left out before it became an example.
         notes: what the user should know about how it was read.
@@ -49,6 +50,7 @@ class Draft:
     groups: Sequence[str | None] | None = None
     classes: tuple[str, ...] | None = None
     unlabelled: Mapping[int, str] = field(default_factory=dict)
+    several: Mapping[int, str] = field(default_factory=dict)
     unusable: Mapping[int, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()

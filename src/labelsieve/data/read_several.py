@@ -12,16 +12,22 @@ import numpy as np
 from labelsieve.core.dataset import Dataset, Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.questions import ask
+from labelsieve.core.run_files import require_data
 from labelsieve.data.beside import rows_by_id, rows_by_order
 from labelsieve.data.columns import Columns
+from labelsieve.data.doors import plain_name
 from labelsieve.data.finish import identify, settle
+from labelsieve.data.folder import sets_in_folder
+from labelsieve.data.formatted import load_sets, recognised
 from labelsieve.data.frames import aligned, is_frame
+from labelsieve.data.hub import sets_of_dataset, sets_of_hub
 from labelsieve.data.label_file import NOBODY, ids_in, keyed, matched, require_named
 from labelsieve.data.label_sets import LabelSets, class_columns, of_table, of_values
 from labelsieve.data.probabilities import by_order, read_matrix
 from labelsieve.data.raw_data import Draft
 from labelsieve.data.readers import READERS, open_table
 from labelsieve.data.table import from_frame, load_table, name_of, opened_frame
+from labelsieve.formats import lance
 from labelsieve.places import paths
 from labelsieve.stats.probability_rows import TOLERANCE
 
@@ -34,6 +40,7 @@ def load_several(
     requested: Columns,
     draft_of: Callable[[Columns], Draft],
     *,
+    format: str | None = None,
     probs: Any = None,
     split: Sequence[str] = (),
 ) -> tuple[Dataset, Draft]:
@@ -43,10 +50,11 @@ def load_several(
         labels: as in `load`: values in memory, or a table of labels, instead of those in the source.
         requested: the columns that the user named; `label` as in `label_sets.of_table`.
         draft_of: reads the source without labels.
+        format: the format of the source, where it is not recognised.
         probs: (n, K) probabilities of each class apart; they need not add up to 1.
     """
     if labels is None:
-        draft, sets = _in_table(source, requested)
+        draft, sets = _in_source(source, requested, format)
     else:
         draft = draft_of(replace(requested, label=None, elsewhere=True))
         if isinstance(labels, str | os.PathLike):
@@ -108,6 +116,23 @@ def _divided(examples: Dataset, given: np.ndarray, names: Sequence[str]) -> Data
         0, f"{len(given):,} examples have {per:.3g} of {len(kept)} classes on average; each pair is one question."
     )
     return ask(replace(examples, notes=tuple(notes)), given[:, kept], [names[c] for c in kept.tolist()])
+
+
+def _in_source(source: Any, requested: Columns, format: str | None) -> tuple[Draft, LabelSets]:
+    """The draft of a source without its labels, and these."""
+    if type(source).__module__.partition(".")[0] == "datasets" and hasattr(source, "features"):
+        return sets_of_dataset(source, requested)
+    if not isinstance(source, str):
+        return _in_table(source, requested)
+    if source.startswith("hf:") and not paths.is_remote(source):
+        return sets_of_hub(source, requested)
+    source = plain_name(source)
+    require_data(source)
+    if format := format or recognised(source, requested):
+        return load_sets(format, source, requested)
+    if paths.is_folder(source) and not lance.is_lance(source):
+        return sets_in_folder(source, requested)
+    return _in_table(source, requested)
 
 
 def _in_table(source: Any, requested: Columns) -> tuple[Draft, LabelSets]:

@@ -396,7 +396,9 @@ def labels_of(column: pa.ChunkedArray, source: str) -> np.ndarray | Sequence[Any
         return cells  # `told_apart` reads them: one label, none or several
     if types.is_nested(column.type):
         raise UserError(
-            f"The labels of {source} are lists or records ({column.type}); each example needs exactly one label."
+            f"The labels of {source} are lists or records ({column.type}), not exactly one label per example; judge "
+            "each label with <several>.",
+            several=True,
         )
     if types.is_integer(column.type) and not column.null_count:
         return column.to_numpy()

@@ -6,6 +6,9 @@
   is what `read` gave, and `changes` are new class names by id, None for an example that is left out. A tool that reads
   no labels back needs none: its corrected copy is a list of ids and labels.
 
+A format that can hold several classes per example (`Content.sets` or `votes`) has `write_sets` in place of `write`; its
+`changes` are tuples of class names, of one class where each example has one.
+
 `read` and `write` of a format whose examples have named fields may ask by name for those that the user named: `label`,
 `text`, `image`, `id`, `group`. Each raises a `UserError` that names what is wrong in the place. Packages are imported
 when they are needed.
@@ -19,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 
 from labelsieve.core.errors import UserError, meant
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 
 ROLES = frozenset(("label", "text", "image", "id", "group"))  # what a user may name
 FORMATS: dict[str, str] = {
@@ -35,12 +38,12 @@ FORMATS: dict[str, str] = {
     "mturk": "results of a batch of Mechanical Turk, as CSV",
     "zooniverse": "Zooniverse's classifications, as CSV",
     "sagemaker": "output manifest of SageMaker Ground Truth",
-    "fiftyone-labels": "FiftyOne's labels.json with one label per image",
-    "datumaro": "Datumaro's own JSON with one label per image",
+    "fiftyone-labels": "FiftyOne's labels.json of classification",
+    "datumaro": "Datumaro's own JSON with labels of images",
     "voc-labels": "Pascal VOC's classification: lists of pictures per class",
-    "cvat-tags": "CVAT for images: XML files with one tag per image",
+    "cvat-tags": "CVAT for images: XML files with tags of images",
     "image-list": "lists of images, with a line `path label` each: imagenet_txt, Clothing1M, WebVision",
-    "coco-labels": "COCO with one class per image",
+    "coco-labels": "COCO with classes of images",
     "cifar": "the binary files of CIFAR-10 and CIFAR-100",
     "cifar-python": "the Python version of CIFAR-10 and CIFAR-100, and Datumaro's cifar",
     "idx": "IDX files of MNIST and its kin: images or vectors, and labels beside them",
@@ -74,16 +77,50 @@ def read(name: str, place: str, named: Mapping[str, str]) -> Content:
 
 def writes(name: str) -> bool:
     """Whether a corrected copy is written in the format."""
-    return hasattr(_module(name), "write")
+    return hasattr(_module(name), "write") or hasattr(_module(name), "write_sets")
 
 
 def write(
     name: str, place: str, changes: Mapping[str, str | None], out: Path, named: Mapping[str, str]
 ) -> Iterable[str]:
     """Write a corrected copy of the place into the folder `out`; returns notes for the user."""
+    content = read(name, place, named)
+    if hasattr(_module(name), "write_sets"):
+        return _write_sets(name, place, content, {key: new and (new,) for key, new in changes.items()}, out, named)
     writer = _module(name).write
-    asked = {role: value for role, value in named.items() if role in _asked(writer)}
-    return writer(place, read(name, place, named), changes, out, **asked)
+    return writer(place, content, changes, out, **_those(named, writer))
+
+
+def write_answers(
+    name: str, place: str, answers: Mapping[str, Mapping[str, bool] | None], out: Path, named: Mapping[str, str]
+) -> Iterable[str]:
+    """As `write`, of examples with several classes. `answers` say by id which classes an example has and which it has
+    not; it keeps the others. None leaves it out."""
+    content = read(name, place, named)
+    given = dict(zip(content.ids or (), content.given(), strict=True))
+    new: dict[str, Names | None] = {}
+    for key, answer in answers.items():
+        old = given[key] or ()
+        kept = tuple(one for one in old if answer is not None and answer.get(one, True))
+        new[key] = None if answer is None else (*kept, *(one for one, has in answer.items() if has and one not in old))
+    return _write_sets(name, place, content, new, out, named)
+
+
+def _write_sets(
+    name: str,
+    place: str,
+    content: Content,
+    changes: Mapping[str, Names | None],
+    out: Path,
+    named: Mapping[str, str],
+) -> Iterable[str]:
+    writer = _module(name).write_sets
+    return writer(place, content, changes, out, **_those(named, writer))
+
+
+def _those(named: Mapping[str, str], function: Callable[..., object]) -> dict[str, str]:
+    """Those of the named roles that a function asks for."""
+    return {role: value for role, value in named.items() if role in _asked(function)}
 
 
 def takes(name: str) -> frozenset[str]:

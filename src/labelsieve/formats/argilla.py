@@ -1,11 +1,12 @@
 """Argilla's records: `dataset.records.to_json(FILE)`, the folder of `dataset.to_disk`, or that of
 `dataset.records.to_datasets().save_to_disk` (docs.argilla.io, "Import and export").
 
-Every response is the vote of a user (`user_id`). The Arrow folder also has the status of each response: a discarded one
-or a draft is no vote. The JSON does not say which responses were discarded. Suggestions are no labels.
+Every response is the vote of a user (`user_id`): a class, or a list of them where the question takes several. The Arrow
+folder also has the status of each response: a discarded one or a draft is no vote. The JSON does not say which
+responses were discarded. Suggestions are no labels.
 
-In a corrected copy the responses that say another class are left out. If none says the new class, one of those users
-says it, since Argilla needs a user that it knows; a suggestion by "labelsieve" beside it says who changed it.
+In a corrected copy the responses that say other classes are left out. If none says the new classes, one of those users
+says them, since Argilla needs a user that it knows; a suggestion by "labelsieve" beside them says who changed them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import Record, first_record, head, one_name, read_records, unique_ids, write_records
 from labelsieve.places import paths
@@ -50,13 +51,13 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
     """
     records = _records(place)
     question = _question(records, place, label)
-    votes: list[list[tuple[str, str]]] = []
+    votes: list[list[tuple[str, Names]]] = []
     unlabelled: dict[int, str] = {}
     for i, record in enumerate(records):
         responses = (record.get("responses") or {}).get(question) or []
-        said = {r["user_id"]: _class(r) for r in responses if _class(r)}
+        said = {r["user_id"]: names for r in responses if (names := _classes(r)) is not None}
         votes.append(sorted(said.items()))
-        if not said:
+        if not any(said.values()):
             unlabelled[i] = _why(responses)
     fields = [record["fields"] for record in records]
     found = chosen_input(fields, place, text, image)
@@ -78,15 +79,15 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
     )
 
 
-def write(
-    place: str, content: Content, changes: Mapping[str, str | None], out: Path, *, label: str | None = None
+def write_sets(
+    place: str, content: Content, changes: Mapping[str, Names | None], out: Path, *, label: str | None = None
 ) -> tuple[str, ...]:
     records = _records(place)
     question = _question(records, place, label)
     ids = content.ids or ()
-    kept = [i for i, key in enumerate(ids) if changes.get(key, "") is not None]
-    new = {i: changes[ids[i]] for i in kept if ids[i] in changes}
-    corrected = {i: _corrected(records[i], question, str(name)) for i, name in new.items()}
+    kept = [i for i, key in enumerate(ids) if changes.get(key, ()) is not None]
+    new = {i: changes[ids[i]] or () for i in kept if ids[i] in changes}
+    corrected = {i: _corrected(records[i], question, names) for i, names in new.items()}
     if paths.is_file(place):
         write_records([corrected.get(i, records[i]) for i in kept], place, out)
     elif paths.is_file(paths.join(place, _RECORDS)):
@@ -98,14 +99,17 @@ def write(
     return not_copied(content.inputs)
 
 
-def _corrected(record: Record, question: str, new: str) -> Record:
+def _corrected(record: Record, question: str, new: Names) -> Record:
     answers = (record.get("responses") or {}).get(question) or []
-    right = [response for response in answers if _class(response) == new]
+    said = [(response, _classes(response)) for response in answers]
+    right = [response for response, names in said if names is not None and set(names) == set(new)]
     suggestions = dict(record.get("suggestions") or {})
     if not right:
-        first = min((r for r in answers if _class(r)), key=lambda response: response["user_id"])
+        first = min((r for r, names in said if names is not None), key=lambda response: response["user_id"])
         value = first["value"]
-        written = [new] if isinstance(value, list) else int(new) if isinstance(value, int) else new
+        if not isinstance(value, list) and len(new) != 1:
+            raise UserError(f"The question {question!r} takes one class, not {len(new)} ({', '.join(new)}).")
+        written = [*new] if isinstance(value, list) else int(new[0]) if isinstance(value, int) else new[0]
         right = [{**first, "value": written}]
         suggestions[question] = {"value": written, "score": None, "agent": OURS}
     return {**record, "responses": {**record["responses"], question: right}, "suggestions": suggestions}
@@ -123,25 +127,25 @@ def _records(place: str) -> list[Record]:
 
 
 def _question(records: Sequence[Record], place: str, named: str | None) -> str:
-    """The question whose answers are one class: words or numbers, or lists of them."""
+    """The question whose answers are classes: words or numbers, or lists of them."""
     names = {
         name
         for record in records
         for name, responses in (record.get("responses") or {}).items()
-        if any(_class(response) or isinstance(response["value"], list) for response in responses)
+        if any(_classes(response) or isinstance(response["value"], list) for response in responses)
     }
     if not names and named is None:
         raise UserError(f"Nobody has answered a question in {place}; suggestions alone are no labels.")
     return one_name(sorted(names), "label", place, "question", named)
 
 
-def _class(response: Mapping[str, Any]) -> str:
-    """The class of a response; "" for several, for none, and for one that does not count."""
+def _classes(response: Mapping[str, Any]) -> Names | None:
+    """The classes of a response; None for one that does not count, or holds anything else."""
     value = response["value"]
-    if isinstance(value, list):
-        value = value[0] if len(value) == 1 else None
-    counts = response.get("status") in (None, _COUNTED)
-    return str(value) if counts and isinstance(value, str | int) else ""
+    values = value if isinstance(value, list) else [value]
+    if response.get("status") not in (None, _COUNTED) or not all(isinstance(one, str | int) for one in values):
+        return None
+    return tuple(dict.fromkeys(map(str, values)))
 
 
 def _why(responses: Sequence[Mapping[str, Any]]) -> str:
@@ -150,7 +154,7 @@ def _why(responses: Sequence[Mapping[str, Any]]) -> str:
         return "it was discarded"
     if "draft" in states:
         return "its response is a draft"
-    return "its responses choose several classes or none" if responses else "nobody has responded"
+    return "its responses choose no class" if responses else "nobody has responded"
 
 
 def _tables(place: str) -> list[tuple[str, pa.Table]]:

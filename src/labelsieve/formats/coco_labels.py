@@ -1,9 +1,10 @@
-"""COCO with one class per image: JSON of `images`, `annotations` and `categories` (cocodataset.org/#format-data), such
+"""COCO with classes of images: JSON of `images`, `annotations` and `categories` (cocodataset.org/#format-data), such
 as Datumaro's `labels_train.json`, Roboflow's `_annotations.coco.json`, or one box around each image.
 
 The class is the category of the annotations of an image. With `label` named, it is the value of that name in
 `attributes` of the annotation, in the annotation itself or in the image; if all annotations have one category and one
-attribute tells them apart, that attribute. Files with several boxes per image are read by `coco-boxes`.
+attribute tells them apart, that attribute. An image without an annotation has no label. Files with several boxes per
+image are read by `coco-boxes`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.formats.boxes import Pictures
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names, changed
 from labelsieve.formats.json_file import JsonFile, json_file
 from labelsieve.formats.labelled_images import Entry, content, copy, found, fresh
 from labelsieve.places import paths
@@ -43,19 +44,24 @@ def read(place: str, *, label: str | None = None) -> Content:
             if attribute is None:
                 labels = [names[note["category_id"]] for note in own if note.get("category_id") in names]
             else:
-                labels = [str(part[attribute]) for part in _parts(image, own, attribute)]
-            entries.append(Entry(str(image["file_name"]), labels, file.name))
+                labels = [name for part in _parts(image, own, attribute) for name in _listed(part[attribute])]
+            entries.append(Entry(str(image["file_name"]), labels or None, file.name))
     told = f"The labels are the attribute {attribute!r}; there is one category only." if attribute and not label else ""
     if label and not any(entry.labels for entry in entries):
         raise UserError(f"No image or annotation of {place} has {label!r}; name another attribute.", label=label)
     return content(Pictures(folder), entries, () if attribute else list(classes), [told] if told else [])
 
 
-def write(
-    place: str, content: Content, changes: Mapping[str, str | None], out: Path, *, label: str | None = None
+def write_sets(
+    place: str, content: Content, changes: Mapping[str, Names | None], out: Path, *, label: str | None = None
 ) -> tuple[str, ...]:
-    """Changed annotations get the id of their new category, or the new value of the attribute. Images that are left out
-    go with their annotations; all other values stay."""
+    """Changed annotations get the id of their new category, or the new value of the attribute; annotations of classes
+    that are gone go, and new ones have nothing but their class. Images that are left out go with their annotations; all
+    other values stay.
+
+    Raises:
+        UserError: a class would have to be added that is the value of an attribute.
+    """
     folder, files = _files(place)
     attribute = label or _attribute(files)
     pictures = Pictures(folder)
@@ -66,7 +72,7 @@ def write(
         codes = _codes(file, new_names)
         written |= {file.name: b""} if new_names else {}
         notes = _by_image(file)
-        gone = set()
+        gone, dropped, more = set(), set(), []
         for image in file.value["images"]:
             key = pictures.find(str(image["file_name"]), file.name)
             if key is None or key not in changes:
@@ -75,15 +81,22 @@ def write(
             if new is None:
                 gone.add(image["id"])
             elif attribute is None:
-                for note in own:
-                    note["category_id"] = codes[new]
+                named = {code: name for name, code in codes.items()}
+                told = [(note, named[note["category_id"]]) for note in own if note.get("category_id") in named]
+                renamed, added = changed([name for _, name in told], new)
+                dropped |= {id(note) for note, name in told if renamed.get(name, name) is None}
+                for note, name in told:
+                    note["category_id"] = codes[renamed.get(name) or name]
+                more += [{"image_id": image["id"], "category_id": codes[name]} for name in added]
             else:
-                for part in _parts(image, own, attribute):
-                    part[attribute] = new
+                _in_attribute(image, own, attribute, new)
             written[file.name] = b""
         if file.name in written:
             file.value["images"] = [one for one in file.value["images"] if one["id"] not in gone]
-            file.value["annotations"] = [one for one in file.value["annotations"] if one["image_id"] not in gone]
+            notes = file.value["annotations"]
+            last = max((one["id"] for one in notes if isinstance(one.get("id"), int)), default=0)
+            kept = [one for one in notes if one["image_id"] not in gone and id(one) not in dropped]
+            file.value["annotations"] = [*kept, *({"id": last + i, **one} for i, one in enumerate(more, 1))]
             written[file.name] = file.dumped()
     copy(pictures, out, written, changes)
     return ()
@@ -123,6 +136,28 @@ def _parts(image: dict[str, Any], notes: list[dict[str, Any]], name: str) -> Ite
     for part in [*(note.get("attributes") or {} for note in notes), *notes, image]:
         if isinstance(part, dict) and part.get(name) is not None:
             yield part
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def _in_attribute(image: dict[str, Any], notes: list[dict[str, Any]], name: str, new: Names) -> None:
+    """Write the classes `new` into the values `name`; lists stay lists."""
+    parts = list(_parts(image, notes, name))
+    renamed, added = changed([one for part in parts for one in _listed(part[name])], new)
+    for part in parts:
+        kept = [after for one in _listed(part[name]) if (after := renamed.get(one, one)) is not None]
+        if isinstance(part[name], list):
+            part[name], added = [*kept, *added], ()
+        elif kept:
+            part[name] = kept[0]
+        else:
+            del part[name]
+    if added:
+        raise UserError(
+            f"{image['file_name']!r} cannot get the class {added[0]!r}, because {name!r} holds one class, not a list."
+        )
 
 
 def _attribute(files: list[JsonFile]) -> str | None:

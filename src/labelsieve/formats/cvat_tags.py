@@ -1,19 +1,20 @@
 """CVAT for images 1.1 with one tag per image: XML files in which `<image name=...>` holds `<tag label=...>`
 (docs.cvat.ai, "CVAT for images"); the images lie beside the file or in `images/`.
 
-With `label` named, the class is the value of the tag's attribute of that name. Files with boxes are read by `cvat`.
+With `label` named, the class is the value of the tag's attribute of that name. An image without a tag has no label.
+Files with boxes are read by `cvat`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.formats import xml_spans
 from labelsieve.formats.boxes import Pictures
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names, changed
 from labelsieve.formats.cvat import declared, new_labels
 from labelsieve.formats.labelled_images import Entry, content, copy, found, fresh, head
 from labelsieve.formats.xml_spans import Element
@@ -33,18 +34,22 @@ def read(place: str, *, label: str | None = None) -> Content:
         for image in root.all("image"):
             tags = [_class(tag, label) for tag in image.all("tag")]
             others.update(child.tag for child in image.children if child.tag != "tag")
-            entries.append(Entry(image.attributes.get("name", ""), [tag for tag in tags if tag], name))
+            entries.append(Entry(image.attributes.get("name", ""), [tag for tag in tags if tag] or None, name))
         classes |= dict.fromkeys(declared(root))
     listed = ", ".join(f"{count:,} {tag}" for tag, count in others.most_common())
     notes = [f"Not read, but kept: {listed}."] if others else []
     return content(Pictures(folder), entries, () if label else list(classes), notes)
 
 
-def write(
-    place: str, content: Content, changes: Mapping[str, str | None], out: Path, *, label: str | None = None
+def write_sets(
+    place: str, content: Content, changes: Mapping[str, Names | None], out: Path, *, label: str | None = None
 ) -> tuple[str, ...]:
-    """Only the labels of changed tags are written anew, and new classes into the list of labels; all other bytes stay.
-    Images that are left out go."""
+    """Only changed tags are written anew, and new classes into the list of labels; all other bytes stay. Images that
+    are left out go.
+
+    Raises:
+        UserError: a class would have to be added that is the value of an attribute.
+    """
     folder, files = _files(place)
     pictures = Pictures(folder)
     written = {}
@@ -52,21 +57,36 @@ def write(
         edits = []
         for image in root.all("image"):
             key = pictures.find(image.attributes.get("name", ""), name)
-            new = "" if key is None else changes.get(key, "")
-            if new is None:
-                edits.append(xml_spans.without(raw, image))
+            if key is None or key not in changes:
                 continue
-            for tag in image.all("tag") if new else ():
-                value = None if label is None else _attribute(tag, label)
-                if value is not None:
-                    edits.append(xml_spans.with_text(raw, value, new))
-                elif label is None:
-                    edits.append(xml_spans.with_attribute(raw, tag, "label", new))
+            new = changes[key]
+            edits += [xml_spans.without(raw, image)] if new is None else _edits(raw, image, new, label)
         edits += [] if label else new_labels(raw, root, fresh(changes, ()))
         if edits:
             written[name] = xml_spans.edited(raw, edits, name)
     copy(pictures, out, written, changes)
     return ()
+
+
+def _edits(raw: bytes, image: Element, new: Names, label: str | None) -> Iterator[tuple[int, int, bytes]]:
+    """The edits that give an image the tags of the classes `new`."""
+    tags = [(tag, name) for tag in image.all("tag") if (name := _class(tag, label))]
+    renamed, added = changed([name for _, name in tags], new)
+    for tag, name in tags:
+        after = renamed.get(name, name)
+        value = None if label is None else _attribute(tag, label)
+        if after is None:
+            yield xml_spans.without(raw, tag)
+        elif after != name and value is not None:
+            yield xml_spans.with_text(raw, value, after)
+        elif after != name:
+            yield xml_spans.with_attribute(raw, tag, "label", after)
+    if added and label is not None:
+        name = image.attributes.get("name")
+        raise UserError(f"{name!r} cannot get the class {added[0]!r}, because classes are values of {label!r} of tags.")
+    if added:
+        lines = "".join(f'  <tag label={xml_spans.quoteattr(name)} source="manual">\n    </tag>\n  ' for name in added)
+        yield xml_spans.last_inside(raw, image, lines)
 
 
 def _files(place: str) -> tuple[str, dict[str, tuple[bytes, Element]]]:

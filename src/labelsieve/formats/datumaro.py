@@ -1,18 +1,19 @@
 """Datumaro's own format: `annotations/SPLIT.json` and `images/SPLIT/` (open-edge-platform.github.io/datumaro).
 
 `{"categories": {"label": {"labels": [{"name": ...}]}}, "items": [{"id", "annotations": [{"type": "label", "label_id"}],
-"image": {"path"}}]}`. Of the annotations only those of type `label` are read and changed.
+"image": {"path"}}]}`. Of the annotations only those of type `label` are read and changed; an item without one has no
+label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
 from labelsieve.formats.boxes import Pictures
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names, changed
 from labelsieve.formats.json_file import JsonFile, json_file
 from labelsieve.formats.labelled_images import Entry, content, copy, found, fresh, head
 
@@ -35,12 +36,12 @@ def read(place: str) -> Content:
                 raise UserError(
                     f"{file.name} gives {item['id']!r} the label {codes[0]}, but names {len(names)} classes."
                 )
-            entries.append(Entry(_told(item), [names[code] for code in codes], file.name))
+            entries.append(Entry(_told(item), [names[code] for code in codes] or None, file.name))
     return content(Pictures(folder), entries, list(classes))
 
 
-def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Changed items get the number of their new category, items left out are removed; all other values stay."""
+def write_sets(place: str, content: Content, changes: Mapping[str, Names | None], out: Path) -> tuple[str, ...]:
+    """Changed items get the labels of their new categories, items left out are removed; all other values stay."""
     folder, files = _files(place)
     pictures = Pictures(folder)
     new_names = fresh(changes, {name for file in files for name in _categories(file)})
@@ -52,12 +53,11 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         names = _categories(file)
         for item in file.value["items"]:
             key = pictures.find(_told(item), file.name)
-            new = changes.get(key, "") if key is not None else ""
-            if new is None:
-                continue
-            items.append(item)
-            for note in _labels(item) if new else ():
-                note["label_id"] = names.index(new)
+            if key is None or key not in changes:
+                items.append(item)
+            elif (new := changes[key]) is not None:
+                items.append(item)
+                item["annotations"] = _corrected(item, new, names)
                 touched = True
         if touched or len(items) < len(file.value["items"]):
             file.value["items"] = items
@@ -94,6 +94,20 @@ def _categories(file: JsonFile) -> list[str]:
 
 def _labels(item: dict[str, Any]) -> list[dict[str, Any]]:
     return [note for note in item["annotations"] if note["type"] == "label"]
+
+
+def _corrected(item: dict[str, Any], new: Names, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The annotations of an item, with labels of the classes `new`."""
+    renamed, added = changed([names[note["label_id"]] for note in _labels(item)], new)
+    kept = []
+    for note in item["annotations"]:
+        name = names[note["label_id"]] if note["type"] == "label" else None
+        if name in renamed and (after := renamed[name]) is None:
+            continue
+        kept.append({**note, "label_id": names.index(after)} if name in renamed and after is not None else note)
+    last = max((note.get("id", 0) for note in item["annotations"]), default=-1)
+    more = [{"id": last + i, "type": "label", "attributes": {}, "group": 0} for i in range(1, len(added) + 1)]
+    return [*kept, *({**one, "label_id": names.index(name)} for one, name in zip(more, added, strict=True))]
 
 
 def _told(item: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
 """doccano's JSON Lines or JSON of classification: `text` or `filename`, `label` (a list of names), `id`, `Comments`.
 
 A project without shared annotation is exported as one file per member; the folder of these files is read as the votes
-of the members, each file named by its member (data_export/celery_tasks.py of doccano 1.8). `[]` is no label.
+of the members, each file named by its member (data_export/celery_tasks.py of doccano 1.8). `[]` is no label, since
+doccano writes it for what nobody has looked at, too.
 
-In a corrected copy of such a folder the members who did not say the new class have no label for the example; if none
-did, `labelsieve.jsonl` says it.
+In a corrected copy of such a folder the members who did not say the new classes have no label for the example; if none
+did, `labelsieve.jsonl` says them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import Record, first_record, one_name, read_records, unique_ids, write_records
 from labelsieve.places import paths
@@ -45,18 +46,15 @@ def read(place: str, *, text: str | None = None, image: str | None = None, id: s
     if id is not None:
         one_name({key for record in rows for key in record}, "id", place, "field", id)
     examples: dict[str, Record] = {}
-    votes: dict[str, dict[str, str]] = {}
-    why: dict[str, str] = {}
+    votes: dict[str, dict[str, Names]] = {}
     for member, records in members.items():
         keys = unique_ids(records, name, range(len(records)), named=id is not None or len(members) > 1)
         for key, record in zip(keys, records, strict=True):
             labels = _labels(record, place)
             examples.setdefault(key, record)
             said = votes.setdefault(key, {})
-            if len(labels) == 1:
-                said[member] = labels[0]
-            elif labels:
-                why[key] = f"it has several labels ({', '.join(labels)})"
+            if labels:
+                said[member] = tuple(labels)
     found = chosen_input(list(examples.values()), place, text, image, ("label", "cats"))
     inputs, unusable = inputs_of([record.get(found.field) for record in examples.values()], found.kind, place)
     return Content(
@@ -65,36 +63,34 @@ def read(place: str, *, text: str | None = None, image: str | None = None, id: s
         inputs,
         found.kind,
         votes=[sorted(said.items()) for said in votes.values()],
-        unlabelled={
-            i: why.get(key, "nobody gave it a label") for i, (key, said) in enumerate(votes.items()) if not said
-        },
+        unlabelled={i: "nobody gave it a label" for i, said in enumerate(votes.values()) if not said},
         unusable=unusable,
         notes=found.notes,
     )
 
 
-def write(
-    place: str, content: Content, changes: Mapping[str, str | None], out: Path, *, id: str | None = None
+def write_sets(
+    place: str, content: Content, changes: Mapping[str, Names | None], out: Path, *, id: str | None = None
 ) -> tuple[str, ...]:
     files = [place] if paths.is_file(place) else _files(place)
-    missing = {key: new for key, new in changes.items() if new is not None}
+    missing = {key: new for key, new in changes.items() if new}
     ours: dict[str, Record] = {}
     for file in files:
         records = read_records(file)
         keys = unique_ids(records, id or "id", range(len(records)), named=id is not None or len(files) > 1)
         kept: list[Record] = []
         for key, record in zip(keys, records, strict=True):
-            new = changes.get(key, "")
-            if new is None:
-                continue
-            field = _field(record)
-            if new and len(files) == 1:
-                record = {**record, field: [new]}
-            elif new and record[field] == [new]:
-                missing.pop(key, None)
-            elif new:
-                ours[key] = {**record, field: [new]}
-                record = {**record, field: []}
+            if key in changes:
+                new, field = changes[key], _field(record)
+                if new is None:
+                    continue
+                if len(files) == 1:
+                    record = {**record, field: [*new]}
+                elif set(record.get(field) or ()) == set(new):
+                    missing.pop(key, None)
+                else:
+                    ours[key] = {**record, field: [*new]}
+                    record = {**record, field: []}
             kept.append(record)
         write_records(kept, file, out)
     notes = not_copied(content.inputs)
@@ -136,6 +132,6 @@ def _labels(record: Record, place: str) -> Sequence[str]:
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
         raise UserError(
             f"A label in {place} is {json.dumps(labels)[:80]}, not a list of class names; only projects of "
-            "classification have one class for each example."
+            "classification have classes for each example."
         )
     return list(dict.fromkeys(labels))

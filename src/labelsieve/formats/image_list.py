@@ -15,7 +15,7 @@ from pathlib import Path
 from labelsieve.core.errors import UserError
 from labelsieve.core.image_names import SUFFIXES
 from labelsieve.formats.boxes import Pictures
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.labelled_images import Entry, content, copy, found, head
 from labelsieve.places import paths
 
@@ -56,7 +56,7 @@ def read(place: str) -> Content:
     return content(Pictures(folder), entries, names, notes)
 
 
-def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
+def write_sets(place: str, content: Content, changes: Mapping[str, Names | None], out: Path) -> tuple[str, ...]:
     """Only the labels of changed lines are written anew; lines that are left out go. A new class is added to the file
     of names."""
     folder, lists = _lists(place)
@@ -67,15 +67,9 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         lines = []
         for parts, line in zip(one.parts(), one.lines, strict=True):
             key = None if parts is None else pictures.find(parts[0], one.name)
-            new = "" if key is None else changes.get(key, "")
-            if new and names and new not in names:
-                names.append(new)
-            if new:
-                match = _LINE.fullmatch(line)
-                assert match is not None
-                line = line[: match.start("label")] + (str(names.index(new)) if names else new) + match["end"]
-            if new is not None:
-                lines.append(line)
+            if key in changes and (new := changes[key]) is None:
+                continue
+            lines.append(_line(line, new, names) if key in changes and new is not None else line)
         if lines != one.lines:
             written[one.name] = "".join(lines).encode("utf-8", "surrogateescape")
     if len(names) > known:
@@ -83,6 +77,23 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
         written[file] = raw + "".join(f"\n{name}" for name in names[known:]).encode() + b"\n"
     copy(pictures, out, written, changes)
     return ()
+
+
+def _line(line: str, new: Names, names: list[str]) -> str:
+    """A line that has a label, with the classes `new`; those that `names` does not have are added to it.
+
+    Raises:
+        UserError: not one class, and classes are words, of which a line holds only one.
+    """
+    match = _LINE.fullmatch(line)
+    assert match is not None
+    if not names and len(new) != 1 and not all(name.isdigit() for name in (*new, *match["label"].split())):
+        raise UserError(
+            f"A line such as {line.strip()!r} holds one class, not {len(new)}; only numbers can be several."
+        )
+    names += [name for name in new if names and name not in names]
+    text = " ".join(str(names.index(name)) if names else name for name in new)
+    return line[: match.start("label")] + text + match["end"]
 
 
 def _lists(place: str) -> tuple[str, list[_List]]:
@@ -112,8 +123,10 @@ def _class_names(folder: str, lists: Sequence[_List]) -> tuple[str, list[str]]:
     return file, [line.strip() for line in text.strip().splitlines()]
 
 
-def _labels(label: str, names: Sequence[str], file: str) -> list[str]:
-    """The class names of a label as it is written."""
+def _labels(label: str, names: Sequence[str], file: str) -> list[str] | None:
+    """The class names of a label as it is written; None for none."""
+    if not label:
+        return None
     if not all(word.isdigit() for word in label.split()):
         return [label]
     codes = [int(word) for word in label.split()]

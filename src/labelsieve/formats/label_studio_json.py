@@ -1,14 +1,14 @@
 """Label Studio's full JSON: a list of tasks with `data` and `annotations` (labelstud.io/guide/export).
 
-The class is what a Choices or Taxonomy control says of the whole task, whatever it is called, or a Rating if there are
-no others; a choice with an alias is exported as the alias, and the path in a taxonomy is joined by " / ". Every
-annotator (`completed_by`) has one vote: his latest annotation, unless he skipped the task. Predictions and drafts are
-no votes. JSON-MIN and CSV are read by `label_studio_rows`.
+The classes are what a Choices or Taxonomy control says of the whole task, whatever it is called, or a Rating if there
+are no others; a choice with an alias is exported as the alias, and the path in a taxonomy is joined by " / ". Every
+annotator (`completed_by`) has one vote: his latest annotation, unless he skipped the task; one without a choice says
+that it is none of the classes. Predictions and drafts are no votes. JSON-MIN and CSV are read by `label_studio_rows`.
 
-In a corrected copy an annotation that says another class becomes a prediction, whose `model_version` names the
+In a corrected copy an annotation that says other classes becomes a prediction, whose `model_version` names the
 annotator; Label Studio keeps predictions when it imports tasks. It exports them as bare numbers, which it refuses to
-import, so these are left out. If no annotation says the new class, one without author
-is added: the latest with the class replaced.
+import, so these are left out. If no annotation says the new classes, one without author
+is added: the latest with the classes replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import Record, first_record, head, one_name, read_records, unique_ids, write_records
 from labelsieve.places import paths
@@ -56,13 +56,14 @@ def read(
     tasks = _tasks(place)
     control = _control(tasks, place, label)
     data = [task["data"] for task in tasks]
-    votes: list[list[tuple[str, str]]] = []
+    votes: list[list[tuple[str, Names]]] = []
     unlabelled: dict[int, str] = {}
-    counted: Counter[str] = Counter()
+    replaced = 0
     for i, task in enumerate(tasks):
-        said, why = _votes(task, control, counted)
+        said, why, later = _votes(task, control)
+        replaced += later
         votes.append(sorted(said.items()))
-        if not said:
+        if not any(said.values()):
             unlabelled[i] = why
     found = chosen_input(data, place, text, image)
     inputs, unusable = inputs_of([row.get(found.field) for row in data], found.kind, place)
@@ -74,28 +75,33 @@ def read(
         votes=votes,
         unlabelled=unlabelled,
         unusable=unusable,
-        notes=(*found.notes, *(_NOTES[what].format(f"{n:,}") for what, n in counted.items())),
+        notes=(*found.notes, *((_REPLACED.format(replaced),) if replaced else ())),
     )
 
 
-_NOTES = {
-    "replaced": "{} annotations were replaced by a later one of the same annotator on the same task.",
-    "several": "{} annotations choose several classes at once; they are no votes, since each example has one label.",
-}
+_REPLACED = "{:,} annotations were replaced by a later one of the same annotator on the same task."
 
 
-def write(
-    place: str, content: Content, changes: Mapping[str, str | None], out: Path, *, label: str | None = None
+def write_sets(
+    place: str, content: Content, changes: Mapping[str, Names | None], out: Path, *, label: str | None = None
 ) -> tuple[str, ...]:
+    """As the description of this file says.
+
+    Raises:
+        UserError: a rating would have to be several numbers, or none.
+    """
     tasks = _tasks(place)
     control = _control(tasks, place, label)
+    kind, shown = _form(tasks, control)
     kept = []
     demoted, numbers = 0, 0
     for key, task in zip(content.ids or (), tasks, strict=True):
         if key not in changes:
             kept.append(task)
         elif (new := changes[key]) is not None:
-            kept.append(_corrected(task, control, new))
+            if kind == "rating" and len(new) != 1:
+                raise UserError(f"The control {control!r} of {place} is a rating, which is one number, not {len(new)}.")
+            kept.append(_corrected(task, control, new, kind, shown))
             demoted += len(task["annotations"]) - len([a for a in kept[-1]["annotations"] if a in task["annotations"]])
     for i, task in enumerate(kept):
         whole = [one for one in task.get("predictions") or () if isinstance(one, dict)]
@@ -104,7 +110,7 @@ def write(
     write_records(kept, place, out)
     notes = []
     if demoted:
-        notes.append(f"{demoted:,} annotations that said another class are predictions in the copy, called {BEFORE!r}.")
+        notes.append(f"{demoted:,} annotations that said other classes are predictions in the copy, called {BEFORE!r}.")
     if numbers:
         notes.append(
             f"{numbers:,} predictions of the export are only numbers, with which Label Studio refuses a file; the copy "
@@ -113,30 +119,46 @@ def write(
     return (*notes, *not_copied(content.inputs))
 
 
-def _corrected(task: Record, control: str, new: str) -> Record:
+def _corrected(task: Record, control: str, new: Names, kind: str, shown: str) -> Record:
     right, other = [], []
     for annotation in task["annotations"]:
         skipped = annotation.get("was_cancelled") or annotation.get("skipped")
-        said = [] if skipped else _said(annotation, control)
-        (right if said == [new] else other).append(annotation)
+        right_one = not skipped and set(_said(annotation, control)) == set(new)
+        (right if right_one else other).append(annotation)
     earlier = [
         {"model_version": f"{BEFORE}: {_annotator(one)}", "result": one["result"]} for one in other if one.get("result")
     ]
     if not right:
-        usable = [one for one in other if _said(one, control)]
-        right = [{"result": _results(max(usable, key=_when), control, new), "was_cancelled": False}]
+        usable = [one for one in other if not (one.get("was_cancelled") or one.get("skipped"))]
+        usable = [one for one in usable if _said(one, control)] or usable
+        right = [{"result": _results(max(usable, key=_when), control, new, kind, shown), "was_cancelled": False}]
     return {**task, "annotations": right, "predictions": [*(task.get("predictions") or []), *earlier]}
 
 
-def _results(annotation: Record, control: str, new: str) -> list[Record]:
-    """The results of an annotation with the new class, as if it had been made anew."""
-    results = copy.deepcopy(annotation["result"])
-    for result in results:
-        if _is_answer(result, control, annotation["result"]):
-            kind, old = result["type"], result["value"].get(result["type"])
-            value = new.split(BETWEEN) if kind == "taxonomy" else new
-            result["value"][kind] = [value] if isinstance(old, list) else int(new) if new.isdecimal() else new
-    return results
+def _results(annotation: Record, control: str, new: Names, kind: str, shown: str) -> list[Record]:
+    """The results of an annotation with the new classes, as if it had been made anew."""
+    results = copy.deepcopy(annotation.get("result") or [])
+    answers = [one for one in results if _is_answer(one, control, results)]
+    value = [name.split(BETWEEN) if kind == "taxonomy" else name for name in new]
+    if kind == "rating":
+        value = int(new[0]) if new[0].isdecimal() else new[0]
+    if not answers and new:
+        answers = [{"from_name": control, "to_name": shown, "type": kind, "value": {}}]
+        results += answers
+    for one in answers:
+        one["value"][kind] = value
+    return [one for one in results if new or one not in answers]
+
+
+def _form(tasks: Sequence[Record], control: str) -> tuple[str, str]:
+    """The type of a control, and the name of what it is about."""
+    for task in tasks:
+        for annotation in task["annotations"]:
+            results = annotation.get("result") or []
+            for result in results:
+                if _is_answer(result, control, results):
+                    return result["type"], str(result.get("to_name", ""))
+    return CONTROLS[0], ""
 
 
 def _tasks(place: str) -> list[Record]:
@@ -172,7 +194,7 @@ def _no_answer(place: str, others: Counter[str]) -> str:
     if "rectanglelabels" in others:
         advice = "Boxes are read from Label Studio's exports as COCO, YOLO and Pascal VOC."
     elif others:
-        advice = "Each example needs one class."
+        advice = "Each example needs classes."
     there = f"; there are {listed}" if listed else ""
     return f"No annotation in {place} answers a Choices, Taxonomy or Rating control about a whole task{there}. {advice}"
 
@@ -185,8 +207,10 @@ def _is_answer(result: Record, control: Any, beside: Sequence[Record] = ()) -> b
     return not any(mine and other.get("id") == mine and other.get("type") not in CONTROLS for other in beside)
 
 
-def _votes(task: Record, control: str, counted: Counter[str]) -> tuple[dict[str, str], str]:
-    """The class that each annotator says, and why there is no label if nobody says one."""
+def _votes(task: Record, control: str) -> tuple[dict[str, Names], str, int]:
+    """The classes that each annotator says, why there is no label if nobody says one, and how many annotations a later
+    one replaced."""
+    replaced = 0
     latest: dict[str, Record] = {}
     why = "it has predictions but no annotation" if task.get("predictions") else "it has no annotation"
     for annotation in sorted(task["annotations"], key=_when):
@@ -194,20 +218,11 @@ def _votes(task: Record, control: str, counted: Counter[str]) -> tuple[dict[str,
             why = "it was skipped"
             continue
         who = _annotator(annotation)
-        counted["replaced"] += who in latest
+        replaced += who in latest
         latest[who] = annotation
-    said: dict[str, str] = {}
-    for who, annotation in latest.items():
-        classes = _said(annotation, control)
-        if len(classes) == 1:
-            said[who] = classes[0]
-        elif classes:
-            counted["several"] += 1
-            why = f"several classes were chosen at once ({', '.join(classes)})"
-        else:
-            why = f"no class was chosen in {control!r}"
-    counted += Counter()  # without zeros
-    return said, why
+    if latest:
+        why = f"no class was chosen in {control!r}"
+    return {who: tuple(_said(annotation, control)) for who, annotation in latest.items()}, why, replaced
 
 
 def _said(annotation: Record, control: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 Rows with the same `id` are about one task; JSON-MIN overwrites an `id` of the data by its own number. A control is a
 column like the data, so `label` says which one it is unless only one can be meant. Its cells are words, or, in the same
-column, objects such as `{"choices": ["cat", "dog"]}`.
+column, objects such as `{"choices": ["cat", "dog"]}`; a row without one says that it is none of the classes.
 
-In a corrected copy the rows that say another class are left out; if none says the new class, the first row does.
+In a corrected copy the rows that say other classes are left out; if none says the new classes, the first row does.
 Label Studio imports no annotations from these files; its full JSON comes back.
 """
 
@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labelsieve.formats.content import Content
-from labelsieve.formats.label_studio_json import CONTROLS, classes_of
+from labelsieve.formats.content import Content, Names
+from labelsieve.formats.label_studio_json import BETWEEN, CONTROLS, classes_of
 from labelsieve.formats.media_beside import chosen_input, inputs_of, not_copied
 from labelsieve.formats.records import (
     Record,
@@ -53,19 +53,14 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
     rows = _rows(place)
     tasks = _tasks(rows)
     control, found = _columns(rows, place, label, text, image)
-    votes: list[list[tuple[str, str]]] = []
+    votes: list[list[tuple[str, Names]]] = []
     unlabelled: dict[int, str] = {}
     for i, places in enumerate(tasks.values()):
-        said: dict[str, str] = {}
-        classes: list[str] = []
-        for row in sorted((rows[at] for at in places), key=lambda row: str(row.get("updated_at", ""))):
-            classes = _classes(row.get(control))
-            if len(classes) == 1:
-                said[str(row["annotator"])] = classes[0]
+        ordered = sorted((rows[at] for at in places), key=lambda row: str(row.get("updated_at", "")))
+        said = {str(row["annotator"]): tuple(_classes(row.get(control))) for row in ordered}
         votes.append(sorted(said.items()))
-        if not said:
-            several = f"several classes were chosen at once ({', '.join(classes)})"
-            unlabelled[i] = several if classes else f"no class was chosen in {control!r}"
+        if not any(said.values()):
+            unlabelled[i] = f"no class was chosen in {control!r}"
     first = [rows[places[0]].get(found.field) for places in tasks.values()]
     inputs, unusable = inputs_of(first, found.kind, place)
     return Content(
@@ -73,10 +68,10 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
     )
 
 
-def write(
+def write_sets(
     place: str,
     content: Content,
-    changes: Mapping[str, str | None],
+    changes: Mapping[str, Names | None],
     out: Path,
     *,
     label: str | None = None,
@@ -85,15 +80,17 @@ def write(
 ) -> tuple[str, ...]:
     rows = _rows(place)
     control, _ = _columns(rows, place, label, text, image)
+    table = paths.suffix(place) in _TABLES
+    form = next((_parsed(row.get(control)) for row in rows if isinstance(_parsed(row.get(control)), list | dict)), None)
     kept: dict[int, Record] = {}
     for key, places in _tasks(rows).items():
         if key not in changes:
             kept |= {at: rows[at] for at in places}
         elif (new := changes[key]) is not None:
-            right = {at: rows[at] for at in places if _classes(rows[at].get(control)) == [new]}
-            kept |= right or {places[0]: {**rows[places[0]], control: new}}
+            right = {at: rows[at] for at in places if set(_classes(rows[at].get(control))) == set(new)}
+            kept |= right or {places[0]: _row(rows[places[0]], control, new, form, table)}
     chosen = [kept[at] for at in sorted(kept)]
-    if paths.suffix(place) in _TABLES:
+    if table:
         write_csv(chosen, csv_names(place), place, out)
     else:
         write_records(chosen, place, out)
@@ -139,14 +136,31 @@ def _after_id(names: Sequence[str]) -> Sequence[str]:
 
 def _classes(cell: Any) -> list[str]:
     """The classes in a cell: a word, an object or list of choices, the same as JSON in a CSV file."""
-    if isinstance(cell, str) and cell.startswith(("[", "{")):
-        try:
-            cell = json.loads(cell)
-        except ValueError:
-            return [cell]
+    cell = _parsed(cell)
     values: list[Any] = []
     for part in cell if isinstance(cell, list) else [cell]:
         kind = next((kind for kind in CONTROLS if kind in part), "") if isinstance(part, dict) else ""
         said = part.get(kind) if isinstance(part, dict) else part
         values += said if isinstance(said, list) else [] if said is None else [said]
     return [name for name in classes_of(values) if name.strip()]
+
+
+def _parsed(cell: Any) -> Any:
+    if isinstance(cell, str) and cell.startswith(("[", "{")):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            pass
+    return cell
+
+
+def _row(row: Record, control: str, new: Names, form: Any, table: bool) -> Record:
+    """A row that says the classes `new`. A single choice is a word, and several are an object, as Label Studio writes
+    them; in a table an object is JSON. `form` is a cell that is no word, None if there is none."""
+    if not new:
+        return {**row, control: ""} if table else {name: value for name, value in row.items() if name != control}
+    if isinstance(form, list):
+        cell: Any = [{"taxonomy": [name.split(BETWEEN) for name in new]}]
+    else:
+        cell = new[0] if len(new) == 1 else {"choices": [*new]}
+    return {**row, control: json.dumps(cell, ensure_ascii=False) if table and not isinstance(cell, str) else cell}

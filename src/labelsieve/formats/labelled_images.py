@@ -6,7 +6,6 @@ Every picture is one example; its id is its path below the folder. A picture tha
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from labelsieve.core.dataset import Exclusion
 from labelsieve.core.errors import UserError
 from labelsieve.core.splits import is_split
 from labelsieve.formats.boxes import Pictures, copied, split_of
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.places import paths
 
 _SHOWN = 3
@@ -28,12 +27,12 @@ class Entry:
 
     Attributes:
         told: the name of the picture, perhaps with folders or without suffix.
-        labels: its classes.
+        labels: its classes; () if the file says that it has none of them, None if it says nothing.
         file: the name of the file below the folder of the data.
     """
 
     told: str
-    labels: Sequence[str]
+    labels: Sequence[str] | None
     file: str
 
 
@@ -79,8 +78,8 @@ def content(
     Raises:
         UserError: no picture is named.
     """
-    labels: dict[str, dict[str, str]] = defaultdict(dict)  # picture -> its labels, each with the file that names it
-    first: dict[str, str] = {}
+    labels: dict[str, dict[str, None]] = {}
+    first: dict[str, str] = {}  # picture -> the first file that names it
     lost: dict[str, str] = {}
     for entry in entries:
         picture = pictures.find(entry.told, entry.file)
@@ -88,45 +87,41 @@ def content(
             lost[entry.told] = entry.file
             continue
         first.setdefault(picture, entry.file)
-        labels[picture] |= dict.fromkeys(entry.labels, entry.file)
-    if not labels:
+        if entry.labels is not None:
+            labels.setdefault(picture, {}).update(dict.fromkeys(entry.labels))
+    if not first:
         why = f": {next(iter(lost))}, ..." if lost else ""
         raise UserError(f"{pictures.root} holds none of the pictures that its label files name{why}.")
     ids = sorted(pictures.names)
-    several = {
-        i: f"it has several labels: {', '.join(labels[key])}" for i, key in enumerate(ids) if len(labels[key]) > 1
-    }
-    given = [next(iter(labels[key]), None) for key in ids]
     missing = [key for key in ids if key not in first]
     told = list(notes)
     if missing:
         told.append(f"No label file names {_listed(missing)}; such pictures have no label.")
     if lost:
         told.append(f"Named, but not in {pictures.root}: {_listed(list(lost))}.")
-    if several:
-        told.append(f"Left out because they have several labels, not one: {len(several):,}.")
-    used = set(given)
+    used = {name for names in labels.values() for name in names}
     splits = [split_of(key) or _split(first.get(key, "")) or None for key in ids]
     return Content(
         ids,
-        given,
+        None,
         pictures.files(ids),
         "image",
-        tuple(name for name in dict.fromkeys(classes) if name in used) if used <= {*classes, None} else None,
+        tuple(name for name in dict.fromkeys(classes) if name in used) if used <= {*classes} else None,
         splits if any(splits) else None,
-        unusable=several,
+        sets=[None if key not in labels else tuple(labels[key]) for key in ids],
         excluded=tuple(Exclusion(name, f"{file} names it, but it is not there") for name, file in lost.items()),
         notes=tuple(told),
     )
 
 
-def fresh(changes: Mapping[str, str | None], known: Collection[str]) -> list[str]:
+def fresh(changes: Mapping[str, Names | None], known: Collection[str]) -> list[str]:
     """The new class names among the changes. They are added to every file, because tools want the same classes in all
     splits."""
-    return [name for name in dict.fromkeys(changes.values()) if name and name not in known]
+    names = dict.fromkeys(name for new in changes.values() for name in new or ())
+    return [name for name in names if name not in known]
 
 
-def copy(pictures: Pictures, out: Path, written: Mapping[str, bytes], changes: Mapping[str, str | None]) -> None:
+def copy(pictures: Pictures, out: Path, written: Mapping[str, bytes], changes: Mapping[str, Names | None]) -> None:
     """Copy the folder into `out`, with new label files and without the pictures that are left out."""
     copied(pictures.root, out, written, {key for key, new in changes.items() if new is None})
 

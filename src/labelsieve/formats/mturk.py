@@ -2,7 +2,7 @@
 (docs.aws.amazon.com/AWSMechTurk, "Downloading results").
 
 Every assignment is the vote of a worker on a HIT; rejected ones are left out. An answer is a word, or the JSON of crowd
-elements: `[{"category": {"label": "cat"}}]`, `[{"animal": {"cat": true, "dog": false}}]`.
+elements: `[{"category": {"label": "cat"}}]`, `[{"animal": {"cat": true, "dog": false}}]`, `{"labels": ["cat", "dog"]}`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.media_beside import chosen_input, inputs_of
 from labelsieve.formats.records import csv_names, one_name, read_csv
 from labelsieve.places import paths
@@ -47,7 +47,7 @@ def read(
     if id is not None:
         one_name(rows[0], "id", place, "column", id)
     examples: dict[str, dict[str, str]] = {}
-    votes: dict[str, dict[str, str]] = {}
+    votes: dict[str, dict[str, Names]] = {}
     rejected = 0
     for row, answer in zip(rows, answers, strict=True):
         key = row[id or "HITId"]
@@ -55,7 +55,7 @@ def read(
         said = votes.setdefault(key, {})
         if row.get("AssignmentStatus", "").lower() == "rejected":
             rejected += 1
-        elif answer.get(asked):
+        elif asked in answer:
             said[row["WorkerId"]] = answer[asked]
     found = chosen_input(list(examples.values()), place, _without(text, _INPUT), _without(image, _INPUT))
     inputs, unusable = inputs_of([row.get(found.field) for row in examples.values()], found.kind, place)
@@ -67,7 +67,9 @@ def read(
         found.kind,
         votes=[sorted(said.items()) for said in votes.values()],
         unlabelled={
-            i: "no assignment that was not rejected has an answer" for i, v in enumerate(votes.values()) if not v
+            i: "no assignment that was not rejected has an answer"
+            for i, v in enumerate(votes.values())
+            if not any(v.values())
         },
         unusable=unusable,
         notes=(*found.notes, *((note,) if rejected else ())),
@@ -78,9 +80,11 @@ def _without(name: str | None, prefix: str) -> str | None:
     return name and name.removeprefix(prefix)
 
 
-def _answers(row: dict[str, str]) -> dict[str, str]:
-    """The answers of an assignment by name; "" for an answer that is not one choice."""
-    found = {name.removeprefix(_ANSWER): value for name, value in row.items() if name.startswith(_ANSWER)}
+def _answers(row: dict[str, str]) -> dict[str, Names]:
+    """The answers of an assignment by name; without those that are blank."""
+    found: dict[str, Any] = {
+        name.removeprefix(_ANSWER): value for name, value in row.items() if name.startswith(_ANSWER)
+    }
     written = found.pop(_JSON.removeprefix(_ANSWER), "")
     if written:
         try:
@@ -88,18 +92,22 @@ def _answers(row: dict[str, str]) -> dict[str, str]:
         except ValueError as error:
             raise UserError(f"{_JSON} of the HIT {row['HITId']} is not JSON: {error}.") from error
         for part in parts if isinstance(parts, list) else [parts]:
-            found |= {name: _choice(value) for name, value in part.items()}
+            found |= part
     names = {name.partition(".")[0] for name, value in found.items() if value in ("true", "false") and "." in name}
     for name in names:  # one column per option: Answer.animal.cat is true
         options = {n.removeprefix(f"{name}."): found.pop(n) == "true" for n in [*found] if n.startswith(f"{name}.")}
-        found[name] = _choice(options)
-    return {name.removesuffix(".label"): value.strip() for name, value in found.items()}
+        found[name] = options
+    chosen = {name.removesuffix(".label"): _chosen(value) for name, value in found.items()}
+    return {name: names for name, names in chosen.items() if names is not None}
 
 
-def _choice(value: Any) -> str:
-    if isinstance(value, dict) and "label" in value:
-        value = value["label"]
+def _chosen(value: Any) -> Names | None:
+    """The classes that an answer chooses; None if it is blank, or no choice."""
+    if isinstance(value, dict) and value.keys() & {"label", "labels"}:
+        value = value.get("labels", value.get("label"))
     if isinstance(value, dict):
-        chosen = [name for name, on in value.items() if on is True]
-        return chosen[0] if len(chosen) == 1 else ""
-    return str(value) if isinstance(value, str | int | float) else ""
+        return tuple(name for name, on in value.items() if on is True)
+    if isinstance(value, list):
+        return tuple(str(one) for one in value)
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    return (text,) if text else None

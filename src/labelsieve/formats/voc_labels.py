@@ -1,6 +1,7 @@
 """Pascal VOC's classification: `ImageSets/Main/CLASS_SPLIT.txt`, with a line `picture 1` or `picture -1` for each
 picture of the split in `JPEGImages/` (Everingham et al., "The Pascal visual object classes challenge", IJCV 2010), as
-Datumaro writes it as `voc_classification`. 0 says that the class is hard to see; it is no label here.
+Datumaro writes it as `voc_classification`. 0 says that the class is hard to see: no label where each picture has one,
+no answer where it may have several.
 
 VOC with boxes in `Annotations/` is read by `voc`.
 """
@@ -9,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
 from labelsieve.formats.boxes import Pictures
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.labelled_images import Entry, content, copy, fresh
 from labelsieve.formats.voc import MAP, with_classes
 from labelsieve.places import paths
@@ -40,21 +41,27 @@ def recognises(place: str) -> bool:
 
 def read(place: str) -> Content:
     lists = _opened(place)
-    entries, odd = [], []
+    entries, odd, hard = [], [], {}
     for one in lists:
         for line in one.lines if one.label else ():
             match = _LINE.fullmatch(line)
             if match is not None:
                 entries.append(Entry(_told(match["told"]), [one.label] * (match["mark"] == "1"), one.name))
+                if match["mark"] == "0":
+                    hard[match["told"]] = f"its mark for {one.label!r} is 0, hard to see"
             elif line.strip():
                 odd.append(f"{one.name}: {line.strip()!r}")
     notes = [f"Lines that are not a picture and 1, 0 or -1 are not read: {odd[0]}, ... ({len(odd):,})."] if odd else []
-    return content(Pictures(place), entries, sorted({one.label for one in lists if one.label}), notes)
+    pictures = Pictures(place)
+    found = content(pictures, entries, sorted({one.label for one in lists if one.label}), notes)
+    at = {key: i for i, key in enumerate(found.ids or ())}
+    keys = ((pictures.find(_told(told), _LISTS), why) for told, why in hard.items())
+    return replace(found, partly={at[key]: why for key, why in keys if key is not None})
 
 
-def write(place: str, content: Content, changes: Mapping[str, str | None], out: Path) -> tuple[str, ...]:
-    """Only the marks of changed pictures are written anew; lines of pictures that are left out go. A new class gets a
-    list in each split."""
+def write_sets(place: str, content: Content, changes: Mapping[str, Names | None], out: Path) -> tuple[str, ...]:
+    """Only marks that change are written anew; lines of pictures that are left out go. A new class gets a list in each
+    split."""
     lists = _opened(place)
     pictures = Pictures(place)
     written = {}
@@ -65,16 +72,17 @@ def write(place: str, content: Content, changes: Mapping[str, str | None], out: 
             lines = _without_marks(first)
             lists += [_List(f"{_LISTS}/{name}_{split}.txt", name, split, lines) for name in new_names]
     for one in lists:
-        lines, touched = [], one.label in changes.values()
+        lines, touched = [], one.label in new_names
         for line in one.lines:
             match = _LINE.fullmatch(line)
             told = line.strip() if match is None else match["told"]
             key = pictures.find(_told(told), one.name) if told else None
-            new = "" if key is None else changes.get(key, "")
-            touched |= new != ""
-            if new and match is not None:
-                mark = "1" if new == one.label else "-1"
-                line = f"{match['told']}{' ' * (3 - len(mark))}{mark}{match['end']}"
+            new = changes.get(key or "", ())
+            touched |= key in changes
+            if key in changes and new is not None and match is not None:
+                mark = "1" if one.label in new else "-1"
+                if (mark == "1") != (match["mark"] == "1"):
+                    line = f"{match['told']}{' ' * (3 - len(mark))}{mark}{match['end']}"
             lines += [line] if new is not None else []
         if touched:
             written[one.name] = "".join(lines).encode("utf-8", "surrogateescape")

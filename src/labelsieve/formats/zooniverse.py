@@ -1,8 +1,9 @@
 """Zooniverse's export of classifications: CSV with JSON in `annotations` and `subject_data`
 (help.zooniverse.org, "Data exports").
 
-Every volunteer has one vote on a subject, his latest: the answer of a question (`value` is a word), or the only choice
-of a survey. Volunteers who were not logged in have a name each, such as not-logged-in-1a2b.
+Every volunteer has one vote on a subject, his latest: the answer of a question (`value` is a word, or a list where
+several can be chosen), or the choices of a survey. Volunteers who were not logged in have a name each, such as
+not-logged-in-1a2b.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from typing import Any
 
 from labelsieve.core.errors import UserError
-from labelsieve.formats.content import Content
+from labelsieve.formats.content import Content, Names
 from labelsieve.formats.media_beside import chosen_input, inputs_of
 from labelsieve.formats.records import csv_names, one_name, read_csv
 from labelsieve.places import paths
@@ -40,29 +41,25 @@ def read(place: str, *, label: str | None = None, text: str | None = None, image
     answers = [_answers(row, place) for row in rows]
     task = one_name(sorted({name for row in answers for name in row}), "label", place, "task with one answer", label)
     subjects: dict[str, dict[str, Any]] = {}
-    votes: dict[str, dict[str, str]] = {}
-    several = 0
+    votes: dict[str, dict[str, Names]] = {}
     for row, answer in zip(rows, answers, strict=True):
         for key, facts in _json(row, "subject_data", place).items():
             subjects.setdefault(key, {name: value for name, value in facts.items() if isinstance(value, str)})
             said = votes.setdefault(key, {})
-            chosen = answer.get(task) or []
-            several += len(chosen) > 1
-            if len(chosen) == 1:
-                said[row["user_name"]] = chosen[0]
+            if task in answer:
+                said[row["user_name"]] = tuple(answer[task])
     order = sorted(subjects, key=lambda key: (len(key), key))
     found = chosen_input([subjects[key] for key in order], place, text, image)
     inputs, unusable = inputs_of([subjects[key].get(found.field) for key in order], found.kind, place)
-    note = f"{several:,} answers choose several classes at once; they are no votes, since each example has one label."
     return Content(
         order,
         None,
         inputs,
         found.kind,
         votes=[sorted(votes[key].items()) for key in order],
-        unlabelled={i: f"nobody gave one answer to {task}" for i, key in enumerate(order) if not votes[key]},
+        unlabelled={i: f"nobody answered {task}" for i, key in enumerate(order) if not any(votes[key].values())},
         unusable=unusable,
-        notes=(*found.notes, *((note,) if several else ())),
+        notes=found.notes,
     )
 
 
@@ -73,9 +70,9 @@ def _answers(row: dict[str, str], place: str) -> dict[str, list[str]]:
         value = part.get("value")
         if isinstance(value, str) and value:
             found[part["task"]] = [value]
-        elif isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+        elif isinstance(value, list) and all(isinstance(v, str) for v in value):
             found[part["task"]] = value
-        elif isinstance(value, list) and value and all(isinstance(v, dict) and "choice" in v for v in value):
+        elif isinstance(value, list) and all(isinstance(v, dict) and "choice" in v for v in value):
             found[part["task"]] = list(dict.fromkeys(str(v["choice"]) for v in value))
     return found
 
