@@ -386,8 +386,11 @@ def decide_one() -> None:
 BETWEEN = {("docs/run-folder.md", 0): decide_one, ("docs/accept.md", 0): review_the_batch}
 
 
+HOW_TO = sorted((ROOT / "docs/how-to").glob("[!i]*.md"))  # index.md is the list of the others
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page) and page not in HOW_TO], ids=name_of)
 def test_the_python_examples_run(page, prepared, tmp_path, monkeypatch):
     """All blocks of a page in their order, on copies of small data with the names that the page uses."""
     shutil.copytree(prepared, tmp_path / "here")
@@ -415,3 +418,84 @@ def test_examples_that_are_not_run_are_python_at_least_and_say_why(page):
     assert len(re.findall("^<!-- not run: ", page.read_text(), re.MULTILINE)) == sum(
         bool(reason) for _, reason in python_blocks(page)
     )
+
+
+# The pages that are followed from top to bottom
+
+
+def steps(page: Path) -> list[tuple[str, str]]:
+    """What a reader does: ("python", block), ("command", line), ("toml", the file to write), in the order of the
+    page. Blocks of Python that are not run are left out."""
+    not_run = {code for code, reason in python_blocks(page) if reason}
+    found = re.finditer(
+        r"^```(python|toml)\n(.*?)^```|^    labelsieve ([^\n]*)$", page.read_text(), re.DOTALL | re.MULTILINE
+    )
+    every = [(match[1] or "command", match[2] or match[3]) for match in found]
+    return [(kind, text) for kind, text in every if text not in not_run]
+
+
+def bring(page: str) -> None:
+    """The data that a how-to page begins with, beside what `prepared` has."""
+    rng = np.random.default_rng(0)
+    truth = dict(line.split(",") for line in Path("truth.csv").read_text().split()[1:])
+    many = range(60)
+    topics = {"sport": "the team won the match", "food": "the soup was cold", "trains": "the train was late"}
+    tables = {
+        "pictures.md": {"labels.csv": ["file,letter", *(f"{Path(id).name},{truth[id]}" for id in truth)]},
+        "table.md": {
+            "reviews.csv": [
+                "key,body,topic",
+                *(f"r{i},{list(topics.values())[i % 3]} again on day {i},{list(topics)[i % 3]}" for i in many),
+            ],
+            "flowers.csv": [
+                "key,length,width,species",
+                *(f"f{i},{i % 3 + rng.normal() / 5:.2f},{i % 3 + rng.normal() / 5:.2f},{'abc'[i % 3]}" for i in many),
+            ],
+            "pictures.csv": ["path,letter", *(f"photos/{id},{truth[id]}" for id in truth)],
+        },
+        "features.md": {"labels.csv": ["id,label", *(f"{i},{i % 3}" for i in range(120))]},
+        "votes.md": {
+            "votes.csv": [
+                "image,worker,label",
+                *(f"i{i},{who},{'ab'[(i + (i % 9 == n)) % 2]}" for i in many for n, who in enumerate("xyz")),
+            ],
+            "votes-on-photos.csv": ["image,worker,label", *(f"{id},{who},{truth[id]}" for id in truth for who in "xy")],
+            "wide.csv": ["image,ana,ben,cleo", *(f"i{i},{'ab'[i % 2]},{'ab'[i % 2]},{'ab'[i % 7 == 0]}" for i in many)],
+        },
+    }
+    for name, lines in tables.get(page, {}).items():
+        Path(name).write_text("\n".join(lines) + "\n")
+    if page == "features.md":
+        np.save("features.npy", np.load("features.npz")["features"])
+    if page == "vendor.md":
+        shutil.rmtree("batch.sieve")
+        shutil.copytree("photos", "batch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO, ids=name_of)
+def test_the_steps_of_a_how_to_page_work_in_their_order(page, prepared, tmp_path, monkeypatch, capsys):
+    """`review` serves a page until it is stopped, so its part is done by a reviewer who needs no page; addresses of a
+    bucket are not at hand."""
+    if page.name == "loop.md":
+        pytest.importorskip("lightning")
+    shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    bring(page.name)
+    names: dict = {}
+    for kind, text in steps(page):
+        words = shlex.split(text, comments=True) if kind == "command" else []
+        if kind == "python":
+            exec(compile(text, name_of(page), "exec"), names)
+        elif kind == "toml":
+            Path("labels.toml").write_text(text)
+        elif "s3://" in text:
+            continue
+        elif words[0] == "review":
+            assert Path(words[1]).is_dir()
+            if "accept-batch" in words:
+                review_the_batch()
+        else:
+            code = main(words)
+            said = capsys.readouterr()
+            assert code == 0 or (code == 1 and words[0] in ("accept", "check")), f"{text}: {said.out}{said.err}"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import labelsieve as ls
 from labelsieve.core.findings import Estimate
 from labelsieve.core.scores import Scores
 from labelsieve.decide.count import HARD, count_wrong, probability_wrong, rank, surer_than_right, to_flag, unjudgeable
@@ -94,3 +95,20 @@ def test_the_curve_has_twice_the_slope_of_the_log_odds():
 
 def test_a_class_of_two_can_be_judged():
     assert unjudgeable(np.array([0, 1, 1, 2, 2, 2])).tolist() == [True, False, False, False, False, False]
+
+
+def test_probabilities_of_a_model_that_was_trained_on_the_examples_are_called_by_their_name():
+    """A forest knows its own training data by heart; by cross-validation it does not."""
+    ensemble, selection = pytest.importorskip("sklearn.ensemble"), pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(0)
+    true = np.arange(200) % 2
+    x = rng.normal(size=(200, 3)) + 3 * np.eye(2, 3)[true]
+    labels = np.where(np.arange(200) < 20, 1 - true, true)
+    forest = ensemble.RandomForestClassifier(30, random_state=0)
+    by_heart = ls.find(ls.load_probabilities(forest.fit(x, labels).predict_proba(x), labels))
+    assert by_heart.flagged.sum() == 0
+    assert any("100 % of the examples" in note and "by cross-validation" in note for note in by_heart.notes)
+    held_out = selection.cross_val_predict(forest, x, labels, cv=5, method="predict_proba")
+    findings = ls.find(ls.load_probabilities(held_out, labels))
+    assert findings.flagged[:20].sum() >= 10
+    assert not any("by cross-validation" in note for note in findings.notes)

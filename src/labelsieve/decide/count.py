@@ -36,6 +36,7 @@ UNDISPUTED = 1.5  # wrong labels for each dispute, at most
 _CLAIMED = 0.5  # a judge claims too much if its claim exceeds what it keeps by this share of its disputes
 _WORTH_SAYING = 0.02  # share of disputes
 TOO_FEW = 2  # a class needs this many examples before one of them can be judged by the others
+_AGREED, _ENOUGH = 0.001, 50  # share of disputes at which a judge repeats the labels; examples to say so
 _DIVIDED = 0.28  # share of examples on which the judges name different classes; above it, say so
 HARD = (
     "The judges often disagree: either these features separate the classes poorly, or very many labels are wrong. The "
@@ -45,6 +46,12 @@ CLAIMS = (
     "The probabilities are surer than the given labels bear out: on average {claimed} for the likeliest class, which "
     "is the given label of only {kept} of the examples. Either the other labels are wrong or the model is; a review of "
     "a hundred examples would tell."
+)
+
+REPEATS = (
+    "The likeliest class is the given label of {kept} of the examples. Either nearly all labels are right and the "
+    "classes easy to tell, or the model was trained on these very examples and repeats their labels; such probabilities "
+    "find no wrong label. Make them by cross-validation (out-of-sample)."
 )
 
 
@@ -61,6 +68,8 @@ def count_wrong(consensus: Scores, copies: np.ndarray | None = None) -> tuple[Es
     modelled = count if consensus.n_wrong is None else consensus.n_wrong
     surer = surer_than_right(consensus)
     estimate = range_of(count, modelled, disputes, n, surer)
+    if not several(consensus) and n >= _ENOUGH and disputes <= _AGREED * n:
+        return estimate, REPEATS.format(kept=percent(1 - disputes / n, ".0f" if disputes == 0 else ".1f"))
     if surer:
         return estimate, CLAIMS.format(
             claimed=percent(_claimed(consensus), ".0f"), kept=percent(1 - disputes / n, ".0f")
