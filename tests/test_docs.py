@@ -478,7 +478,7 @@ def test_the_steps_of_a_how_to_page_work_in_their_order(page, prepared, tmp_path
     """`review` serves a page until it is stopped, so its part is done by a reviewer who needs no page; addresses of a
     bucket are not at hand."""
     if page.name == "loop.md":
-        pytest.importorskip("lightning")
+        pytest.importorskip("pytorch_lightning")
     shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     bring(page.name)

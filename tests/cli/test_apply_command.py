@@ -360,3 +360,14 @@ def test_file_names_that_differ_only_in_case_are_renamed(tmp_path, capsys, moves
     assert renamed == {"id": f"cat/{moves}.png", "file": f"dog/{moves} (from cat).png"}
     assert (tmp_path / "clean" / f"dog/{stays}.png").read_bytes() == (source / f"dog/{stays}.png").read_bytes()
     assert (tmp_path / "clean" / renamed["file"]).read_bytes() == (source / f"cat/{moves}.png").read_bytes()
+
+
+def test_without_a_decision_it_says_where_decisions_come_from(photos, tmp_path, capsys):
+    made(photos, tmp_path / "r", p_wrong=[0.9, *[0.1] * 5])
+    assert main(["apply", str(tmp_path / "r"), "--dry-run"]) == 0
+    assert "labelsieve review" in capsys.readouterr().out
+    assert main(["apply", str(tmp_path / "r"), "--auto", "80%", "--dry-run"]) == 0
+    assert "labelsieve review" not in capsys.readouterr().out
+    decide(tmp_path / "r", ("cat/1.png", "relabel", "dog"))
+    assert main(["apply", str(tmp_path / "r"), "--dry-run"]) == 0
+    assert "labelsieve review" not in capsys.readouterr().out

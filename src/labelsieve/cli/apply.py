@@ -56,4 +56,4 @@ def apply(
         values = asdict(done)
         print_json({name: values[name] for name in JSON})
     else:
-        apply_text.show(done)
+        apply_text.show(done, by_people=auto is None and patch is None)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def show(done: Applied) -> None:
-    """Print a summary."""
+def show(done: Applied, *, by_people: bool) -> None:
+    """Print a summary; `by_people`: only their decisions were to be applied, not suggestions and no patch."""
     from rich.text import Text
 
     from labelsieve.cli.id_table import print_rows, whole
@@ -30,6 +30,10 @@ def show(done: Applied) -> None:
         ]
         title = "What changed" if done.out else "What would change"
         print_rows(console, title, ("id", "old", "new", "who", "why"), cells)
+    elif by_people and not done.conflicts and not done.not_read:
+        console.print(
+            "No decision changes a label so far. Make some with `labelsieve review`, or take suggestions: --auto."
+        )
     if len(changes) > SHOWN:
         console.print(f"and {len(changes) - SHOWN:,} more, see {'patch.csv or ' if done.out else ''}--json")
     _list(console, "Conflicts, which were not applied", [(c.id, c.reason) for c in done.conflicts])
