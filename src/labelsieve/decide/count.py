@@ -50,8 +50,8 @@ CLAIMS = (
 
 REPEATS = (
     "The likeliest class is the given label of {kept} of the examples. Either nearly all labels are right and the "
-    "classes easy to tell, or the model was trained on these very examples and repeats their labels; such probabilities "
-    "find no wrong label. Make them by cross-validation (out-of-sample)."
+    "classes easy to tell, or the model was trained on these very examples and repeats their labels; such "
+    "probabilities find no wrong label. Make them by cross-validation (out-of-sample)."
 )
 
 
