@@ -11,16 +11,16 @@ Formula: in text, where u' is u transposed:
 Needs: X, the input of the same layer as W, for the training examples (eval mode, no augmentation), and their given
     labels.
 When it helps: hardly ever, in our measurements on frozen features (docs/lip.md, bench/lip.py). Least-squares heads gain
-    nothing, or 0.1 to 0.8 points of clean accuracy under a strong ridge with 77 classes. Heads trained with
-    cross-entropy have logits 8 to 90 times the size of one-hot targets, so sigma_i nearly removes the tail: they lose
-    0.2 to 3 points at keep = 0.9 with 77 classes, 4 to 27 at keep = 0.5. `scale="head"` multiplies sigma_i by the size
-    of the kept components; that loses and gains almost nothing. With 10 classes there are 10 components: keep = 0.9
+    nothing, or about a point of clean accuracy under a strong ridge with 77 classes. Heads trained with cross-entropy
+    have logits many times the size of one-hot targets, so sigma_i nearly removes the tail: they lose, the more, the
+    fewer components are kept. `scale="head"` multiplies sigma_i by the size of the kept components; that loses and
+    gains little. With 10 classes there are 10 components: keep = 0.9
     replaces one, which in a cross-entropy head is nearly empty.
 Differs, where the paper says nothing: sigma_i may be negative and stays so, because that is the optimum. Components
     that are empty in W (s_i at rounding level, where u_i and v_i are arbitrary) or dead in X (|X u_i| = 0) get 0. The
     bias stays unchanged and Y is fitted as printed (bias="row" makes the bias one more row of W). k comes from a
     fraction, the energy, the effective rank or the accuracy on held-out *given* labels.
-Cost: one SVD d x K and one product X U; 50,000 x 1,280 features with 10 classes take under a second on one core.
+Cost: one SVD d x K and one product X U.
 """
 
 from __future__ import annotations
