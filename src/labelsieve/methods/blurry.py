@@ -6,8 +6,8 @@ Needs: nothing but labels; the delay is essential (losses/blurry.py says why).
 Good at: random and confused labels once a network would fit them; no worse on clean ones. Bad at: short training of
     what is hard to learn; the printed form pushes away from labels with p_y < exp(-1/gamma), hard right ones too.
 Numbers: the authors' grid of gamma goes from 0.1 to 0.6; the paper does not say which value it uses. With 0.5, which
-    their plots show, small networks lost 3 to 6 points on clean labels and up to 24 with wrong ones; with 0.2 they lost
-    at most 3. The delay is 4 of 10 epochs.
+    their plots show, small networks lost accuracy on clean labels, and more with wrong ones; with 0.2 they lost little.
+    The delay is 4 of 10 epochs.
 Differs: they train ResNets with ImageNet weights for ten epochs (Adam 1e-4, a tenth after five); a network without
     pretrained weights uses the recipe of `standard`. `detached` treats the factor p^gamma as a constant, as one of
     their revisions does: that is GCE with q = gamma.

@@ -6,8 +6,8 @@ Paper: Zhang and Sabuncu, "Generalized cross entropy loss for training deep neur
 Good at: random noise. Bad at: confused look-alike classes.
 Numbers: the paper's q 0.7 and batch 128.
 Differs: the paper uses its loss from the start, at a rate of 0.01 that falls in two steps over 120 epochs. Small
-    networks then lost up to 2.4 points on clean labels in 150 epochs and up to 20 on look-alikes in 30; heads on
-    features lost up to 7 with 77 classes. Here the first fifth of the run is cross-entropy, and the recipe is that of
+    networks then lost accuracy on clean labels, and more on look-alikes in short runs, and heads on features lost with
+    many classes. Here the first fifth of the run is cross-entropy, and the recipe is that of
     `standard`. The truncated form, whose pruning costs a pass over the data every ten epochs, is left out.
 Cost: as `standard`.
 """
