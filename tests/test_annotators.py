@@ -113,6 +113,8 @@ def test_wide_table_is_the_same_as_a_long_one(votes):
     one = ls.find(some, id="image", annotator="worker", label="label")
     other = ls.find(wide, id="image", annotator="w*")
     assert one.table().equals(other.table())
+    names = [name for name in wide.columns if name.startswith("w")]
+    assert one.table().equals(ls.find(wide, id="image", annotator=names).table())
 
 
 def test_labels_in_use_are_judged_by_the_votes(digits, votes):

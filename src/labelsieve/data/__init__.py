@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labelsieve.core.arguments import require_text
+from labelsieve.core.arguments import require_text, require_texts
 from labelsieve.core.dataset import Dataset, require_sound
 from labelsieve.core.errors import UserError, meant
 from labelsieve.core.image_names import is_image
@@ -57,7 +57,7 @@ def load(
     group: str | None = None,
     feature_columns: Sequence[str] | None = None,
     probs: Any = None,
-    annotator: str | None = None,
+    annotator: str | Sequence[str] | None = None,
     votes: Any = None,
     time: str | None = None,
     format: str | None = None,
@@ -94,8 +94,9 @@ def load(
         probs: out-of-sample probabilities of the user's own model for these data, as in `load_probabilities`; `find`
             judges the labels with them. They are matched by id if they have ids, else by order.
         annotator: of votes of several annotators, the column that says who gave each vote (one row per vote, with `id`
-            and `label`); or one column per annotator: names separated by commas, or a pattern such as "rater_*". The
-            votes are in the source, or in `votes`. Without other labels the one with most votes is the given label.
+            and `label`); or one column per annotator: a list of names, names separated by commas, or a pattern such as
+            "rater_*". The votes are in the source, or in `votes`. Without other labels the one with most votes is the
+            given label.
         votes: a table or frame of the votes, if the examples are in the source; matched by id.
         time: the column of times of votes: of several votes of one annotator on one example, the last counts.
         format: name of the format of the source (`labelsieve.formats.FORMATS`), where it is not recognised.
@@ -124,6 +125,8 @@ def load(
     if format is not None:
         require_format(format, source)
     named = named_splits(split)
+    if annotator is not None and not isinstance(annotator, str):
+        annotator = ",".join(require_texts(annotator, "annotator"))
     crops = how_many(background, own=labels is not None or probs is not None)
     several = bool(several) or is_several(labels)
     if several:
