@@ -22,12 +22,14 @@ def _with_files(script: str, shell: str) -> str:
     """The script with file names wherever it offers nothing better.
 
     Many arguments of ours are a path or an address, so their type is text, for which the generated script completes
-    nothing. In bash readline's own completion of file names is used, which also knows names with spaces.
+    nothing. In bash readline's own completion of file names is used, which also knows names with spaces. In zsh the
+    function has to have the name of its file, which is `_labelsieve` as for every other program.
     """
     if shell == "bash":
         script = script.replace('COMPREPLY=( $(compgen -f -- "${cur}") )', "COMPREPLY=()")
         return script.replace("\ncomplete -F ", "\ncomplete -o bashdefault -o default -F ")
     if shell == "zsh":
+        script = script.replace("_cyclopts_labelsieve", "_labelsieve")
         script = re.sub(r"^( +'\d+:(?:[^':\n]|'\\''|\\:)*)' \\$", r"\1:_files' \\", script, flags=re.MULTILINE)
         return re.sub(r"(\]:[\w-]+)'( \\)?$", r"\1:_files'\2", script, flags=re.MULTILINE)
     return script  # fish completes file names by itself
