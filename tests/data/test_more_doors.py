@@ -78,7 +78,7 @@ def test_npz_of_medmnist_and_keras(tmp_path):
         data = load(tmp_path / "d.npz")
         assert (data.kind, data.ids[0], data.ids[-1]) == ("image", "train/0", last)
         assert data.labels.tolist() == [0, 1, 2, 0, 1, 2] and np.array_equal(data.inputs[5], IMAGES[5])
-        assert any("Read together: " in note for note in data.notes)
+        assert any("Read together: " in note and "such as train" in note for note in data.notes)
         out = tmp_path / last.replace("/", "")
         write_copy(data, [Change("train/1", "1", "2")], [], out)
         assert by_id(load(out / "d.npz"))["train/1"] == "2"

@@ -89,4 +89,7 @@ def together(splits: np.ndarray | None, others: Sequence[str]) -> tuple[str, ...
     listed = ", ".join(f"{name or 'in no split'} ({many:,})" for name, many in count.items())
     if others:
         return (f"Read: {listed}. Not read, as asked: {', '.join(others)}.",)
-    return (f"Read together: {listed}. To read only some splits, name them as split.",) if len(count) > 1 else ()
+    if len(count) < 2:
+        return ()
+    one = next(name for name in count if name)
+    return (f"Read together: {listed}. To read only some, name them in the option or argument split, such as {one}.",)
