@@ -169,6 +169,19 @@ def test_every_page_is_reached_from_the_readme(page):
     assert page.resolve() in reached
 
 
+@pytest.mark.parametrize("tool", ["fiftyone", "label-studio"])
+def test_the_keys_beside_those_of_another_tool_are_ours(tool):
+    """The last column of the table of keys names keys of docs/review.md, which the page's own help shows too."""
+    keys = re.search(r"\| key \| action \|\n(.*?)\n\n", (ROOT / "docs/review.md").read_text(), re.DOTALL)
+    assert keys
+    ours = {key.lower() for row in keys[1].split("\n") for key in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    ours |= {"shift"}  # with a click
+    table = section(f"coming-from/{tool}.md", "The keys")
+    named = re.findall(r"`([^`]+)`", " ".join(line.rsplit("|", 2)[-2] for line in table.split("\n") if "|" in line))
+    assert len(named) > 10
+    assert {key.lower() for key in named} <= ours
+
+
 def test_the_chinese_readme_is_in_step():
     english, chinese = ((ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
     for part in (r"^(?:    |```).*", r"\]\((?!README)([^)]+)\)", r"^#+(?= )", r"`[^`\n]+`"):

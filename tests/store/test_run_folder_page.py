@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
@@ -186,3 +187,32 @@ def test_the_page_reads_the_journal_as_we_do(tmp_path, monkeypatch):
     theirs = {key: (row["act"], row["label"], row["batch"]) for key, row in names["now"].items()}
     assert len(ours) > 4
     assert theirs == ours
+
+
+def test_what_a_newer_version_adds_is_ignored_and_what_it_changes_is_refused(tmp_path):
+    """As the page says of a folder that a newer version wrote."""
+    rng = np.random.default_rng(0)
+    run = tmp_path / "x.sieve"
+    ls.find(rng.normal(size=(60, 4)), labels=np.arange(60) % 3, out=run, progress=False)
+    Journal(run).close()
+    manifest = json.loads((run / "run.json").read_text())
+    later = {**manifest, "mood": "good", "settings": {**manifest["settings"], "weather": 1}}
+    (run / "run.json").write_text(json.dumps(later))
+    table = pq.read_table(run / "findings.parquet")
+    pq.write_table(table.append_column("colour", pa.array(["red"] * len(table))), run / "findings.parquet")
+    (run / "more.csv").write_text("a,b\n")
+    with closing(sqlite3.connect(run / "decisions.sqlite")) as journal:
+        journal.execute("ALTER TABLE decisions ADD COLUMN mood TEXT")
+    first = ls.open_run(run).findings.ids[0]
+    (tmp_path / "done.csv").write_text(f"id,decision\n{first},keep\n")
+    assert ls.import_decisions(run, tmp_path / "done.csv", from_="csv", reviewer="ana").new == 1
+    assert len(ls.open_run(run).decisions) == 1
+    changed = {**manifest["settings"], "kind": "smell"}
+    (run / "run.json").write_text(json.dumps({**manifest, "settings": changed}))
+    with pytest.raises(ls.UserError, match="settings.kind"):
+        ls.open_run(run)
+    (run / "run.json").write_text(json.dumps(manifest))
+    scored = table.append_column("score_nose", pa.array(np.zeros(len(table))))
+    pq.write_table(scored, run / "findings.parquet")
+    with pytest.raises(ls.UserError, match="score_nose"):
+        ls.open_run(run)
