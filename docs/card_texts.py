@@ -457,8 +457,8 @@ L = \sum_{A} \left( D_{\pi_A}(a, y) + r \left( D_{\pi_A}(s, y) + \text{mixup} + 
 $$
 """,
         r"""
-Left: the share of labels that small losses (CSS) and high confidence (MHCS) select, and the wrong labels among them.
-Right: the course of the training.
+Left: the share of labels that one network selects, by their loss or their probability, the share with a probability
+above $\tau$, and the wrong labels among the selected. Right: the course of the training.
 """,
     ),
     "standard": Text(

@@ -25,10 +25,15 @@ def setup(app):
 
 
 def _inline(writer, node):
-    writer.body.append(tex2mathml(node.astext(), as_block=False))
+    writer.body.append(_mathml(node.astext(), as_block=False))
     raise SkipNode
 
 
 def _block(writer, node):
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    writer.body.append(f'<div class="math">{_mathml(node.astext(), as_block=True)}</div>\n')
     raise SkipNode
+
+
+def _mathml(tex, *, as_block):
+    """TeX puts space around the name of a function, MathML does not."""
+    return tex2mathml(tex.replace(r"\ln", r"\,\ln\,"), as_block=as_block)

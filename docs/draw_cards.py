@@ -127,6 +127,7 @@ def weights(top: Axes, below: Axes, weight: Callable[[np.ndarray], np.ndarray], 
     top.legend(loc="lower right")
     histogram(below, p_y, wrong, log=True)
     below.set_xlabel("probability of the given label")
+    below.set_ylim(top=8 * below.get_ylim()[1])
     below.legend(loc="upper center", ncols=2)
     for ax in (top, below):
         ax.set_xlim(0, 1)
@@ -463,7 +464,7 @@ class Memoriser(nn.Module):
 
 def trained(name: str, look: Any = None, **more: Any) -> tuple[Watched, Any]:
     """A run of the method with the settings of its paper, in EPOCHS epochs at one rate for all methods that use SGD, at
-    which `standard` learns the wrong labels by heart in the second half."""
+    which `standard` begins to learn wrong labels by heart."""
     own = {p.name: p.default for p in signature(method(name)).parameters.values() if p.kind is p.KEYWORD_ONLY}
     settings = {**own, "epochs": EPOCHS, "batch": min(own["batch"], 128), **more}
     if "momentum" in own:
@@ -487,15 +488,15 @@ def is_wrong() -> np.ndarray:
 def course(ax: Axes, session: Watched, name: str) -> None:
     """Accuracy and wrong labels fitted by epoch, against `standard`."""
     epochs = np.arange(1, len(session.accuracy) + 1)
-    ax.plot(epochs, session.accuracy, color=RIGHT, label="accuracy on clean test data")
+    ax.plot(epochs, session.accuracy, color=RIGHT, label="test accuracy")
     ax.plot(epochs, session.fitted, color=WRONG, label="wrong labels fitted")
     if name != "standard":
         steps = np.arange(1, EPOCHS + 1)
         ax.plot(steps, plain().accuracy, color=RIGHT, ls=":")
         ax.plot(steps, plain().fitted, color=WRONG, ls=":")
-        ax.plot([], [], color=GREY, ls=":", label="the same of `standard`")
+        ax.plot([], [], color=GREY, ls=":", label="standard")
     ax.set(xlabel="epoch", ylabel="share", ylim=(0, 1.02))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handlelength=1.2, columnspacing=1)
 
 
 def backing_off(
@@ -526,7 +527,7 @@ def method_standard() -> None:
     left, right = two()
     band(left, plain().dynamics.p_y, is_wrong())
     left.set(ylabel="probability of the given label", ylim=(0, 1.02))
-    left.legend(loc="lower right")
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     course(right, plain(), "standard")
 
 
@@ -539,6 +540,7 @@ def method_mixup() -> None:
     for ax, (picture, title) in zip(left.subplots(1, 3), shown, strict=True):
         ax.imshow(picture.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set(xticks=[], yticks=[], title=title)
+        ax.spines[:].set_visible(False)
     course(right.subplots(), trained("mixup")[0], "mixup")
 
 
@@ -595,7 +597,7 @@ def method_dividemix() -> None:
     histogram(left, 1 - done.p_wrong, is_wrong())
     left.axvline(0.5, color="black", ls="--", label="labelled from here on")
     left.set_xlabel("probability that the label is right")
-    left.legend(loc="upper center")
+    left.legend(loc="upper center", frameon=True, framealpha=1, edgecolor="none")
     course(right, session, "dividemix")
 
 
@@ -613,7 +615,7 @@ def method_o2u() -> None:
     course(right, session, "o2u")
     for stage, place in enumerate(("fit", "cycles", "fit again")):
         right.axvline(stage * EPOCHS / 3 + 0.5, color=GREY, lw=0.6)
-        right.text(stage * EPOCHS / 3 + 1.5, 0.02, place, fontsize=8, color=GREY)
+        right.text(stage * EPOCHS / 3 + 1.5, 0.55, place, fontsize=8, color=GREY)
 
 
 def method_promix() -> None:
@@ -625,18 +627,17 @@ def method_promix() -> None:
         z = logits(state["a"].net, data)
         loss = cross_entropy(z, data.labels).numpy()
         small = class_small_loss(loss, given, 10, rho, per_class=quotas(given, z.argmax(1).numpy(), 10, rho))
-        sure = small | (np.exp(-loss) > 0.99)
-        session.seen.append(
-            [part.mean() for part in (small, sure)] + [(part & is_wrong()).sum() / part.sum() for part in (small, sure)]
-        )
+        sure = np.exp(-loss) > 0.99
+        chosen = small | sure
+        session.seen.append((chosen.mean(), sure.mean(), (chosen & is_wrong()).sum() / chosen.sum()))
 
     session, _ = trained("promix", look)
     left, right = two()
-    small, sure, bad, worse = np.array(session.seen).T
+    chosen, sure, bad = np.array(session.seen).T
     epochs = np.arange(1, EPOCHS + 1)
-    left.plot(epochs, small, color=GREY, label="CSS")
-    left.plot(epochs, sure, color="black", label="CSS or MHCS")
-    left.plot(epochs, worse, color=WRONG, label="wrong labels among them")
+    left.plot(epochs, chosen, color="black", label="selected")
+    left.plot(epochs, sure, color=GREEN, label=r"probability above $\tau$")
+    left.plot(epochs, bad, color=WRONG, label="wrong labels among the selected")
     left.axhline(is_wrong().mean(), color=WRONG, ls="--", label="wrong labels in the data")
     left.set(xlabel="epoch", ylabel="share of the labels", ylim=(0, 1.02))
     left.legend(loc="upper right")

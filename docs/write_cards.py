@@ -138,7 +138,7 @@ def method_page(module: Any, names: list[str]) -> str:
         f"Training method{'s' * (len(names) > 1)} {shown}; [all methods](../train.md#methods).",
         card,
         card_texts.METHODS[own],
-        (f"method-{own}", RUN),
+        (f"method-{own}", RUN if own == "standard" else f"Dotted: [`standard`](standard.md). {RUN}"),
         [("Settings", "\n".join(settings)), ("Call", _method_call(names[0], parameters))],
     )
 

@@ -20,6 +20,7 @@ from labelsieve.cli.app import COMMANDS, app
 
 HERE = Path(__file__).parent
 WIDTH = 120
+OF_CODE = 88  # what the site shows without a scroll bar
 DOORS = {
     "encode": "ls.encode_shards",
     "import": "ls.import_decisions",
@@ -135,7 +136,7 @@ def _signature(name: str, thing: Any) -> str:
         stars = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
         arguments.append(f"{stars}{parameter.name}{default}")
     line = f"{name}({', '.join(arguments)})"
-    return "```text\n" + textwrap.fill(line, WIDTH, subsequent_indent=" " * (len(name) + 1)) + "\n```"
+    return "```text\n" + textwrap.fill(line, OF_CODE, subsequent_indent=" " * (len(name) + 1)) + "\n```"
 
 
 def _shown(default: Any) -> str:
