@@ -32,11 +32,12 @@ findings:
 	for script in findings/*.sh; do bash "$$script" || exit 1; done
 
 # The reference pages, from the help of the commands and from the docstrings; the pages of detectors and methods, from
-# their cards (their figures are drawn by docs/draw_cards.py); the tables of measurements; and the site, in build/site.
+# their cards (their figures are drawn by docs/draw_cards.py); tables and curves from the records; the site, in build/site.
 docs: .venv/dev.stamp
 	.venv/bin/python docs/write_reference.py
 	.venv/bin/python docs/write_cards.py
 	.venv/bin/python docs/write_benchmarks.py
+	.venv/bin/python docs/draw_curves.py
 	.venv/bin/python -m sphinx -q --fail-on-warning --builder html docs build/site
 
 # The benchmarks of an hour. DATA=FOLDER: with real data, see docs/benchmarks.md. RECORDS=bench/records: keep the results.

@@ -1,7 +1,7 @@
 """Detection and training while the share of wrong labels grows from 0 to 60 % (true labels: for evaluation only).
 
     python bench/noise_curves.py DATA|none [--rows 1000] [--tests 1000] [--seeds 3] [--rates 0,10,20,30,40,50,60]
-    [--kinds symmetric,pair,instance,neighbourhood] [--sets photographs,news,digits]
+    [--kinds symmetric,pair,instance,neighbourhood] [--sets photographs,news,digits] [--keep]
 
 DATA as docs/benchmarks.md says; "none" measures the digits of scikit-learn alone. Every seed draws other rows of a set
 and other noise: symmetric, pair and instance-dependent (`labelsieve.data.noise.inject`), and whole neighbourhoods,
@@ -18,6 +18,7 @@ chosen with the true labels. Writes bench/records/noise_curves.json, one row for
 from __future__ import annotations
 
 import argparse
+import json
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -64,16 +65,22 @@ def main() -> None:
     parser.add_argument("--rates", default="0,10,20,30,40,50,60")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--sets", default="photographs,news,digits")
+    parser.add_argument("--keep", action="store_true", help="continue the record of a run that was stopped")
     parser.add_argument("--out", type=Path, default=record.RECORDS)
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
-    settings = {name: value for name, value in vars(asked).items() if name not in ("data", "out")}
+    settings = {name: value for name, value in vars(asked).items() if name not in ("data", "out", "keep")}
     made = record.about(settings, "torch", "scikit-learn")
     points = list(points_of([int(rate) for rate in asked.rates.split(",")], asked.kinds.split(",")))
     sets = [known for known in known_sets(asked.data, asked.out / "features") if known.name in asked.sets.split(",")]
+    done = {}
+    if asked.keep:
+        kept = json.loads((asked.out / "noise_curves.json").read_text())["rows"]
+        done = {(row["seed"], row["set"], row["kind"], row["rate"]): row for row in kept}
     rows = []
     for seed, known, (kind, rate) in product(range(asked.seeds), sets, points):
-        rows.append(measure(some(known, asked.rows, asked.tests, seed), kind, rate, seed))
+        row = done.get((seed, known.name, kind, rate))
+        rows.append(row or measure(some(known, asked.rows, asked.tests, seed), kind, rate, seed))
         print(seed, known.name, kind, rate, flush=True)
         record.write("noise_curves", made, rows, asked.out)
 

@@ -171,6 +171,204 @@ def code(name: str) -> str:
     return f"`{first}`{comma}{rest}"
 
 
+# Noise curves
+
+DETECTORS = (
+    "consensus", "lda", "confident_learning", "blurry", "piecewise_zero", "beta_mixture", "o2u", "promix",
+)  # fmt: skip
+METHODS = ("standard", "cleaned", "m-dyr-h", "promix", "o2u", "blurry", "piecewise-zero", "lip")
+NOISE = {"symmetric": "symmetric", "pair": "pair", "instance": "instance", "neighbourhood": "neighbourhoods"}
+SHORT = {"none": "none", "symmetric": "sym.", "pair": "pair", "instance": "inst.", "neighbourhood": "nbhd."}
+POINTS = (
+    ("none", 0),
+    *(("symmetric", rate) for rate in (20, 40, 60)),
+    *((kind, rate) for kind in ("pair", "instance", "neighbourhood") for rate in (20, 40)),
+)
+COUNTED = (*POINTS, *((kind, 60) for kind in ("pair", "instance", "neighbourhood")))
+
+
+def noise_detection() -> str:
+    """AUPRC and F1 of the flags of each detector, mean over sets and seeds."""
+    rows = record("noise_curves")["rows"]
+
+    def cell(name: str, kind: str, rate: int) -> str:
+        some = [row for row in rows if (row["kind"], row["rate"]) == (kind, rate)]
+        return " ".join(f"{mean(row[score][name] for row in some):.2f}".removeprefix("0") for score in ("auprc", "f1"))
+
+    points = [point for point in POINTS if point[1]]
+    return markdown(
+        ("detector", *(f"{SHORT[kind]} {rate}" for kind, rate in points)),
+        ([f"`{name}`", *(cell(name, *point) for point in points)] for name in DETECTORS),
+    )
+
+
+def noise_flags() -> str:
+    """The share of examples that each detector flags where no label is wrong, for each set."""
+    rows = [row for row in record("noise_curves")["rows"] if row["kind"] == "none"]
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+
+    def cell(name: str, of: str) -> str:
+        return f"{100 * mean(row['flags'][name] / row['n'] for row in rows if row['set'] == of):.1f}"
+
+    return markdown(("detector", *sets), ([f"`{name}`", *(cell(name, of) for of in sets)] for name in DETECTORS))
+
+
+def noise_count() -> str:
+    """Truly wrong, estimated, and the mean range, in per cent; and in how many draws the range holds the truth."""
+    rows = record("noise_curves")["rows"]
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+
+    def cell(kind: str, rate: int, of: str) -> str:
+        some = [row for row in rows if (row["set"], row["kind"], row["rate"]) == (of, kind, rate)]
+        count, low, high = (100 * mean(row[name] / row["n"] for row in some) for name in ("count", "low", "high"))
+        held = sum(row["low"] <= row["wrong"] <= row["high"] for row in some)
+        return f"{count:.0f} ({low:.0f} to {high:.0f}); {held} of {len(some)}"
+
+    def wrong(kind: str, rate: int) -> str:
+        return (
+            f"{100 * mean(row['wrong'] / row['n'] for row in rows if (row['kind'], row['rate']) == (kind, rate)):.0f}"
+        )
+
+    return markdown(
+        ("noise", "truly wrong, %", *sets),
+        ([NOISE.get(kind, kind), wrong(kind, rate), *(cell(kind, rate, of) for of in sets)] for kind, rate in COUNTED),
+    )
+
+
+def noise_training() -> str:
+    """Clean test accuracy of `standard` in per cent and the points that the others gain on it, mean over sets."""
+    rows = record("noise_curves")["rows"]
+
+    def cell(name: str, kind: str, rate: int) -> str:
+        some = [row["accuracy"] for row in rows if (row["kind"], row["rate"]) == (kind, rate)]
+        if name == "standard":
+            return f"{100 * mean(row[name] for row in some):.1f}"
+        gains = [100 * (row[name] - row["standard"]) for row in some if row[name] is not None]
+        return f"{mean(gains):+.1f}" if gains else "refused"
+
+    return markdown(
+        ("method", *(f"{SHORT[kind]} {rate}" if rate else "none" for kind, rate in POINTS)),
+        ([f"`{name}`", *(cell(name, *point) for point in POINTS)] for name in METHODS),
+    )
+
+
+def noise_losses() -> str:
+    """At how many points of the curves each method is ahead of or behind `standard`, and where it is worst."""
+    rows = [row for row in record("noise_curves")["rows"] if not flipped(row["kind"], row["rate"])]
+    points = list(dict.fromkeys((row["set"], row["kind"], row["rate"]) for row in rows))
+
+    def gain(name: str, point: tuple[str, str, int]) -> float | None:
+        some = [row["accuracy"] for row in rows if (row["set"], row["kind"], row["rate"]) == point]
+        gains = [100 * (row[name] - row["standard"]) for row in some if row[name] is not None]
+        return mean(gains) if gains else None
+
+    def line(name: str) -> list[str]:
+        gains = {point: gain(name, point) for point in points}
+        known = {point: value for point, value in gains.items() if value is not None}
+        worst = min(known, key=lambda point: known[point])
+        ahead, behind = (sum(sign * value > 1 for value in known.values()) for sign in (1, -1))
+        of, kind, rate = worst
+        where = f"{of}, {NOISE[kind]} {rate} %" if rate else f"{of}, no wrong label"
+        counts = (ahead, len(known) - ahead - behind, behind)
+        return [f"`{name}`", f"{mean(known.values()):+.1f}", *map(str, counts), f"{known[worst]:+.1f}: {where}"]
+
+    return markdown(
+        ("method", "mean", "ahead", "within a point", "behind", "at worst"), (line(name) for name in METHODS[1:])
+    )
+
+
+def flipped(kind: str, rate: int) -> bool:
+    """Whether half of the labels of a class or more are the same wrong one, so that nobody can tell which is right."""
+    return kind == "pair" and rate >= 50
+
+
+# Reviews and acceptance
+
+REVIEWERS = {"perfect": "perfect", "5 % wrong": "5 % slips", "5 % wrong, stated": "5 % slips, stated"}
+
+
+def review_economy() -> str:
+    """The share of all wrong labels, in per cent, after reviewing 5, 10 and 20 % in several orders; mean over seeds."""
+    rows = [row for row in record("review_economy")["rows"] if row["part"] == "economy"]
+    sets = [name for name in dict.fromkeys(row["set"] for row in rows) if not name.endswith(OFF)]
+    orders = {"ours": "`find`", "recalibrated": "recalibrated", "cleanlab": "cleanlab", "random": "random"}
+    of = {(row["set"], row["order"]): row for row in rows}
+
+    def cell(name: str, order: str) -> str:
+        return " / ".join(f"{100 * mean(values):.1f}" for values in zip(*of[name, order]["found"], strict=True))
+
+    return markdown(
+        ("set", "wrong, %", *orders.values()),
+        ([name, _wrong(of[name, "ours"]), *(cell(name, order) for order in orders)] for name in sets),
+    )
+
+
+def review_count() -> str:
+    """The count without a review and after a hundred: mean error, width of the range, and how often it holds."""
+    rows = [row for row in record("review_economy")["rows"] if row["part"] == "count"]
+    of = {(row["set"], row["reviewer"]): row for row in rows}
+
+    def cell(row: dict[str, Any]) -> str:
+        held = f"{round(row['holds'] * row['repeats'])} of {row['repeats']}"
+        return f"{100 * row['error']:.1f}, {100 * row['width']:.0f}, {held}"
+
+    return markdown(
+        ("set", "wrong, %", "no review", *(f"100: {name}" for name in REVIEWERS.values())),
+        (
+            [name, _wrong(of[name, "none"]), *(cell(of[name, who]) for who in ("none", *REVIEWERS))]
+            for name in dict.fromkeys(row["set"] for row in rows)
+        ),
+    )
+
+
+def fixes() -> str:
+    """Fixes without a look: share of the wrong labels set right, and in brackets the share of wrong fixes, in %."""
+    rows = [row for row in record("review_economy")["rows"] if row["part"] == "fixes"]
+    of = {(row["set"], row["stated"], row["reviews"]): row for row in rows}
+    columns = [(share, size) for share in (0.05, 0.1) for size in (100, 200, 500)]
+
+    def cell(row: dict[str, Any]) -> str:
+        return f"{100 * row['fixed']:.0f} ({100 * row['realised']:.1f})"
+
+    return markdown(
+        ("set", *(f"{100 * share:.0f} %: {size}" for share, size in columns)),
+        (
+            [name, *(cell(of[name, *column]) for column in columns)]
+            for name in dict.fromkeys(row["set"] for row in rows)
+        ),
+    )
+
+
+def accept() -> str:
+    """Reviews until the verdict on a batch, and how often the range holds at all looks."""
+
+    def percent(value: float, digits: int = 0) -> str:
+        return f"{100 * value:.{digits}f} %"
+
+    def line(row: dict[str, Any]) -> list[str]:
+        fixed = f"{row['fixed']:,.0f} ({percent(row['mistaken_fixed'])})" if "fixed" in row else "-"
+        cells = [row["scores"], percent(row["wrong"], 1), percent(row["error"]), percent(row["covered"], 1)]
+        return [*cells, f"{row['reviews']:,.0f}", f"{row['random']:,.0f}", percent(row["saved"]), fixed]
+
+    rows = [row for row in record("accept")["rows"] if row["undecided"] != 1]
+    return markdown(
+        ("scores", "wrong", "slips", "covered", "reviews", "random sample", "saved", "fixed size (false)"),
+        map(line, rows),
+    )
+
+
+OFF = ("high", "low", "reversed")
+
+
+def _wrong(row: dict[str, Any]) -> str:
+    return f"{100 * mean(row['wrong']) / row['n']:.1f}"
+
+
+def mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
 # Speed and memory
 
 
