@@ -121,7 +121,7 @@ def measure(known: KnownSet, kind: str, rate: int, seed: int) -> dict[str, Any]:
     return rounded(row | {"accuracy": accuracy(known, given, found, seed)})
 
 
-def noisy(known: KnownSet, kind: str, rate: float, seed: int) -> np.ndarray:
+def noisy(known: KnownSet, kind: Any, rate: float, seed: int) -> np.ndarray:
     """(n,) given labels."""
     if kind == "none":
         return known.true.copy()
