@@ -45,6 +45,7 @@ JOBS = (
     Job("encode.py"),
     Job("epoch.py --n 512 --rounds 3"),
     Job("heads.py --sizes 10000x64,10000x512,20000x1280"),
+    Job("s3_requests.py"),
     Job("votes_large.py --record {records}/votes_large.json"),
     Job("several_labels.py --record {records}/several_labels.json"),
     Job("cifar_features.py {data} {work}", CIFAR10),
