@@ -134,6 +134,8 @@ def test_the_pages_of_detectors_and_methods_are_current(monkeypatch):
     assert there == set(pages)
     for name, text in pages.items():
         assert (ROOT / "docs" / name).read_text() == text, "run `python docs/write_cards.py`: a card has changed"
+    shown = set(re.findall(r"pictures/cards/([\w-]+\.png)", "".join(pages.values())))
+    assert shown == {path.name for path in (ROOT / "docs/pictures/cards").iterdir()}
 
 
 # Links

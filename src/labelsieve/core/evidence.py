@@ -79,9 +79,10 @@ class Evidence:
         features: (n, d) float, from a frozen encoder.
         neighbours: the kNN graph of the features.
         probs: (n, K) out-of-sample probabilities of a head trained with cross-entropy, or the user's own.
-        probs_gce, probs_blurry, probs_piecewise_zero: the same with the generalised cross-entropy, Blurry and
-            Piecewise-zero loss.
-        probs_lda: the same by linear discriminant analysis.
+        probs_gce: (n, K) out-of-sample probabilities of a head trained with the generalised cross-entropy.
+        probs_blurry: (n, K) out-of-sample probabilities of a head trained with the Blurry loss.
+        probs_piecewise_zero: (n, K) out-of-sample probabilities of a head trained with the Piecewise-zero loss.
+        probs_lda: (n, K) out-of-sample probabilities of linear discriminant analysis.
         record: training dynamics at a constant learning rate.
         cyclic_record: training dynamics under O2U-Net's cyclic learning rate.
         threshold_records: for AUM, pairs of (record with K + 1 classes, mask (n,) of the examples that had the fake

@@ -18,7 +18,7 @@ When it helps: hardly ever, in our measurements on frozen features (docs/lip.md,
     replaces one, which in a cross-entropy head is nearly empty.
 Differs, where the paper says nothing: sigma_i may be negative and stays so, because that is the optimum. Components
     that are empty in W (s_i at rounding level, where u_i and v_i are arbitrary) or dead in X (|X u_i| = 0) get 0. The
-    bias stays unchanged and Y is fitted as printed (bias="row" makes the bias one more row of W). k comes from a
+    bias stays unchanged and Y is fitted as printed (`bias_as="row"` makes the bias one more row of W). k comes from a
     fraction, the energy, the effective rank or the accuracy on held-out *given* labels.
 Cost: one SVD d x K and one product X U.
 """
