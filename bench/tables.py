@@ -439,6 +439,179 @@ def leave_one_out() -> str:
     )
 
 
+# Finding wrong labels
+
+BY_FEATURES = {
+    "find": "`find`",
+    "kNN vote": "kNN vote",
+    "SimiFeat vote": "SimiFeat",
+    "AUM": "AUM",
+    "cleanlab Datalab": "Datalab",
+    "LogisticRegression in-sample": "in-sample",
+}
+BY_PROBABILITIES = {
+    "find": "`find`",
+    "1 - self-confidence": "self-conf.",
+    "normalised margin": "margin",
+    "cleanlab prune_by_noise_rate": "cleanlab",
+    "mistakenness": "mistaken.",
+    "prediction is not the label": "predicted",
+}
+
+
+def detection_features() -> str:
+    """AUPRC from the features, with half the width of its interval; bold: ahead of `find` beyond chance."""
+    return _detection("features", BY_FEATURES, "auprc")
+
+
+def detection_probabilities() -> str:
+    """The same from out-of-sample probabilities."""
+    return _detection("probabilities", BY_PROBABILITIES, "auprc")
+
+
+def _detection(source: str, methods: dict[str, str], figure: str) -> str:
+    sets = _detection_sets()
+
+    def cell(row: dict[str, Any]) -> str:
+        mean, low, high = row[figure]
+        mark = "**" if figure == "auprc" and row["ahead"][2] < 0 else ""
+        return f"{mark}{mean:.2f} ± {(high - low) / 2:.2f}{mark}"
+
+    return markdown(
+        ("set", "wrong", *methods.values()),
+        (
+            [name, _share_wrong(rows), *(cell(rows[source, method]) for method in methods)]
+            for name, rows in sets.items()
+        ),
+    )
+
+
+def _detection_sets() -> dict[str, dict[tuple[str, str], dict[str, Any]]]:
+    """Set -> (input, method) -> row."""
+    out: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    for row in record("detection")["rows"]:
+        out.setdefault(row["set"], {})[row["input"], row["method"]] = row
+    return out
+
+
+def _share_wrong(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
+    row = rows["features", "find"]
+    return f"{100 * row['wrong'] / row['n']:.0f} %"
+
+
+def detection_f1() -> str:
+    """F1 at each tool's own threshold; the last column is the best of cleanlab's other rules, chosen by the truth."""
+    sets = _detection_sets()
+    by_features = ("find", "kNN vote", "SimiFeat vote", "AUM", "cleanlab Datalab")
+    by_probabilities = ("find", "cleanlab prune_by_noise_rate", "prediction is not the label")
+
+    def cells(rows: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
+        keys = [("features", name) for name in by_features] + [("probabilities", name) for name in by_probabilities]
+        rules = [key for key in rows if key[1].startswith("cleanlab ") and key[0] == "probabilities"]
+        return [f"{rows[key]['f1'][0]:.2f}" for key in (*keys, max(rules, key=lambda key: rows[key]["f1"][0]))]
+
+    head = ("features: `find`", "kNN vote", "SimiFeat", "AUM", "Datalab", "probs: `find`", "cleanlab", "predicted")
+    return markdown(("set", *head, "best rule"), ([name, *cells(rows)] for name, rows in sets.items()))
+
+
+def detection_reviewed() -> str:
+    """Wrong labels found in % after the first 5, 10 and 20 % of the ranking."""
+    keys = {
+        "features: `find`": ("features", "find"),
+        "SimiFeat": ("features", "SimiFeat vote"),
+        "probabilities: `find`": ("probabilities", "find"),
+        "self-confidence": ("probabilities", "1 - self-confidence"),
+        "cleanlab": ("probabilities", "cleanlab prune_by_noise_rate"),
+        "best possible": None,
+    }
+
+    def cell(rows: dict[tuple[str, str], dict[str, Any]], key: tuple[str, str] | None) -> str:
+        row = rows["features", "find"] if key is None else rows[key]
+        most = [min(1.0, share / 100 * row["n"] / row["wrong"]) for share in (5, 10, 20)]
+        found = most if key is None else [row[f"found_{share}"] for share in (5, 10, 20)]
+        return ", ".join(f"{100 * value:.0f}" for value in found)
+
+    return markdown(
+        ("set", *keys),
+        ([name, *(cell(rows, key) for key in keys.values())] for name, rows in _detection_sets().items()),
+    )
+
+
+def detection_count() -> str:
+    """The count without a review: mean over the seeds, in how many of them the range held, and calibration errors."""
+
+    def cells(rows: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
+        ours = [rows[source, "find"] for source in ("features", "probabilities")]
+        truth = sum(count[3] for count in ours[0]["counts"]) / len(ours[0]["counts"])
+        out = [f"{truth:.0f}"]
+        for row in ours:
+            count, low, high = (sum(part) / len(row["counts"]) for part in list(zip(*row["counts"], strict=True))[:3])
+            out.append(f"{count:.0f} ({low:.0f} to {high:.0f}), {row['holds']} of {len(row['counts'])}")
+        flags = rows["probabilities", "cleanlab prune_by_noise_rate"]["flags"]
+        errors = [*ours, rows["probabilities", "1 - self-confidence"]]
+        return [*out, f"{flags:.0f}", ", ".join(f"{row['calibration_error']:.2f}" for row in errors)]
+
+    return markdown(
+        ("set", "wrong", "`find`, features", "`find`, probabilities", "cleanlab", "calibration errors"),
+        ([name, *cells(rows)] for name, rows in _detection_sets().items()),
+    )
+
+
+def detection_people() -> str:
+    """Which labels the judges dispute, for labels of people and for the same labels shuffled within each class."""
+    rows = {(row["set"], row["case"]): row for row in record("detection_why")["rows"] if row["question"] == "people"}
+
+    def cells(name: str) -> list[str]:
+        return [
+            f"{100 * rows[name, case][key]:.0f} %"
+            for key in ("wrong_disputed", "right_disputed")
+            for case in ("people", "shuffled")
+        ]
+
+    head = ("set", "wrong labels disputed: people", "shuffled", "right labels disputed: people", "shuffled")
+    return markdown(head, ([name, *cells(name)] for name in dict.fromkeys(name for name, _ in rows)))
+
+
+def detection_size() -> str:
+    """The count, the flags and the rankings of `find` and of two of its judges, for two sizes of a set."""
+    return markdown(
+        ("set", "examples", "wrong", "count", "flags", "right labels disputed", "AUPRC: `find`", "`lda`", "`gce`"),
+        (
+            [
+                row["set"],
+                f"{row['n']:,.0f}",
+                *(f"{row[key]:.0f}" for key in ("wrong", "count", "flags")),
+                f"{100 * row['right_disputed']:.0f} %",
+                *(f"{row[f'auprc_{name}']:.2f}" for name in ("find", "lda", "gce")),
+            ]
+            for row in record("detection_why")["rows"]
+            if row["question"] == "size"
+        ),
+    )
+
+
+def detection_methods() -> str:
+    """Every method: means over the sets with labels of people, and over the planted ones."""
+    content = record("detection")["rows"]
+    keys = list(dict.fromkeys((row["input"], row["method"]) for row in content))
+
+    def cells(key: tuple[str, str]) -> list[str]:
+        out = []
+        for human in (True, False):
+            rows = [row for row in content if (row["input"], row["method"]) == key and row["human"] == human]
+            for figure in ("auprc", "precision_at_wrong", "found_10", "f1"):
+                values = [row[figure][0] if isinstance(row[figure], list) else row[figure] for row in rows
+                          if figure in row]  # fmt: skip
+                out.append(f"{sum(values) / len(values):.2f}" if values else "-")
+        return [f"{key[1]}, {key[0]}" if key[0] != "nothing" else key[1], *out]
+
+    figures = ("AUPRC", "at E", "10 %", "F1")
+    return markdown(
+        ("method", *(f"people: {figures[0]}", *figures[1:]), *(f"planted: {figures[0]}", *figures[1:])),
+        sorted(map(cells, keys), key=lambda line: line[1], reverse=True),
+    )
+
+
 # Several annotators
 
 VOTE_METHODS = {"majority": "majority", "dawid-skene": "Dawid-Skene", "mace": "MACE", "glad": "GLAD"}

@@ -9,10 +9,10 @@ Bad at: training that continues after the learning rate has dropped (margins of 
     examples per class.
 Numbers: the first epoch is skipped; 99th percentile of the threshold samples (authors' code).
 Differs: `find` reads linear heads on frozen features, where the paper trains a deep network from scratch. A linear
-    head can memorise few wrong labels, so margins of wrong labels stay small to the end and training need not be
-    stopped early. But errors that the encoder does not see do not show in any margin. `from_network` trains a network
-    as the paper does, but without threshold samples. The record holds margins in float32, while the authors' code
-    rounds logits to half precision.
+    head on many more examples than features can memorise few wrong labels, so their margins stay small to the end and
+    training need not be stopped early; on fewer examples it memorises them all, and margins tell little. Errors that
+    the encoder does not see do not show in any margin. `from_network` trains a network as the paper does, but without
+    threshold samples. The record holds margins in float32, while the authors' code rounds logits to half precision.
 Cost: one pass over the record(s).
 """
 
