@@ -16,6 +16,7 @@ from labelsieve.cli import main
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.corrections.several_cells import corrected
+from labelsieve.decide.summary import summarise
 from labelsieve.evidence import linear_discriminant, panel, several_discriminant, several_panel
 from labelsieve.evidence.folds import assign
 from labelsieve.page.decisions import decide as decide_on_page
@@ -254,3 +255,38 @@ def test_a_table_beside_pictures_is_matched_by_their_names_and_corrected_in_plac
     assert list(rows) == [names[i] for i in order]
     assert [rows["00.png"][name] for name in NAMES] == ["1", "1", "1"]
     assert [[int(rows[name][c]) for c in NAMES] for name in names[1:]] == given[1:].astype(int).tolist()
+
+
+def test_copies_are_counted_by_example_not_by_question(tmp_path):
+    texts = [f"the text number {i} about animals" for i in range(40)]
+    texts[30:33] = texts[:3]  # of train, again in test
+    given = np.array([[i % 2 > 0, i % 3 > 0, i % 5 > 0] for i in range(40)])
+    given[30:33] = given[:3]
+    given[31, 0] ^= True
+    splits = ["train"] * 30 + ["test"] * 10
+    cells = (json.dumps(names) for names in lists(given))
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "split", "tags"), *zip(texts, splits, cells, strict=True)])
+    run = tmp_path / "t.sieve"
+    probs = np.where(given, 0.9, 0.1)[:, [2, 0, 1]]  # names sort as bird, cat, dog
+    found = ls.find(tmp_path / "t.csv", several=True, probs=probs, out=run)
+    (leak,) = found.leaks.pairs
+    assert (leak.examples, leak.exact, leak.disagree) == (3, 3, 1)
+    table = {row["id"]: row for row in csv.DictReader((run / "leaks.csv").read_text().splitlines())}
+    assert sorted(map(int, table)) == [0, 1, 2, 30, 31, 32]
+    assert [key for key, row in table.items() if row["labels_agree"] == "false"] == ["1", "31"]
+    assert (table["0"]["given_label"], table["1"]["given_label"]) == ("", "bird, cat, dog")
+    duplicates = summarise(found).duplicates
+    assert duplicates is not None and (duplicates.groups, duplicates.conflicting) == (3, 1)
+    (tmp_path / "c.toml").write_text("max_leaks = 2\n")
+    (rule,) = ls.check(run, contract=tmp_path / "c.toml").rules
+    assert (rule.value, rule.holds) == (3, False)
+
+
+def test_evaluate_says_questions(tmp_path, capsys):
+    x, truth, given = drawn(120)
+    write_table(tmp_path / "d.csv", x, given, "columns")
+    write_table(tmp_path / "t.csv", x, truth, "columns")
+    ls.find(tmp_path / "d.csv", several=True, label="is_*", out=tmp_path / "d.sieve")
+    main(["evaluate", str(tmp_path / "d.sieve"), "--truth", str(tmp_path / "t.csv")])
+    assert "360 questions" in capsys.readouterr().out

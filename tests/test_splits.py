@@ -200,3 +200,19 @@ def test_training_and_scoring_read_the_splits_that_are_named(tmp_path, capsys):
     assert "on 200 examples" in capsys.readouterr().out
     with pytest.raises(UserError, match="has no split 'tests'"):
         ls.train(source, split="tests", progress=False)
+
+
+def test_compare_and_noise_read_the_splits_that_are_named(table, tmp_path, capsys):
+    made = ls.noise(table, rate=0.2, split="test", out=tmp_path / "noisy")
+    assert len(made.labels) == 66 and made.ids[0] == "240"
+    main(["noise", str(table), "--rate", "20%", "--split", "test", "--out", str(tmp_path / "again")])
+    assert "of 66 labels" in (said := capsys.readouterr().out) and "--split test --labels" in said
+    assert (tmp_path / "again/labels.csv").read_text() == (tmp_path / "noisy/labels.csv").read_text()
+    compared = ls.compare(table, split="train", methods="standard", seeds=1, epochs=2)
+    assert compared.trained_on + compared.tested_on == 240
+    main(
+        ["compare", str(table), "--split", "train", "--methods", "standard", "--seeds", "1", "--epochs", "2", "--json"]
+    )
+    assert json.loads(capsys.readouterr().out)["trained_on"] == compared.trained_on
+    with pytest.raises(UserError, match="no split 'nonsense'"):
+        ls.noise(table, rate=0.2, split="nonsense")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SIDES, within
+from labelsieve.cli.options import SIDES, Split, within
 
 if TYPE_CHECKING:
     from labelsieve.training.compare import Comparison
@@ -39,6 +39,7 @@ def compare(
     label: Annotated[str | None, Parameter(help="Column of given labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
     labels: Annotated[str | None, Parameter(help="File of given labels to use instead (id,label).")] = None,
+    split: Split = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, mps; default: a GPU if there is one.")] = None,
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
 ) -> int:
@@ -46,7 +47,8 @@ def compare(
     from labelsieve.cli.terminal import print_json, progress_bar
     from labelsieve.training.compare import compare as compare_methods
 
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "labels": labels, "split": split}
+    columns |= {"encoder": encoder, "side": side, "device": device}
     with progress_bar() as progress:
         result = compare_methods(
             source,
@@ -54,10 +56,7 @@ def compare(
             methods=methods,
             seeds=seeds,
             epochs=epochs,
-            encoder=encoder,
-            side=side,
             **columns,
-            device=device,
             progress=progress,
         )
     if json:

@@ -16,9 +16,8 @@ def show(result: Evaluation) -> None:
     low, count, high = result.estimate
     position = {True: ", inside that range", False: ", outside that range", None: ""}[result.inside]
     without = f" ({result.unknown:,} have no true label)" if result.unknown else ""
-    console.print(
-        Text.assemble(("Against the true labels (oracle)", "bold"), f": {result.examples:,} examples{without}.")
-    )
+    size = f"{result.examples:,} {'questions' if result.several else 'examples'}{without}."
+    console.print(Text.assemble(("Against the true labels (oracle)", "bold"), f": {size}"))
     console.print(
         f"Estimated {count:,.0f} wrong labels, between {low:,.0f} and {high:,.0f}; the true number is "
         f"{result.n_wrong:,}{position}."

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from labelsieve.cli.options import SEEDS, Place, a_share, folder, within
+from labelsieve.cli.options import SEEDS, Place, Split, a_share, folder, within
 
 
 def noise(
@@ -38,13 +38,14 @@ def noise(
     text: Annotated[str | None, Parameter(help="Column of texts.")] = None,
     label: Annotated[str | None, Parameter(help="Column of labels.")] = None,
     id: Annotated[str | None, Parameter(help="Column of ids.")] = None,
+    split: Split = None,
 ) -> int:
     """Write noisy labels and the original labels, by id. `find SOURCE --labels OUT/labels.csv` reads the noisy ones."""
     from labelsieve.cli.terminal import print_notes, progress_bar
     from labelsieve.places.paths import join
     from labelsieve.store.noise_folder import noise as make
 
-    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id}
+    columns: dict[str, Any] = {"image": image, "text": text, "label": label, "id": id, "split": split}
     with progress_bar() as progress:
         made = make(
             source,

@@ -167,7 +167,9 @@ class Findings:
         or duplicates were not looked for."""
         if self.splits is None or "duplicate_group" not in self.extra:
             return None
-        return find_leaks(self.splits, self.extra["duplicate_group"], self.given, self.content)
+        several = self.settings.get("several") or 0
+        example = np.arange(len(self)) // several if several else None
+        return find_leaks(self.splits, self.extra["duplicate_group"], self.given, self.content, example)
 
     def confusions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The confused labels, most frequent first: given (m,), likely (m,), expected number of examples (m,)."""

@@ -41,7 +41,7 @@ class Leak:
 
 @dataclass(frozen=True, eq=False)
 class Leaks:
-    """The m examples that are in groups of duplicates with several splits, group by group.
+    """The m examples, or questions about examples, that are in groups of duplicates with several splits, by group.
 
     Attributes:
         rows: (m,) int64, their positions in the data.
@@ -61,9 +61,12 @@ class Leaks:
         return len(self.rows)
 
     def table(self, findings: Findings) -> pa.Table:
-        """The examples as an Arrow table: id, split, given_label, duplicate_group, exact, labels_agree."""
+        """The examples as an Arrow table: id, split, given_label, duplicate_group, exact, labels_agree. Of questions
+        each example has one row, whose label names its classes, and whose group is that of its first question."""
         import pyarrow as pa
 
+        if several := findings.settings.get("several") or 0:
+            return self._of_examples(findings, several)
         names = pa.array(findings.classes, pa.string())
         return pa.table(
             {
@@ -76,6 +79,27 @@ class Leaks:
             }
         )
 
+    def _of_examples(self, findings: Findings, several: int) -> pa.Table:
+        import pyarrow as pa
+
+        rows = self.rows // several
+        first = np.sort(np.unique(rows, return_index=True)[1])
+        order, examples = self.rows[first], rows[first]
+        agree = np.ones(len(findings) // several, bool)
+        np.logical_and.at(agree, rows, self.agree)
+        given = findings.given.reshape(-1, several)[examples]
+        has = [[findings.classes[answer] for answer in row if answer % 2] for row in given.tolist()]
+        return pa.table(
+            {
+                "id": pa.array([str(key) for key in findings.extra["example"][order]], pa.string()),
+                "split": pa.array(findings.extra["split"][order], pa.string()),
+                "given_label": pa.array([", ".join(names) for names in has], pa.string()),
+                "duplicate_group": pa.array(findings.extra["duplicate_group"][order]),
+                "exact": pa.array(self.exact[first]),
+                "labels_agree": pa.array(agree[examples]),
+            }
+        )
+
 
 def in_order(splits: np.ndarray) -> list[str]:
     """The names of the splits (n,), without "": those of training first, then the others as they first appear."""
@@ -83,7 +107,13 @@ def in_order(splits: np.ndarray) -> list[str]:
     return sorted(names, key=lambda name: not name.lower().startswith("train"))
 
 
-def find_leaks(splits: np.ndarray, group: np.ndarray, labels: np.ndarray, content: np.ndarray | None) -> Leaks:
+def find_leaks(
+    splits: np.ndarray,
+    group: np.ndarray,
+    labels: np.ndarray,
+    content: np.ndarray | None,
+    example: np.ndarray | None = None,
+) -> Leaks:
     """The leaks between the splits of n examples.
 
     Args:
@@ -91,7 +121,12 @@ def find_leaks(splits: np.ndarray, group: np.ndarray, labels: np.ndarray, conten
         group: (n,) int64, the group of duplicates of each example, -1 for none.
         labels: (n,) int64.
         content: (n,) uint64 hashes, 0 where unknown; None if all are.
+        example: (n,) int64, of questions the example that each is about, which is counted once; None of examples.
     """
+
+    def many_of(chosen: np.ndarray) -> int:
+        return int(chosen.sum()) if example is None else len(np.unique(example[rows[chosen]]))
+
     names = in_order(splits)
     number = {name: i for i, name in enumerate(names)}
     rows = np.flatnonzero(group >= 0)
@@ -120,6 +155,6 @@ def find_leaks(splits: np.ndarray, group: np.ndarray, labels: np.ndarray, conten
         equal = both & np.isin(same, shared[shared != 0]) & (ours | theirs)
         exact |= equal
         leaked |= ours
-        disagree = int((ours & ~agree).sum())
-        pairs.append(Leak(names[b], names[a], int(ours.sum()), int((equal & ours).sum()), disagree))
+        counts = (many_of(chosen) for chosen in (ours, equal & ours, ours & ~agree))
+        pairs.append(Leak(names[b], names[a], *counts))
     return Leaks(rows, exact, agree, leaked, tuple(pairs))

@@ -180,8 +180,9 @@ def _duplicates(limit: int | None, now: DatasetVersion) -> Rule | None:
     clash = conflicts(now.group[at], now.labels[at])
     members = at[np.isin(now.group[at], clash)]
     members = members[np.argsort(now.group[members], kind="stable")]
-    sentence = f"{_counted(len(clash), 'group')} of duplicates have labels that disagree; at most {limit:,} may."
-    return _rule(name, limit, len(clash), len(clash) <= limit, sentence, now.ids[members])
+    found = len(np.unique(clash // now.several)) if now.several else len(clash)  # groups of examples
+    sentence = f"{_counted(found, 'group')} of duplicates have labels that disagree; at most {limit:,} may."
+    return _rule(name, limit, found, found <= limit, sentence, now.ids[members])
 
 
 def _leaks(limit: int | None, now: DatasetVersion) -> Rule | None:
@@ -193,6 +194,8 @@ def _leaks(limit: int | None, now: DatasetVersion) -> Rule | None:
     at = np.flatnonzero(now.kept)
     found = find_leaks(now.splits[at], now.group[at], now.labels[at], None)
     leaked = at[found.rows[found.leaked]]
+    if now.several:  # each example once, by the first of its questions
+        leaked = leaked[np.sort(np.unique(leaked // now.several, return_index=True)[1])]
     count = _counted(len(leaked), "example")
     sentence = f"{count} of a split are also in another, as exact or near duplicates; at most {limit:,} may be."
     return _rule("max_leaks", limit, len(leaked), len(leaked) <= limit, sentence, now.ids[leaked])

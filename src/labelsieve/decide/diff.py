@@ -36,6 +36,7 @@ class DatasetVersion:
         measured: whether reviews measured `left`, so that its ends are a 95 % interval.
         content: (n,) uint64 as in `Findings`; None if it is not known.
         splits: (n,) as in `Findings`; None if the data have none.
+        several: number of classes of which each example has one question after the other; 0 for one label per example.
     """
 
     ids: np.ndarray
@@ -50,6 +51,7 @@ class DatasetVersion:
     measured: bool = False
     content: np.ndarray | None = None
     splits: np.ndarray | None = None
+    several: int = 0
 
     @property
     def rate_left(self) -> Estimate:
@@ -106,6 +108,7 @@ def dataset_version(
         measured,
         findings.content,
         findings.splits,
+        findings.settings.get("several") or 0,
     )
 
 

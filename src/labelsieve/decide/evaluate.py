@@ -61,6 +61,7 @@ class Evaluation:
         estimate: (low, count, high) that the findings state.
         inside: whether `n_wrong` lies from low to high; None if some true labels are unknown.
         measures: by the names in `MEANING`.
+        several: the examples are questions about examples with several labels.
         notes: ids of the file of true labels that the run does not have, and other doubts about the file.
     """
 
@@ -71,6 +72,7 @@ class Evaluation:
     inside: bool | None
     measures: dict[str, Measure]
     notes: tuple[str, ...] = ()
+    several: bool = False
 
     def __repr__(self) -> str:
         low, count, high = self.estimate
@@ -144,6 +146,7 @@ def evaluate(
         n_wrong=errors,
         estimate=(estimate.low, estimate.count, estimate.high),
         inside=estimate.low <= errors <= estimate.high if n == len(truth) else None,
+        several=bool(findings.settings.get("several")),
         measures={name: _interval(value[name], np.array([r[name] for r in resampled])) for name in MEANING},
     )
 

@@ -321,4 +321,5 @@ def _duplicates(findings: Findings, top: int) -> Duplicates | None:
     conflicting = np.unique(group[conflict])
     members = [np.flatnonzero(group == g)[:top] for g in conflicting[:top]]
     shown = tuple(tuple((str(findings.ids[i]), findings.classes[findings.given[i]]) for i in rows) for rows in members)
-    return Duplicates(len(np.unique(group[group >= 0])), len(conflicting), shown)
+    per = findings.settings.get("several") or 1  # groups of the same question about copies, for each group of copies
+    return Duplicates(len(np.unique(group[group >= 0] // per)), len(np.unique(conflicting // per)), shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -40,6 +41,7 @@ def noise(
     text: str | None = None,
     label: str | None = None,
     id: str | None = None,
+    split: str | Sequence[str] | None = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Noise:
     """Make labels wrong on purpose, for tests and benchmarks.
@@ -56,6 +58,7 @@ def noise(
         transition: for asymmetric noise: a matrix (K, K) whose rows sum to one, or its .npy or .csv file.
         seed: same seed, same noise.
         image, text, label, id: columns of a table.
+        split: the splits to read, as in `ls.load`.
         progress: called with (stage, done, total) while an encoder runs. None draws a bar on stderr in a terminal and
             in a notebook, False never.
 
@@ -71,7 +74,7 @@ def noise(
     if folder is not None:
         _require_own(folder)
     matrix = _matrix(transition)
-    data, features = as_dataset(data, image=image, text=text, label=label, id=id), None
+    data, features = as_dataset(data, image=image, text=text, label=label, id=id, split=split), None
     notes = data.notes
     if kind == "instance" and data.kind in ("image", "text"):
         data, features = _encoded(data, folder, progress or None)

@@ -104,6 +104,7 @@ def compare(
     label: str | None = None,
     id: str | None = None,
     labels: Any = None,
+    split: str | Sequence[str] | None = None,
     device: str | None = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Comparison:
@@ -122,7 +123,7 @@ def compare(
         epochs: number of epochs instead of each method's default.
         encoder, side: as in `find`.
         image, text, label, id: columns of both tables.
-        labels: given labels to use instead of those in `data`, as in `ls.load`.
+        labels, split: given labels to use instead of those in `data`, and the splits of it to read, as in `ls.load`.
         device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
         progress: called with (sentence, done, total). None draws a bar on stderr in a terminal and in a notebook,
             False never.
@@ -143,7 +144,7 @@ def compare(
     if seeds < 1:
         raise UserError(f"<seeds> is {seeds}; it must be 1 or more.", seeds="")
     columns = {"image": image, "text": text, "label": label, "id": id}
-    data = as_dataset(data, labels=labels, **columns)
+    data = as_dataset(data, labels=labels, split=split, **columns)
     progress = progress or None
     two_sets = _two_sets(data, _test_data(test, data, columns), encoder, side, progress)
     noise = _noise(functions, two_sets, progress)
