@@ -259,6 +259,9 @@ def choose_tail(judged: dict[str, list[Known]], tails: list[float], repeats: int
         each = [count(known, error, stated, seed)[0] for known in seeds for seed in range(repeats)]
         held.setdefault((source(name), estimate._TAIL), []).append(each)
     sources = list(dict.fromkeys(name for name, _ in held))
+    if len(sources) < 2:
+        print(f"Only {sources[0]} is there; the choice needs another source of data to leave out.")
+        return
     for left_out in sources:
         least = {tail: min(np.mean(held[other, tail]) for other in sources if other != left_out) for tail in tails}
         tail = max((tail for tail in tails if least[tail] >= HELD), default=min(tails))
