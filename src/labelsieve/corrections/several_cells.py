@@ -73,12 +73,13 @@ def write_several(recipe: Mapping[str, str], data: Dataset, changes: Sequence[Ch
         UserError: the table has changed since it was read.
     """
     assert data.questions is not None
-    asked, answers, left = _asked(data.questions, data), defaultdict(dict), set()
+    asked, left = _asked(data.questions, data), set()
+    answers: defaultdict[str, dict[str, bool]] = defaultdict(dict)
     for change in changes:
         key, name = asked[change.id]
         answers[key][name] = not change.new.startswith(NOT) or change.new == name
         left |= set() if change.new else {key}
-    new: dict[str, Mapping[str, bool] | None] = {**answers} | dict.fromkeys(left)
+    new: dict[str, Mapping[str, bool] | None] = {**answers, **dict.fromkeys(left)}
     if "format" in recipe and "labels" not in recipe and formats.writes(recipe["format"]):
         named = {role: recipe[role] for role in formats.ROLES if role in recipe}
         return tuple(formats.write_answers(recipe["format"], recipe["source"], new, out, named))
@@ -146,7 +147,7 @@ def _beside(
         columns = _columns(path, recipe, beside=True)
         keys, _ = columns_of_labels(path, ids, columns[0], recipe.get("id"))
         target.parent.mkdir(parents=True, exist_ok=True)
-        _table(path, columns, {row: new[key] for row, key in enumerate(keys) if key in new}, target)
+        _table(path, columns, {row: new[key] for row, key in enumerate(keys) if key is not None and key in new}, target)
     return ()
 
 

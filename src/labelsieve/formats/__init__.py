@@ -86,7 +86,8 @@ def write(
     """Write a corrected copy of the place into the folder `out`; returns notes for the user."""
     content = read(name, place, named)
     if hasattr(_module(name), "write_sets"):
-        return _write_sets(name, place, content, {key: new and (new,) for key, new in changes.items()}, out, named)
+        one_each = {key: None if new is None else (new,) for key, new in changes.items()}
+        return _write_sets(name, place, content, one_each, out, named)
     writer = _module(name).write
     return writer(place, content, changes, out, **_those(named, writer))
 

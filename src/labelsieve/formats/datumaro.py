@@ -98,13 +98,14 @@ def _labels(item: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _corrected(item: dict[str, Any], new: Names, names: Sequence[str]) -> list[dict[str, Any]]:
     """The annotations of an item, with labels of the classes `new`."""
-    renamed, added = changed([names[note["label_id"]] for note in _labels(item)], new)
+    renamed, added = changed([names[int(note["label_id"])] for note in _labels(item)], new)
     kept = []
     for note in item["annotations"]:
-        name = names[note["label_id"]] if note["type"] == "label" else None
-        if name in renamed and (after := renamed[name]) is None:
+        name = names[int(note["label_id"])] if note["type"] == "label" else None
+        after = name if name is None else renamed.get(name, name)
+        if after is None and name is not None:
             continue
-        kept.append({**note, "label_id": names.index(after)} if name in renamed and after is not None else note)
+        kept.append(note if after == name or after is None else {**note, "label_id": names.index(after)})
     last = max((note.get("id", 0) for note in item["annotations"]), default=-1)
     more = [{"id": last + i, "type": "label", "attributes": {}, "group": 0} for i in range(1, len(added) + 1)]
     return [*kept, *({**one, "label_id": names.index(name)} for one, name in zip(more, added, strict=True))]

@@ -67,9 +67,10 @@ def write_sets(place: str, content: Content, changes: Mapping[str, Names | None]
         lines = []
         for parts, line in zip(one.parts(), one.lines, strict=True):
             key = None if parts is None else pictures.find(parts[0], one.name)
-            if key in changes and (new := changes[key]) is None:
-                continue
-            lines.append(_line(line, new, names) if key in changes and new is not None else line)
+            if key is None or key not in changes:
+                lines.append(line)
+            elif (new := changes[key]) is not None:
+                lines.append(_line(line, new, names))
         if lines != one.lines:
             written[one.name] = "".join(lines).encode("utf-8", "surrogateescape")
     if len(names) > known:
