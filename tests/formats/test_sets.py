@@ -332,7 +332,15 @@ class TestLabelStudio:
                 writer.writerow({**row, "animal": cell if isinstance(cell, str) else json.dumps(cell)})
         assert list(sets(tmp_path / "rows.csv", label="animal").values()) == list(sets(place).values())
         copy = corrected(tmp_path / "rows.csv", tmp_path / "csv", {"1#cat": "cat"}, label="animal")
-        assert [row["animal"] for row in csv.DictReader(copy.open())][1] == '{"choices": ["dog", "cat"]}'
+        assert [row["animal"] for row in csv.DictReader(copy.open())][1] == '{"choices":["dog","cat"]}'
+
+
+@pytest.mark.parametrize("name", ["sets.json", "sets-min.json", "sets.csv"])
+def test_exports_of_label_studio_with_a_multiple_choice(name):
+    """Written by Label Studio 1.23.2."""
+    said = ["cat dog", "dog", "", "bird cat", "bird", "bird cat dog"]
+    roles = {"label": "animal"} if name.endswith(".csv") else {}
+    assert list(sets(FILES / "label_studio" / name, **roles).values()) == said
 
 
 def test_lists_of_doccano_and_of_its_members(tmp_path):

@@ -163,4 +163,6 @@ def _row(row: Record, control: str, new: Names, form: Any, table: bool) -> Recor
         cell: Any = [{"taxonomy": [name.split(BETWEEN) for name in new]}]
     else:
         cell = new[0] if len(new) == 1 else {"choices": [*new]}
-    return {**row, control: json.dumps(cell, ensure_ascii=False) if table and not isinstance(cell, str) else cell}
+    if table and not isinstance(cell, str):
+        cell = json.dumps(cell, ensure_ascii=False, separators=(",", ":"))
+    return {**row, control: cell}
