@@ -612,6 +612,28 @@ def detection_methods() -> str:
     )
 
 
+def detection_tools() -> str:
+    """`find` and other tools: means over the sets with labels of people."""
+    names = {
+        ("features", "find"): "`find`, features",
+        ("features", "SimiFeat vote"): "SimiFeat, features",
+        ("features", "kNN vote"): "vote of the neighbours, features",
+        ("features", "cleanlab Datalab"): "cleanlab's Datalab, features",
+        ("probabilities", "find"): "`find`, probabilities",
+        ("probabilities", "1 - self-confidence"): "self-confidence, probabilities",
+        ("probabilities", "cleanlab prune_by_noise_rate"): "cleanlab's `find_label_issues`, probabilities",
+    }
+    content = [row for row in record("detection")["rows"] if row["human"]]
+
+    def line(key: tuple[str, str]) -> list[str]:
+        rows = [row for row in content if (row["input"], row["method"]) == key]
+        f1 = [row["f1"][0] for row in rows if "f1" in row]
+        found = f"{100 * mean(row['found_10'] for row in rows):.0f} %"
+        return [names[key], f"{mean(row['auprc'][0] for row in rows):.2f}", found, f"{mean(f1):.2f}" if f1 else "-"]
+
+    return markdown(("method, what it reads", "AUPRC", "found in the first tenth", "F1 of the flags"), map(line, names))
+
+
 # Several annotators
 
 VOTE_METHODS = {"majority": "majority", "dawid-skene": "Dawid-Skene", "mace": "MACE", "glad": "GLAD"}
