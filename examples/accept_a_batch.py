@@ -4,8 +4,8 @@
 wrong labels with a confidence of 95 %, however often one looks. As soon as the interval lies below the limit the batch
 is accepted, and as soon as it lies above, rejected. Nobody checks the whole batch.
 
-The reviewer is simulated: it knows the true digits and writes the same rows into the journal as the page of
-`labelsieve review RUN --sample accept-batch`.
+The reviewer is simulated: it knows the true digits. A person answers on the page that
+`labelsieve review RUN --sample accept-batch` opens.
 """
 
 import tempfile
@@ -15,25 +15,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import labelsieve as ls
-from labelsieve.core.decision import Decision
-from labelsieve.store.journal import Journal
 
 LIMIT, STEP = 0.03, 20  # the share of wrong labels that is good enough; answers between two looks at the verdict
 VENDORS = {"careful": "0.5%", "careless": "8%"}
-
-
-def review(run: Path, ids, batch, truth):
-    """Answer, blind, whether the label of each of these digits is right."""
-    names = [batch.classes[label] for label in batch.labels]
-    labels = {id: (name, str(true)) for id, name, true in zip(batch.ids, names, truth, strict=True)}
-    rows = []
-    for id in ids:
-        given, true = labels[id]
-        act = {"act": "keep"} if given == true else {"act": "relabel", "label": true}
-        rows.append(Decision(id, **act, reviewer="ana", batch=id, pick="accept:accept-batch", blind=True))
-    journal = Journal(run)
-    journal.append(rows)
-    journal.close()
 
 
 def main(folder: Path):
@@ -41,6 +25,7 @@ def main(folder: Path):
     for vendor, rate in VENDORS.items():
         noisy = ls.noise(ls.load(X, labels=truth), rate=rate, seed=0)
         batch = ls.load(X, labels=noisy.labels)
+        right = dict(zip(batch.ids, map(str, truth), strict=True))
         run = folder / f"{vendor}.sieve"
         ls.find(batch, out=run, progress=False)
 
@@ -48,7 +33,8 @@ def main(folder: Path):
         while state.verdict is None or (state.verdict == "go on" and answered < len(X)):
             if answered >= len(state.sample.ids):
                 state = ls.accept(run, size=2 * answered)
-            review(run, state.sample.ids[answered : answered + STEP], batch, truth)
+            answers = {id: right[id] for id in state.sample.ids[answered : answered + STEP]}
+            ls.add_decisions(run, answers, reviewer="ana", sample=state.sample.name)
             answered = min(answered + STEP, len(state.sample.ids))
             state = ls.accept(run)
 

@@ -178,6 +178,12 @@ CALLS = {
         (lambda x: ls.flags(np.eye(3), x), ()),
         (lambda x: ls.flags(np.eye(3), [0, 1, 2], rule=x), ()),
     ],
+    "add_decisions": [
+        (lambda x: ls.add_decisions(x, {}, reviewer="ana"), ()),
+        (lambda x: ls.add_decisions(sieve(), x, reviewer="ana"), ()),
+        (lambda x: ls.add_decisions(sieve(), {}, reviewer=x), ("text",)),
+        (lambda x: ls.add_decisions(sieve(), {}, reviewer="ana", sample=x), ("None",)),
+    ],
     "import_decisions": [
         (lambda x: ls.import_decisions(x, "a.csv", from_="csv"), ()),
         (lambda x: ls.import_decisions(sieve(), x, from_="csv"), ()),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from labelsieve.pipeline import Detected, detect, find, gather
     from labelsieve.reports.two_heads import spectrum
     from labelsieve.reports.write_report import report
+    from labelsieve.store.add_decisions import add_decisions
     from labelsieve.store.encode_shards import encode_shards
     from labelsieve.store.noise_folder import noise
     from labelsieve.store.open_run import Run, open_run
@@ -63,6 +64,7 @@ __all__ = [
     "UserError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "accept",
+    "add_decisions",
     "apply",
     "check",
     "compare",
@@ -102,6 +104,7 @@ _HOMES = {
     "RobustClassifier": "adapters.robust_classifier:RobustClassifier",
     "Run": "store.open_run:Run",
     "UserError": "core.errors:UserError",
+    "add_decisions": "store.add_decisions:add_decisions",
     "accept": "acceptance.accept:accept",
     "apply": "corrections.apply_changes:apply",
     "check": "acceptance.check:check",

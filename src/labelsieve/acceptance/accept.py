@@ -20,7 +20,7 @@ from labelsieve.core.arguments import require_choice, require_seed, require_text
 from labelsieve.core.decision import Decision
 from labelsieve.core.errors import UserError
 from labelsieve.core.findings import Findings
-from labelsieve.core.sample import Sample
+from labelsieve.core.sample import ACCEPT, Sample
 from labelsieve.core.shares import share
 from labelsieve.places.at_addresses import at_addresses
 from labelsieve.store import sample_files
@@ -103,7 +103,7 @@ def accept(
     """
     requested = _requested_terms(plan, max_error, confidence, aql, producer_risk, reviewer_error)
     size = None if size is None else _size(size)
-    sample_name = f"accept-{require_text(name, 'The name of the sample').removeprefix('accept-')}"
+    sample_name = ACCEPT + require_text(name, "The name of the sample").removeprefix(ACCEPT)
     sample_files.require_name(sample_name)
     seed, signer = require_seed(seed), require_text(by, "by, who signs the report,") or getuser()
     opened = with_decisions_of_now(run)

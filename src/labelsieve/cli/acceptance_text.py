@@ -10,6 +10,7 @@ from rich.text import Text
 from labelsieve.acceptance.accept import BatchVerdict
 from labelsieve.acceptance.verdict import Acceptance
 from labelsieve.cli.terminal import printer, prose, safe
+from labelsieve.core.sample import ACCEPT
 from labelsieve.core.shares import percent
 from labelsieve.places.paths import join
 
@@ -62,6 +63,6 @@ def _verdict(batch: BatchVerdict, result: Acceptance, run: Path) -> None:
     if result.verdict == "go on":
         sequential = "counts" not in sample.plan
         longer = " and --size for more rows" if sequential and result.reviewed == len(sample.ids) else ""
-        name = sample.name.removeprefix("accept-")
+        name = sample.name.removeprefix(ACCEPT)
         console.print(f"Continue the review, then run `accept` again with --name {name}{longer}.")
     prose(console, f"The report is in {safe(join(str(run), sample.name), 200)}.md and .json.")

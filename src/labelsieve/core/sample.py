@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+ACCEPT = "accept-"  # samples with this prefix decide about a batch; they are shown blind
+
 
 @dataclass(frozen=True)
 class Sample:

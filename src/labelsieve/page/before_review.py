@@ -6,6 +6,7 @@ from os import fspath
 from pathlib import Path
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.sample import ACCEPT
 from labelsieve.data.class_table import read_class_table
 from labelsieve.data.truth import contradiction, read_truth_with_notes
 from labelsieve.decide.next_steps import SIZE
@@ -21,7 +22,7 @@ def require_sample(run: Path, name: str) -> None:
     Raises:
         UserError: the name is not allowed, or the file of the sample is damaged.
     """
-    if name in sample_files.names(run) or name.startswith("accept-"):
+    if name in sample_files.names(run) or name.startswith(ACCEPT):
         sample_files.load(run, name)
     sample_files.require_name(name)
 

@@ -14,12 +14,13 @@ from labelsieve.core.findings import Estimate
 from labelsieve.core.printable import visible
 from labelsieve.core.questions import NOT
 from labelsieve.core.row_matching import stamp
+from labelsieve.core.sample import ACCEPT
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.reviewers import PLANTED
 from labelsieve.page.api import Act, Batch, Progress, Saved, State, Undone
 from labelsieve.page.api import Estimate as Interval
 from labelsieve.page.desk import Desk
-from labelsieve.page.query import ACCEPT, Query
+from labelsieve.page.query import Query
 from labelsieve.page.view import Views
 
 ACTS = ("keep", "relabel", "exclude", "ambiguous", "later")

@@ -15,6 +15,7 @@ from labelsieve.core.decision import FINAL
 from labelsieve.core.errors import UserError
 from labelsieve.core.leaks import in_order
 from labelsieve.core.printable import visible
+from labelsieve.core.sample import ACCEPT
 from labelsieve.decide.box_counts import box_counts, is_boxed
 from labelsieve.decide.calibrate import Calibrated
 from labelsieve.decide.next_steps import go_on, next_steps, sample_first
@@ -165,7 +166,7 @@ def _sample(desk: Desk, name: str) -> tuple[SampleProgress, list[str]]:
     rows, gone = desk.sample(name)
     ids = [str(desk.findings.ids[i]) for i in rows]
     with desk.lock:
-        if name.startswith("accept-"):
+        if name.startswith(ACCEPT):
             done = sum(state_of(made_for(desk.fold, id, name)) in REVIEWED for id in ids)
         else:
             done = sum(desk.fold.verdict(id) is not None for id in ids)

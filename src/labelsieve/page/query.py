@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.sample import ACCEPT
 from labelsieve.page.desk import STATES, Desk
 
 CORNERS = 200  # of a selection on the map
-ACCEPT = "accept-"  # samples with this prefix are shown blind
 GROUPS = (
     "all",
     "decided",

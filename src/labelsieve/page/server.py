@@ -24,6 +24,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from labelsieve.core.errors import UserError
+from labelsieve.core.sample import ACCEPT
 from labelsieve.page.decisions import decide, estimates, progress, take_back
 from labelsieve.page.desk import Desk
 from labelsieve.page.duplicate_groups import DuplicateGroups
@@ -33,7 +34,6 @@ from labelsieve.page.map import Map
 from labelsieve.page.media import FULL, LARGE, WORKERS, Media, Picture
 from labelsieve.page.open_sample import draw_open
 from labelsieve.page.overview import overview
-from labelsieve.page.query import ACCEPT
 from labelsieve.page.request import GetRequest, login_name, respond, reviewer_of
 from labelsieve.page.security import BODY, Guard
 from labelsieve.page.view import Views
