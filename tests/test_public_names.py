@@ -180,7 +180,7 @@ CALLS = {
     ],
     "add_decisions": [
         (lambda x: ls.add_decisions(x, {}, reviewer="ana"), ()),
-        (lambda x: ls.add_decisions(sieve(), x, reviewer="ana"), ()),
+        (lambda x: ls.add_decisions(sieve(), x, reviewer="ana"), ("dict",)),
         (lambda x: ls.add_decisions(sieve(), {}, reviewer=x), ("text",)),
         (lambda x: ls.add_decisions(sieve(), {}, reviewer="ana", sample=x), ("None",)),
     ],
