@@ -11,10 +11,14 @@ extensions = ["myst_parser"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["pictures/*.md"]
+smartquotes = False  # "--probs" must stay two hyphens
 
 html_theme = "furo"
 html_title = "Labelsieve"
-html_static_path: list[str] = []
+pygments_dark_style = "monokai"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_favicon = "../web/public/assets/icon.svg"
 html_theme_options = {"source_repository": "https://github.com/labelsieve/labelsieve/", "source_directory": "docs/"}
 html_math_renderer = "mathml"
 

@@ -55,14 +55,14 @@ def save(file: Path, rows: Rows, draw: Callable[[Axes, Rows], None], what: str, 
     """One row of axes for each set, one column for each kind of noise."""
     sets = list(dict.fromkeys(row["set"] for row in rows))
     kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
-    size = (2.6 * len(kinds), 2.1 * len(sets) + 0.9)
+    size = (2.1 * len(kinds), 2.0 * len(sets) + 1.0)  # near the width of a page, so that letters are not shrunk
     figure, axes = plt.subplots(
         len(sets), len(kinds), sharex=True, sharey="row", squeeze=False, figsize=size, layout="constrained"
     )
     for line, name in zip(axes, sets, strict=True):
         for ax, kind in zip(line, kinds, strict=True):
             draw(ax, [row for row in rows if row["set"] == name and row["kind"] in ("none", kind)])
-            ax.set_title(f"{name}: {KINDS[kind]}", fontsize=8)
+            ax.set_title(f"{name}: {KINDS[kind]}", fontsize=7)
             ax.tick_params(labelsize=7)
             ax.grid(alpha=0.3, linewidth=0.5)
         line[0].set_ylabel(what, fontsize=8)
@@ -72,7 +72,7 @@ def save(file: Path, rows: Rows, draw: Callable[[Axes, Rows], None], what: str, 
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     drawn = BytesIO()
-    figure.savefig(drawn, dpi=100)
+    figure.savefig(drawn, dpi=160)
     plt.close(figure)
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(file, optimize=True)
 
