@@ -34,7 +34,9 @@ def _inline(writer, node):
 
 
 def _block(writer, node):
-    writer.body.append(f'<div class="math">{_mathml(node.astext(), as_block=True)}</div>\n')
+    parts = node.astext().split(r"\qquad")  # formulae side by side, which a phone shows one below the other
+    shown = "\n".join(_mathml(part.strip(), as_block=True) for part in parts if part.strip())
+    writer.body.append(f'<div class="math">{shown}</div>\n')
     raise SkipNode
 
 

@@ -41,3 +41,10 @@ def test_every_picture_of_a_page_is_there(site: Path):
     for page in PAGES:
         for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / picture).is_file(), f"{page.name}: {picture}"
+
+
+def test_options_keep_their_two_hyphens(site: Path):
+    """Sphinx would make one dash of them, which nobody can copy into a terminal."""
+    for page in PAGES:
+        shown = (site / page.relative_to(DOCS)).with_suffix(".html").read_text()
+        assert not re.findall(r"\u2013[a-z][a-z-]+", shown), page.name
