@@ -253,6 +253,21 @@ def test_shared_errors_are_no_copies(shared):
     assert ls.find(table, id="id", annotator="who", label="label").annotators.copies == ()
 
 
+@pytest.mark.parametrize("others", [(0.6,), (0.6, 0.6)], ids=["three", "four"])
+def test_good_annotators_beside_poor_ones_do_not_copy(others):
+    """They agree often, because both are right. With one other nobody can tell that from copying."""
+    rng = np.random.default_rng(3)
+    skill = dict(zip("abcd", (0.95, 0.85, *others), strict=False))
+    truth, rows = rng.integers(0, 10, 300), []
+    for i, true in enumerate(truth):
+        for name, right in skill.items():
+            if rng.random() < 0.7:
+                label = true if rng.random() < right else (true + rng.integers(1, 10)) % 10
+                rows.append((i, name, str(label)))
+    table = pd.DataFrame(rows, columns=["id", "who", "label"])
+    assert ls.find(table, id="id", annotator="who", label="label").annotators.copies == ()
+
+
 def test_the_most_useful_vote_is_asked_for(alone):
     found, _ = alone
     asked = found.annotators.ask

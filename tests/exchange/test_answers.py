@@ -122,7 +122,12 @@ def test_two_answers_to_one_example_are_a_conflict(folder, take):
 
 def test_each_reason_why_an_answer_is_not_taken(folder, take):
     told = take(
-        row("u", "relabel"), row("v", "relabel", "dog"), row("w", "burn"), row("nobody", "keep"), row("x", "keep")
+        row("u", "relabel"),
+        row("v", "relabel", "dog"),
+        row("w", "burn"),
+        row("nobody", "keep"),
+        row("x", "keep"),
+        row("z", "relabel", "cat"),
     )
     reasons = {c["id"]: c["reason"] for c in told["conflicts"]}
     assert reasons == {
@@ -130,6 +135,7 @@ def test_each_reason_why_an_answer_is_not_taken(folder, take):
         "v": "the run has no class 'dog'",
         "w": "'burn' is not a decision; the decisions are keep, relabel, exclude, ambiguous, later",
         "nobody": "the run has no such id",
+        "z": "the decision is relabel, but the label is still 'cat'; write the right class",
     }
     assert [(r.id, r.act) for r in journal(folder)] == [("x", "keep")]
 

@@ -396,7 +396,8 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
         from labelsieve.data.folder import load_folder
 
         columns = requested.present(())
-        _no_columns(Columns(text=columns.text, image=columns.image), f"The folder {name}")
+        way = "name the table in it that has them, or leave it out"
+        _no_columns(Columns(text=columns.text, image=columns.image), f"The folder {name}", way)
         return load_folder(name, relabelled, columns if columns.named() and not relabelled else None)
     suffix = paths.suffix(name)
     if not paths.is_file(name):
@@ -426,13 +427,11 @@ def _named(name: str, requested: Columns, relabelled: bool, format: str | None =
     )
 
 
-def _no_columns(requested: Columns, what: str) -> None:
+def _no_columns(requested: Columns, what: str, way: str = "leave it out") -> None:
     requested = requested.present(())
     given = [f"<{role}>" for role in requested.named()]
     if given:
-        raise UserError(
-            f"{what} has no columns, so {', '.join(given)} cannot be used; leave it out.", **requested.named()
-        )
+        raise UserError(f"{what} has no columns, so {', '.join(given)} cannot be used; {way}.", **requested.named())
 
 
 def _absent(name: str) -> str:

@@ -4,10 +4,12 @@ Two numbers say how often annotators a and b would agree, on the examples that b
 - by agreement with others: beyond chance, a and b agree in m_a m_b / m of the cases, where m_a is how often a agrees
     with all but b beyond chance, and m is the average of all pairs (each annotator has a skill, skills multiply);
 - by their errors: sum_k q(k) sum_l T_a[k, l] T_b[k, l], with the class k as it seems without their two votes, and the
-    matrices T_a and T_b that these classes and their votes give. Those of the model will not do: copied votes confirm
-    each other, so they look right.
+    matrices T_a and T_b that make the votes of each most probable, given these classes. Those of the model will not do:
+    copied votes confirm each other, so they look right. Nor will plain counts over q: where the others are few or poor,
+    q is vague, and two good annotators would seem bad, so that they agree too often.
 The pair is named if the agreements exceed the larger number by STRIKING standard errors, and by the share COPIED of
-what copying could add.
+what copying could add. Both need OTHERS annotators besides the pair: with one, three rates of agreement fit three
+independent annotators of some skill as well as a pair that copies.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ COPIED = 1 / 3  # of the agreements beyond the expected ones that copying could 
 SHARED = 10  # examples that two annotators must share to be compared
 PAIRS = 2_000_000  # pairs of votes that are compared, about
 MOST = 1000  # pairs of annotators that are named
+OTHERS = 2  # annotators who share examples with each of the pair
+STEPS = 100  # of the fit of one annotator's matrix
 
 
 def copies(model: VoteModel) -> tuple[Copies, ...]:
@@ -52,7 +56,9 @@ def copies(model: VoteModel) -> tuple[Copies, ...]:
         np.maximum(all_beyond[who] - beyond, 0) / np.maximum(left, 1) for who, left in zip((a, b), rest, strict=True)
     ]
     likely = shared * np.minimum(chance + skill[0] * skill[1] / max(usual, 1e-9), 1)
-    compared = (shared >= SHARED) & (np.minimum(*rest) >= SHARED) & (usual > 0)
+    met = shared >= SHARED
+    partners = np.bincount(a[met], minlength=many) + np.bincount(b[met], minlength=many) - 1
+    compared = met & (np.minimum(*rest) >= SHARED) & (np.minimum(partners[a], partners[b]) >= OTHERS) & (usual > 0)
     z = _excess(same, likely, likely * (1 - likely / shared))
     found = []
     order = np.argsort(pair, kind="stable")
@@ -77,12 +83,23 @@ def _excess(same, likely, variance):
 def _by_errors(model: VoteModel, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(m,) the probability that the votes `one` and `other` of two annotators on m examples agree."""
     q = model.without(one, other)
-    k = q.shape[1]
-    matrices = []
-    for rows in (one, other):
-        said = np.stack([np.bincount(model.votes.label[rows], of_class, minlength=k) for of_class in q.T])
-        matrices.append((said + model.common) / (said.sum(1, keepdims=True) + 1))
+    matrices = [_matrix(q, model.votes.label[rows], model.common) for rows in (one, other)]
     return np.clip(q @ (matrices[0] * matrices[1]).sum(1), 0, 1)
+
+
+def _matrix(q: np.ndarray, votes: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """(K, K) the probability of each vote in each class, the most likely one (EM) if the classes have the probabilities
+    q (m, K); shrunk to the `common` one by one vote in each class."""
+    k = q.shape[1]
+    matrix, said = common, np.zeros((k, k))
+    for _ in range(STEPS):
+        now = q * matrix[:, votes].T
+        now /= np.maximum(now.sum(1, keepdims=True), 1e-300)
+        before, said = said, np.stack([np.bincount(votes, of_class, minlength=k) for of_class in now.T])
+        matrix = (said + common) / (said.sum(1, keepdims=True) + 1)
+        if np.abs(said - before).sum() < 1e-3 * len(votes):
+            break
+    return matrix
 
 
 def pairs_of_votes(votes: Votes, most: int = PAIRS) -> tuple[np.ndarray, np.ndarray]:

@@ -197,6 +197,10 @@ def _of_one_reviewer(
             conflicts.append(Conflict(answer.id, f"{act!r} is not a decision; the decisions are {', '.join(ALLOWED)}"))
         elif act == "relabel" and not answer.label:
             conflicts.append(Conflict(answer.id, "the decision is relabel, but the column label is empty"))
+        elif answer.act == "relabel" and answer.label == given:
+            conflicts.append(
+                Conflict(answer.id, f"the decision is relabel, but the label is still {given!r}; write the right class")
+            )
         elif act == "relabel" and answer.label not in classes:
             conflicts.append(Conflict(answer.id, f"the run has no class {answer.label!r}"))
         else:
