@@ -1,15 +1,21 @@
 """What every test may rely on."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import urllib.request
+from multiprocessing.pool import ThreadPool
 
 import pytest
 
 # A shell starts its background jobs with SIGINT ignored, and every process inherits that: the tests that press Ctrl-C
 # would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A forked process can wait for ever for a lock that a thread of its parent held. cleanlab forks a pool, here in a
+# process that other tests left full of threads (Arrow, Ray, servers).
+multiprocessing.Pool = ThreadPool
 
 
 class S3Server:
