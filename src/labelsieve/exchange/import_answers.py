@@ -14,7 +14,7 @@ from labelsieve.exchange.answer_check import belonging
 from labelsieve.exchange.answers import Answer, Unread, decisions
 from labelsieve.exchange.formats import Tool, module_of
 from labelsieve.places.at_addresses import at_addresses, read_from
-from labelsieve.store.open_run import Run, journal_for, with_decisions_of_now
+from labelsieve.store.open_run import Run, append_decisions, with_decisions_of_now
 from labelsieve.store.run_copies import decide_run
 
 
@@ -70,7 +70,7 @@ def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, re
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     answers, unmatched = belonging(answer_file.answers, run.findings, run.follow, answer_file.own)
     rows, conflicts, unchanged = decisions(answers, run.findings, run.fold, reviewer or "", now)
-    new = _append(run, rows)
+    new = append_decisions(run, rows)
     return Imported(
         len(answer_file.answers),
         new,
@@ -79,14 +79,6 @@ def import_decisions(run: str | Path | Run, file: str | Path, *, from_: Tool, re
         (*answer_file.conflicts, *unmatched, *conflicts),
         tuple(answer_file.unread),
     )
-
-
-def _append(run: Run, rows: list[Decision]) -> int:
-    journal = journal_for(run)
-    try:
-        return journal.append(rows)
-    finally:
-        journal.close()
 
 
 def _reviewers(answers: list[Answer], rows: list[Decision], reviewer: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from labelsieve.core.row_matching import stamp
 from labelsieve.core.sample import ACCEPT
 from labelsieve.places.at_addresses import at_addresses
 from labelsieve.store import sample_files
-from labelsieve.store.open_run import Run, journal_for, with_decisions_of_now
+from labelsieve.store.open_run import Run, append_decisions, with_decisions_of_now
 from labelsieve.store.run_copies import decide_run
 
 
@@ -66,12 +66,10 @@ def add_decisions(
         if label is not None and several and label not in (asked := _asked(run.findings, row_of[id])):
             raise UserError(f"{id!r} asks about {asked[0]!r}; answer {asked[0]!r} or {asked[1]!r}.")
     frame = Decision("", "keep", None, reviewer, _now(), str(uuid.uuid4()), _pick(sample), sample is not None)
-    rows = [_decision(run.findings, row_of[id], label, frame) for id, label in answers.items()]
-    journal = journal_for(run)
-    try:
-        return journal.append(rows)
-    finally:
-        journal.close()
+    likely = run.findings.suggested
+    rows = (row_of[id] for id in answers)
+    decided = zip(rows, answers.values(), strict=True)
+    return append_decisions(run, [_decision(run.findings, row, int(likely[row]), one, frame) for row, one in decided])
 
 
 def _asked(findings: Findings, row: int) -> tuple[str, str]:
@@ -90,8 +88,8 @@ def _pick(sample: str | None) -> str:
     return f"accept:{sample}" if sample.startswith(ACCEPT) else "sample"
 
 
-def _decision(findings: Findings, row: int, label: str | None, frame: Decision) -> Decision:
-    given, other = (findings.classes[int(column[row])] for column in (findings.given, findings.suggested))
+def _decision(findings: Findings, row: int, likely: int, label: str | None, frame: Decision) -> Decision:
+    given, other = (findings.classes[i] for i in (int(findings.given[row]), likely))
     act: Act = "exclude" if label is None else "keep" if label == given else "relabel"
     own: dict[str, Any] = {
         "id": str(findings.ids[row]),

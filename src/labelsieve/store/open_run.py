@@ -264,6 +264,15 @@ def journal_for(run: Run) -> Store:
     return journal_of(run.path, str(run.findings.settings.get("data_hash", "run")))
 
 
+def append_decisions(run: Run, rows: list[Decision]) -> int:
+    """Append rows to the journal of a run; returns how many were new."""
+    journal = journal_for(run)
+    try:
+        return journal.append(rows)
+    finally:
+        journal.close()
+
+
 def compared(run: Run) -> list[str]:
     """Notes on what has changed in the data since `find`; none if the data cannot be read."""
     from labelsieve.store.reopen import reopen
