@@ -21,16 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from labelsieve.core.findings import Estimate
-
-RULES = (
-    "prune_by_noise_rate",
-    "prune_by_class",
-    "both",
-    "confident_learning",
-    "predicted_neq_given",
-    "low_normalized_margin",
-    "low_self_confidence",
-)
+from labelsieve.stats.confident_joint import RULES
 
 
 @dataclass(frozen=True, eq=False)
